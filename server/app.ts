@@ -1,0 +1,147 @@
+import { createServer, type Server } from "node:http";
+import { once } from "node:events";
+import { join } from "node:path";
+import express, { type ErrorRequestHandler, type RequestHandler } from "express";
+import { GraphQLError } from "graphql";
+import pg from "pg";
+import type { Logger } from "pino";
+import { pinoHttp } from "pino-http";
+import { postgraphile } from "postgraphile";
+import { grafserv } from "postgraphile/grafserv/express/v4";
+import { createAuthenticate } from "./auth.ts";
+import { CrmError } from "./errors.ts";
+import { constraints } from "./generated/constraints.ts";
+import { createPgService } from "./graphql/adaptor.ts";
+import { createPreset } from "./graphql/preset.ts";
+import { createReadiness } from "./readiness.ts";
+
+const migrationsFolder = join(import.meta.dirname, "../db/migrations/committed");
+
+export interface AppDeps {
+  /** Where the database is, with the login of `crm_server`. */
+  serverUrl: string;
+  /** The most connections that are open at once. */
+  poolSize: number;
+  /** The secret that tokens are signed with, at least 32 bytes. */
+  jwtSecret: string;
+  logger: Logger;
+  /** A token that GraphiQL sends by itself; for development only. */
+  graphiqlToken?: string;
+  /** Leaves GraphiQL out. */
+  production: boolean;
+}
+
+export interface App {
+  /** Begins to serve. Port 0 takes a free one. */
+  listen(port: number, host: string): Promise<Server>;
+  /** Stops: new connections are refused, what runs finishes, then the database is let go. */
+  close(): Promise<void>;
+}
+
+/**
+ * Builds the server. The schema is read from the database first, so an app that exists can answer.
+ *
+ * @throws if the database cannot be reached
+ */
+export async function createApp(deps: AppDeps): Promise<App> {
+  const { logger } = deps;
+  const pool = new pg.Pool({ connectionString: deps.serverUrl, max: deps.poolSize });
+  pool.on("error", (err) => logger.warn({ err }, "an idle connection to the database was lost"));
+
+  const instance = postgraphile(
+    createPreset({
+      pgService: createPgService({ pool, schemas: ["crm"] }),
+      constraints,
+      logger,
+      graphiql: !deps.production,
+      graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
+    }),
+  );
+  const api = instance.createServ(grafserv);
+  try {
+    await instance.getSchema();
+    await api.ready();
+  } catch (error) {
+    await instance.release();
+    await pool.end();
+    throw error;
+  }
+
+  const readiness = createReadiness(pool, migrationsFolder);
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(nosniff);
+  app.get("/healthz", (_request, response) => void response.json({ ok: true }));
+  app.get("/readyz", async (_request, response) => {
+    const state = await readiness();
+    response.status(state.ready ? 200 : 503).json(state);
+  });
+  app.use(logRequests(logger));
+  app.use("/graphql", authenticate(deps.jwtSecret));
+
+  const server = createServer(app);
+  await api.addTo(app, server);
+  app.use(answerErrors(logger));
+
+  return {
+    async listen(port, host) {
+      server.listen(port, host);
+      await once(server, "listening");
+      return server;
+    },
+    async close() {
+      if (server.listening) {
+        const closed = once(server, "close");
+        server.close();
+        server.closeIdleConnections();
+        await closed;
+      }
+      await instance.release();
+      await pool.end();
+    },
+  };
+}
+
+const nosniff: RequestHandler = (_request, response, next) => {
+  response.setHeader("x-content-type-options", "nosniff");
+  next();
+};
+
+/** One line for each request. Headers, and with them tokens, stay out; so do bodies, and with them variables. */
+function logRequests(logger: Logger): RequestHandler {
+  return pinoHttp({
+    logger,
+    serializers: {
+      req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
+        id,
+        method,
+        path: url.split("?")[0],
+      }),
+      res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+    },
+  });
+}
+
+/** Refuses a request without a good token before GraphQL sees it, introspection included. */
+function authenticate(jwtSecret: string): RequestHandler {
+  const check = createAuthenticate(jwtSecret);
+  return async (request, _response, next) => {
+    request.pgSettings = await check(request.headers.authorization);
+    next();
+  };
+}
+
+/** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
+function answerErrors(logger: Logger): ErrorRequestHandler {
+  return (error: unknown, _request, response, next) => {
+    if (response.headersSent) return next(error);
+    const known = error instanceof CrmError;
+    if (!known) logger.error({ err: error }, "a request failed unexpectedly");
+    const answer = known
+      ? new GraphQLError(error.message, { extensions: error.extensions })
+      : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
+    response
+      .status(known && error.code === "UNAUTHENTICATED" ? 401 : 500)
+      .json({ errors: [answer] });
+  };
+}

@@ -1,0 +1,271 @@
+import { z } from "zod";
+
+/** Every way an operation can fail, in the client's words. The register is in `db/README.md`. */
+export type ErrorCode =
+  | "VALIDATION_ERROR"
+  | "NOT_FOUND"
+  | "CONSTRAINT_VIOLATION"
+  | "CONFLICT"
+  | "FORBIDDEN"
+  | "UNAUTHENTICATED"
+  | "INTERNAL";
+
+/** What is wrong, by field in the client's words: `{"emails": ["\"x\" is not an email address"]}`. */
+export type Fields = Record<string, string[]>;
+
+/** What is current when a write was refused because somebody else changed the row. */
+export interface Current {
+  version: number;
+  updatedBy: string;
+  updatedAt: string;
+}
+
+/** What clients are told about a constraint of the database; generated from its catalog. */
+export interface Constraint {
+  table: string;
+  fields: string[];
+  message: string;
+}
+
+export type Constraints = Record<string, Constraint>;
+
+/** The machine-readable part of an answer: `extensions` of a GraphQL error. */
+export interface Extensions {
+  code: ErrorCode;
+  [key: string]: unknown;
+}
+
+/** An error that is safe to show to a client as it stands. */
+export abstract class CrmError extends Error {
+  abstract readonly code: ErrorCode;
+
+  get extensions(): Extensions {
+    return { code: this.code };
+  }
+}
+
+export class ValidationError extends CrmError {
+  override readonly name = "ValidationError";
+  readonly code = "VALIDATION_ERROR";
+  readonly fields: Fields;
+  readonly constraint: string | undefined;
+
+  constructor(message: string, fields: Fields, constraint?: string) {
+    super(message);
+    this.fields = fields;
+    this.constraint = constraint;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, fields: this.fields, ...optional("constraint", this.constraint) };
+  }
+}
+
+export class NotFoundError extends CrmError {
+  override readonly name = "NotFoundError";
+  readonly code = "NOT_FOUND";
+  readonly entityType: string;
+  readonly entityId: string;
+
+  constructor(entityType: string, entityId: string) {
+    super(`${entityType} with id ${entityId} not found`);
+    this.entityType = entityType;
+    this.entityId = entityId;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, entityType: this.entityType, id: this.entityId };
+  }
+}
+
+export class ConstraintViolationError extends CrmError {
+  override readonly name = "ConstraintViolationError";
+  readonly code = "CONSTRAINT_VIOLATION";
+  readonly constraint: string;
+  readonly fields: Fields;
+
+  constructor(message: string, constraint: string, fields: Fields = {}) {
+    super(message);
+    this.constraint = constraint;
+    this.fields = fields;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, constraint: this.constraint, fields: this.fields };
+  }
+}
+
+/** Somebody else was faster: a version that is no longer current, a deadlock, a failed serialization. */
+export class ConflictError extends CrmError {
+  override readonly name = "ConflictError";
+  readonly code = "CONFLICT";
+  readonly current: Current | undefined;
+
+  constructor(message: string, current?: Current) {
+    super(message);
+    this.current = current;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...optional("current", this.current) };
+  }
+}
+
+export class ForbiddenError extends CrmError {
+  override readonly name = "ForbiddenError";
+  readonly code = "FORBIDDEN";
+}
+
+export class UnauthenticatedError extends CrmError {
+  override readonly name = "UnauthenticatedError";
+  readonly code = "UNAUTHENTICATED";
+}
+
+/** Something that no client caused. The original is for the log, never for an answer. */
+export class DatabaseError extends CrmError {
+  override readonly name = "DatabaseError";
+  readonly code = "INTERNAL";
+  readonly originalError: Error;
+
+  constructor(message: string, originalError: Error) {
+    super(message, { cause: originalError });
+    this.originalError = originalError;
+  }
+}
+
+/** The parts of an error of the `pg` driver that decide what a client is told. */
+interface PgError extends Error {
+  code: string;
+  schema?: string | undefined;
+  table?: string | undefined;
+  column?: string | undefined;
+  constraint?: string | undefined;
+  detail?: string | undefined;
+}
+
+/** What is said about input that PostgreSQL could not read, by SQLSTATE. */
+const unreadable: Record<string, string> = {
+  "2201W": "A page cannot have a negative number of rows",
+  "2201X": "A page cannot begin before the first row",
+  "22001": "A text is too long",
+  "22003": "A number is out of range",
+  "22007": "A date or time is not valid",
+  "22008": "A date or time is out of range",
+  "22021": "A text contains a character that cannot be stored, such as NUL",
+  "22025": "A pattern ends with an escape character",
+  "22P02": "A value has the wrong form for its type",
+  "22P05": "A text contains a character that cannot be stored, such as NUL",
+  "54000": "A value is too large",
+};
+
+const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const currentSchema = z.object({
+  version: z.int(),
+  updatedBy: z.string(),
+  updatedAt: z.string(),
+});
+
+/**
+ * The one mapping from an error of PostgreSQL to an error for a client.
+ *
+ * A message is either one that the product itself raised (errcode, schema `crm` and a JSON detail prove it), one
+ * that belongs to a constraint, or a fixed sentence. PostgreSQL's own message and detail quote rows and statements, so
+ * they are never passed on: what is not known here is a `DatabaseError`.
+ */
+export function fromPgError(error: Error, constraints: Constraints): CrmError {
+  if (!isPgError(error)) return new DatabaseError("The database could not be asked", error);
+  const { code, constraint = "" } = error;
+  const known = constraints[constraint];
+  const fields = raisedFields(error) ?? fieldsOf(known);
+
+  switch (code) {
+    case "23514":
+      return new ValidationError(sentence(fields, "A rule is broken"), fields, constraint);
+    case "23502":
+      return required(error);
+    case "23503":
+    case "23001":
+      return isStillReferenced(error)
+        ? new ConstraintViolationError(`This is still used by ${error.table}`, constraint)
+        : new ConstraintViolationError(
+            sentence(fields, "A link leads nowhere"),
+            constraint,
+            fields,
+          );
+    case "23505":
+    case "23P01":
+      return new ConstraintViolationError(
+        sentence(fields, "This exists already"),
+        constraint,
+        fields,
+      );
+    case "CRM01":
+      return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
+    case "40001":
+    case "40P01":
+      return new ConflictError("Another change got in the way; please try again");
+    case "42501":
+      return new ForbiddenError("You are not allowed to do this");
+  }
+  const message = unreadable[code];
+  return message === undefined
+    ? new DatabaseError("The database refused unexpectedly", error)
+    : new ValidationError(message, {});
+}
+
+/** One sentence out of all faults: `emails "x" is not an email address; lastName is required`. */
+export function sentence(fields: Fields, otherwise: string): string {
+  const faults = Object.entries(fields).flatMap(([field, messages]) =>
+    messages.map((message) => `${field} ${message}`),
+  );
+  return faults.length === 0 ? otherwise : faults.join("; ");
+}
+
+/** `company_id` in the database is `companyId` for a client. */
+export function camelCase(column: string): string {
+  return column.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function isPgError(error: Error): error is PgError {
+  return "code" in error && typeof error.code === "string" && "severity" in error;
+}
+
+function required({ column = "" }: PgError): ValidationError {
+  const fields: Fields = column === "" ? {} : { [camelCase(column)]: ["is required"] };
+  return new ValidationError(sentence(fields, "A value is required"), fields);
+}
+
+function fieldsOf(constraint: Constraint | undefined): Fields {
+  if (constraint === undefined) return {};
+  return Object.fromEntries(constraint.fields.map((field) => [field, [constraint.message]]));
+}
+
+/** The fields that the product's own `raise` names; undefined for every other error. */
+function raisedFields({ schema, detail }: PgError): Fields | undefined {
+  if (schema !== "crm") return undefined;
+  return fieldsSchema.safeParse(json(detail)).data;
+}
+
+function raisedCurrent({ detail }: PgError): Current | undefined {
+  return currentSchema.safeParse(json(detail)).data;
+}
+
+function json(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? "");
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * A foreign key is broken from either end, with one SQLSTATE. The names that the message quotes tell which, in every
+ * language: table and constraint where the link leads nowhere, the other table too where a row is still linked to.
+ */
+function isStillReferenced({ code, message }: PgError): boolean {
+  return code === "23001" || (message.match(/["«»„“”]/g)?.length ?? 0) > 4;
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined || value === "" ? {} : ({ [key]: value } as Record<K, V>);
+}

@@ -1,0 +1,187 @@
+import { createHash } from "node:crypto";
+import pg, { type Pool, type PoolClient, type QueryArrayResult, type QueryConfig } from "pg";
+import type {} from "postgraphile/adaptors/pg";
+import type {
+  PgClient,
+  PgClientQuery,
+  PgClientResult,
+  WithPgClient,
+} from "postgraphile/@dataplan/pg";
+
+/**
+ * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request, in one round trip.
+ *
+ * The stock adaptor sends `begin`, `set_config`, the statement and `commit`, and waits for each. Between two Sync messages
+ * of the extended protocol PostgreSQL runs everything in one transaction anyway. So the settings are bound and executed,
+ * then the statement, then comes one Sync: the transaction ends there, and the settings with it, also after an error.
+ */
+export type PgService = GraphileConfig.PgServiceConfiguration<"pgcrm">;
+
+export interface PgServiceOptions {
+  pool: Pool;
+  schemas: string[];
+}
+
+declare global {
+  namespace GraphileConfig {
+    interface PgAdaptors {
+      pgcrm: {
+        adaptorSettings: { pool: Pool } | undefined;
+        makePgServiceOptions: MakePgServiceOptions & PgServiceOptions;
+        client: PgClient;
+      };
+    }
+  }
+}
+
+type MakePgServiceOptions = GraphileConfig.PgAdaptors["@dataplan/pg/adaptors/pg"]["makePgServiceOptions"];
+
+/** Makes the service of PostGraphile's configuration. The pool stays the caller's to end. */
+export function createPgService({ pool, schemas }: PgServiceOptions): PgService {
+  return {
+    name: "main",
+    schemas,
+    withPgClientKey: "withPgClient",
+    pgSettingsKey: "pgSettings",
+    pgSubscriber: null,
+    adaptor: { createWithPgClient: () => createWithPgClient(pool), makePgService: createPgService },
+    adaptorSettings: { pool },
+  };
+}
+
+/** Lends clients of a pool; every statement of a client runs under the settings it was lent with. */
+export function createWithPgClient(pool: Pool): WithPgClient {
+  return async (pgSettings, callback) => {
+    const client = await pool.connect();
+    try {
+      const statements = await prepare(client);
+      return await callback(lend(client, statements, pgSettings));
+    } finally {
+      client.release();
+    }
+  };
+}
+
+/** Sets each member of a JSON object until the transaction ends. It yields no row, so nothing has to be read. */
+const settingsStatement = {
+  name: "pgcrm_settings",
+  text: "select from json_each_text($1) as s (key, value) where set_config(key, value, true) is null",
+};
+
+/** How many statements a connection keeps prepared. */
+const maxStatements = 200;
+
+/** The names of the statements that are prepared on a connection, the most recently used last. */
+type Statements = Set<string>;
+const statementsOf = new WeakMap<PoolClient, Statements>();
+
+/** Readies a connection the first time it is used. JIT costs more than it saves on statements as short as ours. */
+async function prepare(client: PoolClient): Promise<Statements> {
+  const known = statementsOf.get(client);
+  if (known !== undefined) return known;
+  await client.query("set jit = off");
+  await client.query({ ...settingsStatement, values: ["{}"] });
+  const statements: Statements = new Set();
+  statementsOf.set(client, statements);
+  return statements;
+}
+
+function lend(
+  client: PoolClient,
+  statements: Statements,
+  pgSettings: Record<string, string | undefined> | null,
+): PgClient {
+  const settings = JSON.stringify(pgSettings ?? {});
+  const lent: PgClient = {
+    query: (query) => run(client, statements, settings, query),
+    async withTransaction(callback) {
+      await client.query("begin");
+      try {
+        const result = await callback(lent);
+        await client.query("commit");
+        return result;
+      } catch (error) {
+        await client.query("rollback");
+        throw error;
+      }
+    },
+  };
+  return lent;
+}
+
+async function run<TData>(
+  client: PoolClient,
+  statements: Statements,
+  settings: string,
+  { text, values, name = nameOf(text), arrayMode }: PgClientQuery,
+): Promise<PgClientResult<TData>> {
+  await remember(client, statements, name);
+  return new Promise((resolve, reject) => {
+    const config = { text, name, values, ...(arrayMode ? { rowMode: "array" as const } : {}) };
+    const done = (error: Error | null, result: QueryArrayResult) =>
+      error ? reject(error) : resolve(result as unknown as PgClientResult<TData>);
+    client.query(new SettingsQuery(config, settings, done));
+  });
+}
+
+/** Reads have a name already; mutations get one, so that they are prepared too. */
+function nameOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url");
+}
+
+/** Keeps the number of prepared statements of a connection within bounds: the one unused for longest goes. */
+async function remember(client: PoolClient, statements: Statements, name: string): Promise<void> {
+  statements.delete(name);
+  statements.add(name);
+  const [oldest] = statements;
+  if (oldest === undefined || statements.size <= maxStatements) return;
+  statements.delete(oldest);
+  const { parsedStatements } = connectionOf(client);
+  if (parsedStatements[oldest] === undefined) return;
+  await client.query(`deallocate ${client.escapeIdentifier(oldest)}`);
+  delete parsedStatements[oldest];
+}
+
+/** The parts of `pg` that its types leave out. */
+interface Connection {
+  parsedStatements: Record<string, string>;
+  bind(message: { portal: string; statement: string; values: string[] }): void;
+  execute(message: { portal: string }): void;
+}
+
+interface ProtocolQuery extends pg.Query {
+  prepare(connection: Connection): void;
+  handleCommandComplete(message: unknown, connection: Connection): void;
+}
+
+type Done = (error: Error | null, result: QueryArrayResult) => void;
+
+const ExtendedQuery = pg.Query as unknown as new (config: QueryConfig, values: undefined, done: Done) => ProtocolQuery;
+
+function connectionOf(client: PoolClient): Connection {
+  return (client as unknown as { connection: Connection }).connection;
+}
+
+/** A statement that is preceded by its settings, within the same Sync. */
+class SettingsQuery extends ExtendedQuery {
+  readonly #settings: string;
+  #isSet = false;
+
+  constructor(config: QueryConfig, settings: string, done: Done) {
+    super(config, undefined, done);
+    this.#settings = settings;
+  }
+
+  /** Called by `pg` where it writes the messages of a statement, all of them in one packet. */
+  override prepare(connection: Connection): void {
+    connection.bind({ portal: "", statement: settingsStatement.name, values: [this.#settings] });
+    connection.execute({ portal: "" });
+    super.prepare(connection);
+  }
+
+  /** The first command to complete is that of the settings. */
+  override handleCommandComplete(message: unknown, connection: Connection): void {
+    if (this.#isSet) super.handleCommandComplete(message, connection);
+    this.#isSet = true;
+  }
+}

@@ -1,0 +1,182 @@
+import {
+  getNamedType,
+  getOperationAST,
+  isEnumType,
+  isInputObjectType,
+  isInputType,
+  isListType,
+  isNonNullType,
+  isRequiredInputField,
+  Kind,
+  typeFromAST,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+  type DocumentNode,
+  type GraphQLEnumType,
+  type GraphQLInputType,
+  type GraphQLScalarType,
+  type GraphQLSchema,
+  type ValueNode,
+} from "graphql";
+import type { Fields } from "../errors.ts";
+import { scalars } from "./scalars.ts";
+
+type Path = readonly string[];
+type Report = (path: Path, message: string) => void;
+
+/** Stands for a variable inside a literal: its value is checked where it is given. */
+const variable = Symbol("variable");
+
+const builtIn: Record<string, string> = {
+  Boolean: "must be true or false",
+  Float: "must be a number",
+  Int: "must be a whole number below 2,147,483,648",
+  String: "must be text",
+};
+
+/** All faults of the variables of a request, each under the name of the field that the client sent. */
+export function variableFaults(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operationName: string | null | undefined,
+  values: Readonly<Record<string, unknown>>,
+): Fields {
+  const fields: Fields = {};
+  const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
+  for (const { variable: node, type: typeNode, defaultValue } of definitions) {
+    const name = node.name.value;
+    const type = typeFromAST(schema, typeNode);
+    if (!isInputType(type)) continue;
+    const value = values[name];
+    const report = reporter(fields, type, name);
+    if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], report);
+    findUnstorable(value, [], report);
+  }
+  return fields;
+}
+
+/** All faults of the values that are written in a document itself. */
+export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fields {
+  const fields: Fields = {};
+  const typeInfo = new TypeInfo(schema);
+  visit(
+    document,
+    visitWithTypeInfo(typeInfo, {
+      Argument(node) {
+        const type = typeInfo.getArgument()?.type;
+        if (type === undefined) return;
+        findFaults(type, literal(node.value), [], reporter(fields, type, node.name.value));
+      },
+    }),
+  );
+  return fields;
+}
+
+/** Whether a value holds something that would be changed on its way into the database, or stopped by it. */
+export function isStorable(value: unknown): boolean {
+  let storable = true;
+  findUnstorable(value, [], () => (storable = false));
+  return storable;
+}
+
+function findFaults(type: GraphQLInputType, value: unknown, path: Path, report: Report): void {
+  if (value === variable) return;
+  if (isNonNullType(type)) {
+    if (value == null) report(path, "is required");
+    else findFaults(type.ofType, value, path, report);
+  } else if (value == null) {
+    return;
+  } else if (isListType(type)) {
+    if (!Array.isArray(value)) return findFaults(type.ofType, value, path, report);
+    value.forEach((item, index) => findFaults(type.ofType, item, [...path, `${index}`], report));
+  } else if (isInputObjectType(type)) {
+    if (!isRecord(value)) return report(path, "must be an object");
+    const known = type.getFields();
+    for (const field of Object.values(known)) {
+      const given = value[field.name];
+      const fieldPath = [...path, field.name];
+      if (given !== undefined) findFaults(field.type, given, fieldPath, report);
+      else if (isRequiredInputField(field)) report(fieldPath, "is required");
+    }
+    for (const name of Object.keys(value)) {
+      if (!Object.hasOwn(known, name)) report([...path, name], "is not a field that can be given here");
+    }
+  } else if (!accepts(type, value)) {
+    report(path, expectation(type));
+  }
+}
+
+/** NUL and lone surrogates have no place in PostgreSQL's text; a number beyond a double has none in its JSON. */
+function findUnstorable(value: unknown, path: Path, report: Report): void {
+  if (typeof value === "string") {
+    if (value.includes("\0")) report(path, "must not contain the character NUL");
+    if (!value.isWellFormed()) report(path, "must be well-formed Unicode text");
+  } else if (typeof value === "number") {
+    if (!Number.isFinite(value)) report(path, "must be a number that is not too large");
+  } else if (Array.isArray(value)) {
+    value.forEach((item, index) => findUnstorable(item, [...path, `${index}`], report));
+  } else if (isRecord(value)) {
+    for (const [key, item] of Object.entries(value)) {
+      findUnstorable(key, path, report);
+      findUnstorable(item, [...path, key], report);
+    }
+  }
+}
+
+function accepts(type: GraphQLScalarType | GraphQLEnumType, value: unknown): boolean {
+  try {
+    return type.parseValue(value) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function expectation(type: GraphQLScalarType | GraphQLEnumType): string {
+  if (isEnumType(type)) return `must be a ${type.name}`;
+  return scalars[type.name]?.expectation ?? builtIn[type.name] ?? `must be a valid ${type.name}`;
+}
+
+/**
+ * Names a fault as the client sees the form: `companyId`, not `input.deal.companyId`. The variable or argument that holds
+ * an object is left out, and within the input of a mutation the entity that wraps the fields.
+ */
+function reporter(fields: Fields, type: GraphQLInputType, name: string): Report {
+  const root = getNamedType(type);
+  const members = isInputObjectType(root) ? root.getFields() : {};
+  const wraps = (head: string | undefined) =>
+    head !== undefined &&
+    "clientMutationId" in members &&
+    isInputObjectType(isNonNullType(members[head]?.type) ? members[head].type.ofType : members[head]?.type);
+
+  return (path, message) => {
+    const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
+    const field = inner.length === 0 ? name : inner.join(".");
+    (fields[field] ??= []).push(message);
+  };
+}
+
+/** A literal as the JSON that would mean the same. */
+function literal(node: ValueNode): unknown {
+  switch (node.kind) {
+    case Kind.VARIABLE:
+      return variable;
+    case Kind.NULL:
+      return null;
+    case Kind.INT:
+    case Kind.FLOAT: {
+      const number = Number(node.value);
+      return Number.isInteger(number) && !Number.isSafeInteger(number) ? node.value : number;
+    }
+    case Kind.LIST:
+      return node.values.map(literal);
+    case Kind.OBJECT:
+      return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, literal(value)]));
+    default:
+      return node.value;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,21 @@
+/**
+ * The primary key is called `id`. PostGraphile renames it to `rowId` to leave `id` to Relay's global identifier, which
+ * this API does not have: a row's UUID is global enough. And a mutation that is a function answers like the others, with
+ * a field named after the entity instead of `result`.
+ */
+export const NamesPlugin: GraphileConfig.Plugin = {
+  name: "CrmNamesPlugin",
+  version: "1.0.0",
+  description: "Calls the primary key `id`, and the result of a function by its entity.",
+  inflection: {
+    replace: {
+      _attributeName(previous, _options, details) {
+        return previous!({ ...details, skipRowId: true });
+      },
+      functionMutationResultFieldName(previous, _options, details) {
+        const { codec } = details.resource;
+        return codec.attributes ? this.camelCase(this.tableType(codec)) : previous!(details);
+      },
+    },
+  },
+};

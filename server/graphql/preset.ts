@@ -1,0 +1,101 @@
+import { PgAggregatesPreset } from "@graphile/pg-aggregates";
+import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
+import type { Logger } from "pino";
+import type {} from "postgraphile/grafserv/express/v4";
+import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
+import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
+import type { PgSettings } from "../auth.ts";
+import type { Constraints } from "../errors.ts";
+import type { PgService } from "./adaptor.ts";
+import { createMaskError } from "./mask-error.ts";
+import { AggregatesPlugin } from "./plugins/aggregates.ts";
+import { BehaviorsPlugin } from "./plugins/behaviors.ts";
+import { InputErrorsPlugin } from "./plugins/input-errors.ts";
+import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
+import { NamesPlugin } from "./plugins/names.ts";
+import { NotFoundPlugin } from "./plugins/not-found.ts";
+import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
+import { ScalarsPlugin } from "./plugins/scalars.ts";
+
+export interface PresetDeps {
+  /** The way to the database; see `createPgService`. */
+  pgService: PgService;
+  /** What clients are told about broken constraints. */
+  constraints: Constraints;
+  logger: Logger;
+  /** A token that GraphiQL sends; GraphiQL is served only where there is one, or outside production. */
+  graphiqlToken?: string | undefined;
+  graphiql: boolean;
+}
+
+/** Puts the API together: PostGraphile's presets, then what this product adds, then how it is served. */
+export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
+  return {
+    extends: [
+      PostGraphileAmberPreset,
+      PgSimplifyInflectionPreset,
+      PostGraphileConnectionFilterPreset,
+      PgAggregatesPreset,
+    ],
+    plugins: [
+      NamesPlugin,
+      BehaviorsPlugin,
+      RelationDocsPlugin,
+      ScalarsPlugin,
+      LikePatternsPlugin,
+      AggregatesPlugin,
+      NotFoundPlugin,
+      InputErrorsPlugin,
+    ],
+    disablePlugins: [
+      // A row's UUID identifies it; Relay's global identifiers would be a second name for everything.
+      "NodePlugin",
+      // Every column can be filtered and sorted by, indexed or not: tables of a CRM are small enough to scan.
+      "PgIndexBehaviorsPlugin",
+      // `filter` does all that `condition` does.
+      "PgConditionArgumentPlugin",
+      "PgConditionCustomFieldsPlugin",
+    ],
+    schema: {
+      defaultBehavior: "connection -list",
+      connectionFilterRelations: true,
+      connectionFilterAllowEmptyObjectInput: true,
+      pgForbidSetofFunctionsToReturnNull: true,
+    },
+    pgServices: [deps.pgService],
+    grafast: {
+      explain: false,
+      context: ({ expressv4 }) => ({ pgSettings: expressv4?.req.pgSettings ?? null }),
+    },
+    grafserv: {
+      graphqlPath: "/graphql",
+      graphiqlPath: "/",
+      graphiql: deps.graphiql,
+      graphiqlOnGraphQLGET: false,
+      graphqlOverGET: true,
+      websockets: false,
+      watch: false,
+      maxRequestLength: 1_000_000,
+      maskError: createMaskError(deps.constraints, deps.logger),
+    },
+    ruru: { clientConfig: graphiqlConfig(deps.graphiqlToken) },
+  };
+}
+
+type GraphiqlConfig = NonNullable<GraphileConfig.Preset["ruru"]>["clientConfig"];
+
+/** GraphiQL's tabs begin with the token in their headers. */
+function graphiqlConfig(token: string | undefined): GraphiqlConfig {
+  if (token === undefined) return undefined;
+  const headers = JSON.stringify({ authorization: `Bearer ${token}` });
+  return { initialHeaders: headers, defaultHeaders: headers } as GraphiqlConfig;
+}
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by authentication, before anything of GraphQL runs. */
+      pgSettings?: PgSettings;
+    }
+  }
+}
