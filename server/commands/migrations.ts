@@ -1,0 +1,90 @@
+import { createInterface } from "node:readline/promises";
+
+import { type Database, withDatabase } from "../database.ts";
+import { databaseName, shownUrl } from "../databaseUrl.ts";
+import {
+  commitCurrent,
+  migrateDatabase,
+  migrationStatus,
+  type MigrationTarget,
+  resetDatabase,
+  revertLast,
+} from "../migrate.ts";
+import { exitCodes, Problem } from "../problem.ts";
+import type { Context } from "./context.ts";
+
+/** Runs the committed migrations that the database lacks. */
+export async function migrateCommand(context: Context): Promise<void> {
+  await withDatabase(context.config, async (database) => {
+    const names = await migrateDatabase(target(database, context));
+    context.print(names.length === 0 ? "Up to date." : `Ran ${names.join(", ")}.`);
+  });
+}
+
+/**
+ * Prints what is applied, pending and uncommitted.
+ *
+ * @returns the exit code: 0, {@link exitCodes.pending} or {@link exitCodes.uncommitted}.
+ */
+export async function statusCommand(context: Context): Promise<number> {
+  return withDatabase(context.config, async (database) => {
+    const status = await migrationStatus(target(database, context));
+    context.print(`applied: ${status.applied.join(", ") || "none"}`);
+    context.print(`pending: ${status.pending.join(", ") || "none"}`);
+    context.print(`current: ${status.uncommitted ? "uncommitted work" : "empty"}`);
+    if (status.pending.length > 0) return exitCodes.pending;
+    return status.uncommitted ? exitCodes.uncommitted : 0;
+  });
+}
+
+/** Turns `current/` into the next committed migration. */
+export async function commitCommand(
+  context: Context,
+  options: { message?: string | undefined },
+): Promise<void> {
+  await withDatabase(context.config, async (database) => {
+    await commitCurrent(target(database, context), options.message);
+    context.print("Committed.");
+  });
+}
+
+/** Undoes the last migration. */
+export async function revertCommand(context: Context): Promise<void> {
+  await withDatabase(context.config, async (database) => {
+    const number = await revertLast(target(database, context));
+    context.print(`Undid ${number}.`);
+  });
+}
+
+/**
+ * Drops the database and makes it anew.
+ *
+ * @throws {Problem} without a confirmation or `--force`, and while a server runs on it.
+ */
+export async function resetCommand(context: Context, options: { force?: boolean }): Promise<void> {
+  await withDatabase(context.config, async (database) => {
+    const address = await database.embedded?.servedAt();
+    if (address !== undefined) {
+      throw new Problem(`pgcrm serves from this database at ${address}; stop it first.`);
+    }
+    if (options.force !== true) await confirmReset(database, context);
+    await resetDatabase(target(database, context));
+    context.print(`The database "${databaseName(database.ownerUrl)}" is empty and migrated.`);
+  });
+}
+
+async function confirmReset(database: Database, { config }: Context): Promise<void> {
+  const name = databaseName(database.ownerUrl);
+  const warning = `This deletes everything in the database "${name}" (${shownUrl(database.ownerUrl)})`;
+  if (config.production || !process.stdin.isTTY) {
+    throw new Problem(`${warning}; add --force if that is what you want.`, exitCodes.usage);
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${warning}. Type its name to go on: `);
+  terminal.close();
+  if (answer.trim() !== name) throw new Problem("Nothing was deleted.");
+}
+
+function target({ ownerUrl, serverUrl }: Database, { note }: Context): MigrationTarget {
+  return { ownerUrl, serverUrl, report: note };
+}

@@ -1,0 +1,91 @@
+import { pino } from "pino";
+import pico from "picocolors";
+
+import { createApp } from "../app.ts";
+import { openDatabase } from "../database.ts";
+import { jwtSecret } from "../jwtSecret.ts";
+import { migrateDatabase } from "../migrate.ts";
+import { hasCode, Problem } from "../problem.ts";
+import { signToken } from "../token.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * Migrates the database and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
+ * new, and stops the embedded database.
+ *
+ * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
+ */
+export async function startCommand(context: Context): Promise<void> {
+  const { config } = context;
+  const stopRequest = nextStopSignal();
+  const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
+  const secret = jwtSecret(config);
+  const database = await openDatabase(config);
+  try {
+    await database.embedded?.claim(address);
+    const { ownerUrl, serverUrl } = database;
+    await migrateDatabase({ ownerUrl, serverUrl, report: context.note });
+
+    const token = config.production
+      ? undefined
+      : await signToken(secret, { role: "admin", user: "developer", expires: "30d" });
+    const app = await createApp({
+      serverUrl,
+      poolSize: config.poolSize,
+      jwtSecret: secret,
+      logger: pino({ level: config.logLevel }),
+      graphiqlToken: token,
+      production: config.production,
+    });
+    try {
+      await listen(() => app.listen(config.port, config.host), config.port);
+      announce(context, address, token);
+      const lost = new Promise<never>((_, reject) => {
+        database.embedded?.onLost(() => {
+          reject(new Problem("The embedded database went away; its server.log says why."));
+        });
+      });
+      await Promise.race([stopRequest, lost]);
+      context.note("Stopping.");
+    } finally {
+      await app.close();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+async function listen(start: () => Promise<unknown>, port: number): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    if (hasCode(error, "EADDRINUSE")) {
+      throw new Problem(`Port ${port} is in use by another program; set PORT to a free one.`);
+    }
+    if (hasCode(error, "EACCES")) {
+      throw new Problem(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+    }
+    if (hasCode(error, "EADDRNOTAVAIL", "ENOTFOUND")) {
+      throw new Problem("HOST is not an address of this machine.");
+    }
+    throw error;
+  }
+}
+
+function announce({ print }: Context, address: string, token: string | undefined): void {
+  const { bold, cyan, dim } = pico.createColors(process.stdout.isTTY);
+  print(`${bold("pgcrm")} is ready.`);
+  print(`  GraphQL   ${cyan(`${address}graphql`)}`);
+  if (token === undefined) return;
+  print(`  GraphiQL  ${cyan(address)}`);
+  print(`  Development administrator token, which GraphiQL already uses:`);
+  print(`  ${token}`);
+  print(dim("  Ctrl-C stops the server and the database."));
+}
+
+/** Resolves at the first SIGINT or SIGTERM; later ones change nothing. */
+async function nextStopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+  });
+}

@@ -1,0 +1,18 @@
+import { jwtSecret } from "../jwtSecret.ts";
+import { exitCodes, Problem } from "../problem.ts";
+import { signToken, type TokenRequest } from "../token.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * Prints a signed token.
+ *
+ * @throws {Problem} when the time span cannot be read.
+ */
+export async function tokenCommand(context: Context, request: TokenRequest): Promise<void> {
+  try {
+    context.print(await signToken(jwtSecret(context.config), request));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw new Problem(`--expires must be a time span such as 12h or 30d.`, exitCodes.usage);
+  }
+}

@@ -1,0 +1,105 @@
+import { resolve } from "node:path";
+
+import { z } from "zod";
+
+import { exitCodes, Problem } from "./problem.ts";
+
+const projectFolder = resolve(import.meta.dirname, "..");
+
+const postgresUrl = z
+  .string()
+  .refine((value) => /^postgres(ql)?:\/\//.test(value) && URL.canParse(value), {
+    error: "must look like postgres://user:password@host:5432/database",
+    abort: true,
+  })
+  .refine((value) => new URL(value).pathname.length > 1, {
+    error: "must name a database: postgres://user:password@host:5432/database",
+  });
+
+const environment = z.object({
+  NODE_ENV: oneOf(["development", "test", "production"]).default("development"),
+  PORT: wholeNumber(1, 65_535).default(5000),
+  HOST: z.string().default("127.0.0.1"),
+  DATABASE_URL: postgresUrl.optional(),
+  SERVER_DATABASE_URL: postgresUrl.optional(),
+  DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
+  JWT_SECRET: z
+    .string()
+    .refine((value) => Buffer.byteLength(value) >= 32, {
+      error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
+    })
+    .optional(),
+  LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
+  PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+});
+
+/** The environment variables that configure pgcrm. */
+export const configVariables: readonly string[] = Object.keys(environment.shape);
+
+/** Settings of a pgcrm process. */
+export interface Config {
+  readonly production: boolean;
+  /** TCP port of the HTTP server. */
+  readonly port: number;
+  /** Address that the HTTP server listens on. */
+  readonly host: string;
+  /** The database owner's URL; absent, the embedded database serves. */
+  readonly databaseUrl?: string | undefined;
+  /** The login role's own URL, where it is not to be derived from the owner's. */
+  readonly serverDatabaseUrl?: string | undefined;
+  /** Connections that the server keeps open at most. */
+  readonly poolSize: number;
+  /** The HS256 secret; a production server does not start without one. */
+  readonly jwtSecret?: string | undefined;
+  readonly logLevel: string;
+  /** Folder of everything that a running installation keeps: the database, the generated secret. */
+  readonly dataFolder: string;
+}
+
+/**
+ * Reads the settings from environment variables; an empty variable counts as absent.
+ *
+ * @param variables usually `process.env`.
+ * @throws {Problem} one line that names the first faulty variable, never its value.
+ */
+export function readConfig(variables: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.entries(variables).filter(([, value]) => value !== "");
+  const parsed = environment.safeParse(Object.fromEntries(given));
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw wrongSetting(String(issue?.path[0]), issue?.message ?? "is wrong");
+  }
+  const settings = parsed.data;
+  const production = settings.NODE_ENV === "production";
+  if (settings.SERVER_DATABASE_URL !== undefined && settings.DATABASE_URL === undefined) {
+    throw wrongSetting("SERVER_DATABASE_URL", "needs DATABASE_URL, the owner's URL, beside it");
+  }
+  return {
+    production,
+    port: settings.PORT,
+    host: settings.HOST,
+    databaseUrl: settings.DATABASE_URL,
+    serverDatabaseUrl: settings.SERVER_DATABASE_URL,
+    poolSize: settings.DATABASE_POOL_SIZE,
+    jwtSecret: settings.JWT_SECRET,
+    logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
+    dataFolder: resolve(settings.PGCRM_DATA),
+  };
+}
+
+function wholeNumber(least: number, most: number) {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, message)
+    .transform(Number)
+    .refine((value) => value >= least && value <= most, message);
+}
+
+function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum(values, { error: `must be one of ${values.join(", ")}` });
+}
+
+function wrongSetting(variable: string, complaint: string): Problem {
+  return new Problem(`${variable} ${complaint}.`, exitCodes.usage);
+}

@@ -1,0 +1,62 @@
+import pg from "pg";
+
+import { databaseName, shownUrl } from "./databaseUrl.ts";
+import { hasCode, Problem } from "./problem.ts";
+
+/**
+ * Opens one connection.
+ *
+ * @param url a `postgres://` URL.
+ * @throws {Problem} when the server cannot be reached, refuses the login, or has no such database.
+ */
+export async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+  } catch (error) {
+    await client.end().catch(() => undefined);
+    throw describeConnectionError(error, url);
+  }
+  return client;
+}
+
+/**
+ * Runs a function with one connection and closes it afterwards.
+ *
+ * @param url a `postgres://` URL.
+ * @param work what to do with the connection.
+ * @throws {Problem} as {@link connect}; and whatever `work` throws.
+ */
+export async function withConnection<Result>(
+  url: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
+  const client = await connect(url);
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+function describeConnectionError(error: unknown, url: string): unknown {
+  const where = shownUrl(url);
+  if (hasCode(error, "28P01", "28000")) {
+    return new Problem(`The database refuses the login at ${where}; check user and password.`);
+  }
+  if (hasCode(error, "3D000")) {
+    return new Problem(
+      `There is no database "${databaseName(url)}" at ${where}; ` +
+        `create it, or let npm run db:reset do so.`,
+    );
+  }
+  if (
+    hasCode(error, "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENOENT", "ETIMEDOUT", "EHOSTUNREACH")
+  ) {
+    return new Problem(`No database answers at ${where}; check DATABASE_URL and that it runs.`);
+  }
+  if (error instanceof Error && /timeout/i.test(error.message)) {
+    return new Problem(`The database at ${where} did not answer within 10 seconds.`);
+  }
+  return error;
+}

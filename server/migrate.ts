@@ -1,0 +1,314 @@
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { commit, current, Logger, migrate, status } from "graphile-migrate";
+import { clearAllPools } from "graphile-migrate/dist/pg.js";
+import pg from "pg";
+
+import { withConnection } from "./connect.ts";
+import { changeUrl, databaseName } from "./databaseUrl.ts";
+import { hasCode, Problem } from "./problem.ts";
+import { ensureServerLogin } from "./serverLogin.ts";
+
+const projectFolder = resolve(import.meta.dirname, "..");
+
+/** Serialises everything that changes the schema of a database. */
+const migrationLock = 0x70676372_6d6967n;
+
+/** Receives one line of progress. */
+export type Report = (line: string) => void;
+
+/** What the migrations work on. */
+export interface MigrationTarget {
+  /** The database owner's URL. */
+  readonly ownerUrl: string;
+  /** The URL that the server logs in with; absent, no password is set. */
+  readonly serverUrl?: string | undefined;
+  /** A folder with `committed`, `current` and `revert`; absent, the one that .gmrc names. */
+  readonly folder?: string | undefined;
+  readonly report?: Report | undefined;
+}
+
+/** Where a database stands; the names are those of migrations, such as `000001-core.sql`. */
+export interface MigrationStatus {
+  readonly applied: readonly string[];
+  readonly pending: readonly string[];
+  /** Whether `current/` holds work that is not committed yet. */
+  readonly uncommitted: boolean;
+}
+
+/**
+ * Runs the committed migrations that the database lacks, each in a transaction of its own, and makes
+ * sure that the server can log in. Processes that call it at once take turns.
+ *
+ * @param target what to migrate.
+ * @returns the names of the migrations that were run.
+ * @throws {Problem} when a migration fails; the database is left as it was before that migration.
+ */
+export async function migrateDatabase(target: MigrationTarget): Promise<readonly string[]> {
+  return exclusively(target, async (client, settings) => {
+    const before = await appliedMigrations(client);
+    await withGraphile(settings, (given) => migrate(given));
+    await completeSchema(client, target);
+    const names = await committedMigrations(migrationsFolder(target));
+    return names.filter((name) => !before.includes(numberOf(name)));
+  });
+}
+
+/**
+ * Runs the committed migrations and then the uncommitted one in `current/`, for development.
+ *
+ * @param target what to migrate.
+ * @throws {Problem} when a migration fails.
+ */
+export async function applyCurrent(target: MigrationTarget): Promise<void> {
+  await exclusively(target, async (client, settings) => {
+    await withGraphile(settings, (given) => current(given));
+    await completeSchema(client, target);
+  });
+}
+
+/**
+ * Tells where a database stands, without changing it.
+ *
+ * @param target what to look at.
+ */
+export async function migrationStatus(target: MigrationTarget): Promise<MigrationStatus> {
+  const folder = migrationsFolder(target);
+  const numbers = await withConnection(target.ownerUrl, appliedMigrations);
+  const names = await committedMigrations(folder);
+  const { hasCurrentMigration } = await withGraphile(settingsFor(target), (settings) =>
+    status(settings, { skipDatabase: true }),
+  );
+  return {
+    applied: numbers.map((number) => names.find((name) => numberOf(name) === number) ?? number),
+    pending: names.filter((name) => !numbers.includes(numberOf(name))),
+    uncommitted: hasCurrentMigration,
+  };
+}
+
+/**
+ * Turns `current/` into the next committed migration, after running everything from nothing in a
+ * shadow database, which is dropped again. When that fails, `current/` is as it was.
+ *
+ * @param target the development database, which gets the migration too.
+ * @param message a few words that become part of the file's name.
+ * @throws {Problem} when the migration fails, or its way back is not written yet.
+ */
+export async function commitCurrent(target: MigrationTarget, message?: string): Promise<void> {
+  const folder = migrationsFolder(target);
+  const number = nextNumber(await committedMigrations(folder));
+  if (!existsSync(join(folder, "revert", `${number}.sql`))) {
+    throw new Problem(
+      `Write db/migrations/revert/${number}.sql first: the way back is part of it.`,
+    );
+  }
+  const saved = await readFolder(join(folder, "current"));
+  await exclusively(target, async (client, settings) => {
+    const shadow = client.escapeIdentifier(shadowName(target));
+    try {
+      await client.query(`drop database if exists ${shadow} with (force)`);
+      await withGraphile(settings, (given) => commit(given, message));
+      await completeSchema(client, target);
+    } catch (error) {
+      await restoreFolder(join(folder, "current"), saved);
+      throw error;
+    } finally {
+      await client.query(`drop database if exists ${shadow} with (force)`);
+    }
+  });
+}
+
+/**
+ * Undoes the last migration with its file in `revert/`, in one transaction.
+ *
+ * @param target what to take back a step.
+ * @returns the number of the migration that was undone.
+ * @throws {Problem} when there is none, its file is missing, or undoing it fails.
+ */
+export async function revertLast(target: MigrationTarget): Promise<string> {
+  const folder = migrationsFolder(target);
+  return exclusively(target, async (client, settings) => {
+    const number = (await appliedMigrations(client)).at(-1);
+    if (number === undefined) throw new Problem("There is no migration to undo.");
+    const path = join(folder, "revert", `${number}.sql`);
+    if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be undone.`);
+    const sql = (await readFile(path, "utf8"))
+      .replaceAll(/:DATABASE_NAME\b/g, () => databaseName(target.ownerUrl))
+      .replaceAll(/:DATABASE_OWNER\b/g, () => settings.databaseOwner);
+    try {
+      await client.query("begin");
+      await client.query(sql);
+      await client.query("delete from graphile_migrate.migrations where filename = $1", [
+        `${number}.sql`,
+      ]);
+      await client.query("delete from graphile_migrate.current");
+      await client.query("commit");
+    } catch (error) {
+      await client.query("rollback");
+      throw describeFailure(error, `revert/${number}.sql`);
+    }
+    return number;
+  });
+}
+
+/**
+ * Drops the database with everything in it, makes it anew and migrates it.
+ *
+ * @param target the database; its owner must be allowed to create databases.
+ */
+export async function resetDatabase(target: MigrationTarget): Promise<void> {
+  await withConnection(changeUrl(target.ownerUrl, { database: "postgres" }), async (client) => {
+    const database = client.escapeIdentifier(databaseName(target.ownerUrl));
+    await client.query(`drop database if exists ${database} with (force)`);
+    await client.query(`create database ${database}`);
+  });
+  await migrateDatabase(target);
+}
+
+interface GraphileSettings {
+  readonly connectionString: string;
+  readonly shadowConnectionString: string;
+  readonly rootConnectionString: string;
+  readonly databaseOwner: string;
+  readonly migrationsFolder: string;
+  readonly logger: Logger;
+}
+
+function settingsFor(target: MigrationTarget): GraphileSettings {
+  const file = JSON.parse(readFileSync(join(projectFolder, ".gmrc"), "utf8")) as object;
+  const url = changeUrl(target.ownerUrl, { applicationName: `pgcrm migration ${process.pid}` });
+  return {
+    ...file,
+    connectionString: url,
+    shadowConnectionString: changeUrl(url, { database: shadowName(target) }),
+    rootConnectionString: changeUrl(url, { database: "postgres" }),
+    databaseOwner: new pg.Client({ connectionString: url }).user ?? "",
+    migrationsFolder: migrationsFolder(target),
+    logger: new Logger(() => (level, message) => {
+      if (String(level) !== "error") target.report?.(message.replace(/^graphile-migrate: /, ""));
+    }),
+  };
+}
+
+function migrationsFolder({ folder }: MigrationTarget): string {
+  return folder ?? join(projectFolder, "db", "migrations");
+}
+
+function shadowName({ ownerUrl }: MigrationTarget): string {
+  return `${databaseName(ownerUrl)}_shadow`;
+}
+
+/** Runs `work` with a connection that holds the migration lock of the database. */
+async function exclusively<Result>(
+  target: MigrationTarget,
+  work: (client: pg.Client, settings: GraphileSettings) => Promise<Result>,
+): Promise<Result> {
+  return withConnection(target.ownerUrl, async (client) => {
+    await client.query("select pg_advisory_lock($1)", [migrationLock]);
+    return work(client, settingsFor(target));
+  });
+}
+
+/**
+ * Calls graphile-migrate and waits until its connections are closed: it keeps them for a while, and
+ * ends the process if one of them is cut.
+ */
+async function withGraphile<Result>(
+  settings: GraphileSettings,
+  work: (settings: GraphileSettings) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work(settings);
+  } catch (error) {
+    throw describeFailure(error, "A migration");
+  } finally {
+    clearAllPools();
+    await connectionsClosed(settings);
+  }
+}
+
+async function connectionsClosed({ connectionString }: GraphileSettings): Promise<void> {
+  const name = new URL(connectionString).searchParams.get("application_name");
+  await withConnection(
+    changeUrl(connectionString, { applicationName: "pgcrm" }),
+    async (client) => {
+      for (let attempt = 0; attempt < 100; attempt += 1) {
+        const { rowCount } = await client.query(
+          "select from pg_catalog.pg_stat_activity where application_name = $1",
+          [name],
+        );
+        if (rowCount === 0) return;
+        await sleep(20);
+      }
+    },
+  );
+}
+
+/** What every migrated database needs beside its schema. */
+async function completeSchema(client: pg.Client, target: MigrationTarget): Promise<void> {
+  const { rows } = await client.query<{ partitions: boolean; role: boolean }>(
+    `select to_regproc('crm_private.ensure_audit_partitions') is not null as partitions,
+            to_regrole('crm_server') is not null as role`,
+  );
+  if (rows[0]?.partitions === true) {
+    await client.query("select crm_private.ensure_audit_partitions()");
+  }
+  if (rows[0]?.role === true && target.serverUrl !== undefined) {
+    await ensureServerLogin(target.ownerUrl, target.serverUrl);
+  }
+}
+
+/** The numbers of the migrations that a database has, in order. */
+async function appliedMigrations(client: pg.Client): Promise<string[]> {
+  try {
+    const { rows } = await client.query<{ filename: string }>(
+      "select filename from graphile_migrate.migrations order by filename",
+    );
+    return rows.map(({ filename }) => numberOf(filename));
+  } catch (error) {
+    if (hasCode(error, "42P01", "3F000")) return [];
+    throw error;
+  }
+}
+
+/** The file names in `committed/`, in order. */
+async function committedMigrations(folder: string): Promise<string[]> {
+  const names = await readdir(join(folder, "committed"));
+  return names.filter((name) => /^\d{6}(-.*)?\.sql$/.test(name)).sort();
+}
+
+function numberOf(filename: string): string {
+  return filename.slice(0, 6);
+}
+
+function nextNumber(names: readonly string[]): string {
+  return String(Number(numberOf(names.at(-1) ?? "0")) + 1).padStart(6, "0");
+}
+
+async function readFolder(folder: string): Promise<Map<string, string>> {
+  await mkdir(folder, { recursive: true });
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".sql"));
+  return new Map(
+    await Promise.all(
+      names.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const),
+    ),
+  );
+}
+
+async function restoreFolder(folder: string, saved: ReadonlyMap<string, string>): Promise<void> {
+  for (const name of (await readFolder(folder)).keys()) {
+    if (!saved.has(name)) await rm(join(folder, name));
+  }
+  for (const [name, text] of saved) await writeFile(join(folder, name), text);
+}
+
+function describeFailure(error: unknown, what: string): unknown {
+  if (error instanceof Problem || !(error instanceof Error)) return error;
+  if ("_gmMessageOverride" in error) return new Problem(String(error._gmMessageOverride));
+  if (!(error instanceof pg.DatabaseError)) return error;
+  const more = [error.detail, error.hint].filter((part) => part !== undefined).join(" ");
+  return new Problem(`${what} failed: ${error.message} (${error.code ?? ""}). ${more}`.trim());
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "@jest/globals";
+
+import { readConfig } from "../server/config.ts";
+import { jwtSecret } from "../server/jwtSecret.ts";
+
+const secret = "0123456789abcdef0123456789abcdef";
+
+describe("the settings", () => {
+  test("have defaults that serve a developer", () => {
+    expect(readConfig({})).toMatchObject({
+      production: false,
+      port: 5000,
+      host: "127.0.0.1",
+      databaseUrl: undefined,
+      poolSize: 10,
+      logLevel: "warn",
+    });
+  });
+
+  test("take an empty variable for an absent one", () => {
+    expect(readConfig({ PORT: "", DATABASE_URL: "", JWT_SECRET: "" })).toEqual(readConfig({}));
+  });
+
+  test("are taken from the environment", () => {
+    const url = "postgres://crm:secret@db.example:5433/crm";
+    expect(
+      readConfig({ NODE_ENV: "production", PORT: "80", DATABASE_URL: url, JWT_SECRET: secret }),
+    ).toMatchObject({ production: true, port: 80, databaseUrl: url, logLevel: "info" });
+  });
+
+  test.each([
+    ["PORT", { PORT: "http" }],
+    ["PORT", { PORT: "0" }],
+    ["PORT", { PORT: "65536" }],
+    ["PORT", { PORT: "5e3" }],
+    ["DATABASE_POOL_SIZE", { DATABASE_POOL_SIZE: "0" }],
+    ["DATABASE_URL", { DATABASE_URL: "mysql://root:hunter2@db/crm" }],
+    ["DATABASE_URL", { DATABASE_URL: "postgres://root:hunter2@db" }],
+    ["SERVER_DATABASE_URL", { SERVER_DATABASE_URL: "postgres://crm_server:hunter2@db/crm" }],
+    ["JWT_SECRET", { JWT_SECRET: "hunter2" }],
+    ["LOG_LEVEL", { LOG_LEVEL: "loud" }],
+    ["NODE_ENV", { NODE_ENV: "prod" }],
+  ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {
+    const message = messageOf(() => readConfig(environment));
+    expect(message).toMatch(new RegExp(`^${variable} .*\\.$`));
+    expect(message).not.toContain("\n");
+    expect(message).not.toContain("hunter2");
+  });
+
+  test("ask for a JWT_SECRET in production", () => {
+    const config = readConfig({ NODE_ENV: "production" });
+    expect(messageOf(() => jwtSecret(config))).toMatch(/^JWT_SECRET is required/);
+  });
+});
+
+function messageOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+  }
+  throw new Error("Nothing was refused.");
+}

@@ -1,0 +1,90 @@
+import { randomBytes } from "node:crypto";
+
+import pg from "pg";
+
+import { withConnection } from "../../server/connect.ts";
+import { changeUrl } from "../../server/databaseUrl.ts";
+import { deriveServerUrl } from "../../server/serverLogin.ts";
+import { clusterUrl, sharedDatabase, templateDatabase } from "./cluster.ts";
+
+/** A database of a test's own. */
+export interface TestDatabase {
+  /** The superuser's URL. */
+  readonly ownerUrl: string;
+  /** The URL of the role `crm_server`. */
+  readonly serverUrl: string;
+  /** Removes it, connections or not. */
+  drop(): Promise<void>;
+}
+
+/** The roles that a request may run as. */
+export type RequestRole = "crm_reader" | "crm_member" | "crm_admin" | "crm_server" | "crm_reporter";
+
+/**
+ * Makes a migrated, empty database.
+ *
+ * @param template what to copy; `template0` gives a database without any schema.
+ */
+export async function createTestDatabase(template = templateDatabase): Promise<TestDatabase> {
+  const name = `crm_test_${randomBytes(6).toString("hex")}`;
+  await withConnection(clusterUrl(), (client) =>
+    client.query(`create database ${name} template ${template}`),
+  );
+  const ownerUrl = changeUrl(clusterUrl(), { database: name });
+  return {
+    ownerUrl,
+    serverUrl: deriveServerUrl(ownerUrl),
+    drop: () =>
+      withConnection(clusterUrl(), async (client) => {
+        await client.query(`drop database if exists ${name} with (force)`);
+      }),
+  };
+}
+
+/**
+ * Runs a function in a transaction of the owner that is always rolled back. A failure's code, detail,
+ * hint and constraint become part of its message.
+ *
+ * @param work the test; savepoints are its own affair.
+ * @param url the database; absent, one that all tests share.
+ */
+export async function withRollback<Result>(
+  work: (client: pg.Client) => Promise<Result>,
+  url = changeUrl(clusterUrl(), { database: sharedDatabase }),
+): Promise<Result> {
+  return withConnection(url, async (client) => {
+    await client.query("begin");
+    try {
+      return await work(client);
+    } catch (error) {
+      throw explain(error);
+    } finally {
+      await client.query("rollback");
+    }
+  });
+}
+
+/**
+ * Makes the rest of the transaction run as a role and user, as a request to the server does.
+ *
+ * @param client inside a transaction.
+ * @param role the database role.
+ * @param userId the value of the setting `crm.user_id`.
+ */
+export async function asRole(client: pg.Client, role: RequestRole, userId: string): Promise<void> {
+  await client.query("select set_config('role', $1, true), set_config('crm.user_id', $2, true)", [
+    role,
+    userId,
+  ]);
+}
+
+function explain(error: unknown): unknown {
+  if (error instanceof pg.DatabaseError) {
+    const { code, detail, hint, constraint, where } = error;
+    const parts = Object.entries({ code, detail, hint, constraint, where });
+    for (const [name, value] of parts) {
+      if (value !== undefined) error.message += `\n  ${name}: ${value}`;
+    }
+  }
+  return error;
+}
