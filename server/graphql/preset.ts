@@ -50,6 +50,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     disablePlugins: [
       // A row's UUID identifies it; Relay's global identifiers would be a second name for everything.
       "NodePlugin",
+      // So is Relay 1's way of nesting the root query inside itself.
+      "QueryQueryPlugin",
       // Every column can be filtered and sorted by, indexed or not: tables of a CRM are small enough to scan.
       "PgIndexBehaviorsPlugin",
       // `filter` does all that `condition` does.

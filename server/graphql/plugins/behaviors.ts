@@ -1,14 +1,16 @@
+import { TYPES } from "postgraphile/@dataplan/pg";
+
 /** Bookkeeping of the product: adding it up tells nothing. */
 const uncounted = new Set(["version", "position"]);
 
 /**
  * What the schema offers beyond what grants decide. Grants say who may do what, and so which fields an input has; this
- * only leaves out what nobody would look for.
+ * leaves out what nobody would look for, and lets in filters on JSON, which are containment.
  */
 export const BehaviorsPlugin: GraphileConfig.Plugin = {
   name: "CrmBehaviorsPlugin",
   version: "1.0.0",
-  description: "Updates and deletes by primary key only; no sums of bookkeeping columns.",
+  description: "Leaves out noise: writes by other keys than the primary one, sums of bookkeeping.",
   schema: {
     entityBehavior: {
       pgResourceUnique: {
@@ -18,9 +20,21 @@ export const BehaviorsPlugin: GraphileConfig.Plugin = {
             : [behavior, "-constraint:resource:update", "-constraint:resource:delete"];
         },
       },
+      pgCodecRelation: {
+        override: (behavior) => [
+          behavior,
+          "-distinctCount:manyRelation:aggregates:orderBy",
+          "-average:manyRelation:aggregates:orderBy",
+        ],
+      },
       pgCodecAttribute: {
-        override(behavior, [, attributeName]) {
-          return uncounted.has(attributeName) ? [behavior, "-aggregate"] : behavior;
+        override(behavior, [codec, attributeName]) {
+          if (uncounted.has(attributeName)) {
+            return [behavior, "-aggregate", "-aggregate:orderBy", "-aggregate:filterBy"];
+          }
+          return codec.attributes[attributeName]?.codec === TYPES.jsonb
+            ? [behavior, "attribute:filterBy", "-attribute:groupBy"]
+            : behavior;
         },
       },
     },
@@ -29,9 +43,14 @@ export const BehaviorsPlugin: GraphileConfig.Plugin = {
 
 declare global {
   namespace GraphileBuild {
+    /** Registered by pg-aggregates, which leaves them out of its types. */
     interface BehaviorStrings {
-      /** Registered by pg-aggregates, which leaves it out of its types. */
       aggregate: true;
+      "aggregate:orderBy": true;
+      "aggregate:filterBy": true;
+      "attribute:groupBy": true;
+      "distinctCount:manyRelation:aggregates:orderBy": true;
+      "average:manyRelation:aggregates:orderBy": true;
     }
   }
 }

@@ -1,0 +1,29 @@
+import { lexicographicSortSchema, printSchema } from "graphql";
+import pg from "pg";
+import { pino } from "pino";
+import { makeSchema } from "postgraphile";
+
+import { createPgService } from "./adaptor.ts";
+import { createPreset } from "./preset.ts";
+
+/**
+ * The API that a database yields, in GraphQL's schema language, sorted so that equal schemas are equal texts.
+ *
+ * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
+ */
+export async function printApi(serverUrl: string): Promise<string> {
+  const pool = new pg.Pool({ connectionString: serverUrl, max: 1 });
+  try {
+    const { schema } = await makeSchema(
+      createPreset({
+        pgService: createPgService({ pool, schemas: ["crm"] }),
+        constraints: {},
+        logger: pino({ level: "silent" }),
+        graphiql: false,
+      }),
+    );
+    return `${printSchema(lexicographicSortSchema(schema))}\n`;
+  } finally {
+    await pool.end();
+  }
+}
