@@ -134,7 +134,10 @@ function authenticate(jwtSecret: string): RequestHandler {
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
 function answerErrors(logger: Logger): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
-    if (response.headersSent) return next(error);
+    if (response.headersSent) {
+      next(error);
+      return;
+    }
     const known = error instanceof CrmError;
     if (!known) logger.error({ err: error }, "a request failed unexpectedly");
     const answer = known

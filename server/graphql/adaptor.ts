@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import pg, { type Pool, type PoolClient, type QueryArrayResult, type QueryConfig } from "pg";
-import type {} from "postgraphile/adaptors/pg";
 import type {
   PgClient,
   PgClientQuery,
@@ -21,20 +20,6 @@ export interface PgServiceOptions {
   pool: Pool;
   schemas: string[];
 }
-
-declare global {
-  namespace GraphileConfig {
-    interface PgAdaptors {
-      pgcrm: {
-        adaptorSettings: { pool: Pool } | undefined;
-        makePgServiceOptions: MakePgServiceOptions & PgServiceOptions;
-        client: PgClient;
-      };
-    }
-  }
-}
-
-type MakePgServiceOptions = GraphileConfig.PgAdaptors["@dataplan/pg/adaptors/pg"]["makePgServiceOptions"];
 
 /** Makes the service of PostGraphile's configuration. The pool stays the caller's to end. */
 export function createPgService({ pool, schemas }: PgServiceOptions): PgService {
@@ -75,11 +60,14 @@ const maxStatements = 200;
 type Statements = Set<string>;
 const statementsOf = new WeakMap<PoolClient, Statements>();
 
-/** Readies a connection the first time it is used. JIT costs more than it saves on statements as short as ours. */
+/**
+ * Readies a connection the first time it is used. It speaks ISO and UTC, whatever the server's default is: periods of time
+ * begin where clients expect it. JIT costs more than it saves on statements as short as ours.
+ */
 async function prepare(client: PoolClient): Promise<Statements> {
   const known = statementsOf.get(client);
   if (known !== undefined) return known;
-  await client.query("set jit = off");
+  await client.query("set jit = off; set timezone = 'UTC'; set datestyle = 'ISO, YMD'");
   await client.query({ ...settingsStatement, values: ["{}"] });
   const statements: Statements = new Set();
   statementsOf.set(client, statements);
@@ -139,7 +127,7 @@ async function remember(client: PoolClient, statements: Statements, name: string
   const { parsedStatements } = connectionOf(client);
   if (parsedStatements[oldest] === undefined) return;
   await client.query(`deallocate ${client.escapeIdentifier(oldest)}`);
-  delete parsedStatements[oldest];
+  Reflect.deleteProperty(parsedStatements, oldest);
 }
 
 /** The parts of `pg` that its types leave out. */
@@ -156,7 +144,11 @@ interface ProtocolQuery extends pg.Query {
 
 type Done = (error: Error | null, result: QueryArrayResult) => void;
 
-const ExtendedQuery = pg.Query as unknown as new (config: QueryConfig, values: undefined, done: Done) => ProtocolQuery;
+const ExtendedQuery = pg.Query as unknown as new (
+  config: QueryConfig,
+  values: undefined,
+  done: Done,
+) => ProtocolQuery;
 
 function connectionOf(client: PoolClient): Connection {
   return (client as unknown as { connection: Connection }).connection;

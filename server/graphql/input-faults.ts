@@ -14,6 +14,7 @@ import {
   visitWithTypeInfo,
   type DocumentNode,
   type GraphQLEnumType,
+  type GraphQLInputObjectType,
   type GraphQLInputType,
   type GraphQLScalarType,
   type GraphQLSchema,
@@ -88,22 +89,32 @@ function findFaults(type: GraphQLInputType, value: unknown, path: Path, report: 
   } else if (value == null) {
     return;
   } else if (isListType(type)) {
-    if (!Array.isArray(value)) return findFaults(type.ofType, value, path, report);
-    value.forEach((item, index) => findFaults(type.ofType, item, [...path, `${index}`], report));
+    if (!Array.isArray(value)) findFaults(type.ofType, value, path, report);
+    else value.forEach((item, i) => findFaults(type.ofType, item, [...path, `${i}`], report));
   } else if (isInputObjectType(type)) {
-    if (!isRecord(value)) return report(path, "must be an object");
-    const known = type.getFields();
-    for (const field of Object.values(known)) {
-      const given = value[field.name];
-      const fieldPath = [...path, field.name];
-      if (given !== undefined) findFaults(field.type, given, fieldPath, report);
-      else if (isRequiredInputField(field)) report(fieldPath, "is required");
-    }
-    for (const name of Object.keys(value)) {
-      if (!Object.hasOwn(known, name)) report([...path, name], "is not a field that can be given here");
-    }
+    if (isRecord(value)) findFaultsOfObject(type, value, path, report);
+    else report(path, "must be an object");
   } else if (!accepts(type, value)) {
     report(path, expectation(type));
+  }
+}
+
+function findFaultsOfObject(
+  type: GraphQLInputObjectType,
+  value: Record<string, unknown>,
+  path: Path,
+  report: Report,
+): void {
+  const known = type.getFields();
+  for (const field of Object.values(known)) {
+    const given = value[field.name];
+    const fieldPath = [...path, field.name];
+    if (given !== undefined) findFaults(field.type, given, fieldPath, report);
+    else if (isRequiredInputField(field)) report(fieldPath, "is required");
+  }
+  for (const name of Object.keys(value)) {
+    if (Object.hasOwn(known, name)) continue;
+    report([...path, name], "is not a field that can be given here");
   }
 }
 
@@ -147,7 +158,9 @@ function reporter(fields: Fields, type: GraphQLInputType, name: string): Report 
   const wraps = (head: string | undefined) =>
     head !== undefined &&
     "clientMutationId" in members &&
-    isInputObjectType(isNonNullType(members[head]?.type) ? members[head].type.ofType : members[head]?.type);
+    isInputObjectType(
+      isNonNullType(members[head]?.type) ? members[head].type.ofType : members[head]?.type,
+    );
 
   return (path, message) => {
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;

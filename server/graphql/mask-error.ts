@@ -2,13 +2,21 @@ import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
-import { CrmError, DatabaseError, fromPgError, ValidationError, type Constraints } from "../errors.ts";
+import {
+  CrmError,
+  DatabaseError,
+  fromPgError,
+  ValidationError,
+  type Constraints,
+} from "../errors.ts";
 
-/** Messages of plugins about a client's input that carry no mark of being safe to show. */
-const plainMessages = new Set([
-  "Null literals are forbidden in filter argument input.",
-  "Empty objects are forbidden in filter argument input.",
-]);
+/** What clients are told where a plugin refuses their input with an error like any other, known by its message only. */
+const refusals: Record<string, string> = {
+  "Null literals are forbidden in filter argument input.":
+    "A filter must not hold null; use isNull, or leave the field out",
+  "Attempted to update a record, but no new values were specified.":
+    "The patch must change at least one field",
+};
 
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its code; anything else goes
@@ -20,7 +28,7 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
     const answer = (message: string, extensions: Record<string, unknown>) =>
       new GraphQLError(message, { nodes, source, positions, path, extensions });
 
-    if (typeof error.extensions["code"] === "string") return error;
+    if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
     if (known !== undefined && !(known instanceof DatabaseError)) {
       return answer(known.message, known.extensions);
@@ -30,7 +38,10 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
     }
     const errorId = randomUUID();
     logger.error({ errorId, err: rootCause(error), path }, "an operation failed unexpectedly");
-    return answer(`Something went wrong here; it is logged as ${errorId}`, { code: "INTERNAL", errorId });
+    return answer(`Something went wrong here; it is logged as ${errorId}`, {
+      code: "INTERNAL",
+      errorId,
+    });
   };
 }
 
@@ -38,9 +49,8 @@ function describe(error: GraphQLError, constraints: Constraints): CrmError | und
   const cause = rootCause(error);
   if (cause instanceof CrmError) return cause;
   if (cause instanceof GraphQLError) return undefined;
-  if (isSafeError(cause) || plainMessages.has(cause.message)) {
-    return new ValidationError(cause.message, {});
-  }
+  const refusal = refusals[cause.message] ?? (isSafeError(cause) ? cause.message : undefined);
+  if (refusal !== undefined) return new ValidationError(refusal, {});
   return fromPgError(cause, constraints);
 }
 

@@ -1,10 +1,8 @@
 import { PgAggregatesPreset } from "@graphile/pg-aggregates";
 import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
 import type { Logger } from "pino";
-import type {} from "postgraphile/grafserv/express/v4";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
-import type { PgSettings } from "../auth.ts";
 import type { Constraints } from "../errors.ts";
 import type { PgService } from "./adaptor.ts";
 import { createMaskError } from "./mask-error.ts";
@@ -15,6 +13,7 @@ import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
+import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
 
 export interface PresetDeps {
@@ -43,6 +42,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationDocsPlugin,
       ScalarsPlugin,
       LikePatternsPlugin,
+      RelationFiltersPlugin,
       AggregatesPlugin,
       NotFoundPlugin,
       InputErrorsPlugin,
@@ -91,13 +91,4 @@ function graphiqlConfig(token: string | undefined): GraphiqlConfig {
   if (token === undefined) return undefined;
   const headers = JSON.stringify({ authorization: `Bearer ${token}` });
   return { initialHeaders: headers, defaultHeaders: headers } as GraphiqlConfig;
-}
-
-declare global {
-  namespace Express {
-    interface Request {
-      /** Set by authentication, before anything of GraphQL runs. */
-      pgSettings?: PgSettings;
-    }
-  }
 }

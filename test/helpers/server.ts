@@ -1,23 +1,26 @@
 import type { AddressInfo } from "node:net";
 
+import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
 import { createApp } from "../../server/app.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
+import { createTestDatabase, type TestDatabase } from "./database.ts";
 
 /** The secret of every server that a test starts. */
 export const jwtSecret = "the secret of the tests, long enough";
 
 /** An answer of GraphQL, as a client reads it. */
-export interface Answer {
+export interface Answer<Data> {
   status: number;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what a test asked for, it knows
-  data: any;
-  errors?: {
-    message: string;
-    path?: (string | number)[];
-    extensions: { code: string; [key: string]: unknown };
-  }[];
+  data?: Data | null;
+  errors?: AnswerError[];
+}
+
+export interface AnswerError {
+  message: string;
+  path?: (string | number)[];
+  extensions: { code: string; [key: string]: unknown };
 }
 
 export interface Caller {
@@ -25,42 +28,103 @@ export interface Caller {
   user?: string;
 }
 
+/** A server that serves a database of a test's own. */
 export interface TestServer {
   /** `http://127.0.0.1:<port>` */
-  url: string;
+  readonly url: string;
   /** Every line that the server logged. */
-  log: Record<string, unknown>[];
+  readonly log: Record<string, unknown>[];
   /** Asks as an administrator called `tester`, unless told otherwise. */
-  graphql(query: string, variables?: Record<string, unknown>, caller?: Caller): Promise<Answer>;
+  graphql<Data = unknown>(
+    query: string,
+    variables?: Record<string, unknown>,
+    caller?: Caller,
+  ): Promise<Answer<Data>>;
+  /** Creates an entity, such as `create("company", { name: "Acme" })`, and gives its id. */
+  create(entity: string, fields: Record<string, unknown>, caller?: Caller): Promise<string>;
+  /** Lets running requests finish and stops. */
   close(): Promise<void>;
 }
 
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  options: { poolSize?: number; production?: boolean } = {},
+  options: { poolSize?: number; production?: boolean; graphiqlToken?: string } = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
     { level: "info" },
-    { write: (line) => void log.push(JSON.parse(line) as Record<string, unknown>) },
+    { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) },
   );
-  const app = await createApp({ serverUrl, poolSize: 4, jwtSecret, logger, production: false, ...options });
+  const app = await createApp({
+    serverUrl,
+    poolSize: 4,
+    jwtSecret,
+    logger,
+    production: false,
+    ...options,
+  });
   const server = await app.listen(0, "127.0.0.1");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+  async function graphql<Data>(
+    query: string,
+    variables: Record<string, unknown> = {},
+    { role = "admin", user = "tester" }: Caller = {},
+  ): Promise<Answer<Data>> {
+    const token = await signToken(jwtSecret, { role, user, expires: "5m" });
+    const response = await fetch(`${url}/graphql`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      body: JSON.stringify({ query, variables }),
+    });
+    const body = (await response.json()) as Omit<Answer<Data>, "status">;
+    return { status: response.status, ...body };
+  }
 
   return {
     url,
     log,
-    async graphql(query, variables = {}, { role = "admin", user = "tester" } = {}) {
-      const token = await signToken(jwtSecret, { role, user, expires: "5m" });
-      const response = await fetch(`${url}/graphql`, {
-        method: "POST",
-        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-        body: JSON.stringify({ query, variables }),
-      });
-      return { status: response.status, ...((await response.json()) as Omit<Answer, "status">) };
+    graphql,
+    async create(entity, fields, caller) {
+      const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
+      const answer = await graphql<{ payload: { created: { id: string } } }>(
+        `mutation ($input: Create${Entity}Input!) {
+          payload: create${Entity}(input: $input) { created: ${entity} { id } }
+        }`,
+        { input: { [entity]: fields } },
+        caller,
+      );
+      if (!answer.data?.payload) throw new Error(JSON.stringify(answer));
+      return answer.data.payload.created.id;
     },
     close: () => app.close(),
+  };
+}
+
+/** Gives every test of a file the same server, over a database that is dropped after the last. */
+export function useTestServer(): Omit<TestServer, "close"> & { readonly database: TestDatabase } {
+  let server: TestServer;
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    server = await startTestServer(database.serverUrl);
+  });
+  afterAll(async () => {
+    await server.close();
+    await database.drop();
+  });
+  return {
+    get url() {
+      return server.url;
+    },
+    get log() {
+      return server.log;
+    },
+    get database() {
+      return database;
+    },
+    graphql: (query, variables, caller) => server.graphql(query, variables, caller),
+    create: (entity, fields, caller) => server.create(entity, fields, caller),
   };
 }

@@ -1,11 +1,10 @@
 import type {} from "@graphile/pg-aggregates";
-import { TYPES, type PgCodec, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
+import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { sql } from "postgraphile/pg-sql2";
 
 /** What a CRM asks for. The deviations and variances that the preset offers too would only fill the schema. */
 const offered = new Set<string>(["sum", "distinctCount", "min", "max", "average"]);
 
-const dates = new Set<PgCodec>([TYPES.date, TYPES.timestamptz]);
 const periods = ["week", "month", "quarter", "year"] as const;
 
 /**
@@ -20,19 +19,23 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
   schema: {
     hooks: {
       build(build) {
-        build.pgAggregateSpecs = build
-          .pgAggregateSpecs!.filter(({ id }) => offered.has(id))
+        const { pgAggregateSpecs = [], pgAggregateGroupBySpecs = [] } = build;
+        build.pgAggregateSpecs = pgAggregateSpecs
+          .filter(({ id }) => offered.has(id))
           .map((spec) =>
             spec.id === "min" || spec.id === "max"
               ? {
                   ...spec,
-                  isSuitableType: (codec) => dates.has(codec) || spec.isSuitableType(codec),
+                  isSuitableType: (codec) =>
+                    codec === TYPES.date ||
+                    codec === TYPES.timestamptz ||
+                    spec.isSuitableType(codec),
                 }
               : spec,
           );
         for (const period of periods) {
           const unit = sql.literal(period);
-          build.pgAggregateGroupBySpecs!.push(
+          pgAggregateGroupBySpecs.push(
             {
               id: `truncated-to-${period}`,
               isSuitableType: (codec) => codec === TYPES.date,
@@ -53,11 +56,14 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
         const { scope, fieldWithHooks } = context;
         if (!scope.isPgAggregateContainerType) return fields;
         const { GraphQLInt, GraphQLNonNull } = build.graphql;
-        const count = fieldWithHooks({ fieldName: "count" }, {
-          description: "The number of rows that match, in this group or in all.",
-          type: new GraphQLNonNull(GraphQLInt),
-          plan: ($rows: PgSelectSingleStep) => $rows.select(sql`count(*)`, TYPES.bigint, false),
-        });
+        const count = fieldWithHooks(
+          { fieldName: "count" },
+          {
+            description: "The number of rows that match, in this group or in all.",
+            type: new GraphQLNonNull(GraphQLInt),
+            plan: ($rows: PgSelectSingleStep) => $rows.select(sql`count(*)`, TYPES.bigint, false),
+          },
+        );
         return build.extend(fields, { count }, "Adding count to the aggregates");
       },
     },

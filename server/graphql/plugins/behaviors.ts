@@ -40,17 +40,3 @@ export const BehaviorsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
-
-declare global {
-  namespace GraphileBuild {
-    /** Registered by pg-aggregates, which leaves them out of its types. */
-    interface BehaviorStrings {
-      aggregate: true;
-      "aggregate:orderBy": true;
-      "aggregate:filterBy": true;
-      "attribute:groupBy": true;
-      "distinctCount:manyRelation:aggregates:orderBy": true;
-      "average:manyRelation:aggregates:orderBy": true;
-    }
-  }
-}

@@ -12,7 +12,8 @@ type ParseAndValidate = ExecutionConfig["parseAndValidate"];
 export const InputErrorsPlugin: GraphileConfig.Plugin = {
   name: "CrmInputErrorsPlugin",
   version: "1.0.0",
-  description: "Names the faulty fields of variables and literals, and gives documents' errors a code.",
+  description:
+    "Names the faulty fields of variables and literals, and gives documents' errors a code.",
   grafserv: {
     middleware: {
       setPreset(next, event) {
@@ -45,7 +46,8 @@ function coded(parseAndValidate: ParseAndValidate, schema: GraphQLSchema): Parse
   return (query) => {
     const result = parseAndValidate(query);
     if (result.errors === undefined) return result;
-    if (result.errors.some(isSyntaxError)) return { errors: withCode(result.errors, "GRAPHQL_PARSE_FAILED") };
+    if (result.errors.some(isSyntaxError))
+      return { errors: withCode(result.errors, "GRAPHQL_PARSE_FAILED") };
     const fields = literalFaults(schema, parse(query));
     return Object.keys(fields).length > 0
       ? { errors: [invalid(fields)] }

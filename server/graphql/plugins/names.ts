@@ -1,3 +1,5 @@
+import type { PgCodec } from "postgraphile/@dataplan/pg";
+
 /**
  * The primary key is called `id`. PostGraphile renames it to `rowId` to leave `id` to Relay's global identifier, which
  * this API does not have: a row's UUID is global enough. And a mutation that is a function answers like the others, with
@@ -10,11 +12,11 @@ export const NamesPlugin: GraphileConfig.Plugin = {
   inflection: {
     replace: {
       _attributeName(previous, _options, details) {
-        return previous!({ ...details, skipRowId: true });
+        return previous?.({ ...details, skipRowId: true }) ?? details.attributeName;
       },
-      functionMutationResultFieldName(previous, _options, details) {
-        const { codec } = details.resource;
-        return codec.attributes ? this.camelCase(this.tableType(codec)) : previous!(details);
+      functionMutationResultFieldName(_previous, _options, { resource }) {
+        const codec = resource.codec as PgCodec;
+        return codec.attributes ? this.camelCase(this.tableType(codec)) : "result";
       },
     },
   },

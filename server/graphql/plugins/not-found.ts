@@ -13,14 +13,16 @@ export const NotFoundPlugin: GraphileConfig.Plugin = {
     hooks: {
       GraphQLObjectType_fields_field(field, build, { scope }) {
         const { isPgUpdateMutation, isPgDeleteMutation, pgFieldResource } = scope;
-        if (!(isPgUpdateMutation || isPgDeleteMutation) || !pgFieldResource) return field;
-        const entityType = build.inflection.tableFieldName(pgFieldResource);
         const { plan } = field;
+        if (!(isPgUpdateMutation ?? isPgDeleteMutation) || !pgFieldResource || !plan) return field;
+        const entityType = build.inflection.tableFieldName(pgFieldResource);
         return {
           ...field,
           plan($root, args, info) {
-            const $payload = plan!($root, args, info) as ObjectStep;
-            const $row = trap($payload.get("result"), TRAP_ERROR, { valueForError: "PASS_THROUGH" });
+            const $payload = plan($root, args, info) as ObjectStep;
+            const $row = trap($payload.get("result"), TRAP_ERROR, {
+              valueForError: "PASS_THROUGH",
+            });
             sideEffect([$row, args.getRaw(["input", "id"])], ([row, id]) => {
               if (isAbsent(row)) throw new NotFoundError(entityType, String(id));
             });

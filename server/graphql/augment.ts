@@ -1,0 +1,44 @@
+/* eslint-disable @typescript-eslint/no-namespace -- libraries are told about additions in no other way */
+
+/**
+ * What this product adds to the types of the libraries around it. Nothing imports this: it is types only, and global.
+ */
+
+import type { PgClient } from "postgraphile/@dataplan/pg";
+import type {} from "postgraphile/adaptors/pg";
+import type {} from "postgraphile/grafserv/express/v4";
+
+import type { PgSettings } from "../auth.ts";
+import type { PgServiceOptions } from "./adaptor.ts";
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by authentication, before anything of GraphQL runs. */
+      pgSettings?: PgSettings;
+    }
+  }
+
+  namespace GraphileConfig {
+    interface PgAdaptors {
+      pgcrm: {
+        adaptorSettings: Pick<PgServiceOptions, "pool"> | undefined;
+        makePgServiceOptions: PgAdaptors["@dataplan/pg/adaptors/pg"]["makePgServiceOptions"] &
+          PgServiceOptions;
+        client: PgClient;
+      };
+    }
+  }
+
+  namespace GraphileBuild {
+    /** Registered by pg-aggregates, which leaves them out of its types. */
+    interface BehaviorStrings {
+      aggregate: true;
+      "aggregate:orderBy": true;
+      "aggregate:filterBy": true;
+      "attribute:groupBy": true;
+      "distinctCount:manyRelation:aggregates:orderBy": true;
+      "average:manyRelation:aggregates:orderBy": true;
+    }
+  }
+}

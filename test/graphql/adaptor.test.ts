@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import pg from "pg";
+import type { WithPgClient } from "postgraphile/@dataplan/pg";
+
+import { createWithPgClient } from "../../server/graphql/adaptor.ts";
+import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import { tapWire, type Wire } from "../helpers/wire.ts";
+
+const settings = { role: "crm_member", "crm.user_id": 'ann\'s "quoted" name', "crm.source": "api" };
+const whoAmI = `select current_user as role, current_setting('crm.user_id', true) as user`;
+
+let database: TestDatabase;
+let wire: Wire;
+let pool: pg.Pool;
+let withPgClient: WithPgClient;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  wire = await tapWire(database.serverUrl);
+  pool = new pg.Pool({ connectionString: wire.url, max: 1 });
+  withPgClient = createWithPgClient(pool);
+});
+
+afterAll(async () => {
+  await pool.end();
+  wire.close();
+  await database.drop();
+});
+
+beforeEach(async () => {
+  await ask("select 1"); // the connection is open and ready
+});
+
+async function ask(
+  text: string,
+  values: unknown[] = [],
+  pgSettings: typeof settings | null = settings,
+) {
+  const { rows } = await withPgClient(pgSettings, (client) =>
+    client.query<Record<string, unknown>>({ text, values }),
+  );
+  return rows;
+}
+
+describe("the settings of a request", () => {
+  test("hold for its statement", async () => {
+    expect(await ask(whoAmI)).toEqual([{ role: "crm_member", user: 'ann\'s "quoted" name' }]);
+  });
+
+  test("are gone for the next user of the connection", async () => {
+    await ask(whoAmI);
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
+  test("are gone after an error, and so is what the statement wrote", async () => {
+    await expect(ask("select 1 / $1::int", [0])).rejects.toMatchObject({ code: "22012" });
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
+  test("are gone after a statement that cannot be parsed, which stays refused", async () => {
+    await expect(ask("select from nowhere")).rejects.toMatchObject({ code: "42P01" });
+    await expect(ask("select from nowhere")).rejects.toMatchObject({ code: "42P01" });
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
+  test("cannot make a role of one that crm_server may not become", async () => {
+    await expect(ask(whoAmI, [], { ...settings, role: "postgres" })).rejects.toMatchObject({
+      code: "42501",
+    });
+  });
+
+  test("hold for all statements of a transaction, and no longer", async () => {
+    await withPgClient(settings, (client) =>
+      client.withTransaction(async () => {
+        expect((await client.query({ text: whoAmI })).rows).toMatchObject([{ role: "crm_member" }]);
+        expect((await client.query({ text: whoAmI })).rows).toMatchObject([{ role: "crm_member" }]);
+      }),
+    );
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
+  test("differ between requests that share a prepared statement", async () => {
+    expect(await ask(whoAmI)).toMatchObject([{ role: "crm_member" }]);
+    expect(await ask(whoAmI, [], { ...settings, role: "crm_reader" })).toMatchObject([
+      { role: "crm_reader" },
+    ]);
+  });
+});
+
+describe("a statement", () => {
+  test("costs one round trip: settings and statement, then one Sync", async () => {
+    await ask(whoAmI);
+    wire.messages.length = 0;
+    await ask(whoAmI);
+    expect(wire.messages.join("")).toBe("BEBDES");
+  });
+
+  test("is parsed the first time only", async () => {
+    wire.messages.length = 0;
+    await ask("select 'parsed once', $1::int", [1]);
+    await ask("select 'parsed once', $1::int", [2]);
+    expect(wire.messages.filter((type) => type === "P")).toHaveLength(1);
+  });
+
+  test("is forgotten when two hundred others came after it", async () => {
+    for (let i = 0; i < 210; i += 1) await ask(`select ${i}`);
+    const [row] = await ask("select count(*)::int as count from pg_prepared_statements");
+    expect(row?.count).toBeLessThanOrEqual(202);
+    expect(await ask("select 0 as again")).toEqual([{ again: 0 }]);
+  });
+});
