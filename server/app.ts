@@ -80,6 +80,13 @@ export async function createApp(deps: AppDeps): Promise<App> {
   app.use("/graphql", authenticate(deps.jwtSecret));
 
   const server = createServer(app);
+  let closing = false;
+  server.on("request", (_request, response) => {
+    // A connection that a client keeps alive would hold up the end until it is idle for seconds.
+    response.once("close", () => {
+      if (closing) setImmediate(() => server.closeIdleConnections());
+    });
+  });
   await api.addTo(app, server);
   app.use(answerErrors(logger));
 
@@ -90,6 +97,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
       return server;
     },
     async close() {
+      closing = true;
       if (server.listening) {
         const closed = once(server, "close");
         server.close();

@@ -23,7 +23,9 @@ export interface Current {
 /** What clients are told about a constraint of the database; generated from its catalog. */
 export interface Constraint {
   table: string;
+  /** The fields that it is about, in the client's words. */
   fields: string[];
+  /** What is wrong, in which `%s` stands for the faulty value. */
   message: string;
 }
 
@@ -237,7 +239,9 @@ function required({ column = "" }: PgError): ValidationError {
 
 function fieldsOf(constraint: Constraint | undefined): Fields {
   if (constraint === undefined) return {};
-  return Object.fromEntries(constraint.fields.map((field) => [field, [constraint.message]]));
+  // PostgreSQL tells the value in its own detail only, which is never trusted.
+  const message = constraint.message.replaceAll("%s", "this");
+  return Object.fromEntries(constraint.fields.map((field) => [field, [message]]));
 }
 
 /** The fields that the product's own `raise` names; undefined for every other error. */

@@ -67,7 +67,10 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
       Argument(node) {
         const type = typeInfo.getArgument()?.type;
         if (type === undefined) return;
-        findFaults(type, literal(node.value), [], reporter(fields, type, node.name.value));
+        const value = literal(node.value);
+        const report = reporter(fields, type, node.name.value);
+        findFaults(type, value, [], report);
+        findUnstorable(value, [], report);
       },
     }),
   );

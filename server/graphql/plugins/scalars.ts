@@ -1,18 +1,30 @@
+import { isStorable } from "../input-faults.ts";
 import { readLiteral, readValue, scalars } from "../scalars.ts";
 
 /** See `../scalars.ts`: wrong forms are refused with the name of the field, before anything reaches the database. */
 export const ScalarsPlugin: GraphileConfig.Plugin = {
   name: "CrmScalarsPlugin",
   version: "1.0.0",
-  description: "Accepts scalars in one documented form each.",
+  description: "Accepts scalars in one documented form each, and JSON that can be stored as it is.",
   schema: {
     hooks: {
       GraphQLScalarType(config, build) {
+        const { GraphQLError } = build.graphql;
+        const refuse = (expectation: string) => new GraphQLError(`${config.name} ${expectation}`);
+        if (config.name === "JSON") {
+          return {
+            ...config,
+            parseLiteral(node, variables) {
+              const value: unknown = config.parseLiteral?.(node, variables);
+              if (!isStorable(value)) throw refuse("must be JSON that can be stored");
+              return value;
+            },
+          };
+        }
         const scalar = scalars[config.name];
         if (scalar === undefined) return config;
-        const { GraphQLError } = build.graphql;
         const orThrow = (text: string | undefined) => {
-          if (text === undefined) throw new GraphQLError(`${config.name} ${scalar.expectation}`);
+          if (text === undefined) throw refuse(scalar.expectation);
           return text;
         };
         return {

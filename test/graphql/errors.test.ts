@@ -1,0 +1,231 @@
+import { describe, expect, test } from "@jest/globals";
+
+import { withConnection } from "../../server/connect.ts";
+import { CrmError, DatabaseError, fromPgError, ValidationError } from "../../server/errors.ts";
+import { useTestServer } from "../helpers/server.ts";
+
+const crm = useTestServer();
+
+const absent = "00000000-0000-4000-8000-000000000000";
+const createContact = `mutation ($input: CreateContactInput!) {
+  createContact(input: $input) { contact { id } }
+}`;
+const updateCompany = `mutation ($input: UpdateCompanyInput!) {
+  updateCompany(input: $input) { company { version } }
+}`;
+const createStage = `mutation ($input: CreatePipelineStageInput!) {
+  createPipelineStage(input: $input) { pipelineStage { id } }
+}`;
+const contact = { firstName: "Ada", lastName: "Lovelace" };
+
+/** The one error of an answer, without its wording. */
+async function refused(...request: Parameters<typeof crm.graphql>) {
+  const { errors = [] } = await crm.graphql(...request);
+  expect(errors).toHaveLength(1);
+  return errors[0]?.extensions;
+}
+
+describe("VALIDATION_ERROR", () => {
+  test("lists every faulty field of a row, with its values quoted", async () => {
+    const input = { contact: { ...contact, lastName: " ", emails: ["ada@example.com", "ada"] } };
+    expect(await refused(createContact, { input })).toMatchObject({
+      code: "VALIDATION_ERROR",
+      fields: {
+        lastName: [expect.any(String)],
+        emails: [expect.stringContaining(`"ada"`)],
+      },
+    });
+  });
+
+  test("names a custom field as customFields.<name>", async () => {
+    const input = { contact: { ...contact, customFields: { industry: "tools" } } };
+    expect(await refused(createContact, { input })).toMatchObject({
+      code: "VALIDATION_ERROR",
+      fields: { "customFields.industry": [expect.any(String)] },
+    });
+  });
+
+  test("answers a patch that changes nothing", async () => {
+    const id = await crm.create("company", { name: "Acme" });
+    expect(await refused(updateCompany, { input: { id, patch: {} } })).toMatchObject({
+      code: "VALIDATION_ERROR",
+    });
+  });
+});
+
+describe("CONSTRAINT_VIOLATION", () => {
+  test("answers a link that leads nowhere", async () => {
+    expect(
+      await refused(createContact, { input: { contact: { ...contact, companyId: absent } } }),
+    ).toMatchObject({ code: "CONSTRAINT_VIOLATION", constraint: "contacts_company_id_exists" });
+  });
+
+  test("answers what exists already", async () => {
+    const pipelineStage = { name: "Won", position: 9 };
+    expect(await refused(createStage, { input: { pipelineStage } })).toMatchObject({
+      code: "CONSTRAINT_VIOLATION",
+      constraint: "pipeline_stages_name_unique",
+    });
+  });
+
+  test("answers the delete of what others still refer to", async () => {
+    const companyId = await crm.create("company", { name: "Acme" });
+    await crm.create("deal", { title: "Engine", companyId, value: 1, stage: "Proposal" });
+    const { data } = await crm.graphql<{ pipelineStageByName: { id: string } }>(
+      `{ pipelineStageByName(name: "Proposal") { id } }`,
+    );
+    expect(
+      await refused(
+        `mutation ($input: DeletePipelineStageInput!) {
+          deletePipelineStage(input: $input) { pipelineStage { id } }
+        }`,
+        { input: { id: data?.pipelineStageByName.id } },
+      ),
+    ).toMatchObject({ code: "CONSTRAINT_VIOLATION", constraint: "deals_stage_exists" });
+  });
+});
+
+describe("CONFLICT", () => {
+  test("answers an update of a version that is not current, and says what is", async () => {
+    const id = await crm.create("company", { name: "Acme" });
+    const first = { input: { id, patch: { name: "Acme 2", version: 1 } } };
+    expect(await crm.graphql(updateCompany, first, { user: "bob" })).toMatchObject({
+      data: { updateCompany: { company: { version: 2 } } },
+    });
+    expect(await refused(updateCompany, first)).toEqual({
+      code: "CONFLICT",
+      current: { version: 2, updatedBy: "bob", updatedAt: expect.any(String) },
+    });
+  });
+
+  test.each(["40001", "40P01"])("answers SQLSTATE %s", (code) => {
+    expect(fromPgError(pgError({ code }), {}).code).toBe("CONFLICT");
+  });
+});
+
+describe("FORBIDDEN", () => {
+  test("answers a reader who writes, and a member who changes what administrators keep", async () => {
+    expect(await refused(createContact, { input: { contact } }, { role: "reader" })).toEqual({
+      code: "FORBIDDEN",
+    });
+    expect(
+      await refused(
+        createStage,
+        { input: { pipelineStage: { name: "New", position: 9 } } },
+        { role: "member" },
+      ),
+    ).toEqual({ code: "FORBIDDEN" });
+  });
+});
+
+describe("INTERNAL", () => {
+  test("answers with an id only, under which the log has the error whole", async () => {
+    await withConnection(crm.database.ownerUrl, (client) =>
+      client.query(`
+        create function public.fail() returns trigger language plpgsql as $$
+        begin
+          raise exception 'the secret message' using detail = 'the secret detail';
+        end $$;
+        create trigger fail before insert on crm.notes execute function public.fail();
+      `),
+    );
+    const entityId = await crm.create("company", { name: "Acme" });
+    const answer = await crm.graphql(
+      `mutation ($input: CreateNoteInput!) { createNote(input: $input) { note { id } } }`,
+      { input: { note: { content: "x", entityType: "company", entityId } } },
+    );
+    const errorId = answer.errors?.[0]?.extensions.errorId;
+    expect(answer.errors).toEqual([
+      {
+        message: `Something went wrong here; it is logged as ${String(errorId)}`,
+        locations: [expect.anything()],
+        path: ["createNote"],
+        extensions: { code: "INTERNAL", errorId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
+      },
+    ]);
+    const logged = crm.log.find((line) => line.errorId === errorId);
+    expect(JSON.stringify(logged)).toContain("the secret message");
+  });
+});
+
+describe("a document that is no request", () => {
+  test.each([
+    ["GRAPHQL_PARSE_FAILED", "{ contacts {"],
+    ["GRAPHQL_VALIDATION_FAILED", "{ nobody { id } }"],
+    ["BAD_REQUEST", "query A { currencies } query B { currencies }"],
+  ])("is answered with %s", async (code, query) => {
+    expect(await refused(query)).toEqual({ code });
+  });
+});
+
+describe("the mapping of PostgreSQL's errors", () => {
+  const constraints = {
+    deals_value_range: { table: "deals", fields: ["value"], message: "%s is out of range" },
+  };
+
+  test("passes on nothing of PostgreSQL's own words, whatever the code", () => {
+    const codes =
+      `22001 22003 22007 22008 22021 22025 22P02 22P05 2201W 23001 23502 23503 23505 23514 23P01
+      25006 26000 40001 40P01 42501 42P01 53300 54000 57014 57P01 CRM01 P0001 XX000`.split(/\s+/);
+    for (const code of codes) {
+      const error = fromPgError(
+        pgError({ code, constraint: "some_constraint", table: "deals" }),
+        constraints,
+      );
+      expect(error).toBeInstanceOf(CrmError);
+      expect(error.message + JSON.stringify(error.extensions)).not.toContain("secret");
+    }
+  });
+
+  test("tells the message of a constraint, in the client's words", () => {
+    const error = fromPgError(
+      pgError({ code: "23514", constraint: "deals_value_range" }),
+      constraints,
+    );
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(error.extensions).toEqual({
+      code: "VALIDATION_ERROR",
+      constraint: "deals_value_range",
+      fields: { value: ["this is out of range"] },
+    });
+  });
+
+  test("names a missing column in camel case", () => {
+    expect(fromPgError(pgError({ code: "23502", column: "company_id" }), {}).extensions).toEqual({
+      code: "VALIDATION_ERROR",
+      fields: { companyId: ["is required"] },
+    });
+  });
+
+  test.each([
+    ["is of another schema", { schema: "public", detail: `{"name": ["secret"]}` }],
+    ["is no JSON", { schema: "crm", detail: "secret" }],
+    ["is no map of lists", { schema: "crm", detail: `{"name": "secret"}` }],
+  ])("believes no detail that %s", (_, parts) => {
+    expect(fromPgError(pgError({ code: "23514", ...parts }), {}).extensions).toEqual({
+      code: "VALIDATION_ERROR",
+      fields: {},
+    });
+  });
+
+  test("takes what it does not know for internal, and keeps the original", () => {
+    const original = new Error("secret");
+    const error = fromPgError(original, {});
+    expect(error).toBeInstanceOf(DatabaseError);
+    expect(error).toMatchObject({ code: "INTERNAL", originalError: original });
+    expect(error.message).not.toContain("secret");
+  });
+});
+
+/** An error as the driver makes it, full of what nobody may see. */
+function pgError(parts: Record<string, string>): Error {
+  return Object.assign(new Error(`the secret message with "a" and "b"`), {
+    severity: "ERROR",
+    detail: "Failing row contains (secret)",
+    hint: "secret",
+    where: "secret",
+    internalQuery: "secret",
+    schema: "crm",
+    ...parts,
+  });
+}

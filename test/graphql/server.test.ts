@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+
+import { withConnection } from "../../server/connect.ts";
+import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
+
+const crm = useTestServer();
+
+describe("the server", () => {
+  test("is healthy, and ready when the migrations are current", async () => {
+    expect(await (await fetch(`${crm.url}/healthz`)).json()).toEqual({ ok: true });
+    expect(await (await fetch(`${crm.url}/readyz`)).json()).toEqual({ ready: true });
+  });
+
+  test("gives nothing about itself away in its headers", async () => {
+    const { headers } = await fetch(`${crm.url}/healthz`);
+    expect(headers.has("x-powered-by")).toBe(false);
+    expect(headers.get("x-content-type-options")).toBe("nosniff");
+  });
+
+  test("logs a request without its token, its query and its variables", async () => {
+    await crm.graphql(
+      `query Secret($n: String!) { companies(filter: { name: { equalTo: $n } }) { totalCount } }`,
+      {
+        n: "confidential",
+      },
+    );
+    const lines = crm.log.filter((line) => "req" in line);
+    expect(lines.at(-1)).toMatchObject({
+      req: { method: "POST", path: "/graphql" },
+      res: { statusCode: 200 },
+      responseTime: expect.any(Number),
+    });
+    expect(JSON.stringify(lines)).not.toMatch(/Bearer|authorization|confidential|Secret/i);
+  });
+
+  test("answers a body that is no request in the shape of GraphQL", async () => {
+    const signed = await fetch(`${crm.url}/graphql`, { method: "POST", body: "{" });
+    expect(signed.status).toBe(401);
+    expect(await signed.json()).toHaveProperty("errors");
+  });
+});
+
+describe("GraphiQL", () => {
+  test("is served with its token in development", async () => {
+    const server = await startTestServer(crm.database.serverUrl, { graphiqlToken: "a.b.c" });
+    const page = await fetch(server.url, { headers: { accept: "text/html" } });
+    expect(page.status).toBe(200);
+    expect(await page.text()).toContain("Bearer a.b.c");
+    await server.close();
+  });
+
+  test("is not served in production", async () => {
+    const server = await startTestServer(crm.database.serverUrl, {
+      graphiqlToken: "a.b.c",
+      production: true,
+    });
+    expect((await fetch(server.url, { headers: { accept: "text/html" } })).status).toBe(404);
+    await server.close();
+  });
+});
+
+describe("readiness", () => {
+  let database: TestDatabase;
+  let server: TestServer;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    server = await startTestServer(database.serverUrl);
+  });
+  afterAll(() => server.close());
+
+  test("is denied while a migration is missing or unknown", async () => {
+    await withConnection(database.ownerUrl, (client) =>
+      client.query(
+        `insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999999.sql')`,
+      ),
+    );
+    const response = await fetch(`${server.url}/readyz`);
+    expect(response.status).toBe(503);
+    expect(await response.json()).toEqual({ ready: false, reason: "migrations are not current" });
+  });
+
+  test("is denied while the database is away; health is not", async () => {
+    await database.drop();
+    expect((await fetch(`${server.url}/readyz`)).status).toBe(503);
+    expect((await fetch(`${server.url}/healthz`)).status).toBe(200);
+  });
+});
+
+test("a server that closes lets a running request finish, and refuses new ones", async () => {
+  const database = await createTestDatabase();
+  const server = await startTestServer(database.serverUrl);
+  await withConnection(database.ownerUrl, async (client) => {
+    await client.query("begin");
+    await client.query("lock table crm.companies in access exclusive mode");
+    const running = server.graphql("{ companies { totalCount } }");
+    await waitFor(client, "select 1 from pg_stat_activity where wait_event_type = 'Lock'");
+    const closed = server.close();
+    await expect(server.graphql("{ currentUserId }")).rejects.toThrow();
+    await client.query("commit");
+    expect(await running).toMatchObject({ data: { companies: { totalCount: 0 } } });
+    await closed;
+  });
+  await database.drop();
+});
+
+test("a server without its database does not start", async () => {
+  const database = await createTestDatabase();
+  await database.drop();
+  await expect(startTestServer(database.serverUrl)).rejects.toThrow();
+});
+
+/** Asks until there is a row. */
+async function waitFor(
+  client: { query(text: string): Promise<{ rows: unknown[] }> },
+  text: string,
+) {
+  while ((await client.query(text)).rows.length === 0) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
