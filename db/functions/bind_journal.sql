@@ -1,0 +1,134 @@
+/*
+ * Binds the journal to a table: makes crm_private.<table>_journal, compiled from the table's
+ * columns, and the triggers that call it once for each statement.
+ *
+ * The changes of a created row are its values, those of a deleted row the whole old row. Those of
+ * an updated row have a member for each column, and for each custom field, that changed. What an
+ * entry says itself (which row, who and when) and what follows from it (the version, generated
+ * columns) is left out, but for a deletion: it keeps all, so that the row can come back.
+ *
+ * Compiled, because the journal is paid for by every write: to_jsonb of whole rows and a generic
+ * comparison cost half as much again. Call it in the migration that adds or removes a column; a
+ * test finds where that was forgotten.
+ *
+ * The trigger is security definer: nobody but the owner of the journal may write it.
+ */
+create or replace function crm_private.bind_journal(p_table regclass, p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_function text := format(
+    'crm_private.%I', (select relname from pg_class where oid = p_table) || '_journal'
+  );
+  v_values  text;
+  v_changes text;
+begin
+  select
+    string_agg(format('new_row.%I', attname), ', ' order by attnum),
+    string_agg(
+      format(
+        case attname
+          when 'custom_fields' then
+            'case when old_row.%1$I is distinct from new_row.%1$I '
+            'then crm_private.custom_field_changes(old_row.%1$I, new_row.%1$I) else ''{}'' end'
+          else
+            'case when old_row.%1$I is distinct from new_row.%1$I '
+            'then jsonb_build_object(%1$L, '
+            'jsonb_build_object(''old'', old_row.%1$I, ''new'', new_row.%1$I)) else ''{}'' end'
+        end,
+        attname
+      ),
+      E'\n        || ' order by attnum
+    )
+  into v_values, v_changes
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and attgenerated = ''
+    and attname <> all (
+      '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
+    );
+
+  execute format(
+    $function$
+create or replace function %1$s()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $journal$
+declare
+  v_user_id text   := crm.current_user_id();
+  v_source  text   := crm_private.current_source();
+  v_xid     bigint := pg_current_xact_id()::text::bigint;
+begin
+  if tg_op = 'INSERT' then
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, new_row.id, 'create', v_user_id, to_jsonb(new_values),
+      new_row.created_at, v_xid, v_source
+    from new_rows as new_row
+    cross join lateral (select %3$s) as new_values;
+
+  elsif tg_op = 'UPDATE' then
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, new_row.id, 'update', v_user_id,
+      %4$s,
+      new_row.updated_at, v_xid, v_source
+    from new_rows as new_row
+    join old_rows as old_row using (id)
+    where new_row.version <> old_row.version;
+
+  else
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row),
+      clock_timestamp(), v_xid, v_source
+    from old_rows as old_row;
+  end if;
+
+  return null;
+end
+$journal$
+    $function$,
+    v_function, p_entity_type, v_values, v_changes
+  );
+  execute format(
+    'comment on function %s() is %L',
+    v_function, 'Writes an entry of the journal for each row that a statement changed. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_function);
+
+  execute format(
+    'create or replace trigger _900_journal_insert after insert on %s '
+    'referencing new table as new_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_journal_update after update on %s '
+    'referencing old table as old_rows new table as new_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_journal_delete after delete on %s '
+    'referencing old table as old_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+end
+$$;
+
+comment on function crm_private.bind_journal(regclass, text) is
+  'Makes the triggers that write the journal of a table, compiled from its columns.';
+
+revoke all on function crm_private.bind_journal(regclass, text) from public;

@@ -1,0 +1,15 @@
+/*
+ * first_name -> firstName: from a column's name to the name that clients of the API know.
+ * Called where an error names its fields.
+ */
+create or replace function crm_private.camel_case(name text)
+returns text
+language sql
+immutable
+parallel safe
+return left(name, 1) || right(replace(initcap(replace(name, '_', ' ')), ' ', ''), -1);
+
+comment on function crm_private.camel_case(text) is
+  'The name a client of the API knows a column by: first_name becomes firstName.';
+
+revoke all on function crm_private.camel_case(text) from public;

@@ -1,0 +1,39 @@
+/*
+ * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too.
+ * Runs with the caller's rights: whoever may create deals and tasks may call it.
+ */
+create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
+returns crm.deals
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_deal crm.deals;
+begin
+  insert into crm.deals (
+    title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+    custom_fields
+  )
+  values (
+    deal.title, deal.company_id, deal.contact_id, deal.value, coalesce(deal.currency, 'USD'),
+    deal.stage, deal.probability, deal.close_date, deal.owner_id,
+    coalesce(deal.custom_fields, '{}')
+  )
+  returning * into v_deal;
+
+  insert into crm.tasks (description, due_date, assigned_to, status, entity_type, entity_id)
+  select
+    task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
+    'deal', v_deal.id
+  from unnest(tasks) as task;
+
+  return v_deal;
+end
+$$;
+
+comment on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) is
+  'Creates a deal together with its tasks: all of them, or nothing.';
+
+revoke all on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) from public;
+grant execute on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) to crm_member;

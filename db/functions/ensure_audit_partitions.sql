@@ -1,0 +1,62 @@
+/*
+ * Makes the journal's partitions for this month and the months after it. Called by the migration
+ * and whenever the server or a migration starts, so that a partition stands long before its month.
+ * Entries of a month that had none are in the default partition; they move to the new one.
+ */
+create or replace function crm_private.ensure_audit_partitions(p_months integer default 12)
+returns void
+language plpgsql
+volatile
+set search_path = ''
+as $$
+declare
+  v_from timestamptz;
+  v_to   timestamptz;
+  v_name text;
+begin
+  -- Servers that start together do this one after the other.
+  perform pg_advisory_xact_lock(hashtext('crm_private.ensure_audit_partitions'));
+
+  for v_from in
+    select month at time zone 'UTC'
+    from generate_series(
+      date_trunc('month', now() at time zone 'UTC'),
+      date_trunc('month', now() at time zone 'UTC') + make_interval(months => p_months),
+      interval '1 month'
+    ) as month
+    where to_regclass('crm_private.audit_logs_' || to_char(month, 'YYYY_MM')) is null
+    order by month
+  loop
+    v_to   := (v_from at time zone 'UTC' + interval '1 month') at time zone 'UTC';
+    v_name := 'audit_logs_' || to_char(v_from at time zone 'UTC', 'YYYY_MM');
+
+    execute format(
+      'create table crm_private.%I (like crm.audit_logs including defaults including constraints)',
+      v_name
+    );
+    execute format('alter table crm_private.%I enable row level security', v_name);
+    execute format(
+      'comment on table crm_private.%I is %L',
+      v_name, 'Entries of the journal of one month.'
+    );
+    execute format(
+      'with moved as (
+         delete from crm_private.audit_logs_other
+         where "timestamp" >= $1 and "timestamp" < $2
+         returning *
+       )
+       insert into crm_private.%I select * from moved',
+      v_name
+    ) using v_from, v_to;
+    execute format(
+      'alter table crm.audit_logs attach partition crm_private.%I for values from (%L) to (%L)',
+      v_name, v_from, v_to
+    );
+  end loop;
+end
+$$;
+
+comment on function crm_private.ensure_audit_partitions(integer) is
+  'Makes the partitions of the journal for this month and the given number of months after it.';
+
+revoke all on function crm_private.ensure_audit_partitions(integer) from public;

@@ -1,0 +1,24 @@
+/*
+ * A message with its faulty value filled in for %s, as JSON writes it and cut to a length that a
+ * form can show. Called by crm_private.row_faults.
+ */
+create or replace function crm_private.fault_message(p_template text, p_value jsonb)
+returns text
+language sql
+immutable
+parallel safe
+set search_path = ''
+as $$
+  select case
+    when strpos(p_template, '%s') = 0 then p_template
+    when p_value is null then ltrim(replace(p_template, '%s', ''))
+    when char_length(p_value::text) > 80
+    then replace(p_template, '%s', left(p_value::text, 77) || '...')
+    else replace(p_template, '%s', p_value::text)
+  end;
+$$;
+
+comment on function crm_private.fault_message(text, jsonb) is
+  'The message with the faulty value, as JSON, for %s.';
+
+revoke all on function crm_private.fault_message(text, jsonb) from public;

@@ -1,0 +1,15 @@
+/* True if an element of an array is blank, as crm_private.is_blank means it. */
+create or replace function crm_private.has_blank_element(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+return (
+  select coalesce(bool_or(crm_private.is_blank(element)), false) from unnest(value) as element
+);
+
+comment on function crm_private.has_blank_element(text[]) is
+  'True if an element of the array is blank.';
+
+revoke all on function crm_private.has_blank_element(text[]) from public;
+grant execute on function crm_private.has_blank_element(text[]) to crm_member;

@@ -1,0 +1,13 @@
+/* True if two elements of an array are equal. */
+create or replace function crm_private.has_duplicates(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+return (select count(*) <> count(distinct element) from unnest(value) as element);
+
+comment on function crm_private.has_duplicates(text[]) is
+  'True if two elements of the array are equal.';
+
+revoke all on function crm_private.has_duplicates(text[]) from public;
+grant execute on function crm_private.has_duplicates(text[]) to crm_member;

@@ -1,0 +1,17 @@
+/*
+ * The number of characters of an array's longest element, 0 for an empty array.
+ * Checks call it only for arrays whose elements are long together, so that the common row does
+ * not pay for a subquery.
+ */
+create or replace function crm_private.longest_element(value text[])
+returns integer
+language sql
+immutable
+parallel safe
+return (select coalesce(max(char_length(element)), 0) from unnest(value) as element);
+
+comment on function crm_private.longest_element(text[]) is
+  'The number of characters of the longest element, 0 for an empty array.';
+
+revoke all on function crm_private.longest_element(text[]) from public;
+grant execute on function crm_private.longest_element(text[]) to crm_member;

@@ -1,0 +1,85 @@
+/*
+ * Phase 500: a change of custom field definitions is a migration of data, done and checked in the
+ * same statement; crm_private.apply_definitions says how. What a field is called and what carries
+ * it never change.
+ *
+ * Security definer: it makes functions, and reaches rows whatever policies hide of them.
+ */
+
+create or replace function crm_private.definitions_changed()
+returns trigger
+language plpgsql
+security definer
+set search_path = ''
+as $$
+declare
+  v_old crm.custom_field_definitions[] := '{}';
+  v_new crm.custom_field_definitions[] := '{}';
+begin
+  if tg_op <> 'INSERT' then
+    select coalesce(array_agg(old_row), '{}') into v_old
+    from old_rows as old_row;
+  end if;
+
+  if tg_op <> 'DELETE' then
+    select coalesce(array_agg(new_row), '{}') into v_new
+    from new_rows as new_row;
+  end if;
+
+  -- In one order always, lest two changes wait for each other.
+  perform crm_private.apply_definitions(entity_type, v_old, v_new)
+  from (
+    select entity_type
+    from unnest(v_old || v_new)
+    group by entity_type
+    order by entity_type
+  ) as changed;
+
+  return null;
+end
+$$;
+
+comment on function crm_private.definitions_changed() is
+  'Applies changed definitions to the rows of their entity types.';
+
+revoke all on function crm_private.definitions_changed() from public;
+
+create or replace trigger _500_definitions_insert after insert on crm.custom_field_definitions
+  referencing new table as new_rows
+  for each statement execute function crm_private.definitions_changed();
+create or replace trigger _500_definitions_update after update on crm.custom_field_definitions
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.definitions_changed();
+create or replace trigger _500_definitions_delete after delete on crm.custom_field_definitions
+  referencing old table as old_rows
+  for each statement execute function crm_private.definitions_changed();
+
+create or replace function crm_private.refuse_renamed_definition()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'custom_field_definitions: name and entityType of % cannot be changed', old.name
+    using errcode    = 'check_violation',
+          schema     = tg_table_schema, table = tg_table_name,
+          column     = case when new.name <> old.name then 'name' else 'entity_type' end,
+          constraint = 'custom_field_definitions_name_immutable',
+          detail     = (
+                         case when new.name <> old.name
+                           then '{"name": ["cannot be changed"]}'::jsonb else '{}' end
+                         || case when new.entity_type <> old.entity_type
+                           then '{"entityType": ["cannot be changed"]}'::jsonb else '{}' end
+                       )::text,
+          hint       = 'Define another field and move the values.';
+end
+$$;
+
+comment on function crm_private.refuse_renamed_definition() is
+  'Refuses another name or entity type for a definition.';
+
+revoke all on function crm_private.refuse_renamed_definition() from public;
+
+create or replace trigger _210_refuse_renamed before update on crm.custom_field_definitions
+  for each row when (new.name <> old.name or new.entity_type <> old.entity_type)
+  execute function crm_private.refuse_renamed_definition();

@@ -1,0 +1,51 @@
+/*
+ * Phase 900: the journal. Once for each statement, whoever sends it and however many rows it
+ * changes, cascades and COPY included. An update that changed nothing has no entry.
+ * crm_private.bind_journal says what an entry holds.
+ */
+
+select crm_private.bind_journal('crm.contacts', 'contact');
+select crm_private.bind_journal('crm.companies', 'company');
+select crm_private.bind_journal('crm.deals', 'deal');
+select crm_private.bind_journal('crm.tasks', 'task');
+select crm_private.bind_journal('crm.notes', 'note');
+select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
+select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
+
+/*
+ * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself be emptied by it.
+ */
+create or replace function crm_private.refuse_truncate()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  raise exception 'crm.% cannot be truncated, because the journal would miss it', tg_table_name
+    using errcode = 'feature_not_supported',
+          schema  = tg_table_schema, table = tg_table_name,
+          hint    = 'Delete the rows instead.';
+end
+$$;
+
+comment on function crm_private.refuse_truncate() is
+  'Refuses TRUNCATE, which the journal could not tell.';
+
+revoke all on function crm_private.refuse_truncate() from public;
+
+create or replace trigger _900_refuse_truncate before truncate on crm.contacts
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.companies
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.deals
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.tasks
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.notes
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
+  for each statement execute function crm_private.refuse_truncate();

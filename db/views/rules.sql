@@ -1,0 +1,89 @@
+/*
+ * Every rule that a row of a table must keep, read from the catalog: columns that must be set,
+ * checks, references, and unique keys. The constraints are the only place where the rules stand;
+ * a constraint's comment is the message that a client reads, with %s for the faulty value.
+ *
+ * Read by crm_private.bind_rules, crm_private.row_faults and the generator of the typed layer.
+ */
+create or replace view crm_private.rules as
+  with constraint_columns as (
+    -- Of a rule over several columns, the one that the rule's name begins with is at fault.
+    select distinct on (con.oid)
+      con.oid       as constraint_oid,
+      attribute.*
+    from pg_constraint as con
+    join pg_class as class on class.oid = con.conrelid
+    join pg_attribute as attribute
+      on attribute.attrelid = con.conrelid and attribute.attnum = any (con.conkey)
+    order by
+      con.oid,
+      starts_with(con.conname, class.relname || '_' || attribute.attname || '_') desc,
+      length(attribute.attname) desc
+  ),
+  constraint_texts as (
+    select
+      con.oid as constraint_oid,
+      regexp_replace(description, '^(@[^\n]*\n)*', '')      as message,
+      substring(description from '(?:^|\n)@column (\w+)\n') as client_column
+    from pg_constraint as con
+    cross join lateral obj_description(con.oid, 'pg_constraint') as description
+  )
+
+  select
+    attribute.attrelid                                            as table_oid,
+    'required'                                                    as kind,
+    format('%s_%s_not_null', class.relname, attribute.attname)    as constraint_name,
+    attribute.attname::text                                       as column_name,
+    crm_private.camel_case(attribute.attname)                     as field,
+    'is required'                                                 as message,
+    format('%I is not null', attribute.attname)                   as condition,
+    false                                                         as per_element,
+    attribute.attnum                                              as ordinal
+  from pg_attribute as attribute
+  join pg_class as class on class.oid = attribute.attrelid
+  where attribute.attnum > 0
+    and attribute.attnotnull
+    and not attribute.attisdropped
+    and class.relnamespace = 'crm'::regnamespace
+    and class.relkind in ('r', 'p')
+
+  union all
+
+  select
+    con.conrelid,
+    case con.contype when 'c' then 'check' when 'f' then 'reference' else 'unique' end,
+    con.conname::text,
+    coalesce(texts.client_column, attribute.attname::text),
+    crm_private.camel_case(coalesce(texts.client_column, attribute.attname)),
+    coalesce(texts.message, 'breaks the rule ' || con.conname),
+    case con.contype
+      when 'c' then pg_get_expr(con.conbin, con.conrelid)
+      when 'f' then format(
+        'exists (select from %s as referenced where referenced.%I = %s) or %3$s is null',
+        con.confrelid::regclass,
+        referenced.attname,
+        -- A generated column has no value yet when rows are validated.
+        coalesce(
+          '(' || pg_get_expr(generated.adbin, generated.adrelid) || ')',
+          quote_ident(attribute.attname)
+        )
+      )
+    end,
+    con.contype = 'c' and cardinality(con.conkey) = 1
+      and attribute.atttypid in ('text[]'::regtype, 'jsonb'::regtype),
+    attribute.attnum
+  from pg_constraint as con
+  join constraint_columns as attribute on attribute.constraint_oid = con.oid
+  join constraint_texts as texts on texts.constraint_oid = con.oid
+  left join pg_attrdef as generated
+    on attribute.attgenerated = 's'
+    and generated.adrelid = attribute.attrelid
+    and generated.adnum = attribute.attnum
+  left join pg_attribute as referenced
+    on referenced.attrelid = con.confrelid
+    and referenced.attnum = con.confkey[1]
+  where con.connamespace = 'crm'::regnamespace
+    and con.contype in ('c', 'f', 'u');
+
+comment on view crm_private.rules is
+  'Every rule that a row of a table in crm must keep, read from the catalog.';
