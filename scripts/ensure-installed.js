@@ -22,12 +22,16 @@ export const nodeBinary = join(modules, "node", "bin", "node");
 export function ensureInstalled({ dev = false } = {}) {
   if (!isInstalled(dev)) {
     console.error("Installing the npm packages; this takes about a minute, once.");
-    const { status, error } = spawnSync("npm", ["ci", ...(dev ? ["--include=dev"] : [])], {
-      cwd: root,
-      env: { ...process.env, PATH: systemPath() },
-      stdio: ["ignore", 2, 2],
-      shell: process.platform === "win32",
-    });
+    const { status, error } = spawnSync(
+      "npm",
+      ["ci", "--loglevel=error", ...(dev ? ["--include=dev"] : [])],
+      {
+        cwd: root,
+        env: { ...process.env, PATH: systemPath() },
+        stdio: ["ignore", 2, 2],
+        shell: process.platform === "win32",
+      },
+    );
     if (error) throw new Error(`npm could not be run (${error.message}); is it installed?`);
     if (status !== 0) throw new Error("npm ci failed; its messages above say why.");
   }

@@ -35,6 +35,7 @@ program
   .description("migrate the database and serve GraphQL until stopped")
   .addHelpText("after", examples("npx pgcrm start", "PORT=8080 npx pgcrm start"))
   .action(async () => {
+    process.env.GRAPHILE_ENV ??= "production"; // its development checks cost time at each request
     const { startCommand } = await import("./commands/start.ts");
     await startCommand(context());
   });

@@ -53,8 +53,12 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
   await cluster.initialise();
 
   const lostListeners: (() => void)[] = [];
+  let lost = false;
   const client = await join();
-  client.on("error", () => lostListeners.forEach((listener) => listener()));
+  client.on("error", () => {
+    lost = true;
+    for (const listener of lostListeners) listener();
+  });
 
   /** Starts the cluster and marks it as used; starts again if the last user is just stopping it. */
   async function join(): Promise<pg.Client> {
@@ -121,6 +125,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
     },
 
     async close() {
+      if (lost) return;
       lostListeners.length = 0;
       await client.query("select pg_advisory_unlock_all()");
       const last = await tryLock(locks.use);

@@ -187,8 +187,8 @@ function settingsFor(target: MigrationTarget): GraphileSettings {
     rootConnectionString: changeUrl(url, { database: "postgres" }),
     databaseOwner: new pg.Client({ connectionString: url }).user ?? "",
     migrationsFolder: migrationsFolder(target),
-    logger: new Logger(() => (level, message) => {
-      if (String(level) !== "error") target.report?.(message.replace(/^graphile-migrate: /, ""));
+    logger: new Logger(() => (level: string, message) => {
+      if (level !== "error") target.report?.(message.replace(/^graphile-migrate: /, ""));
     }),
   };
 }

@@ -23,5 +23,6 @@ export class Problem extends Error {
  * @param codes the codes to look for, such as `23505` or `ECONNREFUSED`.
  */
 export function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+  if (typeof error !== "object" || error === null || !("code" in error)) return false;
+  return codes.includes(String(error.code));
 }

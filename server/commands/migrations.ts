@@ -16,7 +16,8 @@ import type { Context } from "./context.ts";
 /** Runs the committed migrations that the database lacks. */
 export async function migrateCommand(context: Context): Promise<void> {
   await withDatabase(context.config, async (database) => {
-    const names = await migrateDatabase(target(database, context));
+    const { ownerUrl, serverUrl } = database;
+    const names = await migrateDatabase({ ownerUrl, serverUrl });
     context.print(names.length === 0 ? "Up to date." : `Ran ${names.join(", ")}.`);
   });
 }

@@ -24,7 +24,8 @@ export async function startCommand(context: Context): Promise<void> {
   try {
     await database.embedded?.claim(address);
     const { ownerUrl, serverUrl } = database;
-    await migrateDatabase({ ownerUrl, serverUrl, report: context.note });
+    const names = await migrateDatabase({ ownerUrl, serverUrl });
+    if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
 
     const token = config.production
       ? undefined

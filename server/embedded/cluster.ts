@@ -149,7 +149,8 @@ export function createCluster(place: Place, settings: Readonly<Record<string, st
 
   /** Waits until a running server accepts connections; false when it ends instead. */
   async function answers(): Promise<boolean> {
-    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(100)) {
+    const deadline = Date.now() + 60_000;
+    while (Date.now() < deadline) {
       const running = readPostmaster();
       if (running === undefined || !runsHere(running.pid)) return false;
       const client = new pg.Client({ connectionString: url(superuser) });
@@ -161,6 +162,7 @@ export function createCluster(place: Place, settings: Readonly<Record<string, st
       } finally {
         await client.end().catch(() => undefined);
       }
+      await sleep(100);
     }
     throw new Problem(`The embedded database runs but does not answer; ${log} says why.`);
   }

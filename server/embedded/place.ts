@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
+  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -59,8 +60,8 @@ function makeFolder(wanted: string, account: Account | undefined): string {
   const parent = dirname(wanted);
   mkdirSync(parent, { recursive: true });
   const inPlace = canEnter(account, parent);
-  const folder = inPlace ? wanted : join(sharedFolder, uniqueName(basename(dirname(parent))));
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const folder = inPlace ? wanted : inSharedFolder(uniqueName(basename(dirname(parent))));
+  mkdirSync(folder, { mode: 0o700 });
   if (account !== undefined) chownSync(folder, account.uid, account.gid);
   if (!inPlace) symlinkSync(folder, wanted);
   return realpathSync(folder);
@@ -75,10 +76,9 @@ function reachable(binaries: string, account: Account | undefined): string {
   if (release === undefined) {
     throw new Problem(`The PostgreSQL programs in ${binaries} do not run on this machine.`);
   }
-  const copy = join(sharedFolder, `postgresql-${release}`);
+  const copy = inSharedFolder(`postgresql-${release}`);
   if (!existsSync(copy)) {
-    const fresh = join(sharedFolder, uniqueName(`postgresql-${release}`));
-    mkdirSync(sharedFolder, { recursive: true, mode: 0o755 });
+    const fresh = inSharedFolder(uniqueName(`postgresql-${release}`));
     spawnSync("cp", ["-R", binaries, fresh]);
     spawnSync("chmod", ["-R", "u+rwX,go+rX", fresh]);
     try {
@@ -88,6 +88,13 @@ function reachable(binaries: string, account: Account | undefined): string {
     }
   }
   return copy;
+}
+
+/** A path in the shared folder, which is made open to all; what is in it need not be. */
+function inSharedFolder(name: string): string {
+  mkdirSync(sharedFolder, { recursive: true });
+  chmodSync(sharedFolder, 0o755);
+  return join(sharedFolder, name);
 }
 
 function uniqueName(name: string): string {
