@@ -1,3 +1,5 @@
+import "./graphql/environment.ts";
+
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";

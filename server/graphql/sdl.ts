@@ -1,3 +1,5 @@
+import "./environment.ts";
+
 import { lexicographicSortSchema, printSchema } from "graphql";
 import pg from "pg";
 import { pino } from "pino";
