@@ -3,6 +3,7 @@ import pg from "pg";
 import pico from "picocolors";
 
 import { type Context, createContext } from "./commands/context.ts";
+import { demoCommand } from "./commands/demo.ts";
 import {
   commitCommand,
   migrateCommand,
@@ -98,6 +99,12 @@ program
     ),
   )
   .action((request: TokenRequest) => tokenCommand(context(), request));
+
+program
+  .command("demo")
+  .description("fill an empty database with a small, invented data set")
+  .addHelpText("after", examples("npx pgcrm demo"))
+  .action(() => demoCommand(context()));
 
 try {
   await program.parseAsync();

@@ -128,7 +128,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
       if (lost) return;
       lostListeners.length = 0;
       await client.query("select pg_advisory_unlock_all()");
-      const last = await tryLock(locks.use);
+      const last = await tryLock(locks.use).catch(() => false); // another one stopped it
       if (last) await cluster.stop();
       await client.end().catch(() => undefined);
     },

@@ -1,0 +1,18 @@
+import { withDatabase } from "../database.ts";
+import { runDemo } from "../demo.ts";
+import { migrateDatabase } from "../migrate.ts";
+import type { Context } from "./context.ts";
+
+/** Migrates the database and fills it with demonstration data, unless it holds data already. */
+export async function demoCommand(context: Context): Promise<void> {
+  await withDatabase(context.config, async ({ ownerUrl, serverUrl }) => {
+    await migrateDatabase({ ownerUrl, serverUrl });
+    const counts = await runDemo(serverUrl);
+    if (counts === undefined) {
+      context.print("The database holds companies already; nothing was added.");
+      return;
+    }
+    const list = Object.entries(counts).map(([kind, count]) => `${count} ${kind}`);
+    context.print(`Added ${list.join(", ")}.`);
+  });
+}
