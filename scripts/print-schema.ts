@@ -1,6 +1,6 @@
 /**
- * Writes the GraphQL API to schema.graphql, as the migrations of this version make it. The database for it is a
- * throwaway of the embedded PostgreSQL.
+ * Writes the GraphQL API to schema.graphql, as the migrations of this version make it. The database
+ * for it is a throwaway of the embedded PostgreSQL.
  */
 
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";

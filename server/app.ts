@@ -10,6 +10,7 @@ import type { Logger } from "pino";
 import { pinoHttp } from "pino-http";
 import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
+
 import { createAuthenticate } from "./auth.ts";
 import { CrmError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
@@ -117,7 +118,10 @@ const nosniff: RequestHandler = (_request, response, next) => {
   next();
 };
 
-/** One line for each request. Headers, and with them tokens, stay out; so do bodies, and with them variables. */
+/**
+ * One line for each request. Headers, and with them tokens, stay out; so do bodies, and with them
+ * variables.
+ */
 function logRequests(logger: Logger): RequestHandler {
   return pinoHttp({
     logger,

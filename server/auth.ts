@@ -1,5 +1,6 @@
 import { jwtVerify } from "jose";
 import { z } from "zod";
+
 import { UnauthenticatedError } from "./errors.ts";
 
 /** The settings of one request's transaction: who asks, and by which way. */
@@ -10,7 +11,7 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
-  // Printable text that is not blank: it becomes a setting of the database and a name in the journal.
+  // Printable and not blank: it becomes a setting of the database and a name in the journal.
   sub: z
     .string()
     .max(255)

@@ -10,7 +10,9 @@ export type ErrorCode =
   | "UNAUTHENTICATED"
   | "INTERNAL";
 
-/** What is wrong, by field in the client's words: `{"emails": ["\"x\" is not an email address"]}`. */
+/**
+ * What is wrong, by field in the client's words: `{"emails": ["\"x\" is not an email address"]}`.
+ */
 export type Fields = Record<string, string[]>;
 
 /** What is current when a write was refused because somebody else changed the row. */
@@ -97,7 +99,10 @@ export class ConstraintViolationError extends CrmError {
   }
 }
 
-/** Somebody else was faster: a version that is no longer current, a deadlock, a failed serialization. */
+/**
+ * Somebody else was faster: a version that is no longer current, a deadlock, a failed
+ * serialization.
+ */
 export class ConflictError extends CrmError {
   override readonly name = "ConflictError";
   readonly code = "CONFLICT";
@@ -170,9 +175,10 @@ const currentSchema = z.object({
 /**
  * The one mapping from an error of PostgreSQL to an error for a client.
  *
- * A message is either one that the product itself raised (errcode, schema `crm` and a JSON detail prove it), one
- * that belongs to a constraint, or a fixed sentence. PostgreSQL's own message and detail quote rows and statements, so
- * they are never passed on: what is not known here is a `DatabaseError`.
+ * A message is either one that the product itself raised (errcode, schema `crm` and a JSON detail
+ * prove it), one that belongs to a constraint, or a fixed sentence. PostgreSQL's own message and
+ * detail quote rows and statements, so they are never passed on: what is not known here is a
+ * `DatabaseError`.
  */
 export function fromPgError(error: Error, constraints: Constraints): CrmError {
   if (!isPgError(error)) return new DatabaseError("The database could not be asked", error);
@@ -263,8 +269,9 @@ function json(text: string | undefined): unknown {
 }
 
 /**
- * A foreign key is broken from either end, with one SQLSTATE. The names that the message quotes tell which, in every
- * language: table and constraint where the link leads nowhere, the other table too where a row is still linked to.
+ * A foreign key is broken from either end, with one SQLSTATE. The names that the message quotes
+ * tell which, in every language: table and constraint where the link leads nowhere, the other table
+ * too where a row is still linked to.
  */
 function isStillReferenced({ code, message }: PgError): boolean {
   return code === "23001" || (message.match(/["«»„“”]/g)?.length ?? 0) > 4;

@@ -9,7 +9,8 @@ export interface Readiness {
 }
 
 /**
- * Makes the check behind `/readyz`: the database answers, and has run exactly the migrations of this version.
+ * Makes the check behind `/readyz`: the database answers, and has run exactly the migrations of
+ * this version.
  *
  * @param migrationsFolder the folder of the committed migrations
  */

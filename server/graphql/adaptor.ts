@@ -8,11 +8,13 @@ import type {
 } from "postgraphile/@dataplan/pg";
 
 /**
- * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request, in one round trip.
+ * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request,
+ * in one round trip.
  *
- * The stock adaptor sends `begin`, `set_config`, the statement and `commit`, and waits for each. Between two Sync messages
- * of the extended protocol PostgreSQL runs everything in one transaction anyway. So the settings are bound and executed,
- * then the statement, then comes one Sync: the transaction ends there, and the settings with it, also after an error.
+ * The stock adaptor sends `begin`, `set_config`, the statement and `commit`, and waits for each.
+ * Between two Sync messages of the extended protocol PostgreSQL runs everything in one transaction
+ * anyway. So the settings are bound and executed, then the statement, then comes one Sync: the
+ * transaction ends there, and the settings with it, also after an error.
  */
 export type PgService = GraphileConfig.PgServiceConfiguration<"pgcrm">;
 
@@ -34,7 +36,9 @@ export function createPgService({ pool, schemas }: PgServiceOptions): PgService 
   };
 }
 
-/** Lends clients of a pool; every statement of a client runs under the settings it was lent with. */
+/**
+ * Lends clients of a pool; every statement of a client runs under the settings it was lent with.
+ */
 export function createWithPgClient(pool: Pool): WithPgClient {
   return async (pgSettings, callback) => {
     const client = await pool.connect();
@@ -47,7 +51,10 @@ export function createWithPgClient(pool: Pool): WithPgClient {
   };
 }
 
-/** Sets each member of a JSON object until the transaction ends. It yields no row, so nothing has to be read. */
+/**
+ * Sets each member of a JSON object until the transaction ends. It yields no row, so nothing has to
+ * be read.
+ */
 const settingsStatement = {
   name: "pgcrm_settings",
   text: "select from json_each_text($1) as s (key, value) where set_config(key, value, true) is null",
@@ -61,8 +68,9 @@ type Statements = Set<string>;
 const statementsOf = new WeakMap<PoolClient, Statements>();
 
 /**
- * Readies a connection the first time it is used. It speaks ISO and UTC, whatever the server's default is: periods of time
- * begin where clients expect it. JIT costs more than it saves on statements as short as ours.
+ * Readies a connection the first time it is used. It speaks ISO and UTC, whatever the server's
+ * default is: periods of time begin where clients expect it. JIT costs more than it saves on
+ * statements as short as ours.
  */
 async function prepare(client: PoolClient): Promise<Statements> {
   const known = statementsOf.get(client);
@@ -117,7 +125,10 @@ function nameOf(text: string): string {
   return createHash("sha256").update(text).digest("base64url");
 }
 
-/** Keeps the number of prepared statements of a connection within bounds: the one unused for longest goes. */
+/**
+ * Keeps the number of prepared statements of a connection within bounds: the one unused for longest
+ * goes.
+ */
 async function remember(client: PoolClient, statements: Statements, name: string): Promise<void> {
   statements.delete(name);
   statements.add(name);

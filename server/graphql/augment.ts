@@ -1,7 +1,8 @@
-/* eslint-disable @typescript-eslint/no-namespace -- libraries are told about additions in no other way */
+/* eslint-disable @typescript-eslint/no-namespace -- libraries know no other way */
 
 /**
- * What this product adds to the types of the libraries around it. Nothing imports this: it is types only, and global.
+ * What this product adds to the types of the libraries around it. Nothing imports this: it is types
+ * only, and global.
  */
 
 import type { PgClient } from "postgraphile/@dataplan/pg";

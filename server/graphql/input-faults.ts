@@ -20,6 +20,7 @@ import {
   type GraphQLSchema,
   type ValueNode,
 } from "graphql";
+
 import type { Fields } from "../errors.ts";
 import { scalars } from "./scalars.ts";
 
@@ -36,7 +37,9 @@ const builtIn: Record<string, string> = {
   String: "must be text",
 };
 
-/** All faults of the variables of a request, each under the name of the field that the client sent. */
+/**
+ * All faults of the variables of a request, each under the name of the field that the client sent.
+ */
 export function variableFaults(
   schema: GraphQLSchema,
   document: DocumentNode,
@@ -77,7 +80,10 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
   return fields;
 }
 
-/** Whether a value holds something that would be changed on its way into the database, or stopped by it. */
+/**
+ * Whether a value holds something that would be changed on its way into the database, or stopped by
+ * it.
+ */
 export function isStorable(value: unknown): boolean {
   let storable = true;
   findUnstorable(value, [], () => (storable = false));
@@ -121,7 +127,10 @@ function findFaultsOfObject(
   }
 }
 
-/** NUL and lone surrogates have no place in PostgreSQL's text; a number beyond a double has none in its JSON. */
+/**
+ * NUL and lone surrogates have no place in PostgreSQL's text; a number beyond a double has none in
+ * its JSON.
+ */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {
     if (value.includes("\0")) report(path, "must not contain the character NUL");
@@ -152,8 +161,9 @@ function expectation(type: GraphQLScalarType | GraphQLEnumType): string {
 }
 
 /**
- * Names a fault as the client sees the form: `companyId`, not `input.deal.companyId`. The variable or argument that holds
- * an object is left out, and within the input of a mutation the entity that wraps the fields.
+ * Names a fault as the client sees the form: `companyId`, not `input.deal.companyId`. The variable
+ * or argument that holds an object is left out, and within the input of a mutation the entity that
+ * wraps the fields.
  */
 function reporter(fields: Fields, type: GraphQLInputType, name: string): Report {
   const root = getNamedType(type);

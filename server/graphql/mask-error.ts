@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
+
 import {
   CrmError,
   DatabaseError,
@@ -10,7 +11,10 @@ import {
   type Constraints,
 } from "../errors.ts";
 
-/** What clients are told where a plugin refuses their input with an error like any other, known by its message only. */
+/**
+ * What clients are told where a plugin refuses their input with an error like any other, known by
+ * its message only.
+ */
 const refusals: Record<string, string> = {
   "Null literals are forbidden in filter argument input.":
     "A filter must not hold null; use isNull, or leave the field out",
@@ -19,8 +23,8 @@ const refusals: Record<string, string> = {
 };
 
 /**
- * Makes the last step before an error leaves the server. A client sees what it caused, with its code; anything else goes
- * whole to the log, and the client gets the id under which it is there.
+ * Makes the last step before an error leaves the server. A client sees what it caused, with its
+ * code; anything else goes whole to the log, and the client gets the id under which it is there.
  */
 export function createMaskError(constraints: Constraints, logger: Logger) {
   return function maskError(error: GraphQLError): GraphQLError {

@@ -3,7 +3,8 @@ import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
 import type { Logger } from "pino";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
-import type { Constraints } from "../errors.ts";
+
+import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { PgService } from "./adaptor.ts";
 import { createMaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
@@ -22,12 +23,16 @@ export interface PresetDeps {
   /** What clients are told about broken constraints. */
   constraints: Constraints;
   logger: Logger;
-  /** A token that GraphiQL sends; GraphiQL is served only where there is one, or outside production. */
-  graphiqlToken?: string | undefined;
+  /** Whether GraphiQL is served. */
   graphiql: boolean;
+  /** A token that GraphiQL sends by itself. */
+  graphiqlToken?: string | undefined;
 }
 
-/** Puts the API together: PostGraphile's presets, then what this product adds, then how it is served. */
+/**
+ * Puts the API together: PostGraphile's presets, then what this product adds, then how it is
+ * served.
+ */
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   return {
     extends: [
@@ -48,11 +53,11 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       InputErrorsPlugin,
     ],
     disablePlugins: [
-      // A row's UUID identifies it; Relay's global identifiers would be a second name for everything.
+      // A row's UUID identifies it; Relay's global identifiers would name everything again.
       "NodePlugin",
       // So is Relay 1's way of nesting the root query inside itself.
       "QueryQueryPlugin",
-      // Every column can be filtered and sorted by, indexed or not: tables of a CRM are small enough to scan.
+      // Every column can be filtered and sorted by, indexed or not: a CRM's tables can be scanned.
       "PgIndexBehaviorsPlugin",
       // `filter` does all that `condition` does.
       "PgConditionArgumentPlugin",
@@ -67,7 +72,12 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     pgServices: [deps.pgService],
     grafast: {
       explain: false,
-      context: ({ expressv4 }) => ({ pgSettings: expressv4?.req.pgSettings ?? null }),
+      context({ expressv4 }) {
+        const pgSettings = expressv4?.req.pgSettings;
+        // Authentication comes first; were it left out, nothing may run as the login role itself.
+        if (pgSettings === undefined) throw new UnauthenticatedError("A bearer token is required");
+        return { pgSettings };
+      },
     },
     grafserv: {
       graphqlPath: "/graphql",

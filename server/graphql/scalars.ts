@@ -1,6 +1,9 @@
 import { Kind, type ValueNode } from "graphql";
 
-/** How one scalar reads a client's value: as text for PostgreSQL, or undefined where it has the wrong form. */
+/**
+ * How one scalar reads a client's value: as text for PostgreSQL, or undefined where it has the
+ * wrong form.
+ */
 interface Scalar {
   /** What the value has to be, as the end of a sentence that begins with the field's name. */
   expectation: string;
@@ -9,8 +12,9 @@ interface Scalar {
 }
 
 /**
- * The forms in which the scalars beyond GraphQL's own are accepted. PostgreSQL would read much more, and differently from
- * version to version (`today`, `infinity`, `NaN`, `0x1F`), or name no field when it refuses.
+ * The forms in which the scalars beyond GraphQL's own are accepted. PostgreSQL would read much
+ * more, and differently from version to version (`today`, `infinity`, `NaN`, `0x1F`), or name no
+ * field when it refuses.
  */
 export const scalars: Record<string, Scalar> = {
   UUID: {
@@ -39,7 +43,10 @@ export const scalars: Record<string, Scalar> = {
   },
 };
 
-/** Reads a value out of JSON. A number that JSON cannot carry exactly is refused rather than changed. */
+/**
+ * Reads a value out of JSON. A number that JSON cannot carry exactly is refused rather than
+ * changed.
+ */
 export function readValue(scalar: Scalar, value: unknown): string | undefined {
   if (typeof value === "string") return readText(scalar, value);
   if (typeof value !== "number" || !scalar.acceptsNumbers) return undefined;

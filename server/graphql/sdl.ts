@@ -9,7 +9,8 @@ import { createPgService } from "./adaptor.ts";
 import { createPreset } from "./preset.ts";
 
 /**
- * The API that a database yields, in GraphQL's schema language, sorted so that equal schemas are equal texts.
+ * The API that a database yields, in GraphQL's schema language, sorted so that equal schemas are
+ * equal texts.
  *
  * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
  */

@@ -5,7 +5,10 @@ import { connect, createServer, type AddressInfo } from "node:net";
 export interface Wire {
   /** The URL to connect to instead of the database's own. */
   readonly url: string;
-  /** The types of the messages sent so far: P(arse), B(ind), D(escribe), E(xecute), S(ync), Q(uery) … */
+  /**
+   * The types of the messages sent so far: P(arse), B(ind), D(escribe), E(xecute), S(ync), Q(uery)
+   * …
+   */
   readonly messages: string[];
   close(): void;
 }

@@ -2,14 +2,17 @@ import type {} from "@graphile/pg-aggregates";
 import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { sql } from "postgraphile/pg-sql2";
 
-/** What a CRM asks for. The deviations and variances that the preset offers too would only fill the schema. */
+/**
+ * What a CRM asks for. The deviations and variances that the preset offers too would only fill the
+ * schema.
+ */
 const offered = new Set<string>(["sum", "distinctCount", "min", "max", "average"]);
 
 const periods = ["week", "month", "quarter", "year"] as const;
 
 /**
- * Aggregates as a CRM needs them: the number of rows in each group (the preset has `distinctCount` only, which sorts),
- * earliest and latest of dates, and groups by week, month, quarter and year.
+ * Aggregates as a CRM needs them: the number of rows in each group (the preset has `distinctCount`
+ * only, which sorts), earliest and latest of dates, and groups by week, month, quarter and year.
  */
 export const AggregatesPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregatesPlugin",

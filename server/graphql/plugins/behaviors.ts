@@ -4,8 +4,9 @@ import { TYPES } from "postgraphile/@dataplan/pg";
 const uncounted = new Set(["version", "position"]);
 
 /**
- * What the schema offers beyond what grants decide. Grants say who may do what, and so which fields an input has; this
- * leaves out what nobody would look for, and lets in filters on JSON, which are containment.
+ * What the schema offers beyond what grants decide. Grants say who may do what, and so which fields
+ * an input has; this leaves out what nobody would look for, and lets in filters on JSON, which are
+ * containment.
  */
 export const BehaviorsPlugin: GraphileConfig.Plugin = {
   name: "CrmBehaviorsPlugin",

@@ -1,13 +1,15 @@
 import { GraphQLError, parse, type GraphQLSchema } from "graphql";
 import type { ExecutionConfig } from "postgraphile/grafserv";
+
 import { CrmError, sentence, ValidationError, type Fields } from "../../errors.ts";
 import { isStorable, literalFaults, variableFaults } from "../input-faults.ts";
 
 type ParseAndValidate = ExecutionConfig["parseAndValidate"];
 
 /**
- * What a client sent wrongly is answered as a form needs it: VALIDATION_ERROR with every faulty field. GraphQL's own
- * answer is prose about types, one message for each fault and none that names the field.
+ * What a client sent wrongly is answered as a form needs it: VALIDATION_ERROR with every faulty
+ * field. GraphQL's own answer is prose about types, one message for each fault and none that names
+ * the field.
  */
 export const InputErrorsPlugin: GraphileConfig.Plugin = {
   name: "CrmInputErrorsPlugin",

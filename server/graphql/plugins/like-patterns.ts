@@ -1,6 +1,7 @@
 /**
- * `includes`, `startsWith`, `endsWith` and their like take their text literally. The filter plugin escapes `%` and `_`
- * but not the escape character itself, so that a text that ends with a backslash is refused by PostgreSQL.
+ * `includes`, `startsWith`, `endsWith` and their like take their text literally. The filter plugin
+ * escapes `%` and `_` but not the escape character itself, so that a text that ends with a
+ * backslash is refused by PostgreSQL.
  */
 export const LikePatternsPlugin: GraphileConfig.Plugin = {
   name: "CrmLikePatternsPlugin",

@@ -1,9 +1,10 @@
 import type { PgCodec } from "postgraphile/@dataplan/pg";
 
 /**
- * The primary key is called `id`. PostGraphile renames it to `rowId` to leave `id` to Relay's global identifier, which
- * this API does not have: a row's UUID is global enough. And a mutation that is a function answers like the others, with
- * a field named after the entity instead of `result`.
+ * The primary key is called `id`. PostGraphile renames it to `rowId` to leave `id` to Relay's
+ * global identifier, which this API does not have: a row's UUID is global enough. And a mutation
+ * that is a function answers like the others, with a field named after the entity instead of
+ * `result`.
  */
 export const NamesPlugin: GraphileConfig.Plugin = {
   name: "CrmNamesPlugin",

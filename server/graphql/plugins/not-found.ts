@@ -1,9 +1,10 @@
 import { sideEffect, trap, TRAP_ERROR, type ObjectStep } from "postgraphile/grafast";
+
 import { NotFoundError } from "../../errors.ts";
 
 /**
- * A mutation of a row that does not exist, or that its user may not see, says so. PostGraphile answers an update with
- * null and a delete with an error for the log.
+ * A mutation of a row that does not exist, or that its user may not see, says so. PostGraphile
+ * answers an update with null and a delete with an error for the log.
  */
 export const NotFoundPlugin: GraphileConfig.Plugin = {
   name: "CrmNotFoundPlugin",
@@ -34,7 +35,9 @@ export const NotFoundPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** No row was updated; or none deleted, which PostGraphile only tells by the message of an error. */
+/**
+ * No row was updated; or none deleted, which PostGraphile only tells by the message of an error.
+ */
 function isAbsent(row: unknown): boolean {
   return row == null || (row instanceof Error && row.message.startsWith("No values were deleted"));
 }

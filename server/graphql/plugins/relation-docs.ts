@@ -1,6 +1,7 @@
 /**
- * A comment on a constraint is what a client is told when it is broken. PostGraphile would show that of a foreign key as
- * the description of the relation; only an explicit tag, `@forwardDescription`, is one.
+ * A comment on a constraint is what a client is told when it is broken. PostGraphile would show
+ * that of a foreign key as the description of the relation; only an explicit tag,
+ * `@forwardDescription`, is one.
  */
 export const RelationDocsPlugin: GraphileConfig.Plugin = {
   name: "CrmRelationDocsPlugin",

@@ -3,8 +3,9 @@ import { sql } from "postgraphile/pg-sql2";
 import type { PgCondition } from "postgraphile/@dataplan/pg";
 
 /**
- * `deals: { none: {} }` finds companies without any deal, and `some: {}` those with one. The filter plugin takes a filter
- * on a relation that says nothing for no filter at all, and would find every company.
+ * `deals: { none: {} }` finds companies without any deal, and `some: {}` those with one. The filter
+ * plugin takes a filter on a relation that says nothing for no filter at all, and would find every
+ * company.
  */
 export const RelationFiltersPlugin: GraphileConfig.Plugin = {
   name: "CrmRelationFiltersPlugin",

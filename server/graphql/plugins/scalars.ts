@@ -1,7 +1,10 @@
 import { isStorable } from "../input-faults.ts";
 import { readLiteral, readValue, scalars } from "../scalars.ts";
 
-/** See `../scalars.ts`: wrong forms are refused with the name of the field, before anything reaches the database. */
+/**
+ * See `../scalars.ts`: wrong forms are refused with the name of the field, before anything reaches
+ * the database.
+ */
 export const ScalarsPlugin: GraphileConfig.Plugin = {
   name: "CrmScalarsPlugin",
   version: "1.0.0",
