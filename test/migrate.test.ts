@@ -41,6 +41,7 @@ describe("the product's migrations", () => {
     await withEmptyDatabase(async ({ ownerUrl }) => {
       const empty = await catalogOf(ownerUrl);
       const names = await migrateDatabase({ ownerUrl });
+      expect(names).not.toEqual([]);
       const full = await catalogOf(ownerUrl);
 
       for (const name of names.toReversed()) {
