@@ -9,7 +9,9 @@ import { Problem } from "../problem.ts";
 import type { Context } from "./context.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..", "..");
-const watched = ["migrations/current", "functions", "triggers", "views"].map((name) => join("db", name));
+const watched = ["migrations/current", "functions", "triggers", "views"].map((name) =>
+  join("db", name),
+);
 
 /**
  * Applies `current/` to the development database, once, or again whenever a file that it may
