@@ -1,22 +1,24 @@
 /*
- * The elements of a JSON array or the members of a JSON object, one a row: what a message quotes
+ * The elements of a JSON array or the members of a JSON object, in order: what a message quotes
  * (the element, or the member's key) and the array or object that holds it alone.
  * Anything else has no elements. Called by crm_private.row_faults.
  */
 create or replace function crm_private.elements(p_value jsonb)
-returns table (value jsonb, alone jsonb)
+returns table (ordinal bigint, value jsonb, alone jsonb)
 language sql
 immutable
 parallel safe
 set search_path = ''
 as $$
-  select element, jsonb_build_array(element)
-  from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end) as element
+  select element.ordinal, element.value, jsonb_build_array(element.value)
+  from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end)
+    with ordinality as element (value, ordinal)
 
   union all
 
-  select to_jsonb(member.key), jsonb_build_object(member.key, member.value)
-  from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end) as member;
+  select member.ordinal, to_jsonb(member.key), jsonb_build_object(member.key, member.value)
+  from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end)
+    with ordinality as member (key, value, ordinal);
 $$;
 
 comment on function crm_private.elements(jsonb) is

@@ -21,10 +21,10 @@ begin
       format(
         case
           when rule.per_element then
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, element.value
+            'select %1$L, %2$L, %3$L, %4$L, %5$s, element.value, element.ordinal
              from (values (true)) as once
              left join lateral (
-               select element.value
+               select element.*
                from crm_private.elements($1 -> %4$L) as element
                cross join lateral jsonb_populate_record(
                  null::%6$s, $1 || jsonb_build_object(%4$L, element.alone)
@@ -34,7 +34,7 @@ begin
              cross join lateral jsonb_populate_record(null::%6$s, $1)
              where not (%7$s)'
           else
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, $1 -> %4$L
+            'select %1$L, %2$L, %3$L, %4$L, %5$s, $1 -> %4$L, null::bigint
              from jsonb_populate_record(null::%6$s, $1)
              where not (%7$s)'
         end,
@@ -51,8 +51,9 @@ begin
   return query execute format(
     'select fault.field, crm_private.fault_message(fault.message, fault.value), '
     '  fault.constraint_name, fault.column_name '
-    'from (%s) as fault (field, message, constraint_name, column_name, ordinal, value) '
-    'order by fault.ordinal, fault.constraint_name, fault.value',
+    'from (%s) as fault '
+    '  (field, message, constraint_name, column_name, ordinal, value, element_ordinal) '
+    'order by fault.ordinal, fault.constraint_name, fault.element_ordinal',
     v_faults
   ) using p_row;
 

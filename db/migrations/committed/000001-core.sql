@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:a3546d31eecd773ff36db28f26468055aed8e90a
+--! Hash: sha1:e72ed5623eec94e99dbf33ca2f459968d880633e
 --! Message: core
 
 --! split: 010-roles.sql
@@ -1241,24 +1241,26 @@ revoke all on function crm_private.entity_table(text) from public;
 --! EndIncluded functions/entity_table.sql
 --! Included functions/elements.sql
 /*
- * The elements of a JSON array or the members of a JSON object, one a row: what a message quotes
+ * The elements of a JSON array or the members of a JSON object, in order: what a message quotes
  * (the element, or the member's key) and the array or object that holds it alone.
  * Anything else has no elements. Called by crm_private.row_faults.
  */
 create or replace function crm_private.elements(p_value jsonb)
-returns table (value jsonb, alone jsonb)
+returns table (ordinal bigint, value jsonb, alone jsonb)
 language sql
 immutable
 parallel safe
 set search_path = ''
 as $$
-  select element, jsonb_build_array(element)
-  from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end) as element
+  select element.ordinal, element.value, jsonb_build_array(element.value)
+  from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end)
+    with ordinality as element (value, ordinal)
 
   union all
 
-  select to_jsonb(member.key), jsonb_build_object(member.key, member.value)
-  from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end) as member;
+  select member.ordinal, to_jsonb(member.key), jsonb_build_object(member.key, member.value)
+  from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end)
+    with ordinality as member (key, value, ordinal);
 $$;
 
 comment on function crm_private.elements(jsonb) is
@@ -1515,10 +1517,10 @@ begin
       format(
         case
           when rule.per_element then
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, element.value
+            'select %1$L, %2$L, %3$L, %4$L, %5$s, element.value, element.ordinal
              from (values (true)) as once
              left join lateral (
-               select element.value
+               select element.*
                from crm_private.elements($1 -> %4$L) as element
                cross join lateral jsonb_populate_record(
                  null::%6$s, $1 || jsonb_build_object(%4$L, element.alone)
@@ -1528,7 +1530,7 @@ begin
              cross join lateral jsonb_populate_record(null::%6$s, $1)
              where not (%7$s)'
           else
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, $1 -> %4$L
+            'select %1$L, %2$L, %3$L, %4$L, %5$s, $1 -> %4$L, null::bigint
              from jsonb_populate_record(null::%6$s, $1)
              where not (%7$s)'
         end,
@@ -1545,8 +1547,9 @@ begin
   return query execute format(
     'select fault.field, crm_private.fault_message(fault.message, fault.value), '
     '  fault.constraint_name, fault.column_name '
-    'from (%s) as fault (field, message, constraint_name, column_name, ordinal, value) '
-    'order by fault.ordinal, fault.constraint_name, fault.value',
+    'from (%s) as fault '
+    '  (field, message, constraint_name, column_name, ordinal, value, element_ordinal) '
+    'order by fault.ordinal, fault.constraint_name, fault.element_ordinal',
     v_faults
   ) using p_row;
 
@@ -2560,10 +2563,13 @@ create type crm.new_deal as (
 comment on type crm.new_deal is 'A deal to create: what a client may say of it.';
 comment on column crm.new_deal.title is 'Required.';
 comment on column crm.new_deal.company_id is 'Required.';
+comment on column crm.new_deal.contact_id is 'The person at the company, if any.';
 comment on column crm.new_deal.value is 'Required: at most two decimals.';
 comment on column crm.new_deal.currency is 'USD, if not given.';
 comment on column crm.new_deal.stage is 'Required: the name of a pipeline stage.';
 comment on column crm.new_deal.probability is 'That of the stage, if not given.';
+comment on column crm.new_deal.close_date is 'The day on which it closed or is expected to.';
+comment on column crm.new_deal.owner_id is 'The user who is responsible, if anybody is.';
 comment on column crm.new_deal.custom_fields is 'None, if not given.';
 
 create type crm.new_task as (
@@ -2575,6 +2581,8 @@ create type crm.new_task as (
 
 comment on type crm.new_task is 'A task to create with the entity that it is attached to.';
 comment on column crm.new_task.description is 'Required.';
+comment on column crm.new_task.due_date is 'The day by which it is to be done.';
+comment on column crm.new_task.assigned_to is 'The user who is to do it.';
 comment on column crm.new_task.status is 'open, if not given.';
 
 --! Included functions/create_deal_with_tasks.sql
