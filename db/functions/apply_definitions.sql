@@ -4,8 +4,8 @@
  * crm_private.definitions_changed.
  *
  * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
- * readers go on. The revision lets two changes under repeatable read meet, as a serialization
- * failure, instead of each compiling the definitions without the other's.
+ * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
+ * written before it, so only read committed will do.
  */
 create or replace function crm_private.apply_definitions(
   p_entity_type text,
@@ -24,11 +24,15 @@ declare
   v_counts  text;
   v_fields  jsonb;
 begin
-  execute format('lock table %s in share row exclusive mode', v_table);
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'definitions cannot be changed in a % transaction',
+        current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'custom_field_definitions',
+            hint    = 'Use a read committed transaction.';
+  end if;
 
-  update crm_private.custom_field_revisions
-  set revision = revision + 1
-  where entity_type = p_entity_type;
+  execute format('lock table %s in share row exclusive mode', v_table);
 
   perform crm_private.compile_custom_fields(p_entity_type);
 

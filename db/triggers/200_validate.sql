@@ -35,8 +35,13 @@ begin
 
   select * into v_first from crm_private.row_faults(tg_relid, to_jsonb(new)) limit 1;
 
-  -- The condition and the rules are made of the same catalog: no fault found is our own fault.
-  if not found then
+  -- The condition is compiled from the same rules. It is right; what it found may be younger than
+  -- the snapshot of this transaction, or bind_rules was forgotten.
+  if not found and current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of %.% changed since this transaction began',
+        tg_table_schema, tg_table_name
+      using errcode = 'serialization_failure';
+  elsif not found then
     raise exception 'crm_private.bind_rules was not called after a rule of %.% changed',
         tg_table_schema, tg_table_name
       using errcode = 'internal_error';

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:e72ed5623eec94e99dbf33ca2f459968d880633e
+--! Hash: sha1:b2d6ef3b48d6a2b1945cf00edad7ed6deecd7042
 --! Message: core
 
 --! split: 010-roles.sql
@@ -1105,24 +1105,6 @@ comment on constraint custom_field_definitions_enum_values_distinct on crm.custo
  * Undone by: revert/000001.sql.
  */
 
--- What is compiled from definitions has a revision, one row for each entity type that has fields.
-create table crm_private.custom_field_revisions (
-  entity_type text   not null,
-  revision    bigint not null default 0,
-
-  constraint custom_field_revisions_pkey primary key (entity_type)
-);
-
-comment on table crm_private.custom_field_revisions is
-  'How often the definitions of an entity type have changed.';
-comment on column crm_private.custom_field_revisions.entity_type is
-  'contact, company or deal.';
-comment on column crm_private.custom_field_revisions.revision is
-  'Increases by one with each statement that changes definitions of the entity type.';
-
-insert into crm_private.custom_field_revisions (entity_type)
-values ('contact'), ('company'), ('deal');
-
 --! Included views/rules.sql
 /*
  * Every rule that a row of a table must keep, read from the catalog: columns that must be set,
@@ -1648,8 +1630,8 @@ revoke all on function crm_private.bind_rules(regclass) from public;
  * crm_private.definitions_changed.
  *
  * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
- * readers go on. The revision lets two changes under repeatable read meet, as a serialization
- * failure, instead of each compiling the definitions without the other's.
+ * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
+ * written before it, so only read committed will do.
  */
 create or replace function crm_private.apply_definitions(
   p_entity_type text,
@@ -1668,11 +1650,15 @@ declare
   v_counts  text;
   v_fields  jsonb;
 begin
-  execute format('lock table %s in share row exclusive mode', v_table);
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'definitions cannot be changed in a % transaction',
+        current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'custom_field_definitions',
+            hint    = 'Use a read committed transaction.';
+  end if;
 
-  update crm_private.custom_field_revisions
-  set revision = revision + 1
-  where entity_type = p_entity_type;
+  execute format('lock table %s in share row exclusive mode', v_table);
 
   perform crm_private.compile_custom_fields(p_entity_type);
 
@@ -2226,8 +2212,13 @@ begin
 
   select * into v_first from crm_private.row_faults(tg_relid, to_jsonb(new)) limit 1;
 
-  -- The condition and the rules are made of the same catalog: no fault found is our own fault.
-  if not found then
+  -- The condition is compiled from the same rules. It is right; what it found may be younger than
+  -- the snapshot of this transaction, or bind_rules was forgotten.
+  if not found and current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of %.% changed since this transaction began',
+        tg_table_schema, tg_table_name
+      using errcode = 'serialization_failure';
+  elsif not found then
     raise exception 'crm_private.bind_rules was not called after a rule of %.% changed',
         tg_table_schema, tg_table_name
       using errcode = 'internal_error';
@@ -2791,7 +2782,6 @@ create policy pipeline_stages_delete on crm.pipeline_stages for delete to crm_ad
 
 alter table crm.audit_logs enable row level security;
 alter table crm_private.audit_logs_other enable row level security;
-alter table crm_private.custom_field_revisions enable row level security;
 
 grant select on crm.audit_logs to crm_reader;
 
