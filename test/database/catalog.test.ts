@@ -1,0 +1,185 @@
+import { expect, test } from "@jest/globals";
+
+import { withRollback } from "../helpers/database.ts";
+
+/** Rules of the schema, each a query over the catalog that returns what breaks it. */
+const rules: Record<string, string> = {
+  "every table has row-level security": `
+    select oid::regclass::text
+    from pg_class
+    where relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and relkind in ('r', 'p')
+      and not relrowsecurity`,
+
+  "every foreign key is the beginning of an index": `
+    select con.conname
+    from pg_constraint as con
+    where con.contype = 'f'
+      and con.connamespace = 'crm'::regnamespace
+      and not exists (
+        select from pg_index as index
+        where index.indrelid = con.conrelid
+          and index.indkey[0] = con.conkey[1]
+      )`,
+
+  "every constraint is named <table>_<column or pkey>_<rule>": `
+    select con.conname
+    from pg_constraint as con
+    join pg_class as class on class.oid = con.conrelid
+    where con.connamespace = 'crm'::regnamespace
+      and con.contype <> 'n'
+      and con.conname <> class.relname || '_pkey'
+      and not exists (
+        select from pg_attribute as attribute
+        where attribute.attrelid = con.conrelid
+          and attribute.attnum = any (con.conkey)
+          and con.conname like class.relname || '\\_' || attribute.attname || '\\_%'
+      )`,
+
+  "every rule that a client can break has a message": `
+    select con.conname
+    from pg_constraint as con
+    where con.connamespace = 'crm'::regnamespace
+      and con.contype in ('c', 'f', 'u')
+      and obj_description(con.oid, 'pg_constraint') is null`,
+
+  "every exposed table, column, function and type is documented": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind in ('r', 'p', 'v')
+      and obj_description(class.oid, 'pg_class') is null
+    union all
+    select attribute.attrelid::regclass || '.' || attribute.attname
+    from pg_attribute as attribute
+    join pg_class as class on class.oid = attribute.attrelid
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind in ('r', 'p', 'v', 'c')
+      and attribute.attnum > 0
+      and col_description(class.oid, attribute.attnum) is null
+    union all
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and obj_description(proc.oid, 'pg_proc') is null
+    union all
+    select type.oid::regtype::text
+    from pg_type as type
+    join pg_class as class on class.oid = type.typrelid
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind = 'c'
+      and obj_description(type.oid, 'pg_type') is null`,
+
+  "no function is executable by everyone": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and (proc.proacl is null or exists (
+        select from aclexplode(proc.proacl) as acl where acl.grantee = 0
+      ))`,
+
+  "every function that runs statements has a fixed search_path": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and not coalesce(proc.proconfig @> array['search_path=""'], false)
+      -- Bodies that are bound when they are created need none, and could not be inlined with one.
+      and proc.prosqlbody is null
+      -- Inlined into the query that asks for it; every name in it is qualified.
+      and proc.proname not like '%\\_history'`,
+
+  "security definer is for what changes or reads beyond the caller's rights": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and proc.prosecdef
+      and proc.proname <> all (
+        array['validate', 'definitions_changed', 'applied_migrations']
+      )
+      and proc.proname not like '%\\_journal'`,
+
+  "no function of the API is overloaded": `
+    select proname::text
+    from pg_proc
+    where pronamespace = 'crm'::regnamespace
+    group by proname
+    having count(*) > 1`,
+
+  "every trigger is enabled": `
+    select tgrelid::regclass || '.' || tgname
+    from pg_trigger
+    where tgenabled <> 'O'`,
+
+  "every table of entities has the triggers of every phase": `
+    select class.relname || ' ' || phase
+    from pg_class as class
+    cross join unnest(array[
+      '_110_stamp_insert', '_110_stamp_update', '_200_validate', '_900_journal_insert',
+      '_900_journal_update', '_900_journal_delete', '_900_refuse_truncate'
+    ]) as phase
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind = 'r'
+      and not exists (
+        select from pg_trigger where tgrelid = class.oid and tgname = phase
+      )`,
+
+  "no role of the product is superuser, bypasses policies, creates or replicates": `
+    select rolname::text
+    from pg_roles
+    where rolname like 'crm\\_%'
+      and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)`,
+
+  "no role of the product can create in a schema": `
+    select role.rolname || ' ' || namespace.nspname
+    from pg_roles as role
+    cross join pg_namespace as namespace
+    where role.rolname like 'crm\\_%'
+      and namespace.nspname in ('crm', 'crm_private', 'reporting')
+      and has_schema_privilege(role.oid, namespace.oid, 'create')`,
+
+  "no role of the product may truncate a table or put triggers on it": `
+    select role.rolname || ' ' || class.relname
+    from pg_roles as role
+    cross join pg_class as class
+    where role.rolname like 'crm\\_%'
+      and class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and has_table_privilege(role.oid, class.oid, 'truncate, trigger, references')`,
+};
+
+test.each(Object.entries(rules))("%s", (_, query) =>
+  withRollback(async (client) => {
+    const { rows } = await client.query({ text: query, rowMode: "array" });
+    expect(rows.flat()).toEqual([]);
+  }),
+);
+
+test("what is compiled from the tables is current", () =>
+  withRollback(async (client) => {
+    const compiled = async (): Promise<unknown[]> =>
+      (
+        await client.query(
+          `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
+           from pg_proc as proc
+           where proc.pronamespace = 'crm_private'::regnamespace
+             and proc.proname ~ '_(hold|journal)$'
+           union all
+           select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
+           from pg_trigger
+           where tgname ~ '_200_validate|_900_journal'
+           order by 1`,
+        )
+      ).rows;
+    const before = await compiled();
+    await client.query(
+      `select crm_private.compile_custom_fields(entity_type)
+       from unnest('{contact,company,deal}'::text[]) as entity_type`,
+    );
+    await client.query(
+      `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
+         crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
+       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage}'::text[])
+         as entity_type`,
+    );
+    expect(await compiled()).toEqual(before);
+  }));

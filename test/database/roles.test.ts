@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type pg from "pg";
+
+import { withConnection } from "../../server/connect.ts";
+import {
+  asRole,
+  createTestDatabase,
+  type RequestRole,
+  type TestDatabase,
+  withRollback,
+} from "../helpers/database.ts";
+import { refusal } from "../helpers/refusal.ts";
+
+const write: Record<string, string> = {
+  companies: "insert into crm.companies (name) values ('Acme')",
+  contacts: "insert into crm.contacts (first_name, last_name) values ('Ada', 'Lovelace')",
+  pipeline_stages: "insert into crm.pipeline_stages (name) values ('Demo')",
+  custom_field_definitions: `insert into crm.custom_field_definitions
+    (name, label, entity_type, field_type) values ('f', 'F', 'contact', 'text')`,
+};
+
+async function as(role: RequestRole, client: pg.Client): Promise<void> {
+  await asRole(client, role, "ada");
+}
+
+test("a reader reads everything and writes nothing", () =>
+  withRollback(async (client) => {
+    await as("crm_reader", client);
+    for (const [table, statement] of Object.entries(write)) {
+      await client.query(`select * from crm.${table}`);
+      expect(await refusal(client, statement)).toMatchObject({ code: "42501" });
+      expect(await refusal(client, `delete from crm.${table}`)).toMatchObject({ code: "42501" });
+      expect(await refusal(client, `update crm.${table} set version = version`)).toMatchObject({
+        code: "42501",
+      });
+    }
+  }));
+
+test("a member writes entities, but neither definitions nor stages", () =>
+  withRollback(async (client) => {
+    await as("crm_member", client);
+    await client.query(write.companies ?? "");
+    await client.query(write.contacts ?? "");
+    await client.query("update crm.contacts set last_name = 'King'");
+    await client.query("delete from crm.contacts");
+    for (const table of ["pipeline_stages", "custom_field_definitions"]) {
+      expect(await refusal(client, write[table] ?? "")).toMatchObject({ code: "42501" });
+      expect(await refusal(client, `delete from crm.${table}`)).toMatchObject({ code: "42501" });
+    }
+  }));
+
+test("an administrator writes those too", () =>
+  withRollback(async (client) => {
+    await as("crm_admin", client);
+    for (const statement of Object.values(write)) await client.query(statement);
+  }));
+
+test.each(["crm_member", "crm_admin"] as const)(
+  "a %s cannot write what the database sets",
+  (role) =>
+    withRollback(async (client) => {
+      await as(role, client);
+      for (const column of ["id", "created_at", "created_by", "updated_at", "updated_by"]) {
+        expect(
+          await refusal(
+            client,
+            `insert into crm.companies (name, ${column}) values ('A', default)`,
+          ),
+        ).toMatchObject({ code: "42501" });
+        expect(await refusal(client, `update crm.companies set ${column} = default`)).toMatchObject(
+          { code: "42501" },
+        );
+      }
+    }),
+);
+
+describe("the journal", () => {
+  test("is read whole by administrators, by others as the history of what is there", () =>
+    withRollback(async (client) => {
+      await client.query("insert into crm.companies (name) values ('Gone'), ('Here')");
+      await client.query("delete from crm.companies where name = 'Gone'");
+      const seen = async (): Promise<unknown[]> =>
+        (
+          await client.query(
+            `select action, coalesce(changes ->> 'name', '') as name from crm.audit_logs
+             where transaction_id = pg_current_xact_id()::text::bigint order by id`,
+          )
+        ).rows;
+      await as("crm_admin", client);
+      expect(await seen()).toEqual([
+        { action: "create", name: "Gone" },
+        { action: "create", name: "Here" },
+        { action: "delete", name: "Gone" },
+      ]);
+      await as("crm_reader", client);
+      expect(await seen()).toEqual([{ action: "create", name: "Here" }]);
+    }));
+
+  test("gives the history of a row, the oldest first", () =>
+    withRollback(async (client) => {
+      await client.query("insert into crm.companies (name) values ('Acme')");
+      await client.query("update crm.companies set name = 'Bolt'");
+      await as("crm_reader", client);
+      const { rows } = await client.query(
+        `select history.action, history.changes -> 'name' as name
+         from crm.companies as company, crm.companies_history(company) as history`,
+      );
+      expect(rows).toEqual([
+        { action: "create", name: "Acme" },
+        { action: "update", name: { old: "Acme", new: "Bolt" } },
+      ]);
+    }));
+
+  test("finds the history of a row through an index", () =>
+    withRollback(async (client) => {
+      await client.query(
+        `insert into crm.audit_logs
+           (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+         select 'company', gen_random_uuid(), 'create', 'ada', '{}', now(), 1, 'sql'
+         from generate_series(1, 20000)`,
+      );
+      await client.query("insert into crm.companies (name) values ('Acme')");
+      await client.query("analyze crm.audit_logs");
+      const { rows } = await client.query<{ "QUERY PLAN": string }>(
+        `explain select history.*
+         from crm.companies as company, crm.companies_history(company) as history
+         where company.name = 'Acme'`,
+      );
+      const plan = rows.map((row) => row["QUERY PLAN"]).join("\n");
+      expect(plan).toMatch(/entity_id_idx|audit_logs_\d+_\d+_entity_id/);
+      expect(plan).not.toContain("Function Scan");
+    }));
+});
+
+describe("the login roles", () => {
+  let database: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+  });
+  afterAll(() => database.drop());
+
+  test("crm_server can do nothing by itself and become only reader, member and admin", () =>
+    withConnection(database.serverUrl, async (client) => {
+      await expect(client.query("select * from crm.contacts")).rejects.toMatchObject({
+        code: "42501",
+      });
+      for (const role of ["postgres", "crm_reporter", "pg_read_all_data"]) {
+        await expect(client.query(`set role ${role}`)).rejects.toMatchObject({ code: "42501" });
+      }
+      for (const role of ["crm_reader", "crm_member", "crm_admin"]) {
+        await client.query(`set role ${role}`);
+        await client.query("select * from crm.contacts");
+      }
+    }));
+
+  test("crm_reporter reads no table and writes nothing", () =>
+    withRollback(async (client) => {
+      await as("crm_reporter", client);
+      for (const table of Object.keys(write)) {
+        expect(await refusal(client, `select * from crm.${table}`)).toMatchObject({
+          code: "42501",
+        });
+      }
+      expect(await refusal(client, "create table reporting.mine (id int)")).toMatchObject({
+        code: "42501",
+      });
+      const { rows } = await client.query(
+        "select 'default_transaction_read_only=on' = any (rolconfig) as read_only from pg_roles where rolname = 'crm_reporter'",
+      );
+      expect(rows).toEqual([{ read_only: true }]);
+    }));
+});
