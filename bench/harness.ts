@@ -1,0 +1,58 @@
+import { mkdtempSync } from "node:fs";
+import { chmod, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import type pg from "pg";
+
+import { withConnection } from "../server/connect.ts";
+import { openEmbedded } from "../server/embedded.ts";
+import { applyCurrent } from "../server/migrate.ts";
+
+/** A measured way to do a thing. */
+export interface Measured {
+  readonly name: string;
+  readonly milliseconds: number;
+}
+
+/**
+ * Runs a benchmark against a throwaway PostgreSQL with the settings that `npm start` uses.
+ *
+ * @param work gets a connection of the owner to a migrated, empty database.
+ */
+export async function withBenchDatabase(work: (client: pg.Client) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "pgcrm-bench-"));
+  await chmod(folder, 0o755); // PostgreSQL may run as another user
+  const database = await openEmbedded({ folder: join(folder, "postgres") });
+  try {
+    await database.ensureDatabase("bench");
+    await applyCurrent({ ownerUrl: database.url("bench") });
+    await withConnection(database.url("bench"), work);
+  } finally {
+    await database.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** How long something takes. */
+export async function milliseconds(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** The value in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? NaN;
+}
+
+/** Prints what was measured, each as a multiple of the first. */
+export function printRatio(title: string, measured: readonly [Measured, ...Measured[]]): void {
+  const width = Math.max(...measured.map(({ name }) => name.length));
+  const lines = measured.map(
+    ({ name, milliseconds: took }) =>
+      `  ${name.padEnd(width)}  ${took.toFixed(0).padStart(6)} ms  ${(took / measured[0].milliseconds).toFixed(2)}`,
+  );
+  process.stdout.write(`${title}\n${lines.join("\n")}\n`);
+}
