@@ -1,0 +1,501 @@
+import fc from "fast-check";
+
+/** What has a life of its own: it is created, read, changed and deleted by its id. */
+export type Entity = "company" | "contact" | "deal" | "task" | "note" | "customFieldDefinition";
+
+/** Those that tasks, notes and custom fields are attached to. */
+export type Carrier = "company" | "contact" | "deal";
+
+/** An input or a row, by the names that clients know. */
+export type Data = Record<string, unknown>;
+
+export const carriers: readonly Carrier[] = ["company", "contact", "deal"];
+export const stages = ["Prospecting", "Qualification", "Proposal", "Negotiation", "Won", "Lost"];
+export const fieldTypes = ["text", "number", "date", "enum", "boolean"] as const;
+export type FieldType = (typeof fieldTypes)[number];
+
+/** White space of every script, and what has no width. */
+const invisible = Array.from(
+  "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009" +
+    "\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff",
+);
+
+/** Texts that have broken software before. */
+const notorious = [
+  ...Array.from("'\"\\%_$`?"),
+  "O'Reilly",
+  `"quoted" and 'quoted'`,
+  "back\\slash\\",
+  "100 %s %L %I %1$s",
+  "$1, $$, $body$",
+  "'; drop table crm.contacts; --",
+  "{}",
+  "{NULL,null}",
+  "null",
+  "undefined",
+  "__proto__",
+  "constructor",
+  "a\tb\r\nc",
+  " padded ",
+  "\u0001\u001f\u007f\u0080",
+  "e\u0301\u0323 is not \u1eb9\u0301",
+  "ẞ ﬁ İ ı ſ",
+  "שָׁלוֹם",
+  "\u202eright to left",
+  "ゼロ幅\u200b",
+  "👩🏽‍🚀🏳️‍🌈",
+  "𝒳\u{10ffff}\uffff\ue000",
+  "<b>&amp;</b>",
+  "../../etc/passwd\u00a0",
+];
+
+const storable = fc.string({ unit: "binary", minLength: 1, maxLength: 1 }).map((character) =>
+  // The one character that PostgreSQL's text cannot hold.
+  character === "\0" ? "0" : character,
+);
+
+/** A text that can be seen, of at most so many characters, however many bytes they take. */
+export function text(max: number): fc.Arbitrary<string> {
+  return fc
+    .oneof(
+      { weight: 6, arbitrary: fc.string({ unit: storable, maxLength: Math.min(max, 30) }) },
+      { weight: 4, arbitrary: fc.constantFrom(...notorious) },
+      { weight: 2, arbitrary: fc.string({ unit: "grapheme-ascii", maxLength: Math.min(max, 60) }) },
+      { weight: 1, arbitrary: storable.map((character) => character.repeat(max)) },
+    )
+    .filter(isVisible);
+}
+
+function isVisible(value: string): boolean {
+  return Array.from(value).some((character) => !invisible.includes(character));
+}
+
+const atom = fc.string({
+  unit: fc.constantFrom(...Array.from("abcxyzABC0129!#$%&'*+/=?^_`{|}~-")),
+  minLength: 1,
+  maxLength: 12,
+});
+const host = fc.stringMatching(/^[A-Za-z0-9]{1,8}(-{1,2}[A-Za-z0-9]{1,4})?$/);
+
+const email = fc.oneof(
+  fc.emailAddress().filter((address) => address.length <= 254),
+  fc
+    .tuple(
+      fc.array(atom, { minLength: 1, maxLength: 3 }),
+      fc.array(host, { minLength: 2, maxLength: 4 }),
+    )
+    .map(([local, domain]) => `${local.join(".")}@${domain.join(".")}`),
+  fc.constantFrom("a@b.c", "O'Reilly@xn--bcher-kva.example", `${"l".repeat(242)}@example.com`),
+);
+
+/** Mostly few, sometimes none, sometimes as many as there may be. */
+function listOf(item: fc.Arbitrary<string>): fc.Arbitrary<string[]> {
+  return fc.oneof(
+    { weight: 9, arbitrary: fc.array(item, { maxLength: 4 }) },
+    { weight: 1, arbitrary: item.map((one) => Array<string>(100).fill(one)) },
+  );
+}
+
+/** A day of the Gregorian calendar, years 1 to 9999. */
+export const day = fc.oneof(
+  fc.constantFrom("0001-01-01", "9999-12-31", "2024-02-29", "2000-02-29", "0004-02-29"),
+  fc.constantFrom("1900-02-28", "1582-10-10", "1969-12-31", "2026-03-29"),
+  fc
+    .date({ min: dayOf("0001-01-01"), max: dayOf("9999-12-31"), noInvalidDate: true })
+    .map((date) => date.toISOString().slice(0, 10)),
+);
+
+function dayOf(text: string): Date {
+  return new Date(`${text}T00:00:00Z`);
+}
+
+/** A decimal number of at most 13 digits before the point and two after it, written in any way. */
+export const money = fc.oneof(
+  fc.constantFrom("0", "-0", "0.00", "1.500", "007.5", "9999999999999.99", "-9999999999999.99"),
+  fc
+    .tuple(fc.bigInt({ min: -(10n ** 15n) + 1n, max: 10n ** 15n - 1n }), fc.nat({ max: 2 }))
+    .map(([cents, decimals]) => decimal(cents).slice(0, [-3, -1, undefined][decimals])),
+);
+
+function decimal(cents: bigint): string {
+  const digits = String(cents < 0n ? -cents : cents).padStart(3, "0");
+  return `${cents < 0n ? "-" : ""}${digits.slice(0, -2)}.${digits.slice(-2)}`;
+}
+
+const nobodyOr = (arbitrary: fc.Arbitrary<string>) => fc.option(arbitrary, { nil: null });
+const none = fc.constant(null);
+
+/** No custom fields; one that is null is none. */
+const noCustomFields = fc.oneof(
+  fc.constant({}),
+  fc.dictionary(fc.constantFrom("size", "a'b", "constructor", "%s", "😀"), none, { maxKeys: 2 }),
+);
+
+export const contact = fc.record<Data>(
+  {
+    firstName: text(255),
+    lastName: text(255),
+    emails: listOf(email),
+    phones: listOf(text(255)),
+    companyId: none,
+    ownerId: nobodyOr(text(255)),
+    customFields: noCustomFields,
+  },
+  { requiredKeys: ["firstName", "lastName"] },
+);
+
+const address = fc.record(
+  {
+    street: fc.oneof(text(255), fc.constantFrom("", " ")),
+    city: text(255),
+    state: text(255),
+    postalCode: text(255),
+    country: text(255),
+  },
+  { requiredKeys: [] },
+);
+
+export const company = fc.record<Data>(
+  {
+    name: text(255),
+    address: fc.oneof(none, address),
+    ownerId: nobodyOr(text(255)),
+    customFields: noCustomFields,
+  },
+  { requiredKeys: ["name"] },
+);
+
+/** All but its company. */
+export const deal = fc.record<Data>(
+  {
+    title: text(255),
+    contactId: none,
+    value: money,
+    currency: fc.constantFrom("USD", "EUR", "JPY", "KWD", "XCG", "UYW"),
+    stage: fc.constantFrom(...stages),
+    probability: fc.oneof(fc.constantFrom(0, 100), fc.integer({ min: 0, max: 100 })),
+    closeDate: fc.oneof(none, day),
+    ownerId: nobodyOr(text(255)),
+    customFields: noCustomFields,
+  },
+  { requiredKeys: ["title", "value", "stage"] },
+);
+
+/** All but what it is attached to. */
+export const task = fc.record<Data>(
+  {
+    description: text(10_000),
+    dueDate: fc.oneof(none, day),
+    assignedTo: nobodyOr(text(255)),
+    status: fc.constantFrom("open", "closed"),
+  },
+  { requiredKeys: ["description"] },
+);
+
+/** All but what it is attached to. */
+export const note = fc.record<Data>({ content: fc.oneof(text(1000), text(100_000)) });
+
+const fieldName = fc.oneof(
+  fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,20}$/),
+  fc.constantFrom("constructor", "toString", "select", "first_name", "a", "A", "x".repeat(100)),
+);
+const enumValues = fc.uniqueArray(text(255), { minLength: 1, maxLength: 5 });
+
+/** A custom field of an entity: its definition, and values that keep it or break it. */
+export interface Field {
+  definition: Data & { name: string; fieldType: FieldType };
+  good: unknown;
+  other: unknown;
+  bad: unknown;
+}
+
+/** All but the entity type of its definition. */
+export const field: fc.Arbitrary<Field> = fc
+  .tuple(fc.constantFrom(...fieldTypes), enumValues)
+  .chain(([fieldType, choices]) =>
+    fc.record({
+      definition: fc.record({
+        name: fieldName,
+        label: text(255),
+        fieldType: fc.constant(fieldType),
+        enumValues: fc.constant(fieldType === "enum" ? choices : null),
+        required: fc.constant(false),
+      }),
+      good: goodValue(fieldType, choices),
+      other: goodValue(fieldType, choices),
+      bad: badValue(fieldType, choices),
+    }),
+  );
+
+/** Several fields of one entity, none called like another. */
+export const fields = fc.uniqueArray(field, {
+  minLength: 1,
+  maxLength: 4,
+  selector: ({ definition }) => definition.name,
+});
+
+/** A definition whole. */
+export const customFieldDefinition: fc.Arbitrary<Data> = fc
+  .tuple(field, fc.constantFrom(...carriers), fc.boolean())
+  .map(([{ definition }, entityType, required]) => ({ ...definition, entityType, required }));
+
+export function goodValue(type: FieldType, choices: string[]): fc.Arbitrary<unknown> {
+  switch (type) {
+    case "text":
+      return fc.oneof(text(10_000), fc.constantFrom("", " ", "null", "5", "true"));
+    case "number":
+      return fc.oneof(
+        fc.double({ noDefaultInfinity: true, noNaN: true }).map(withoutMinusZero),
+        fc.maxSafeInteger(),
+        fc.constantFrom(0, 0.1, 1e-7, 5e-324, Number.MAX_VALUE, -Number.MAX_VALUE, 1e21, 2 ** 53),
+      );
+    case "date":
+      return day;
+    case "enum":
+      return fc.constantFrom(...choices);
+    case "boolean":
+      return fc.boolean();
+  }
+}
+
+/** JSON writes no minus before zero. */
+function withoutMinusZero(value: number): number {
+  return value === 0 ? 0 : value;
+}
+
+const nested = fc.constantFrom<unknown>([], {}, [null], [1, "a"], { a: 1 }, { a: null });
+
+export function badValue(type: FieldType, choices: string[]): fc.Arbitrary<unknown> {
+  const others: Record<FieldType, fc.Arbitrary<unknown>> = {
+    text: fc.oneof(fc.constantFrom<unknown>(5, 0, true, "x".repeat(10_001)), unstorable),
+    number: fc.oneof(fc.constantFrom<unknown>("5", "", "NaN", "Infinity", true, [5]), text(20)),
+    date: fc.oneof(fc.constantFrom<unknown>(20240229, true, ...noDays), text(20).filter(isNoDay)),
+    enum: fc.oneof(
+      fc.constantFrom<unknown>(5, true, "", [choices[0]], choices.join(" ,")),
+      text(20),
+    ),
+    boolean: fc.constantFrom<unknown>("true", "false", "t", "on", "", 0, 1),
+  };
+  return fc.oneof(others[type], nested).filter((value) => {
+    const isChoice = type === "enum" && typeof value === "string" && choices.includes(value);
+    return !isChoice;
+  });
+}
+
+const noDays = [
+  ...["2023-02-29", "1900-02-29", "2024-02-30", "2024-04-31", "2024-13-01", "2024-00-10"],
+  ...["0000-01-01", "10000-01-01", "-0001-01-01", "2024-1-1", "24-01-01", "20240229"],
+  ...["today", "infinity", "-infinity", "epoch", "allballs", "", " ", "2024-02-29 "],
+  ...["2024-02-29T00:00:00Z", "02/29/2024", "2024-02-29 BC", "２０２４-01-01", "2024-01-01\n"],
+];
+
+function isNoDay(value: string): boolean {
+  return !/^\d{4}-\d\d-\d\d$/.test(value);
+}
+
+// ---------------------------------------------------------------------------------------------
+// What must be refused
+// ---------------------------------------------------------------------------------------------
+
+/** One field with a value that it cannot have. */
+export interface Fault {
+  /** The key of the error's `fields`, or the beginning of it up to a point. */
+  field: string;
+  value: unknown;
+}
+
+/** NUL, and halves of surrogate pairs: no text of PostgreSQL holds them. */
+export const unstorable = fc.constantFrom("nul \0", "\0", "lone \ud800", "\udfff lone");
+const blank = fc.string({ unit: fc.constantFrom(...invisible), maxLength: 6 });
+const tooLong = (max: number) =>
+  fc
+    .tuple(storable, fc.integer({ min: 1, max: 3 }))
+    .map(([character, more]) => character.repeat(max + more))
+    .filter(isVisible);
+const notText = fc.constantFrom<unknown>(5, 0, true, false, [], ["a"], {}, { a: 1 });
+const notDay = fc.constantFrom<unknown>(...noDays, 20240229, true, [], {});
+const notId = fc.constantFrom<unknown>("x", "", "00000000-0000-0000-0000-00000000000g", 5, {}, []);
+
+/** Keys that no input has; some that rows have, some that objects of JavaScript have. */
+export const unknownKeys = [
+  ...["nickname", "first_name", "", "createdBy", "createdAt", "updatedBy", "updatedAt", "id"],
+  ...["constructor", "toString", "hasOwnProperty", "__proto__"],
+];
+
+function faulty(field: string, ...values: fc.Arbitrary<unknown>[]): fc.Arbitrary<Fault> {
+  return fc.oneof(...values).map((value) => ({ field, value }));
+}
+
+const faultyText = (field: string, max: number) =>
+  faulty(field, blank, unstorable, notText, tooLong(max));
+const faultyCustomFields = fc.oneof(
+  faulty("customFields", fc.constantFrom<unknown>("x", 5, true, [], [{}], null)),
+  fc
+    .tuple(fc.constantFrom("size", "a b", "%s", "toString"), fc.constantFrom<unknown>(1, "", []))
+    .map(([key, value]) => ({ field: "customFields", value: { [key]: value } })),
+);
+const unknownKey = fc.constantFrom(...unknownKeys).map((field) => ({ field, value: "x" }));
+
+const notEmail = fc.oneof(
+  fc.constantFrom("", " ", "ada", "ada@", "@b.c", "a@b", "a@@b.c", "a b@c.d", "a@b..c", ".a@b.c"),
+  fc.constantFrom("a.@b.c", "a@-b.c", "a@b-.c", "a@b.c ", "a@b.c\n", "a@b_c.d", "a,b@c.d"),
+  fc.constantFrom("Ada <a@b.c>", "mailto:a@b.c", "ä@b.c", "a@bücher.de", '"a"@b.c', "a@[::1]"),
+  fc.constantFrom(`${"l".repeat(243)}@example.com`),
+  unstorable,
+  text(30).filter((value) => !value.includes("@")),
+);
+const inList = (item: fc.Arbitrary<unknown>, more: fc.Arbitrary<string>) =>
+  fc
+    .tuple(fc.array(more, { maxLength: 3 }), item, fc.nat())
+    .map(([list, bad, at]) => list.toSpliced(at % (list.length + 1), 0, bad as string));
+
+const faults: Record<Entity, fc.Arbitrary<Fault>> = {
+  contact: fc.oneof(
+    faultyText("firstName", 255),
+    faultyText("lastName", 255),
+    faulty(
+      "emails",
+      inList(notEmail, email),
+      inList(fc.constantFrom<unknown>(null, 5, true, {}), email),
+      fc.constantFrom<unknown>(5, true, { a: 1 }, null, Array(101).fill("a@b.c")),
+    ),
+    faulty(
+      "phones",
+      inList(fc.oneof(blank, unstorable, tooLong(255)), text(255)),
+      inList(fc.constantFrom<unknown>(null, 5, true, {}), text(255)),
+      fc.constantFrom<unknown>(5, true, { a: 1 }, null, Array(101).fill("1")),
+    ),
+    faulty("companyId", notId),
+    faultyText("ownerId", 255),
+    faultyCustomFields,
+    unknownKey,
+  ),
+  company: fc.oneof(
+    faultyText("name", 255),
+    faulty(
+      "address",
+      fc.constantFrom<unknown>("Main Street 1", 5, true, [], [{ city: "Köln" }]),
+      fc.constantFrom("planet", "Street", "postal_code", "", "constructor").map((key) => ({
+        city: "Köln",
+        [key]: "x",
+      })),
+      fc
+        .tuple(
+          fc.constantFrom("street", "city", "state", "postalCode", "country"),
+          fc.oneof(notText, none, unstorable, tooLong(255)),
+        )
+        .map(([key, value]) => ({ street: "Main Street 1", [key]: value })),
+    ),
+    faultyText("ownerId", 255),
+    faultyCustomFields,
+    unknownKey,
+  ),
+  deal: fc.oneof(
+    faultyText("title", 255),
+    faulty("companyId", notId),
+    faulty("contactId", notId),
+    faulty(
+      "value",
+      fc.constantFrom<unknown>("0.001", "-1.005", "10000000000000", "-10000000000000.00", "1e13"),
+      fc.constantFrom<unknown>("NaN", "Infinity", "-infinity", "", " ", "x", "1,5", "$5", "0x1F"),
+      fc.constantFrom<unknown>(true, [], {}, null, 0.125, 1e13, 2 ** 53, "1_000", "1e-3"),
+    ),
+    faulty("currency", fc.constantFrom<unknown>("usd", "US", "XXX", "ZZZ", "DEM", "", " ", "USDX")),
+    faulty("currency", notText, unstorable, none),
+    faulty("stage", notText, unstorable),
+    faulty("probability", fc.constantFrom<unknown>(-1, 101, 1.5, 2 ** 31, "50", "high", true, [])),
+    faulty("closeDate", notDay),
+    faultyText("ownerId", 255),
+    faultyCustomFields,
+    unknownKey,
+  ),
+  task: fc.oneof(
+    faultyText("description", 10_000),
+    faulty("dueDate", notDay),
+    faultyText("assignedTo", 255),
+    faulty("status", fc.constantFrom<unknown>("done", "OPEN", "", " open", 1, true, null, [])),
+    faulty("entityType", fc.constantFrom<unknown>("task", "contacts", "Contact", "", 5, "\0")),
+    faulty("entityId", notId),
+    unknownKey,
+  ),
+  note: fc.oneof(
+    faultyText("content", 100_000),
+    faulty("entityType", fc.constantFrom<unknown>("note", "deals", "Deal", "", 5, "\0")),
+    faulty("entityId", notId),
+    unknownKey,
+  ),
+  customFieldDefinition: fc.oneof(
+    faulty("name", fc.constantFrom("", "1st", "_a", "a b", "a-b", "é", "a\n"), tooLong(100)),
+    faulty("name", notText, unstorable),
+    faultyText("label", 255),
+    faulty("entityType", fc.constantFrom<unknown>("task", "note", "contacts", "Deal", "", 5, "\0")),
+    faulty("fieldType", fc.constantFrom<unknown>("string", "TEXT", "json", "", 5, "\0")),
+    faulty("required", fc.constantFrom<unknown>("true", 1, "yes", null, [], {})),
+    faulty(
+      "enumValues",
+      fc.constantFrom<unknown>([], 5, { a: 1 }, [null], [5], ["a", "a"], ["a", " "], ["\ud800"]),
+      tooLong(255).map((value) => [value]),
+      fc.constant(Array.from({ length: 1001 }, (_, index) => `${index}`)),
+    ),
+    unknownKey,
+  ),
+};
+
+/** A field of an entity with a value that it must not be created or updated with. */
+export function fault(entity: Entity): fc.Arbitrary<Fault> {
+  return faults[entity];
+}
+
+/** An input, or a patch, with one field replaced by a faulty one. */
+export function spoil(data: Data, { field, value }: Fault): Data {
+  // A literal, or an assignment, would set the prototype of the object where the key is __proto__.
+  return Object.fromEntries([...Object.entries(data), [field, value]]);
+}
+
+/** What must be given when an entity is created. */
+export const required: Record<Entity, readonly string[]> = {
+  contact: ["firstName", "lastName"],
+  company: ["name"],
+  deal: ["title", "companyId", "value", "stage"],
+  task: ["description", "entityType", "entityId"],
+  note: ["content", "entityType", "entityId"],
+  customFieldDefinition: ["name", "label", "entityType", "fieldType"],
+};
+
+/** Somebody, as a token may name them: printable, and not blank. */
+export const user = fc.oneof(
+  fc.stringMatching(/^[a-z]{1,8}$/),
+  text(80).filter((name) => /^(?!db:)(?=.*\S)\P{Cc}+$/u.test(name)),
+);
+
+/** Valid inputs; deals lack their company, and tasks and notes what they are attached to. */
+export const inputs: Record<Entity, fc.Arbitrary<Data>> = {
+  company,
+  contact,
+  deal,
+  task,
+  note,
+  customFieldDefinition,
+};
+
+/** Some of the fields of an input, at least one. */
+export function some(input: fc.Arbitrary<Data>): fc.Arbitrary<Data> {
+  return input.chain((data) =>
+    fc
+      .subarray(Object.keys(data), { minLength: 1 })
+      .map((keys) => Object.fromEntries(keys.map((key) => [key, data[key]]))),
+  );
+}
+
+/** An input, and a patch for what it makes: other values, or now and then the same again. */
+export function change(input: fc.Arbitrary<Data>): fc.Arbitrary<{ input: Data; patch: Data }> {
+  return input.chain((data) =>
+    fc.record({
+      input: fc.constant(data),
+      patch: fc.oneof(
+        { weight: 5, arbitrary: some(input) },
+        { weight: 1, arbitrary: some(fc.constant(data)) },
+      ),
+    }),
+  );
+}

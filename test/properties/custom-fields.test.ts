@@ -1,0 +1,171 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+
+import {
+  type Carrier,
+  carriers,
+  customFieldDefinition,
+  type Data,
+  type Field,
+  field,
+  fields,
+  inputs,
+  user,
+} from "./arbitraries.ts";
+import { type Door, refusal, type Row } from "./door.ts";
+import { holds, openDoors } from "./doors.ts";
+import { expectUpdated, stored, unstamped } from "./expected.ts";
+import { findEach, links } from "./given.ts";
+
+const { doors } = openDoors();
+const carrierType = fc.constantFrom(...carriers);
+
+/** An entity's input beside its custom fields, and fields that it may have. */
+const scene = carrierType.chain((entity) =>
+  fc.record({ entity: fc.constant(entity), data: inputs[entity], fields }),
+);
+
+/** The fields' values by their names. */
+function values(list: Field[], value: (field: Field) => unknown): Data {
+  return Object.fromEntries(list.map((item) => [item.definition.name, value(item)]));
+}
+
+/** Defines fields on an entity type for the time of a law; whatever carries them is deleted too. */
+async function withFields(
+  door: Door,
+  entity: Carrier,
+  list: Field[],
+  law: (create: (data: Data) => Promise<Row>, definitions: Row[]) => Promise<void>,
+): Promise<void> {
+  const definitions = await door.createAll(
+    "customFieldDefinition",
+    list.map(({ definition }) => ({ ...definition, entityType: entity })),
+  );
+  const rows: Row[] = [];
+  const linked = await links(door, entity);
+  try {
+    await law(async (data) => {
+      const row = await door.create(entity, { ...data, ...linked });
+      rows.push(row);
+      return row;
+    }, definitions);
+  } finally {
+    for (const { id } of rows) await door.remove(entity, id);
+    for (const { id } of await door.findAll("customFieldDefinition", { entityType: entity })) {
+      await door.remove("customFieldDefinition", id);
+    }
+  }
+}
+
+describe.each(doors)("custom fields through $name", (door) => {
+  // Feature: core-data-models, Property 18: Custom field definition persistence
+  test("a definition that is created is found by its entity type, as it was given", () =>
+    holds(customFieldDefinition, async (input) => {
+      const created = await door.create("customFieldDefinition", input);
+      try {
+        expect(unstamped(created)).toEqual(stored("customFieldDefinition", input));
+        expect(await door.find("customFieldDefinition", created.id)).toEqual(created);
+        for (const entityType of carriers) {
+          const found = await door.findAll("customFieldDefinition", { entityType });
+          expect(found).toEqual(entityType === input.entityType ? [created] : []);
+        }
+      } finally {
+        await door.remove("customFieldDefinition", created.id);
+      }
+    }));
+
+  // Feature: core-data-models, Property 19: Custom field type validation
+  test("a field takes the values of its type, and refuses any other by its name and says why", () =>
+    holds(
+      fc.record({ entity: carrierType, field }).chain(({ entity, field }) =>
+        fc.record({
+          entity: fc.constant(entity),
+          field: fc.constant(field),
+          data: inputs[entity],
+        }),
+      ),
+      ({ entity, field, data }) =>
+        withFields(door, entity, [field], async (create) => {
+          const { name } = field.definition;
+          const customFields = (value: unknown) => ({ customFields: { [name]: value } });
+          const refused = {
+            code: "VALIDATION_ERROR",
+            fields: { [`customFields.${name}`]: [expect.stringMatching(/^(must|is) /)] },
+            message: expect.stringContaining(`customFields.${name}`),
+          };
+          const row = await create({ ...data, ...customFields(field.good) });
+          expect(row.customFields).toEqual({ [name]: field.good });
+
+          const created = refusal(create({ ...data, ...customFields(field.bad) }));
+          expect(await created).toMatchObject(refused);
+          const updated = refusal(door.update(entity, row.id, customFields(field.bad)));
+          expect(await updated).toMatchObject(refused);
+          expect(await door.find(entity, row.id)).toEqual(row);
+        }),
+    ));
+
+  // Feature: core-data-models, Property 20: Custom field value persistence
+  // Departure: a field that is set to null is removed.
+  test("values that are set on an entity are stored and read with it, and null removes them", () =>
+    holds(scene, ({ entity, data, fields }) =>
+      withFields(door, entity, fields, async (create) => {
+        const before = await create({ ...data, customFields: {} });
+        for (const value of [
+          (item: Field) => item.good,
+          (item: Field) => item.other,
+          ({ definition, good }: Field) => (definition.fieldType === "text" ? null : good),
+        ]) {
+          const patch = { customFields: values(fields, value) };
+          const row = await door.find(entity, before.id);
+          const after = await door.update(entity, before.id, patch);
+          expectUpdated(row as Row, after, patch);
+          expect(await door.find(entity, before.id)).toEqual(after);
+        }
+      }),
+    ));
+
+  // Feature: core-data-models, Property 21: Custom field retrieval completeness
+  test("an entity that is read, alone or in a list, has every custom field that it was given", () =>
+    holds(scene, ({ entity, data, fields }) =>
+      withFields(door, entity, fields, async (create) => {
+        const customFields = values(fields, ({ good }) => good);
+        const owner = "the owner of what this law is about";
+        const row = await create({ ...data, ownerId: owner, customFields });
+        expect(row.customFields).toEqual(customFields);
+        expect((await door.find(entity, row.id))?.customFields).toEqual(customFields);
+        const listed = await door.findAll(entity, { ownerId: owner });
+        expect(listed.map((each) => each.customFields)).toEqual([customFields]);
+        const whole = await door.withAttachments(entity, row.id);
+        expect(whole.customFields).toEqual(customFields);
+      }),
+    ));
+
+  // Feature: core-data-models, Property 22: Custom field definition deletion cascade
+  test("a definition that is deleted takes its values from every entity, and nothing else", () =>
+    holds(
+      fc.record({ scene, others: fc.nat({ max: 2 }), user }),
+      ({ scene: { entity, data, fields }, others, user }) =>
+        withFields(door, entity, fields, async (create, [definition]) => {
+          const customFields = values(fields, ({ good }) => good);
+          const { [String(definition?.name)]: removed, ...kept } = customFields;
+          const carrying: Row[] = [];
+          for (let count = 0; count <= others; count++) {
+            carrying.push(await create({ ...data, customFields }));
+          }
+          const without = await create({ ...data, customFields: kept });
+
+          await door.remove("customFieldDefinition", String(definition?.id), user);
+
+          expect(await door.find(entity, without.id)).toEqual(without);
+          for (const [index, after] of (await findEach(door, entity, carrying)).entries()) {
+            const before = carrying[index] as Row;
+            expectUpdated(before, after as Row, { customFields: kept }, user);
+            const [, entry] = await door.journal({ entityId: before.id });
+            expect(entry).toMatchObject({ action: "update", userId: user });
+            expect(entry?.changes).toEqual({
+              [`custom_fields.${String(definition?.name)}`]: { old: removed, new: null },
+            });
+          }
+        }),
+    ));
+});

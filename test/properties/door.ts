@@ -1,0 +1,76 @@
+import { CrmError } from "../../server/errors.ts";
+import type { Carrier, Data, Entity } from "./arbitraries.ts";
+
+/** A row as a client reads it. Timestamps are texts with microseconds, decimals exact texts. */
+export type Row = Data & {
+  id: string;
+  version: number;
+  createdAt: string;
+  updatedAt: string;
+  createdBy: string;
+  updatedBy: string;
+};
+
+/** An entry of the journal. */
+export interface Entry {
+  id: string;
+  entityType: string;
+  entityId: string;
+  action: "create" | "update" | "delete";
+  userId: string;
+  changes: Data;
+  timestamp: string;
+}
+
+/** One way into the product. What holds through one must hold through the other. */
+export interface Door {
+  readonly name: "GraphQL" | "repository";
+  create(entity: Entity, data: Data, user?: string): Promise<Row>;
+  /** Creates several, in order. */
+  createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]>;
+  find(entity: Entity, id: string): Promise<Row | null>;
+  /** All whose fields equal the given ones. */
+  findAll(entity: Entity, where: Data): Promise<Row[]>;
+  update(entity: Entity, id: string, patch: Data, user?: string): Promise<Row>;
+  remove(entity: Entity, id: string, user?: string): Promise<void>;
+  /** The contacts, or the deals, of a company, asked of the company. */
+  ofCompany(entity: "contact" | "deal", companyId: string): Promise<Row[]>;
+  /** An entity together with its tasks and notes. */
+  withAttachments(entity: Carrier, id: string): Promise<Row & { tasks: Row[]; notes: Row[] }>;
+  /** What was done to an entity, or by a user, the oldest first. */
+  journal(where: { entityId?: string; userId?: string }): Promise<Entry[]>;
+}
+
+/** What a client can tell of a failure, whichever door it met. */
+export interface Refusal {
+  code: string;
+  message: string;
+  fields?: Record<string, string[]>;
+  constraint?: string;
+  entityType?: string;
+  id?: string;
+}
+
+/** The first error of a GraphQL answer. */
+export class Refused extends Error {
+  readonly extensions: { code: string };
+
+  constructor(message: string, extensions: { code: string }) {
+    super(message);
+    this.extensions = extensions;
+  }
+}
+
+/** Waits for something to be refused, and tells how. What it was not refused by is thrown on. */
+export async function refusal(work: Promise<unknown>): Promise<Refusal> {
+  let result: unknown;
+  try {
+    result = await work;
+  } catch (error) {
+    if (error instanceof Refused || error instanceof CrmError) {
+      return { message: error.message, ...error.extensions };
+    }
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(result)}`);
+}

@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, jest } from "@jest/globals";
+import fc from "fast-check";
+
+import { startTestServer, type TestServer } from "../helpers/server.ts";
+import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import type { Door } from "./door.ts";
+import { createGraphqlDoor } from "./graphql-door.ts";
+
+/**
+ * Opens every door of one database, which is the file's own.
+ *
+ * @returns the doors, closed until the first test runs.
+ */
+export function openDoors(): { doors: Door[]; ownerUrl: () => string } {
+  jest.setTimeout(120_000);
+  let database: TestDatabase;
+  let server: TestServer;
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    server = await startTestServer(database.serverUrl);
+  });
+  afterAll(async () => {
+    await server.close();
+    await database.drop();
+  });
+
+  return { doors: [createGraphqlDoor(() => server)], ownerUrl: () => database.ownerUrl };
+}
+
+/**
+ * Puts a law to the test with a hundred inputs. A failure tells its seed, its path and the smallest
+ * input that was found to break the law; the search for it ends before the test's time is up.
+ */
+export async function holds<Input>(
+  inputs: fc.Arbitrary<Input>,
+  law: (input: Input) => Promise<void>,
+): Promise<void> {
+  await fc.assert(fc.asyncProperty(inputs, law), {
+    numRuns: 100,
+    interruptAfterTimeLimit: 60_000,
+    markInterruptAsFailure: true,
+  });
+}

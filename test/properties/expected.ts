@@ -1,0 +1,117 @@
+import { isDeepStrictEqual } from "node:util";
+
+import { expect } from "@jest/globals";
+
+import type { Data, Entity } from "./arbitraries.ts";
+import type { Row } from "./door.ts";
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+
+const defaults: Record<Entity, Data> = {
+  company: { address: null, ownerId: null, customFields: {} },
+  contact: { emails: [], phones: [], companyId: null, ownerId: null, customFields: {} },
+  deal: { contactId: null, currency: "USD", closeDate: null, ownerId: null, customFields: {} },
+  task: { dueDate: null, assignedTo: null, status: "open" },
+  note: {},
+  customFieldDefinition: { enumValues: null, required: false },
+};
+
+/** What a new deal's probability is if it names none. */
+const probabilities: Record<string, number> = {
+  Prospecting: 10,
+  Qualification: 25,
+  Proposal: 50,
+  Negotiation: 75,
+  Won: 100,
+  Lost: 0,
+};
+
+/** The fields of the row that an input makes: what was given, exactly, and the rest by default. */
+export function stored(entity: Entity, input: Data): Data {
+  const data = { ...defaults[entity], ...input };
+  if (entity === "deal") data.probability ??= probabilities[data.stage as string];
+  return normalised(data);
+}
+
+/** The fields of a row after a patch. */
+export function patched(row: Row, patch: Data): Data {
+  return { ...unstamped(row), ...normalised(patch) };
+}
+
+/** Custom fields that are null are none; a value has two decimals and no needless digit. */
+function normalised(data: Data): Data {
+  const result = { ...data };
+  if (result.customFields !== undefined) {
+    const given = Object.entries(result.customFields as Data);
+    result.customFields = Object.fromEntries(given.filter(([, value]) => value !== null));
+  }
+  if (typeof result.value === "string") result.value = exact(result.value);
+  return result;
+}
+
+function exact(decimal: string): string {
+  const [, minus = "", whole = "0", fraction = ""] =
+    /^(-?)0*(\d+)(?:\.(\d*))?$/.exec(decimal) ?? [];
+  const digits = `${whole}.${fraction.slice(0, 2).padEnd(2, "0")}`;
+  return digits === "0.00" ? digits : minus + digits;
+}
+
+/** What a row says beside its id, its version and who changed it when. */
+export function unstamped(row: Row): Data {
+  const { id, version, createdAt, updatedAt, createdBy, updatedBy, ...fields } = row;
+  expect({ id, version, createdAt, updatedAt, createdBy, updatedBy }).toEqual({
+    id: expect.stringMatching(uuid),
+    version: expect.any(Number),
+    createdAt: expect.any(String),
+    updatedAt: expect.any(String),
+    createdBy: expect.any(String),
+    updatedBy: expect.any(String),
+  });
+  return fields;
+}
+
+/** Rows by their ids, for comparing without an order. */
+export function byId(rows: Row[]): Record<string, Row> {
+  return Object.fromEntries(rows.map((row) => [row.id, row]));
+}
+
+/** Microseconds since 1970 of a timestamp with its zone. */
+export function instant(timestamp: string): bigint {
+  const [, seconds = "", fraction = "", zone = ""] =
+    /^(.{10}[T ].{8})(?:\.(\d{1,6}))?(Z|[+-]\d\d(?::?\d\d)?)$/.exec(timestamp) ?? [];
+  const milliseconds = Date.parse(`${seconds}${zone.length === 3 ? `${zone}:00` : zone}`);
+  return BigInt(milliseconds) * 1000n + BigInt(fraction.padEnd(6, "0"));
+}
+
+/**
+ * Checks a row against the row it was and the patch it got: every field of the patch is there, every
+ * other is as before, and the row is later and of a higher version, or if nothing changed, the same.
+ */
+export function expectUpdated(before: Row, after: Row, patch: Data, user?: string): void {
+  const fields = patched(before, patch);
+  expect(unstamped(after)).toEqual(fields);
+  if (isDeepStrictEqual(plain(fields), plain(unstamped(before)))) {
+    expect(after).toEqual(before);
+    return;
+  }
+  expect(after).toMatchObject({
+    id: before.id,
+    version: before.version + 1,
+    createdAt: before.createdAt,
+    createdBy: before.createdBy,
+  });
+  if (user !== undefined) expect(after.updatedBy).toBe(user);
+  expect(instant(after.updatedAt)).toBeGreaterThan(instant(before.updatedAt));
+}
+
+/** The same as JSON gives it: without a prototype of its own. */
+function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+/** What a row becomes when the row that it links to is deleted: without the link, and later. */
+export function expectUnlinked(before: Row, after: Row | null, link: string): void {
+  if (after === null) throw new Error(`deleted together with its ${link}: ${before.id}`);
+  expectUpdated(before, after, { [link]: null });
+  expect(after.version).toBe(before.version + 1);
+}

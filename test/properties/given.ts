@@ -1,0 +1,56 @@
+import fc from "fast-check";
+
+import { carriers, type Carrier, type Data, type Entity, inputs } from "./arbitraries.ts";
+import type { Door, Row } from "./door.ts";
+
+/** An entity to create, with its fields. */
+export interface Draft<Kind extends Entity = Entity> {
+  entity: Kind;
+  data: Data;
+}
+
+/** Anything that carries tasks and notes. */
+export const carrier = fc.oneof(...carriers.map(draft));
+
+/** Anything at all. */
+export const anything = fc.oneof(
+  ...(["contact", "company", "deal", "task", "note", "customFieldDefinition"] as const).map(draft),
+);
+
+function draft<Kind extends Entity>(entity: Kind): fc.Arbitrary<Draft<Kind>> {
+  return inputs[entity].map((data) => ({ entity, data }));
+}
+
+/** What a draft of the kind needs beside its own fields: the company of a deal, what carries a note. */
+export async function links(door: Door, entity: Entity): Promise<Data> {
+  if (entity === "contact" || entity === "company" || entity === "customFieldDefinition") return {};
+  const { id } = await door.create("company", { name: "Acme" });
+  return entity === "deal" ? { companyId: id } : { entityType: "company", entityId: id };
+}
+
+/** Creates an entity together with what it cannot be without. */
+export async function createDraft(
+  door: Door,
+  { entity, data }: Draft,
+  user?: string,
+): Promise<Row> {
+  return door.create(entity, { ...data, ...(await links(door, entity)) }, user);
+}
+
+/** The fields by which tasks and notes are attached to a row. */
+export function attachedTo(entity: Carrier, { id }: Row): Data {
+  return { entityType: entity, entityId: id };
+}
+
+/** Finds many rows of a kind, in order. */
+export function findEach(door: Door, entity: Entity, rows: Row[]): Promise<(Row | null)[]> {
+  return Promise.all(rows.map(({ id }) => door.find(entity, id)));
+}
+
+let names = 0;
+
+/** A name that nobody else has, in this file. */
+export function uniqueName(prefix: string): string {
+  names += 1;
+  return `${prefix}_${names}`;
+}

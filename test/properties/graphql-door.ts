@@ -1,0 +1,168 @@
+import type { AnswerError, TestServer } from "../helpers/server.ts";
+import type { Carrier, Data, Entity } from "./arbitraries.ts";
+import { type Door, type Entry, Refused, type Row } from "./door.ts";
+
+const stamps = "version createdAt updatedAt createdBy updatedBy";
+
+/** Every field of a row that is its own, links and lists left out. */
+const selections: Record<Entity, string> = {
+  company: `id name address ownerId customFields ${stamps}`,
+  contact: `id firstName lastName emails phones companyId ownerId customFields ${stamps}`,
+  deal: `id title companyId contactId value currency stage probability closeDate ownerId
+    customFields ${stamps}`,
+  task: `id description dueDate assignedTo status entityType entityId ${stamps}`,
+  note: `id content entityType entityId ${stamps}`,
+  customFieldDefinition: `id name label entityType fieldType enumValues required ${stamps}`,
+};
+
+const plurals: Record<Entity, string> = {
+  company: "companies",
+  contact: "contacts",
+  deal: "deals",
+  task: "tasks",
+  note: "notes",
+  customFieldDefinition: "customFieldDefinitions",
+};
+
+/** The API as a client over HTTP has it. Several entities are one request. */
+export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Door {
+  async function ask<Result>(query: string, variables: Data, user?: string): Promise<Result> {
+    const answer = await server().graphql<Result>(query, variables, { user });
+    if (answer.errors?.[0]) throw refused(answer.errors[0]);
+    if (answer.data == null) throw new Error(`no data: ${JSON.stringify(answer)}`);
+    return answer.data;
+  }
+
+  async function createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]> {
+    if (list.length === 0) return [];
+    const Type = typeName(entity);
+    const indexes = list.map((_, index) => index);
+    const answer = await ask<Record<string, { row: Row }>>(
+      `mutation (${indexes.map((i) => `$i${i}: Create${Type}Input!`).join(" ")}) {
+        ${indexes
+          .map((i) => `m${i}: create${Type}(input: $i${i}) { row: ${entity} { ...row } }`)
+          .join("\n")}
+      }
+      fragment row on ${Type} { ${selections[entity]} }`,
+      Object.fromEntries(list.map((data, i) => [`i${i}`, { [entity]: data }])),
+      user,
+    );
+    return Object.values(answer).map(({ row }) => row);
+  }
+
+  async function create(entity: Entity, data: Data, user?: string): Promise<Row> {
+    const [row] = await createAll(entity, [data], user);
+    return existing(row);
+  }
+
+  async function find(entity: Entity, id: string): Promise<Row | null> {
+    const { row } = await ask<{ row: Row | null }>(
+      `query ($id: UUID!) { row: ${entity}(id: $id) { ${selections[entity]} } }`,
+      { id },
+    );
+    return row;
+  }
+
+  async function findAll(entity: Entity, where: Data): Promise<Row[]> {
+    const filter = Object.fromEntries(
+      Object.entries(where).map(([field, equalTo]) => [field, { equalTo }]),
+    );
+    const { rows } = await ask<{ rows: { nodes: Row[] } }>(
+      `query ($filter: ${typeName(entity)}Filter!) {
+        rows: ${plurals[entity]}(filter: $filter, first: 1000) { nodes { ${selections[entity]} } }
+      }`,
+      { filter },
+    );
+    return rows.nodes;
+  }
+
+  async function update(entity: Entity, id: string, patch: Data, user?: string): Promise<Row> {
+    const Type = typeName(entity);
+    const { payload } = await ask<{ payload: { row: Row } }>(
+      `mutation ($input: Update${Type}Input!) {
+        payload: update${Type}(input: $input) { row: ${entity} { ${selections[entity]} } }
+      }`,
+      { input: { id, patch } },
+      user,
+    );
+    return payload.row;
+  }
+
+  async function remove(entity: Entity, id: string, user?: string): Promise<void> {
+    const Type = typeName(entity);
+    await ask(
+      `mutation ($input: Delete${Type}Input!) {
+        delete${Type}(input: $input) { ${entity} { id } }
+      }`,
+      { input: { id } },
+      user,
+    );
+  }
+
+  async function ofCompany(entity: "contact" | "deal", companyId: string): Promise<Row[]> {
+    const { company } = await ask<{ company: { rows: { nodes: Row[] } } }>(
+      `query ($companyId: UUID!) {
+        company(id: $companyId) {
+          rows: ${plurals[entity]}(first: 1000) { nodes { ${selections[entity]} } }
+        }
+      }`,
+      { companyId },
+    );
+    return company.rows.nodes;
+  }
+
+  async function withAttachments(entity: Carrier, id: string) {
+    const { row } = await ask<{ row: Row & { tasks: { nodes: Row[] }; notes: { nodes: Row[] } } }>(
+      `query ($id: UUID!) {
+        row: ${entity}(id: $id) {
+          ${selections[entity]}
+          tasks(first: 1000) { nodes { ${selections.task} } }
+          notes(first: 1000) { nodes { ${selections.note} } }
+        }
+      }`,
+      { id },
+    );
+    return { ...row, tasks: row.tasks.nodes, notes: row.notes.nodes };
+  }
+
+  async function journal(where: { entityId?: string; userId?: string }): Promise<Entry[]> {
+    const filter = Object.fromEntries(
+      Object.entries(where).map(([field, equalTo]) => [field, { equalTo }]),
+    );
+    const { auditLogs } = await ask<{ auditLogs: { nodes: Entry[] } }>(
+      `query ($filter: AuditLogFilter!) {
+        auditLogs(filter: $filter, orderBy: [TIMESTAMP_ASC, ID_ASC], first: 1000) {
+          nodes { id entityType entityId action userId changes timestamp }
+        }
+      }`,
+      { filter },
+    );
+    return auditLogs.nodes;
+  }
+
+  return {
+    name: "GraphQL",
+    create,
+    createAll,
+    find,
+    findAll,
+    update,
+    remove,
+    ofCompany,
+    withAttachments,
+    journal,
+  };
+}
+
+function typeName(entity: Entity): string {
+  return entity.charAt(0).toUpperCase() + entity.slice(1);
+}
+
+function refused({ message, extensions }: AnswerError): Refused {
+  return new Refused(message, extensions);
+}
+
+function existing(row: Row | undefined): Row {
+  if (row === undefined) throw new Error("nothing was created");
+  return row;
+}
