@@ -115,7 +115,7 @@ function given(fields: Record<string, string | number | undefined>): Record<stri
             deal: {
               title: row.opportunity_id,
               companyId: companies.get(row.account ?? ""),
-              value: row.close_value || "0",
+              value: row.close_value === "" ? "0" : row.close_value,
               stage: row.deal_stage,
               closeDate: isoDate(row.close_date),
               customFields: given({

@@ -9,6 +9,7 @@ import type { PgService } from "./adaptor.ts";
 import { createMaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
+import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { NamesPlugin } from "./plugins/names.ts";
@@ -45,6 +46,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       NamesPlugin,
       BehaviorsPlugin,
       RelationDocsPlugin,
+      DefaultOrderPlugin,
       ScalarsPlugin,
       LikePatternsPlugin,
       RelationFiltersPlugin,

@@ -158,7 +158,7 @@ test("what is compiled from the tables is current", () =>
   withRollback(async (client) => {
     const compiled = async (): Promise<unknown[]> =>
       (
-        await client.query(
+        await client.query<{ name: string; definition: string }>(
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
            where proc.pronamespace = 'crm_private'::regnamespace

@@ -81,7 +81,7 @@ describe("the journal", () => {
       await client.query("delete from crm.companies where name = 'Gone'");
       const seen = async (): Promise<unknown[]> =>
         (
-          await client.query(
+          await client.query<{ action: string; name: string }>(
             `select action, coalesce(changes ->> 'name', '') as name from crm.audit_logs
              where transaction_id = pg_current_xact_id()::text::bigint order by id`,
           )

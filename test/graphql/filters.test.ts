@@ -153,6 +153,14 @@ describe("a filter", () => {
 });
 
 describe("orderBy", () => {
+  test("is the pipeline's own for its stages, unless told otherwise", async () => {
+    const stages = ["Prospecting", "Qualification", "Proposal", "Negotiation", "Won", "Lost"];
+    expect(await found("pipelineStages", "name", "first: 6")).toEqual(stages);
+    expect(await found("pipelineStages", "name", "orderBy: POSITION_DESC")).toEqual(
+      stages.toReversed(),
+    );
+  });
+
   test("sorts by names, values, dates, stages and several at once", async () => {
     const titles = (orderBy: string) => found("deals", "title", `orderBy: ${orderBy}`);
     expect(await titles("VALUE_DESC")).toEqual(["large", "lost", "small"]);

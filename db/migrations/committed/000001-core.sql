@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:b2d6ef3b48d6a2b1945cf00edad7ed6deecd7042
+--! Hash: sha1:3127006d2a6327720ddeb92c2db590f5682f78a7
 --! Message: core
 
 --! split: 010-roles.sql
@@ -720,7 +720,7 @@ create index notes_created_at on crm.notes (created_at);
 -- pipeline_stages
 
 comment on table crm.pipeline_stages is
-  'A stage of the sales pipeline. Administrators edit the stages.';
+  E'@defaultOrder POSITION_ASC\nA stage of the sales pipeline. Administrators edit the stages.';
 
 comment on column crm.pipeline_stages.id is
   'The identifier of the row, set by the database.';
