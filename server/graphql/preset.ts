@@ -92,15 +92,52 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       maxRequestLength: 1_000_000,
       maskError: createMaskError(deps.constraints, deps.logger),
     },
-    ruru: { clientConfig: graphiqlConfig(deps.graphiqlToken) },
+    ruru: graphiqlConfig(deps.graphiqlToken),
   };
 }
 
-type GraphiqlConfig = NonNullable<GraphileConfig.Preset["ruru"]>["clientConfig"];
+/** What a new tab of GraphiQL begins with. */
+const firstQuery = `# The book on the left documents every type and field.
 
-/** GraphiQL's tabs begin with the token in their headers. */
-function graphiqlConfig(token: string | undefined): GraphiqlConfig {
-  if (token === undefined) return undefined;
+query Pipeline {
+  pipelineStages {
+    nodes {
+      name
+      probability
+      deals {
+        totalCount
+        aggregates {
+          sum {
+            value
+          }
+        }
+      }
+    }
+  }
+}
+`;
+
+type RuruConfig = NonNullable<GraphileConfig.Preset["ruru"]>;
+type RuruClientConfig = NonNullable<RuruConfig["clientConfig"]>;
+
+/**
+ * GraphiQL's tabs begin with the token in their headers. It asks for the schema before it has read
+ * them, so a request of the page that carries no token gets it too.
+ */
+function graphiqlConfig(token: string | undefined): RuruConfig {
+  if (token === undefined) return {};
   const headers = JSON.stringify({ authorization: `Bearer ${token}` });
-  return { initialHeaders: headers, defaultHeaders: headers } as GraphiqlConfig;
+  const withToken = `<script>
+    const plainFetch = window.fetch;
+    window.fetch = (url, options) =>
+      plainFetch(url, { ...options, headers: { ...${headers}, ...options?.headers } });
+  </script>`;
+  return {
+    clientConfig: {
+      initialHeaders: headers,
+      defaultHeaders: headers,
+      defaultQuery: firstQuery,
+    } as RuruClientConfig,
+    htmlParts: { headerScripts: (scripts) => scripts + withToken },
+  };
 }
