@@ -18,7 +18,7 @@ import { createPgService } from "./graphql/adaptor.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { createReadiness } from "./readiness.ts";
 
-const migrationsFolder = join(import.meta.dirname, "../db/migrations/committed");
+const migrationsFolder = join(import.meta.dirname, "../db/migrations");
 
 export interface AppDeps {
   /** Where the database is, with the login of `crm_server`. */

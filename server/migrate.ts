@@ -7,6 +7,7 @@ import { commit, current, Logger, migrate, status } from "graphile-migrate";
 import { clearAllPools } from "graphile-migrate/dist/pg.js";
 import pg from "pg";
 
+import { type CommittedMigration, readCommittedMigrations } from "./committedMigrations.ts";
 import { withConnection } from "./connect.ts";
 import { changeUrl, databaseName } from "./databaseUrl.ts";
 import { hasCode, Problem } from "./problem.ts";
@@ -45,15 +46,17 @@ export interface MigrationStatus {
  *
  * @param target what to migrate.
  * @returns the names of the migrations that were run.
- * @throws {Problem} when a migration fails; the database is left as it was before that migration.
+ * @throws {Problem} when a migration fails, which leaves the database as it was before it, or when
+ *   the database has run other migrations than these.
  */
 export async function migrateDatabase(target: MigrationTarget): Promise<readonly string[]> {
   return exclusively(target, async (client, settings) => {
-    const before = await appliedMigrations(client);
+    const applied = await appliedMigrations(client);
+    const committed = await readCommittedMigrations(migrationsFolder(target));
+    refuseOtherHistory(applied, committed);
     await withGraphile(settings, (given) => migrate(given));
     await completeSchema(client, target);
-    const names = await committedMigrations(migrationsFolder(target));
-    return names.filter((name) => !before.includes(numberOf(name)));
+    return pendingMigrations(applied, committed);
   });
 }
 
@@ -77,14 +80,16 @@ export async function applyCurrent(target: MigrationTarget): Promise<void> {
  */
 export async function migrationStatus(target: MigrationTarget): Promise<MigrationStatus> {
   const folder = migrationsFolder(target);
-  const numbers = await withConnection(target.ownerUrl, appliedMigrations);
-  const names = await committedMigrations(folder);
+  const applied = await withConnection(target.ownerUrl, appliedMigrations);
+  const committed = await readCommittedMigrations(folder);
   const { hasCurrentMigration } = await withGraphile(settingsFor(target), (settings) =>
     status(settings, { skipDatabase: true }),
   );
   return {
-    applied: numbers.map((number) => names.find((name) => numberOf(name) === number) ?? number),
-    pending: names.filter((name) => !numbers.includes(numberOf(name))),
+    applied: applied.map(
+      ({ number }) => committed.find((known) => known.number === number)?.name ?? number,
+    ),
+    pending: pendingMigrations(applied, committed),
     uncommitted: hasCurrentMigration,
   };
 }
@@ -99,7 +104,7 @@ export async function migrationStatus(target: MigrationTarget): Promise<Migratio
  */
 export async function commitCurrent(target: MigrationTarget, message?: string): Promise<void> {
   const folder = migrationsFolder(target);
-  const number = nextNumber(await committedMigrations(folder));
+  const number = nextNumber(await readCommittedMigrations(folder));
   if (!existsSync(join(folder, "revert", `${number}.sql`))) {
     throw new Problem(
       `Write db/migrations/revert/${number}.sql first: the way back is part of it.`,
@@ -131,7 +136,7 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
 export async function revertLast(target: MigrationTarget): Promise<string> {
   const folder = migrationsFolder(target);
   return exclusively(target, async (client, settings) => {
-    const number = (await appliedMigrations(client)).at(-1);
+    const number = (await appliedMigrations(client)).at(-1)?.number;
     if (number === undefined) throw new Problem("There is no migration to undo.");
     const path = join(folder, "revert", `${number}.sql`);
     if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be undone.`);
@@ -261,31 +266,54 @@ async function completeSchema(client: pg.Client, target: MigrationTarget): Promi
   }
 }
 
-/** The numbers of the migrations that a database has, in order. */
-async function appliedMigrations(client: pg.Client): Promise<string[]> {
+type AppliedMigration = Pick<CommittedMigration, "number" | "hash">;
+
+/** The migrations that a database has run, in order. */
+async function appliedMigrations(client: pg.Client): Promise<AppliedMigration[]> {
   try {
-    const { rows } = await client.query<{ filename: string }>(
-      "select filename from graphile_migrate.migrations order by filename",
+    const { rows } = await client.query<AppliedMigration>(
+      "select left(filename, 6) as number, hash from graphile_migrate.migrations order by filename",
     );
-    return rows.map(({ filename }) => numberOf(filename));
+    return rows;
   } catch (error) {
     if (hasCode(error, "42P01", "3F000")) return [];
     throw error;
   }
 }
 
-/** The file names in `committed/`, in order. */
-async function committedMigrations(folder: string): Promise<string[]> {
-  const names = await readdir(join(folder, "committed"));
-  return names.filter((name) => /^\d{6}(-.*)?\.sql$/.test(name)).sort();
+/** The names of the committed migrations that a database has not run. */
+function pendingMigrations(
+  applied: readonly AppliedMigration[],
+  committed: readonly CommittedMigration[],
+): string[] {
+  const numbers = new Set(applied.map(({ number }) => number));
+  return committed.filter(({ number }) => !numbers.has(number)).map(({ name }) => name);
 }
 
-function numberOf(filename: string): string {
-  return filename.slice(0, 6);
+/** Migrating goes on from where a database is, so it must have come the same way. */
+function refuseOtherHistory(
+  applied: readonly AppliedMigration[],
+  committed: readonly CommittedMigration[],
+): void {
+  for (const { number, hash } of applied) {
+    const known = committed.find((migration) => migration.number === number);
+    if (!known) {
+      throw new Problem(
+        `The database has run migration ${number}, which this version does not have; ` +
+          `use the version that made it.`,
+      );
+    }
+    if (known.hash !== hash) {
+      throw new Problem(
+        `The database has run another migration ${number} than ${known.name}; ` +
+          `restore that file, or start over with npm run db:reset.`,
+      );
+    }
+  }
 }
 
-function nextNumber(names: readonly string[]): string {
-  return String(Number(numberOf(names.at(-1) ?? "0")) + 1).padStart(6, "0");
+function nextNumber(committed: readonly CommittedMigration[]): string {
+  return String(Number(committed.at(-1)?.number ?? "0") + 1).padStart(6, "0");
 }
 
 async function readFolder(folder: string): Promise<Map<string, string>> {

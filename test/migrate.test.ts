@@ -113,6 +113,23 @@ describe("migrating", () => {
     });
   });
 
+  test("refuses a database that came another way", async () => {
+    await withEmptyDatabase(async ({ ownerUrl }) => {
+      const target = { ownerUrl, folder };
+      await migrateDatabase(target);
+      const rewrite = (assignment: string) =>
+        withConnection(ownerUrl, (client) =>
+          client.query(
+            `update graphile_migrate.migrations set ${assignment} where filename like '000002%'`,
+          ),
+        );
+      await rewrite("hash = 'sha1:other'");
+      await expect(migrateDatabase(target)).rejects.toThrow("another migration 000002");
+      await rewrite("filename = '000003.sql'");
+      await expect(migrateDatabase(target)).rejects.toThrow("has run migration 000003");
+    });
+  });
+
   test("is done once where several servers do it at once", async () => {
     await withEmptyDatabase(async ({ ownerUrl }) => {
       const all = await Promise.all([1, 2, 3, 4].map(() => migrateDatabase({ ownerUrl, folder })));

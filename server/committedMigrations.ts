@@ -1,0 +1,32 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+/** A migration that every installation runs. */
+export interface CommittedMigration {
+  /** The name of its file, such as `000001-core.sql`. */
+  readonly name: string;
+  /** Its number, six digits. */
+  readonly number: string;
+  /** What identifies its text, as the header of the file gives it. */
+  readonly hash: string;
+}
+
+/**
+ * Reads what a migrations folder has committed, in order.
+ *
+ * @param folder the folder that holds `committed/`.
+ */
+export async function readCommittedMigrations(folder: string): Promise<CommittedMigration[]> {
+  const committed = join(folder, "committed");
+  const names = await readdir(committed);
+  return Promise.all(
+    names
+      .filter((name) => /^\d{6}(-.*)?\.sql$/.test(name))
+      .sort()
+      .map(async (name) => {
+        const text = await readFile(join(committed, name), "utf8");
+        const hash = /^--! Hash: (\S+)$/m.exec(text)?.[1] ?? "";
+        return { name, number: name.slice(0, 6), hash };
+      }),
+  );
+}
