@@ -11,11 +11,12 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
-  // Printable and not blank: it becomes a setting of the database and a name in the journal.
+  // Printable and not blank: it becomes a setting of the database and a name in the journal, where
+  // db:<role> is whoever logged in to the database by themselves.
   sub: z
     .string()
     .max(255)
-    .regex(/^(?=.*\S)\P{Cc}+$/u),
+    .regex(/^(?!db:)(?=.*\S)\P{Cc}+$/u),
   role: z.enum(["reader", "member", "admin"]),
 });
 

@@ -67,6 +67,7 @@ describe("a request", () => {
     ["a blank subject", { ...good, sub: "  " }],
     ["a subject of 256 characters", { ...good, sub: "x".repeat(256) }],
     ["a subject with NUL", { ...good, sub: "a\0b" }],
+    ["a subject that claims to be a database session", { ...good, sub: "db:postgres" }],
     ["no role", { ...good, role: undefined }],
     ["a role of the database", { ...good, role: "crm_admin" }],
     ["the role of a superuser", { ...good, role: "postgres" }],
