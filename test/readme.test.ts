@@ -1,0 +1,87 @@
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+
+import { expect, test } from "@jest/globals";
+
+import { configVariables } from "../server/config.ts";
+import { ConflictError, createPool, createServices } from "../server/index.ts";
+import { withRollback } from "./helpers/database.ts";
+import { refusal } from "./helpers/refusal.ts";
+import { useTestServer } from "./helpers/server.ts";
+
+const root = resolve(import.meta.dirname, "..");
+const readme = await readFile(join(root, "README.md"), "utf8");
+const crm = useTestServer();
+
+/** The code blocks of the README in a language, in order. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm"))].map(
+    ([, code]) => code ?? "",
+  );
+}
+
+test("the request of the example is refused with the answer that is printed below it", async () => {
+  const body = /-d '(.*)'$/m.exec(readme)?.[1] ?? "";
+  const { query } = JSON.parse(body) as { query: string };
+  const { errors } = await crm.graphql(query);
+  expect(errors?.map(({ extensions }) => extensions)).toEqual([
+    JSON.parse(blocks("json")[0] ?? ""),
+  ]);
+});
+
+test("the statement of the example is refused with the error that is printed below it", () =>
+  withRollback(async (client) => {
+    const [, statement = "", detail = ""] =
+      /^crm=# (.*);\nERROR: {2}.*\nDETAIL: {2}(.*)$/m.exec(readme) ?? [];
+    expect((await refusal(client, statement)).fields).toEqual(JSON.parse(detail));
+  }));
+
+test("the mutation and the query of the example work", async () => {
+  const [mutation = "", query = ""] = (blocks("graphql")[0] ?? "").split(/\n\n(?=query)/);
+  expect((await crm.graphql(mutation)).errors).toBeUndefined();
+  expect(await crm.graphql(query)).toMatchObject({
+    data: {
+      contacts: {
+        nodes: [{ firstName: "Ada", company: null, history: { nodes: [{ action: "create" }] } }],
+      },
+    },
+  });
+});
+
+test("the TypeScript of the example runs and prints what it says", async () => {
+  const [code = ""] = blocks("ts");
+  const printed: string[] = [];
+  const body = code.replace(/^import .*$/m, "");
+  const run = new Function(
+    "ConflictError",
+    "createPool",
+    "createServices",
+    "process",
+    "console",
+    `return (async () => { ${body}\n await pool.end(); })()`,
+  ) as (...scope: unknown[]) => Promise<void>;
+  await run(
+    ConflictError,
+    createPool,
+    createServices,
+    { env: { SERVER_DATABASE_URL: crm.database.serverUrl } },
+    { log: (...values: unknown[]) => printed.push(values.join(" ")) },
+  );
+  expect(code).toContain(`// ${printed.join("\n")}`);
+  expect(printed).toHaveLength(1);
+});
+
+test("every setting is in the table, and no other", () => {
+  const table = [...readme.matchAll(/^\| (`.*?) \|/gm)].map(([, cell]) => cell ?? "");
+  const named = table.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
+  expect(named.sort()).toEqual([...configVariables].sort());
+});
+
+test("every npm script and command that is named exists", async () => {
+  const { scripts } = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const named = [...readme.matchAll(/npm (?:run )?((?:start|test|demo|bench|db)[\w:]*)/g)];
+  for (const [, name = ""] of named) expect(Object.keys(scripts)).toContain(name);
+  expect(named.length).toBeGreaterThan(5);
+});
