@@ -1,0 +1,29 @@
+/** A table of Markdown: a header, and one line for each row. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/** A name of the database, or a list of them, as code. */
+export function code(...names: readonly string[]): string {
+  return names.map((name) => `\`${name}\``).join(", ");
+}
+
+/**
+ * Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->`.
+ *
+ * @param text a document.
+ * @param name the name of the section.
+ * @param content what is to stand there.
+ * @throws Error when the document has no such section.
+ */
+export function replaceSection(text: string, name: string, content: string): string {
+  const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];
+  const [from, to] = [text.indexOf(begin), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`There is no section between ${begin} and ${end}.`);
+  return `${text.slice(0, from + begin.length)}\n\n${content}\n\n${text.slice(to)}`;
+}
+
+function escapeCell(cell: string): string {
+  return cell.replaceAll("|", "\\|").replaceAll("\n", " ");
+}

@@ -1,0 +1,18 @@
+/**
+ * Brings the generated sections of the documentation up to date, as the migrations of this version
+ * make the database. The database for it is a throwaway of the embedded PostgreSQL.
+ */
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { withConnection } from "../server/connect.ts";
+import { renderDocuments } from "./docs/documents.ts";
+import { withThrowawayDatabase } from "./throwaway.ts";
+
+const documents = await withThrowawayDatabase(({ ownerUrl }) =>
+  withConnection(ownerUrl, renderDocuments),
+);
+for (const { path, text } of documents) {
+  await writeFile(join(import.meta.dirname, "..", path), text);
+}

@@ -1,0 +1,37 @@
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { openEmbedded } from "../server/embedded.ts";
+import { applyCurrent } from "../server/migrate.ts";
+import { deriveServerUrl } from "../server/serverLogin.ts";
+
+/** Where a migrated, empty database is reached. */
+export interface Throwaway {
+  /** The superuser's URL. */
+  readonly ownerUrl: string;
+  /** The URL of the role `crm_server`. */
+  readonly serverUrl: string;
+}
+
+/**
+ * Runs a function with a migrated, empty database on an embedded PostgreSQL of its own, and removes
+ * both afterwards.
+ */
+export async function withThrowawayDatabase<Result>(
+  work: (database: Throwaway) => Promise<Result>,
+): Promise<Result> {
+  const folder = await mkdtemp(join(tmpdir(), "pgcrm-throwaway-"));
+  await chmod(folder, 0o755); // PostgreSQL may run as another user
+  const embedded = await openEmbedded({ folder: join(folder, "postgres") });
+  try {
+    await embedded.ensureDatabase("crm");
+    const ownerUrl = embedded.url("crm");
+    const database = { ownerUrl, serverUrl: deriveServerUrl(ownerUrl) };
+    await applyCurrent(database);
+    return await work(database);
+  } finally {
+    await embedded.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
