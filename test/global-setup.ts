@@ -22,7 +22,7 @@ declare global {
  * Starts a throwaway PostgreSQL that forgets on a crash, and makes the template of all tests: every
  * committed migration and then the uncommitted one.
  */
-export default async function setup(): Promise<void> {
+export default async function setup({ maxWorkers }: { maxWorkers: number }): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pgcrm-test-"));
   await chmod(folder, 0o755); // PostgreSQL may run as another user
   const database = await openEmbedded({
@@ -36,5 +36,7 @@ export default async function setup(): Promise<void> {
   await database.ensureDatabase(templateDatabase);
   await applyCurrent({ ownerUrl, serverUrl: deriveServerUrl(ownerUrl) });
   process.env.PGCRM_TEST_OWNER_URL = database.url("postgres");
-  await database.ensureDatabase(sharedDatabase, templateDatabase);
+  for (let worker = 1; worker <= maxWorkers; worker += 1) {
+    await database.ensureDatabase(sharedDatabase(worker), templateDatabase);
+  }
 }

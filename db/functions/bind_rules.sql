@@ -1,7 +1,9 @@
 /*
- * Binds the validation of a table. All its rules that one row can answer become one function,
- * crm_private.<table>_hold, and a trigger whose condition inlines it: a row that keeps the rules
- * costs no call, and a row that breaks one meets crm_private.validate, which finds every fault.
+ * Binds the validation of a table. All the rules that a row can answer by itself become one
+ * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
+ * PostgreSQL plans the whole of it once a session as one expression, so a row that keeps the rules
+ * costs neither a query nor a look at the catalog. A row that breaks one meets
+ * crm_private.refuse_row, which finds every fault.
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
  * forgotten. The constraints themselves hold in any case, one at a time.
@@ -14,17 +16,16 @@ set search_path = ''
 as $$
 declare
   v_table    text := (select relname from pg_class where oid = p_table);
-  v_function text := format('crm_private.%I', v_table || '_hold');
+  v_hold     text := format('crm_private.%I', v_table || '_hold');
+  v_validate text := format('crm_private.%I', v_table || '_validate');
   v_columns  text;
-  v_types    text;
   v_values   text;
   v_rules    text;
 begin
   select
     string_agg(format('%I %s', attname, format_type(atttypid, null)), ', ' order by attnum),
-    string_agg(format_type(atttypid, null), ', ' order by attnum),
     string_agg(format('new.%I', attname), ', ' order by attnum)
-  into v_columns, v_types, v_values
+  into v_columns, v_values
   from pg_attribute
   where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = '';
 
@@ -42,10 +43,10 @@ begin
       || format(E'\nand crm_private.%I(custom_fields)', v_table || '_custom_fields_hold');
   end if;
 
-  -- The function's arguments are the table's columns, so it is made anew, and its trigger with it.
+  -- The arguments are the table's columns, so the function is made anew.
   execute coalesce(
     (
-      select format('drop trigger _200_validate on %s; drop function %s', p_table, proc.oid::regprocedure)
+      select format('drop function %s', proc.oid::regprocedure)
       from pg_proc as proc
       where proc.pronamespace = 'crm_private'::regnamespace and proc.proname = v_table || '_hold'
     ),
@@ -53,18 +54,40 @@ begin
   );
   execute format(
     'create function %s(%s) returns boolean language sql stable parallel safe return %s',
-    v_function, v_columns, v_rules
+    v_hold, v_columns, v_rules
   );
   execute format(
     'comment on function %s is %L',
-    v_function, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
+    v_hold, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
   );
-  execute format('revoke all on function %s from public', v_function);
-  execute format('grant execute on function %s to crm_member', v_function);
+  execute format('revoke all on function %s from public', v_hold);
+  execute format('grant execute on function %s to crm_member', v_hold);
+
+  -- No search_path of its own, which would cost as much again: every name is qualified.
   execute format(
-    'create trigger _200_validate before insert or update on %s '
-    'for each row when (not %s(%s)) execute function crm_private.validate()',
-    p_table, v_function, v_values
+    $function$
+create or replace function %s()
+returns trigger
+language plpgsql
+as $validate$
+begin
+  if not %s(%s) then
+    perform crm_private.refuse_row(tg_relid, pg_catalog.to_jsonb(new));
+  end if;
+  return new;
+end
+$validate$
+    $function$,
+    v_validate, v_hold, v_values
+  );
+  execute format(
+    'comment on function %s() is %L', v_validate, 'Refuses a row that breaks a rule. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_validate);
+  execute format(
+    'create or replace trigger _200_validate before insert or update on %s '
+    'for each row execute function %s()',
+    p_table, v_validate
   );
 end
 $$;

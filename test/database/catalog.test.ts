@@ -85,8 +85,8 @@ const rules: Record<string, string> = {
       and not coalesce(proc.proconfig @> array['search_path=""'], false)
       -- Bodies that are bound when they are created need none, and could not be inlined with one.
       and proc.prosqlbody is null
-      -- Inlined into the query that asks for it; every name in it is qualified.
-      and proc.proname not like '%\\_history'`,
+      -- Inlined, or called for every row; every name in them is qualified.
+      and proc.proname !~ '_(history|validate)$'`,
 
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text
@@ -94,7 +94,7 @@ const rules: Record<string, string> = {
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and proc.prosecdef
       and proc.proname <> all (
-        array['validate', 'definitions_changed', 'applied_migrations']
+        array['refuse_row', 'definitions_changed', 'applied_migrations']
       )
       and proc.proname not like '%\\_journal'`,
 
@@ -162,7 +162,7 @@ test("what is compiled from the tables is current", () =>
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
            where proc.pronamespace = 'crm_private'::regnamespace
-             and proc.proname ~ '_(hold|journal)$'
+             and proc.proname ~ '_(hold|validate|journal)$'
            union all
            select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
            from pg_trigger

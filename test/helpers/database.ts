@@ -46,11 +46,11 @@ export async function createTestDatabase(template = templateDatabase): Promise<T
  * hint and constraint become part of its message.
  *
  * @param work the test; savepoints are its own affair.
- * @param url the database; absent, one that all tests share.
+ * @param url the database; absent, one that no other test uses meanwhile.
  */
 export async function withRollback<Result>(
   work: (client: pg.Client) => Promise<Result>,
-  url = changeUrl(clusterUrl(), { database: sharedDatabase }),
+  url = changeUrl(clusterUrl(), { database: sharedDatabase() }),
 ): Promise<Result> {
   return withConnection(url, async (client) => {
     await client.query("begin");

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3127006d2a6327720ddeb92c2db590f5682f78a7
+--! Hash: sha1:3aeef6645677faf08a2714bb4d1a79c7c4f78ecb
 --! Message: core
 
 --! split: 010-roles.sql
@@ -1546,11 +1546,76 @@ comment on function crm_private.row_faults(regclass, jsonb) is
 
 revoke all on function crm_private.row_faults(regclass, jsonb) from public;
 --! EndIncluded functions/row_faults.sql
+--! Included functions/refuse_row.sql
+/*
+ * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
+ * field, in the client's words. Called by the trigger that validates, for faulty rows only.
+ *
+ * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
+ * policies hide of them; it changes nothing.
+ */
+create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_table   text := (select relname from pg_class where oid = p_table);
+  v_fields  jsonb;
+  v_summary text;
+  v_first   record;
+begin
+  select
+    jsonb_object_agg(fault.field, fault.messages),
+    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal)
+  into v_fields, v_summary
+  from (
+    select field, jsonb_agg(message order by ordinal) as messages, min(ordinal) as ordinal
+    from (
+      select field, message, min(ordinal) as ordinal
+      from crm_private.row_faults(p_table, p_row) with ordinality as listed (
+        field, message, constraint_name, column_name, ordinal
+      )
+      group by field, message
+    ) as distinct_faults
+    group by field
+  ) as fault;
+
+  select * into v_first from crm_private.row_faults(p_table, p_row) limit 1;
+
+  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
+  -- has to begin again; or bind_rules was forgotten.
+  if not found and current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of % changed since this transaction began', p_table
+      using errcode = 'serialization_failure';
+  elsif not found then
+    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+      using errcode = 'internal_error';
+  end if;
+
+  raise exception '%: %', v_table, v_summary
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = v_table, column = v_first.column_name,
+          constraint = v_first.constraint_name,
+          detail     = v_fields::text;
+end
+$$;
+
+comment on function crm_private.refuse_row(regclass, jsonb) is
+  'Refuses a row that breaks a rule, with all its faults.';
+
+revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
+grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
+--! EndIncluded functions/refuse_row.sql
 --! Included functions/bind_rules.sql
 /*
- * Binds the validation of a table. All its rules that one row can answer become one function,
- * crm_private.<table>_hold, and a trigger whose condition inlines it: a row that keeps the rules
- * costs no call, and a row that breaks one meets crm_private.validate, which finds every fault.
+ * Binds the validation of a table. All the rules that a row can answer by itself become one
+ * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
+ * PostgreSQL plans the whole of it once a session as one expression, so a row that keeps the rules
+ * costs neither a query nor a look at the catalog. A row that breaks one meets
+ * crm_private.refuse_row, which finds every fault.
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
  * forgotten. The constraints themselves hold in any case, one at a time.
@@ -1563,17 +1628,16 @@ set search_path = ''
 as $$
 declare
   v_table    text := (select relname from pg_class where oid = p_table);
-  v_function text := format('crm_private.%I', v_table || '_hold');
+  v_hold     text := format('crm_private.%I', v_table || '_hold');
+  v_validate text := format('crm_private.%I', v_table || '_validate');
   v_columns  text;
-  v_types    text;
   v_values   text;
   v_rules    text;
 begin
   select
     string_agg(format('%I %s', attname, format_type(atttypid, null)), ', ' order by attnum),
-    string_agg(format_type(atttypid, null), ', ' order by attnum),
     string_agg(format('new.%I', attname), ', ' order by attnum)
-  into v_columns, v_types, v_values
+  into v_columns, v_values
   from pg_attribute
   where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = '';
 
@@ -1591,10 +1655,10 @@ begin
       || format(E'\nand crm_private.%I(custom_fields)', v_table || '_custom_fields_hold');
   end if;
 
-  -- The function's arguments are the table's columns, so it is made anew, and its trigger with it.
+  -- The arguments are the table's columns, so the function is made anew.
   execute coalesce(
     (
-      select format('drop trigger _200_validate on %s; drop function %s', p_table, proc.oid::regprocedure)
+      select format('drop function %s', proc.oid::regprocedure)
       from pg_proc as proc
       where proc.pronamespace = 'crm_private'::regnamespace and proc.proname = v_table || '_hold'
     ),
@@ -1602,18 +1666,40 @@ begin
   );
   execute format(
     'create function %s(%s) returns boolean language sql stable parallel safe return %s',
-    v_function, v_columns, v_rules
+    v_hold, v_columns, v_rules
   );
   execute format(
     'comment on function %s is %L',
-    v_function, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
+    v_hold, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
   );
-  execute format('revoke all on function %s from public', v_function);
-  execute format('grant execute on function %s to crm_member', v_function);
+  execute format('revoke all on function %s from public', v_hold);
+  execute format('grant execute on function %s to crm_member', v_hold);
+
+  -- No search_path of its own, which would cost as much again: every name is qualified.
   execute format(
-    'create trigger _200_validate before insert or update on %s '
-    'for each row when (not %s(%s)) execute function crm_private.validate()',
-    p_table, v_function, v_values
+    $function$
+create or replace function %s()
+returns trigger
+language plpgsql
+as $validate$
+begin
+  if not %s(%s) then
+    perform crm_private.refuse_row(tg_relid, pg_catalog.to_jsonb(new));
+  end if;
+  return new;
+end
+$validate$
+    $function$,
+    v_validate, v_hold, v_values
+  );
+  execute format(
+    'comment on function %s() is %L', v_validate, 'Refuses a row that breaks a rule. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_validate);
+  execute format(
+    'create or replace trigger _200_validate before insert or update on %s '
+    'for each row execute function %s()',
+    p_table, v_validate
   );
 end
 $$;
@@ -2177,65 +2263,8 @@ create or replace trigger _110_stamp_update before update on crm.pipeline_stages
 --! Included triggers/200_validate.sql
 /*
  * Phase 200: a row that breaks a rule is refused with all its faults at once, each with its field.
- * The trigger's condition, made by crm_private.bind_rules, calls it for faulty rows only.
- *
- * Security definer, because it reads the catalog's rules through crm_private and definitions and
- * referenced rows whatever policies hide of them; it changes nothing.
+ * crm_private.bind_rules makes the trigger of each table from the table's constraints.
  */
-
-create or replace function crm_private.validate()
-returns trigger
-language plpgsql
-security definer
-set search_path = ''
-as $$
-declare
-  v_fields  jsonb;
-  v_summary text;
-  v_first   record;
-begin
-  select
-    jsonb_object_agg(fault.field, fault.messages),
-    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal)
-  into v_fields, v_summary
-  from (
-    select field, jsonb_agg(message order by ordinal) as messages, min(ordinal) as ordinal
-    from (
-      select field, message, min(ordinal) as ordinal
-      from crm_private.row_faults(tg_relid, to_jsonb(new)) with ordinality as listed (
-        field, message, constraint_name, column_name, ordinal
-      )
-      group by field, message
-    ) as distinct_faults
-    group by field
-  ) as fault;
-
-  select * into v_first from crm_private.row_faults(tg_relid, to_jsonb(new)) limit 1;
-
-  -- The condition is compiled from the same rules. It is right; what it found may be younger than
-  -- the snapshot of this transaction, or bind_rules was forgotten.
-  if not found and current_setting('transaction_isolation') <> 'read committed' then
-    raise exception 'the rules of %.% changed since this transaction began',
-        tg_table_schema, tg_table_name
-      using errcode = 'serialization_failure';
-  elsif not found then
-    raise exception 'crm_private.bind_rules was not called after a rule of %.% changed',
-        tg_table_schema, tg_table_name
-      using errcode = 'internal_error';
-  end if;
-
-  raise exception '%: %', tg_table_name, v_summary
-    using errcode    = 'check_violation',
-          schema     = tg_table_schema, table = tg_table_name, column = v_first.column_name,
-          constraint = v_first.constraint_name,
-          detail     = v_fields::text;
-end
-$$;
-
-comment on function crm_private.validate() is
-  'Refuses a row that breaks a rule, with all its faults.';
-
-revoke all on function crm_private.validate() from public;
 
 select crm_private.compile_custom_fields('contact');
 select crm_private.compile_custom_fields('company');
@@ -2648,7 +2677,8 @@ grant execute on function crm_private.applied_migrations() to crm_server;
  * Undone by: revert/000001.sql.
  */
 
-grant usage on schema crm_private to crm_server;
+-- Triggers that run as the writer call what they need in crm_private by name.
+grant usage on schema crm_private to crm_server, crm_member;
 
 -- contacts
 

@@ -1,0 +1,61 @@
+/*
+ * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
+ * field, in the client's words. Called by the trigger that validates, for faulty rows only.
+ *
+ * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
+ * policies hide of them; it changes nothing.
+ */
+create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_table   text := (select relname from pg_class where oid = p_table);
+  v_fields  jsonb;
+  v_summary text;
+  v_first   record;
+begin
+  select
+    jsonb_object_agg(fault.field, fault.messages),
+    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal)
+  into v_fields, v_summary
+  from (
+    select field, jsonb_agg(message order by ordinal) as messages, min(ordinal) as ordinal
+    from (
+      select field, message, min(ordinal) as ordinal
+      from crm_private.row_faults(p_table, p_row) with ordinality as listed (
+        field, message, constraint_name, column_name, ordinal
+      )
+      group by field, message
+    ) as distinct_faults
+    group by field
+  ) as fault;
+
+  select * into v_first from crm_private.row_faults(p_table, p_row) limit 1;
+
+  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
+  -- has to begin again; or bind_rules was forgotten.
+  if not found and current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of % changed since this transaction began', p_table
+      using errcode = 'serialization_failure';
+  elsif not found then
+    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+      using errcode = 'internal_error';
+  end if;
+
+  raise exception '%: %', v_table, v_summary
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = v_table, column = v_first.column_name,
+          constraint = v_first.constraint_name,
+          detail     = v_fields::text;
+end
+$$;
+
+comment on function crm_private.refuse_row(regclass, jsonb) is
+  'Refuses a row that breaks a rule, with all its faults.';
+
+revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
+grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
