@@ -12,7 +12,7 @@ import {
   inputs,
   user,
 } from "./arbitraries.ts";
-import { type Door, refusal, type Row } from "./door.ts";
+import { type Door, present, refusal, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectUpdated, stored, unstamped } from "./expected.ts";
 import { findEach, links } from "./given.ts";
@@ -51,6 +51,7 @@ async function withFields(
     }, definitions);
   } finally {
     for (const { id } of rows) await door.remove(entity, id);
+    if ("companyId" in linked) await door.remove("company", String(linked.companyId));
     for (const { id } of await door.findAll("customFieldDefinition", { entityType: entity })) {
       await door.remove("customFieldDefinition", id);
     }
@@ -118,7 +119,7 @@ describe.each(doors)("custom fields through $name", (door) => {
           const patch = { customFields: values(fields, value) };
           const row = await door.find(entity, before.id);
           const after = await door.update(entity, before.id, patch);
-          expectUpdated(row as Row, after, patch);
+          expectUpdated(present(row), after, patch);
           expect(await door.find(entity, before.id)).toEqual(after);
         }
       }),
@@ -158,9 +159,9 @@ describe.each(doors)("custom fields through $name", (door) => {
 
           expect(await door.find(entity, without.id)).toEqual(without);
           for (const [index, after] of (await findEach(door, entity, carrying)).entries()) {
-            const before = carrying[index] as Row;
-            expectUpdated(before, after as Row, { customFields: kept }, user);
-            const [, entry] = await door.journal({ entityId: before.id });
+            const before = present(carrying[index]);
+            expectUpdated(before, present(after), { customFields: kept }, user);
+            const [, entry] = await door.journalOf(entity, before.id);
             expect(entry).toMatchObject({ action: "update", userId: user });
             expect(entry?.changes).toEqual({
               [`custom_fields.${String(definition?.name)}`]: { old: removed, new: null },

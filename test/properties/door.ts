@@ -37,14 +37,34 @@ export interface Door {
   ofCompany(entity: "contact" | "deal", companyId: string): Promise<Row[]>;
   /** An entity together with its tasks and notes. */
   withAttachments(entity: Carrier, id: string): Promise<Row & { tasks: Row[]; notes: Row[] }>;
-  /** What was done to an entity, or by a user, the oldest first. */
-  journal(where: { entityId?: string; userId?: string }): Promise<Entry[]>;
+  /** What was done to an entity, the oldest first. */
+  journalOf(entity: Entity, id: string): Promise<Entry[]>;
+  /** What a user did, the oldest first. */
+  journalBy(user: string): Promise<Entry[]>;
+}
+
+/** What the journal calls an entity: customFieldDefinition is custom_field_definition. */
+export function typeInJournal(entity: Entity): string {
+  return columnName(entity);
+}
+
+/** firstName is first_name. */
+export function columnName(field: string): string {
+  return field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** A row that is there. */
+export function present(row: Row | null | undefined): Row {
+  if (row == null) throw new Error("there is no such row");
+  return row;
 }
 
 /** What a client can tell of a failure, whichever door it met. */
 export interface Refusal {
   code: string;
   message: string;
+  /** The class of the error, where errors have one. */
+  type?: string;
   fields?: Record<string, string[]>;
   constraint?: string;
   entityType?: string;
@@ -67,8 +87,9 @@ export async function refusal(work: Promise<unknown>): Promise<Refusal> {
   try {
     result = await work;
   } catch (error) {
-    if (error instanceof Refused || error instanceof CrmError) {
-      return { message: error.message, ...error.extensions };
+    if (error instanceof Refused) return { ...error.extensions, message: error.message };
+    if (error instanceof CrmError) {
+      return { ...error.extensions, message: error.message, type: error.constructor.name };
     }
     throw error;
   }

@@ -1,10 +1,13 @@
 import { afterAll, beforeAll, jest } from "@jest/globals";
 import fc from "fast-check";
+import type pg from "pg";
 
+import { createPool } from "../../server/pool.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import type { Door } from "./door.ts";
 import { createGraphqlDoor } from "./graphql-door.ts";
+import { createRepositoryDoor } from "./repository-door.ts";
 
 /**
  * Opens every door of one database, which is the file's own.
@@ -15,17 +18,23 @@ export function openDoors(): { doors: Door[]; ownerUrl: () => string } {
   jest.setTimeout(120_000);
   let database: TestDatabase;
   let server: TestServer;
+  let pool: pg.Pool;
 
   beforeAll(async () => {
     database = await createTestDatabase();
     server = await startTestServer(database.serverUrl);
+    pool = createPool({ connectionString: database.serverUrl, max: 4 });
   });
   afterAll(async () => {
+    await pool.end();
     await server.close();
     await database.drop();
   });
 
-  return { doors: [createGraphqlDoor(() => server)], ownerUrl: () => database.ownerUrl };
+  return {
+    doors: [createGraphqlDoor(() => server), createRepositoryDoor(() => pool)],
+    ownerUrl: () => database.ownerUrl,
+  };
 }
 
 /**

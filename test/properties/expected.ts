@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 
 import { expect } from "@jest/globals";
 
-import type { Data, Entity } from "./arbitraries.ts";
+import { carriers, type Data, type Entity } from "./arbitraries.ts";
 import type { Row } from "./door.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
@@ -30,12 +30,21 @@ const probabilities: Record<string, number> = {
 export function stored(entity: Entity, input: Data): Data {
   const data = { ...defaults[entity], ...input };
   if (entity === "deal") data.probability ??= probabilities[data.stage as string];
-  return normalised(data);
+  return normalised({ ...data, ...attachment(data) });
 }
 
 /** The fields of a row after a patch. */
 export function patched(row: Row, patch: Data): Data {
-  return { ...unstamped(row), ...normalised(patch) };
+  const fields = { ...unstamped(row), ...normalised(patch) };
+  return { ...fields, ...attachment(fields) };
+}
+
+/** Beside its type, the id of what carries a task or a note stands in a column of the type's own. */
+function attachment({ entityType, entityId }: Data): Data {
+  if (entityId === undefined) return {};
+  return Object.fromEntries(
+    carriers.map((carrier) => [`${carrier}Id`, carrier === entityType ? entityId : null]),
+  );
 }
 
 /** Custom fields that are null are none; a value has two decimals and no needless digit. */

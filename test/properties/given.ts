@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-import { carriers, type Carrier, type Data, type Entity, inputs } from "./arbitraries.ts";
+import { carriers, entities, type Carrier, type Data, type Entity, inputs } from "./arbitraries.ts";
 import type { Door, Row } from "./door.ts";
 
 /** An entity to create, with its fields. */
@@ -13,9 +13,7 @@ export interface Draft<Kind extends Entity = Entity> {
 export const carrier = fc.oneof(...carriers.map(draft));
 
 /** Anything at all. */
-export const anything = fc.oneof(
-  ...(["contact", "company", "deal", "task", "note", "customFieldDefinition"] as const).map(draft),
-);
+export const anything: fc.Arbitrary<Draft> = fc.oneof(...entities.map(draft));
 
 function draft<Kind extends Entity>(entity: Kind): fc.Arbitrary<Draft<Kind>> {
   return inputs[entity].map((data) => ({ entity, data }));
@@ -23,18 +21,21 @@ function draft<Kind extends Entity>(entity: Kind): fc.Arbitrary<Draft<Kind>> {
 
 /** What a draft of the kind needs beside its own fields: the company of a deal, what carries a note. */
 export async function links(door: Door, entity: Entity): Promise<Data> {
-  if (entity === "contact" || entity === "company" || entity === "customFieldDefinition") return {};
+  if (entity === "contact" || entity === "company") return {};
+  // A definition must be named like no other, and not be required where rows lack it.
+  if (entity === "customFieldDefinition") return { name: uniqueName("field"), required: false };
   const { id } = await door.create("company", { name: "Acme" });
   return entity === "deal" ? { companyId: id } : { entityType: "company", entityId: id };
 }
 
+/** The whole input of a draft. */
+export async function complete(door: Door, { entity, data }: Draft): Promise<Data> {
+  return { ...data, ...(await links(door, entity)) };
+}
+
 /** Creates an entity together with what it cannot be without. */
-export async function createDraft(
-  door: Door,
-  { entity, data }: Draft,
-  user?: string,
-): Promise<Row> {
-  return door.create(entity, { ...data, ...(await links(door, entity)) }, user);
+export async function createDraft(door: Door, draft: Draft, user?: string): Promise<Row> {
+  return door.create(draft.entity, await complete(door, draft), user);
 }
 
 /** The fields by which tasks and notes are attached to a row. */
@@ -46,6 +47,16 @@ export function attachedTo(entity: Carrier, { id }: Row): Data {
 export function findEach(door: Door, entity: Entity, rows: Row[]): Promise<(Row | null)[]> {
   return Promise.all(rows.map(({ id }) => door.find(entity, id)));
 }
+
+/** A field of each entity that takes any text. */
+export const telling: Record<Entity, string> = {
+  company: "name",
+  contact: "lastName",
+  deal: "title",
+  task: "description",
+  note: "content",
+  customFieldDefinition: "label",
+};
 
 let names = 0;
 

@@ -1,6 +1,6 @@
 import type { AnswerError, TestServer } from "../helpers/server.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
-import { type Door, type Entry, Refused, type Row } from "./door.ts";
+import { type Door, type Entry, present, Refused, type Row, typeInJournal } from "./door.ts";
 
 const stamps = "version createdAt updatedAt createdBy updatedBy";
 
@@ -10,8 +10,9 @@ const selections: Record<Entity, string> = {
   contact: `id firstName lastName emails phones companyId ownerId customFields ${stamps}`,
   deal: `id title companyId contactId value currency stage probability closeDate ownerId
     customFields ${stamps}`,
-  task: `id description dueDate assignedTo status entityType entityId ${stamps}`,
-  note: `id content entityType entityId ${stamps}`,
+  task: `id description dueDate assignedTo status entityType entityId contactId companyId dealId
+    ${stamps}`,
+  note: `id content entityType entityId contactId companyId dealId ${stamps}`,
   customFieldDefinition: `id name label entityType fieldType enumValues required ${stamps}`,
 };
 
@@ -52,7 +53,7 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
 
   async function create(entity: Entity, data: Data, user?: string): Promise<Row> {
     const [row] = await createAll(entity, [data], user);
-    return existing(row);
+    return present(row);
   }
 
   async function find(entity: Entity, id: string): Promise<Row | null> {
@@ -125,10 +126,7 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
     return { ...row, tasks: row.tasks.nodes, notes: row.notes.nodes };
   }
 
-  async function journal(where: { entityId?: string; userId?: string }): Promise<Entry[]> {
-    const filter = Object.fromEntries(
-      Object.entries(where).map(([field, equalTo]) => [field, { equalTo }]),
-    );
+  async function journal(filter: Data): Promise<Entry[]> {
     const { auditLogs } = await ask<{ auditLogs: { nodes: Entry[] } }>(
       `query ($filter: AuditLogFilter!) {
         auditLogs(filter: $filter, orderBy: [TIMESTAMP_ASC, ID_ASC], first: 1000) {
@@ -138,6 +136,10 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
       { filter },
     );
     return auditLogs.nodes;
+  }
+
+  function journalOf(entity: Entity, id: string): Promise<Entry[]> {
+    return journal({ entityType: { equalTo: typeInJournal(entity) }, entityId: { equalTo: id } });
   }
 
   return {
@@ -150,7 +152,8 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
     remove,
     ofCompany,
     withAttachments,
-    journal,
+    journalOf,
+    journalBy: (user) => journal({ userId: { equalTo: user } }),
   };
 }
 
@@ -160,9 +163,4 @@ function typeName(entity: Entity): string {
 
 function refused({ message, extensions }: AnswerError): Refused {
   return new Refused(message, extensions);
-}
-
-function existing(row: Row | undefined): Row {
-  if (row === undefined) throw new Error("nothing was created");
-  return row;
 }

@@ -1,0 +1,37 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "@jest/globals";
+
+const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".ts"));
+const chapters = files.filter((name) => name.endsWith(".test.ts") && name !== "complete.test.ts");
+const read = (name: string) => readFileSync(join(import.meta.dirname, name), "utf8");
+const chaptersText = chapters.map(read).join("\n");
+
+/** The tag of a property, whatever is departed from, and the test that is to follow at once. */
+const tag = /^ *\/\/ Feature: core-data-models, Property (\d+): \S.*\n(?: *\/\/ .*\n)*(.*)/gm;
+
+test("each of the 38 properties has its tag, once", () => {
+  const numbers = [...chaptersText.matchAll(tag)].map(([, number]) => Number(number));
+  expect(numbers.sort((a, b) => a - b)).toEqual(
+    Array.from({ length: 38 }, (_, index) => index + 1),
+  );
+});
+
+test("every tag stands above a test, which is neither skipped nor expected to fail", () => {
+  const tagged = [...chaptersText.matchAll(tag)].map(([, , next]) => String(next).trim());
+  expect(tagged).toEqual(tagged.map(() => expect.stringMatching(/^test\("/)));
+  expect(chaptersText).not.toMatch(/\.(skip|only|todo|failing)\b|\b(xit|xtest|fit|xdescribe)\(/);
+});
+
+test("every law is put to the test by holds(), a hundred times or more, through each door", () => {
+  const runs = files.flatMap((name) => [...read(name).matchAll(/numRuns: *([\w.]+)/g)]);
+  expect(runs.map(([, count]) => count)).toEqual(["100"]);
+  expect(chaptersText).not.toMatch(/fc\.(assert|check|configureGlobal)/);
+  for (const name of chapters) {
+    const tests = [...read(name).matchAll(/\btest\(/g)];
+    const laws = [...read(name).matchAll(/\bholds\(/g)];
+    expect([name, laws.length]).toEqual([name, tests.length]);
+    expect(read(name)).toMatch(/^describe\.each\(doors\)\(/m);
+  }
+});

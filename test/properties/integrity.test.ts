@@ -1,0 +1,95 @@
+import { describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+
+import { type Carrier, carriers, contact, type Data, deal, note, task } from "./arbitraries.ts";
+import { type Door, present, type Row } from "./door.ts";
+import { holds, openDoors } from "./doors.ts";
+import { expectUnlinked } from "./expected.ts";
+
+const { doors } = openDoors();
+
+/** Which of those that there are; none where there are none. */
+const which = fc.nat({ max: 11 });
+const maybe = fc.option(which, { nil: undefined });
+const attachment = fc.record({ on: fc.constantFrom(...carriers), at: which });
+
+/** A small CRM: everything linked to anything that it may be linked to. */
+const graph = fc.record({
+  companies: fc.integer({ min: 1, max: 3 }),
+  contacts: fc.array(fc.record({ data: contact, company: maybe }), { maxLength: 3 }),
+  deals: fc.array(fc.record({ data: deal, company: which, contact: maybe }), { maxLength: 3 }),
+  tasks: fc.array(fc.record({ data: task, to: attachment }), { maxLength: 3 }),
+  notes: fc.array(fc.record({ data: note, to: attachment }), { maxLength: 3 }),
+});
+type Graph = typeof graph extends fc.Arbitrary<infer Value> ? Value : never;
+type Rows = Record<"company" | "contact" | "deal" | "task" | "note", Row[]>;
+
+function pick(rows: Row[], at: number | undefined): string | null {
+  return at === undefined ? null : (rows[at % rows.length]?.id ?? null);
+}
+
+async function build(door: Door, drawn: Graph): Promise<Rows> {
+  const company = await door.createAll(
+    "company",
+    Array.from({ length: drawn.companies }, (_, index) => ({ name: `Company ${index}` })),
+  );
+  const contact = await door.createAll(
+    "contact",
+    drawn.contacts.map(({ data, company: at }) => ({ ...data, companyId: pick(company, at) })),
+  );
+  const deal = await door.createAll(
+    "deal",
+    drawn.deals.map(({ data, company: at, contact: of }) => ({
+      ...data,
+      companyId: pick(company, at),
+      contactId: pick(contact, of),
+    })),
+  );
+  const targets: Record<Carrier, Row[]> = { company, contact, deal };
+  const attach = ({ data, to }: { data: Data; to: { on: Carrier; at: number } }): Data[] => {
+    const entityId = pick(targets[to.on], to.at);
+    return entityId === null ? [] : [{ ...data, entityType: to.on, entityId }];
+  };
+  const task = await door.createAll("task", drawn.tasks.flatMap(attach));
+  const note = await door.createAll("note", drawn.notes.flatMap(attach));
+  return { company, contact, deal, task, note };
+}
+
+/** The ids that go when one goes: itself, the deals of a company, and what is attached to any. */
+function doomed(rows: Rows, id: string): Set<string> {
+  const deals = rows.deal.filter(({ companyId }) => companyId === id);
+  const carriers = new Set([id, ...deals.map((deal) => deal.id)]);
+  const attached = [...rows.task, ...rows.note].filter((row) => carriers.has(String(row.entityId)));
+  return new Set([...carriers, ...attached.map((row) => row.id)]);
+}
+
+/** The link of a row that leads to what is deleted, if it has one that may be cut. */
+function severed(row: Row, id: string): "companyId" | "contactId" | undefined {
+  if ("entityId" in row) return undefined;
+  return (["companyId", "contactId"] as const).find((link) => row[link] === id);
+}
+
+describe.each(doors)("deletions through $name", (door) => {
+  // Feature: core-data-models, Property 26: Referential integrity on deletion
+  // Departure: nothing that is linked to keeps an entity from being deleted (no RESTRICT here); what
+  // is deleted is gone, and the journal is its trash.
+  test("whatever is deleted takes along what cannot be without it, and is cut from what can", () =>
+    holds(fc.record({ graph, at: fc.nat() }), async ({ graph, at }) => {
+      const rows = await build(door, graph);
+      const all = carriers.flatMap((kind) => rows[kind].map(({ id }) => ({ kind, id })));
+      const { kind, id } = all[at % all.length] as (typeof all)[number];
+      const gone = doomed(rows, id);
+
+      await door.remove(kind, id);
+
+      for (const entity of ["company", "contact", "deal", "task", "note"] as const) {
+        for (const before of rows[entity]) {
+          const after = await door.find(entity, before.id);
+          const link = severed(before, id);
+          if (gone.has(before.id)) expect(after).toBeNull();
+          else if (link === undefined) expect(after).toEqual(before);
+          else expectUnlinked(before, present(after), link);
+        }
+      }
+    }));
+});

@@ -1,0 +1,284 @@
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { z } from "zod";
+
+import { customFieldsSchema } from "../../server/customFields.ts";
+import { createSchemas, toFields, updateSchemas } from "../../server/schemas.ts";
+import {
+  carriers,
+  type Data,
+  entities,
+  type Entity,
+  type Fault,
+  fault,
+  faults,
+  inputs,
+  required,
+  some,
+  spoil,
+  stages,
+  text,
+} from "./arbitraries.ts";
+import { refusal, type Refusal, Refused } from "./door.ts";
+import { holds, openDoors } from "./doors.ts";
+import { complete, uniqueName } from "./given.ts";
+
+const { doors } = openDoors();
+const anyEntity = fc.constantFrom(...entities);
+
+/** An input that would be fine but for the faults: values are listed for an enum, and for it only. */
+function spoilt(entity: Entity, data: Data, ...found: Fault[]): Data {
+  const isEnum = found.some(({ field }) => field === "enumValues");
+  const type = isEnum
+    ? { fieldType: "enum", enumValues: ["a", "b"] }
+    : { fieldType: "text", enumValues: null };
+  return spoil(entity === "customFieldDefinition" ? { ...data, ...type } : data, ...found);
+}
+
+/** Checks that a refusal names these fields and no other, and says of each what is wrong. */
+function expectNamed(refused: Refusal, fields: string[]): void {
+  expect(refused.code).toBe("VALIDATION_ERROR");
+  const named = Object.keys(refused.fields ?? {});
+  const heads = named.map((name) => fields.find((field) => isWithin(name, field)) ?? name);
+  expect(new Set(heads)).toEqual(new Set(fields));
+  for (const [name, messages] of Object.entries(refused.fields ?? {})) {
+    expect(messages).not.toEqual([]);
+    for (const message of messages) {
+      expect(message).toMatch(/\S/);
+      expect(refused.message).toContain(name);
+    }
+  }
+}
+
+/** customFields.size and emails.0 are within customFields and emails. */
+function isWithin(name: string, field: string): boolean {
+  return name === field || name.startsWith(`${field}.`);
+}
+
+/** Nothing that a client reads comes from PostgreSQL's own words. */
+function expectClean({ message }: Refusal): void {
+  expect(message).not.toMatch(/violates|relation "|duplicate key|crm\.|_private|SQLSTATE|pg_/);
+}
+
+const mistake = anyEntity.chain((entity) =>
+  fc.record({
+    entity: fc.constant(entity),
+    data: inputs[entity],
+    fault: fault(entity),
+    patch: fc.oneof(
+      fc.constant({}),
+      entity === "customFieldDefinition" ? fc.constant({}) : some(inputs[entity]),
+    ),
+  }),
+);
+
+const absent = fc.uuid({ version: 4 });
+
+/** Links to nothing, a stage that is not there, and a name that is taken. */
+const breach = fc.oneof(
+  breaking("contact", "companyId", absent, "contacts_company_id_exists"),
+  breaking("deal", "companyId", absent, "deals_company_id_exists"),
+  breaking("deal", "contactId", absent, "deals_contact_id_exists"),
+  breaking(
+    "deal",
+    "stage",
+    text(100).filter((stage) => !stages.includes(stage)),
+    "deals_stage_exists",
+  ),
+  ...carriers.flatMap((entityType) => [
+    breaking("task", "entityId", absent, `tasks_${entityType}_id_exists`, { entityType }),
+    breaking("note", "entityId", absent, `notes_${entityType}_id_exists`, { entityType }),
+  ]),
+  breaking(
+    "customFieldDefinition",
+    "name",
+    fc.constant("taken"),
+    "custom_field_definitions_name_unique",
+    { entityType: "contact" },
+  ).map((breach) => ({ ...breach, onUpdate: false })),
+);
+
+function breaking(
+  entity: Entity,
+  field: string,
+  value: fc.Arbitrary<string>,
+  constraint: string,
+  also: Data = {},
+) {
+  return fc.record({
+    entity: fc.constant(entity),
+    field: fc.constant(field),
+    constraint: fc.constant(constraint),
+    also: fc.constant(also),
+    data: inputs[entity],
+    value,
+    onUpdate: fc.boolean(),
+  });
+}
+
+beforeAll(async () => {
+  await doors[0]?.create("customFieldDefinition", {
+    name: "taken",
+    label: "Taken",
+    entityType: "contact",
+    fieldType: "text",
+  });
+});
+
+/** Values that are nearly fine, or just so. */
+const borderline: Record<string, fc.Arbitrary<unknown>> = {
+  value: fc.oneof(
+    fc.constantFrom("+5", ".5", "5.", "1e2", "1E-2", "-1.5e3", " 5", "5 ", "٣", "1e400", "-", "."),
+    fc.constantFrom(5, -0.25, 1e12, 9999999999999.99, 1e-7),
+  ),
+  closeDate: fc.constantFrom("2024-2-29", "+02024-02-29", "2024-02-29T00:00", "epoch"),
+  companyId: fc.constantFrom(
+    "00000000000040008000000000000000",
+    "{00000000-0000-4000-8000-000000000000}",
+    "00000000-0000-0000-0000-000000000000",
+    "FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF",
+  ),
+  probability: fc.constantFrom<unknown>(-0, 1e2, 99.5, 2 ** 31),
+};
+
+/** An input, or a patch, that is fine, or has a field that is wrong, or any value at all. */
+const candidate = anyEntity.chain((entity) =>
+  fc.record({
+    entity: fc.constant(entity),
+    data: inputs[entity],
+    // What may change of a definition depends on what it is.
+    update: entity === "customFieldDefinition" ? fc.constant(false) : fc.boolean(),
+    found: fc.oneof(
+      fc.constant([]),
+      fault(entity).map((one) => [one]),
+      some(inputs[entity]).chain((data) => {
+        const field = Object.keys(data)[0] ?? "";
+        return fc
+          .oneof(fc.jsonValue(), borderline[field] ?? text(300))
+          .filter((value) => !Array.isArray(data[field]) || typeof value !== "string")
+          .map((value): Fault[] => [{ field, value }]);
+      }),
+    ),
+  }),
+);
+
+/** The schema's faults, by field; none if the input is valid. */
+function faultsBySchema(entity: Entity, input: Data, update: boolean): string[] {
+  const schema = (update ? updateSchemas : createSchemas)[entity] as z.ZodObject;
+  const whole = carriers.some((carrier) => carrier === entity)
+    ? schema.extend({ customFields: customFieldsSchema([]).optional() })
+    : schema;
+  const result = whole.safeParse(input);
+  return result.success ? [] : Object.keys(toFields(result.error)).sort();
+}
+
+/** The faults that a door tells, by field. Where a link leads is not the schema's to know. */
+async function faultsByDoor(work: Promise<unknown>): Promise<string[]> {
+  const refused = await refusal(work.then(() => Promise.reject(new Refused("none", accepted))));
+  if (refused.code !== "VALIDATION_ERROR") {
+    expect(["ACCEPTED", "CONSTRAINT_VIOLATION"]).toContain(refused.code);
+    return [];
+  }
+  return Object.keys(refused.fields ?? {}).sort();
+}
+
+const accepted = { code: "ACCEPTED" };
+
+describe.each(doors)("wrong input through $name", (door) => {
+  // Feature: core-data-models, Property 23: Invalid data rejection
+  test("a wrong value is refused by its field, on create and on update, and leaves no trace", () =>
+    holds(mistake, async ({ entity, data, fault, patch }) => {
+      const input = await complete(door, { entity, data: spoilt(entity, data) });
+      const before = await door.create(entity, input);
+      const nobody = uniqueName("nobody");
+
+      const another = await complete(door, { entity, data });
+      const created = door.create(entity, spoilt(entity, another, fault), nobody);
+      const whole = await refusal(created);
+      expectNamed(whole, [fault.field]);
+      expectClean(whole);
+
+      const updated = door.update(entity, before.id, spoil(patch, fault), nobody);
+      const partial = await refusal(updated);
+      expectNamed(partial, [fault.field]);
+      expectClean(partial);
+
+      expect(await door.find(entity, before.id)).toEqual(before);
+      expect(await door.journalBy(nobody)).toEqual([]);
+    }));
+
+  // Feature: core-data-models, Property 24: Required field validation
+  test("an entity without what it must have is refused, and the error names all that is missing", () =>
+    holds(
+      anyEntity.chain((entity) =>
+        fc.record({
+          entity: fc.constant(entity),
+          data: inputs[entity],
+          missing: fc.subarray([...required[entity]], { minLength: 1 }),
+          how: fc.constantFrom(null, undefined),
+        }),
+      ),
+      async ({ entity, data, missing, how }) => {
+        const input = await complete(door, { entity, data });
+        const lacking = spoil(input, ...missing.map((field) => ({ field, value: how })));
+        const refused = await refusal(door.create(entity, lacking));
+        expect(refused).toMatchObject({
+          code: "VALIDATION_ERROR",
+          fields: Object.fromEntries(missing.map((field) => [field, ["is required"]])),
+        });
+        expectNamed(refused, missing);
+      },
+    ));
+
+  // Feature: core-data-models, Property 25: Constraint violation error handling
+  test("a broken link, or a name that is taken, is refused by its constraint and its field", () =>
+    holds(breach, async ({ entity, data, field, value, also, constraint, onUpdate }) => {
+      const input = await complete(door, { entity, data });
+      const wrong = { ...also, [field]: value };
+      const work = onUpdate
+        ? door.create(entity, input).then(({ id }) => door.update(entity, id, wrong))
+        : door.create(entity, { ...input, ...wrong });
+      const refused = await refusal(work);
+      expect(refused).toMatchObject({ code: "CONSTRAINT_VIOLATION", constraint });
+      expect(Object.keys(refused.fields ?? {})).toEqual([field]);
+      expect(refused.message).toContain(field);
+      expectClean(refused);
+    }));
+
+  // Feature: core-data-models, Property 36: Input validation against schemas
+  // Departure: the schemas hold what the row itself can answer; whether a link leads somewhere only
+  // the database knows. GraphQL takes a single value for a list of one.
+  test("a schema refuses what the door refuses, for the same fields, and accepts what it accepts", () =>
+    holds(candidate, async ({ entity, data, update, found }) => {
+      const input = await complete(door, { entity, data });
+      if (update) {
+        const { id } = await door.create(entity, input);
+        const patch = found.length === 0 ? data : spoil({}, ...found);
+        const work = door.update(entity, id, patch);
+        expect(await faultsByDoor(work)).toEqual(faultsBySchema(entity, patch, true));
+      } else {
+        const whole = spoil(input, ...found);
+        const work = door.create(entity, whole);
+        expect(await faultsByDoor(work)).toEqual(faultsBySchema(entity, whole, false));
+      }
+    }));
+
+  // Feature: core-data-models, Property 37: Validation error structure
+  // Departure: values of wrong types and keys that are not known are told before any rule is asked,
+  // so a client sees all faults of the one kind first, and then all of the other.
+  test("however many fields are wrong, the error names each of them and says why", () =>
+    holds(
+      anyEntity.chain((entity) =>
+        fc.record({ entity: fc.constant(entity), data: inputs[entity], found: faults(entity) }),
+      ),
+      async ({ entity, data, found }) => {
+        const input = await complete(door, { entity, data });
+        const refused = await refusal(door.create(entity, spoilt(entity, input, ...found)));
+        expectNamed(
+          refused,
+          found.map(({ field }) => field),
+        );
+        expectClean(refused);
+      },
+    ));
+});
