@@ -1,4 +1,334 @@
+// Generated from the catalog by npm run generate.
+
 import type { Constraints } from "../errors.ts";
 
 /** What clients are told about each constraint of the database. */
-export const constraints: Constraints = {};
+export const constraints: Constraints = {
+  audit_logs_user_id_length: {
+    table: "audit_logs",
+    fields: ["userId"],
+    message: "must have at most 255 characters",
+  },
+  companies_name_blank: { table: "companies", fields: ["name"], message: "must not be blank" },
+  companies_name_length: {
+    table: "companies",
+    fields: ["name"],
+    message: "must have at most 255 characters",
+  },
+  companies_address_keys: {
+    table: "companies",
+    fields: ["address"],
+    message: "is not one of street, city, state, postalCode, country",
+  },
+  companies_address_length: {
+    table: "companies",
+    fields: ["address"],
+    message: "must have at most 255 characters",
+  },
+  companies_address_object: {
+    table: "companies",
+    fields: ["address"],
+    message: "must be an object",
+  },
+  companies_address_values: {
+    table: "companies",
+    fields: ["address"],
+    message: "must be a string",
+  },
+  companies_owner_id_blank: {
+    table: "companies",
+    fields: ["ownerId"],
+    message: "must not be blank",
+  },
+  companies_owner_id_length: {
+    table: "companies",
+    fields: ["ownerId"],
+    message: "must have at most 255 characters",
+  },
+  companies_custom_fields_object: {
+    table: "companies",
+    fields: ["customFields"],
+    message: "must be an object",
+  },
+  contacts_first_name_blank: {
+    table: "contacts",
+    fields: ["firstName"],
+    message: "must not be blank",
+  },
+  contacts_first_name_length: {
+    table: "contacts",
+    fields: ["firstName"],
+    message: "must have at most 255 characters",
+  },
+  contacts_last_name_blank: {
+    table: "contacts",
+    fields: ["lastName"],
+    message: "must not be blank",
+  },
+  contacts_last_name_length: {
+    table: "contacts",
+    fields: ["lastName"],
+    message: "must have at most 255 characters",
+  },
+  contacts_emails_format: {
+    table: "contacts",
+    fields: ["emails"],
+    message: "is not an email address",
+  },
+  contacts_emails_length: {
+    table: "contacts",
+    fields: ["emails"],
+    message: "has more than 254 characters",
+  },
+  contacts_emails_list: {
+    table: "contacts",
+    fields: ["emails"],
+    message: "must be a list of at most 100 addresses, none of them null",
+  },
+  contacts_phones_blank: {
+    table: "contacts",
+    fields: ["phones"],
+    message: "must not hold a blank number",
+  },
+  contacts_phones_length: {
+    table: "contacts",
+    fields: ["phones"],
+    message: "has more than 255 characters",
+  },
+  contacts_phones_list: {
+    table: "contacts",
+    fields: ["phones"],
+    message: "must be a list of at most 100 numbers, none of them null",
+  },
+  contacts_company_id_exists: {
+    table: "contacts",
+    fields: ["companyId"],
+    message: "is not the id of a company",
+  },
+  contacts_owner_id_blank: { table: "contacts", fields: ["ownerId"], message: "must not be blank" },
+  contacts_owner_id_length: {
+    table: "contacts",
+    fields: ["ownerId"],
+    message: "must have at most 255 characters",
+  },
+  contacts_custom_fields_object: {
+    table: "contacts",
+    fields: ["customFields"],
+    message: "must be an object",
+  },
+  custom_field_definitions_name_format: {
+    table: "custom_field_definitions",
+    fields: ["name"],
+    message: "must consist of letters, digits and underscores and begin with a letter",
+  },
+  custom_field_definitions_name_length: {
+    table: "custom_field_definitions",
+    fields: ["name"],
+    message: "must have at most 100 characters",
+  },
+  custom_field_definitions_name_unique: {
+    table: "custom_field_definitions",
+    fields: ["name"],
+    message: "is already defined",
+  },
+  custom_field_definitions_label_blank: {
+    table: "custom_field_definitions",
+    fields: ["label"],
+    message: "must not be blank",
+  },
+  custom_field_definitions_label_length: {
+    table: "custom_field_definitions",
+    fields: ["label"],
+    message: "must have at most 255 characters",
+  },
+  custom_field_definitions_entity_type_known: {
+    table: "custom_field_definitions",
+    fields: ["entityType"],
+    message: "is not one of contact, company, deal",
+  },
+  custom_field_definitions_field_type_known: {
+    table: "custom_field_definitions",
+    fields: ["fieldType"],
+    message: "is not one of text, number, date, enum, boolean",
+  },
+  custom_field_definitions_enum_values_blank: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "must not hold a blank value",
+  },
+  custom_field_definitions_enum_values_distinct: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "must not hold a value twice",
+  },
+  custom_field_definitions_enum_values_length: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "has more than 255 characters",
+  },
+  custom_field_definitions_enum_values_list: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "must be a list of 1 to 1,000 values, none of them null",
+  },
+  custom_field_definitions_enum_values_present: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "must be given for an enum, and for no other type",
+  },
+  deals_title_blank: { table: "deals", fields: ["title"], message: "must not be blank" },
+  deals_title_length: {
+    table: "deals",
+    fields: ["title"],
+    message: "must have at most 255 characters",
+  },
+  deals_company_id_exists: {
+    table: "deals",
+    fields: ["companyId"],
+    message: "is not the id of a company",
+  },
+  deals_contact_id_exists: {
+    table: "deals",
+    fields: ["contactId"],
+    message: "is not the id of a contact",
+  },
+  deals_value_decimals: {
+    table: "deals",
+    fields: ["value"],
+    message: "has more than two decimals",
+  },
+  deals_value_range: {
+    table: "deals",
+    fields: ["value"],
+    message: "must be a number below 10,000,000,000,000",
+  },
+  deals_currency_known: {
+    table: "deals",
+    fields: ["currency"],
+    message: "is not an ISO 4217 currency code",
+  },
+  deals_stage_exists: {
+    table: "deals",
+    fields: ["stage"],
+    message: "is not the name of a pipeline stage",
+  },
+  deals_probability_range: {
+    table: "deals",
+    fields: ["probability"],
+    message: "must be from 0 to 100",
+  },
+  deals_close_date_range: {
+    table: "deals",
+    fields: ["closeDate"],
+    message: "must be a day of the years 1 to 9999",
+  },
+  deals_owner_id_blank: { table: "deals", fields: ["ownerId"], message: "must not be blank" },
+  deals_owner_id_length: {
+    table: "deals",
+    fields: ["ownerId"],
+    message: "must have at most 255 characters",
+  },
+  deals_custom_fields_object: {
+    table: "deals",
+    fields: ["customFields"],
+    message: "must be an object",
+  },
+  notes_content_blank: { table: "notes", fields: ["content"], message: "must not be blank" },
+  notes_content_length: {
+    table: "notes",
+    fields: ["content"],
+    message: "must have at most 100,000 characters",
+  },
+  notes_entity_type_known: {
+    table: "notes",
+    fields: ["entityType"],
+    message: "is not one of contact, company, deal",
+  },
+  notes_contact_id_exists: {
+    table: "notes",
+    fields: ["entityId"],
+    message: "is not the id of a contact",
+  },
+  notes_company_id_exists: {
+    table: "notes",
+    fields: ["entityId"],
+    message: "is not the id of a company",
+  },
+  notes_deal_id_exists: {
+    table: "notes",
+    fields: ["entityId"],
+    message: "is not the id of a deal",
+  },
+  pipeline_stages_name_blank: {
+    table: "pipeline_stages",
+    fields: ["name"],
+    message: "must not be blank",
+  },
+  pipeline_stages_name_length: {
+    table: "pipeline_stages",
+    fields: ["name"],
+    message: "must have at most 100 characters",
+  },
+  pipeline_stages_name_unique: {
+    table: "pipeline_stages",
+    fields: ["name"],
+    message: "is already the name of a stage",
+  },
+  pipeline_stages_position_range: {
+    table: "pipeline_stages",
+    fields: ["position"],
+    message: "must be 0 or more",
+  },
+  pipeline_stages_probability_range: {
+    table: "pipeline_stages",
+    fields: ["probability"],
+    message: "must be from 0 to 100",
+  },
+  pipeline_stages_kind_known: {
+    table: "pipeline_stages",
+    fields: ["kind"],
+    message: "is not one of open, won, lost",
+  },
+  tasks_description_blank: {
+    table: "tasks",
+    fields: ["description"],
+    message: "must not be blank",
+  },
+  tasks_description_length: {
+    table: "tasks",
+    fields: ["description"],
+    message: "must have at most 10,000 characters",
+  },
+  tasks_due_date_range: {
+    table: "tasks",
+    fields: ["dueDate"],
+    message: "must be a day of the years 1 to 9999",
+  },
+  tasks_assigned_to_blank: { table: "tasks", fields: ["assignedTo"], message: "must not be blank" },
+  tasks_assigned_to_length: {
+    table: "tasks",
+    fields: ["assignedTo"],
+    message: "must have at most 255 characters",
+  },
+  tasks_status_known: { table: "tasks", fields: ["status"], message: "is not one of open, closed" },
+  tasks_entity_type_known: {
+    table: "tasks",
+    fields: ["entityType"],
+    message: "is not one of contact, company, deal",
+  },
+  tasks_contact_id_exists: {
+    table: "tasks",
+    fields: ["entityId"],
+    message: "is not the id of a contact",
+  },
+  tasks_company_id_exists: {
+    table: "tasks",
+    fields: ["entityId"],
+    message: "is not the id of a company",
+  },
+  tasks_deal_id_exists: {
+    table: "tasks",
+    fields: ["entityId"],
+    message: "is not the id of a deal",
+  },
+};

@@ -1,0 +1,28 @@
+import type pg from "pg";
+
+import { camelCase } from "../../server/errors.ts";
+import type { Check } from "../../server/tables.ts";
+import { readTables, type CatalogTable } from "./catalog.ts";
+import { readRule } from "./rules.ts";
+
+/** A table with what its check constraints ask. */
+export interface TableModel extends CatalogTable {
+  /** What TypeScript calls a row of it: `customFieldDefinition`. */
+  entity: string;
+  checks: Check[];
+}
+
+/** Reads all tables of schema `crm`. */
+export async function readModel(client: pg.ClientBase): Promise<TableModel[]> {
+  const models: TableModel[] = [];
+  for (const table of await readTables(client)) {
+    const checks: Check[] = [];
+    for (const catalogRule of table.rules.filter(({ kind }) => kind === "check")) {
+      const { constraint, field, message } = catalogRule;
+      const rule = await readRule(client, catalogRule);
+      checks.push({ constraint, field, message, ...rule });
+    }
+    models.push({ ...table, entity: camelCase(table.journalName), checks });
+  }
+  return models;
+}

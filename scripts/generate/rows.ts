@@ -1,0 +1,144 @@
+import type { Check } from "../../server/tables.ts";
+import { pascalCase, withoutTags, type CatalogColumn } from "./catalog.ts";
+import type { TableModel } from "./model.ts";
+
+/** The TypeScript type of a column's value; a column of another type stops the generator. */
+const types: Record<string, string> = {
+  bigint: "string",
+  boolean: "boolean",
+  date: "string",
+  integer: "number",
+  numeric: "string",
+  text: "string",
+  "text[]": "string[]",
+  "timestamp with time zone": "string",
+  uuid: "string",
+};
+
+const head = `
+/** A value that JSON can carry. */
+export type JsonValue =
+  string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+/*
+ * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The specification
+ * has Date, which would lose the microseconds that tell two updates apart. Days are "2026-01-31".
+ * Exact decimals are texts too: "12.50".
+ */
+
+`;
+
+/** Prints `rows.ts`: a row type for each table, and what clients may say of a new and of a changed row. */
+export function printRows(tables: TableModel[]): string {
+  return head + tables.map(printTable).join("\n") + printIndex(tables);
+}
+
+function printTable(table: TableModel): string {
+  const Name = pascalCase(table.journalName);
+  const inserted = table.columns.filter((column) => column.insertable);
+  const updated = table.columns.filter((column) => column.updatable);
+  return [
+    ...table.checks.filter((check) => check.rule === "keys").map(printObject),
+    docstring(withoutTags(table.comment)),
+    `export interface ${Name} {`,
+    ...table.columns.map((column) => member(column, false, rowType(table, column))),
+    "}",
+    ...(inserted.length === 0 ? [] : printInputs(Name, table, inserted, updated)),
+    "",
+  ].join("\n");
+}
+
+function printInputs(
+  Name: string,
+  table: TableModel,
+  inserted: CatalogColumn[],
+  updated: CatalogColumn[],
+): string[] {
+  return [
+    docstring(`What a client may say of a new ${spoken(table)}.`),
+    `export interface Create${Name} {`,
+    ...inserted.map((column) => {
+      const derived = isDerived(column);
+      const isOptional = !column.required || column.defaultSql !== null || derived;
+      const type = inputType(table, column);
+      return member(column, isOptional, derived ? `${type} | null` : type);
+    }),
+    "}",
+    docstring(`What a client may change of a ${spoken(table)}. What is left out stays as it is.`),
+    `export interface Update${Name} {`,
+    ...updated.map((column) => member(column, true, inputType(table, column))),
+    "}",
+  ];
+}
+
+function printIndex(tables: TableModel[]): string {
+  const written = tables.filter((table) => table.columns.some((column) => column.insertable));
+  const members = (prefix: string) =>
+    written
+      .map((table) => `${table.entity}: ${prefix}${pascalCase(table.journalName)};`)
+      .join("\n");
+  return `
+/** Row types by entity. */
+export interface Rows { ${members("")} }
+/** Inputs of new rows by entity. */
+export interface Creates { ${members("Create")} }
+/** Inputs of changes by entity. */
+export interface Updates { ${members("Update")} }
+`;
+}
+
+function printObject(check: Check): string {
+  const keys = check.rule === "keys" ? check.keys : [];
+  return [
+    `export interface ${pascalCase(check.field)} {`,
+    ...keys.map((key) => `${key}?: string;`),
+    "}",
+  ].join("\n");
+}
+
+function rowType(table: TableModel, column: CatalogColumn): string {
+  return valueType(table, column) + (column.required ? "" : " | null");
+}
+
+function inputType(table: TableModel, column: CatalogColumn): string {
+  const wider = column.type === "numeric" ? " | number" : "";
+  return rowType(table, column) + wider;
+}
+
+function valueType(table: TableModel, column: CatalogColumn): string {
+  const checks = table.checks.filter((check) => check.field === column.field);
+  if (column.type === "jsonb") {
+    const hasKeys = checks.some((check) => check.rule === "keys");
+    return hasKeys ? pascalCase(column.field) : "Record<string, JsonValue>";
+  }
+  for (const check of checks) {
+    // A short list is a type; the currencies are data.
+    if (check.rule === "oneOf" && check.values.length <= 20) {
+      return check.values.map((value) => JSON.stringify(value)).join(" | ");
+    }
+  }
+  const type = types[column.type];
+  if (type === undefined) throw new Error(`${column.name} has a type without one in TypeScript`);
+  return type;
+}
+
+/** Whether triggers find a value where a client gives none: the smart tag `@hasDefault` says so. */
+export function isDerived(column: CatalogColumn): boolean {
+  return /^@hasDefault$/m.test(column.comment);
+}
+
+function member(column: CatalogColumn, isOptional: boolean, type: string): string {
+  return `${docstring(withoutTags(column.comment))}\n${column.field}${isOptional ? "?" : ""}: ${type};`;
+}
+
+/** A comment of the database as a docstring of at most 100 columns. */
+function docstring(text: string): string {
+  const safe = text.replaceAll("*/", "* /");
+  if (safe.length < 90) return `/** ${safe} */`;
+  const lines = safe.match(/.{1,94}(?:\s|$)/g) ?? [];
+  return ["/**", ...lines.map((line) => ` * ${line.trim()}`), " */"].join("\n");
+}
+
+function spoken(table: TableModel): string {
+  return table.journalName.replaceAll("_", " ");
+}

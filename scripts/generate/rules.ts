@@ -1,0 +1,119 @@
+import type pg from "pg";
+
+import { camelCase } from "../../server/errors.ts";
+import type { Rule } from "../../server/tables.ts";
+import { evaluate, type CatalogRule } from "./catalog.ts";
+
+/** How one rule is written in a check constraint, as PostgreSQL prints it, and what it is in TypeScript. */
+interface Form {
+  readonly pattern: RegExp;
+  readonly read: (parts: string[], client: pg.ClientBase) => Rule | Promise<Rule>;
+}
+
+const numbers = String.raw`(\d+)`;
+
+/** Tried in this order; a case that only saves the common row a call is not looked at. */
+const forms: Form[] = [
+  form(String.raw`NOT crm_private\.is_blank\(\S+\)`, () => ({ rule: "notBlank" })),
+  form(`char_length\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
+    rule: "maxLength",
+    limit: Number(limit),
+  })),
+  form(String.raw`\w+ ~ '(.*)'::text`, ([pattern]) => ({
+    rule: "pattern",
+    pattern: unquote(pattern),
+  })),
+  form(String.raw`\w+ = ANY \((.*)\)`, async ([values = ""], client) => ({
+    rule: "oneOf",
+    values: (await evaluate(client, values)) as string[],
+  })),
+  form(`\\(\\w+ >= ${numbers}\\) AND \\(\\w+ <= ${numbers}\\)`, ([least, most]) => ({
+    rule: "range",
+    least: Number(least),
+    most: Number(most),
+  })),
+  form(`"?\\w+"? >= ${numbers}`, ([least]) => ({ rule: "range", least: Number(least) })),
+  form(String.raw`\(\w+ >= '0001-01-01'::date\) AND \(\w+ <= '9999-12-31'::date\)`, () => ({
+    rule: "days",
+  })),
+  form(`scale\\(trim_scale\\(\\w+\\)\\) <= ${numbers}`, ([limit]) => ({
+    rule: "decimals",
+    limit: Number(limit),
+  })),
+  form(`abs\\(\\w+\\) < \\('${numbers}'::bigint\\)::numeric`, ([limit = ""]) => ({
+    rule: "below",
+    limit,
+  })),
+  form(`crm_private\\.is_list\\(\\w+, ${numbers}\\)`, ([most]) => ({
+    rule: "list",
+    least: 0,
+    most: Number(most),
+  })),
+  form(
+    `crm_private\\.is_list\\(\\w+, ${numbers}\\) AND \\(cardinality\\(\\w+\\) > ${numbers}\\)`,
+    ([most, least]) => ({ rule: "list", least: Number(least) + 1, most: Number(most) }),
+  ),
+  form(String.raw`NOT crm_private\.has_blank_element\(\w+\)`, () => ({ rule: "elementsNotBlank" })),
+  form(String.raw`NOT crm_private\.has_duplicates\(\w+\)`, () => ({ rule: "elementsDistinct" })),
+  form(`crm_private\\.longest_element\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
+    rule: "elementsMaxLength",
+    limit: Number(limit),
+  })),
+  form(
+    String.raw`NOT jsonb_path_exists\(to_jsonb\(\w+\), '\$\[\*\]\?\(!\(@ like_regex "(.*)"\)\)'::jsonpath\)`,
+    ([pattern]) => ({
+      rule: "elementsPattern",
+      pattern: JSON.parse(`"${unquote(pattern)}"`) as string,
+    }),
+  ),
+  form(String.raw`jsonb_typeof\(\w+\) = 'object'::text`, () => ({ rule: "object" })),
+  form(String.raw`\(\w+ - (ARRAY\[.*\])\) = '\{\}'::jsonb`, async ([keys = ""], client) => ({
+    rule: "keys",
+    keys: (await evaluate(client, keys)) as string[],
+  })),
+  form(
+    String.raw`NOT jsonb_path_exists\(\w+, '(?:strict )?\$\.\*\?\(@\.type\(\) != "string"\)'::jsonpath\)`,
+    () => ({ rule: "membersText" }),
+  ),
+  form(
+    `NOT jsonb_path_exists\\(\\w+, '(?:strict )?\\$\\.\\*\\?\\(@ like_regex "\\^\\.\\{${numbers}\\}\\." flag "s"\\)'::jsonpath\\)`,
+    ([limit]) => ({ rule: "membersMaxLength", limit: Number(limit) }),
+  ),
+  form(String.raw`\((\w+) = '(\w+)'::text\) = \(\w+ IS NOT NULL\)`, ([other = "", value = ""]) => ({
+    rule: "presentFor",
+    other: camelCase(other),
+    value,
+  })),
+];
+
+/**
+ * Reads what a check constraint asks.
+ *
+ * @throws where it asks something that no {@link Rule} says: then the typed layer has to learn it.
+ */
+export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promise<Rule> {
+  const condition = withoutShortcut(rule.condition);
+  for (const { pattern, read } of forms) {
+    const match = pattern.exec(condition);
+    if (match !== null) return read(match.slice(1), client);
+  }
+  throw new Error(
+    `scripts/generate/rules.ts does not know what ${rule.constraint} asks: ${condition}. ` +
+      "Add the rule there, to server/tables.ts and to server/rules.ts.",
+  );
+}
+
+/** `case when <cheap condition> then (<rule>) end` and `(<rule>)` are both the rule. */
+function withoutShortcut(condition: string): string {
+  const rule = /^\s*CASE\s+WHEN .* THEN (.*?)\s+ELSE NULL::boolean\s+END$/s.exec(condition)?.[1];
+  return (rule ?? condition).replace(/^\((.*)\)$/s, "$1");
+}
+
+function form(pattern: string, read: Form["read"]): Form {
+  return { pattern: new RegExp(`^${pattern}$`, "s"), read };
+}
+
+/** The text that the inside of an SQL literal stands for. */
+function unquote(literal = ""): string {
+  return literal.replaceAll("''", "'");
+}

@@ -1,0 +1,593 @@
+// Generated from the catalog by npm run generate.
+
+/** A value that JSON can carry. */
+export type JsonValue =
+  string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+/*
+ * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The specification
+ * has Date, which would lose the microseconds that tell two updates apart. Days are "2026-01-31".
+ * Exact decimals are texts too: "12.50".
+ */
+
+/**
+ * The journal: one row for each row that was created, changed or deleted, written with the
+ * change.
+ */
+export interface AuditLog {
+  /** Increases from one entry to the next. */
+  id: string;
+  /**
+   * What was changed: contact, company, deal, task, note, custom_field_definition or
+   * pipeline_stage.
+   */
+  entityType: string;
+  /** The id of the row that was changed. It may be gone. */
+  entityId: string;
+  /** create, update or delete. */
+  action: string;
+  /** Who did it: the subject of a token, or db:<login role> for a database session. */
+  userId: string;
+  /**
+   * What changed. For an update a member for each column, or custom field (custom_fields.<name>),
+   * with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a
+   * create the values of the new row, for a delete the whole old row.
+   */
+  changes: Record<string, JsonValue>;
+  /** When it was done: the created_at or updated_at that the row got by it. */
+  timestamp: string;
+  /** The database transaction; what was done together has it in common. */
+  transactionId: string;
+  /** What it was done through: api, import or sql. */
+  source: string;
+}
+
+export interface Address {
+  street?: string;
+  city?: string;
+  state?: string;
+  postalCode?: string;
+  country?: string;
+}
+/** A company: an organisation that contacts work for and deals are made with. */
+export interface Company {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** The name, at most 255 characters. */
+  name: string;
+  /**
+   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   */
+  address: Address | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new company. */
+export interface CreateCompany {
+  /** The name, at most 255 characters. */
+  name: string;
+  /**
+   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   */
+  address?: Address | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+}
+/** What a client may change of a company. What is left out stays as it is. */
+export interface UpdateCompany {
+  /** The name, at most 255 characters. */
+  name?: string;
+  /**
+   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   */
+  address?: Address | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** A contact: a person. */
+export interface Contact {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** The given name, at most 255 characters. */
+  firstName: string;
+  /** The family name, at most 255 characters. */
+  lastName: string;
+  /** Email addresses, the preferred one first. */
+  emails: string[];
+  /** Phone numbers as written, the preferred one first. */
+  phones: string[];
+  /** The company that the contact works for, if any. Null once that company is deleted. */
+  companyId: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new contact. */
+export interface CreateContact {
+  /** The given name, at most 255 characters. */
+  firstName: string;
+  /** The family name, at most 255 characters. */
+  lastName: string;
+  /** Email addresses, the preferred one first. */
+  emails?: string[];
+  /** Phone numbers as written, the preferred one first. */
+  phones?: string[];
+  /** The company that the contact works for, if any. Null once that company is deleted. */
+  companyId?: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+}
+/** What a client may change of a contact. What is left out stays as it is. */
+export interface UpdateContact {
+  /** The given name, at most 255 characters. */
+  firstName?: string;
+  /** The family name, at most 255 characters. */
+  lastName?: string;
+  /** Email addresses, the preferred one first. */
+  emails?: string[];
+  /** Phone numbers as written, the preferred one first. */
+  phones?: string[];
+  /** The company that the contact works for, if any. Null once that company is deleted. */
+  companyId?: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/**
+ * A custom field: a name that contacts, companies or deals may carry in customFields, and the
+ * rule that its values keep. Deleting a definition removes its values.
+ */
+export interface CustomFieldDefinition {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /**
+   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
+   * changed.
+   */
+  name: string;
+  /** What people call the field. */
+  label: string;
+  /** What carries the field: contact, company or deal. It cannot be changed. */
+  entityType: "contact" | "company" | "deal";
+  /** text, number, date, enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "boolean";
+  /** The values that an enum allows; null for every other type. */
+  enumValues: string[] | null;
+  /** True if every row must have a value. */
+  required: boolean;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new custom field definition. */
+export interface CreateCustomFieldDefinition {
+  /**
+   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
+   * changed.
+   */
+  name: string;
+  /** What people call the field. */
+  label: string;
+  /** What carries the field: contact, company or deal. It cannot be changed. */
+  entityType: "contact" | "company" | "deal";
+  /** text, number, date, enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "boolean";
+  /** The values that an enum allows; null for every other type. */
+  enumValues?: string[] | null;
+  /** True if every row must have a value. */
+  required?: boolean;
+}
+/** What a client may change of a custom field definition. What is left out stays as it is. */
+export interface UpdateCustomFieldDefinition {
+  /** What people call the field. */
+  label?: string;
+  /** text, number, date, enum or boolean. */
+  fieldType?: "text" | "number" | "date" | "enum" | "boolean";
+  /** The values that an enum allows; null for every other type. */
+  enumValues?: string[] | null;
+  /** True if every row must have a value. */
+  required?: boolean;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** A deal: a sale to a company, on its way through the pipeline. */
+export interface Deal {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** What the deal is about, at most 255 characters. */
+  title: string;
+  /** The company that the deal is made with. The deal is deleted with it. */
+  companyId: string;
+  /** The person at the company, if any. Null once that contact is deleted. */
+  contactId: string | null;
+  /** What the deal is worth, in its currency: at most two decimals. */
+  value: string;
+  /** An ISO 4217 code, for example USD. */
+  currency: string;
+  /** The name of the pipeline stage that the deal is in. */
+  stage: string;
+  /**
+   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   */
+  probability: number;
+  /** The day on which the deal closed or is expected to. */
+  closeDate: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new deal. */
+export interface CreateDeal {
+  /** What the deal is about, at most 255 characters. */
+  title: string;
+  /** The company that the deal is made with. The deal is deleted with it. */
+  companyId: string;
+  /** The person at the company, if any. Null once that contact is deleted. */
+  contactId?: string | null;
+  /** What the deal is worth, in its currency: at most two decimals. */
+  value: string | number;
+  /** An ISO 4217 code, for example USD. */
+  currency?: string;
+  /** The name of the pipeline stage that the deal is in. */
+  stage: string;
+  /**
+   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   */
+  probability?: number | null;
+  /** The day on which the deal closed or is expected to. */
+  closeDate?: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+}
+/** What a client may change of a deal. What is left out stays as it is. */
+export interface UpdateDeal {
+  /** What the deal is about, at most 255 characters. */
+  title?: string;
+  /** The company that the deal is made with. The deal is deleted with it. */
+  companyId?: string;
+  /** The person at the company, if any. Null once that contact is deleted. */
+  contactId?: string | null;
+  /** What the deal is worth, in its currency: at most two decimals. */
+  value?: string | number;
+  /** An ISO 4217 code, for example USD. */
+  currency?: string;
+  /** The name of the pipeline stage that the deal is in. */
+  stage?: string;
+  /**
+   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   */
+  probability?: number;
+  /** The day on which the deal closed or is expected to. */
+  closeDate?: string | null;
+  /** The user who is responsible, or null if nobody is. */
+  ownerId?: string | null;
+  /**
+   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
+   * replaces the whole object; a field set to null is removed.
+   */
+  customFields?: Record<string, JsonValue>;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** A note about a contact, company or deal. It is deleted with that entity. */
+export interface Note {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** Free text, at most 100,000 characters. */
+  content: string;
+  /** What it is attached to: contact, company or deal. */
+  entityType: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId: string;
+  /** The contact that it is attached to, if that is what it is attached to. */
+  contactId: string | null;
+  /** The company that it is attached to, if that is what it is attached to. */
+  companyId: string | null;
+  /** The deal that it is attached to, if that is what it is attached to. */
+  dealId: string | null;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new note. */
+export interface CreateNote {
+  /** Free text, at most 100,000 characters. */
+  content: string;
+  /** What it is attached to: contact, company or deal. */
+  entityType: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId: string;
+}
+/** What a client may change of a note. What is left out stays as it is. */
+export interface UpdateNote {
+  /** Free text, at most 100,000 characters. */
+  content?: string;
+  /** What it is attached to: contact, company or deal. */
+  entityType?: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId?: string;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** A stage of the sales pipeline. Administrators edit the stages. */
+export interface PipelineStage {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  name: string;
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  position: number;
+  /**
+   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   */
+  probability: number;
+  /** open, won or lost. */
+  kind: "open" | "won" | "lost";
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new pipeline stage. */
+export interface CreatePipelineStage {
+  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  name: string;
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  position?: number | null;
+  /**
+   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   */
+  probability?: number;
+  /** open, won or lost. */
+  kind?: "open" | "won" | "lost";
+}
+/** What a client may change of a pipeline stage. What is left out stays as it is. */
+export interface UpdatePipelineStage {
+  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  name?: string;
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  position?: number;
+  /**
+   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   */
+  probability?: number;
+  /** open, won or lost. */
+  kind?: "open" | "won" | "lost";
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** A task: something to do about a contact, company or deal. It is deleted with that entity. */
+export interface Task {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** What is to be done, at most 10,000 characters. */
+  description: string;
+  /** The day by which it is to be done. */
+  dueDate: string | null;
+  /** The user who is to do it. */
+  assignedTo: string | null;
+  /** open or closed. */
+  status: "open" | "closed";
+  /** What it is attached to: contact, company or deal. */
+  entityType: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId: string;
+  /** The contact that it is attached to, if that is what it is attached to. */
+  contactId: string | null;
+  /** The company that it is attached to, if that is what it is attached to. */
+  companyId: string | null;
+  /** The deal that it is attached to, if that is what it is attached to. */
+  dealId: string | null;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new task. */
+export interface CreateTask {
+  /** What is to be done, at most 10,000 characters. */
+  description: string;
+  /** The day by which it is to be done. */
+  dueDate?: string | null;
+  /** The user who is to do it. */
+  assignedTo?: string | null;
+  /** open or closed. */
+  status?: "open" | "closed";
+  /** What it is attached to: contact, company or deal. */
+  entityType: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId: string;
+}
+/** What a client may change of a task. What is left out stays as it is. */
+export interface UpdateTask {
+  /** What is to be done, at most 10,000 characters. */
+  description?: string;
+  /** The day by which it is to be done. */
+  dueDate?: string | null;
+  /** The user who is to do it. */
+  assignedTo?: string | null;
+  /** open or closed. */
+  status?: "open" | "closed";
+  /** What it is attached to: contact, company or deal. */
+  entityType?: "contact" | "company" | "deal";
+  /** The id of the entity that it is attached to. */
+  entityId?: string;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
+/** Row types by entity. */
+export interface Rows {
+  company: Company;
+  contact: Contact;
+  customFieldDefinition: CustomFieldDefinition;
+  deal: Deal;
+  note: Note;
+  pipelineStage: PipelineStage;
+  task: Task;
+}
+/** Inputs of new rows by entity. */
+export interface Creates {
+  company: CreateCompany;
+  contact: CreateContact;
+  customFieldDefinition: CreateCustomFieldDefinition;
+  deal: CreateDeal;
+  note: CreateNote;
+  pipelineStage: CreatePipelineStage;
+  task: CreateTask;
+}
+/** Inputs of changes by entity. */
+export interface Updates {
+  company: UpdateCompany;
+  contact: UpdateContact;
+  customFieldDefinition: UpdateCustomFieldDefinition;
+  deal: UpdateDeal;
+  note: UpdateNote;
+  pipelineStage: UpdatePipelineStage;
+  task: UpdateTask;
+}

@@ -1,0 +1,77 @@
+/**
+ * pgcrm for TypeScript: typed repositories and services over PostgreSQL. They hold no rule that the database does not.
+ *
+ * ```ts
+ * import { createPool, createServices, ValidationError } from "pgcrm";
+ *
+ * const pool = createPool({ connectionString: process.env.SERVER_DATABASE_URL });
+ * const { companies, contacts } = createServices(pool);
+ *
+ * const acme = await companies.createCompany({ name: "Acme" }, "ada");
+ * try {
+ *   await contacts.createContact({ firstName: " ", lastName: "Byron", emails: ["x"], companyId: acme.id }, "ada");
+ * } catch (error) {
+ *   if (error instanceof ValidationError) console.log(error.fields);
+ *   // { firstName: ["must not be blank"], emails: ['"x" is not an email address'] }
+ * }
+ * await pool.end();
+ * ```
+ *
+ * @module
+ */
+
+export {
+  ConflictError,
+  ConstraintViolationError,
+  CrmError,
+  type Current,
+  DatabaseError,
+  type ErrorCode,
+  type Fields,
+  ForbiddenError,
+  NotFoundError,
+  ValidationError,
+} from "./errors.ts";
+export type * from "./generated/rows.ts";
+export { createPool, inTransaction, type PoolConfig, type Role, type Session } from "./pool.ts";
+export type {
+  AttachableName,
+  FindWithAttachments,
+  WithAttachments,
+} from "./repositories/attachments.ts";
+export type { AuditCursor, AuditLogRepository } from "./repositories/auditLogs.ts";
+export type { CreateDealTask, CreateDealWithTasks } from "./repositories/dealWithTasks.ts";
+export type { Filters } from "./repositories/filters.ts";
+export type { Pagination } from "./repositories/pagination.ts";
+export {
+  type AttachableRepository,
+  createRepositories,
+  type Repositories,
+  type RepositoriesOptions,
+} from "./repositories/repositories.ts";
+export {
+  createRepository,
+  type Repository,
+  type RepositoryOf,
+  type RepositoryOptions,
+} from "./repositories/repository.ts";
+export { type CustomFieldRule, customFieldsSchema } from "./customFields.ts";
+export {
+  createSchemas,
+  type EntityName,
+  type InputSchema,
+  parse,
+  updateSchemas,
+  userIdSchema,
+} from "./schemas.ts";
+export { type AuditService, createAuditService } from "./services/auditService.ts";
+export { type CompanyService, createCompanyService } from "./services/companyService.ts";
+export { type ContactService, createContactService } from "./services/contactService.ts";
+export {
+  createCustomFieldService,
+  type CustomFieldService,
+} from "./services/customFieldService.ts";
+export { createDealService, type DealService } from "./services/dealService.ts";
+export { createNoteService, type NoteService } from "./services/noteService.ts";
+export { createServices, type Services } from "./services/services.ts";
+export { createTaskService, type TaskService } from "./services/taskService.ts";

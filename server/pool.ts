@@ -1,0 +1,121 @@
+import pg from "pg";
+import { z } from "zod";
+
+import { fromPgError } from "./errors.ts";
+import { constraints } from "./generated/constraints.ts";
+import { hasCode } from "./problem.ts";
+import { retry } from "./retry.ts";
+import { parse, userIdSchema } from "./schemas.ts";
+
+/** The roles that work is done in; each may do what the ones before it may. */
+export type Role = "crm_reader" | "crm_member" | "crm_admin";
+
+/** Who does something, and with which rights. */
+export interface Session {
+  readonly role: Role;
+  /** The name that the journal will hold. */
+  readonly userId: string;
+  /** What the change comes through; `api` if not given. */
+  readonly source?: "api" | "import";
+}
+
+export interface PoolConfig {
+  /** A `postgres://` URL with the login of `crm_server`. */
+  readonly connectionString: string;
+  /** The most connections that are open at once; 10 if not given. */
+  readonly max?: number;
+  /** How often a connection is tried while the server does not answer; 8 if not given, over some 10 seconds. */
+  readonly connectAttempts?: number;
+}
+
+type ConnectCallback = Parameters<typeof pg.Pool.prototype.connect>[0];
+
+/** Errors that a server which is starting, restarting or full gives; the next attempt may get through. */
+const unavailable = ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "57P03", "53300"];
+
+/**
+ * Makes a pool of connections that waits for a server which is not there yet.
+ *
+ * A connection that breaks while idle is dropped, and the next query opens another. The pool is the caller's to end.
+ */
+export function createPool(config: PoolConfig): pg.Pool {
+  const { connectionString, max = 10, connectAttempts = 8 } = config;
+  const pool = new RetryingPool(connectAttempts, { connectionString, max });
+  pool.on("error", () => undefined);
+  return pool;
+}
+
+/**
+ * Runs a function in one transaction: all of it, or nothing.
+ *
+ * Repositories that are given the client take part, with the role of the session. A deadlock is not tried again here,
+ * because the function may have done more than ask the database.
+ *
+ * @param pool logs in as `crm_server`.
+ * @param session who it is done for.
+ * @param work what to do with the connection; it must not be used afterwards.
+ * @throws {ValidationError} where the user id is not one; an error of `server/errors.ts` where the database refuses; and
+ * whatever else `work` throws.
+ */
+export async function inTransaction<Result>(
+  pool: pg.Pool,
+  session: Session,
+  work: (client: pg.PoolClient) => Promise<Result>,
+): Promise<Result> {
+  const userId = parseUserId(session.userId);
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query("begin");
+    await client.query(
+      `select set_config('role', $1, true),
+              set_config('crm.user_id', $2, true),
+              set_config('crm.source', $3, true)`,
+      [session.role, userId, session.source ?? "api"],
+    );
+    const result = await work(client);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((rollbackError: unknown) => {
+      broken = rollbackError as Error;
+    });
+    throw error instanceof pg.DatabaseError ? fromPgError(error, constraints) : error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/**
+ * Reads the id of a user.
+ *
+ * @throws {ValidationError} where it is blank, too long, or one of a database session.
+ */
+export function parseUserId(userId: unknown): string {
+  return parse(writer, { userId }).userId;
+}
+
+const writer = z.object({ userId: userIdSchema });
+
+class RetryingPool extends pg.Pool {
+  readonly #attempts: number;
+
+  constructor(attempts: number, config: pg.PoolConfig) {
+    super(config);
+    this.#attempts = attempts;
+  }
+
+  override connect(): Promise<pg.PoolClient>;
+  override connect(callback: ConnectCallback): void;
+  override connect(callback?: ConnectCallback): Promise<pg.PoolClient> | undefined {
+    if (callback !== undefined) {
+      super.connect(callback);
+      return undefined;
+    }
+    return retry(() => super.connect(), {
+      attempts: this.#attempts,
+      pause: 150,
+      isWorthwhile: (error) => hasCode(error, ...unavailable),
+    });
+  }
+}

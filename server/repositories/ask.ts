@@ -1,0 +1,96 @@
+import type pg from "pg";
+
+import { type CrmError, ConflictError, fromPgError } from "../errors.ts";
+import { constraints } from "../generated/constraints.ts";
+import { createWithPgClient } from "../graphql/adaptor.ts";
+import type { Role } from "../pool.ts";
+import { retry } from "../retry.ts";
+import type { Statement } from "./sql.ts";
+
+/**
+ * Asks one statement whose rows have one column, `row`, that holds JSON as text.
+ *
+ * @param statement what to ask.
+ * @param userId who changes something; undefined for a question.
+ * @param client a connection inside a transaction, to take part in it.
+ * @throws an error of `server/errors.ts`.
+ */
+export type Ask = <Row>(
+  statement: Statement,
+  userId: string | undefined,
+  client: pg.ClientBase | undefined,
+) => Promise<Row[]>;
+
+/**
+ * The row of a statement that cannot have none.
+ *
+ * @throws {TypeError} if it has none after all.
+ */
+export function onlyRow<Row>([row]: Row[]): Row {
+  if (row === undefined) throw new TypeError("The statement gave no row.");
+  return row;
+}
+
+/**
+ * Makes the way from a repository to the database.
+ *
+ * A statement by itself is a transaction and one round trip. A deadlock or a failed serialization undoes it whole, so it is tried
+ * again, five times in all. Inside a caller's transaction a role that is set already stays, so that a session cannot get more rights
+ * than it was given; without one, the rest of the transaction has the repository's.
+ */
+export function createAsk(pool: pg.Pool, role: Role): Ask {
+  const withPgClient = createWithPgClient(pool);
+
+  async function askAlone({ text, values }: Statement, userId: string | undefined) {
+    const settings = { role, "crm.user_id": userId ?? "", "crm.source": "api" };
+    return retry(
+      () =>
+        withPgClient(settings, (client) =>
+          client.query<{ row: string }>({ text, values: [...values] }),
+        ).catch(rethrow),
+      {
+        attempts: 5,
+        pause: 20,
+        isWorthwhile: (error) => error instanceof ConflictError && error.current === undefined,
+      },
+    );
+  }
+
+  async function askWithin(
+    client: pg.ClientBase,
+    { text, values }: Statement,
+    userId: string | undefined,
+  ) {
+    if (client.getTransactionStatus() === "I") {
+      throw new TypeError("A client given to a repository must be inside a transaction.");
+    }
+    try {
+      await client.query(joinTransaction, [role, userId]);
+      return await client.query<{ row: string }>(text, [...values]);
+    } catch (error) {
+      return rethrow(error);
+    }
+  }
+
+  return async <Row>(statement: Statement, userId?: string, client?: pg.ClientBase) => {
+    const { rows } = await (client === undefined
+      ? askAlone(statement, userId)
+      : askWithin(client, statement, userId));
+    return rows.map(({ row }) => JSON.parse(row) as Row);
+  };
+}
+
+const joinTransaction = `
+  select set_config(
+           'role', case current_setting('role') when 'none' then $1 else current_setting('role') end, true
+         ),
+         set_config('crm.user_id', coalesce($2, current_setting('crm.user_id', true), ''), true),
+         set_config('crm.source', coalesce(nullif(current_setting('crm.source', true), ''), 'api'), true)`;
+
+function rethrow(error: unknown): never {
+  throw typed(error);
+}
+
+function typed(error: unknown): CrmError {
+  return fromPgError(error instanceof Error ? error : new Error(String(error)), constraints);
+}

@@ -1,0 +1,61 @@
+import { type Fields, sentence, ValidationError } from "../errors.ts";
+import { formFaults } from "../forms.ts";
+import type { Column, Table } from "../tables.ts";
+import { columnOf, identifier } from "./sql.ts";
+
+/**
+ * Which rows are asked for: each field is equal to a value, null, or one of several values. Lists and objects contain what is
+ * given: `{ emails: ["ada@example.org"] }`, `{ customFields: { industry: "Energy" } }`.
+ */
+export type Filters<Row> = {
+  readonly [Field in keyof Row]?: Row[Field] extends readonly unknown[]
+    ? Row[Field]
+    : Row[Field] extends object | null
+      ? Partial<Row[Field]> | null
+      : Row[Field] | readonly Row[Field][];
+};
+
+/**
+ * Makes the conditions of filters, all of which a row has to meet.
+ *
+ * @param table the table, called `t` in the statement.
+ * @param filters by field.
+ * @param values the parameters of the statement so far; those of the conditions are added.
+ * @throws {ValidationError} where a field is unknown, or a value has not the form of its column's type.
+ */
+export function makeConditions(table: Table, filters: object, values: unknown[]): string[] {
+  const faults = new Map<string, string[]>();
+  const conditions: string[] = [];
+  for (const [field, value] of Object.entries(filters)) {
+    const column = columnOf(table, field);
+    const found =
+      column === undefined ? ["is not a field to filter by"] : filterFaults(column, value);
+    if (column === undefined || found.length > 0) faults.set(field, found);
+    else conditions.push(makeCondition(column, value, values));
+  }
+  if (faults.size > 0) {
+    const fields: Fields = Object.fromEntries(faults);
+    throw new ValidationError(sentence(fields, "The filter is wrong"), fields);
+  }
+  return conditions;
+}
+
+function makeCondition(column: Column, value: unknown, values: unknown[]): string {
+  const sql = `t.${identifier(column.name)}`;
+  if (value === null) return `${sql} is null`;
+  const { type } = column;
+  values.push(type === "jsonb" ? JSON.stringify(value) : value);
+  const parameter = `$${values.length}::${type}`;
+  if (type === "jsonb" || type === "text[]") return `${sql} @> ${parameter}`;
+  return Array.isArray(value) ? `${sql} = any (${parameter}[])` : `${sql} = ${parameter}`;
+}
+
+function filterFaults({ type }: Column, value: unknown): string[] {
+  if (value === undefined) return ["must have a value; null asks for rows without one"];
+  if (value === null) return [];
+  const isChoice = Array.isArray(value) && type !== "text[]" && type !== "jsonb";
+  const faults = (isChoice ? (value as unknown[]) : [value]).flatMap((element) =>
+    element == null ? ["must not hold null"] : formFaults(type, element),
+  );
+  return [...new Set(faults)];
+}

@@ -1,0 +1,68 @@
+import type pg from "pg";
+
+import type { Rows } from "../generated/rows.ts";
+import type { Role } from "../pool.ts";
+import {
+  type AttachableName,
+  createFindWithAttachments,
+  type FindWithAttachments,
+} from "./attachments.ts";
+import { type AuditLogRepository, createAuditLogRepository } from "./auditLogs.ts";
+import { createCreateDealWithTasks, type CreateDealWithTasks } from "./dealWithTasks.ts";
+import { createRepository, type RepositoryOf } from "./repository.ts";
+
+/** A repository whose rows can be read together with their tasks and notes, in one statement. */
+export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
+  /** The row with its tasks and notes, or null if there is none. */
+  findWithAttachments: FindWithAttachments<Rows[Entity]>;
+};
+
+/** One repository for each table. */
+export interface Repositories {
+  readonly contacts: AttachableRepository<"contact">;
+  readonly companies: AttachableRepository<"company">;
+  readonly deals: AttachableRepository<"deal"> & { createWithTasks: CreateDealWithTasks };
+  readonly tasks: RepositoryOf<"task">;
+  readonly notes: RepositoryOf<"note">;
+  readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition">;
+  readonly pipelineStages: RepositoryOf<"pipelineStage">;
+  readonly auditLogs: AuditLogRepository;
+}
+
+export interface RepositoriesOptions {
+  /**
+   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages and the journal need
+   * `crm_admin`, so the application decides whom it lets reach those.
+   */
+  readonly role?: Role;
+}
+
+/**
+ * Makes all repositories over one pool.
+ *
+ * @param pool logs in as `crm_server`; see `createPool`.
+ */
+export function createRepositories(
+  pool: pg.Pool,
+  { role }: RepositoriesOptions = {},
+): Repositories {
+  const member = role ?? "crm_member";
+  const admin = role ?? "crm_admin";
+  const attachable = <Entity extends AttachableName>(entity: Entity) => ({
+    ...createRepository(pool, entity, { role: member }),
+    findWithAttachments: createFindWithAttachments(pool, entity, member),
+  });
+  return {
+    contacts: attachable("contact"),
+    companies: attachable("company"),
+    deals: {
+      ...attachable("deal"),
+      createWithTasks: createCreateDealWithTasks(pool, member),
+    },
+    tasks: createRepository(pool, "task", { role: member }),
+    notes: createRepository(pool, "note", { role: member }),
+    customFieldDefinitions: createRepository(pool, "customFieldDefinition", { role: admin }),
+    pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
+    auditLogs: createAuditLogRepository(pool, admin),
+  };
+}

@@ -1,0 +1,136 @@
+import { blankCharacters } from "./generated/tables.ts";
+import type { Check } from "./tables.ts";
+
+/** The values of a row that are given, by field. */
+export type Given = Readonly<Record<string, unknown>>;
+
+const blank = new RegExp(`^[${blankCharacters}]*$`, "u");
+
+/**
+ * The messages of a check that a value breaks, as the database words them; none where it holds.
+ *
+ * @param check the rule.
+ * @param value a value in the form of its column; as in the database, null keeps every rule.
+ */
+export function checkFaults(check: Check, value: unknown): string[] {
+  if (value === null) return [];
+  const whole = (holds: boolean) => (holds ? [] : [fill(check.message, quote(value))]);
+  const text = value as string;
+  const list = value as readonly (string | null)[];
+  const each = (holds: (element: string) => boolean) =>
+    list
+      .filter((element) => element !== null && !holds(element))
+      .map((element) => fill(check.message, quote(element)));
+  const members = (holds: (key: string, member: unknown) => boolean) =>
+    Object.entries(isObject(value) ? value : {})
+      .filter(([key, member]) => member !== undefined && !holds(key, member))
+      .map(([key]) => fill(check.message, quote(key)));
+
+  switch (check.rule) {
+    case "notBlank":
+      return whole(!isBlank(text));
+    case "maxLength":
+      return whole(countCharacters(text) <= check.limit);
+    case "pattern":
+      return whole(new RegExp(check.pattern, "u").test(text));
+    case "oneOf":
+      return whole(check.values.includes(text));
+    case "range":
+      return whole(Number(value) >= check.least && Number(value) <= (check.most ?? Infinity));
+    case "days":
+      return []; // no other day has the form of one
+    case "decimals": {
+      const plain = plainDecimal(value as string | number);
+      const fraction = plain.split(".")[1] ?? "";
+      return fraction.replace(/0+$/, "").length <= check.limit ? [] : [fill(check.message, plain)];
+    }
+    case "below": {
+      const [integer = ""] = plainDecimal(value as string | number)
+        .replace("-", "")
+        .split(".");
+      return whole(BigInt(integer) < BigInt(check.limit));
+    }
+    case "list":
+      return list.includes(null) || list.length < check.least || list.length > check.most
+        ? [fill(check.message, undefined)]
+        : [];
+    case "elementsNotBlank":
+      return each((element) => !isBlank(element));
+    case "elementsMaxLength":
+      return each((element) => countCharacters(element) <= check.limit);
+    case "elementsPattern": {
+      const pattern = new RegExp(check.pattern);
+      return each((element) => pattern.test(element));
+    }
+    case "elementsDistinct": {
+      const distinct = new Set(list.filter((element) => element !== null));
+      return distinct.size === list.length ? [] : [fill(check.message, undefined)];
+    }
+    case "object":
+      return whole(isObject(value));
+    case "keys":
+      return members((key) => check.keys.includes(key));
+    case "membersText":
+      return members((_key, member) => typeof member === "string");
+    case "membersMaxLength":
+      return members(
+        (_key, member) => typeof member !== "string" || countCharacters(member) <= check.limit,
+      );
+    case "presentFor":
+      return []; // about two fields: see breaksPresence
+  }
+}
+
+/**
+ * Whether a row breaks a rule of presence.
+ *
+ * @param row what is known of it; where that is only half of what the rule is about, the verdict is left to the database.
+ */
+export function breaksPresence(check: Check & { rule: "presentFor" }, row: Given): boolean {
+  const other = row[check.other];
+  const value = row[check.field];
+  if (typeof other !== "string" || value === undefined) return false;
+  return (other === check.value) !== (value !== null);
+}
+
+/** Whether a text shows nothing, as `crm_private.is_blank` has it. */
+export function isBlank(text: string): boolean {
+  return blank.test(text);
+}
+
+/** The number of characters as PostgreSQL counts them: code points. */
+export function countCharacters(text: string): number {
+  const pairs = text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
+  return text.length - pairs;
+}
+
+/** Whether a value is an object and no list. */
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A decimal number without an exponent, as PostgreSQL prints it: `1.50e1` is `15.0`. */
+export function plainDecimal(number: string | number): string {
+  const [, sign = "", integer = "", fraction = "", exponent = "0"] =
+    /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(String(number)) ?? [];
+  const digits = integer + fraction;
+  const point = integer.length + Number(exponent);
+  const padded = digits.padEnd(point, "0").padStart(digits.length - Math.min(point, 0), "0");
+  const whole = padded.slice(0, Math.max(point, 0)).replace(/^0+/, "") || "0";
+  const rest = padded.slice(Math.max(point, 0));
+  const isNegative = sign === "-" && /[1-9]/.test(digits);
+  return `${isNegative ? "-" : ""}${whole}${rest === "" ? "" : `.${rest}`}`;
+}
+
+/** What a message quotes: the value as JSON. */
+function quote(value: unknown): string {
+  return JSON.stringify(value);
+}
+
+/** The message with the quoted value, as `crm_private.fault_message` fills it in. */
+function fill(template: string, quoted: string | undefined): string {
+  if (quoted === undefined) return template.replaceAll("%s", "").trimStart();
+  const characters = Array.from(quoted);
+  const shown = characters.length > 80 ? `${characters.slice(0, 77).join("")}...` : quoted;
+  return template.replaceAll("%s", () => shown);
+}

@@ -1,0 +1,39 @@
+import type pg from "pg";
+
+import { createRepositories, type RepositoriesOptions } from "../repositories/repositories.ts";
+import { type AuditService, createAuditService } from "./auditService.ts";
+import { type CompanyService, createCompanyService } from "./companyService.ts";
+import { type ContactService, createContactService } from "./contactService.ts";
+import { createCustomFieldService, type CustomFieldService } from "./customFieldService.ts";
+import { createDealService, type DealService } from "./dealService.ts";
+import { createNoteService, type NoteService } from "./noteService.ts";
+import { createTaskService, type TaskService } from "./taskService.ts";
+
+/** All services. */
+export interface Services {
+  readonly contacts: ContactService;
+  readonly companies: CompanyService;
+  readonly deals: DealService;
+  readonly tasks: TaskService;
+  readonly notes: NoteService;
+  readonly customFields: CustomFieldService;
+  readonly audit: AuditService;
+}
+
+/**
+ * Makes all services over one pool.
+ *
+ * @param pool logs in as `crm_server`; see `createPool`.
+ */
+export function createServices(pool: pg.Pool, options: RepositoriesOptions = {}): Services {
+  const repositories = createRepositories(pool, options);
+  return {
+    contacts: createContactService(repositories),
+    companies: createCompanyService(repositories),
+    deals: createDealService(repositories),
+    tasks: createTaskService(repositories),
+    notes: createNoteService(repositories),
+    customFields: createCustomFieldService(repositories),
+    audit: createAuditService(repositories),
+  };
+}
