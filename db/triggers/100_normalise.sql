@@ -66,8 +66,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  new.probability := (
-    select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage
+  -- Where there is no such stage, the stage is at fault and not the probability.
+  new.probability := coalesce(
+    (select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage), 0
   );
   return new;
 end

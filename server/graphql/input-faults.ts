@@ -37,6 +37,9 @@ const builtIn: Record<string, string> = {
   String: "must be text",
 };
 
+/** Messages by field. A client's field may be called like a member of every object. */
+type Faults = Map<string, string[]>;
+
 /**
  * All faults of the variables of a request, each under the name of the field that the client sent.
  */
@@ -46,23 +49,23 @@ export function variableFaults(
   operationName: string | null | undefined,
   values: Readonly<Record<string, unknown>>,
 ): Fields {
-  const fields: Fields = {};
+  const faults: Faults = new Map();
   const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
   for (const { variable: node, type: typeNode, defaultValue } of definitions) {
     const name = node.name.value;
     const type = typeFromAST(schema, typeNode);
     if (!isInputType(type)) continue;
     const value = values[name];
-    const report = reporter(fields, type, name);
+    const report = reporter(faults, type, name);
     if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], report);
     findUnstorable(value, [], report);
   }
-  return fields;
+  return Object.fromEntries(faults);
 }
 
 /** All faults of the values that are written in a document itself. */
 export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fields {
-  const fields: Fields = {};
+  const faults: Faults = new Map();
   const typeInfo = new TypeInfo(schema);
   visit(
     document,
@@ -71,13 +74,13 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
         const type = typeInfo.getArgument()?.type;
         if (type === undefined) return;
         const value = literal(node.value);
-        const report = reporter(fields, type, node.name.value);
+        const report = reporter(faults, type, node.name.value);
         findFaults(type, value, [], report);
         findUnstorable(value, [], report);
       },
     }),
   );
-  return fields;
+  return Object.fromEntries(faults);
 }
 
 /**
@@ -165,7 +168,7 @@ function expectation(type: GraphQLScalarType | GraphQLEnumType): string {
  * or argument that holds an object is left out, and within the input of a mutation the entity that
  * wraps the fields.
  */
-function reporter(fields: Fields, type: GraphQLInputType, name: string): Report {
+function reporter(faults: Faults, type: GraphQLInputType, name: string): Report {
   const root = getNamedType(type);
   const members = isInputObjectType(root) ? root.getFields() : {};
   const wraps = (head: string | undefined) =>
@@ -178,7 +181,7 @@ function reporter(fields: Fields, type: GraphQLInputType, name: string): Report 
   return (path, message) => {
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
     const field = inner.length === 0 ? name : inner.join(".");
-    (fields[field] ??= []).push(message);
+    faults.set(field, [...(faults.get(field) ?? []), message]);
   };
 }
 

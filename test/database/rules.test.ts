@@ -183,6 +183,18 @@ describe("deals", () => {
       expect(rows).toEqual([{ probability: 75 }]);
     }));
 
+  test("a new deal without a probability is at fault for its stage alone", () =>
+    withRollback(async (client) => {
+      await createCompany(client);
+      const insert = "insert into crm.deals (title, company_id, value, stage)";
+      expect(
+        await refusal(client, `${insert} select 'Engine', id, 1, 'won' from crm.companies`),
+      ).toMatchObject({ code: "23503", constraint: "deals_stage_exists" });
+      expect(
+        (await refusal(client, `${insert} select 'Engine', id, 1, null from crm.companies`)).fields,
+      ).toEqual({ stage: ["is required"] });
+    }));
+
   test("a stage that does not exist is refused, a renamed one renames its deals", () =>
     withRollback(async (client) => {
       await createCompany(client);

@@ -27,6 +27,17 @@ describe("variables", () => {
     });
   });
 
+  test("with unknown fields are refused, whatever these are called", async () => {
+    for (const name of ["size", "toString", "constructor", "__proto__"]) {
+      const input: unknown = JSON.parse(
+        `{"deal": ${JSON.stringify(deal).replace("{", `{"${name}": 1, `)}}`,
+      );
+      expect(Object.entries((await faults(createDeal, { input })) ?? {})).toEqual([
+        [name, ["is not a field that can be given here"]],
+      ]);
+    }
+  });
+
   test("that are absent, or lack the entity itself, are named", async () => {
     expect(await faults(createDeal)).toEqual({ input: ["is required"] });
     expect(await faults(createDeal, { input: {} })).toEqual({ deal: ["is required"] });

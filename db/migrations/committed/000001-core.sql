@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3aeef6645677faf08a2714bb4d1a79c7c4f78ecb
+--! Hash: sha1:4c3ddab34a2d5de399b6d8e170253e2237eaa888
 --! Message: core
 
 --! split: 010-roles.sql
@@ -2069,8 +2069,9 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  new.probability := (
-    select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage
+  -- Where there is no such stage, the stage is at fault and not the probability.
+  new.probability := coalesce(
+    (select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage), 0
   );
   return new;
 end
