@@ -5,7 +5,12 @@ import type pg from "pg";
 
 import { renderDiagram } from "./diagram.ts";
 import { replaceSection } from "./markdown.ts";
-import { renderColumnRights, renderFunctionRights, renderTableRights } from "./rights.ts";
+import {
+  renderColumnRights,
+  renderFunctionRights,
+  renderSchemaRights,
+  renderTableRights,
+} from "./rights.ts";
 import { renderForeignKeys, renderRules } from "./rules.ts";
 import { renderTriggers } from "./triggers.ts";
 
@@ -26,6 +31,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Renderer>>>> = {
     "table-rights": renderTableRights,
     "column-rights": renderColumnRights,
     "function-rights": renderFunctionRights,
+    "schema-rights": renderSchemaRights,
   },
   "docs/schema.md": {
     diagram: renderDiagram,

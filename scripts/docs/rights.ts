@@ -136,3 +136,30 @@ export async function renderFunctionRights(client: pg.ClientBase): Promise<strin
     rows.map((right) => [code(right.function), code(...right.roles)]),
   );
 }
+
+interface SchemaRight {
+  schema: string;
+  roles: string[];
+}
+
+/** The schemas whose objects a role may name. */
+export async function renderSchemaRights(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<SchemaRight>(
+    `select
+       namespace.nspname as schema,
+       array(
+         select role.name
+         from unnest($1::text[]) with ordinality as role (name, ordinal)
+         where has_schema_privilege(role.name, namespace.oid, 'usage')
+         order by role.ordinal
+       ) as roles
+     from pg_namespace as namespace
+     where namespace.nspname in ('crm', 'crm_private', 'reporting')
+     order by namespace.nspname collate "C"`,
+    [roles],
+  );
+  return table(
+    ["Schema", "Roles"],
+    rows.map((right) => [code(right.schema), code(...right.roles)]),
+  );
+}
