@@ -13,8 +13,8 @@ export type CustomFieldRule = Pick<
 
 /**
  * The schema of an object of custom fields. Takes the place of the general one:
- * `createSchemas.contact.extend({ customFields: customFieldsSchema(definitions) })`; for updates, which may leave the whole
- * object out, `customFieldsSchema(definitions).optional()`.
+ * `createSchemas.contact.extend({ customFields: customFieldsSchema(definitions) })`; for updates,
+ * which may leave the whole object out, `customFieldsSchema(definitions).optional()`.
  *
  * @param definitions those of one entity type.
  */

@@ -2,7 +2,9 @@ import { readValue, scalars } from "./graphql/scalars.ts";
 import { isObject } from "./rules.ts";
 import type { ColumnType } from "./tables.ts";
 
-/** The types that the API reads in one documented form each, whatever else PostgreSQL would take. */
+/**
+ * The types that the API reads in one documented form each, whatever else PostgreSQL would take.
+ */
 const scalarNames: Partial<Record<ColumnType, string>> = {
   bigint: "BigInt",
   date: "Date",
@@ -12,8 +14,8 @@ const scalarNames: Partial<Record<ColumnType, string>> = {
 };
 
 /**
- * What keeps a value from being one of a column's type at all, in the words of the GraphQL API. Whether a value of the type
- * is a good one is for the rules to say.
+ * What keeps a value from being one of a column's type at all, in the words of the GraphQL API.
+ * Whether a value of the type is a good one is for the rules to say.
  *
  * @param type the column's type.
  * @param value anything but null and undefined.

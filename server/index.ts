@@ -1,5 +1,6 @@
 /**
- * pgcrm for TypeScript: typed repositories and services over PostgreSQL. They hold no rule that the database does not.
+ * pgcrm for TypeScript: typed repositories and services over PostgreSQL. They hold no rule that the
+ * database does not.
  *
  * ```ts
  * import { createPool, createServices, ValidationError } from "pgcrm";
@@ -9,7 +10,8 @@
  *
  * const acme = await companies.createCompany({ name: "Acme" }, "ada");
  * try {
- *   await contacts.createContact({ firstName: " ", lastName: "Byron", emails: ["x"], companyId: acme.id }, "ada");
+ *   const ada = { firstName: " ", lastName: "Byron", emails: ["x"], companyId: acme.id };
+ *   await contacts.createContact(ada, "ada");
  * } catch (error) {
  *   if (error instanceof ValidationError) console.log(error.fields);
  *   // { firstName: ["must not be blank"], emails: ['"x" is not an email address'] }

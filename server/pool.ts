@@ -24,19 +24,26 @@ export interface PoolConfig {
   readonly connectionString: string;
   /** The most connections that are open at once; 10 if not given. */
   readonly max?: number;
-  /** How often a connection is tried while the server does not answer; 8 if not given, over some 10 seconds. */
+  /**
+   * How often a connection is tried while the server does not answer; 8 if not given, over some 10
+   * seconds.
+   */
   readonly connectAttempts?: number;
 }
 
 type ConnectCallback = Parameters<typeof pg.Pool.prototype.connect>[0];
 
-/** Errors that a server which is starting, restarting or full gives; the next attempt may get through. */
+/**
+ * Errors that a server which is starting, restarting or full gives; the next attempt may get
+ * through.
+ */
 const unavailable = ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "57P03", "53300"];
 
 /**
  * Makes a pool of connections that waits for a server which is not there yet.
  *
- * A connection that breaks while idle is dropped, and the next query opens another. The pool is the caller's to end.
+ * A connection that breaks while idle is dropped, and the next query opens another. The pool is the
+ * caller's to end.
  */
 export function createPool(config: PoolConfig): pg.Pool {
   const { connectionString, max = 10, connectAttempts = 8 } = config;
@@ -48,14 +55,14 @@ export function createPool(config: PoolConfig): pg.Pool {
 /**
  * Runs a function in one transaction: all of it, or nothing.
  *
- * Repositories that are given the client take part, with the role of the session. A deadlock is not tried again here,
- * because the function may have done more than ask the database.
+ * Repositories that are given the client take part, with the role of the session. A deadlock is not
+ * tried again here, because the function may have done more than ask the database.
  *
  * @param pool logs in as `crm_server`.
  * @param session who it is done for.
  * @param work what to do with the connection; it must not be used afterwards.
- * @throws {ValidationError} where the user id is not one; an error of `server/errors.ts` where the database refuses; and
- * whatever else `work` throws.
+ * @throws {ValidationError} where the user id is not one; an error of `server/errors.ts` where the
+ *   database refuses; and whatever else `work` throws.
  */
 export async function inTransaction<Result>(
   pool: pg.Pool,

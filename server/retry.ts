@@ -11,7 +11,8 @@ export interface RetryOptions {
 }
 
 /**
- * Does something that may fail for a moment. Pauses are random, so that two that got in each other's way do not meet again.
+ * Does something that may fail for a moment. Pauses are random, so that two that got in each
+ * other's way do not meet again.
  *
  * @param work what to do; it must leave nothing behind when it fails.
  * @throws what the last attempt threw.

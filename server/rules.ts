@@ -84,7 +84,8 @@ export function checkFaults(check: Check, value: unknown): string[] {
 /**
  * Whether a row breaks a rule of presence.
  *
- * @param row what is known of it; where that is only half of what the rule is about, the verdict is left to the database.
+ * @param row what is known of it; where that is only half of what the rule is about, the verdict is
+ *   left to the database.
  */
 export function breaksPresence(check: Check & { rule: "presentFor" }, row: Given): boolean {
   const other = row[check.other];

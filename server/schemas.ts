@@ -28,7 +28,10 @@ interface Options {
   rules: boolean;
 }
 
-/** What a client may say of a new row, by entity. The verdict is that of the database, but for what other rows decide. */
+/**
+ * What a client may say of a new row, by entity. The verdict is that of the database, but for what
+ * other rows decide.
+ */
 export const createSchemas = makeSchemas<Creates>({ operation: "create", rules: true });
 
 /** What a client may change of a row, by entity. */
@@ -40,7 +43,10 @@ export const createForms = makeSchemas<Creates>({ operation: "create", rules: fa
 /** As {@link createForms}, for changes. */
 export const updateForms = makeSchemas<Updates>({ operation: "update", rules: false });
 
-/** Who writes: the name that the journal will hold. Names that begin with `db:` are those of database sessions. */
+/**
+ * Who writes: the name that the journal will hold. Names that begin with `db:` are those of
+ * database sessions.
+ */
 export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
   const faults = value == null ? ["is required"] : formFaults("text", value);
   if (faults.length === 0) {

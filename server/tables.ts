@@ -38,7 +38,10 @@ export type ColumnType =
   | "timestamp with time zone"
   | "uuid";
 
-/** A check constraint: which field it is about, what it asks, and what a client reads where it is broken. */
+/**
+ * A check constraint: which field it is about, what it asks, and what a client reads where it is
+ * broken.
+ */
 export type Check = Rule & {
   readonly constraint: string;
   readonly field: string;

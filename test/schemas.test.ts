@@ -105,7 +105,7 @@ describe.each(entities)("%s", (entity) => {
 });
 
 test(
-  "custom fields are refused by the schema of their definitions exactly where the database refuses them",
+  "custom fields are refused by their schema exactly where the database refuses them",
   async () => {
     const enumValues = ["", "a", "O'Neill", '"', "é", "\u{1f600}"].map((value) => `${value}!`);
     const many = Array.from({ length: 22 }, (_, index) => `v${index}`);
@@ -192,7 +192,10 @@ async function attempt(write: (client: pg.PoolClient) => Promise<unknown>): Prom
   return fields;
 }
 
-/** Where an input has the form that the database reads, both verdicts are the same, field by field and word for word. */
+/**
+ * Where an input has the form that the database reads, both verdicts are the same, field by field
+ * and word for word.
+ */
 function compare(input: Input, schema: z.ZodType, form: z.ZodType, stored: Fields): void {
   const found = faultsOf(schema, input);
   const unreadable = Object.entries(faultsOf(form, input));

@@ -2,8 +2,9 @@ import type { Constraints } from "../../server/errors.ts";
 import type { TableModel } from "./model.ts";
 
 /**
- * Prints `constraints.ts`: what is said where PostgreSQL itself, and not the trigger that validates,
- * finds a constraint broken. The faulty value is not known then, so the message does without.
+ * Prints `constraints.ts`: what is said where PostgreSQL itself, and not the trigger that
+ * validates, finds a constraint broken. The faulty value is not known then, so the message does
+ * without.
  */
 export function printConstraints(models: TableModel[]): string {
   const constraints: Constraints = {};

@@ -4,7 +4,10 @@ import { camelCase } from "../../server/errors.ts";
 import type { Rule } from "../../server/tables.ts";
 import { evaluate, type CatalogRule } from "./catalog.ts";
 
-/** How one rule is written in a check constraint, as PostgreSQL prints it, and what it is in TypeScript. */
+/**
+ * How one rule is written in a check constraint, as PostgreSQL prints it, and what it is in
+ * TypeScript.
+ */
 interface Form {
   readonly pattern: RegExp;
   readonly read: (parts: string[], client: pg.ClientBase) => Rule | Promise<Rule>;
@@ -60,7 +63,7 @@ const forms: Form[] = [
     limit: Number(limit),
   })),
   form(
-    String.raw`NOT jsonb_path_exists\(to_jsonb\(\w+\), '\$\[\*\]\?\(!\(@ like_regex "(.*)"\)\)'::jsonpath\)`,
+    jsonPath(String.raw`to_jsonb\(\w+\)`, String.raw`\$\[\*\]\?\(!\(@ like_regex "(.*)"\)\)`),
     ([pattern]) => ({
       rule: "elementsPattern",
       pattern: JSON.parse(`"${unquote(pattern)}"`) as string,
@@ -71,12 +74,11 @@ const forms: Form[] = [
     rule: "keys",
     keys: (await evaluate(client, keys)) as string[],
   })),
+  form(jsonPath(String.raw`\w+`, String.raw`\$\.\*\?\(@\.type\(\) != "string"\)`), () => ({
+    rule: "membersText",
+  })),
   form(
-    String.raw`NOT jsonb_path_exists\(\w+, '(?:strict )?\$\.\*\?\(@\.type\(\) != "string"\)'::jsonpath\)`,
-    () => ({ rule: "membersText" }),
-  ),
-  form(
-    `NOT jsonb_path_exists\\(\\w+, '(?:strict )?\\$\\.\\*\\?\\(@ like_regex "\\^\\.\\{${numbers}\\}\\." flag "s"\\)'::jsonpath\\)`,
+    jsonPath(String.raw`\w+`, String.raw`\$\.\*\?\(@ like_regex "\^\.\{(\d+)\}\." flag "s"\)`),
     ([limit]) => ({ rule: "membersMaxLength", limit: Number(limit) }),
   ),
   form(String.raw`\((\w+) = '(\w+)'::text\) = \(\w+ IS NOT NULL\)`, ([other = "", value = ""]) => ({
@@ -107,6 +109,11 @@ export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promis
 function withoutShortcut(condition: string): string {
   const rule = /^\s*CASE\s+WHEN .* THEN (.*?)\s+ELSE NULL::boolean\s+END$/s.exec(condition)?.[1];
   return (rule ?? condition).replace(/^\((.*)\)$/s, "$1");
+}
+
+/** The pattern of a check that nothing in a JSON value matches a path. */
+function jsonPath(value: string, path: string): string {
+  return String.raw`NOT jsonb_path_exists\(${value}, '(?:strict )?${path}'::jsonpath\)`;
 }
 
 function form(pattern: string, read: Form["read"]): Form {

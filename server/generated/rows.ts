@@ -1,13 +1,16 @@
 // Generated from the catalog by npm run generate.
 
-/** A value that JSON can carry. */
+/**
+ * A value that JSON can carry. Numbers are those of JavaScript: of longer ones the last digits are
+ * lost.
+ */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
 /*
- * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The specification
- * has Date, which would lose the microseconds that tell two updates apart. Days are "2026-01-31".
- * Exact decimals are texts too: "12.50".
+ * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
+ * specification has Date, which would lose the microseconds that tell two updates apart. Days are
+ * "2026-01-31". Exact decimals are texts too: "12.50".
  */
 
 /**

@@ -11,7 +11,9 @@ import type { Statement } from "./sql.ts";
  * Asks one statement whose rows have one column, `row`, that holds JSON as text.
  *
  * @param statement what to ask.
- * @param userId who changes something; undefined for a question.
+ * @param userId who changes something; undefined for a question, which is asked in the name of the
+ *   caller's transaction or, alone, of the server: what a role may read does not depend on the
+ *   user.
  * @param client a connection inside a transaction, to take part in it.
  * @throws an error of `server/errors.ts`.
  */
@@ -34,9 +36,10 @@ export function onlyRow<Row>([row]: Row[]): Row {
 /**
  * Makes the way from a repository to the database.
  *
- * A statement by itself is a transaction and one round trip. A deadlock or a failed serialization undoes it whole, so it is tried
- * again, five times in all. Inside a caller's transaction a role that is set already stays, so that a session cannot get more rights
- * than it was given; without one, the rest of the transaction has the repository's.
+ * A statement by itself is a transaction and one round trip. A deadlock or a failed serialization
+ * undoes it whole, so it is tried again, five times in all. Inside a caller's transaction a role
+ * that is set already stays, so that a session cannot get more rights than it was given; without
+ * one, the rest of the transaction has the repository's.
  */
 export function createAsk(pool: pg.Pool, role: Role): Ask {
   const withPgClient = createWithPgClient(pool);
@@ -81,11 +84,11 @@ export function createAsk(pool: pg.Pool, role: Role): Ask {
 }
 
 const joinTransaction = `
-  select set_config(
-           'role', case current_setting('role') when 'none' then $1 else current_setting('role') end, true
-         ),
+  select set_config('role', coalesce(nullif(current_setting('role'), 'none'), $1), true),
          set_config('crm.user_id', coalesce($2, current_setting('crm.user_id', true), ''), true),
-         set_config('crm.source', coalesce(nullif(current_setting('crm.source', true), ''), 'api'), true)`;
+         set_config(
+           'crm.source', coalesce(nullif(current_setting('crm.source', true), ''), 'api'), true
+         )`;
 
 function rethrow(error: unknown): never {
   throw typed(error);

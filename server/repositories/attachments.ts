@@ -28,7 +28,10 @@ export function createFindWithAttachments<Entity extends AttachableName>(
   const ask = createAsk(pool, role);
   const table = tables[entity];
   const attached = (kind: "task" | "note") => `(
-    select coalesce(json_agg(${rowJson(tables[kind], "attached")} order by attached.created_at, attached.id), '[]')
+    select coalesce(
+      json_agg(${rowJson(tables[kind], "attached")} order by attached.created_at, attached.id),
+      '[]'
+    )
     from ${tables[kind].name} as attached
     where attached.${entity}_id = t.id
   )`;

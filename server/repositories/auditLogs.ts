@@ -16,7 +16,8 @@ export interface AuditLogRepository {
   /**
    * The entries that meet all filters, in chronological order.
    *
-   * @param pagination which part; without it all of them, and a `ValidationError` if they are more than 1000.
+   * @param pagination which part; without it all of them, and a `ValidationError` if they are more
+   *   than 1000.
    */
   findAll(
     filters?: Filters<AuditLog>,

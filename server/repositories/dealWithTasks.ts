@@ -13,7 +13,8 @@ export type CreateDealTask = Omit<CreateTask, "entityType" | "entityId">;
 /**
  * Creates a deal and its tasks in one statement, all or nothing.
  *
- * @throws as `Repository.create`; a fault of a task that only the database finds is named by its field alone.
+ * @throws as `Repository.create`; a fault of a task that only the database finds is named by its
+ *   field alone.
  */
 export type CreateDealWithTasks = (
   deal: CreateDeal,

@@ -4,8 +4,9 @@ import type { Column, Table } from "../tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
 /**
- * Which rows are asked for: each field is equal to a value, null, or one of several values. Lists and objects contain what is
- * given: `{ emails: ["ada@example.org"] }`, `{ customFields: { industry: "Energy" } }`.
+ * Which rows are asked for: each field is equal to a value, null, or one of several values. Lists
+ * and objects contain what is given: `{ emails: ["ada@example.org"] }`, `{ customFields: {
+ * industry: "Energy" } }`.
  */
 export type Filters<Row> = {
   readonly [Field in keyof Row]?: Row[Field] extends readonly unknown[]
@@ -21,7 +22,8 @@ export type Filters<Row> = {
  * @param table the table, called `t` in the statement.
  * @param filters by field.
  * @param values the parameters of the statement so far; those of the conditions are added.
- * @throws {ValidationError} where a field is unknown, or a value has not the form of its column's type.
+ * @throws {ValidationError} where a field is unknown, or a value has not the form of its column's
+ *   type.
  */
 export function makeConditions(table: Table, filters: object, values: unknown[]): string[] {
   const faults = new Map<string, string[]>();

@@ -10,7 +10,9 @@ export const maxRows = 1000;
 export interface Pagination<Cursor = { createdAt: string; id: string }> {
   /** The number of rows, from 0 to 1000. */
   readonly limit: number;
-  /** How many rows to leave out first; 0 if not given. Deep in a long list, `after` is much faster. */
+  /**
+   * How many rows to leave out first; 0 if not given. Deep in a long list, `after` is much faster.
+   */
   readonly offset?: number;
   /** The last row of the page before. */
   readonly after?: Cursor;
@@ -28,7 +30,8 @@ export interface Page {
  *
  * @param table the table, called `t` in the statement.
  * @param order the fields that the list is ordered by, which together are unique.
- * @param pagination the page; without one, one row more than {@link maxRows}, so that {@link refuseTooMany} can tell.
+ * @param pagination the page; without one, one row more than {@link maxRows}, so that {@link
+ *   refuseTooMany} can tell.
  * @param values the parameters of the statement so far; those of the page are added.
  * @throws {ValidationError} where a limit, an offset or a cursor is none.
  */
@@ -67,7 +70,8 @@ export function makePage(
 }
 
 /**
- * Refuses a list that was asked for as a whole and is too long to be one: better than cutting it without a word.
+ * Refuses a list that was asked for as a whole and is too long to be one: better than cutting it
+ * without a word.
  *
  * @throws {ValidationError} which names `pagination`.
  */

@@ -31,8 +31,8 @@ export interface Repositories {
 
 export interface RepositoriesOptions {
   /**
-   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages and the journal need
-   * `crm_admin`, so the application decides whom it lets reach those.
+   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages
+   * and the journal need `crm_admin`, so the application decides whom it lets reach those.
    */
   readonly role?: Role;
 }

@@ -16,12 +16,13 @@ import { identifier, rowJson, toColumns } from "./sql.ts";
 /**
  * The rows of one table.
  *
- * Each call is a transaction of its own, unless it is given a client that is inside one. Writers say who they are: a `userId` of 1 to
- * 255 characters that does not begin with `db:`.
+ * Each call is a transaction of its own, unless it is given a client that is inside one. Writers
+ * say who they are: a `userId` of 1 to 255 characters that does not begin with `db:`.
  *
- * Every method throws the errors of `server/errors.ts` and no others: `ValidationError` for input that a rule refuses, with all faults
- * by field; `ConstraintViolationError` for a link that leads nowhere, a row that is still used, or a name that is taken;
- * `ForbiddenError` where the role may not; `DatabaseError` for what no input caused.
+ * Every method throws the errors of `server/errors.ts` and no others: `ValidationError` for input
+ * that a rule refuses, with all faults by field; `ConstraintViolationError` for a link that leads
+ * nowhere, a row that is still used, or a name that is taken; `ForbiddenError` where the role may
+ * not; `DatabaseError` for what no input caused.
  */
 export interface Repository<Row, Create, Update> {
   /** Adds a row and gives it as it is stored. */
@@ -33,7 +34,8 @@ export interface Repository<Row, Create, Update> {
   /**
    * The rows that meet all filters, by `createdAt` and `id`.
    *
-   * @param pagination which part; without it all of them, and a `ValidationError` if they are more than 1000.
+   * @param pagination which part; without it all of them, and a `ValidationError` if they are more
+   *   than 1000.
    */
   findAll(filters?: Filters<Row>, pagination?: Pagination, client?: pg.ClientBase): Promise<Row[]>;
   /**
@@ -50,12 +52,18 @@ export interface Repository<Row, Create, Update> {
    * @throws {NotFoundError} if there is no such row.
    */
   delete(id: string, userId: string, client?: pg.ClientBase): Promise<void>;
-  /** What was done to the row, the oldest first. That of a row which is gone is for `crm_admin` to read. */
+  /**
+   * What was done to the row, the oldest first. That of a row which is gone is for `crm_admin` to
+   * read.
+   */
   history(id: string, client?: pg.ClientBase): Promise<AuditLog[]>;
 }
 
 export interface RepositoryOptions {
-  /** The role of every call: `crm_member` if not given. Definitions and stages are changed by `crm_admin` only. */
+  /**
+   * The role of every call: `crm_member` if not given. Definitions and stages are changed by
+   * `crm_admin` only.
+   */
   readonly role?: Role;
 }
 
@@ -69,7 +77,8 @@ export type RepositoryOf<Entity extends EntityName> = Repository<
 /**
  * Makes the repository of an entity.
  *
- * It checks the form of input, which PostgreSQL would read in ways of its own. The rules are the database's.
+ * It checks the form of input, which PostgreSQL would read in ways of its own. The rules are the
+ * database's.
  *
  * @param pool logs in as `crm_server`; see `createPool`.
  * @param entity such as `contact`.

@@ -7,10 +7,11 @@ export interface Statement {
 }
 
 /**
- * A row as PostgreSQL writes it into JSON. What JSON or JavaScript would round or write in several ways is text: exact decimals,
- * 64-bit integers, and times, in UTC to the microsecond.
+ * A row as PostgreSQL writes it into JSON. What JSON or JavaScript would round or write in several
+ * ways is text: exact decimals, 64-bit integers, and times, in UTC to the microsecond.
  *
- * No parser of `pg` has a part in it, so neither the application's parsers nor the session's time zone do.
+ * No parser of `pg` has a part in it, so neither the application's parsers nor the session's time
+ * zone do.
  *
  * @param table its metadata.
  * @param alias what the table is called in the statement.
@@ -27,7 +28,10 @@ export function identifier(name: string): string {
   return `"${name}"`;
 }
 
-/** An input as the object of columns that `jsonb_populate_record` reads. Fields that are not given stay away. */
+/**
+ * An input as the object of columns that `jsonb_populate_record` reads. Fields that are not given
+ * stay away.
+ */
 export function toColumns(table: Table, data: object): Record<string, unknown> {
   const columns: Record<string, unknown> = {};
   for (const [field, value] of Object.entries(data)) {

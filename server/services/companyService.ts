@@ -5,7 +5,9 @@ import type { Pagination } from "../repositories/pagination.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService, found } from "./entity.ts";
 
-/** What an application does with companies. Every method throws the errors of `server/errors.ts`. */
+/**
+ * What an application does with companies. Every method throws the errors of `server/errors.ts`.
+ */
 export interface CompanyService {
   /** @throws {ValidationError} with every fault of the input, by field. */
   createCompany(data: CreateCompany, userId: string): Promise<Company>;

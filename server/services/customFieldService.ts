@@ -6,7 +6,10 @@ import type {
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
-/** What an administrator does with the definitions of custom fields. Every method throws the errors of `server/errors.ts`. */
+/**
+ * What an administrator does with the definitions of custom fields. Every method throws the errors
+ * of `server/errors.ts`.
+ */
 export interface CustomFieldService {
   /** @throws {ConstraintViolationError} if the entity type has a field of that name. */
   defineCustomField(

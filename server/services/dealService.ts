@@ -28,7 +28,8 @@ export interface DealService {
   /**
    * Creates a deal and its tasks, all or nothing.
    *
-   * @throws {ValidationError} whose fields are those of the deal and, as `tasks.0.description`, those of the tasks.
+   * @throws {ValidationError} whose fields are those of the deal and, as `tasks.0.description`,
+   *   those of the tasks.
    */
   createDealWithTasks(
     deal: CreateDeal,

@@ -19,8 +19,8 @@ export interface EntityService<Entity extends EntityName> {
 }
 
 /**
- * Makes what every service does with its entity: input is checked by its schema before the database sees it, and a row that
- * does not exist is an error.
+ * Makes what every service does with its entity: input is checked by its schema before the database
+ * sees it, and a row that does not exist is an error.
  */
 export function createEntityService<Entity extends EntityName>(
   entity: Entity,

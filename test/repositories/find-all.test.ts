@@ -88,7 +88,7 @@ describe("pages", () => {
     await repositories.notes.createMany(notes, "ada");
   });
 
-  test("together have every row once, by offset and by the last row of the page before", async () => {
+  test("together have every row once, by offset and by cursor", async () => {
     const byOffset: string[] = [];
     const byCursor: string[] = [];
     let after: { createdAt: string; id: string } | undefined;
@@ -103,7 +103,7 @@ describe("pages", () => {
     expect(byCursor).toEqual(byOffset);
   });
 
-  test("are asked for where the list is too long to be given as a whole: it is never cut without a word", async () => {
+  test("are asked for where a list is too long: it is never cut without a word", async () => {
     const all = repositories.notes.findAll({ entityId: companyId });
     await expect(all).rejects.toThrow(ValidationError);
     await expect(all).rejects.toMatchObject({ fields: { pagination: [expect.any(String)] } });

@@ -43,7 +43,7 @@ describe("create", () => {
     expect(await repositories.contacts.findById(created.id)).toEqual(created);
   });
 
-  test("keeps exact decimals and days as they are, in any time zone and whatever parsers the application sets", async () => {
+  test("is the same in any time zone and with any parsers of the application", async () => {
     const pool = new pg.Pool({
       connectionString: crm.database.serverUrl,
       options: "-c timezone=Pacific/Apia -c datestyle=German -c intervalstyle=sql_standard",
@@ -67,7 +67,7 @@ describe("create", () => {
     }
   });
 
-  test("refuses a row with every fault, each with its field, as the database words it", async () => {
+  test("refuses a row with every fault, in the words of the database", async () => {
     const faulty = { firstName: " ", lastName: "x".repeat(256), emails: ["x", "a@b.de"] };
     await expect(repositories.contacts.create(faulty, "ada")).rejects.toMatchObject({
       code: "VALIDATION_ERROR",
@@ -80,7 +80,7 @@ describe("create", () => {
     });
   });
 
-  test("refuses by its field what PostgreSQL would only refuse without one, or take for something else", async () => {
+  test("refuses by its field what PostgreSQL would misread, or refuse without one", async () => {
     const faulty = {
       ...{ title: "a\0b", companyId: "7", value: "NaN", stage: 7, closeDate: "tomorrow" },
       ...{ ownerId: "\ud800", nickname: "x" },

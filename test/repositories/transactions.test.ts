@@ -89,7 +89,7 @@ describe("inTransaction", () => {
 });
 
 describe("a client of the caller's", () => {
-  test("takes the repository's role where the transaction has none, as the specification writes it", async () => {
+  test("gets the repository's role where its transaction has none", async () => {
     const client = await crm.pool.connect();
     try {
       await client.query("begin");
@@ -117,7 +117,7 @@ describe("a client of the caller's", () => {
   });
 });
 
-test("a call that loses a deadlock is tried again, and succeeds once the other is done", async () => {
+test("a call that loses a deadlock is tried again, and succeeds in the end", async () => {
   const company = await repositories.companies.create({ name: "Acme" }, "ada");
   const contact = await repositories.contacts.create({ ...ada, companyId: company.id }, "ada");
 
@@ -125,7 +125,8 @@ test("a call that loses a deadlock is tried again, and succeeds once the other i
     await other.query("set deadlock_timeout = '30s'"); // so that the call is the one that is chosen
     await other.query("begin");
     await other.query("update crm.contacts set owner_id = 'eve' where id = $1", [contact.id]);
-    const pending = repositories.companies.delete(company.id, "ada"); // locks the company, wants the contact
+    // It has the company and waits for the contact.
+    const pending = repositories.companies.delete(company.id, "ada");
     await untilWaiting(other);
     await other.query("update crm.companies set owner_id = 'eve' where id = $1", [company.id]);
     await other.query("commit");
@@ -167,7 +168,8 @@ describe("a pool", () => {
 async function untilWaiting(client: pg.Client): Promise<void> {
   for (;;) {
     const { rowCount } = await client.query(
-      "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
     );
     if (rowCount === 1) return;
     await sleep(10);

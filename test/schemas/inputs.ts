@@ -16,7 +16,8 @@ const blanks = ["", " ", "\t\n", "\u00a0", "\u200b\u200d", "\ufeff \u3000", "\u0
 const unstorable = ["\0", "a\0b", "\ud800", "x\udc00y"];
 
 /**
- * Inputs of an entity: most fields are right, some are wrong, and both come from the corners of what the rules allow.
+ * Inputs of an entity: most fields are right, some are wrong, and both come from the corners of
+ * what the rules allow.
  *
  * @param operation which columns may be given.
  * @param references what columns that refer to other rows hold where they are right.
