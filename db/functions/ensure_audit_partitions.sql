@@ -36,6 +36,11 @@ begin
     );
     execute format('alter table crm_private.%I enable row level security', v_name);
     execute format(
+      'create trigger _900_refuse_truncate before truncate on crm_private.%I '
+      'for each statement execute function crm_private.refuse_truncate()',
+      v_name
+    );
+    execute format(
       'comment on table crm_private.%I is %L',
       v_name, 'Entries of the journal of one month.'
     );

@@ -18,6 +18,12 @@ declare
   v_summary text;
   v_first   record;
 begin
+  -- Asked by itself, it would tell which ids exist, whatever policies hide.
+  if pg_trigger_depth() = 0 then
+    raise exception 'crm_private.refuse_row is for triggers'
+      using errcode = 'insufficient_privilege';
+  end if;
+
   select
     jsonb_object_agg(fault.field, fault.messages),
     string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal)

@@ -13,7 +13,8 @@ select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_de
 select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
 
 /*
- * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself be emptied by it.
+ * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
+ * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
  */
 create or replace function crm_private.refuse_truncate()
 returns trigger
@@ -48,4 +49,6 @@ create or replace trigger _900_refuse_truncate before truncate on crm.custom_fie
 create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm_private.audit_logs_other
   for each statement execute function crm_private.refuse_truncate();

@@ -9,8 +9,12 @@ create or replace view crm_private.rules as
   with constraint_columns as (
     -- Of a rule over several columns, the one that the rule's name begins with is at fault.
     select distinct on (con.oid)
-      con.oid       as constraint_oid,
-      attribute.*
+      con.oid as constraint_oid,
+      attribute.attrelid,
+      attribute.attname,
+      attribute.atttypid,
+      attribute.attnum,
+      attribute.attgenerated
     from pg_constraint as con
     join pg_class as class on class.oid = con.conrelid
     join pg_attribute as attribute

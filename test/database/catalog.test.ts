@@ -98,6 +98,13 @@ const rules: Record<string, string> = {
       )
       and proc.proname not like '%\\_journal'`,
 
+  "no view depends on columns that the catalog has in one version only": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind = 'v'
+      and pg_get_viewdef(class.oid) ~ 'attcacheoff|attstattarget|attmissingval'`,
+
   "no function of the API is overloaded": `
     select proname::text
     from pg_proc

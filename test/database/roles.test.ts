@@ -49,6 +49,14 @@ test("a member writes entities, but neither definitions nor stages", () =>
     }
   }));
 
+test("a member cannot ask the validation which ids exist", () =>
+  withRollback(async (client) => {
+    await as("crm_member", client);
+    expect(
+      await refusal(client, "select crm_private.refuse_row('crm.contacts', '{}')"),
+    ).toMatchObject({ code: "42501" });
+  }));
+
 test("an administrator writes those too", () =>
   withRollback(async (client) => {
     await as("crm_admin", client);
@@ -96,19 +104,52 @@ describe("the journal", () => {
       expect(await seen()).toEqual([{ action: "create", name: "Here" }]);
     }));
 
-  test("gives the history of a row, the oldest first", () =>
+  test("gives everyone the history of every row that they can read, the oldest first", () =>
     withRollback(async (client) => {
       await client.query("insert into crm.companies (name) values ('Acme')");
       await client.query("update crm.companies set name = 'Bolt'");
-      await as("crm_reader", client);
-      const { rows } = await client.query(
-        `select history.action, history.changes -> 'name' as name
-         from crm.companies as company, crm.companies_history(company) as history`,
+      await client.query("insert into crm.contacts (first_name, last_name) values ('Ada', 'King')");
+      await client.query(
+        `insert into crm.deals (title, company_id, value, stage)
+         select 'Engine', id, 1, 'Won' from crm.companies`,
       );
-      expect(rows).toEqual([
-        { action: "create", name: "Acme" },
-        { action: "update", name: { old: "Acme", new: "Bolt" } },
-      ]);
+      await client.query(
+        `insert into crm.tasks (description, entity_type, entity_id)
+         select 'Call', 'company', id from crm.companies`,
+      );
+      await client.query(
+        `insert into crm.notes (content, entity_type, entity_id)
+         select 'Hm', 'company', id from crm.companies`,
+      );
+      await client.query(write.custom_field_definitions ?? "");
+      for (const role of ["crm_reader", "crm_member", "crm_admin"] as const) {
+        await as(role, client);
+        const seen: Record<string, unknown> = {};
+        for (const table of [
+          "companies",
+          "contacts",
+          "deals",
+          "tasks",
+          "notes",
+          "custom_field_definitions",
+          "pipeline_stages",
+        ]) {
+          const { rows } = await client.query<{ action: string }>(
+            `select history.action
+             from crm.${table} as record, crm.${table}_history(record) as history`,
+          );
+          seen[table] = rows.map(({ action }) => action);
+        }
+        expect(seen).toEqual({
+          companies: ["create", "update"],
+          contacts: ["create"],
+          deals: ["create"],
+          tasks: ["create"],
+          notes: ["create"],
+          custom_field_definitions: ["create"],
+          pipeline_stages: Array<string>(6).fill("create"),
+        });
+      }
     }));
 
   test("finds the history of a row through an index", () =>

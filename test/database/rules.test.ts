@@ -363,8 +363,13 @@ describe("what the database sets", () => {
 
 test("TRUNCATE is refused, because the journal would miss it", () =>
   withRollback(async (client) => {
-    for (const table of ["notes", "audit_logs", "custom_field_definitions"]) {
-      expect(await refusal(client, `truncate crm.${table}`)).toMatchObject({ code: "0A000" });
+    const { rows } = await client.query<{ partition: string }>(
+      `select inhrelid::regclass::text as partition from pg_inherits
+       where inhparent = 'crm.audit_logs'::regclass`,
+    );
+    const partitions = rows.map(({ partition }) => partition);
+    for (const table of ["crm.notes", "crm.audit_logs", "crm.deals", ...partitions]) {
+      expect(await refusal(client, `truncate ${table} cascade`)).toMatchObject({ code: "0A000" });
     }
   }));
 
