@@ -21,7 +21,9 @@ test("each of the 38 properties has its tag, once", () => {
 test("every tag stands above a test, which is neither skipped nor expected to fail", () => {
   const tagged = [...chaptersText.matchAll(tag)].map(([, , next]) => String(next).trim());
   expect(tagged).toEqual(tagged.map(() => expect.stringMatching(/^test\("/)));
-  expect(chaptersText).not.toMatch(/\.(skip|only|todo|failing)\b|\b(xit|xtest|fit|xdescribe)\(/);
+  expect(chaptersText).not.toMatch(
+    /\b(test|describe)\.(?!each\(doors\))|\b(it|fit|xit|xtest|xdescribe)\(/,
+  );
 });
 
 test("every law is put to the test by holds(), a hundred times or more, through each door", () => {

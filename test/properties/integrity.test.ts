@@ -25,21 +25,27 @@ type Graph = typeof graph extends fc.Arbitrary<infer Value> ? Value : never;
 type Rows = Record<"company" | "contact" | "deal" | "task" | "note", Row[]>;
 
 function pick(rows: Row[], at: number | undefined): string | null {
-  return at === undefined ? null : (rows[at % rows.length]?.id ?? null);
+  return at === undefined || rows.length === 0 ? null : drawn(rows, at).id;
 }
 
-async function build(door: Door, drawn: Graph): Promise<Rows> {
+function drawn<Item>(items: Item[], at: number): Item {
+  const item = items[at % items.length];
+  if (item === undefined) throw new Error("there is nothing to draw from");
+  return item;
+}
+
+async function build(door: Door, plan: Graph): Promise<Rows> {
   const company = await door.createAll(
     "company",
-    Array.from({ length: drawn.companies }, (_, index) => ({ name: `Company ${index}` })),
+    Array.from({ length: plan.companies }, (_, index) => ({ name: `Company ${index}` })),
   );
   const contact = await door.createAll(
     "contact",
-    drawn.contacts.map(({ data, company: at }) => ({ ...data, companyId: pick(company, at) })),
+    plan.contacts.map(({ data, company: at }) => ({ ...data, companyId: pick(company, at) })),
   );
   const deal = await door.createAll(
     "deal",
-    drawn.deals.map(({ data, company: at, contact: of }) => ({
+    plan.deals.map(({ data, company: at, contact: of }) => ({
       ...data,
       companyId: pick(company, at),
       contactId: pick(contact, of),
@@ -50,8 +56,8 @@ async function build(door: Door, drawn: Graph): Promise<Rows> {
     const entityId = pick(targets[to.on], to.at);
     return entityId === null ? [] : [{ ...data, entityType: to.on, entityId }];
   };
-  const task = await door.createAll("task", drawn.tasks.flatMap(attach));
-  const note = await door.createAll("note", drawn.notes.flatMap(attach));
+  const task = await door.createAll("task", plan.tasks.flatMap(attach));
+  const note = await door.createAll("note", plan.notes.flatMap(attach));
   return { company, contact, deal, task, note };
 }
 
@@ -77,7 +83,7 @@ describe.each(doors)("deletions through $name", (door) => {
     holds(fc.record({ graph, at: fc.nat() }), async ({ graph, at }) => {
       const rows = await build(door, graph);
       const all = carriers.flatMap((kind) => rows[kind].map(({ id }) => ({ kind, id })));
-      const { kind, id } = all[at % all.length] as (typeof all)[number];
+      const { kind, id } = drawn(all, at);
       const gone = doomed(rows, id);
 
       await door.remove(kind, id);
