@@ -1,11 +1,10 @@
 import pg from "pg";
 import { z } from "zod";
 
-import { fromPgError } from "./errors.ts";
-import { constraints } from "./generated/constraints.ts";
 import { hasCode } from "./problem.ts";
 import { retry } from "./retry.ts";
 import { parse, userIdSchema } from "./schemas.ts";
+import { typedError } from "./typedError.ts";
 
 /** The roles that work is done in; each may do what the ones before it may. */
 export type Role = "crm_reader" | "crm_member" | "crm_admin";
@@ -87,7 +86,7 @@ export async function inTransaction<Result>(
     await client.query("rollback").catch((rollbackError: unknown) => {
       broken = rollbackError as Error;
     });
-    throw error instanceof pg.DatabaseError ? fromPgError(error, constraints) : error;
+    throw error instanceof pg.DatabaseError ? typedError(error) : error;
   } finally {
     client.release(broken);
   }

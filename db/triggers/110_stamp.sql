@@ -54,7 +54,9 @@ begin
             constraint = tg_table_name || '_version_current',
             detail     = jsonb_build_object(
                            'version', old.version,
-                           'updatedAt', old.updated_at,
+                           'updatedAt', to_char(
+                             old.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+                           ),
                            'updatedBy', old.updated_by
                          ),
             hint       = 'Read the row again and repeat the change.';

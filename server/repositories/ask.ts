@@ -1,10 +1,10 @@
 import type pg from "pg";
 
-import { type CrmError, ConflictError, fromPgError } from "../errors.ts";
-import { constraints } from "../generated/constraints.ts";
+import { ConflictError } from "../errors.ts";
 import { createWithPgClient } from "../graphql/adaptor.ts";
 import type { Role } from "../pool.ts";
 import { retry } from "../retry.ts";
+import { typedError } from "../typedError.ts";
 import type { Statement } from "./sql.ts";
 
 /**
@@ -91,9 +91,5 @@ const joinTransaction = `
          )`;
 
 function rethrow(error: unknown): never {
-  throw typed(error);
-}
-
-function typed(error: unknown): CrmError {
-  return fromPgError(error instanceof Error ? error : new Error(String(error)), constraints);
+  throw typedError(error instanceof Error ? error : new Error(String(error)));
 }

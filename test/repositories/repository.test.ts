@@ -209,10 +209,13 @@ describe("update", () => {
 
   test("refuses a version that is not current any more, and says which is", async () => {
     const { id } = await repositories.contacts.create(ada, "ada");
-    await repositories.contacts.update(id, { firstName: "A.", version: 1 }, "bob");
+    const winner = { firstName: "A.", version: 1 };
+    const { updatedAt } = await repositories.contacts.update(id, winner, "bob");
     const late = repositories.contacts.update(id, { firstName: "Augusta", version: 1 }, "ada");
     await expect(late).rejects.toThrow(ConflictError);
-    await expect(late).rejects.toMatchObject({ current: { version: 2, updatedBy: "bob" } });
+    await expect(late).rejects.toMatchObject({
+      current: { version: 2, updatedAt, updatedBy: "bob" },
+    });
   });
 
   test("refuses what the system sets", async () => {

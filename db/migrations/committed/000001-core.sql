@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:017d3718ce8470157566ad6e35fe788d084b417c
+--! Hash: sha1:45d266dda84a90ee371ae1f87bb2895f83370db0
 --! Message: core
 
 --! split: 010-roles.sql
@@ -320,13 +320,13 @@ create table crm.companies (
   constraint companies_address_values check (
     case
       when jsonb_typeof(address) = 'object'
-      then not jsonb_path_exists(address, '$.* ? (@.type() != "string")')
+      then not jsonb_path_exists(address, 'strict $.* ? (@.type() != "string")')
     end
   ),
   constraint companies_address_length check (
     case
       when jsonb_typeof(address) = 'object' and char_length(address::text) > 255
-      then not jsonb_path_exists(address, '$.* ? (@ like_regex "^.{255}." flag "s")')
+      then not jsonb_path_exists(address, 'strict $.* ? (@ like_regex "^.{255}." flag "s")')
     end
   ),
   constraint companies_owner_id_blank check (not crm_private.is_blank(owner_id)),
@@ -2178,7 +2178,9 @@ begin
             constraint = tg_table_name || '_version_current',
             detail     = jsonb_build_object(
                            'version', old.version,
-                           'updatedAt', old.updated_at,
+                           'updatedAt', to_char(
+                             old.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+                           ),
                            'updatedBy', old.updated_by
                          ),
             hint       = 'Read the row again and repeat the change.';
