@@ -36,7 +36,7 @@ const notorious = [
   "back\\slash\\",
   "100 %s %L %I %1$s",
   "$1, $$, $body$",
-  "'; drop table crm.contacts; --",
+  "'; drop table contacts; --",
   "{}",
   "{NULL,null}",
   "null",
@@ -45,6 +45,8 @@ const notorious = [
   "constructor",
   "a\tb\r\nc",
   " padded ",
+  "\tpadded\n",
+  "\u3000padded\u00a0",
   "\u0001\u001f\u007f\u0080",
   "e\u0301\u0323 is not \u1eb9\u0301",
   "ẞ ﬁ İ ı ſ",
@@ -211,7 +213,13 @@ const enumValues = fc.uniqueArray(text(255), { minLength: 1, maxLength: 5 });
 
 /** A custom field of an entity: its definition, and values that keep it or break it. */
 export interface Field {
-  definition: Data & { name: string; fieldType: FieldType };
+  definition: {
+    name: string;
+    label: string;
+    fieldType: FieldType;
+    enumValues: string[] | null;
+    required: boolean;
+  };
   good: unknown;
   other: unknown;
   bad: unknown;

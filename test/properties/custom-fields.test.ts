@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
+import { customFieldsSchema } from "../../server/customFields.ts";
 import {
   type Carrier,
   carriers,
@@ -58,6 +59,28 @@ async function withFields(
   }
 }
 
+/** A field that may have to be given, and some value or none: of its type, or any JSON. */
+const attempt = field.chain((item) =>
+  fc.record({
+    field: fc.boolean().map((required) => ({
+      ...item,
+      definition: { ...item.definition, required },
+    })),
+    value: fc.oneof(fc.constantFrom(item.good, item.bad, null, undefined), fc.jsonValue()),
+  }),
+);
+const attempts = carrierType.chain((entity) =>
+  fc.record({
+    entity: fc.constant(entity),
+    data: inputs[entity],
+    attempts: fc.uniqueArray(attempt, {
+      minLength: 1,
+      maxLength: 4,
+      selector: (each) => each.field.definition.name,
+    }),
+  }),
+);
+
 describe.each(doors)("custom fields through $name", (door) => {
   // Feature: core-data-models, Property 18: Custom field definition persistence
   test("a definition that is created is found by its entity type, as it was given", () =>
@@ -103,6 +126,33 @@ describe.each(doors)("custom fields through $name", (door) => {
           expect(await updated).toMatchObject(refused);
           expect(await door.find(entity, row.id)).toEqual(row);
         }),
+    ));
+
+  test("the schema made of the definitions refuses what the door refuses, for the same fields", () =>
+    holds(attempts, ({ entity, data, attempts }) =>
+      withFields(
+        door,
+        entity,
+        attempts.map((each) => each.field),
+        async (create) => {
+          const customFields = Object.fromEntries(
+            attempts.map((each) => [each.field.definition.name, each.value]),
+          );
+          const schema = customFieldsSchema(attempts.map((each) => each.field.definition));
+          const parsed = schema.safeParse(customFields);
+          const work = create({ ...data, customFields });
+          if (parsed.success) {
+            expect((await work).customFields).toEqual(
+              stored(entity, { customFields }).customFields,
+            );
+            return;
+          }
+          const named = parsed.error.issues.map(({ path }) => ["customFields", ...path].join("."));
+          const refused = await refusal(work);
+          expect(refused.code).toBe("VALIDATION_ERROR");
+          expect(named).toEqual(expect.arrayContaining(Object.keys(refused.fields ?? {})));
+        },
+      ),
     ));
 
   // Feature: core-data-models, Property 20: Custom field value persistence

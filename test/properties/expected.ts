@@ -52,7 +52,7 @@ function normalised(data: Data): Data {
   const result = { ...data };
   if (result.customFields !== undefined) {
     const given = Object.entries(result.customFields as Data);
-    result.customFields = Object.fromEntries(given.filter(([, value]) => value !== null));
+    result.customFields = Object.fromEntries(given.filter(([, value]) => value != null));
   }
   if (typeof result.value === "string") result.value = exact(result.value);
   return result;
