@@ -3,7 +3,7 @@ import { z } from "zod";
 import { formFaults } from "./forms.ts";
 import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
 import { countCharacters, isObject } from "./rules.ts";
-import { addFaults } from "./schemas.ts";
+import { addFaults, addFormFaults } from "./schemas.ts";
 
 /** What decides which values a custom field may hold. */
 export type CustomFieldRule = Pick<
@@ -22,12 +22,12 @@ export function customFieldsSchema(
   definitions: readonly CustomFieldRule[],
 ): z.ZodType<Record<string, JsonValue>> {
   const schema = z.unknown().superRefine((value, context) => {
-    const given = value ?? {};
-    const formFaultsOfAll = formFaults("jsonb", given);
-    if (!isObject(given) || formFaultsOfAll.length > 0) {
-      addFaults(context, isObject(given) ? formFaultsOfAll : ["must be an object"]);
+    const given = value === undefined ? {} : value;
+    if (!isObject(given)) {
+      addFaults(context, [given === null ? "is required" : "must be an object"]);
       return;
     }
+    if (addFormFaults(context, "jsonb", given)) return;
     // A field that is set to null is removed before anything is asked of it.
     const values = new Map(Object.entries(given).filter(([, member]) => member != null));
     for (const definition of definitions) {

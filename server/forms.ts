@@ -52,25 +52,38 @@ function isList(value: unknown): boolean {
 
 /** What JSON or PostgreSQL cannot carry unchanged in a value, each fault once. */
 function unstorable(value: unknown): string[] {
-  const faults = new Set<string>();
-  visit(value, (fault) => faults.add(fault));
-  return [...faults];
+  return [...new Set(unstorableParts(value).map(({ message }) => message))];
 }
 
-function visit(value: unknown, report: (fault: string) => void): void {
+/** A part of a value that cannot be stored. */
+export interface UnstorablePart {
+  /** The keys and indexes that lead to it; none, if it is the value itself. */
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** The parts of a value that JSON or PostgreSQL cannot carry unchanged. */
+export function unstorableParts(value: unknown, path: readonly string[] = []): UnstorablePart[] {
+  const faults = (message: string, isFault: boolean): UnstorablePart[] =>
+    isFault ? [{ path, message }] : [];
+
   if (typeof value === "string") {
-    if (value.includes("\0")) report("must not contain the character NUL");
-    if (!value.isWellFormed()) report("must be well-formed Unicode text");
-  } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) report("must be a number that is not too large");
-  } else if (Array.isArray(value)) {
-    for (const element of value) visit(element, report);
-  } else if (isObject(value) && Object.prototype.toString.call(value) === "[object Object]") {
-    for (const [key, member] of Object.entries(value)) {
-      visit(key, report);
-      if (member !== undefined) visit(member, report);
-    }
-  } else if (typeof value !== "boolean" && value !== null) {
-    report("must be JSON that can be stored");
+    return [
+      ...faults("must not contain the character NUL", value.includes("\0")),
+      ...faults("must be well-formed Unicode text", !value.isWellFormed()),
+    ];
   }
+  if (typeof value === "number") {
+    return faults("must be a number that is not too large", !Number.isFinite(value));
+  }
+  if (Array.isArray(value)) {
+    return value.flatMap((element, index) => unstorableParts(element, [...path, `${index}`]));
+  }
+  if (isObject(value) && Object.prototype.toString.call(value) === "[object Object]") {
+    return Object.entries(value).flatMap(([key, member]) => [
+      ...unstorableParts(key, path),
+      ...(member === undefined ? [] : unstorableParts(member, [...path, key])),
+    ]);
+  }
+  return faults("must be JSON that can be stored", typeof value !== "boolean" && value !== null);
 }

@@ -1,11 +1,11 @@
 import { z } from "zod";
 
 import { type Fields, sentence, ValidationError } from "./errors.ts";
-import { formFaults } from "./forms.ts";
+import { formFaults, unstorableParts } from "./forms.ts";
 import type { Creates, Updates } from "./generated/rows.ts";
 import { tables } from "./generated/tables.ts";
 import { breaksPresence, checkFaults, countCharacters, type Given, isBlank } from "./rules.ts";
-import type { Check, Column, Table } from "./tables.ts";
+import type { Check, Column, ColumnType, Table } from "./tables.ts";
 
 /** The schema of an input: one schema for each field, no other keys. */
 export type InputSchema<Input> = z.ZodObject<
@@ -98,6 +98,26 @@ export function addFaults(
   for (const message of messages) context.addIssue({ code: "custom", message, path });
 }
 
+/**
+ * Reports what keeps a value from being one of a column's type; of JSON, each part by itself.
+ *
+ * @returns whether anything does.
+ */
+export function addFormFaults(
+  context: z.core.$RefinementCtx,
+  type: ColumnType,
+  value: unknown,
+): boolean {
+  if (type !== "jsonb") {
+    const faults = formFaults(type, value);
+    addFaults(context, faults);
+    return faults.length > 0;
+  }
+  const parts = unstorableParts(value);
+  for (const { path, message } of parts) addFaults(context, [message], [...path]);
+  return parts.length > 0;
+}
+
 function makeSchemas<Inputs>(options: Options): Schemas<Inputs> {
   const written = Object.entries<Table>(tables).filter(([, table]) =>
     Object.values(table.columns).some((column) => column.insertable),
@@ -145,9 +165,8 @@ function makeFieldSchema(column: Column, checks: Check[], options: Options): z.Z
       if (mustHaveValue(column, options)) addFaults(context, ["is required"]);
       return;
     }
-    const faults = formFaults(column.type, value);
-    if (faults.length > 0) addFaults(context, faults);
-    else for (const check of checks) addFaults(context, checkFaults(check, value));
+    if (addFormFaults(context, column.type, value)) return;
+    for (const check of checks) addFaults(context, checkFaults(check, value));
   });
 }
 

@@ -17,12 +17,13 @@ begin
     return;
   end if;
 
-  -- One statement that asks every rule: {"industry": true, "size": false, "founded": null}
+  -- One statement that asks every rule: {"industry": "true", "size": "false", "founded": null}
   execute (
     select format(
-      'select jsonb_build_object(%s) from (select $1 as custom_fields) as row',
+      'select jsonb_object(%L, array[%s]::text[]) from (select $1 as custom_fields) as row',
+      coalesce(array_agg(d.name order by d.name), '{}'),
       string_agg(
-        format('%L, (%s)', d.name, crm_private.custom_field_condition(d)), ', '
+        format('(%s)', crm_private.custom_field_condition(d)), ', ' order by d.name
       )
     )
     from crm.custom_field_definitions as d

@@ -206,6 +206,11 @@ test("many definitions change in one statement", () =>
        from generate_series(1, 100) as i, unnest('{contact,company,deal}'::text[]) as entity_type`,
     );
     await client.query(write, [`{"f1": 1, "f100": 2}`]);
+    expect((await refusal(client, write, [`{"f1": "1", "f100": "2", "f101": 1}`])).fields).toEqual({
+      "customFields.f1": [expect.any(String)],
+      "customFields.f100": [expect.any(String)],
+      "customFields.f101": [expect.any(String)],
+    });
     await client.query("delete from crm.custom_field_definitions");
     const { rows } = await client.query("select custom_fields from crm.companies");
     expect(rows).toEqual([{ custom_fields: {} }]);

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:45d266dda84a90ee371ae1f87bb2895f83370db0
+--! Hash: sha1:03f9493ab3110f654177bf42234f2ce1bc548630
 --! Message: core
 
 --! split: 010-roles.sql
@@ -1376,12 +1376,13 @@ begin
     return;
   end if;
 
-  -- One statement that asks every rule: {"industry": true, "size": false, "founded": null}
+  -- One statement that asks every rule: {"industry": "true", "size": "false", "founded": null}
   execute (
     select format(
-      'select jsonb_build_object(%s) from (select $1 as custom_fields) as row',
+      'select jsonb_object(%L, array[%s]::text[]) from (select $1 as custom_fields) as row',
+      coalesce(array_agg(d.name order by d.name), '{}'),
       string_agg(
-        format('%L, (%s)', d.name, crm_private.custom_field_condition(d)), ', '
+        format('(%s)', crm_private.custom_field_condition(d)), ', ' order by d.name
       )
     )
     from crm.custom_field_definitions as d
