@@ -54,6 +54,29 @@ describe("the product's migrations", () => {
     });
   });
 
+  test("can be run by an owner who is no superuser, where the roles stand already", async () => {
+    await withEmptyDatabase(async (database) => {
+      const url = new URL(database.ownerUrl);
+      const name = url.pathname.slice(1);
+      await withConnection(database.ownerUrl, async (client) => {
+        await client.query("create role migrate_owner login createrole password 'secret'");
+        await client.query(`alter database ${name} owner to migrate_owner`);
+        await client.query("alter schema public owner to migrate_owner");
+      });
+      url.username = "migrate_owner";
+      url.password = "secret";
+      try {
+        expect(await migrateDatabase({ ownerUrl: url.href })).not.toEqual([]);
+      } finally {
+        await withConnection(database.ownerUrl, async (client) => {
+          await client.query("drop owned by migrate_owner cascade");
+          await client.query(`alter database ${name} owner to postgres`);
+          await client.query("drop role migrate_owner");
+        });
+      }
+    });
+  });
+
   test("each have a way back", () => {
     const migrations = join(import.meta.dirname, "..", "db", "migrations");
     const sql = (folder: string) =>

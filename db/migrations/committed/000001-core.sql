@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:03f9493ab3110f654177bf42234f2ce1bc548630
+--! Hash: sha1:ea267fb84f0c5bb8e62bf4af634828d51248226e
 --! Message: core
 
 --! split: 010-roles.sql
@@ -12,39 +12,54 @@
 
 do $roles$
 declare
-  v_role text;
+  v_role   record;
+  v_member record;
 begin
   -- Two databases of one cluster may be migrated at once.
   perform pg_advisory_xact_lock(hashtext('pgcrm roles'));
 
-  foreach v_role in array array['crm_reader', 'crm_member', 'crm_admin'] loop
-    if not exists (select from pg_roles where rolname = v_role) then
-      execute format('create role %I nologin', v_role);
+  for v_role in
+    select *
+    from (
+      values
+        ('crm_reader', 'nologin',
+          'Reads every entity, its history, the definitions and the stages.'),
+        ('crm_member', 'nologin',
+          'Reads, and writes contacts, companies, deals, tasks and notes.'),
+        ('crm_admin', 'nologin',
+          'Writes definitions and stages too, and reads the whole journal.'),
+        ('crm_server', 'login noinherit',
+          'Login role of the server: can do nothing but become reader, member or administrator.'),
+        ('crm_reporter', 'login',
+          'Login role of analysts: reads the schema reporting and nothing else.')
+    ) as role (name, options, description)
+    where to_regrole(name) is null
+  loop
+    execute format('create role %I %s', v_role.name, v_role.options);
+    execute format('comment on role %I is %L', v_role.name, v_role.description);
+    if v_role.name = 'crm_reporter' then
+      alter role crm_reporter set default_transaction_read_only = on;
     end if;
   end loop;
 
-  -- The server logs in as crm_server, which can do nothing but become one of the three.
-  if not exists (select from pg_roles where rolname = 'crm_server') then
-    create role crm_server login noinherit;
-  end if;
-
-  -- Analysts log in as crm_reporter, which reads the schema reporting and nothing else.
-  if not exists (select from pg_roles where rolname = 'crm_reporter') then
-    create role crm_reporter login;
-    alter role crm_reporter set default_transaction_read_only = on;
-  end if;
-
-  grant crm_reader to crm_member;
-  grant crm_member to crm_admin;
-  grant crm_reader, crm_member, crm_admin to crm_server;
+  -- Whoever has them already keeps them: granting again takes rights that this owner may lack.
+  for v_member in
+    select *
+    from (
+      values
+        ('crm_reader', 'crm_member'), ('crm_member', 'crm_admin'),
+        ('crm_reader', 'crm_server'), ('crm_member', 'crm_server'), ('crm_admin', 'crm_server')
+    ) as membership (role, member)
+    where not exists (
+      select from pg_auth_members
+      where roleid = to_regrole(membership.role)
+        and pg_auth_members.member = to_regrole(membership.member)
+    )
+  loop
+    execute format('grant %I to %I', v_member.role, v_member.member);
+  end loop;
 end
 $roles$;
-
-comment on role crm_reader is 'Reads every entity, its history, the definitions and the stages.';
-comment on role crm_member is 'Reads, and writes contacts, companies, deals, tasks and notes.';
-comment on role crm_admin is 'Writes definitions and stages too, and reads the whole journal.';
-comment on role crm_server is 'Login role of the server: may only become one of the three above.';
-comment on role crm_reporter is 'Login role for SQL reporting: reads the schema reporting only.';
 
 create schema crm;
 create schema crm_private;
