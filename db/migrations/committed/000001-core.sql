@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:ea267fb84f0c5bb8e62bf4af634828d51248226e
+--! Hash: sha1:2878bdfcddb655bd817e072d6f2478d419927028
 --! Message: core
 
 --! split: 010-roles.sql
@@ -2854,25 +2854,53 @@ grant select on crm.audit_logs to crm_reader;
 
 create policy audit_logs_select_all on crm.audit_logs for select to crm_admin using (true);
 
--- Whoever can read an entity can read its history; that of deleted ones is for administrators.
-create policy audit_logs_select on crm.audit_logs for select to crm_reader using (
-  case entity_type
+--! Included functions/is_readable.sql
+/*
+ * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * of what they can see now. A function, because PostgreSQL would hash whole tables to answer the
+ * policy's subqueries, and plan each of them for every partition; this asks a primary key at a time.
+ *
+ * Runs with the caller's rights, so that the policies of the entities decide.
+ */
+create or replace function crm_private.is_readable(p_entity_type text, p_entity_id uuid)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = ''
+as $$
+begin
+  case p_entity_type
     when 'contact' then
-      exists (select from crm.contacts as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.contacts where id = p_entity_id);
     when 'company' then
-      exists (select from crm.companies as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.companies where id = p_entity_id);
     when 'deal' then
-      exists (select from crm.deals as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.deals where id = p_entity_id);
     when 'task' then
-      exists (select from crm.tasks as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.tasks where id = p_entity_id);
     when 'note' then
-      exists (select from crm.notes as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.notes where id = p_entity_id);
     when 'custom_field_definition' then
-      exists (select from crm.custom_field_definitions as entity where entity.id = audit_logs.entity_id)
+      return exists (select from crm.custom_field_definitions where id = p_entity_id);
     when 'pipeline_stage' then
-      exists (select from crm.pipeline_stages as entity where entity.id = audit_logs.entity_id)
-  end
-);
+      return exists (select from crm.pipeline_stages where id = p_entity_id);
+    else
+      return false;
+  end case;
+end
+$$;
+
+comment on function crm_private.is_readable(text, uuid) is
+  'True if the caller can read the entity.';
+
+revoke all on function crm_private.is_readable(text, uuid) from public;
+grant execute on function crm_private.is_readable(text, uuid) to crm_reader;
+--! EndIncluded functions/is_readable.sql
+
+-- Whoever can read an entity can read its history; that of deleted ones is for administrators.
+create policy audit_logs_select on crm.audit_logs for select to crm_reader
+  using (crm_private.is_readable(entity_type, entity_id));
 
 comment on table crm_private.audit_logs_other is
   'Entries of the journal of a month that has no partition of its own.';
