@@ -12,11 +12,12 @@ import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createAuthenticate } from "./auth.ts";
-import { CrmError } from "./errors.ts";
+import { CrmError, type ErrorCode } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
 import { createPgService } from "./graphql/adaptor.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { createReadiness } from "./readiness.ts";
+import type { TokenRules } from "./tokenKeys.ts";
 
 const migrationsFolder = join(import.meta.dirname, "../db/migrations");
 
@@ -25,8 +26,8 @@ export interface AppDeps {
   serverUrl: string;
   /** The most connections that are open at once. */
   poolSize: number;
-  /** The secret that tokens are signed with, at least 32 bytes. */
-  jwtSecret: string;
+  /** Which tokens are believed. */
+  tokenRules: TokenRules;
   logger: Logger;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string;
@@ -80,7 +81,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
     response.status(state.ready ? 200 : 503).json(state);
   });
   app.use(logRequests(logger));
-  app.use("/graphql", authenticate(deps.jwtSecret));
+  app.use("/graphql", authenticate(deps.tokenRules, logger));
 
   const server = createServer(app);
   let closing = false;
@@ -137,13 +138,18 @@ function logRequests(logger: Logger): RequestHandler {
 }
 
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
-function authenticate(jwtSecret: string): RequestHandler {
-  const check = createAuthenticate(jwtSecret);
+function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
+  const check = createAuthenticate(rules, (reason) => {
+    logger.info({ reason }, "a token was refused");
+  });
   return async (request, _response, next) => {
     request.pgSettings = await check(request.headers.authorization);
     next();
   };
 }
+
+/** The HTTP status of what is answered before GraphQL. */
+const statuses: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, UNAVAILABLE: 503 };
 
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
 function answerErrors(logger: Logger): ErrorRequestHandler {
@@ -154,11 +160,12 @@ function answerErrors(logger: Logger): ErrorRequestHandler {
     }
     const known = error instanceof CrmError;
     if (!known) logger.error({ err: error }, "a request failed unexpectedly");
+    else if (error.cause !== undefined) logger.warn({ err: error.cause }, error.message);
     const answer = known
       ? new GraphQLError(error.message, { extensions: error.extensions })
       : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
-    response
-      .status(known && error.code === "UNAUTHENTICATED" ? 401 : 500)
-      .json({ errors: [answer] });
+    const status = known ? statuses[error.code] : undefined;
+    if (status === 503) response.setHeader("retry-after", "1");
+    response.status(status ?? 500).json({ errors: [answer] });
   };
 }

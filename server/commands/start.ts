@@ -3,11 +3,14 @@ import pico from "picocolors";
 
 import { createApp } from "../app.ts";
 import { openDatabase } from "../database.ts";
-import { jwtSecret } from "../jwtSecret.ts";
+import { jwtSecret, tokenRules } from "../jwtSecret.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { hasCode, Problem } from "../problem.ts";
 import { signToken } from "../token.ts";
 import type { Context } from "./context.ts";
+
+/** Who the token speaks for that a developer is shown. */
+const developer = { role: "admin", user: "developer", expires: "30d" } as const;
 
 /**
  * Migrates the database and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
@@ -19,7 +22,7 @@ export async function startCommand(context: Context): Promise<void> {
   const { config } = context;
   const stopRequest = nextStopSignal();
   const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
-  const secret = jwtSecret(config);
+  const rules = tokenRules(config);
   const database = await openDatabase(config);
   try {
     await database.embedded?.claim(address);
@@ -27,13 +30,14 @@ export async function startCommand(context: Context): Promise<void> {
     const names = await migrateDatabase({ ownerUrl, serverUrl });
     if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
 
-    const token = config.production
-      ? undefined
-      : await signToken(secret, { role: "admin", user: "developer", expires: "30d" });
+    const token =
+      config.production || config.keySet !== undefined
+        ? undefined
+        : await signToken(jwtSecret(config), developer, rules);
     const app = await createApp({
       serverUrl,
       poolSize: config.poolSize,
-      jwtSecret: secret,
+      tokenRules: rules,
       logger: pino({ level: config.logLevel }),
       graphiqlToken: token,
       production: config.production,

@@ -77,7 +77,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       context({ expressv4 }) {
         const pgSettings = expressv4?.req.pgSettings;
         // Authentication comes first; were it left out, nothing may run as the login role itself.
-        if (pgSettings === undefined) throw new UnauthenticatedError("A bearer token is required");
+        if (pgSettings === undefined) throw new UnauthenticatedError();
         return { pgSettings };
       },
     },

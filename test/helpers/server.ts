@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
-import { createApp } from "../../server/app.ts";
+import { type AppDeps, createApp } from "../../server/app.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -49,7 +49,7 @@ export interface TestServer {
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  options: { poolSize?: number; production?: boolean; graphiqlToken?: string } = {},
+  options: Partial<Omit<AppDeps, "serverUrl" | "logger">> = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -59,7 +59,7 @@ export async function startTestServer(
   const app = await createApp({
     serverUrl,
     poolSize: 4,
-    jwtSecret,
+    tokenRules: { keys: { secrets: [jwtSecret] } },
     logger,
     production: false,
     ...options,
