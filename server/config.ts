@@ -29,6 +29,7 @@ const environment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   SERVER_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
+  SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
   JWT_SECRET: secret.optional(),
   JWT_PREVIOUS_SECRET: secret.optional(),
   JWKS_URL: z
@@ -58,6 +59,8 @@ export interface Config {
   readonly serverDatabaseUrl?: string | undefined;
   /** Connections that the server keeps open at most. */
   readonly poolSize: number;
+  /** How long requests may go on after a stop signal, in milliseconds. */
+  readonly shutdownGrace: number;
   /** The HS256 secret; a production server needs it, or a key set. */
   readonly jwtSecret?: string | undefined;
   /** The secret before the present one: tokens that it signed are still good. */
@@ -105,6 +108,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     databaseUrl: settings.DATABASE_URL,
     serverDatabaseUrl: settings.SERVER_DATABASE_URL,
     poolSize: settings.DATABASE_POOL_SIZE,
+    shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
     jwtPreviousSecret: settings.JWT_PREVIOUS_SECRET,
     keySet: keySetOf(settings),

@@ -9,9 +9,10 @@ export class Problem extends Error {
   /**
    * @param message one sentence that says what is wrong and what to do.
    * @param exitCode what the process ends with.
+   * @param cause the error behind it, for whoever decides whether to try again.
    */
-  constructor(message: string, exitCode: number = exitCodes.failure) {
-    super(message);
+  constructor(message: string, exitCode: number = exitCodes.failure, cause?: unknown) {
+    super(message, { cause });
     this.exitCode = exitCode;
   }
 }

@@ -2,6 +2,7 @@ import { pino } from "pino";
 import pico from "picocolors";
 
 import { createApp } from "../app.ts";
+import { connect } from "../connect.ts";
 import { openDatabase } from "../database.ts";
 import { jwtSecret, tokenRules } from "../jwtSecret.ts";
 import { migrateDatabase } from "../migrate.ts";
@@ -13,7 +14,7 @@ import type { Context } from "./context.ts";
 const developer = { role: "admin", user: "developer", expires: "30d" } as const;
 
 /**
- * Migrates the database and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
+ * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
  * new, and stops the embedded database.
  *
  * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
@@ -27,30 +28,33 @@ export async function startCommand(context: Context): Promise<void> {
   try {
     await database.embedded?.claim(address);
     const { ownerUrl, serverUrl } = database;
-    const names = await migrateDatabase({ ownerUrl, serverUrl });
-    if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
-
     const token =
       config.production || config.keySet !== undefined
         ? undefined
         : await signToken(jwtSecret(config), developer, rules);
-    const app = await createApp({
+    const app = createApp({
       serverUrl,
       poolSize: config.poolSize,
       tokenRules: rules,
       logger: pino({ level: config.logLevel }),
       graphiqlToken: token,
       production: config.production,
+      shutdownGrace: config.shutdownGrace,
+      async prepare() {
+        await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
+        const names = await migrateDatabase({ ownerUrl, serverUrl });
+        if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
+      },
     });
     try {
       await listen(() => app.listen(config.port, config.host), config.port);
-      announce(context, address, token);
-      const lost = new Promise<never>((_, reject) => {
+      const failed = new Promise<never>((_, reject) => {
+        app.ready.then(() => announce(context, address, token), reject);
         database.embedded?.onLost(() => {
           reject(new Problem("The embedded database went away; its server.log says why."));
         });
       });
-      await Promise.race([stopRequest, lost]);
+      await Promise.race([stopRequest, failed]);
       context.note("Stopping.");
     } finally {
       await app.close();

@@ -7,6 +7,9 @@ import type {
   WithPgClient,
 } from "postgraphile/@dataplan/pg";
 
+import { UnavailableError } from "../errors.ts";
+import { isAway } from "../untilAvailable.ts";
+
 /**
  * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request,
  * in one round trip.
@@ -41,14 +44,25 @@ export function createPgService({ pool, schemas }: PgServiceOptions): PgService 
  */
 export function createWithPgClient(pool: Pool): WithPgClient {
   return async (pgSettings, callback) => {
-    const client = await pool.connect();
+    const { client, statements } = await connect(pool);
     try {
-      const statements = await prepare(client);
       return await callback(lend(client, statements, pgSettings));
     } finally {
       client.release();
     }
   };
+}
+
+async function connect(pool: Pool): Promise<{ client: PoolClient; statements: Statements }> {
+  let client: PoolClient | undefined;
+  try {
+    client = await pool.connect();
+    return { client, statements: await prepare(client) };
+  } catch (error) {
+    client?.release(true);
+    if (!isAway(error)) throw error;
+    throw new UnavailableError("The database does not answer; please try again", error);
+  }
 }
 
 /**
@@ -97,7 +111,7 @@ function lend(
         await client.query("commit");
         return result;
       } catch (error) {
-        await client.query("rollback");
+        await client.query("rollback").catch(() => undefined); // the connection is lost, then
         throw error;
       }
     },
@@ -115,9 +129,18 @@ async function run<TData>(
   return new Promise((resolve, reject) => {
     const config = { text, name, values, ...(arrayMode ? { rowMode: "array" as const } : {}) };
     const done = (error: Error | null, result: QueryArrayResult) =>
-      error ? reject(error) : resolve(result as unknown as PgClientResult<TData>);
+      error ? reject(explain(error)) : resolve(result as unknown as PgClientResult<TData>);
     client.query(new SettingsQuery(config, settings, done));
   });
+}
+
+/** A statement whose connection is lost has no answer of the database. */
+function explain(error: Error): Error {
+  if (error instanceof pg.DatabaseError || !isAway(error)) return error;
+  return new UnavailableError(
+    "The connection to the database was lost; whether a change was made is not known",
+    error,
+  );
 }
 
 /** Reads have a name already; mutations get one, so that they are prepared too. */

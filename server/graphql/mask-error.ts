@@ -7,6 +7,7 @@ import {
   CrmError,
   DatabaseError,
   fromPgError,
+  UnavailableError,
   ValidationError,
   type Constraints,
 } from "../errors.ts";
@@ -34,6 +35,7 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
 
     if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
+    if (known instanceof UnavailableError) logger.warn({ err: known.cause, path }, known.message);
     if (known !== undefined && !(known instanceof DatabaseError)) {
       return answer(known.message, known.extensions);
     }
