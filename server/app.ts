@@ -28,6 +28,8 @@ export interface AppDeps {
   serverUrl: string;
   /** The most connections that are open at once. */
   poolSize: number;
+  /** Whether statements are prepared, once for each connection; yes if not given. */
+  preparedStatements?: boolean | undefined;
   /** Which tokens are believed. */
   tokenRules: TokenRules;
   logger: Logger;
@@ -97,7 +99,11 @@ export function createApp(deps: AppDeps): App {
     await deps.prepare?.();
     const instance = postgraphile(
       createPreset({
-        pgService: createPgService({ pool, schemas: ["crm"] }),
+        pgService: createPgService({
+          pool,
+          schemas: ["crm"],
+          prepared: deps.preparedStatements,
+        }),
         constraints,
         logger,
         graphiql: !deps.production,

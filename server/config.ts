@@ -29,6 +29,7 @@ const environment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   SERVER_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
+  DATABASE_PREPARED_STATEMENTS: oneOf(["on", "off"]).default("on"),
   SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
   JWT_SECRET: secret.optional(),
   JWT_PREVIOUS_SECRET: secret.optional(),
@@ -59,6 +60,8 @@ export interface Config {
   readonly serverDatabaseUrl?: string | undefined;
   /** Connections that the server keeps open at most. */
   readonly poolSize: number;
+  /** Whether the server prepares its statements; some poolers cannot pass them on. */
+  readonly preparedStatements: boolean;
   /** How long requests may go on after a stop signal, in milliseconds. */
   readonly shutdownGrace: number;
   /** The HS256 secret; a production server needs it, or a key set. */
@@ -108,6 +111,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     databaseUrl: settings.DATABASE_URL,
     serverDatabaseUrl: settings.SERVER_DATABASE_URL,
     poolSize: settings.DATABASE_POOL_SIZE,
+    preparedStatements: settings.DATABASE_PREPARED_STATEMENTS === "on",
     shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
     jwtPreviousSecret: settings.JWT_PREVIOUS_SECRET,

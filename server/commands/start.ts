@@ -35,6 +35,7 @@ export async function startCommand(context: Context): Promise<void> {
     const app = createApp({
       serverUrl,
       poolSize: config.poolSize,
+      preparedStatements: config.preparedStatements,
       tokenRules: rules,
       logger: pino({ level: config.logLevel }),
       graphiqlToken: token,

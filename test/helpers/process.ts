@@ -91,7 +91,8 @@ export async function until(isSo: () => Promise<boolean>): Promise<number> {
   return Date.now() - begin;
 }
 
-async function freePort(): Promise<number> {
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const { port } = probe.address() as AddressInfo;
