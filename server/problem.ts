@@ -1,5 +1,11 @@
 /** Exit codes of the command line. */
-export const exitCodes = { failure: 1, usage: 2, pending: 3, uncommitted: 4 } as const;
+export const exitCodes = {
+  failure: 1,
+  usage: 2,
+  pending: 3,
+  uncommitted: 4,
+  findings: 5,
+} as const;
 
 /** A failure whose message is one plain sentence for the person at the keyboard; no stack is shown. */
 export class Problem extends Error {
