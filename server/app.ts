@@ -17,6 +17,7 @@ import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
 import { createPgService } from "./graphql/adaptor.ts";
 import { createPreset } from "./graphql/preset.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
@@ -33,6 +34,8 @@ export interface AppDeps {
   /** Which tokens are believed. */
   tokenRules: TokenRules;
   logger: Logger;
+  /** What a bearer must present to read `/metrics`; absent, nothing is measured. */
+  metricsToken?: string | undefined;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string | undefined;
   /** Leaves GraphiQL out. */
@@ -61,6 +64,8 @@ export function createApp(deps: AppDeps): App {
   const database = openPool(deps);
   const { pool } = database;
   const stopping = new AbortController();
+  const metrics =
+    deps.metricsToken === undefined ? undefined : createMetrics(pool, deps.metricsToken);
 
   const app = createExpress();
   const server = createServer();
@@ -81,6 +86,10 @@ export function createApp(deps: AppDeps): App {
     const state = await readiness();
     response.status(state.ready ? 200 : 503).json(state);
   });
+  if (metrics !== undefined) {
+    app.get("/metrics", metrics.answer);
+    app.use("/graphql", metrics.watch);
+  }
   app.use(logRequests(logger));
   app.use((_request, _response, next) => {
     if (drain.isDraining()) throw new UnavailableError("The server is stopping; please try again");
@@ -93,7 +102,7 @@ export function createApp(deps: AppDeps): App {
     }
     void graphql(request, response, next);
   });
-  app.use(answerErrors(logger));
+  app.use(answerErrors(logger, metrics));
 
   async function serveGraphql(): Promise<void> {
     await deps.prepare?.();
@@ -106,6 +115,7 @@ export function createApp(deps: AppDeps): App {
         }),
         constraints,
         logger,
+        metrics,
         graphiql: !deps.production,
         graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
       }),
@@ -230,7 +240,7 @@ function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
 const statuses: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, UNAVAILABLE: 503 };
 
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
-function answerErrors(logger: Logger): ErrorRequestHandler {
+function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
     if (response.headersSent) {
       next(error);
@@ -242,6 +252,7 @@ function answerErrors(logger: Logger): ErrorRequestHandler {
     const answer = known
       ? new GraphQLError(error.message, { extensions: error.extensions })
       : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
+    metrics?.noteError(answer.extensions.code);
     const status = known ? statuses[error.code] : undefined;
     if (status === 503) response.setHeader("retry-after", "1");
     response.status(status ?? 500).json({ errors: [answer] });

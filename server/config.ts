@@ -40,6 +40,10 @@ const environment = z.object({
   JWKS_FILE: z.string().refine(isKeySet, "must name a file with a JSON Web Key Set").optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, "must be at least 16 printable characters without spaces")
+    .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
 });
@@ -74,6 +78,8 @@ export interface Config {
   readonly jwtIssuer?: string | undefined;
   /** Whom a token must be meant for. */
   readonly jwtAudience?: string | undefined;
+  /** What a bearer must present to read the metrics; absent, there are none. */
+  readonly metricsToken?: string | undefined;
   readonly logLevel: string;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
   readonly dataFolder: string;
@@ -118,6 +124,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     keySet: keySetOf(settings),
     jwtIssuer: settings.JWT_ISSUER,
     jwtAudience: settings.JWT_AUDIENCE,
+    metricsToken: settings.METRICS_TOKEN,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
     dataFolder: resolve(settings.PGCRM_DATA),
   };

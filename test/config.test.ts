@@ -48,6 +48,9 @@ describe("the settings", () => {
       "JWT_SECRET, JWKS_URL and JWKS_FILE",
       { JWT_SECRET: secret, JWKS_URL: "https://keys.example" },
     ],
+    ["METRICS_TOKEN", { METRICS_TOKEN: "hunter2" }],
+    ["SHUTDOWN_GRACE_SECONDS", { SHUTDOWN_GRACE_SECONDS: "-1" }],
+    ["DATABASE_PREPARED_STATEMENTS", { DATABASE_PREPARED_STATEMENTS: "maybe" }],
     ["LOG_LEVEL", { LOG_LEVEL: "loud" }],
     ["NODE_ENV", { NODE_ENV: "prod" }],
   ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {

@@ -38,6 +38,7 @@ export async function startCommand(context: Context): Promise<void> {
       preparedStatements: config.preparedStatements,
       tokenRules: rules,
       logger: pino({ level: config.logLevel }),
+      metricsToken: config.metricsToken,
       graphiqlToken: token,
       production: config.production,
       shutdownGrace: config.shutdownGrace,

@@ -23,11 +23,14 @@ const refusals: Record<string, string> = {
     "The patch must change at least one field",
 };
 
+/** Makes of an error what a client may see. */
+export type MaskError = (error: GraphQLError) => GraphQLError;
+
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its
  * code; anything else goes whole to the log, and the client gets the id under which it is there.
  */
-export function createMaskError(constraints: Constraints, logger: Logger) {
+export function createMaskError(constraints: Constraints, logger: Logger): MaskError {
   return function maskError(error: GraphQLError): GraphQLError {
     const { nodes, source, positions, path } = error;
     const answer = (message: string, extensions: Record<string, unknown>) =>
