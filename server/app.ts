@@ -3,7 +3,7 @@ import "./graphql/environment.ts";
 import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
-import express, { type ErrorRequestHandler, type RequestHandler } from "express";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { GraphQLError } from "graphql";
 import pg from "pg";
 import type { Logger } from "pino";
@@ -12,11 +12,15 @@ import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createAuthenticate } from "./auth.ts";
-import { CrmError } from "./errors.ts";
+import { createDrain } from "./drain.ts";
+import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
 import { createPgService } from "./graphql/adaptor.ts";
 import { createPreset } from "./graphql/preset.ts";
-import { createReadiness } from "./readiness.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { createReadiness, type Readiness } from "./readiness.ts";
+import type { TokenRules } from "./tokenKeys.ts";
+import { untilAvailable } from "./untilAvailable.ts";
 
 const migrationsFolder = join(import.meta.dirname, "../db/migrations");
 
@@ -25,92 +29,177 @@ export interface AppDeps {
   serverUrl: string;
   /** The most connections that are open at once. */
   poolSize: number;
-  /** The secret that tokens are signed with, at least 32 bytes. */
-  jwtSecret: string;
+  /** Whether statements are prepared, once for each connection; yes if not given. */
+  preparedStatements?: boolean | undefined;
+  /** Which tokens are believed. */
+  tokenRules: TokenRules;
   logger: Logger;
+  /** What a bearer must present to read `/metrics`; absent, nothing is measured. */
+  metricsToken?: string | undefined;
   /** A token that GraphiQL sends by itself; for development only. */
-  graphiqlToken?: string;
+  graphiqlToken?: string | undefined;
   /** Leaves GraphiQL out. */
   production: boolean;
+  /** How long requests may go on after `close`, in milliseconds. */
+  shutdownGrace: number;
+  /** What the database needs before its schema is read; done again when it fails. */
+  prepare?: (() => Promise<void>) | undefined;
 }
 
 export interface App {
-  /** Begins to serve. Port 0 takes a free one. */
+  /** Begins to listen; until `ready`, GraphQL is answered with 503. Port 0 takes a free one. */
   listen(port: number, host: string): Promise<Server>;
-  /** Stops: new connections are refused, what runs finishes, then the database is let go. */
+  /** Resolves once GraphQL is served; rejects when it never will be, by what waiting does not cure. */
+  readonly ready: Promise<void>;
+  /** Stops: new requests are refused, what runs finishes, then the database is let go. */
   close(): Promise<void>;
 }
 
 /**
- * Builds the server. The schema is read from the database first, so an app that exists can answer.
- *
- * @throws if the database cannot be reached
+ * Builds the server. It reads the schema from the database as soon as that answers, and waits for it
+ * with growing pauses.
  */
-export async function createApp(deps: AppDeps): Promise<App> {
+export function createApp(deps: AppDeps): App {
   const { logger } = deps;
-  const pool = new pg.Pool({ connectionString: deps.serverUrl, max: deps.poolSize });
-  pool.on("error", (err) => logger.warn({ err }, "an idle connection to the database was lost"));
+  const database = openPool(deps);
+  const { pool } = database;
+  const stopping = new AbortController();
+  const metrics =
+    deps.metricsToken === undefined ? undefined : createMetrics(pool, deps.metricsToken);
 
-  const instance = postgraphile(
-    createPreset({
-      pgService: createPgService({ pool, schemas: ["crm"] }),
-      constraints,
-      logger,
-      graphiql: !deps.production,
-      graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
-    }),
-  );
-  const api = instance.createServ(grafserv);
-  try {
-    await instance.getSchema();
-    await api.ready();
-  } catch (error) {
-    await instance.release();
-    await pool.end();
-    throw error;
-  }
+  const app = createExpress();
+  const server = createServer();
+  const drain = createDrain(server);
+  server.on("request", app);
 
-  const readiness = createReadiness(pool, migrationsFolder);
-  const app = express();
-  app.disable("x-powered-by");
-  app.use(nosniff);
+  const migrationsCurrent = createReadiness(pool, migrationsFolder);
+  let graphql: RequestHandler | undefined;
+  let release: (() => Promise<void>) | undefined;
+  let waitingFor = "the schema has not been read yet";
+  const readiness = async (): Promise<Readiness> => {
+    if (drain.isDraining()) return { ready: false, reason: "the server is stopping" };
+    return graphql === undefined ? { ready: false, reason: waitingFor } : migrationsCurrent();
+  };
+
   app.get("/healthz", (_request, response) => void response.json({ ok: true }));
   app.get("/readyz", async (_request, response) => {
     const state = await readiness();
     response.status(state.ready ? 200 : 503).json(state);
   });
+  if (metrics !== undefined) {
+    app.get("/metrics", metrics.answer);
+    app.use("/graphql", metrics.watch);
+  }
   app.use(logRequests(logger));
-  app.use("/graphql", authenticate(deps.jwtSecret));
-
-  const server = createServer(app);
-  let closing = false;
-  server.on("request", (_request, response) => {
-    // A connection that a client keeps alive would hold up the end until it is idle for seconds.
-    response.once("close", () => {
-      if (closing) setImmediate(() => server.closeIdleConnections());
-    });
+  app.use((_request, _response, next) => {
+    if (drain.isDraining()) throw new UnavailableError("The server is stopping; please try again");
+    next();
   });
-  await api.addTo(app, server);
-  app.use(answerErrors(logger));
+  app.use("/graphql", authenticate(deps.tokenRules, logger));
+  app.use((request, response, next) => {
+    if (graphql === undefined) {
+      throw new UnavailableError("The server is waiting for its database; please try again");
+    }
+    void graphql(request, response, next);
+  });
+  app.use(answerErrors(logger, metrics));
+
+  async function serveGraphql(): Promise<void> {
+    await deps.prepare?.();
+    const instance = postgraphile(
+      createPreset({
+        pgService: createPgService({
+          pool,
+          schemas: ["crm"],
+          prepared: deps.preparedStatements,
+        }),
+        constraints,
+        logger,
+        metrics,
+        graphiql: !deps.production,
+        graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
+      }),
+    );
+    try {
+      await instance.getSchema();
+      const api = instance.createServ(grafserv);
+      await api.ready();
+      const handler = createExpress();
+      await api.addTo(handler, server);
+      release = async () => instance.release();
+      graphql = handler;
+    } catch (error) {
+      await instance.release();
+      throw error;
+    }
+  }
+
+  const ready = untilAvailable(
+    serveGraphql,
+    (error) => {
+      waitingFor = "the database does not answer";
+      logger.warn({ err: error }, "waiting for the database");
+    },
+    stopping.signal,
+  );
+  ready.catch(() => undefined); // the caller decides when to look
 
   return {
+    ready,
     async listen(port, host) {
       server.listen(port, host);
       await once(server, "listening");
       return server;
     },
     async close() {
-      closing = true;
-      if (server.listening) {
-        const closed = once(server, "close");
-        server.close();
-        server.closeIdleConnections();
-        await closed;
-      }
-      await instance.release();
-      await pool.end();
+      const deadline = Date.now() + deps.shutdownGrace;
+      stopping.abort();
+      await drain.finish(deps.shutdownGrace);
+      await ready.catch(() => undefined);
+      await release?.();
+      await database.end(deadline);
     },
   };
+}
+
+interface OwnPool {
+  pool: pg.Pool;
+  /** Ends it; connections that are in use at the deadline are cut. */
+  end(deadline: number): Promise<void>;
+}
+
+function openPool({ serverUrl, poolSize, logger }: AppDeps): OwnPool {
+  const pool = new pg.Pool({ connectionString: serverUrl, max: poolSize });
+  const clients = new Set<pg.PoolClient>();
+  const lost = (err: Error) => logger.warn({ err }, "a connection to the database was lost");
+  pool.on("error", () => undefined); // each connection reports its own
+  pool.on("connect", (client) => {
+    // The pool listens to a connection only while it is idle; an error nobody listens to ends Node.
+    client.on("error", lost);
+    clients.add(client);
+  });
+  pool.on("remove", (client) => clients.delete(client));
+
+  return {
+    pool,
+    async end(deadline) {
+      const cut = setTimeout(
+        () => {
+          for (const client of clients) void (client as unknown as pg.Client).end();
+        },
+        Math.max(deadline - Date.now(), 0),
+      );
+      await pool.end();
+      clearTimeout(cut);
+    },
+  };
+}
+
+function createExpress(): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(nosniff);
+  return app;
 }
 
 const nosniff: RequestHandler = (_request, response, next) => {
@@ -137,16 +226,21 @@ function logRequests(logger: Logger): RequestHandler {
 }
 
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
-function authenticate(jwtSecret: string): RequestHandler {
-  const check = createAuthenticate(jwtSecret);
+function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
+  const check = createAuthenticate(rules, (reason) => {
+    logger.info({ reason }, "a token was refused");
+  });
   return async (request, _response, next) => {
     request.pgSettings = await check(request.headers.authorization);
     next();
   };
 }
 
+/** The HTTP status of what is answered before GraphQL. */
+const statuses: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, UNAVAILABLE: 503 };
+
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
-function answerErrors(logger: Logger): ErrorRequestHandler {
+function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
   return (error: unknown, _request, response, next) => {
     if (response.headersSent) {
       next(error);
@@ -154,11 +248,13 @@ function answerErrors(logger: Logger): ErrorRequestHandler {
     }
     const known = error instanceof CrmError;
     if (!known) logger.error({ err: error }, "a request failed unexpectedly");
+    else if (error.cause !== undefined) logger.warn({ err: error.cause }, error.message);
     const answer = known
       ? new GraphQLError(error.message, { extensions: error.extensions })
       : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
-    response
-      .status(known && error.code === "UNAUTHENTICATED" ? 401 : 500)
-      .json({ errors: [answer] });
+    metrics?.noteError(answer.extensions.code);
+    const status = known ? statuses[error.code] : undefined;
+    if (status === 503) response.setHeader("retry-after", "1");
+    response.status(status ?? 500).json({ errors: [answer] });
   };
 }

@@ -1,7 +1,7 @@
-import { jwtVerify } from "jose";
 import { z } from "zod";
 
-import { UnauthenticatedError } from "./errors.ts";
+import { UnauthenticatedError, UnavailableError } from "./errors.ts";
+import { createVerifyToken, type TokenRules } from "./tokenKeys.ts";
 
 /** The settings of one request's transaction: who asks, and by which way. */
 export interface PgSettings extends Record<string, string> {
@@ -24,29 +24,35 @@ const claimsSchema = z.object({
 export type Authenticate = (authorization: string | undefined) => Promise<PgSettings>;
 
 /**
- * Makes the check of bearer tokens: HS256, with expiry, subject and role.
+ * Makes the check of bearer tokens: signature, times, issuer, audience, subject and role. Whatever is
+ * wrong, the answer is the same: it teaches nobody how to forge a better one.
  *
- * @param jwtSecret the shared secret, at least 32 bytes
- * @returns a function that throws `UnauthenticatedError` unless the token is good
+ * @param rules which tokens are believed
+ * @param onRefused is told why a token was refused, for the log; never the token
+ * @returns a function that throws `UnauthenticatedError` unless the token is good, and
+ *   `UnavailableError` where the keys to verify it cannot be had
  */
-export function createAuthenticate(jwtSecret: string): Authenticate {
-  const key = new TextEncoder().encode(jwtSecret);
+export function createAuthenticate(
+  rules: TokenRules,
+  onRefused: (reason: string) => void = () => undefined,
+): Authenticate {
+  const verify = createVerifyToken(rules);
 
   return async (authorization) => {
     const token = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
-    if (token === undefined) throw new UnauthenticatedError("A bearer token is required");
-    const claims = claimsSchema.safeParse(await payloadOf(token, key));
-    if (!claims.success) throw new UnauthenticatedError("The token names no user or no role");
-    const { sub, role } = claims.data;
-    return { role: `crm_${role}`, "crm.user_id": sub, "crm.source": "api" };
+    if (token === undefined) throw new UnauthenticatedError();
+    try {
+      const { sub, role } = claimsSchema.parse(await verify(token));
+      return { role: `crm_${role}`, "crm.user_id": sub, "crm.source": "api" };
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      onRefused(reasonOf(error));
+      throw new UnauthenticatedError();
+    }
   };
 }
 
-async function payloadOf(token: string, key: Uint8Array): Promise<unknown> {
-  try {
-    const options = { algorithms: ["HS256"], requiredClaims: ["exp", "sub"] };
-    return (await jwtVerify(token, key, options)).payload;
-  } catch {
-    throw new UnauthenticatedError("The token is not valid, or has expired");
-  }
+function reasonOf(error: unknown): string {
+  if (error instanceof z.ZodError) return `claim ${error.issues[0]?.path.join(".") ?? ""}`;
+  return error instanceof Error ? error.message : String(error);
 }

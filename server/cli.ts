@@ -4,6 +4,7 @@ import pico from "picocolors";
 
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import {
   commitCommand,
   migrateCommand,
@@ -23,7 +24,8 @@ Exit codes:
   1  failed; the last line says why
   2  wrong command, option or environment variable
   3  status: committed migrations are pending
-  4  status: nothing is pending, but current/ holds uncommitted work`;
+  4  status: nothing is pending, but current/ holds uncommitted work
+  5  doctor: there are findings`;
 
 const program = new Command("pgcrm")
   .description("A CRM core that lives in PostgreSQL. Set DATABASE_URL to use a server of your own.")
@@ -99,6 +101,17 @@ program
     ),
   )
   .action((request: TokenRequest) => tokenCommand(context(), request));
+
+program
+  .command("doctor")
+  .description("examine the installation; prints a line for each finding")
+  .addHelpText(
+    "after",
+    examples("npx pgcrm doctor", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm doctor"),
+  )
+  .action(async () => {
+    process.exitCode = await doctorCommand(context());
+  });
 
 program
   .command("demo")

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 
+import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { z } from "zod";
 
 import { exitCodes, Problem } from "./problem.ts";
@@ -16,6 +18,10 @@ const postgresUrl = z
     error: "must name a database: postgres://user:password@host:5432/database",
   });
 
+const secret = z.string().refine((value) => Buffer.byteLength(value) >= 32, {
+  error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
+});
+
 const environment = z.object({
   NODE_ENV: oneOf(["development", "test", "production"]).default("development"),
   PORT: wholeNumber(1, 65_535).default(5000),
@@ -23,11 +29,20 @@ const environment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   SERVER_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
-  JWT_SECRET: z
+  DATABASE_PREPARED_STATEMENTS: oneOf(["on", "off"]).default("on"),
+  SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
+  JWT_SECRET: secret.optional(),
+  JWT_PREVIOUS_SECRET: secret.optional(),
+  JWKS_URL: z
     .string()
-    .refine((value) => Buffer.byteLength(value) >= 32, {
-      error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
-    })
+    .refine(isSafeUrl, "must be an https URL, or an http one of this machine")
+    .optional(),
+  JWKS_FILE: z.string().refine(isKeySet, "must name a file with a JSON Web Key Set").optional(),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: z.string().optional(),
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, "must be at least 16 printable characters without spaces")
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
@@ -49,8 +64,22 @@ export interface Config {
   readonly serverDatabaseUrl?: string | undefined;
   /** Connections that the server keeps open at most. */
   readonly poolSize: number;
-  /** The HS256 secret; a production server does not start without one. */
+  /** Whether the server prepares its statements; some poolers cannot pass them on. */
+  readonly preparedStatements: boolean;
+  /** How long requests may go on after a stop signal, in milliseconds. */
+  readonly shutdownGrace: number;
+  /** The HS256 secret; a production server needs it, or a key set. */
   readonly jwtSecret?: string | undefined;
+  /** The secret before the present one: tokens that it signed are still good. */
+  readonly jwtPreviousSecret?: string | undefined;
+  /** Where the public keys of tokens are, if no secret signs them. */
+  readonly keySet?: { readonly jwksUrl: string } | { readonly jwksFile: string } | undefined;
+  /** Who must have issued a token. */
+  readonly jwtIssuer?: string | undefined;
+  /** Whom a token must be meant for. */
+  readonly jwtAudience?: string | undefined;
+  /** What a bearer must present to read the metrics; absent, there are none. */
+  readonly metricsToken?: string | undefined;
   readonly logLevel: string;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
   readonly dataFolder: string;
@@ -74,6 +103,13 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
   if (settings.SERVER_DATABASE_URL !== undefined && settings.DATABASE_URL === undefined) {
     throw wrongSetting("SERVER_DATABASE_URL", "needs DATABASE_URL, the owner's URL, beside it");
   }
+  const keySources = [settings.JWKS_URL, settings.JWKS_FILE, settings.JWT_SECRET];
+  if (keySources.filter((source) => source !== undefined).length > 1) {
+    throw wrongSetting("JWT_SECRET, JWKS_URL and JWKS_FILE", "exclude each other: set one");
+  }
+  if (settings.JWT_PREVIOUS_SECRET !== undefined && settings.JWT_SECRET === undefined) {
+    throw wrongSetting("JWT_PREVIOUS_SECRET", "needs JWT_SECRET, the present one, beside it");
+  }
   return {
     production,
     port: settings.PORT,
@@ -81,10 +117,39 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     databaseUrl: settings.DATABASE_URL,
     serverDatabaseUrl: settings.SERVER_DATABASE_URL,
     poolSize: settings.DATABASE_POOL_SIZE,
+    preparedStatements: settings.DATABASE_PREPARED_STATEMENTS === "on",
+    shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
+    jwtPreviousSecret: settings.JWT_PREVIOUS_SECRET,
+    keySet: keySetOf(settings),
+    jwtIssuer: settings.JWT_ISSUER,
+    jwtAudience: settings.JWT_AUDIENCE,
+    metricsToken: settings.METRICS_TOKEN,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
     dataFolder: resolve(settings.PGCRM_DATA),
   };
+}
+
+function keySetOf(settings: z.infer<typeof environment>): Config["keySet"] {
+  if (settings.JWKS_URL !== undefined) return { jwksUrl: settings.JWKS_URL };
+  return settings.JWKS_FILE === undefined ? undefined : { jwksFile: resolve(settings.JWKS_FILE) };
+}
+
+/** Whoever can change the answer of a key set's address can sign tokens. */
+function isSafeUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname } = new URL(value);
+  const isHere = ["localhost", "127.0.0.1", "[::1]"].includes(hostname);
+  return protocol === "https:" || (protocol === "http:" && isHere);
+}
+
+function isKeySet(path: string): boolean {
+  try {
+    createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function wholeNumber(least: number, most: number) {

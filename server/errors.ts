@@ -8,6 +8,7 @@ export type ErrorCode =
   | "CONFLICT"
   | "FORBIDDEN"
   | "UNAUTHENTICATED"
+  | "UNAVAILABLE"
   | "INTERNAL";
 
 /**
@@ -126,6 +127,21 @@ export class ForbiddenError extends CrmError {
 export class UnauthenticatedError extends CrmError {
   override readonly name = "UnauthenticatedError";
   readonly code = "UNAUTHENTICATED";
+
+  /** The message is the same for whatever is wrong: none tells how to forge a better token. */
+  constructor() {
+    super("A valid bearer token is required");
+  }
+}
+
+/** Something that is needed is away for now: the same request may succeed a little later. */
+export class UnavailableError extends CrmError {
+  override readonly name = "UnavailableError";
+  readonly code = "UNAVAILABLE";
+
+  constructor(message: string, cause?: unknown) {
+    super(message, { cause });
+  }
 }
 
 /** Something that no client caused. The original is for the log, never for an answer. */

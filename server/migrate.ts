@@ -10,7 +10,7 @@ import pg from "pg";
 import { type CommittedMigration, readCommittedMigrations } from "./committedMigrations.ts";
 import { withConnection } from "./connect.ts";
 import { changeUrl, databaseName } from "./databaseUrl.ts";
-import { hasCode, Problem } from "./problem.ts";
+import { Problem } from "./problem.ts";
 import { ensureServerLogin } from "./serverLogin.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
@@ -54,9 +54,11 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
     const applied = await appliedMigrations(client);
     const committed = await readCommittedMigrations(migrationsFolder(target));
     refuseOtherHistory(applied, committed);
-    await withGraphile(settings, (given) => migrate(given));
+    const pending = pendingMigrations(applied, committed);
+    // Usually there is nothing to do, and graphile-migrate ends the process if its connection is cut.
+    if (pending.length > 0) await withGraphile(settings, (given) => migrate(given));
     await completeSchema(client, target);
-    return pendingMigrations(applied, committed);
+    return pending;
   });
 }
 
@@ -266,19 +268,19 @@ async function completeSchema(client: pg.Client, target: MigrationTarget): Promi
   }
 }
 
-type AppliedMigration = Pick<CommittedMigration, "number" | "hash">;
+/** A migration as a database remembers it. */
+export type AppliedMigration = Pick<CommittedMigration, "number" | "hash">;
 
 /** The migrations that a database has run, in order. */
-async function appliedMigrations(client: pg.Client): Promise<AppliedMigration[]> {
-  try {
-    const { rows } = await client.query<AppliedMigration>(
-      "select left(filename, 6) as number, hash from graphile_migrate.migrations order by filename",
-    );
-    return rows;
-  } catch (error) {
-    if (hasCode(error, "42P01", "3F000")) return [];
-    throw error;
-  }
+export async function appliedMigrations(client: pg.ClientBase): Promise<AppliedMigration[]> {
+  const { rowCount } = await client.query(
+    "select where to_regclass('graphile_migrate.migrations') is not null",
+  );
+  if (rowCount === 0) return [];
+  const { rows } = await client.query<AppliedMigration>(
+    "select left(filename, 6) as number, hash from graphile_migrate.migrations order by filename",
+  );
+  return rows;
 }
 
 /** The names of the committed migrations that a database has not run. */

@@ -1,5 +1,11 @@
 /** Exit codes of the command line. */
-export const exitCodes = { failure: 1, usage: 2, pending: 3, uncommitted: 4 } as const;
+export const exitCodes = {
+  failure: 1,
+  usage: 2,
+  pending: 3,
+  uncommitted: 4,
+  findings: 5,
+} as const;
 
 /** A failure whose message is one plain sentence for the person at the keyboard; no stack is shown. */
 export class Problem extends Error {
@@ -9,9 +15,10 @@ export class Problem extends Error {
   /**
    * @param message one sentence that says what is wrong and what to do.
    * @param exitCode what the process ends with.
+   * @param cause the error behind it, for whoever decides whether to try again.
    */
-  constructor(message: string, exitCode: number = exitCodes.failure) {
-    super(message);
+  constructor(message: string, exitCode: number = exitCodes.failure, cause?: unknown) {
+    super(message, { cause });
     this.exitCode = exitCode;
   }
 }

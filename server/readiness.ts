@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
 import type { Pool } from "pg";
 
 import { readCommittedMigrations } from "./committedMigrations.ts";
@@ -8,6 +10,9 @@ export interface Readiness {
   reason?: string;
 }
 
+/** How long the database may take to answer, in milliseconds. */
+const patience = 2000;
+
 /**
  * Makes the check behind `/readyz`: the database answers, and has run exactly the migrations of
  * this version.
@@ -17,11 +22,17 @@ export interface Readiness {
 export function createReadiness(pool: Pool, migrationsFolder: string): () => Promise<Readiness> {
   const committed = readCommittedMigrations(migrationsFolder);
 
+  async function ask(): Promise<{ hash: string }[]> {
+    const { rows } = await pool.query<{ hash: string }>(
+      "select hash from crm_private.applied_migrations() as applied (hash)",
+    );
+    return rows;
+  }
+
   return async () => {
     try {
-      const { rows } = await pool.query<{ hash: string }>(
-        "select hash from crm_private.applied_migrations() as applied (hash)",
-      );
+      const rows = await Promise.race([ask(), sleep(patience, undefined, { ref: false })]);
+      if (rows === undefined) return { ready: false, reason: "the database answers too late" };
       const expected = await committed;
       const isCurrent =
         rows.length === expected.length && rows.every(({ hash }, i) => hash === expected[i]?.hash);

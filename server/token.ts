@@ -1,5 +1,7 @@
 import { SignJWT } from "jose";
 
+import type { TokenRules } from "./tokenKeys.ts";
+
 /** What a token may ask for; the database roles behind them carry the prefix `crm_`. */
 export const tokenRoles = ["reader", "member", "admin"] as const;
 
@@ -16,17 +18,25 @@ export interface TokenRequest {
 }
 
 /**
- * Signs a token (JWT, HS256) with the claims `sub`, `role`, `iat` and `exp`.
+ * Signs a token (JWT, HS256) with the claims `sub`, `role`, `iat` and `exp`, and with `iss` and `aud`
+ * where they are asked for.
  *
  * @param secret the HS256 secret.
  * @param request who the token speaks for, and how long.
+ * @param asked what the server asks of a token beside that.
  * @throws {TypeError} when the time span cannot be read.
  */
-export async function signToken(secret: string, request: TokenRequest): Promise<string> {
-  return new SignJWT({ role: request.role })
+export async function signToken(
+  secret: string,
+  request: TokenRequest,
+  { issuer, audience }: Pick<TokenRules, "issuer" | "audience"> = {},
+): Promise<string> {
+  const token = new SignJWT({ role: request.role })
     .setProtectedHeader({ alg: "HS256", typ: "JWT" })
     .setSubject(request.user)
     .setIssuedAt()
-    .setExpirationTime(request.expires)
-    .sign(new TextEncoder().encode(secret));
+    .setExpirationTime(request.expires);
+  if (issuer !== undefined) token.setIssuer(issuer);
+  if (audience !== undefined) token.setAudience(audience);
+  return token.sign(new TextEncoder().encode(secret));
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, jwtVerify } from "jose";
 
+import { withConnection } from "../server/connect.ts";
 import { createTestDatabase } from "./helpers/database.ts";
 
 const entry = join(import.meta.dirname, "..", "bin", "pgcrm.js");
@@ -68,14 +69,22 @@ const run = (parameters: string[], settings?: Record<string, string>) =>
   launch(parameters, settings).ended;
 
 describe("the command line", () => {
-  test.each(["start", "migrate", "status", "watch", "commit", "revert", "reset", "token", "demo"])(
-    "explains %s with an example",
-    async (command) => {
-      const { code, output } = await run([command, "--help"]);
-      expect(code).toBe(0);
-      expect(output).toContain(`npx pgcrm ${command}`);
-    },
-  );
+  test.each([
+    "start",
+    "migrate",
+    "status",
+    "watch",
+    "commit",
+    "revert",
+    "reset",
+    "token",
+    "doctor",
+    "demo",
+  ])("explains %s with an example", async (command) => {
+    const { code, output } = await run([command, "--help"]);
+    expect(code).toBe(0);
+    expect(output).toContain(`npx pgcrm ${command}`);
+  });
 
   test("explains its exit codes, and uses no colour where there is no terminal", async () => {
     const { code, output } = await run(["--help"]);
@@ -135,6 +144,13 @@ describe("the database commands", () => {
       expect((await run(["migrate"], settings)).output).toBe("Up to date.\n");
       const { output } = await run(["status"], settings);
       expect(output).toContain("pending: none");
+
+      await withConnection(database.ownerUrl, (client) =>
+        client.query("alter table crm.notes disable row level security"),
+      );
+      const sick = await run(["doctor"], settings);
+      expect(sick.code).toBe(5);
+      expect(sick.output).toContain("table crm.notes has no row-level security\n");
 
       const refused = await run(["reset"], settings);
       expect(refused.code).toBe(2);

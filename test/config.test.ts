@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 
 import { readConfig } from "../server/config.ts";
-import { jwtSecret } from "../server/jwtSecret.ts";
+import { jwtSecret, tokenRules } from "../server/jwtSecret.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 
@@ -38,6 +38,19 @@ describe("the settings", () => {
     ["DATABASE_URL", { DATABASE_URL: "postgres://root:hunter2@db" }],
     ["SERVER_DATABASE_URL", { SERVER_DATABASE_URL: "postgres://crm_server:hunter2@db/crm" }],
     ["JWT_SECRET", { JWT_SECRET: "hunter2" }],
+    ["JWT_PREVIOUS_SECRET", { JWT_SECRET: secret, JWT_PREVIOUS_SECRET: "hunter2" }],
+    ["JWT_PREVIOUS_SECRET", { JWT_PREVIOUS_SECRET: secret }],
+    ["JWKS_URL", { JWKS_URL: "http://keys.example/hunter2" }],
+    ["JWKS_URL", { JWKS_URL: "hunter2" }],
+    ["JWKS_FILE", { JWKS_FILE: "/nowhere/hunter2" }],
+    ["JWKS_FILE", { JWKS_FILE: import.meta.filename }],
+    [
+      "JWT_SECRET, JWKS_URL and JWKS_FILE",
+      { JWT_SECRET: secret, JWKS_URL: "https://keys.example" },
+    ],
+    ["METRICS_TOKEN", { METRICS_TOKEN: "hunter2" }],
+    ["SHUTDOWN_GRACE_SECONDS", { SHUTDOWN_GRACE_SECONDS: "-1" }],
+    ["DATABASE_PREPARED_STATEMENTS", { DATABASE_PREPARED_STATEMENTS: "maybe" }],
     ["LOG_LEVEL", { LOG_LEVEL: "loud" }],
     ["NODE_ENV", { NODE_ENV: "prod" }],
   ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {
@@ -49,7 +62,28 @@ describe("the settings", () => {
 
   test("ask for a JWT_SECRET in production", () => {
     const config = readConfig({ NODE_ENV: "production" });
-    expect(messageOf(() => jwtSecret(config))).toMatch(/^JWT_SECRET is required/);
+    expect(messageOf(() => tokenRules(config))).toMatch(/^JWT_SECRET is required/);
+  });
+
+  test("take a key set for a secret, with which nothing can be signed here", () => {
+    const config = readConfig({
+      NODE_ENV: "production",
+      JWKS_URL: "https://id.example/keys",
+      JWT_ISSUER: "https://id.example/",
+      JWT_AUDIENCE: "crm",
+    });
+    expect(tokenRules(config)).toEqual({
+      keys: { jwksUrl: "https://id.example/keys" },
+      issuer: "https://id.example/",
+      audience: "crm",
+    });
+    expect(messageOf(() => jwtSecret(config))).toContain("JWKS_URL");
+  });
+
+  test("take a second secret during a rotation", () => {
+    const previous = "f".repeat(32);
+    const config = readConfig({ JWT_SECRET: secret, JWT_PREVIOUS_SECRET: previous });
+    expect(tokenRules(config).keys).toEqual({ secrets: [secret, previous] });
   });
 });
 

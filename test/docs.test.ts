@@ -16,6 +16,7 @@ const read = (path: string) => readFile(join(root, path), "utf8");
 const documents = [
   "README.md",
   "CONVENTIONS.md",
+  "SECURITY.md",
   "db/README.md",
   "docs/decisions.md",
   "docs/schema.md",

@@ -104,6 +104,29 @@ describe("the embedded database", () => {
   });
 });
 
+test("what a killed database still works on ends before it starts again", async () => {
+  const crashed = await open();
+  const lost = new Promise<void>((resolve) => crashed.onLost(resolve));
+  let hasEnded = false;
+  const busy = withConnection(crashed.url("postgres"), (client) =>
+    client.query("select count(*) from generate_series(1, 2000000000)"),
+  ).finally(() => (hasEnded = true));
+  busy.catch(() => undefined);
+  await withConnection(crashed.url("postgres"), async (client) => {
+    while ((await client.query(isBusy)).rowCount === 0) continue;
+  });
+  process.kill(postmasterPid(), "SIGKILL");
+  await lost;
+  await crashed.close();
+  expect(hasEnded).toBe(false);
+
+  const database = await open();
+  expect(hasEnded).toBe(true);
+  await database.close();
+});
+
+const isBusy = "select from pg_stat_activity where state = 'active' and query like 'select count%'";
+
 function postmasterPid(): number {
   const path = join(scratch, "postgres", "data", "postmaster.pid");
   return Number(readFileSync(path, "utf8").split("\n")[0]);

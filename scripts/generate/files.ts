@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { format } from "prettier";
 
+import { readRights } from "../../server/doctor/rights.ts";
 import { printConstraints } from "./constraints.ts";
 import { readModel } from "./model.ts";
 import { printRows } from "./rows.ts";
@@ -15,6 +16,9 @@ export async function generateFiles(client: pg.ClientBase): Promise<Record<strin
   const models = await readModel(client);
   const printed = {
     "constraints.ts": printConstraints(models),
+    "rights.ts": `
+      /** What roles may do, and nothing else. */
+      export const rights: readonly string[] = ${JSON.stringify(await readRights(client))};`,
     "rows.ts": printRows(models),
     "tables.ts": await printTables(client, models),
   };

@@ -2,15 +2,19 @@ import { pino } from "pino";
 import pico from "picocolors";
 
 import { createApp } from "../app.ts";
+import { connect } from "../connect.ts";
 import { openDatabase } from "../database.ts";
-import { jwtSecret } from "../jwtSecret.ts";
+import { jwtSecret, tokenRules } from "../jwtSecret.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { hasCode, Problem } from "../problem.ts";
 import { signToken } from "../token.ts";
 import type { Context } from "./context.ts";
 
+/** Who the token speaks for that a developer is shown. */
+const developer = { role: "admin", user: "developer", expires: "30d" } as const;
+
 /**
- * Migrates the database and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
+ * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
  * new, and stops the embedded database.
  *
  * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
@@ -19,34 +23,40 @@ export async function startCommand(context: Context): Promise<void> {
   const { config } = context;
   const stopRequest = nextStopSignal();
   const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
-  const secret = jwtSecret(config);
+  const rules = tokenRules(config);
   const database = await openDatabase(config);
   try {
     await database.embedded?.claim(address);
     const { ownerUrl, serverUrl } = database;
-    const names = await migrateDatabase({ ownerUrl, serverUrl });
-    if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
-
-    const token = config.production
-      ? undefined
-      : await signToken(secret, { role: "admin", user: "developer", expires: "30d" });
-    const app = await createApp({
+    const token =
+      config.production || config.keySet !== undefined
+        ? undefined
+        : await signToken(jwtSecret(config), developer, rules);
+    const app = createApp({
       serverUrl,
       poolSize: config.poolSize,
-      jwtSecret: secret,
+      preparedStatements: config.preparedStatements,
+      tokenRules: rules,
       logger: pino({ level: config.logLevel }),
+      metricsToken: config.metricsToken,
       graphiqlToken: token,
       production: config.production,
+      shutdownGrace: config.shutdownGrace,
+      async prepare() {
+        await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
+        const names = await migrateDatabase({ ownerUrl, serverUrl });
+        if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
+      },
     });
     try {
       await listen(() => app.listen(config.port, config.host), config.port);
-      announce(context, address, token);
-      const lost = new Promise<never>((_, reject) => {
+      const failed = new Promise<never>((_, reject) => {
+        app.ready.then(() => announce(context, address, token), reject);
         database.embedded?.onLost(() => {
           reject(new Problem("The embedded database went away; its server.log says why."));
         });
       });
-      await Promise.race([stopRequest, lost]);
+      await Promise.race([stopRequest, failed]);
       context.note("Stopping.");
     } finally {
       await app.close();

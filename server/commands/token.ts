@@ -1,4 +1,4 @@
-import { jwtSecret } from "../jwtSecret.ts";
+import { jwtSecret, tokenRules } from "../jwtSecret.ts";
 import { exitCodes, Problem } from "../problem.ts";
 import { signToken, type TokenRequest } from "../token.ts";
 import type { Context } from "./context.ts";
@@ -10,7 +10,8 @@ import type { Context } from "./context.ts";
  */
 export async function tokenCommand(context: Context, request: TokenRequest): Promise<void> {
   try {
-    context.print(await signToken(jwtSecret(context.config), request));
+    const { config } = context;
+    context.print(await signToken(jwtSecret(config), request, tokenRules(config)));
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     throw new Problem(`--expires must be a time span such as 12h or 30d.`, exitCodes.usage);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import {
   chownSync,
   existsSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -86,6 +87,7 @@ export function createCluster(place: Place, settings: Readonly<Record<string, st
           if (await answers()) return;
           continue; // it ended meanwhile
         }
+        await endOrphans();
         rmSync(join(data, "postmaster.pid"), { force: true }); // left behind by a crash
       }
       port = await choosePort();
@@ -144,6 +146,47 @@ export function createCluster(place: Place, settings: Readonly<Record<string, st
       return readlinkSync(`/proc/${pid}/cwd`) === data;
     } catch {
       return false; // gone, a zombie, or somebody else's
+    }
+  }
+
+  /**
+   * Ends the processes of a server that was killed. A busy one does not notice by itself that its
+   * server is gone: it goes on writing, and no other server may run beside it. They must be gone before
+   * `postmaster.pid` is, by which PostgreSQL itself would find them.
+   */
+  async function endOrphans(): Promise<void> {
+    const deadline = Date.now() + 10_000;
+    for (let orphans = findOrphans(); orphans.length > 0; orphans = findOrphans()) {
+      if (Date.now() > deadline) {
+        throw new Problem(`Processes of a killed database do not end: ${orphans.join(", ")}.`);
+      }
+      for (const pid of orphans) {
+        try {
+          process.kill(pid, "SIGQUIT");
+        } catch (error) {
+          if (!hasCode(error, "ESRCH")) throw error;
+        }
+      }
+      await sleep(20);
+    }
+  }
+
+  /** The server's processes are called `postgres: …`; those of a living server have it as parent. */
+  function findOrphans(): number[] {
+    if (process.platform !== "linux") return [];
+    return readdirSync("/proc")
+      .map(Number)
+      .filter((pid) => pid > 0 && runsHere(pid) && isOrphan(pid));
+  }
+
+  function isOrphan(pid: number): boolean {
+    try {
+      const title = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+      const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+      return title.startsWith("postgres: ") && !runsHere(Number(parent));
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ESRCH")) return false; // it has just ended
+      throw error;
     }
   }
 

@@ -7,6 +7,9 @@ import type {
   WithPgClient,
 } from "postgraphile/@dataplan/pg";
 
+import { UnavailableError } from "../errors.ts";
+import { isAway } from "../untilAvailable.ts";
+
 /**
  * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request,
  * in one round trip.
@@ -21,17 +24,25 @@ export type PgService = GraphileConfig.PgServiceConfiguration<"pgcrm">;
 export interface PgServiceOptions {
   pool: Pool;
   schemas: string[];
+  /**
+   * Whether statements are prepared once for each connection; yes if not given. A pooler that lends
+   * connections by transaction may not know them on the next one.
+   */
+  prepared?: boolean | undefined;
 }
 
 /** Makes the service of PostGraphile's configuration. The pool stays the caller's to end. */
-export function createPgService({ pool, schemas }: PgServiceOptions): PgService {
+export function createPgService({ pool, schemas, prepared }: PgServiceOptions): PgService {
   return {
     name: "main",
     schemas,
     withPgClientKey: "withPgClient",
     pgSettingsKey: "pgSettings",
     pgSubscriber: null,
-    adaptor: { createWithPgClient: () => createWithPgClient(pool), makePgService: createPgService },
+    adaptor: {
+      createWithPgClient: () => createWithPgClient(pool, prepared),
+      makePgService: createPgService,
+    },
     adaptorSettings: { pool },
   };
 }
@@ -39,16 +50,34 @@ export function createPgService({ pool, schemas }: PgServiceOptions): PgService 
 /**
  * Lends clients of a pool; every statement of a client runs under the settings it was lent with.
  */
-export function createWithPgClient(pool: Pool): WithPgClient {
+export function createWithPgClient(pool: Pool, prepared = true): WithPgClient {
   return async (pgSettings, callback) => {
-    const client = await pool.connect();
+    const { client, statements } = await connect(pool, prepared);
     try {
-      const statements = await prepare(client);
-      return await callback(lend(client, statements, pgSettings));
+      const settings = prepared ? pgSettings : { ...connectionSettings, ...pgSettings };
+      return await callback(lend(client, statements, settings));
     } finally {
       client.release();
     }
   };
+}
+
+interface Lent {
+  client: PoolClient;
+  /** Undefined where nothing is prepared. */
+  statements: Statements | undefined;
+}
+
+async function connect(pool: Pool, prepared: boolean): Promise<Lent> {
+  let client: PoolClient | undefined;
+  try {
+    client = await pool.connect();
+    return { client, statements: prepared ? await prepare(client) : undefined };
+  } catch (error) {
+    client?.release(true);
+    if (!isAway(error)) throw error;
+    throw new UnavailableError("The database does not answer; please try again", error);
+  }
 }
 
 /**
@@ -68,14 +97,17 @@ type Statements = Set<string>;
 const statementsOf = new WeakMap<PoolClient, Statements>();
 
 /**
- * Readies a connection the first time it is used. It speaks ISO and UTC, whatever the server's
- * default is: periods of time begin where clients expect it. JIT costs more than it saves on
- * statements as short as ours.
+ * How a connection speaks, whatever the server's default is: ISO and UTC, so that periods of time
+ * begin where clients expect it. JIT costs more than it saves on statements as short as ours.
  */
+const connectionSettings = { jit: "off", timezone: "UTC", datestyle: "ISO, YMD" };
+
+/** Readies a connection the first time it is used. */
 async function prepare(client: PoolClient): Promise<Statements> {
   const known = statementsOf.get(client);
   if (known !== undefined) return known;
-  await client.query("set jit = off; set timezone = 'UTC'; set datestyle = 'ISO, YMD'");
+  const settings = Object.entries(connectionSettings);
+  await client.query(settings.map(([name, value]) => `set ${name} = '${value}'`).join("; "));
   await client.query({ ...settingsStatement, values: ["{}"] });
   const statements: Statements = new Set();
   statementsOf.set(client, statements);
@@ -84,7 +116,7 @@ async function prepare(client: PoolClient): Promise<Statements> {
 
 function lend(
   client: PoolClient,
-  statements: Statements,
+  statements: Statements | undefined,
   pgSettings: Record<string, string | undefined> | null,
 ): PgClient {
   const settings = JSON.stringify(pgSettings ?? {});
@@ -97,7 +129,7 @@ function lend(
         await client.query("commit");
         return result;
       } catch (error) {
-        await client.query("rollback");
+        await client.query("rollback").catch(() => undefined); // the connection is lost, then
         throw error;
       }
     },
@@ -107,17 +139,33 @@ function lend(
 
 async function run<TData>(
   client: PoolClient,
-  statements: Statements,
+  statements: Statements | undefined,
   settings: string,
   { text, values, name = nameOf(text), arrayMode }: PgClientQuery,
 ): Promise<PgClientResult<TData>> {
-  await remember(client, statements, name);
   return new Promise((resolve, reject) => {
-    const config = { text, name, values, ...(arrayMode ? { rowMode: "array" as const } : {}) };
+    const config = {
+      text,
+      values,
+      ...(arrayMode ? { rowMode: "array" as const } : {}),
+      // Without a name or values the driver would take the simple protocol, and lose the settings.
+      ...(statements === undefined ? { queryMode: "extended" } : { name }),
+    };
+    const forgotten = statements === undefined ? [] : remember(statements, name);
     const done = (error: Error | null, result: QueryArrayResult) =>
-      error ? reject(error) : resolve(result as unknown as PgClientResult<TData>);
-    client.query(new SettingsQuery(config, settings, done));
+      error ? reject(explain(error)) : resolve(result as unknown as PgClientResult<TData>);
+    const isPrepared = statements !== undefined;
+    client.query(new SettingsQuery({ config, settings, isPrepared, forgotten, done }));
   });
+}
+
+/** A statement whose connection is lost has no answer of the database. */
+function explain(error: Error): Error {
+  if (error instanceof pg.DatabaseError || !isAway(error)) return error;
+  return new UnavailableError(
+    "The connection to the database was lost; whether a change was made is not known",
+    error,
+  );
 }
 
 /** Reads have a name already; mutations get one, so that they are prepared too. */
@@ -126,24 +174,24 @@ function nameOf(text: string): string {
 }
 
 /**
- * Keeps the number of prepared statements of a connection within bounds: the one unused for longest
- * goes.
+ * Keeps the number of prepared statements of a connection within bounds.
+ *
+ * @returns the names of those to close: the one unused for longest, if it is one too many.
  */
-async function remember(client: PoolClient, statements: Statements, name: string): Promise<void> {
+function remember(statements: Statements, name: string): string[] {
   statements.delete(name);
   statements.add(name);
   const [oldest] = statements;
-  if (oldest === undefined || statements.size <= maxStatements) return;
+  if (oldest === undefined || statements.size <= maxStatements) return [];
   statements.delete(oldest);
-  const { parsedStatements } = connectionOf(client);
-  if (parsedStatements[oldest] === undefined) return;
-  await client.query(`deallocate ${client.escapeIdentifier(oldest)}`);
-  Reflect.deleteProperty(parsedStatements, oldest);
+  return [oldest];
 }
 
 /** The parts of `pg` that its types leave out. */
 interface Connection {
   parsedStatements: Record<string, string>;
+  parse(message: { name: string; text: string; types: number[] }): void;
+  close(message: { type: "S"; name: string }): void;
   bind(message: { portal: string; statement: string; values: string[] }): void;
   execute(message: { portal: string }): void;
 }
@@ -161,23 +209,37 @@ const ExtendedQuery = pg.Query as unknown as new (
   done: Done,
 ) => ProtocolQuery;
 
-function connectionOf(client: PoolClient): Connection {
-  return (client as unknown as { connection: Connection }).connection;
+interface SettingsQueryOptions {
+  config: QueryConfig;
+  settings: string;
+  isPrepared: boolean;
+  /** The names of statements to close before. */
+  forgotten: string[];
+  done: Done;
 }
 
 /** A statement that is preceded by its settings, within the same Sync. */
 class SettingsQuery extends ExtendedQuery {
-  readonly #settings: string;
+  readonly #options: SettingsQueryOptions;
   #isSet = false;
 
-  constructor(config: QueryConfig, settings: string, done: Done) {
-    super(config, undefined, done);
-    this.#settings = settings;
+  constructor(options: SettingsQueryOptions) {
+    super(options.config, undefined, options.done);
+    this.#options = options;
   }
 
   /** Called by `pg` where it writes the messages of a statement, all of them in one packet. */
   override prepare(connection: Connection): void {
-    connection.bind({ portal: "", statement: settingsStatement.name, values: [this.#settings] });
+    const { settings, isPrepared, forgotten } = this.#options;
+    for (const name of forgotten) {
+      // A message of the protocol, not `deallocate`: poolers rename statements, and know this one.
+      if (connection.parsedStatements[name] === undefined) continue;
+      connection.close({ type: "S", name });
+      Reflect.deleteProperty(connection.parsedStatements, name);
+    }
+    const statement = isPrepared ? settingsStatement.name : "";
+    if (!isPrepared) connection.parse({ name: "", text: settingsStatement.text, types: [] });
+    connection.bind({ portal: "", statement, values: [settings] });
     connection.execute({ portal: "" });
     super.prepare(connection);
   }

@@ -7,6 +7,7 @@ import {
   CrmError,
   DatabaseError,
   fromPgError,
+  UnavailableError,
   ValidationError,
   type Constraints,
 } from "../errors.ts";
@@ -22,11 +23,14 @@ const refusals: Record<string, string> = {
     "The patch must change at least one field",
 };
 
+/** Makes of an error what a client may see. */
+export type MaskError = (error: GraphQLError) => GraphQLError;
+
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its
  * code; anything else goes whole to the log, and the client gets the id under which it is there.
  */
-export function createMaskError(constraints: Constraints, logger: Logger) {
+export function createMaskError(constraints: Constraints, logger: Logger): MaskError {
   return function maskError(error: GraphQLError): GraphQLError {
     const { nodes, source, positions, path } = error;
     const answer = (message: string, extensions: Record<string, unknown>) =>
@@ -34,6 +38,7 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
 
     if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
+    if (known instanceof UnavailableError) logger.warn({ err: known.cause, path }, known.message);
     if (known !== undefined && !(known instanceof DatabaseError)) {
       return answer(known.message, known.extensions);
     }

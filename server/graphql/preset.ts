@@ -5,8 +5,9 @@ import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
+import type { Metrics } from "../metrics.ts";
 import type { PgService } from "./adaptor.ts";
-import { createMaskError } from "./mask-error.ts";
+import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
@@ -24,6 +25,8 @@ export interface PresetDeps {
   /** What clients are told about broken constraints. */
   constraints: Constraints;
   logger: Logger;
+  /** What is counted and measured; absent, nothing is. */
+  metrics?: Metrics | undefined;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself. */
@@ -53,6 +56,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       AggregatesPlugin,
       NotFoundPlugin,
       InputErrorsPlugin,
+      ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
     ],
     disablePlugins: [
       // A row's UUID identifies it; Relay's global identifiers would name everything again.
@@ -77,7 +81,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       context({ expressv4 }) {
         const pgSettings = expressv4?.req.pgSettings;
         // Authentication comes first; were it left out, nothing may run as the login role itself.
-        if (pgSettings === undefined) throw new UnauthenticatedError("A bearer token is required");
+        if (pgSettings === undefined) throw new UnauthenticatedError();
         return { pgSettings };
       },
     },
@@ -90,9 +94,18 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       websockets: false,
       watch: false,
       maxRequestLength: 1_000_000,
-      maskError: createMaskError(deps.constraints, deps.logger),
+      maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
     },
     ruru: graphiqlConfig(deps.graphiqlToken),
+  };
+}
+
+function countingErrors(mask: MaskError, metrics: Metrics | undefined): MaskError {
+  if (metrics === undefined) return mask;
+  return (error) => {
+    const masked = mask(error);
+    metrics.noteError(masked.extensions.code);
+    return masked;
   };
 }
 

@@ -102,8 +102,28 @@ describe("a statement", () => {
     expect(wire.messages.filter((type) => type === "P")).toHaveLength(1);
   });
 
+  test("is parsed each time where nothing is to be prepared, under its settings all the same", async () => {
+    const unprepared = createWithPgClient(pool, false);
+    const { rows } = await unprepared(settings, (client) => {
+      wire.messages.length = 0;
+      return client.query<Record<string, unknown>>({ text: whoAmI, name: "named" });
+    });
+    expect(rows).toEqual([{ role: "crm_member", user: 'ann\'s "quoted" name' }]);
+    expect(wire.messages.join("")).toBe("PBEPBDES");
+    const known = "select count(*)::int as count from pg_prepared_statements where name = 'named'";
+    expect(await ask(known)).toEqual([{ count: 0 }]);
+    const setting = "select current_setting('timezone') as zone, current_setting('jit') as jit";
+    expect((await unprepared(null, (client) => client.query({ text: setting }))).rows).toEqual([
+      { zone: "UTC", jit: "off" },
+    ]);
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
   test("is forgotten when two hundred others came after it", async () => {
     for (let i = 0; i < 210; i += 1) await ask(`select ${i}`);
+    wire.messages.length = 0;
+    await ask("select 'one more'");
+    expect(wire.messages.join("")).toBe("CBEPBDES");
     const [row] = await ask("select count(*)::int as count from pg_prepared_statements");
     expect(row?.count).toBeLessThanOrEqual(202);
     expect(await ask("select 0 as again")).toEqual([{ again: 0 }]);

@@ -24,7 +24,11 @@ function token(claims: Record<string, unknown>, secret = key, alg = "HS256") {
 
 const refused = {
   status: 401,
-  body: { errors: [{ message: expect.any(String), extensions: { code: "UNAUTHENTICATED" } }] },
+  body: {
+    errors: [
+      { message: "A valid bearer token is required", extensions: { code: "UNAUTHENTICATED" } },
+    ],
+  },
 };
 
 describe("a request", () => {
@@ -89,6 +93,13 @@ describe("a request", () => {
       expect(await ask(authorization)).toEqual(refused);
     },
   );
+});
+
+test("why a token was refused is in the log, and the token is not", async () => {
+  const refusedToken = await token({ ...good, role: "postgres" });
+  await ask(`Bearer ${refusedToken}`);
+  expect(crm.log).toContainEqual(expect.objectContaining({ reason: "claim role" }));
+  expect(JSON.stringify(crm.log)).not.toContain(refusedToken);
 });
 
 test("who asks is who the journal names, as a client of the API", async () => {

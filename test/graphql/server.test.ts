@@ -96,15 +96,39 @@ test("a server that closes lets a running request finish, and refuses new ones",
     const running = server.graphql("{ companies { totalCount } }");
     await waitFor(client, "select 1 from pg_stat_activity where wait_event_type = 'Lock'");
     const closed = server.close();
-    await expect(server.graphql("{ currentUserId }")).rejects.toThrow();
+    expect(await server.graphql("{ currentUserId }")).toMatchObject({
+      status: 503,
+      errors: [{ extensions: { code: "UNAVAILABLE" } }],
+    });
+    expect(await (await fetch(`${server.url}/readyz`)).json()).toEqual({
+      ready: false,
+      reason: "the server is stopping",
+    });
+    expect((await fetch(`${server.url}/healthz`)).headers.get("connection")).toBe("close");
     await client.query("commit");
     expect(await running).toMatchObject({ data: { companies: { totalCount: 0 } } });
     await closed;
+    await expect(fetch(server.url)).rejects.toThrow();
   });
   await database.drop();
 });
 
-test("a server without its database does not start", async () => {
+test("a server that closes cuts what runs longer than the grace period", async () => {
+  const database = await createTestDatabase();
+  const server = await startTestServer(database.serverUrl, { shutdownGrace: 300 });
+  await withConnection(database.ownerUrl, async (client) => {
+    await client.query("begin");
+    await client.query("lock table crm.companies in access exclusive mode");
+    const running = server.graphql("{ companies { totalCount } }");
+    running.catch(() => undefined);
+    await waitFor(client, "select 1 from pg_stat_activity where wait_event_type = 'Lock'");
+    await server.close();
+    await expect(running).rejects.toThrow();
+  });
+  await database.drop();
+});
+
+test("a server whose database does not exist does not start", async () => {
   const database = await createTestDatabase();
   await database.drop();
   await expect(startTestServer(database.serverUrl)).rejects.toThrow();

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
-import { createApp } from "../../server/app.ts";
+import { type AppDeps, createApp } from "../../server/app.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -46,24 +46,37 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** What a server differs in from the usual one. */
+export interface ServerOptions extends Partial<Omit<AppDeps, "serverUrl" | "logger">> {
+  /** Whether it answers only once it is ready; yes if not given. */
+  waits?: boolean;
+}
+
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  options: { poolSize?: number; production?: boolean; graphiqlToken?: string } = {},
+  { waits = true, ...options }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
     { level: "info" },
     { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) },
   );
-  const app = await createApp({
+  const app = createApp({
     serverUrl,
     poolSize: 4,
-    jwtSecret,
+    tokenRules: { keys: { secrets: [jwtSecret] } },
     logger,
     production: false,
+    shutdownGrace: 5000,
     ...options,
   });
+  try {
+    if (waits) await app.ready;
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   const server = await app.listen(0, "127.0.0.1");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 

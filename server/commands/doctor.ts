@@ -1,0 +1,23 @@
+import { withConnection } from "../connect.ts";
+import { withDatabase } from "../database.ts";
+import { examine } from "../doctor.ts";
+import { exitCodes } from "../problem.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * Examines the installation and prints a line for each finding.
+ *
+ * @returns the exit code: 0 or {@link exitCodes.findings}.
+ */
+export async function doctorCommand(context: Context): Promise<number> {
+  return withDatabase(context.config, async ({ ownerUrl }) => {
+    const findings = await withConnection(ownerUrl, async (client) => {
+      await client.query("begin");
+      return examine(client).finally(() => client.query("rollback"));
+    });
+    for (const finding of findings) context.print(finding);
+    if (findings.length > 0) return exitCodes.findings;
+    context.print("No findings.");
+    return 0;
+  });
+}

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "@jest/globals";
+import type pg from "pg";
+
+import { examine } from "../server/doctor.ts";
+import { versionFindings } from "../server/doctor/checks.ts";
+import { withRollback } from "./helpers/database.ts";
+
+/** What is found, but for the version of PostgreSQL, which these tests do not choose. */
+async function findings(client: pg.ClientBase): Promise<string[]> {
+  return (await examine(client)).filter((finding) => !finding.startsWith("PostgreSQL "));
+}
+
+test("a migrated database has no finding, and examining it changes nothing", () =>
+  withRollback(async (client) => {
+    expect(await findings(client)).toEqual([]);
+    expect(await findings(client)).toEqual([]);
+  }));
+
+test("custom fields that are defined are no finding, unless they are not compiled", () =>
+  withRollback(async (client) => {
+    await client.query(
+      `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+       values ('size', 'Size', 'contact', 'number')`,
+    );
+    expect(await findings(client)).toEqual([]);
+    await client.query("set session_replication_role = replica");
+    await client.query("delete from crm.custom_field_definitions");
+    await client.query("reset session_replication_role");
+    expect(await findings(client)).toContain(
+      "function crm_private.contacts_custom_fields_hold is not that of this version",
+    );
+  }));
+
+test.each([
+  [
+    "alter table crm.contacts disable trigger _900_journal_update",
+    "trigger _900_journal_update on crm.contacts is disabled",
+  ],
+  ["drop trigger _200_validate on crm.notes", "trigger _200_validate on crm.notes is missing"],
+  ["alter table crm.deals disable row level security", "table crm.deals has no row-level security"],
+  ["alter role crm_admin superuser", "role crm_admin is a superuser"],
+  ["alter role crm_reader bypassrls", "role crm_reader bypasses row-level security"],
+  ["alter role crm_member login", "role crm_member can log in"],
+  ["alter role crm_server inherit", "role crm_server has the rights of the roles it may become"],
+  [
+    "grant pg_read_all_data to crm_reporter",
+    "role crm_reporter is a member of pg_read_all_data and should not be",
+  ],
+  ["alter role crm_reporter rename to gone", "role crm_reporter is missing"],
+  ["revoke crm_admin from crm_server", "role crm_server is not a member of crm_admin"],
+  ["grant delete on crm.audit_logs to crm_admin", "crm_admin may delete crm.audit_logs, too much"],
+  ["grant create on schema crm to crm_server", "crm_server may create schema crm, too much"],
+  ["grant usage on schema crm to public", "public may usage schema crm, too much"],
+  ["grant select (id) on crm.notes to public", "public may select crm.notes (id), too much"],
+  [
+    "grant execute on function crm_private.bind_rules to public",
+    "public may execute crm_private.bind_rules, too much",
+  ],
+  [
+    "revoke delete on crm.tasks from crm_member",
+    "crm_member may delete crm.tasks, but has no such right",
+  ],
+  [
+    "alter table crm.contacts drop constraint contacts_first_name_blank",
+    "function crm_private.contacts_hold is not that of this version",
+  ],
+  [
+    `create or replace function crm_private.refuse_truncate() returns trigger
+     language plpgsql as 'begin return null; end'`,
+    "function crm_private.refuse_truncate is not that of this version",
+  ],
+  [
+    "alter table crm.notes add constraint notes_odd check (content <> 'odd') not valid",
+    "constraint notes_odd on crm.notes has not been validated",
+  ],
+  [
+    `create index contacts_c on crm.contacts (first_name collate "und-x-icu");
+     update pg_collation set collversion = '1' where collname = 'und-x-icu'`,
+    expect.stringMatching(/^collation "und-x-icu" was version 1 and is \S+ now: reindex/),
+  ],
+  [
+    "update graphile_migrate.migrations set hash = 'sha1:x'",
+    "migration 000001-core.sql was another one when it was run",
+  ],
+  [
+    "insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999999.sql')",
+    "migration 999999 is not one of this version",
+  ],
+  [
+    "delete from graphile_migrate.migrations where filename like '000001%'",
+    "migration 000001-core.sql has not been run",
+  ],
+])("after %s the finding is: %s", (statement, finding) =>
+  withRollback(async (client) => {
+    await client.query(statement);
+    expect(await findings(client)).toContainEqual(finding);
+  }),
+);
+
+test("a database whose collation has changed is found from PostgreSQL 15 on", () =>
+  withRollback(async (client) => {
+    const { rows } = await client.query<{ version: number }>(
+      "select current_setting('server_version_num')::int as version",
+    );
+    if ((rows[0]?.version ?? 0) < 150_000) return;
+    await client.query(
+      "update pg_database set datcollversion = '1' where datname = current_database()",
+    );
+    expect(await findings(client)).toEqual([
+      expect.stringMatching(/^the database's collation was version 1 and is \S+ now: reindex/),
+    ]);
+  }));
+
+describe("a version of PostgreSQL", () => {
+  const day = new Date("2026-06-01");
+
+  test.each([
+    [180_004, day, []],
+    [180_003, day, ["PostgreSQL 18.3 has known security holes; 18.4 has not"]],
+    [150_018, new Date("2027-11-11"), []],
+    [150_018, new Date("2027-11-12"), ["PostgreSQL 15 gets no more corrections since 2027-11-11"]],
+    [130_023, day, ["PostgreSQL 13 is not supported; 14 or newer is"]],
+    [190_000, day, []],
+  ])("%i on %s has the findings %j", (version, today, expected) => {
+    expect(versionFindings(version, today)).toEqual(expected);
+  });
+});

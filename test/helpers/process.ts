@@ -1,0 +1,102 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { Agent, request } from "node:http";
+import { createServer, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { signToken } from "../../server/token.ts";
+import { type Answer, jwtSecret } from "./server.ts";
+
+const cli = join(import.meta.dirname, "..", "..", "server", "cli.ts");
+
+/** A server in a process of its own, which can be killed. */
+export interface ServerProcess {
+  readonly child: ChildProcess;
+  readonly url: string;
+  /** Resolves with the exit code. */
+  readonly ended: Promise<number | null>;
+  /**
+   * Asks as an administrator. A refused connection counts as an answer with the status 0; every other
+   * failure is thrown.
+   *
+   * @param keepAlive whether the connection is used again; yes if not given.
+   */
+  ask<Data = unknown>(query: string, keepAlive?: boolean): Promise<Answer<Data>>;
+  /** The status of a path. */
+  status(path: string): Promise<number>;
+}
+
+/** Starts a server that serves a database. It need not answer yet. */
+export async function spawnServer(databaseUrl: string): Promise<ServerProcess> {
+  const port = await freePort();
+  const child = spawn(process.execPath, [cli, "start"], {
+    env: {
+      PATH: process.env.PATH,
+      DATABASE_URL: databaseUrl,
+      PORT: String(port),
+      JWT_SECRET: jwtSecret,
+      LOG_LEVEL: "silent",
+    },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "1h" });
+  const agent = new Agent({ keepAlive: true });
+
+  async function ask<Data>(query: string, keepAlive = true): Promise<Answer<Data>> {
+    const asking = request(`${url}/graphql`, {
+      method: "POST",
+      agent: keepAlive ? agent : false,
+      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+    });
+    asking.end(JSON.stringify({ query }));
+    return new Promise((resolve, reject) => {
+      asking.once("error", (error: NodeJS.ErrnoException) => {
+        if (error.code === "ECONNREFUSED") resolve({ status: 0 });
+        else reject(error);
+      });
+      asking.once("response", (response) => {
+        let body = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (body += chunk));
+        response.once("error", reject);
+        response.once("end", () => {
+          const answer = JSON.parse(body) as Omit<Answer<Data>, "status">;
+          resolve({ status: response.statusCode ?? 0, ...answer });
+        });
+      });
+    });
+  }
+
+  return {
+    child,
+    url,
+    ended: once(child, "exit").then(([code]) => code as number | null),
+    ask,
+    status: async (path) =>
+      fetch(url + path).then(
+        ({ status }) => status,
+        () => 0,
+      ),
+  };
+}
+
+/** Asks until something is so, and tells how long that took, in milliseconds. */
+export async function until(isSo: () => Promise<boolean>): Promise<number> {
+  const begin = Date.now();
+  while (!(await isSo())) {
+    if (Date.now() - begin > 25_000) throw new Error("It does not come about.");
+    await sleep(50);
+  }
+  return Date.now() - begin;
+}
+
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
