@@ -15,6 +15,7 @@ import { createAuthenticate } from "./auth.ts";
 import { CrmError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
 import { createPgService } from "./graphql/adaptor.ts";
+import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { createReadiness } from "./readiness.ts";
 
@@ -28,6 +29,8 @@ export interface AppDeps {
   /** The secret that tokens are signed with, at least 32 bytes. */
   jwtSecret: string;
   logger: Logger;
+  /** What one request may ask for. */
+  limits: Limits;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string;
   /** Leaves GraphiQL out. */
@@ -56,6 +59,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
       pgService: createPgService({ pool, schemas: ["crm"] }),
       constraints,
       logger,
+      limits: deps.limits,
       graphiql: !deps.production,
       graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
     }),

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 
 import { z } from "zod";
 
+import type { Limits } from "./graphql/limits/limits.ts";
 import { exitCodes, Problem } from "./problem.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
@@ -31,6 +32,24 @@ const environment = z.object({
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+  MAX_BODY_BYTES: limit(1_000_000),
+  MAX_QUERY_CHARACTERS: limit(50_000),
+  MAX_QUERY_TOKENS: limit(2000),
+  MAX_QUERY_DEPTH: limit(12),
+  MAX_QUERY_FIELDS: limit(1000),
+  MAX_QUERY_ALIASES: limit(30),
+  MAX_QUERY_DIRECTIVES: limit(20),
+  MAX_ROOT_FIELDS: limit(20),
+  MAX_MUTATIONS: limit(10),
+  MAX_LIST_DEPTH: limit(4),
+  MAX_ROWS: limit(20_000),
+  MAX_PAGE_SIZE: limit(1000),
+  DEFAULT_PAGE_SIZE: limit(100),
+  MAX_GROUPS: limit(1000),
+  MAX_FILTER_FIELDS: limit(100),
+  MAX_FILTER_DEPTH: limit(6),
+  MAX_ORDERINGS: limit(5),
+  MAX_VARIABLE_DEPTH: limit(50),
 });
 
 /** The environment variables that configure pgcrm. */
@@ -52,6 +71,8 @@ export interface Config {
   /** The HS256 secret; a production server does not start without one. */
   readonly jwtSecret?: string | undefined;
   readonly logLevel: string;
+  /** What one request may ask for. */
+  readonly limits: Limits;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
   readonly dataFolder: string;
 }
@@ -83,8 +104,33 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     poolSize: settings.DATABASE_POOL_SIZE,
     jwtSecret: settings.JWT_SECRET,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
+    limits: {
+      bodyBytes: settings.MAX_BODY_BYTES,
+      characters: settings.MAX_QUERY_CHARACTERS,
+      tokens: settings.MAX_QUERY_TOKENS,
+      depth: settings.MAX_QUERY_DEPTH,
+      fields: settings.MAX_QUERY_FIELDS,
+      aliases: settings.MAX_QUERY_ALIASES,
+      directives: settings.MAX_QUERY_DIRECTIVES,
+      rootFields: settings.MAX_ROOT_FIELDS,
+      mutations: settings.MAX_MUTATIONS,
+      lists: settings.MAX_LIST_DEPTH,
+      rows: settings.MAX_ROWS,
+      pageSize: settings.MAX_PAGE_SIZE,
+      defaultPageSize: settings.DEFAULT_PAGE_SIZE,
+      groups: settings.MAX_GROUPS,
+      filterNodes: settings.MAX_FILTER_FIELDS,
+      filterDepth: settings.MAX_FILTER_DEPTH,
+      orderings: settings.MAX_ORDERINGS,
+      variableDepth: settings.MAX_VARIABLE_DEPTH,
+    },
     dataFolder: resolve(settings.PGCRM_DATA),
   };
+}
+
+/** A setting that is a limit: a positive number. */
+function limit(otherwise: number) {
+  return wholeNumber(1, 999_999_999).default(otherwise);
 }
 
 function wholeNumber(least: number, most: number) {

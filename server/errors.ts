@@ -8,6 +8,7 @@ export type ErrorCode =
   | "CONFLICT"
   | "FORBIDDEN"
   | "UNAUTHENTICATED"
+  | "QUERY_TOO_COMPLEX"
   | "INTERNAL";
 
 /**
@@ -126,6 +127,29 @@ export class ForbiddenError extends CrmError {
 export class UnauthenticatedError extends CrmError {
   override readonly name = "UnauthenticatedError";
   readonly code = "UNAUTHENTICATED";
+}
+
+/** The limit that a request goes beyond: its name, its value, and what the request has. */
+export interface Excess {
+  limit: string;
+  maximum: number;
+  actual: number;
+}
+
+/** A request asks for more than one request may; nothing of it was executed. */
+export class QueryTooComplexError extends CrmError {
+  override readonly name = "QueryTooComplexError";
+  readonly code = "QUERY_TOO_COMPLEX";
+  readonly excess: Excess;
+
+  constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
 }
 
 /** Something that no client caused. The original is for the log, never for an answer. */

@@ -35,6 +35,7 @@ export async function startCommand(context: Context): Promise<void> {
       poolSize: config.poolSize,
       jwtSecret: secret,
       logger: pino({ level: config.logLevel }),
+      limits: config.limits,
       graphiqlToken: token,
       production: config.production,
     });

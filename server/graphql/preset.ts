@@ -6,14 +6,17 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { PgService } from "./adaptor.ts";
+import type { Limits } from "./limits/limits.ts";
 import { createMaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
+import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
+import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
@@ -24,6 +27,8 @@ export interface PresetDeps {
   /** What clients are told about broken constraints. */
   constraints: Constraints;
   logger: Logger;
+  /** What one request may ask for. */
+  limits: Limits;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself. */
@@ -52,6 +57,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationFiltersPlugin,
       AggregatesPlugin,
       NotFoundPlugin,
+      createPageSizesPlugin(deps.limits),
+      createLimitsPlugin(deps.limits),
       InputErrorsPlugin,
     ],
     disablePlugins: [
@@ -89,7 +96,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphqlOverGET: true,
       websockets: false,
       watch: false,
-      maxRequestLength: 1_000_000,
+      maxRequestLength: deps.limits.bodyBytes,
       maskError: createMaskError(deps.constraints, deps.logger),
     },
     ruru: graphiqlConfig(deps.graphiqlToken),

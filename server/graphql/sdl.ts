@@ -5,6 +5,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { makeSchema } from "postgraphile";
 
+import { readConfig } from "../config.ts";
 import { createPgService } from "./adaptor.ts";
 import { createPreset } from "./preset.ts";
 
@@ -22,6 +23,7 @@ export async function printApi(serverUrl: string): Promise<string> {
         pgService: createPgService({ pool, schemas: ["crm"] }),
         constraints: {},
         logger: pino({ level: "silent" }),
+        limits: readConfig({}).limits,
         graphiql: false,
       }),
     );

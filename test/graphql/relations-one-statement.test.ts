@@ -56,8 +56,8 @@ test("a company comes with everything around it in one statement", async () => {
     await ask(`{
       company(id: "${ids.company}") {
         name
-        contacts { nodes { lastName ${attachments} } }
-        deals {
+        contacts(first: 20) { nodes { lastName ${attachments} } }
+        deals(first: 20) {
           totalCount
           aggregates { sum { value } }
           nodes { title contact { lastName } pipelineStage { name kind } ${attachments} }

@@ -4,6 +4,8 @@ import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
 import { createApp } from "../../server/app.ts";
+import { readConfig } from "../../server/config.ts";
+import type { Limits } from "../../server/graphql/limits/limits.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -49,7 +51,12 @@ export interface TestServer {
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  options: { poolSize?: number; production?: boolean; graphiqlToken?: string } = {},
+  options: {
+    poolSize?: number;
+    production?: boolean;
+    graphiqlToken?: string;
+    limits?: Partial<Limits>;
+  } = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -63,6 +70,7 @@ export async function startTestServer(
     logger,
     production: false,
     ...options,
+    limits: { ...readConfig({}).limits, ...options.limits },
   });
   const server = await app.listen(0, "127.0.0.1");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
