@@ -9,6 +9,7 @@ import {
   fromPgError,
   ValidationError,
   type Constraints,
+  type ErrorCode,
 } from "../errors.ts";
 
 /**
@@ -21,6 +22,9 @@ const refusals: Record<string, string> = {
   "Attempted to update a record, but no new values were specified.":
     "The patch must change at least one field",
 };
+
+/** What clients are told plainly and whoever runs the server should hear of, too. */
+const operational = new Set<ErrorCode>(["TIMEOUT", "OVERLOADED", "UNAVAILABLE", "READ_ONLY"]);
 
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its
@@ -35,6 +39,9 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
     if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
     if (known !== undefined && !(known instanceof DatabaseError)) {
+      if (operational.has(known.code)) {
+        logger.warn({ err: rootCause(error), code: known.code, path }, "an operation was not done");
+      }
       return answer(known.message, known.extensions);
     }
     if (known === undefined && error.originalError === undefined && path === undefined) {
