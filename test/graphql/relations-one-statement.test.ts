@@ -132,6 +132,12 @@ test("a task and a note lead back to what they are attached to", async () => {
   });
 });
 
+test("the number and the groups of a list, but not its rows, are one statement each", async () => {
+  for (const field of ["totalCount", "groupedAggregates(groupBy: NAME) { keys }"]) {
+    expect(await ask(`{ companies { ${field} } }`)).toMatchObject({ statements: 1 });
+  }
+});
+
 test("a stage leads to its deals", async () => {
   expect(await ask(`{ pipelineStageByName(name: "Won") { deals { nodes { title } } } }`)).toEqual({
     statements: 1,

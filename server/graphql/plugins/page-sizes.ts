@@ -40,7 +40,7 @@ export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
               ...field,
               plan($parent, args, info) {
                 const $connection = plan($parent, args, info) as ConnectionStep<unknown>;
-                $connection.setFirst(firstOf(args, info, limits));
+                applyFirst($connection, args, info, limits);
                 return $connection;
               },
             };
@@ -63,19 +63,32 @@ export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
 
 const groupsField = "groupedAggregates";
 
-/** The number of rows that a connection reads from its beginning, as a step. */
-function firstOf(args: FieldArgs, { field }: FieldInfo, limits: Limits): Step {
+function applyFirst(
+  $connection: ConnectionStep<unknown>,
+  args: FieldArgs,
+  { field }: FieldInfo,
+  { defaultPageSize }: Limits,
+): void {
   const hasLast = field.args.some(({ name }) => name === "last");
   const $first = args.getRaw("first");
   const $last = hasLast ? args.getRaw("last") : constant(undefined);
-  if (isAbsent($first) && isAbsent($last)) return constant(limits.defaultPageSize);
-  return lambda(
+  if (isAbsent($first) && isAbsent($last)) {
+    // Told of it, the connection itself would read the rows even where nobody asks for them.
+    const $rows = $connection.getSubplan() as PgSelectStep;
+    $rows.setFirst(constant(defaultPageSize));
+    return;
+  }
+  const $either = lambda(
     [$first, $last] as const,
-    ([first, last]: readonly [number | null | undefined, number | null | undefined]) =>
-      first ?? (last == null ? limits.defaultPageSize : null),
+    ([first, last]: readonly [Size, Size]): Size =>
+      first ?? (last == null ? defaultPageSize : null),
     true,
   );
+  $connection.setFirst($either);
 }
+
+/** What a client gives as `first` or `last`. */
+type Size = number | null | undefined;
 
 function isAbsent($step: Step): boolean {
   return $step instanceof ConstantStep && $step.data === undefined;
