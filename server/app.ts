@@ -5,16 +5,16 @@ import { once } from "node:events";
 import { join } from "node:path";
 import express, { type ErrorRequestHandler, type RequestHandler } from "express";
 import { GraphQLError } from "graphql";
-import pg from "pg";
 import type { Logger } from "pino";
 import { pinoHttp } from "pino-http";
 import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createAuthenticate } from "./auth.ts";
+import type { Timeouts } from "./config.ts";
 import { CrmError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
-import { createPgService } from "./graphql/adaptor.ts";
+import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { createReadiness } from "./readiness.ts";
@@ -31,6 +31,8 @@ export interface AppDeps {
   logger: Logger;
   /** What one request may ask for. */
   limits: Limits;
+  /** How long the parts of a request may take. */
+  timeouts: Timeouts;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string;
   /** Leaves GraphiQL out. */
@@ -50,8 +52,8 @@ export interface App {
  * @throws if the database cannot be reached
  */
 export async function createApp(deps: AppDeps): Promise<App> {
-  const { logger } = deps;
-  const pool = new pg.Pool({ connectionString: deps.serverUrl, max: deps.poolSize });
+  const { logger, timeouts } = deps;
+  const pool = createRequestPool(deps.serverUrl, deps.poolSize, timeouts);
   pool.on("error", (err) => logger.warn({ err }, "an idle connection to the database was lost"));
 
   const instance = postgraphile(
@@ -60,6 +62,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
       constraints,
       logger,
       limits: deps.limits,
+      timeouts,
       graphiql: !deps.production,
       graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
     }),
@@ -84,7 +87,7 @@ export async function createApp(deps: AppDeps): Promise<App> {
     response.status(state.ready ? 200 : 503).json(state);
   });
   app.use(logRequests(logger));
-  app.use("/graphql", authenticate(deps.jwtSecret));
+  app.use("/graphql", authenticate(deps.jwtSecret), noticeDeparture);
 
   const server = createServer(app);
   let closing = false;
@@ -119,6 +122,16 @@ export async function createApp(deps: AppDeps): Promise<App> {
 
 const nosniff: RequestHandler = (_request, response, next) => {
   response.setHeader("x-content-type-options", "nosniff");
+  next();
+};
+
+/** Lets the database know when nobody waits for an answer any more. */
+const noticeDeparture: RequestHandler = (request, response, next) => {
+  const departure = new AbortController();
+  request.departure = departure.signal;
+  response.once("close", () => {
+    if (!response.writableFinished) departure.abort();
+  });
   next();
 };
 

@@ -32,6 +32,12 @@ const environment = z.object({
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+  STATEMENT_TIMEOUT: limit(20_000),
+  LOCK_TIMEOUT: limit(5000),
+  IDLE_IN_TRANSACTION_TIMEOUT: limit(10_000),
+  POOL_TIMEOUT: limit(3000),
+  PLANNING_TIMEOUT: limit(3000),
+  EXECUTION_TIMEOUT: limit(30_000),
   MAX_BODY_BYTES: limit(1_000_000),
   MAX_QUERY_CHARACTERS: limit(50_000),
   MAX_QUERY_TOKENS: limit(2000),
@@ -55,6 +61,22 @@ const environment = z.object({
 /** The environment variables that configure pgcrm. */
 export const configVariables: readonly string[] = Object.keys(environment.shape);
 
+/** How long the parts of a request may take, in milliseconds. */
+export interface Timeouts {
+  /** One statement in the database. */
+  readonly statement: number;
+  /** A statement's wait for what another transaction has locked. */
+  readonly lock: number;
+  /** A transaction between two statements. */
+  readonly idleInTransaction: number;
+  /** The wait for a free connection to the database. */
+  readonly pool: number;
+  /** Planning an operation that is not known yet. */
+  readonly planning: number;
+  /** All statements of an operation together; later ones are not begun. */
+  readonly execution: number;
+}
+
 /** Settings of a pgcrm process. */
 export interface Config {
   readonly production: boolean;
@@ -73,6 +95,8 @@ export interface Config {
   readonly logLevel: string;
   /** What one request may ask for. */
   readonly limits: Limits;
+  /** How long things may take. */
+  readonly timeouts: Timeouts;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
   readonly dataFolder: string;
 }
@@ -123,6 +147,14 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       filterDepth: settings.MAX_FILTER_DEPTH,
       orderings: settings.MAX_ORDERINGS,
       variableDepth: settings.MAX_VARIABLE_DEPTH,
+    },
+    timeouts: {
+      statement: settings.STATEMENT_TIMEOUT,
+      lock: settings.LOCK_TIMEOUT,
+      idleInTransaction: settings.IDLE_IN_TRANSACTION_TIMEOUT,
+      pool: settings.POOL_TIMEOUT,
+      planning: settings.PLANNING_TIMEOUT,
+      execution: settings.EXECUTION_TIMEOUT,
     },
     dataFolder: resolve(settings.PGCRM_DATA),
   };

@@ -36,6 +36,7 @@ export async function startCommand(context: Context): Promise<void> {
       jwtSecret: secret,
       logger: pino({ level: config.logLevel }),
       limits: config.limits,
+      timeouts: config.timeouts,
       graphiqlToken: token,
       production: config.production,
     });

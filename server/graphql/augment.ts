@@ -17,6 +17,8 @@ declare global {
     interface Request {
       /** Set by authentication, before anything of GraphQL runs. */
       pgSettings?: PgSettings;
+      /** Aborted when the client leaves before it is answered. */
+      departure?: AbortSignal;
     }
   }
 

@@ -7,6 +7,7 @@ import {
   CrmError,
   DatabaseError,
   fromPgError,
+  TimeoutError,
   ValidationError,
   type Constraints,
   type ErrorCode,
@@ -23,6 +24,9 @@ const refusals: Record<string, string> = {
     "The patch must change at least one field",
 };
 
+/** How Grafast begins to tell that an operation was given up. */
+const givenUp = ["Operation took too long to plan", "Execution timeout exceeded"];
+
 /** What clients are told plainly and whoever runs the server should hear of, too. */
 const operational = new Set<ErrorCode>(["TIMEOUT", "OVERLOADED", "UNAVAILABLE", "READ_ONLY"]);
 
@@ -36,12 +40,15 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
     const answer = (message: string, extensions: Record<string, unknown>) =>
       new GraphQLError(message, { nodes, source, positions, path, extensions });
 
-    if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
+    if (known !== undefined && operational.has(known.code)) {
+      const cause = rootCause(error);
+      // Grafast's own cannot be extended, which the log does to what it writes.
+      const err = Object.isExtensible(cause) ? cause : new Error(cause.message);
+      logger.warn({ err, code: known.code, path }, "an operation was not done");
+    }
+    if (typeof error.extensions.code === "string") return error;
     if (known !== undefined && !(known instanceof DatabaseError)) {
-      if (operational.has(known.code)) {
-        logger.warn({ err: rootCause(error), code: known.code, path }, "an operation was not done");
-      }
       return answer(known.message, known.extensions);
     }
     if (known === undefined && error.originalError === undefined && path === undefined) {
@@ -56,10 +63,18 @@ export function createMaskError(constraints: Constraints, logger: Logger) {
   };
 }
 
+/** The code that an error will be answered with. */
+export function codeOf(error: GraphQLError): unknown {
+  return error.extensions.code ?? describe(error, {})?.code;
+}
+
 function describe(error: GraphQLError, constraints: Constraints): CrmError | undefined {
   const cause = rootCause(error);
   if (cause instanceof CrmError) return cause;
   if (cause instanceof GraphQLError) return undefined;
+  if (givenUp.some((beginning) => cause.message.startsWith(beginning))) {
+    return new TimeoutError("This took too long and was ended");
+  }
   const refusal = refusals[cause.message] ?? (isSafeError(cause) ? cause.message : undefined);
   if (refusal !== undefined) return new ValidationError(refusal, {});
   return fromPgError(cause, constraints);

@@ -1,11 +1,14 @@
 import { PgAggregatesPreset } from "@graphile/pg-aggregates";
 import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
+import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
+import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
-import type { PgService } from "./adaptor.ts";
+import { createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
@@ -16,6 +19,7 @@ import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
+import { HttpPlugin } from "./plugins/http.ts";
 import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
@@ -29,6 +33,8 @@ export interface PresetDeps {
   logger: Logger;
   /** What one request may ask for. */
   limits: Limits;
+  /** How long an operation may take to be planned and executed. */
+  timeouts: Pick<Timeouts, "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself. */
@@ -40,6 +46,7 @@ export interface PresetDeps {
  * served.
  */
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
+  const withPgClient = createWithPgClient(poolOf(deps.pgService));
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -57,6 +64,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationFiltersPlugin,
       AggregatesPlugin,
       NotFoundPlugin,
+      HttpPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps.limits),
       InputErrorsPlugin,
@@ -81,11 +89,15 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     pgServices: [deps.pgService],
     grafast: {
       explain: false,
+      timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
       context({ expressv4 }) {
-        const pgSettings = expressv4?.req.pgSettings;
+        const { pgSettings, departure } = expressv4?.req ?? {};
         // Authentication comes first; were it left out, nothing may run as the login role itself.
         if (pgSettings === undefined) throw new UnauthenticatedError("A bearer token is required");
-        return { pgSettings };
+        return {
+          pgSettings,
+          withPgClient: withDeparture(withPgClient, departure),
+        };
       },
     },
     grafserv: {
@@ -101,6 +113,18 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     },
     ruru: graphiqlConfig(deps.graphiqlToken),
   };
+}
+
+/** The same clients, for a request that whoever asked may leave. */
+function withDeparture(lend: ReturnType<typeof createWithPgClient>, departure?: AbortSignal) {
+  const withPgClient: WithPgClient = (pgSettings, callback) =>
+    lend(pgSettings, callback, departure);
+  return withPgClient as unknown as NonNullable<Grafast.Context["withPgClient"]>;
+}
+
+function poolOf({ adaptorSettings }: PgService): Pool {
+  if (adaptorSettings === undefined) throw new Error("The service has no pool");
+  return adaptorSettings.pool;
 }
 
 /** What a new tab of GraphiQL begins with. */

@@ -16,6 +16,7 @@ import { createPreset } from "./preset.ts";
  * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
  */
 export async function printApi(serverUrl: string): Promise<string> {
+  const { limits, timeouts } = readConfig({});
   const pool = new pg.Pool({ connectionString: serverUrl, max: 1 });
   try {
     const { schema } = await makeSchema(
@@ -23,7 +24,8 @@ export async function printApi(serverUrl: string): Promise<string> {
         pgService: createPgService({ pool, schemas: ["crm"] }),
         constraints: {},
         logger: pino({ level: "silent" }),
-        limits: readConfig({}).limits,
+        limits,
+        timeouts,
         graphiql: false,
       }),
     );

@@ -4,7 +4,7 @@ import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
 import { createApp } from "../../server/app.ts";
-import { readConfig } from "../../server/config.ts";
+import { readConfig, type Timeouts } from "../../server/config.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
@@ -56,6 +56,7 @@ export async function startTestServer(
     production?: boolean;
     graphiqlToken?: string;
     limits?: Partial<Limits>;
+    timeouts?: Partial<Timeouts>;
   } = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
@@ -63,6 +64,7 @@ export async function startTestServer(
     { level: "info" },
     { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) },
   );
+  const config = readConfig({});
   const app = await createApp({
     serverUrl,
     poolSize: 4,
@@ -70,7 +72,8 @@ export async function startTestServer(
     logger,
     production: false,
     ...options,
-    limits: { ...readConfig({}).limits, ...options.limits },
+    limits: { ...config.limits, ...options.limits },
+    timeouts: { ...config.timeouts, ...options.timeouts },
   });
   const server = await app.listen(0, "127.0.0.1");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
