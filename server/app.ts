@@ -17,6 +17,7 @@ import { constraints } from "./generated/constraints.ts";
 import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
+import { allowOrigins, secureHeaders } from "./http.ts";
 import { createReadiness } from "./readiness.ts";
 
 const migrationsFolder = join(import.meta.dirname, "../db/migrations");
@@ -35,8 +36,12 @@ export interface AppDeps {
   timeouts: Timeouts;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string;
-  /** Leaves GraphiQL out. */
-  production: boolean;
+  /** Whether GraphiQL is served. */
+  graphiql: boolean;
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
+  /** The origins whose pages may ask from a browser. */
+  allowedOrigins: readonly string[];
 }
 
 export interface App {
@@ -63,8 +68,9 @@ export async function createApp(deps: AppDeps): Promise<App> {
       logger,
       limits: deps.limits,
       timeouts,
-      graphiql: !deps.production,
-      graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
+      graphiql: deps.graphiql,
+      graphiqlToken: deps.graphiqlToken,
+      introspection: deps.introspection,
     }),
   );
   const api = instance.createServ(grafserv);
@@ -80,16 +86,28 @@ export async function createApp(deps: AppDeps): Promise<App> {
   const readiness = createReadiness(pool, migrationsFolder);
   const app = express();
   app.disable("x-powered-by");
-  app.use(nosniff);
+  app.use(secureHeaders((path) => deps.graphiql && /^\/($|ruru-static\/)/.test(path)));
   app.get("/healthz", (_request, response) => void response.json({ ok: true }));
   app.get("/readyz", async (_request, response) => {
     const state = await readiness();
     response.status(state.ready ? 200 : 503).json(state);
   });
   app.use(logRequests(logger));
-  app.use("/graphql", authenticate(deps.jwtSecret), noticeDeparture);
+  app.use(
+    "/graphql",
+    allowOrigins(deps.allowedOrigins),
+    authenticate(deps.jwtSecret),
+    noticeDeparture,
+  );
 
-  const server = createServer(app);
+  const server = createServer(
+    {
+      requestTimeout: timeouts.request,
+      headersTimeout: timeouts.request,
+      connectionsCheckingInterval: Math.min(1000, timeouts.request),
+    },
+    app,
+  );
   let closing = false;
   server.on("request", (_request, response) => {
     // A connection that a client keeps alive would hold up the end until it is idle for seconds.
@@ -119,11 +137,6 @@ export async function createApp(deps: AppDeps): Promise<App> {
     },
   };
 }
-
-const nosniff: RequestHandler = (_request, response, next) => {
-  response.setHeader("x-content-type-options", "nosniff");
-  next();
-};
 
 /** Lets the database know when nobody waits for an answer any more. */
 const noticeDeparture: RequestHandler = (request, response, next) => {

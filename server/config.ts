@@ -17,6 +17,17 @@ const postgresUrl = z
     error: "must name a database: postgres://user:password@host:5432/database",
   });
 
+const onOff = z
+  .enum(["0", "1"], { error: "must be 1, for on, or 0, for off" })
+  .transform((value) => value === "1");
+
+const origins = z
+  .string()
+  .transform((value) => value.split(",").map((origin) => origin.trim()))
+  .refine((list) => list.every(isOrigin), {
+    error: "must be origins with commas between them: https://crm.example, https://www.crm.example",
+  });
+
 const environment = z.object({
   NODE_ENV: oneOf(["development", "test", "production"]).default("development"),
   PORT: wholeNumber(1, 65_535).default(5000),
@@ -32,6 +43,10 @@ const environment = z.object({
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+  GRAPHIQL: onOff.optional(),
+  INTROSPECTION: onOff.optional(),
+  ALLOWED_ORIGINS: origins.default([]),
+  REQUEST_TIMEOUT: limit(15_000),
   STATEMENT_TIMEOUT: limit(20_000),
   LOCK_TIMEOUT: limit(5000),
   IDLE_IN_TRANSACTION_TIMEOUT: limit(10_000),
@@ -63,6 +78,8 @@ export const configVariables: readonly string[] = Object.keys(environment.shape)
 
 /** How long the parts of a request may take, in milliseconds. */
 export interface Timeouts {
+  /** A client's sending of one request. */
+  readonly request: number;
   /** One statement in the database. */
   readonly statement: number;
   /** A statement's wait for what another transaction has locked. */
@@ -93,6 +110,12 @@ export interface Config {
   /** The HS256 secret; a production server does not start without one. */
   readonly jwtSecret?: string | undefined;
   readonly logLevel: string;
+  /** Whether GraphiQL is served. */
+  readonly graphiql: boolean;
+  /** Whether the schema may be asked for. */
+  readonly introspection: boolean;
+  /** The origins whose pages may ask from a browser. */
+  readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
   readonly limits: Limits;
   /** How long things may take. */
@@ -128,6 +151,9 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     poolSize: settings.DATABASE_POOL_SIZE,
     jwtSecret: settings.JWT_SECRET,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
+    graphiql: settings.GRAPHIQL ?? !production,
+    introspection: settings.INTROSPECTION ?? !production,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
     limits: {
       bodyBytes: settings.MAX_BODY_BYTES,
       characters: settings.MAX_QUERY_CHARACTERS,
@@ -149,6 +175,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       variableDepth: settings.MAX_VARIABLE_DEPTH,
     },
     timeouts: {
+      request: settings.REQUEST_TIMEOUT,
       statement: settings.STATEMENT_TIMEOUT,
       lock: settings.LOCK_TIMEOUT,
       idleInTransaction: settings.IDLE_IN_TRANSACTION_TIMEOUT,
@@ -172,6 +199,11 @@ function wholeNumber(least: number, most: number) {
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
     .refine((value) => value >= least && value <= most, message);
+}
+
+/** Whether a browser would send just this as the origin of a page. */
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
 function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {

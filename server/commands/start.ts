@@ -38,7 +38,9 @@ export async function startCommand(context: Context): Promise<void> {
       limits: config.limits,
       timeouts: config.timeouts,
       graphiqlToken: token,
-      production: config.production,
+      graphiql: config.graphiql,
+      introspection: config.introspection,
+      allowedOrigins: config.allowedOrigins,
     });
     try {
       await listen(() => app.listen(config.port, config.host), config.port);
@@ -75,13 +77,15 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
   }
 }
 
-function announce({ print }: Context, address: string, token: string | undefined): void {
+function announce({ config, print }: Context, address: string, token: string | undefined): void {
   const { bold, cyan, dim } = pico.createColors(process.stdout.isTTY);
   print(`${bold("pgcrm")} is ready.`);
   print(`  GraphQL   ${cyan(`${address}graphql`)}`);
+  if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
   if (token === undefined) return;
-  print(`  GraphiQL  ${cyan(address)}`);
-  print(`  Development administrator token, which GraphiQL already uses:`);
+  print(
+    `  Development administrator token${config.graphiql ? ", which GraphiQL already uses" : ""}:`,
+  );
   print(`  ${token}`);
   print(dim("  Ctrl-C stops the server and the database."));
 }

@@ -1,5 +1,6 @@
 import {
   GraphQLError,
+  NoSchemaIntrospectionCustomRule,
   parse,
   Source,
   validate,
@@ -34,8 +35,9 @@ const maxKnown = 500;
 export function createParseAndValidate(
   schema: GraphQLSchema,
   rules: readonly ValidationRule[],
-  limits: Limits,
+  { limits, introspection }: { limits: Limits; introspection: boolean },
 ): ParseAndValidate {
+  const allRules = introspection ? rules : [...rules, NoSchemaIntrospectionCustomRule];
   const known = new Map<string, ReturnType<ParseAndValidate>>();
 
   function read(query: string): ReturnType<ParseAndValidate> {
@@ -51,14 +53,14 @@ export function createParseAndValidate(
       }
       throw error;
     }
-    const errors = validate(schema, document, rules);
+    const errors = validate(schema, document, allRules);
     if (errors.length === 0) return { document };
     const fields = literalFaults(schema, document);
     return {
       errors:
         Object.keys(fields).length > 0
           ? [invalid(fields)]
-          : withCode(errors, "GRAPHQL_VALIDATION_FAILED"),
+          : withCode(introspection ? errors : errors.map(unhinted), "GRAPHQL_VALIDATION_FAILED"),
     };
   }
 
@@ -102,6 +104,12 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
     }
     throw error;
   }
+}
+
+/** The same error without the names that the schema has instead. */
+function unhinted({ message, nodes, source, positions }: GraphQLError): GraphQLError {
+  const plain = message.replace(/ Did you mean .*\?$/s, "");
+  return new GraphQLError(plain, { nodes, source, positions });
 }
 
 function withCode(errors: readonly GraphQLError[], code: string): GraphQLError[] {

@@ -39,6 +39,8 @@ export interface PresetDeps {
   graphiql: boolean;
   /** A token that GraphiQL sends by itself. */
   graphiqlToken?: string | undefined;
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
 }
 
 /**
@@ -66,7 +68,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       NotFoundPlugin,
       HttpPlugin,
       createPageSizesPlugin(deps.limits),
-      createLimitsPlugin(deps.limits),
+      createLimitsPlugin(deps),
       InputErrorsPlugin,
     ],
     disablePlugins: [
@@ -108,6 +110,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphqlOverGET: true,
       websockets: false,
       watch: false,
+      allowedRequestContentTypes: ["application/json"],
       maxRequestLength: deps.limits.bodyBytes,
       maskError: createMaskError(deps.constraints, deps.logger),
     },

@@ -27,6 +27,7 @@ export async function printApi(serverUrl: string): Promise<string> {
         limits,
         timeouts,
         graphiql: false,
+        introspection: false,
       }),
     );
     return `${printSchema(lexicographicSortSchema(schema))}\n`;

@@ -55,6 +55,7 @@ export async function startTestServer(
     poolSize?: number;
     production?: boolean;
     graphiqlToken?: string;
+    allowedOrigins?: string[];
     limits?: Partial<Limits>;
     timeouts?: Partial<Timeouts>;
   } = {},
@@ -70,8 +71,10 @@ export async function startTestServer(
     poolSize: 4,
     jwtSecret,
     logger,
-    production: false,
+    allowedOrigins: [],
     ...options,
+    graphiql: !options.production,
+    introspection: !options.production,
     limits: { ...config.limits, ...options.limits },
     timeouts: { ...config.timeouts, ...options.timeouts },
   });

@@ -3,11 +3,18 @@ import { createParseAndValidate, toGraphQLError } from "../documents.ts";
 import { checkCost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 
+export interface LimitsOptions {
+  limits: Limits;
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
+}
+
 /**
  * Refuses what asks for too much before any of it runs: a document by its text before it is
  * validated, and then with its variables by the rows that it could answer.
  */
-export function createLimitsPlugin(limits: Limits): GraphileConfig.Plugin {
+export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
+  const { limits } = options;
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
@@ -22,7 +29,7 @@ export function createLimitsPlugin(limits: Limits): GraphileConfig.Plugin {
             const config = await getExecutionConfig.call(this, context);
             const { schema } = config;
             const parseAndValidate =
-              made.get(schema) ?? createParseAndValidate(schema, validationRules, limits);
+              made.get(schema) ?? createParseAndValidate(schema, validationRules, options);
             made.set(schema, parseAndValidate);
             return { ...config, parseAndValidate };
           };
