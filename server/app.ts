@@ -18,6 +18,7 @@ import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders } from "./http.ts";
+import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
 import { createReadiness } from "./readiness.ts";
 
 const migrationsFolder = join(import.meta.dirname, "../db/migrations");
@@ -32,6 +33,10 @@ export interface AppDeps {
   logger: Logger;
   /** What one request may ask for. */
   limits: Limits;
+  /** How many requests there may be. */
+  rateLimits: RateLimits;
+  /** How many proxies stand before the server, each of which adds to `X-Forwarded-For`. */
+  trustedProxies: number;
   /** How long the parts of a request may take. */
   timeouts: Timeouts;
   /** A token that GraphiQL sends by itself; for development only. */
@@ -93,10 +98,13 @@ export async function createApp(deps: AppDeps): Promise<App> {
     response.status(state.ready ? 200 : 503).json(state);
   });
   app.use(logRequests(logger));
+  app.set("trust proxy", deps.trustedProxies);
   app.use(
     "/graphql",
     allowOrigins(deps.allowedOrigins),
+    limitAddress(deps.rateLimits),
     authenticate(deps.jwtSecret),
+    limitUser(deps.rateLimits),
     noticeDeparture,
   );
 

@@ -4,6 +4,7 @@ import { z } from "zod";
 
 import type { Limits } from "./graphql/limits/limits.ts";
 import { exitCodes, Problem } from "./problem.ts";
+import type { RateLimits } from "./rateLimit.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
 
@@ -46,6 +47,9 @@ const environment = z.object({
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   ALLOWED_ORIGINS: origins.default([]),
+  RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
+  RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
+  TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
   REQUEST_TIMEOUT: limit(15_000),
   STATEMENT_TIMEOUT: limit(20_000),
   LOCK_TIMEOUT: limit(5000),
@@ -118,6 +122,10 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
   readonly limits: Limits;
+  /** How many requests there may be. */
+  readonly rateLimits: RateLimits;
+  /** How many proxies stand before the server. */
+  readonly trustedProxies: number;
   /** How long things may take. */
   readonly timeouts: Timeouts;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
@@ -174,6 +182,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       orderings: settings.MAX_ORDERINGS,
       variableDepth: settings.MAX_VARIABLE_DEPTH,
     },
+    rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
+    trustedProxies: settings.TRUSTED_PROXIES,
     timeouts: {
       request: settings.REQUEST_TIMEOUT,
       statement: settings.STATEMENT_TIMEOUT,

@@ -37,6 +37,8 @@ export async function startCommand(context: Context): Promise<void> {
       logger: pino({ level: config.logLevel }),
       limits: config.limits,
       timeouts: config.timeouts,
+      rateLimits: config.rateLimits,
+      trustedProxies: config.trustedProxies,
       graphiqlToken: token,
       graphiql: config.graphiql,
       introspection: config.introspection,

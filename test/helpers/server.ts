@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { createApp } from "../../server/app.ts";
 import { readConfig, type Timeouts } from "../../server/config.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
+import type { RateLimits } from "../../server/rateLimit.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -56,6 +57,8 @@ export async function startTestServer(
     production?: boolean;
     graphiqlToken?: string;
     allowedOrigins?: string[];
+    rateLimits?: RateLimits;
+    trustedProxies?: number;
     limits?: Partial<Limits>;
     timeouts?: Partial<Timeouts>;
   } = {},
@@ -72,6 +75,8 @@ export async function startTestServer(
     jwtSecret,
     logger,
     allowedOrigins: [],
+    rateLimits: { user: 0, address: 0 },
+    trustedProxies: 0,
     ...options,
     graphiql: !options.production,
     introspection: !options.production,
