@@ -5,19 +5,23 @@ import { once } from "node:events";
 import { join } from "node:path";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { GraphQLError } from "graphql";
-import pg from "pg";
+import type { Client, Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { pinoHttp } from "pino-http";
 import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createAuthenticate } from "./auth.ts";
+import type { Timeouts } from "./config.ts";
 import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
-import { createPgService } from "./graphql/adaptor.ts";
+import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
+import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
+import { allowOrigins, secureHeaders } from "./http.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
@@ -36,10 +40,22 @@ export interface AppDeps {
   logger: Logger;
   /** What a bearer must present to read `/metrics`; absent, nothing is measured. */
   metricsToken?: string | undefined;
+  /** What one request may ask for. */
+  limits: Limits;
+  /** How many requests there may be. */
+  rateLimits: RateLimits;
+  /** How many proxies stand before the server, each of which adds to `X-Forwarded-For`. */
+  trustedProxies: number;
+  /** How long the parts of a request may take. */
+  timeouts: Timeouts;
   /** A token that GraphiQL sends by itself; for development only. */
   graphiqlToken?: string | undefined;
-  /** Leaves GraphiQL out. */
-  production: boolean;
+  /** Whether GraphiQL is served. */
+  graphiql: boolean;
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
+  /** The origins whose pages may ask from a browser. */
+  allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
   shutdownGrace: number;
   /** What the database needs before its schema is read; done again when it fails. */
@@ -60,7 +76,7 @@ export interface App {
  * with growing pauses.
  */
 export function createApp(deps: AppDeps): App {
-  const { logger } = deps;
+  const { logger, timeouts } = deps;
   const database = openPool(deps);
   const { pool } = database;
   const stopping = new AbortController();
@@ -68,7 +84,11 @@ export function createApp(deps: AppDeps): App {
     deps.metricsToken === undefined ? undefined : createMetrics(pool, deps.metricsToken);
 
   const app = createExpress();
-  const server = createServer();
+  const server = createServer({
+    requestTimeout: timeouts.request,
+    headersTimeout: timeouts.request,
+    connectionsCheckingInterval: Math.min(1000, timeouts.request),
+  });
   const drain = createDrain(server);
   server.on("request", app);
 
@@ -81,6 +101,7 @@ export function createApp(deps: AppDeps): App {
     return graphql === undefined ? { ready: false, reason: waitingFor } : migrationsCurrent();
   };
 
+  app.use(secureHeaders((path) => deps.graphiql && /^\/($|ruru-static\/)/.test(path)));
   app.get("/healthz", (_request, response) => void response.json({ ok: true }));
   app.get("/readyz", async (_request, response) => {
     const state = await readiness();
@@ -95,7 +116,15 @@ export function createApp(deps: AppDeps): App {
     if (drain.isDraining()) throw new UnavailableError("The server is stopping; please try again");
     next();
   });
-  app.use("/graphql", authenticate(deps.tokenRules, logger));
+  app.set("trust proxy", deps.trustedProxies);
+  app.use(
+    "/graphql",
+    allowOrigins(deps.allowedOrigins),
+    limitAddress(deps.rateLimits),
+    authenticate(deps.tokenRules, logger),
+    limitUser(deps.rateLimits),
+    noticeDeparture,
+  );
   app.use((request, response, next) => {
     if (graphql === undefined) {
       throw new UnavailableError("The server is waiting for its database; please try again");
@@ -116,8 +145,11 @@ export function createApp(deps: AppDeps): App {
         constraints,
         logger,
         metrics,
-        graphiql: !deps.production,
-        graphiqlToken: deps.production ? undefined : deps.graphiqlToken,
+        limits: deps.limits,
+        timeouts,
+        graphiql: deps.graphiql,
+        graphiqlToken: deps.graphiqlToken,
+        introspection: deps.introspection,
       }),
     );
     try {
@@ -163,14 +195,14 @@ export function createApp(deps: AppDeps): App {
 }
 
 interface OwnPool {
-  pool: pg.Pool;
+  pool: Pool;
   /** Ends it; connections that are in use at the deadline are cut. */
   end(deadline: number): Promise<void>;
 }
 
-function openPool({ serverUrl, poolSize, logger }: AppDeps): OwnPool {
-  const pool = new pg.Pool({ connectionString: serverUrl, max: poolSize });
-  const clients = new Set<pg.PoolClient>();
+function openPool({ serverUrl, poolSize, timeouts, logger }: AppDeps): OwnPool {
+  const pool = createRequestPool(serverUrl, poolSize, timeouts);
+  const clients = new Set<PoolClient>();
   const lost = (err: Error) => logger.warn({ err }, "a connection to the database was lost");
   pool.on("error", () => undefined); // each connection reports its own
   pool.on("connect", (client) => {
@@ -185,7 +217,7 @@ function openPool({ serverUrl, poolSize, logger }: AppDeps): OwnPool {
     async end(deadline) {
       const cut = setTimeout(
         () => {
-          for (const client of clients) void (client as unknown as pg.Client).end();
+          for (const client of clients) void (client as unknown as Client).end();
         },
         Math.max(deadline - Date.now(), 0),
       );
@@ -198,12 +230,16 @@ function openPool({ serverUrl, poolSize, logger }: AppDeps): OwnPool {
 function createExpress(): Express {
   const app = express();
   app.disable("x-powered-by");
-  app.use(nosniff);
   return app;
 }
 
-const nosniff: RequestHandler = (_request, response, next) => {
-  response.setHeader("x-content-type-options", "nosniff");
+/** Lets the database know when nobody waits for an answer any more. */
+const noticeDeparture: RequestHandler = (request, response, next) => {
+  const departure = new AbortController();
+  request.departure = departure.signal;
+  response.once("close", () => {
+    if (!response.writableFinished) departure.abort();
+  });
   next();
 };
 

@@ -4,7 +4,9 @@ import { resolve } from "node:path";
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { z } from "zod";
 
+import type { Limits } from "./graphql/limits/limits.ts";
 import { exitCodes, Problem } from "./problem.ts";
+import type { RateLimits } from "./rateLimit.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
 
@@ -21,6 +23,16 @@ const postgresUrl = z
 const secret = z.string().refine((value) => Buffer.byteLength(value) >= 32, {
   error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
 });
+const onOff = z
+  .enum(["0", "1"], { error: "must be 1, for on, or 0, for off" })
+  .transform((value) => value === "1");
+
+const origins = z
+  .string()
+  .transform((value) => value.split(",").map((origin) => origin.trim()))
+  .refine((list) => list.every(isOrigin), {
+    error: "must be origins with commas between them: https://crm.example, https://www.crm.example",
+  });
 
 const environment = z.object({
   NODE_ENV: oneOf(["development", "test", "production"]).default("development"),
@@ -46,10 +58,59 @@ const environment = z.object({
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+  GRAPHIQL: onOff.optional(),
+  INTROSPECTION: onOff.optional(),
+  ALLOWED_ORIGINS: origins.default([]),
+  RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
+  RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
+  TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
+  REQUEST_TIMEOUT: limit(15_000),
+  STATEMENT_TIMEOUT: limit(20_000),
+  LOCK_TIMEOUT: limit(5000),
+  IDLE_IN_TRANSACTION_TIMEOUT: limit(10_000),
+  POOL_TIMEOUT: limit(3000),
+  PLANNING_TIMEOUT: limit(3000),
+  EXECUTION_TIMEOUT: limit(30_000),
+  MAX_BODY_BYTES: limit(1_000_000),
+  MAX_QUERY_CHARACTERS: limit(50_000),
+  MAX_QUERY_TOKENS: limit(2000),
+  MAX_QUERY_DEPTH: limit(12),
+  MAX_QUERY_FIELDS: limit(1000),
+  MAX_QUERY_ALIASES: limit(30),
+  MAX_QUERY_DIRECTIVES: limit(20),
+  MAX_ROOT_FIELDS: limit(20),
+  MAX_MUTATIONS: limit(10),
+  MAX_LIST_DEPTH: limit(4),
+  MAX_ROWS: limit(20_000),
+  MAX_PAGE_SIZE: limit(1000),
+  DEFAULT_PAGE_SIZE: limit(100),
+  MAX_GROUPS: limit(1000),
+  MAX_FILTER_FIELDS: limit(100),
+  MAX_FILTER_DEPTH: limit(6),
+  MAX_ORDERINGS: limit(5),
+  MAX_VARIABLE_DEPTH: limit(50),
 });
 
 /** The environment variables that configure pgcrm. */
 export const configVariables: readonly string[] = Object.keys(environment.shape);
+
+/** How long the parts of a request may take, in milliseconds. */
+export interface Timeouts {
+  /** A client's sending of one request. */
+  readonly request: number;
+  /** One statement in the database. */
+  readonly statement: number;
+  /** A statement's wait for what another transaction has locked. */
+  readonly lock: number;
+  /** A transaction between two statements. */
+  readonly idleInTransaction: number;
+  /** The wait for a free connection to the database. */
+  readonly pool: number;
+  /** Planning an operation that is not known yet. */
+  readonly planning: number;
+  /** All statements of an operation together; later ones are not begun. */
+  readonly execution: number;
+}
 
 /** Settings of a pgcrm process. */
 export interface Config {
@@ -81,6 +142,20 @@ export interface Config {
   /** What a bearer must present to read the metrics; absent, there are none. */
   readonly metricsToken?: string | undefined;
   readonly logLevel: string;
+  /** Whether GraphiQL is served. */
+  readonly graphiql: boolean;
+  /** Whether the schema may be asked for. */
+  readonly introspection: boolean;
+  /** The origins whose pages may ask from a browser. */
+  readonly allowedOrigins: readonly string[];
+  /** What one request may ask for. */
+  readonly limits: Limits;
+  /** How many requests there may be. */
+  readonly rateLimits: RateLimits;
+  /** How many proxies stand before the server. */
+  readonly trustedProxies: number;
+  /** How long things may take. */
+  readonly timeouts: Timeouts;
   /** Folder of everything that a running installation keeps: the database, the generated secret. */
   readonly dataFolder: string;
 }
@@ -126,6 +201,40 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     jwtAudience: settings.JWT_AUDIENCE,
     metricsToken: settings.METRICS_TOKEN,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
+    graphiql: settings.GRAPHIQL ?? !production,
+    introspection: settings.INTROSPECTION ?? !production,
+    allowedOrigins: settings.ALLOWED_ORIGINS,
+    limits: {
+      bodyBytes: settings.MAX_BODY_BYTES,
+      characters: settings.MAX_QUERY_CHARACTERS,
+      tokens: settings.MAX_QUERY_TOKENS,
+      depth: settings.MAX_QUERY_DEPTH,
+      fields: settings.MAX_QUERY_FIELDS,
+      aliases: settings.MAX_QUERY_ALIASES,
+      directives: settings.MAX_QUERY_DIRECTIVES,
+      rootFields: settings.MAX_ROOT_FIELDS,
+      mutations: settings.MAX_MUTATIONS,
+      lists: settings.MAX_LIST_DEPTH,
+      rows: settings.MAX_ROWS,
+      pageSize: settings.MAX_PAGE_SIZE,
+      defaultPageSize: settings.DEFAULT_PAGE_SIZE,
+      groups: settings.MAX_GROUPS,
+      filterNodes: settings.MAX_FILTER_FIELDS,
+      filterDepth: settings.MAX_FILTER_DEPTH,
+      orderings: settings.MAX_ORDERINGS,
+      variableDepth: settings.MAX_VARIABLE_DEPTH,
+    },
+    rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
+    trustedProxies: settings.TRUSTED_PROXIES,
+    timeouts: {
+      request: settings.REQUEST_TIMEOUT,
+      statement: settings.STATEMENT_TIMEOUT,
+      lock: settings.LOCK_TIMEOUT,
+      idleInTransaction: settings.IDLE_IN_TRANSACTION_TIMEOUT,
+      pool: settings.POOL_TIMEOUT,
+      planning: settings.PLANNING_TIMEOUT,
+      execution: settings.EXECUTION_TIMEOUT,
+    },
     dataFolder: resolve(settings.PGCRM_DATA),
   };
 }
@@ -152,6 +261,11 @@ function isKeySet(path: string): boolean {
   }
 }
 
+/** A setting that is a limit: a positive number. */
+function limit(otherwise: number) {
+  return wholeNumber(1, 999_999_999).default(otherwise);
+}
+
 function wholeNumber(least: number, most: number) {
   const message = `must be a whole number from ${least} to ${most}`;
   return z
@@ -159,6 +273,11 @@ function wholeNumber(least: number, most: number) {
     .regex(/^\d{1,9}$/, message)
     .transform(Number)
     .refine((value) => value >= least && value <= most, message);
+}
+
+/** Whether a browser would send just this as the origin of a page. */
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
 
 function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {

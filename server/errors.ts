@@ -8,7 +8,11 @@ export type ErrorCode =
   | "CONFLICT"
   | "FORBIDDEN"
   | "UNAUTHENTICATED"
+  | "QUERY_TOO_COMPLEX"
+  | "TIMEOUT"
+  | "OVERLOADED"
   | "UNAVAILABLE"
+  | "READ_ONLY"
   | "INTERNAL";
 
 /**
@@ -96,7 +100,7 @@ export class ConstraintViolationError extends CrmError {
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, constraint: this.constraint, fields: this.fields };
+    return { code: this.code, ...optional("constraint", this.constraint), fields: this.fields };
   }
 }
 
@@ -144,6 +148,47 @@ export class UnavailableError extends CrmError {
   }
 }
 
+/** The limit that a request goes beyond: its name, its value, and what the request has. */
+export interface Excess {
+  limit: string;
+  maximum: number;
+  actual: number;
+}
+
+/** A request asks for more than one request may; nothing of it was executed. */
+export class QueryTooComplexError extends CrmError {
+  override readonly name = "QueryTooComplexError";
+  readonly code = "QUERY_TOO_COMPLEX";
+  readonly excess: Excess;
+
+  constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
+}
+
+/** It took longer than it may: the statement, or waiting for what another one holds. */
+export class TimeoutError extends CrmError {
+  override readonly name = "TimeoutError";
+  readonly code = "TIMEOUT";
+}
+
+/** There is no room for this now; it was not done, and may be tried again in a while. */
+export class OverloadedError extends CrmError {
+  override readonly name = "OverloadedError";
+  readonly code = "OVERLOADED";
+}
+
+/** The database takes no writes, as a standby does. */
+export class ReadOnlyError extends CrmError {
+  override readonly name = "ReadOnlyError";
+  readonly code = "READ_ONLY";
+}
+
 /** Something that no client caused. The original is for the log, never for an answer. */
 export class DatabaseError extends CrmError {
   override readonly name = "DatabaseError";
@@ -181,6 +226,40 @@ const unreadable: Record<string, string> = {
   "54000": "A value is too large",
 };
 
+const late = "This took too long and was ended";
+const full = "The database has no room for this now; please try again in a while";
+const gone = "The database is not available; please try again in a while";
+
+/**
+ * What becomes of an error that has no words of its own, by SQLSTATE or by its class, the first two
+ * characters. Here are classes of which no more is known than whose fault they are.
+ */
+const general: Record<string, () => CrmError> = {
+  "08": () => new UnavailableError(gone),
+  "22": () => new ValidationError("A value is not valid", {}),
+  "23": () => new ConstraintViolationError("A rule is broken", ""),
+  "25006": () => new ReadOnlyError("The database takes no changes at the moment"),
+  "25P03": () => new TimeoutError(late),
+  "25P04": () => new TimeoutError(late),
+  "40": () => new ConflictError("Another change got in the way; please try again"),
+  "53": () => new OverloadedError(full),
+  "54": () => new ValidationError("This is more than the database can take at once", {}),
+  "55P03": () => new TimeoutError("Another change held this for too long; please try again"),
+  "57": () => new UnavailableError(gone),
+  "57014": () => new TimeoutError(late),
+};
+
+/** What the operating system says where the database cannot be reached, or was cut off. */
+const unreachable = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "EHOSTUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+]);
+
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
 const currentSchema = z.object({
   version: z.int(),
@@ -197,7 +276,11 @@ const currentSchema = z.object({
  * `DatabaseError`.
  */
 export function fromPgError(error: Error, constraints: Constraints): CrmError {
-  if (!isPgError(error)) return new DatabaseError("The database could not be asked", error);
+  if (!isPgError(error)) {
+    return isCutOff(error)
+      ? new UnavailableError(gone)
+      : new DatabaseError("The database could not be asked", error);
+  }
   const { code, constraint = "" } = error;
   const known = constraints[constraint];
   const fields = raisedFields(error) ?? fieldsOf(known);
@@ -225,16 +308,13 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       );
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
-    case "40001":
-    case "40P01":
-      return new ConflictError("Another change got in the way; please try again");
     case "42501":
       return new ForbiddenError("You are not allowed to do this");
   }
   const message = unreadable[code];
-  return message === undefined
-    ? new DatabaseError("The database refused unexpectedly", error)
-    : new ValidationError(message, {});
+  if (message !== undefined) return new ValidationError(message, {});
+  const make = general[code] ?? general[code.slice(0, 2)];
+  return make?.() ?? new DatabaseError("The database refused unexpectedly", error);
 }
 
 /** One sentence out of all faults: `emails "x" is not an email address; lastName is required`. */
@@ -252,6 +332,12 @@ export function camelCase(column: string): string {
 
 function isPgError(error: Error): error is PgError {
   return "code" in error && typeof error.code === "string" && "severity" in error;
+}
+
+/** The driver gives no code to a connection that ends while it is in use. */
+function isCutOff(error: Error): boolean {
+  if ("code" in error && unreachable.has(String(error.code))) return true;
+  return error.message.startsWith("Connection terminated");
 }
 
 function required({ column = "" }: PgError): ValidationError {

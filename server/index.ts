@@ -32,6 +32,10 @@ export {
   type Fields,
   ForbiddenError,
   NotFoundError,
+  OverloadedError,
+  ReadOnlyError,
+  TimeoutError,
+  UnavailableError,
   ValidationError,
 } from "./errors.ts";
 export type * from "./generated/rows.ts";

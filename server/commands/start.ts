@@ -39,8 +39,14 @@ export async function startCommand(context: Context): Promise<void> {
       tokenRules: rules,
       logger: pino({ level: config.logLevel }),
       metricsToken: config.metricsToken,
+      limits: config.limits,
+      timeouts: config.timeouts,
+      rateLimits: config.rateLimits,
+      trustedProxies: config.trustedProxies,
       graphiqlToken: token,
-      production: config.production,
+      graphiql: config.graphiql,
+      introspection: config.introspection,
+      allowedOrigins: config.allowedOrigins,
       shutdownGrace: config.shutdownGrace,
       async prepare() {
         await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
@@ -83,13 +89,15 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
   }
 }
 
-function announce({ print }: Context, address: string, token: string | undefined): void {
+function announce({ config, print }: Context, address: string, token: string | undefined): void {
   const { bold, cyan, dim } = pico.createColors(process.stdout.isTTY);
   print(`${bold("pgcrm")} is ready.`);
   print(`  GraphQL   ${cyan(`${address}graphql`)}`);
+  if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
   if (token === undefined) return;
-  print(`  GraphiQL  ${cyan(address)}`);
-  print(`  Development administrator token, which GraphiQL already uses:`);
+  print(
+    `  Development administrator token${config.graphiql ? ", which GraphiQL already uses" : ""}:`,
+  );
   print(`  ${token}`);
   print(dim("  Ctrl-C stops the server and the database."));
 }

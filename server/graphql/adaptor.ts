@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { connect as connectSocket } from "node:net";
 import pg, { type Pool, type PoolClient, type QueryArrayResult, type QueryConfig } from "pg";
 import type {
   PgClient,
@@ -7,7 +8,8 @@ import type {
   WithPgClient,
 } from "postgraphile/@dataplan/pg";
 
-import { UnavailableError } from "../errors.ts";
+import type { Timeouts } from "../config.ts";
+import { OverloadedError, TimeoutError, UnavailableError } from "../errors.ts";
 import { isAway } from "../untilAvailable.ts";
 
 /**
@@ -43,21 +45,57 @@ export function createPgService({ pool, schemas, prepared }: PgServiceOptions): 
       createWithPgClient: () => createWithPgClient(pool, prepared),
       makePgService: createPgService,
     },
-    adaptorSettings: { pool },
+    adaptorSettings: { pool, prepared },
   };
 }
 
 /**
- * Lends clients of a pool; every statement of a client runs under the settings it was lent with.
+ * Makes the pool of connections that requests share. Its timeouts hold in the database, so nothing
+ * outlives them, whatever becomes of the server.
+ *
+ * They are settings of the connection: as one of the transaction, a timeout would not bind the
+ * statement that is sent along with it.
  */
-export function createWithPgClient(pool: Pool, prepared = true): WithPgClient {
-  return async (pgSettings, callback) => {
+export function createRequestPool(
+  serverUrl: string,
+  size: number,
+  timeouts: Pick<Timeouts, "statement" | "lock" | "idleInTransaction" | "pool">,
+): Pool {
+  return new pg.Pool({
+    connectionString: serverUrl,
+    max: size,
+    connectionTimeoutMillis: timeouts.pool,
+    statement_timeout: timeouts.statement,
+    lock_timeout: timeouts.lock,
+    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
+  });
+}
+
+/** Does something with a client of the pool; when the signal comes, it is cut short. */
+type Lend = <Result>(
+  pgSettings: Parameters<WithPgClient>[0],
+  callback: (client: PgClient) => Result | Promise<Result>,
+  departure?: AbortSignal,
+) => Promise<Result>;
+
+/**
+ * Lends clients of a pool; every statement of a client runs under the settings it was lent with.
+ *
+ * When whoever asked is gone, what runs is cancelled in the database, and nothing further begins. The
+ * connection is not used again: a cancellation that comes late must not meet another's statement.
+ */
+export function createWithPgClient(pool: Pool, prepared = true): Lend {
+  return async (pgSettings, callback, departure) => {
     const { client, statements } = await connect(pool, prepared);
+    const leave = () => cancel(client);
+    departure?.addEventListener("abort", leave);
     try {
+      if (departure?.aborted) throw new TimeoutError("The client did not wait for the answer");
       const settings = prepared ? pgSettings : { ...connectionSettings, ...pgSettings };
       return await callback(lend(client, statements, settings));
     } finally {
-      client.release();
+      departure?.removeEventListener("abort", leave);
+      client.release(departure?.aborted);
     }
   };
 }
@@ -75,9 +113,32 @@ async function connect(pool: Pool, prepared: boolean): Promise<Lent> {
     return { client, statements: prepared ? await prepare(client) : undefined };
   } catch (error) {
     client?.release(true);
+    // The pool gives it no code: all its connections are in use.
+    if (error instanceof Error && error.message.startsWith("timeout exceeded")) {
+      throw new OverloadedError("The server is busy; please try again in a moment");
+    }
     if (!isAway(error)) throw error;
     throw new UnavailableError("The database does not answer; please try again", error);
   }
+}
+
+/**
+ * Asks the database to end what a connection runs, by a connection of its own, as the protocol
+ * wants it. If that fails, the statement's timeout ends it.
+ *
+ * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-CANCELING-REQUESTS
+ */
+function cancel(client: PoolClient): void {
+  const { host, port, processID, secretKey } = client as unknown as Backend;
+  const request = Buffer.alloc(16);
+  [request.length, 80_877_102, processID, secretKey].forEach((value, i) => {
+    request.writeInt32BE(value, 4 * i);
+  });
+  const socket = host.startsWith("/")
+    ? connectSocket(`${host}/.s.PGSQL.${port}`)
+    : connectSocket(port, host);
+  socket.on("error", () => socket.destroy());
+  socket.end(request);
 }
 
 /**
@@ -188,6 +249,13 @@ function remember(statements: Statements, name: string): string[] {
 }
 
 /** The parts of `pg` that its types leave out. */
+interface Backend {
+  host: string;
+  port: number;
+  processID: number;
+  secretKey: number;
+}
+
 interface Connection {
   parsedStatements: Record<string, string>;
   parse(message: { name: string; text: string; types: number[] }): void;

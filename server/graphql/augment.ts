@@ -17,13 +17,15 @@ declare global {
     interface Request {
       /** Set by authentication, before anything of GraphQL runs. */
       pgSettings?: PgSettings;
+      /** Aborted when the client leaves before it is answered. */
+      departure?: AbortSignal;
     }
   }
 
   namespace GraphileConfig {
     interface PgAdaptors {
       pgcrm: {
-        adaptorSettings: Pick<PgServiceOptions, "pool"> | undefined;
+        adaptorSettings: Pick<PgServiceOptions, "pool" | "prepared"> | undefined;
         makePgServiceOptions: PgAdaptors["@dataplan/pg/adaptors/pg"]["makePgServiceOptions"] &
           PgServiceOptions;
         client: PgClient;

@@ -7,9 +7,10 @@ import {
   CrmError,
   DatabaseError,
   fromPgError,
-  UnavailableError,
+  TimeoutError,
   ValidationError,
   type Constraints,
+  type ErrorCode,
 } from "../errors.ts";
 
 /**
@@ -25,6 +26,11 @@ const refusals: Record<string, string> = {
 
 /** Makes of an error what a client may see. */
 export type MaskError = (error: GraphQLError) => GraphQLError;
+/** How Grafast begins to tell that an operation was given up. */
+const givenUp = ["Operation took too long to plan", "Execution timeout exceeded"];
+
+/** What clients are told plainly and whoever runs the server should hear of, too. */
+const operational = new Set<ErrorCode>(["TIMEOUT", "OVERLOADED", "UNAVAILABLE", "READ_ONLY"]);
 
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its
@@ -36,9 +42,15 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
     const answer = (message: string, extensions: Record<string, unknown>) =>
       new GraphQLError(message, { nodes, source, positions, path, extensions });
 
-    if (typeof error.extensions.code === "string") return error;
     const known = describe(error, constraints);
-    if (known instanceof UnavailableError) logger.warn({ err: known.cause, path }, known.message);
+    if (known !== undefined && operational.has(known.code)) {
+      const root = rootCause(error);
+      const cause = root.cause instanceof Error ? root.cause : root;
+      // Grafast's own cannot be extended, which the log does to what it writes.
+      const err = Object.isExtensible(cause) ? cause : new Error(cause.message);
+      logger.warn({ err, code: known.code, path }, "an operation was not done");
+    }
+    if (typeof error.extensions.code === "string") return error;
     if (known !== undefined && !(known instanceof DatabaseError)) {
       return answer(known.message, known.extensions);
     }
@@ -54,10 +66,18 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
   };
 }
 
+/** The code that an error will be answered with. */
+export function codeOf(error: GraphQLError): unknown {
+  return error.extensions.code ?? describe(error, {})?.code;
+}
+
 function describe(error: GraphQLError, constraints: Constraints): CrmError | undefined {
   const cause = rootCause(error);
   if (cause instanceof CrmError) return cause;
   if (cause instanceof GraphQLError) return undefined;
+  if (givenUp.some((beginning) => cause.message.startsWith(beginning))) {
+    return new TimeoutError("This took too long and was ended");
+  }
   const refusal = refusals[cause.message] ?? (isSafeError(cause) ? cause.message : undefined);
   if (refusal !== undefined) return new ValidationError(refusal, {});
   return fromPgError(cause, constraints);

@@ -1,20 +1,26 @@
 import { PgAggregatesPreset } from "@graphile/pg-aggregates";
 import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
 import type { Logger } from "pino";
+import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
+import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import type { PgService } from "./adaptor.ts";
+import { createWithPgClient, type PgService } from "./adaptor.ts";
+import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
+import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
+import { HttpPlugin } from "./plugins/http.ts";
+import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
@@ -27,10 +33,16 @@ export interface PresetDeps {
   logger: Logger;
   /** What is counted and measured; absent, nothing is. */
   metrics?: Metrics | undefined;
+  /** What one request may ask for. */
+  limits: Limits;
+  /** How long an operation may take to be planned and executed. */
+  timeouts: Pick<Timeouts, "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself. */
   graphiqlToken?: string | undefined;
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
 }
 
 /**
@@ -38,6 +50,8 @@ export interface PresetDeps {
  * served.
  */
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
+  const { pool, prepared } = connectionsOf(deps.pgService);
+  const withPgClient = createWithPgClient(pool, prepared);
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -55,6 +69,9 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationFiltersPlugin,
       AggregatesPlugin,
       NotFoundPlugin,
+      HttpPlugin,
+      createPageSizesPlugin(deps.limits),
+      createLimitsPlugin(deps),
       InputErrorsPlugin,
       ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
     ],
@@ -78,11 +95,15 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     pgServices: [deps.pgService],
     grafast: {
       explain: false,
+      timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
       context({ expressv4 }) {
-        const pgSettings = expressv4?.req.pgSettings;
+        const { pgSettings, departure } = expressv4?.req ?? {};
         // Authentication comes first; were it left out, nothing may run as the login role itself.
         if (pgSettings === undefined) throw new UnauthenticatedError();
-        return { pgSettings };
+        return {
+          pgSettings,
+          withPgClient: withDeparture(withPgClient, departure),
+        };
       },
     },
     grafserv: {
@@ -93,7 +114,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphqlOverGET: true,
       websockets: false,
       watch: false,
-      maxRequestLength: 1_000_000,
+      allowedRequestContentTypes: ["application/json"],
+      maxRequestLength: deps.limits.bodyBytes,
       maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
     },
     ruru: graphiqlConfig(deps.graphiqlToken),
@@ -107,6 +129,18 @@ function countingErrors(mask: MaskError, metrics: Metrics | undefined): MaskErro
     metrics.noteError(masked.extensions.code);
     return masked;
   };
+}
+
+/** The same clients, for a request that whoever asked may leave. */
+function withDeparture(lend: ReturnType<typeof createWithPgClient>, departure?: AbortSignal) {
+  const withPgClient: WithPgClient = (pgSettings, callback) =>
+    lend(pgSettings, callback, departure);
+  return withPgClient as unknown as NonNullable<Grafast.Context["withPgClient"]>;
+}
+
+function connectionsOf({ adaptorSettings }: PgService) {
+  if (adaptorSettings === undefined) throw new Error("The service has no pool");
+  return adaptorSettings;
 }
 
 /** What a new tab of GraphiQL begins with. */

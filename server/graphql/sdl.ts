@@ -5,6 +5,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { makeSchema } from "postgraphile";
 
+import { readConfig } from "../config.ts";
 import { createPgService } from "./adaptor.ts";
 import { createPreset } from "./preset.ts";
 
@@ -15,6 +16,7 @@ import { createPreset } from "./preset.ts";
  * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
  */
 export async function printApi(serverUrl: string): Promise<string> {
+  const { limits, timeouts } = readConfig({});
   const pool = new pg.Pool({ connectionString: serverUrl, max: 1 });
   try {
     const { schema } = await makeSchema(
@@ -22,7 +24,10 @@ export async function printApi(serverUrl: string): Promise<string> {
         pgService: createPgService({ pool, schemas: ["crm"] }),
         constraints: {},
         logger: pino({ level: "silent" }),
+        limits,
+        timeouts,
         graphiql: false,
+        introspection: false,
       }),
     );
     return `${printSchema(lexicographicSortSchema(schema))}\n`;

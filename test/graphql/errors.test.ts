@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../../server/connect.ts";
 import { CrmError, DatabaseError, fromPgError, ValidationError } from "../../server/errors.ts";
-import { useTestServer } from "../helpers/server.ts";
+import { startTestServer, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();
 
@@ -145,6 +145,72 @@ describe("INTERNAL", () => {
     ]);
     const logged = crm.log.find((line) => line.errorId === errorId);
     expect(JSON.stringify(logged)).toContain("the secret message");
+  });
+});
+
+describe("every SQLSTATE that a client or an operator can cause", () => {
+  test.each([
+    [
+      "UNAVAILABLE",
+      "08000 08001 08003 08004 08006 08007 08P01 57000 57P01 57P02 57P03 57P04 57P05",
+    ],
+    [
+      "VALIDATION_ERROR",
+      `22000 22002 22004 22005 22009 2200C 2200D 2200H 22010 22011 22012 22013 22014 22015 22016
+       22018 22019 2201B 2201E 2201F 2201G 22022 22023 22024 22026 22027 2202E 22030 22031 22032
+       22033 22034 22035 22036 22037 22038 22039 2203A 2203B 2203C 2203D 2203E 2203F 2203G 22P01
+       22P03 22P04 22P06 54000 54001 54011 54023`,
+    ],
+    ["CONSTRAINT_VIOLATION", "23000 23001 23503 23505 23P01"],
+    ["CONFLICT", "40000 40001 40002 40003 40P01"],
+    ["FORBIDDEN", "42501"],
+    ["TIMEOUT", "25P03 25P04 55P03 57014"],
+    ["READ_ONLY", "25006"],
+    ["OVERLOADED", "53000 53100 53200 53300 53400"],
+    ["INTERNAL", "25000 25001 25002 25003 25004 25005 25007 25008 25P01 25P02 P0001"],
+  ])("of %s has that code", (code, sqlstates) => {
+    for (const sqlstate of sqlstates.split(/\s+/)) {
+      expect([sqlstate, fromPgError(pgError({ code: sqlstate }), {}).code]).toEqual([
+        sqlstate,
+        code,
+      ]);
+    }
+  });
+
+  test.each(["Connection terminated unexpectedly", "connect ECONNREFUSED 127.0.0.1:5432"])(
+    "is matched by what the driver says without one: %s",
+    (message) => {
+      const error = Object.assign(
+        new Error(message),
+        /^connect (\w+)/.test(message) && { code: "ECONNREFUSED" },
+      );
+      expect(fromPgError(error, {}).code).toBe("UNAVAILABLE");
+    },
+  );
+
+  test("of writing to a database that takes no writes is READ_ONLY", async () => {
+    const name = new URL(crm.database.ownerUrl).pathname.slice(1);
+    const readOnly = (state: string) =>
+      withConnection(crm.database.ownerUrl, (client) =>
+        client.query(`alter database ${name} set default_transaction_read_only = ${state}`),
+      );
+    await readOnly("on");
+    const server = await startTestServer(crm.database.serverUrl);
+    try {
+      expect(await server.graphql("{ companies { totalCount } }")).toHaveProperty("data.companies");
+      const input = { company: { name: "Acme" } };
+      const { errors } = await server.graphql(
+        "mutation ($input: CreateCompanyInput!) { createCompany(input: $input) { clientMutationId } }",
+        { input },
+      );
+      expect(errors?.[0]?.extensions).toEqual({ code: "READ_ONLY" });
+    } finally {
+      await server.close();
+      await withConnection(crm.database.ownerUrl, async (client) => {
+        await client.query("set default_transaction_read_only = off");
+        await client.query(`alter database ${name} reset default_transaction_read_only`);
+      });
+    }
   });
 });
 

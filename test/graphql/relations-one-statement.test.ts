@@ -56,8 +56,8 @@ test("a company comes with everything around it in one statement", async () => {
     await ask(`{
       company(id: "${ids.company}") {
         name
-        contacts { nodes { lastName ${attachments} } }
-        deals {
+        contacts(first: 20) { nodes { lastName ${attachments} } }
+        deals(first: 20) {
           totalCount
           aggregates { sum { value } }
           nodes { title contact { lastName } pipelineStage { name kind } ${attachments} }
@@ -130,6 +130,12 @@ test("a task and a note lead back to what they are attached to", async () => {
   expect(data).toEqual({
     notes: { nodes: [{ company: null, contact: null, deal: { title: "Engine" } }] },
   });
+});
+
+test("the number and the groups of a list, but not its rows, are one statement each", async () => {
+  for (const field of ["totalCount", "groupedAggregates(groupBy: NAME) { keys }"]) {
+    expect(await ask(`{ companies { ${field} } }`)).toMatchObject({ statements: 1 });
+  }
 });
 
 test("a stage leads to its deals", async () => {

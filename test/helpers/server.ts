@@ -4,6 +4,8 @@ import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
 import { type AppDeps, createApp } from "../../server/app.ts";
+import { readConfig, type Timeouts } from "../../server/config.ts";
+import type { Limits } from "../../server/graphql/limits/limits.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -47,28 +49,41 @@ export interface TestServer {
 }
 
 /** What a server differs in from the usual one. */
-export interface ServerOptions extends Partial<Omit<AppDeps, "serverUrl" | "logger">> {
+export interface ServerOptions extends Partial<
+  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts">
+> {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
+  /** Without GraphiQL and introspection, as in production. */
+  production?: boolean;
+  limits?: Partial<Limits>;
+  timeouts?: Partial<Timeouts>;
 }
 
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  { waits = true, ...options }: ServerOptions = {},
+  { waits = true, production = false, limits, timeouts, ...options }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
     { level: "info" },
     { write: (line) => log.push(JSON.parse(line) as Record<string, unknown>) },
   );
+  const config = readConfig({});
   const app = createApp({
     serverUrl,
     poolSize: 4,
     tokenRules: { keys: { secrets: [jwtSecret] } },
     logger,
-    production: false,
     shutdownGrace: 5000,
+    allowedOrigins: [],
+    rateLimits: { user: 0, address: 0 },
+    trustedProxies: 0,
+    graphiql: !production,
+    introspection: !production,
+    limits: { ...config.limits, ...limits },
+    timeouts: { ...config.timeouts, ...timeouts },
     ...options,
   });
   try {

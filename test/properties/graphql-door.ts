@@ -25,7 +25,10 @@ const plurals: Record<Entity, string> = {
   customFieldDefinition: "customFieldDefinitions",
 };
 
-/** The API as a client over HTTP has it. Several entities are one request. */
+/** How many mutations a server takes at once. */
+const maxMutations = 10;
+
+/** The API as a client over HTTP has it. Several entities are as few requests as may be. */
 export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Door {
   async function ask<Result>(query: string, variables: Data, user?: string): Promise<Result> {
     const answer = await server().graphql<Result>(query, variables, { user });
@@ -35,7 +38,14 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
   }
 
   async function createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]> {
-    if (list.length === 0) return [];
+    const rows: Row[] = [];
+    for (let i = 0; i < list.length; i += maxMutations) {
+      rows.push(...(await createBatch(entity, list.slice(i, i + maxMutations), user)));
+    }
+    return rows;
+  }
+
+  async function createBatch(entity: Entity, list: Data[], user?: string): Promise<Row[]> {
     const Type = typeName(entity);
     const indexes = list.map((_, index) => index);
     const answer = await ask<Record<string, { row: Row }>>(

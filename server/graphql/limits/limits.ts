@@ -1,0 +1,71 @@
+import { QueryTooComplexError } from "../../errors.ts";
+
+/** The most that one request may ask for. */
+export interface Limits {
+  /** Bytes of a request's body. */
+  readonly bodyBytes: number;
+  /** Characters of a document. Values belong into variables. */
+  readonly characters: number;
+  /** Lexical tokens of a document. */
+  readonly tokens: number;
+  /** Fields inside fields. */
+  readonly depth: number;
+  /** Fields in all; a fragment's count wherever it is spread. */
+  readonly fields: number;
+  /** Fields under another name; a fragment's count wherever it is spread. */
+  readonly aliases: number;
+  /** Directives; a fragment's count wherever it is spread. */
+  readonly directives: number;
+  /** Fields of a query at its outermost level. */
+  readonly rootFields: number;
+  /** Fields of a mutation at its outermost level. */
+  readonly mutations: number;
+  /** Lists inside lists. */
+  readonly lists: number;
+  /** Rows, if every page is full: the product of the page sizes along each path, summed. */
+  readonly rows: number;
+  /** Rows of one page. */
+  readonly pageSize: number;
+  /** Rows of a page whose size the client leaves open. */
+  readonly defaultPageSize: number;
+  /** Groups of one list, which come all at once. */
+  readonly groups: number;
+  /** Fields of one filter, those of what it holds included. */
+  readonly filterNodes: number;
+  /** Fields inside fields of one filter. */
+  readonly filterDepth: number;
+  /** Orders of one list. */
+  readonly orderings: number;
+  /** Objects and lists inside each other in the value of one variable. */
+  readonly variableDepth: number;
+}
+
+/** What is counted, as the end of a sentence that begins with "at most 12". */
+const words: Record<Exclude<keyof Limits, "bodyBytes" | "defaultPageSize">, string> = {
+  characters: "characters in its document",
+  tokens: "tokens",
+  depth: "levels of fields",
+  fields: "fields",
+  aliases: "aliases",
+  directives: "directives",
+  rootFields: "fields at the outermost level of a query",
+  mutations: "mutations at once",
+  lists: "lists inside each other",
+  rows: "rows, if every page is full",
+  pageSize: "rows on a page",
+  groups: "groups of a list, or more",
+  filterNodes: "fields in a filter",
+  filterDepth: "levels of fields in a filter",
+  orderings: "orders of a list",
+  variableDepth: "levels in the value of a variable",
+};
+
+/** @throws {QueryTooComplexError} where a request has more than the limit allows. */
+export function hold(limits: Limits, limit: keyof typeof words, actual: number): void {
+  const maximum = limits[limit];
+  if (actual <= maximum) return;
+  throw new QueryTooComplexError(
+    `The request has ${actual} ${words[limit]}; at most ${maximum} are allowed`,
+    { limit, maximum, actual },
+  );
+}

@@ -1,0 +1,62 @@
+import type { RequestHandler } from "express";
+
+/** The page of GraphiQL has its scripts and styles in itself, and fetches from its server only. */
+const policyOfPage = [
+  "default-src 'self'",
+  "script-src 'self' 'unsafe-inline'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "font-src 'self' data:",
+  "worker-src 'self' blob:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** Everything else is data. */
+const policyOfData = "default-src 'none'; frame-ancestors 'none'";
+
+/**
+ * Sets the headers that every answer carries.
+ *
+ * @param isPage whether a path leads to the page of GraphiQL, or to what belongs to it.
+ */
+export function secureHeaders(isPage: (path: string) => boolean): RequestHandler {
+  return (request, response, next) => {
+    response.setHeader("x-content-type-options", "nosniff");
+    response.setHeader("referrer-policy", "no-referrer");
+    response.setHeader(
+      "content-security-policy",
+      isPage(request.path) ? policyOfPage : policyOfData,
+    );
+    next();
+  };
+}
+
+/**
+ * Lets pages of other origins ask, and answers their browsers' question whether they may. Without an
+ * origin that is allowed, nothing is said and a browser refuses.
+ *
+ * @param origins such as `https://crm.example`.
+ */
+export function allowOrigins(origins: readonly string[]): RequestHandler {
+  const allowed = new Set(origins);
+  return (request, response, next) => {
+    const { origin } = request.headers;
+    if (allowed.size > 0) response.vary("origin");
+    if (origin === undefined || !allowed.has(origin)) {
+      next();
+      return;
+    }
+    response.setHeader("access-control-allow-origin", origin);
+    response.setHeader("access-control-expose-headers", "ratelimit, ratelimit-policy, retry-after");
+    if (request.method !== "OPTIONS") {
+      next();
+      return;
+    }
+    response.setHeader("access-control-allow-methods", "GET, POST");
+    response.setHeader("access-control-allow-headers", "authorization, content-type");
+    response.setHeader("access-control-max-age", "600");
+    response.status(204).end();
+  };
+}
