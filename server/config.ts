@@ -94,6 +94,9 @@ const environment = z.object({
 /** The environment variables that configure pgcrm. */
 export const configVariables: readonly string[] = Object.keys(environment.shape);
 
+/** What a variable that is absent counts as, where it has a fixed value. */
+export const configDefaults: Readonly<Record<string, unknown>> = environment.parse({});
+
 /** How long the parts of a request may take, in milliseconds. */
 export interface Timeouts {
   /** A client's sending of one request. */

@@ -53,11 +53,35 @@ describe("the settings", () => {
     ["DATABASE_PREPARED_STATEMENTS", { DATABASE_PREPARED_STATEMENTS: "maybe" }],
     ["LOG_LEVEL", { LOG_LEVEL: "loud" }],
     ["NODE_ENV", { NODE_ENV: "prod" }],
+    ["MAX_ROWS", { MAX_ROWS: "0" }],
+    ["MAX_PAGE_SIZE", { MAX_PAGE_SIZE: "-1" }],
+    ["STATEMENT_TIMEOUT", { STATEMENT_TIMEOUT: "20s" }],
+    ["RATE_LIMIT_USER", { RATE_LIMIT_USER: "many" }],
+    ["GRAPHIQL", { GRAPHIQL: "yes" }],
+    ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example, *" }],
+    ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example/" }],
   ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {
     const message = messageOf(() => readConfig(environment));
     expect(message).toMatch(new RegExp(`^${variable} .*\\.$`));
     expect(message).not.toContain("\n");
     expect(message).not.toContain("hunter2");
+  });
+
+  test("serve neither GraphiQL nor the schema in production, unless told to", () => {
+    const production = { NODE_ENV: "production" };
+    expect(readConfig({})).toMatchObject({ graphiql: true, introspection: true });
+    expect(readConfig(production)).toMatchObject({ graphiql: false, introspection: false });
+    expect(readConfig({ ...production, GRAPHIQL: "1", INTROSPECTION: "1" })).toMatchObject({
+      graphiql: true,
+      introspection: true,
+    });
+  });
+
+  test("read origins, with commas between them", () => {
+    expect(
+      readConfig({ ALLOWED_ORIGINS: "https://a.example, http://localhost:3000" }),
+    ).toMatchObject({ allowedOrigins: ["https://a.example", "http://localhost:3000"] });
+    expect(readConfig({})).toMatchObject({ allowedOrigins: [] });
   });
 
   test("ask for a JWT_SECRET in production", () => {

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 
 import { expect, test } from "@jest/globals";
 
-import { configVariables } from "../server/config.ts";
+import { configDefaults, configVariables } from "../server/config.ts";
 import { withRollback } from "./helpers/database.ts";
 import { refusal } from "./helpers/refusal.ts";
 import { useTestServer } from "./helpers/server.ts";
@@ -64,6 +64,16 @@ test("every setting is in the table, and no other", () => {
   const table = [...readme.matchAll(/^\| (`.*?) \|/gm)].map(([, cell]) => cell ?? "");
   const named = table.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name));
   expect(named.sort()).toEqual([...configVariables].sort());
+});
+
+test("every number that is a default is in the table", () => {
+  const rows = [...readme.matchAll(/^\| (`[A-Z_`, ]+`) \| ([\d, ]+)/gm)];
+  const told = rows.flatMap(([, names = "", values = ""]) => {
+    const numbers = values.trim().split(", ").map(Number);
+    return [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name], i) => [name, numbers[i]]);
+  });
+  const numbers = Object.entries(configDefaults).filter(([, value]) => typeof value === "number");
+  expect(Object.fromEntries(told)).toMatchObject(Object.fromEntries(numbers));
 });
 
 test("every npm script and command that is named exists", async () => {
