@@ -88,6 +88,13 @@ describe("a server without its database", () => {
     });
   });
 
+  test("stops when it is told to", async () => {
+    const other = await spawnServer(url);
+    await until(async () => (await other.status("/readyz")) === 503);
+    other.child.kill("SIGTERM");
+    expect(await other.ended).toBe(0);
+  });
+
   test("serves within 5 seconds of its return", async () => {
     cluster = await open();
     expect(await until(answers)).toBeLessThan(5000);
