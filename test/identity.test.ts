@@ -50,7 +50,11 @@ interface Data {
 
 /** Sends `count` requests of alternating users, and gives those that went wrong. */
 async function alternate(serverUrl: string, preparedStatements: boolean): Promise<unknown[]> {
-  const server = await startTestServer(serverUrl, { poolSize: 3, preparedStatements });
+  const server = await startTestServer(serverUrl, {
+    poolSize: 3,
+    preparedStatements,
+    timeouts: { pool: 60_000 }, // they are to wait for each other, not to be turned away
+  });
   const agent = new Agent({ keepAlive: true, maxSockets: width });
   const wrong: unknown[] = [];
   const seen = { answered: 0, refused: 0, faulty: 0, late: 0, abandoned: 0 };

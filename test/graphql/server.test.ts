@@ -94,7 +94,10 @@ test("a server that closes lets a running request finish, and refuses new ones",
     await client.query("begin");
     await client.query("lock table crm.companies in access exclusive mode");
     const running = server.graphql("{ companies { totalCount } }");
-    await waitFor(client, "select 1 from pg_stat_activity where wait_event_type = 'Lock'");
+    await waitFor(
+      client,
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
     const closed = server.close();
     expect(await server.graphql("{ currentUserId }")).toMatchObject({
       status: 503,
@@ -121,7 +124,10 @@ test("a server that closes cuts what runs longer than the grace period", async (
     await client.query("lock table crm.companies in access exclusive mode");
     const running = server.graphql("{ companies { totalCount } }");
     running.catch(() => undefined);
-    await waitFor(client, "select 1 from pg_stat_activity where wait_event_type = 'Lock'");
+    await waitFor(
+      client,
+      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+    );
     await server.close();
     await expect(running).rejects.toThrow();
   });
