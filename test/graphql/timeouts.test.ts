@@ -78,7 +78,9 @@ describe("TIMEOUT answers", () => {
   test("a statement that waits too long for a lock", async () => {
     await withServer({ lock: 100 }, (server) =>
       whileLocked(async () => {
+        const began = performance.now();
         expect(codes(await server.graphql("{ companies { totalCount } }"))).toEqual(["TIMEOUT"]);
+        expect(performance.now() - began).toBeLessThan(3000);
       }),
     );
   });
