@@ -51,6 +51,8 @@ export async function startPgBouncer(
     auth_type: "scram-sha-256",
     auth_file: join(folder, "users"),
     pool_mode: "transaction",
+    ignore_startup_parameters:
+      "statement_timeout, lock_timeout, idle_in_transaction_session_timeout",
     default_pool_size: "2",
     ...settings,
   };
