@@ -13,10 +13,11 @@ security definer
 set search_path = ''
 as $$
 declare
-  v_table   text := (select relname from pg_class where oid = p_table);
-  v_fields  jsonb;
-  v_summary text;
-  v_first   record;
+  v_table      text := (select relname from pg_class where oid = p_table);
+  v_fields     jsonb;
+  v_summary    text;
+  v_constraint text;
+  v_column     text;
 begin
   -- Asked by itself, it would tell which ids exist, whatever policies hide.
   if pg_trigger_depth() = 0 then
@@ -26,36 +27,42 @@ begin
 
   select
     jsonb_object_agg(fault.field, fault.messages),
-    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal)
-  into v_fields, v_summary
+    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal),
+    (array_agg(fault.constraint_name order by fault.ordinal))[1],
+    (array_agg(fault.column_name order by fault.ordinal))[1]
+  into v_fields, v_summary, v_constraint, v_column
   from (
-    select field, jsonb_agg(message order by ordinal) as messages, min(ordinal) as ordinal
+    -- What is said of several elements in the same words is said once.
+    select
+      field,
+      jsonb_agg(message order by ordinal)               as messages,
+      min(ordinal)                                      as ordinal,
+      (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
+      (array_agg(column_name order by ordinal))[1]      as column_name
     from (
-      select field, message, min(ordinal) as ordinal
+      select distinct on (field, message) *
       from crm_private.row_faults(p_table, p_row) with ordinality as listed (
         field, message, constraint_name, column_name, ordinal
       )
-      group by field, message
+      order by field, message, ordinal
     ) as distinct_faults
     group by field
   ) as fault;
 
-  select * into v_first from crm_private.row_faults(p_table, p_row) limit 1;
-
   -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
   -- has to begin again; or bind_rules was forgotten.
-  if not found and current_setting('transaction_isolation') <> 'read committed' then
+  if v_fields is null and current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
       using errcode = 'serialization_failure';
-  elsif not found then
+  elsif v_fields is null then
     raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
       using errcode = 'internal_error';
   end if;
 
   raise exception '%: %', v_table, v_summary
     using errcode    = 'check_violation',
-          schema     = 'crm', table = v_table, column = v_first.column_name,
-          constraint = v_first.constraint_name,
+          schema     = 'crm', table = v_table, column = v_column,
+          constraint = v_constraint,
           detail     = v_fields::text;
 end
 $$;
