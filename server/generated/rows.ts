@@ -43,6 +43,8 @@ export interface AuditLog {
   transactionId: string;
   /** What it was done through: api, import or sql. */
   source: string;
+  /** When the values were taken out of changes for good; null if they are there. */
+  erasedAt: string | null;
 }
 
 export interface Address {

@@ -57,6 +57,13 @@ export const tables = {
         updatable: false,
       },
       source: { name: "source", type: "text", required: true, insertable: false, updatable: false },
+      erasedAt: {
+        name: "erased_at",
+        type: "timestamp with time zone",
+        required: false,
+        insertable: false,
+        updatable: false,
+      },
     },
     checks: [
       {

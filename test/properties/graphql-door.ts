@@ -25,8 +25,9 @@ const plurals: Record<Entity, string> = {
   customFieldDefinition: "customFieldDefinitions",
 };
 
-/** How many mutations a server takes at once. */
+/** How many mutations a server takes at once, and how many bytes of them. */
 const maxMutations = 10;
+const maxBytes = 900_000;
 
 /** The API as a client over HTTP has it. Several entities are as few requests as may be. */
 export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Door {
@@ -39,9 +40,7 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
 
   async function createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]> {
     const rows: Row[] = [];
-    for (let i = 0; i < list.length; i += maxMutations) {
-      rows.push(...(await createBatch(entity, list.slice(i, i + maxMutations), user)));
-    }
+    for (const batch of inBatches(list)) rows.push(...(await createBatch(entity, batch, user)));
     return rows;
   }
 
@@ -173,4 +172,22 @@ function typeName(entity: Entity): string {
 
 function refused({ message, extensions }: AnswerError): Refused {
   return new Refused(message, extensions);
+}
+
+/** Cuts a list into parts that a server takes at once. */
+function inBatches(list: Data[]): Data[][] {
+  const batches: Data[][] = [];
+  let bytes = 0;
+  for (const data of list) {
+    const size = Buffer.byteLength(JSON.stringify(data));
+    const batch = batches.at(-1);
+    if (batch === undefined || batch.length === maxMutations || bytes + size > maxBytes) {
+      batches.push([data]);
+      bytes = size;
+    } else {
+      batch.push(data);
+      bytes += size;
+    }
+  }
+  return batches;
 }
