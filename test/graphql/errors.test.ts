@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../../server/connect.ts";
 import { CrmError, DatabaseError, fromPgError, ValidationError } from "../../server/errors.ts";
+import { untilWaiting } from "../helpers/database.ts";
 import { startTestServer, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();
@@ -95,6 +96,34 @@ describe("CONFLICT", () => {
     expect(await refused(updateCompany, first)).toEqual({
       code: "CONFLICT",
       current: { version: 2, updatedBy: "bob", updatedAt: expect.any(String) },
+    });
+  });
+
+  test("answers a mutation that loses a deadlock, and leaves nothing of it", async () => {
+    const companyId = await crm.create("company", { name: "Acme" });
+    const id = await crm.create("contact", { ...contact, companyId });
+
+    await withConnection(crm.database.ownerUrl, async (other) => {
+      await other.query("set deadlock_timeout = '30s'"); // so that the mutation is chosen
+      await other.query("begin");
+      await other.query("update crm.contacts set owner_id = 'eve' where id = $1", [id]);
+      // It has the company and waits for the contact.
+      const pending = refused(
+        "mutation ($id: UUID!) { deleteCompany(input: {id: $id}) { company { id } } }",
+        { id: companyId },
+      );
+      await untilWaiting(other);
+      await other.query("update crm.companies set owner_id = 'eve' where id = $1", [companyId]);
+      expect(await pending).toEqual({ code: "CONFLICT" });
+      await other.query("commit");
+    });
+
+    const { data } = await crm.graphql(
+      "query ($id: UUID!) { contact(id: $id) { ownerId company { id ownerId } } }",
+      { id },
+    );
+    expect(data).toEqual({
+      contact: { ownerId: "eve", company: { id: companyId, ownerId: "eve" } },
     });
   });
 

@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 
 import pg from "pg";
 
@@ -76,6 +77,22 @@ export async function asRole(client: pg.Client, role: RequestRole, userId: strin
     role,
     userId,
   ]);
+}
+
+/**
+ * Waits until one session of a database waits for a lock.
+ *
+ * @param client a connection to the database that does not wait itself.
+ */
+export async function untilWaiting(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rowCount } = await client.query(
+      `select from pg_stat_activity
+       where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    if (rowCount === 1) return;
+    await sleep(10);
+  }
 }
 
 function explain(error: unknown): unknown {

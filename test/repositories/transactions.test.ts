@@ -4,7 +4,6 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
-import type pg from "pg";
 
 import { withConnection } from "../../server/connect.ts";
 import {
@@ -15,6 +14,7 @@ import {
 } from "../../server/errors.ts";
 import { createPool, inTransaction } from "../../server/pool.ts";
 import { createRepositories, type Repositories } from "../../server/repositories/repositories.ts";
+import { untilWaiting } from "../helpers/database.ts";
 import { usePool } from "./usePool.ts";
 
 const crm = usePool();
@@ -164,17 +164,6 @@ describe("a pool", () => {
     await pool.end();
   });
 });
-
-async function untilWaiting(client: pg.Client): Promise<void> {
-  for (;;) {
-    const { rowCount } = await client.query(
-      `select from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock'`,
-    );
-    if (rowCount === 1) return;
-    await sleep(10);
-  }
-}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
