@@ -132,5 +132,10 @@ function written(time: Date): string {
 /** Lines whose cells stand below each other, two spaces apart. */
 function aligned(rows: string[][]): string[] {
   const widths = header.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
 }

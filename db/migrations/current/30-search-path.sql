@@ -28,6 +28,5 @@ begin
 end
 $search_path$;
 
--- What they compile gets the same path.
---!include functions/bind_rules.sql
+-- What it compiles gets the same path.
 --!include functions/bind_journal.sql
