@@ -11,12 +11,13 @@ import { pinoHttp } from "pino-http";
 import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
-import { createAuthenticate } from "./auth.ts";
+import { createCheckApiKey } from "./apiKeys.ts";
+import { type Authenticate, createAuthenticate } from "./auth.ts";
 import type { Timeouts } from "./config.ts";
 import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
-import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
+import { createPgService, createRequestPool, createWithPgClient } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders } from "./http.ts";
@@ -79,6 +80,7 @@ export function createApp(deps: AppDeps): App {
   const { logger, timeouts } = deps;
   const database = openPool(deps);
   const { pool } = database;
+  const checkApiKey = createCheckApiKey(createWithPgClient(pool, deps.preparedStatements));
   const stopping = new AbortController();
   const metrics =
     deps.metricsToken === undefined ? undefined : createMetrics(pool, deps.metricsToken);
@@ -121,13 +123,24 @@ export function createApp(deps: AppDeps): App {
     "/graphql",
     allowOrigins(deps.allowedOrigins),
     limitAddress(deps.rateLimits),
-    authenticate(deps.tokenRules, logger),
+    authenticate(
+      createAuthenticate(
+        deps.tokenRules,
+        (reason) => {
+          logger.info({ reason }, "a token was refused");
+        },
+        async (key) => {
+          if (graphql === undefined) throw new UnavailableError(waiting);
+          return checkApiKey(key);
+        },
+      ),
+    ),
     limitUser(deps.rateLimits),
     noticeDeparture,
   );
   app.use((request, response, next) => {
     if (graphql === undefined) {
-      throw new UnavailableError("The server is waiting for its database; please try again");
+      throw new UnavailableError(waiting);
     }
     void graphql(request, response, next);
   });
@@ -193,6 +206,8 @@ export function createApp(deps: AppDeps): App {
     },
   };
 }
+
+const waiting = "The server is waiting for its database; please try again";
 
 interface OwnPool {
   pool: Pool;
@@ -262,10 +277,7 @@ function logRequests(logger: Logger): RequestHandler {
 }
 
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
-function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
-  const check = createAuthenticate(rules, (reason) => {
-    logger.info({ reason }, "a token was refused");
-  });
+function authenticate(check: Authenticate): RequestHandler {
   return async (request, _response, next) => {
     request.pgSettings = await check(request.headers.authorization);
     next();
@@ -273,7 +285,12 @@ function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
 }
 
 /** The HTTP status of what is answered before GraphQL. */
-const statuses: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, UNAVAILABLE: 503 };
+const statuses: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 401,
+  OVERLOADED: 503,
+  TIMEOUT: 503,
+  UNAVAILABLE: 503,
+};
 
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
 function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {

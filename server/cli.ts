@@ -6,6 +6,12 @@ import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import {
+  createKeyCommand,
+  listKeysCommand,
+  type NewKey,
+  revokeKeyCommand,
+} from "./commands/key.ts";
+import {
   commitCommand,
   migrateCommand,
   resetCommand,
@@ -101,6 +107,49 @@ program
     ),
   )
   .action((request: TokenRequest) => tokenCommand(context(), request));
+
+const key = program
+  .command("key")
+  .description("create, list and revoke API keys for integrations")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm key create zapier --role member --expires 90d",
+      "npx pgcrm key list",
+      "npx pgcrm key revoke zapier",
+    ),
+  );
+
+key
+  .command("create")
+  .description("create a key and print it, this once")
+  .argument("<name>", "what the integration is called; the journal has it as key:<name>")
+  .addOption(
+    new Option("--role <role>", "what it may do").choices(tokenRoles).makeOptionMandatory(),
+  )
+  .option("--expires <span>", "how long it is good; without it until it is revoked")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm key create zapier --role member --expires 90d",
+      "KEY=$(npx pgcrm key create nightly-export --role reader)",
+    ),
+  )
+  .action((name: string, request: NewKey) => createKeyCommand(context(), name, request));
+
+key
+  .command("list")
+  .description("print every key, but for the keys themselves")
+  .option("--json", "as JSON")
+  .addHelpText("after", examples("npx pgcrm key list", "npx pgcrm key list --json"))
+  .action((options: { json?: boolean }) => listKeysCommand(context(), options));
+
+key
+  .command("revoke")
+  .description("revoke a key: the next request with it is refused")
+  .argument("<name>", "the name that it was created with")
+  .addHelpText("after", examples("npx pgcrm key revoke zapier"))
+  .action((name: string) => revokeKeyCommand(context(), name));
 
 program
   .command("doctor")

@@ -261,6 +261,7 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const absentSchema = z.object({ entityType: z.string(), id: z.string() });
 const currentSchema = z.object({
   version: z.int(),
   updatedBy: z.string(),
@@ -276,6 +277,7 @@ const currentSchema = z.object({
  * `DatabaseError`.
  */
 export function fromPgError(error: Error, constraints: Constraints): CrmError {
+  if (error instanceof CrmError) return error;
   if (!isPgError(error)) {
     return isCutOff(error)
       ? new UnavailableError(gone)
@@ -306,6 +308,8 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
         constraint,
         fields,
       );
+    case "P0002":
+      return notFound(error);
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
     case "42501":
@@ -356,6 +360,11 @@ function fieldsOf(constraint: Constraint | undefined): Fields {
 function raisedFields({ schema, detail }: PgError): Fields | undefined {
   if (schema !== "crm") return undefined;
   return fieldsSchema.safeParse(json(detail)).data;
+}
+
+function notFound({ detail }: PgError): NotFoundError {
+  const { data } = absentSchema.safeParse(json(detail));
+  return new NotFoundError(data?.entityType ?? "row", data?.id ?? "unknown");
 }
 
 function raisedCurrent({ detail }: PgError): Current | undefined {

@@ -39,6 +39,11 @@ export function checkFaults(check: Check, value: unknown): string[] {
       return whole(Number(value) >= check.least && Number(value) <= (check.most ?? Infinity));
     case "days":
       return []; // no other day has the form of one
+    case "future": {
+      const [now, time, latest] = [new Date(), new Date(text), new Date()];
+      latest.setUTCFullYear(latest.getUTCFullYear() + check.years);
+      return whole(time > now && time <= latest);
+    }
     case "decimals": {
       const plain = plainDecimal(value as string | number);
       const fraction = plain.split(".")[1] ?? "";

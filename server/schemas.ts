@@ -45,7 +45,7 @@ export const updateForms = makeSchemas<Updates>({ operation: "update", rules: fa
 
 /**
  * Who writes: the name that the journal will hold. Names that begin with `db:` are those of
- * database sessions.
+ * database sessions, names that begin with `key:` those of API keys.
  */
 export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
   const faults = value == null ? ["is required"] : formFaults("text", value);
@@ -53,7 +53,9 @@ export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, c
     const userId = value as string;
     if (isBlank(userId)) faults.push("must not be blank");
     if (countCharacters(userId) > 255) faults.push("must have at most 255 characters");
-    if (userId.startsWith("db:")) faults.push("must not begin with db:");
+    for (const prefix of ["db:", "key:"]) {
+      if (userId.startsWith(prefix)) faults.push(`must not begin with ${prefix}`);
+    }
   }
   addFaults(context, faults);
 }) as z.ZodType<string>;

@@ -15,7 +15,7 @@ create or replace function crm_private.apply_definitions(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);

@@ -17,7 +17,7 @@ create or replace function crm_private.bind_journal(p_table regclass, p_entity_t
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_function text := format(
@@ -59,7 +59,7 @@ create or replace function %1$s()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $journal$
 declare
   v_user_id text   := crm.current_user_id();

@@ -12,7 +12,7 @@ create or replace function crm_private.bind_rules(p_table regclass)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table    text := (select relname from pg_class where oid = p_table);

@@ -9,7 +9,7 @@ create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_function text := format(

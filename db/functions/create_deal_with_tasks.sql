@@ -6,7 +6,7 @@ create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks c
 returns crm.deals
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deal crm.deals;

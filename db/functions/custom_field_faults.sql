@@ -7,7 +7,7 @@ create or replace function crm_private.custom_field_faults(p_table regclass, p_c
 returns table (field text, message text, constraint_name text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table text := (select relname from pg_class where oid = p_table);

@@ -8,7 +8,7 @@ returns table (ordinal bigint, value jsonb, alone jsonb)
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select element.ordinal, element.value, jsonb_build_array(element.value)
   from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end)

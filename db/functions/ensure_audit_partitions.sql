@@ -7,7 +7,7 @@ create or replace function crm_private.ensure_audit_partitions(p_months integer 
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_from timestamptz;

@@ -7,7 +7,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when strpos(p_template, '%s') = 0 then p_template

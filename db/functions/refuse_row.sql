@@ -10,7 +10,7 @@ returns void
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table      text := (select relname from pg_class where oid = p_table);

@@ -11,7 +11,7 @@ create or replace function crm_private.row_faults(p_table regclass, p_row jsonb)
 returns table (field text, message text, constraint_name text, column_name text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_faults text;

@@ -15,7 +15,7 @@
 create or replace function crm_private.stamp_insert()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.version    := 1;
@@ -35,7 +35,7 @@ revoke all on function crm_private.stamp_insert() from public;
 create or replace function crm_private.stamp_update()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.id <> old.id then
@@ -151,3 +151,14 @@ create or replace trigger _110_stamp_insert before insert on crm.pipeline_stages
   execute function crm_private.stamp_insert();
 create or replace trigger _110_stamp_update before update on crm.pipeline_stages
   for each row execute function crm_private.stamp_update('pipeline_stage');
+
+create or replace trigger _110_stamp_insert before insert on crm.api_keys
+  for each row when (
+    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
+    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
+  )
+  execute function crm_private.stamp_insert();
+-- That a key is used is no change of it, and nothing for the journal.
+create or replace trigger _110_stamp_update before update on crm.api_keys
+  for each row when (new.last_used_at is not distinct from old.last_used_at)
+  execute function crm_private.stamp_update('api_key');

@@ -10,7 +10,7 @@ create or replace function crm_private.definitions_changed()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_old crm.custom_field_definitions[] := '{}';
@@ -57,7 +57,7 @@ create or replace trigger _500_definitions_delete after delete on crm.custom_fie
 create or replace function crm_private.refuse_renamed_definition()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception 'custom_field_definitions: name and entityType of % cannot be changed', old.name

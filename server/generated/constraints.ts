@@ -4,6 +4,32 @@ import type { Constraints } from "../errors.ts";
 
 /** What clients are told about each constraint of the database. */
 export const constraints: Constraints = {
+  api_keys_name_format: {
+    table: "api_keys",
+    fields: ["name"],
+    message:
+      "must consist of lower case letters and digits, with single dots, hyphens or underscores between them",
+  },
+  api_keys_name_length: {
+    table: "api_keys",
+    fields: ["name"],
+    message: "must have at most 100 characters",
+  },
+  api_keys_name_unique: {
+    table: "api_keys",
+    fields: ["name"],
+    message: "is already the name of a key, or was that of a revoked one",
+  },
+  api_keys_role_known: {
+    table: "api_keys",
+    fields: ["role"],
+    message: "is not one of reader, member, admin",
+  },
+  api_keys_expires_at_range: {
+    table: "api_keys",
+    fields: ["expiresAt"],
+    message: "must be in the future, at most 100 years from now",
+  },
   audit_logs_user_id_length: {
     table: "audit_logs",
     fields: ["userId"],

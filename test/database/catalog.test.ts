@@ -78,11 +78,11 @@ const rules: Record<string, string> = {
         select from aclexplode(proc.proacl) as acl where acl.grantee = 0
       ))`,
 
-  "every function that runs statements has a fixed search_path": `
+  "every function that runs statements has a fixed search_path, temporary objects last": `
     select proc.oid::regprocedure::text
     from pg_proc as proc
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-      and not coalesce(proc.proconfig @> array['search_path=""'], false)
+      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
       -- Bodies that are bound when they are created need none, and could not be inlined with one.
       and proc.prosqlbody is null
       -- Inlined, or called for every row; every name in them is qualified.
@@ -94,7 +94,10 @@ const rules: Record<string, string> = {
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and proc.prosecdef
       and proc.proname <> all (
-        array['refuse_row', 'definitions_changed', 'applied_migrations']
+        array[
+          'refuse_row', 'definitions_changed', 'applied_migrations',
+          'create_api_key', 'revoke_api_key', 'authenticate_api_key'
+        ]
       )
       and proc.proname not like '%\\_journal'`,
 
@@ -185,7 +188,7 @@ test("what is compiled from the tables is current", () =>
     await client.query(
       `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
          crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
-       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage}'::text[])
+       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,api_key}'::text[])
          as entity_type`,
     );
     expect(await compiled()).toEqual(before);
