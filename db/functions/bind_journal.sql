@@ -19,6 +19,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
     'crm_private.%I', (select relname from pg_class where oid = p_table) || '_journal'

@@ -13,7 +13,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table      text := (select relname from pg_class where oid = p_table);
+  v_table      text := (select relname::text from pg_class where oid = p_table);
   v_fields     jsonb;
   v_summary    text;
   v_constraint text;

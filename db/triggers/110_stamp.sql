@@ -38,41 +38,14 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if new.id <> old.id then
-    raise exception 'the id of a row in crm.% cannot be changed', tg_table_name
-      using errcode    = 'check_violation',
-            schema     = tg_table_schema, table = tg_table_name, column = 'id',
-            constraint = tg_table_name || '_id_immutable',
-            detail     = '{"id": ["cannot be changed"]}';
-  end if;
-
-  if new.version is distinct from old.version then
-    raise exception '% % was changed meanwhile: it has version %, not %',
-        tg_argv[0], old.id, old.version, coalesce(new.version::text, 'null')
-      using errcode    = 'CRM01',
-            schema     = tg_table_schema, table = tg_table_name, column = 'version',
-            constraint = tg_table_name || '_version_current',
-            detail     = jsonb_build_object(
-                           'version', old.version,
-                           'updatedAt', to_char(
-                             old.updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
-                           ),
-                           'updatedBy', old.updated_by
-                         ),
-            hint       = 'Read the row again and repeat the change.';
+  if new.id <> old.id or new.version is distinct from old.version then
+    perform crm_private.refuse_update(tg_table_name, tg_argv[0], to_jsonb(old), to_jsonb(new));
   end if;
 
   new.created_at := old.created_at;
   new.created_by := old.created_by;
   new.updated_at := old.updated_at;
   new.updated_by := old.updated_by;
-
-  -- Generated columns have no value yet; they follow from the others.
-  if tg_table_name in ('tasks', 'notes') then
-    new.contact_id := old.contact_id;
-    new.company_id := old.company_id;
-    new.deal_id    := old.deal_id;
-  end if;
 
   if new is distinct from old then
     new.version    := old.version + 1;
@@ -88,6 +61,40 @@ comment on function crm_private.stamp_update() is
   'Sets version, updated_at and updated_by; refuses an outdated version.';
 
 revoke all on function crm_private.stamp_update() from public;
+
+-- The same for rows with generated columns, which have no value yet: they follow from the others.
+create or replace function crm_private.stamp_attached_update()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if new.id <> old.id or new.version is distinct from old.version then
+    perform crm_private.refuse_update(tg_table_name, tg_argv[0], to_jsonb(old), to_jsonb(new));
+  end if;
+
+  new.created_at := old.created_at;
+  new.created_by := old.created_by;
+  new.updated_at := old.updated_at;
+  new.updated_by := old.updated_by;
+  new.contact_id := old.contact_id;
+  new.company_id := old.company_id;
+  new.deal_id    := old.deal_id;
+
+  if new is distinct from old then
+    new.version    := old.version + 1;
+    new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
+    new.updated_by := crm.current_user_id();
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function crm_private.stamp_attached_update() is
+  'Sets version, updated_at and updated_by of a task or a note; refuses an outdated version.';
+
+revoke all on function crm_private.stamp_attached_update() from public;
 
 create or replace trigger _110_stamp_insert before insert on crm.contacts
   for each row when (
@@ -123,7 +130,7 @@ create or replace trigger _110_stamp_insert before insert on crm.tasks
   )
   execute function crm_private.stamp_insert();
 create or replace trigger _110_stamp_update before update on crm.tasks
-  for each row execute function crm_private.stamp_update('task');
+  for each row execute function crm_private.stamp_attached_update('task');
 
 create or replace trigger _110_stamp_insert before insert on crm.notes
   for each row when (
@@ -132,7 +139,7 @@ create or replace trigger _110_stamp_insert before insert on crm.notes
   )
   execute function crm_private.stamp_insert();
 create or replace trigger _110_stamp_update before update on crm.notes
-  for each row execute function crm_private.stamp_update('note');
+  for each row execute function crm_private.stamp_attached_update('note');
 
 create or replace trigger _110_stamp_insert before insert on crm.custom_field_definitions
   for each row when (

@@ -13,16 +13,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_old crm.custom_field_definitions[] := '{}';
-  v_new crm.custom_field_definitions[] := '{}';
+  v_old crm.custom_field_definitions[];
+  v_new crm.custom_field_definitions[];
 begin
   if tg_op <> 'INSERT' then
-    select coalesce(array_agg(old_row), '{}') into v_old
+    select array_agg(old_row::crm.custom_field_definitions) into v_old
     from old_rows as old_row;
   end if;
 
   if tg_op <> 'DELETE' then
-    select coalesce(array_agg(new_row), '{}') into v_new
+    select array_agg(new_row::crm.custom_field_definitions) into v_new
     from new_rows as new_row;
   end if;
 

@@ -79,6 +79,7 @@ describe("what HTTP refuses has a code", () => {
     [405, "METHOD_NOT_ALLOWED", { method: "PUT" }],
     [405, "METHOD_NOT_ALLOWED", { method: "DELETE", body: null }],
     [406, "NOT_ACCEPTABLE", { headers: { accept: "image/png" } }],
+    [406, "NOT_ACCEPTABLE", { headers: { accept: 'text/"' } }],
     [413, "PAYLOAD_TOO_LARGE", { body: JSON.stringify({ query: " ".repeat(1_000_001) }) }],
     [415, "UNSUPPORTED_MEDIA_TYPE", { headers: { "content-type": "text/plain" } }],
     [
