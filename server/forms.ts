@@ -68,7 +68,7 @@ function unstorableParts(value: unknown, path: Fault["path"] = []): Fault[] {
     ];
   }
   if (typeof value === "number") {
-    return faults("must be a number that is not too large", !Number.isFinite(value));
+    return faults("must be a number that JSON holds exactly", !Number.isFinite(value));
   }
   if (Array.isArray(value)) {
     return value.flatMap((element, index) => unstorableParts(element, [...path, index]));
