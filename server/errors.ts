@@ -16,7 +16,9 @@ export type ErrorCode =
   | "INTERNAL";
 
 /**
- * What is wrong, by field in the client's words: `{"emails": ["\"x\" is not an email address"]}`.
+ * What is wrong, by what the client sent: `{"emails.1": ["\"x\" is not an email address"]}`. A field
+ * has its name in the entity's input, an element of a list its position, from 0, a member of an
+ * object its key.
  */
 export type Fields = Record<string, string[]>;
 
@@ -321,7 +323,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
   return make?.() ?? new DatabaseError("The database refused unexpectedly", error);
 }
 
-/** One sentence out of all faults: `emails "x" is not an email address; lastName is required`. */
+/** One sentence out of all faults: `emails.1 "x" is not an email address; lastName is required`. */
 export function sentence(fields: Fields, otherwise: string): string {
   const faults = Object.entries(fields).flatMap(([field, messages]) =>
     messages.map((message) => `${field} ${message}`),

@@ -14,7 +14,7 @@
  *   await contacts.createContact(ada, "ada");
  * } catch (error) {
  *   if (error instanceof ValidationError) console.log(error.fields);
- *   // { firstName: ["must not be blank"], emails: ['"x" is not an email address'] }
+ *   // { firstName: ["must not be blank"], "emails.0": ['"x" is not an email address'] }
  * }
  * await pool.end();
  * ```

@@ -104,22 +104,18 @@ export const constraints: Constraints = {
   contacts_emails_length: {
     table: "contacts",
     fields: ["emails"],
-    message: "has more than 254 characters",
+    message: "must have at most 254 characters",
   },
   contacts_emails_list: {
     table: "contacts",
     fields: ["emails"],
     message: "must be a list of at most 100 addresses, none of them null",
   },
-  contacts_phones_blank: {
-    table: "contacts",
-    fields: ["phones"],
-    message: "must not hold a blank number",
-  },
+  contacts_phones_blank: { table: "contacts", fields: ["phones"], message: "must not be blank" },
   contacts_phones_length: {
     table: "contacts",
     fields: ["phones"],
-    message: "has more than 255 characters",
+    message: "must have at most 255 characters",
   },
   contacts_phones_list: {
     table: "contacts",
@@ -180,7 +176,7 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_blank: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "must not hold a blank value",
+    message: "must not be blank",
   },
   custom_field_definitions_enum_values_distinct: {
     table: "custom_field_definitions",
@@ -190,7 +186,7 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_length: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "has more than 255 characters",
+    message: "must have at most 255 characters",
   },
   custom_field_definitions_enum_values_list: {
     table: "custom_field_definitions",

@@ -253,14 +253,14 @@ export const tables = {
       {
         constraint: "companies_address_keys",
         field: "address",
-        message: "%s is not one of street, city, state, postalCode, country",
+        message: "is not one of street, city, state, postalCode, country",
         rule: "keys",
         keys: ["street", "city", "state", "postalCode", "country"],
       },
       {
         constraint: "companies_address_length",
         field: "address",
-        message: "%s must have at most 255 characters",
+        message: "must have at most 255 characters",
         rule: "membersMaxLength",
         limit: 255,
       },
@@ -273,7 +273,7 @@ export const tables = {
       {
         constraint: "companies_address_values",
         field: "address",
-        message: "%s must be a string",
+        message: "must be a string",
         rule: "membersText",
       },
       {
@@ -428,7 +428,7 @@ export const tables = {
       {
         constraint: "contacts_emails_length",
         field: "emails",
-        message: "%s has more than 254 characters",
+        message: "must have at most 254 characters",
         rule: "elementsMaxLength",
         limit: 254,
       },
@@ -443,13 +443,13 @@ export const tables = {
       {
         constraint: "contacts_phones_blank",
         field: "phones",
-        message: "must not hold a blank number",
+        message: "must not be blank",
         rule: "elementsNotBlank",
       },
       {
         constraint: "contacts_phones_length",
         field: "phones",
-        message: "%s has more than 255 characters",
+        message: "must have at most 255 characters",
         rule: "elementsMaxLength",
         limit: 255,
       },
@@ -599,7 +599,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_enum_values_blank",
         field: "enumValues",
-        message: "must not hold a blank value",
+        message: "must not be blank",
         rule: "elementsNotBlank",
       },
       {
@@ -611,7 +611,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_enum_values_length",
         field: "enumValues",
-        message: "%s has more than 255 characters",
+        message: "must have at most 255 characters",
         rule: "elementsMaxLength",
         limit: 255,
       },

@@ -131,15 +131,15 @@ function findFaultsOfObject(
 }
 
 /**
- * NUL and lone surrogates have no place in PostgreSQL's text; a number beyond a double has none in
- * its JSON.
+ * NUL and lone surrogates have no place in PostgreSQL's text; a number that a double does not hold
+ * exactly would be another one (see `exact-json.ts`).
  */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {
     if (value.includes("\0")) report(path, "must not contain the character NUL");
     if (!value.isWellFormed()) report(path, "must be well-formed Unicode text");
   } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) report(path, "must be a number that is not too large");
+    if (!Number.isFinite(value)) report(path, "must be a number that JSON holds exactly");
   } else if (Array.isArray(value)) {
     value.forEach((item, index) => findUnstorable(item, [...path, `${index}`], report));
   } else if (isRecord(value)) {

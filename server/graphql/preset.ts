@@ -14,6 +14,7 @@ import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
+import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -70,6 +71,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       AggregatesPlugin,
       NotFoundPlugin,
       HttpPlugin,
+      ExactNumbersPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,

@@ -243,9 +243,9 @@ test.each([
   ["enumValues", `{"field_type": "enum"}`],
   ["enumValues", `{"field_type": "enum", "enum_values": []}`],
   ["enumValues", `{"field_type": "enum", "enum_values": ["a", "a"]}`],
-  ["enumValues", `{"field_type": "enum", "enum_values": ["a", " "]}`],
+  ["enumValues.1", `{"field_type": "enum", "enum_values": ["a", " "]}`],
   ["enumValues", `{"field_type": "enum", "enum_values": ["a", null]}`],
-  ["enumValues", `{"field_type": "enum", "enum_values": ["${"f".repeat(256)}"]}`],
+  ["enumValues.0", `{"field_type": "enum", "enum_values": ["${"f".repeat(256)}"]}`],
   ["enumValues", `{"enum_values": ["a"]}`],
 ])("a definition with a faulty %s is refused: %s", (field, overrides) =>
   withRollback(async (client) => {

@@ -75,7 +75,7 @@ describe("create", () => {
       fields: {
         firstName: ["must not be blank"],
         lastName: ["must have at most 255 characters"],
-        emails: ['"x" is not an email address'],
+        "emails.0": ['"x" is not an email address'],
       },
     });
   });

@@ -25,7 +25,7 @@ describe("input", () => {
       fields: {
         firstName: ["must not be blank"],
         lastName: ["is required"],
-        emails: ['"x" is not an email address'],
+        "emails.0": ['"x" is not an email address'],
         companyId: ["must be a UUID"],
         nickname: ["is not a field that can be given here"],
       },
