@@ -13,6 +13,7 @@ import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createCheckApiKey } from "./apiKeys.ts";
 import { type Authenticate, createAuthenticate } from "./auth.ts";
+import { readBody } from "./body.ts";
 import type { Timeouts } from "./config.ts";
 import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
@@ -22,8 +23,10 @@ import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
+import { openPersistedOperations, type PersistedRules } from "./persisted.ts";
+import { createAddressLimiter, createUserLimiter, type RateLimits } from "./rateLimit.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
+import { asksForSocket, createSockets, type SocketLimits } from "./sockets.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
 
@@ -45,6 +48,8 @@ export interface AppDeps {
   limits: Limits;
   /** How many requests there may be. */
   rateLimits: RateLimits;
+  /** How many sockets there may be, and what one of them may do. */
+  sockets: SocketLimits;
   /** How many proxies stand before the server, each of which adds to `X-Forwarded-For`. */
   trustedProxies: number;
   /** How long the parts of a request may take. */
@@ -55,6 +60,8 @@ export interface AppDeps {
   graphiql: boolean;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
+  persisted?: PersistedRules | undefined;
   /** The origins whose pages may ask from a browser. */
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
@@ -90,9 +97,33 @@ export function createApp(deps: AppDeps): App {
     requestTimeout: timeouts.request,
     headersTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(1000, timeouts.request),
+    shouldUpgradeCallback: asksForSocket,
   });
-  const drain = createDrain(server);
+  const authenticate = createAuthenticate(
+    deps.tokenRules,
+    (reason) => {
+      logger.info({ reason }, "a token was refused");
+    },
+    async (key) => {
+      if (graphql === undefined) throw new UnavailableError(waiting);
+      return checkApiKey(key);
+    },
+  );
+  const addressLimiter = createAddressLimiter(deps.rateLimits);
+  const userLimiter = createUserLimiter(deps.rateLimits);
+  const sockets = createSockets({
+    limits: deps.sockets,
+    messageBytes: deps.limits.bodyBytes,
+    authenticate,
+    addressLimiter,
+    userLimiter,
+    allowedOrigins: deps.allowedOrigins,
+    logger,
+    metrics,
+  });
+  const drain = createDrain(server, sockets);
   server.on("request", app);
+  sockets.attach(server);
 
   const migrationsCurrent = createReadiness(pool, migrationsFolder);
   let graphql: RequestHandler | undefined;
@@ -122,22 +153,13 @@ export function createApp(deps: AppDeps): App {
   app.use(
     "/graphql",
     allowOrigins(deps.allowedOrigins),
-    limitAddress(deps.rateLimits),
-    authenticate(
-      createAuthenticate(
-        deps.tokenRules,
-        (reason) => {
-          logger.info({ reason }, "a token was refused");
-        },
-        async (key) => {
-          if (graphql === undefined) throw new UnavailableError(waiting);
-          return checkApiKey(key);
-        },
-      ),
-    ),
-    limitUser(deps.rateLimits),
+    addressLimiter.limitRequest,
+    sockets.accept,
+    identify(authenticate),
+    userLimiter.limitRequest,
     noticeDeparture,
     settleForm,
+    readBody(deps.limits),
   );
   app.use((request, response, next) => {
     if (graphql === undefined) {
@@ -146,6 +168,9 @@ export function createApp(deps: AppDeps): App {
     void graphql(request, response, next);
   });
   app.use(answerErrors(logger, metrics));
+
+  const { persisted } = deps;
+  const operations = persisted && openPersistedOperations(persisted.folder, logger);
 
   async function serveGraphql(): Promise<void> {
     await deps.prepare?.();
@@ -164,6 +189,7 @@ export function createApp(deps: AppDeps): App {
         graphiql: deps.graphiql,
         graphiqlToken: deps.graphiqlToken,
         introspection: deps.introspection,
+        persisted: { operations, only: persisted?.only ?? false },
       }),
     );
     try {
@@ -171,7 +197,8 @@ export function createApp(deps: AppDeps): App {
       const api = instance.createServ(grafserv);
       await api.ready();
       const handler = createExpress();
-      await api.addTo(handler, server);
+      await api.addTo(handler, null, false); // sockets are ours
+      sockets.serve(api);
       release = async () => instance.release();
       graphql = handler;
     } catch (error) {
@@ -278,9 +305,9 @@ function logRequests(logger: Logger): RequestHandler {
 }
 
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
-function authenticate(check: Authenticate): RequestHandler {
+function identify(authenticate: Authenticate): RequestHandler {
   return async (request, _response, next) => {
-    request.pgSettings = await check(request.headers.authorization);
+    request.pgSettings = await authenticate(request.headers.authorization);
     next();
   };
 }
@@ -288,7 +315,10 @@ function authenticate(check: Authenticate): RequestHandler {
 /** The HTTP status of what is answered before GraphQL. */
 const statuses: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
   OVERLOADED: 503,
+  PAYLOAD_TOO_LARGE: 413,
+  RATE_LIMITED: 429,
   TIMEOUT: 503,
   UNAVAILABLE: 503,
 };
@@ -309,6 +339,7 @@ function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
     metrics?.noteError(answer.extensions.code);
     const status = known ? statuses[error.code] : undefined;
     if (status === 503) response.setHeader("retry-after", "1");
+    if (status === 413) response.setHeader("connection", "close"); // spares us the rest
     response.status(status ?? 500).json({ errors: [answer] });
   };
 }

@@ -9,6 +9,8 @@ export type ErrorCode =
   | "FORBIDDEN"
   | "UNAUTHENTICATED"
   | "QUERY_TOO_COMPLEX"
+  | "PAYLOAD_TOO_LARGE"
+  | "RATE_LIMITED"
   | "TIMEOUT"
   | "OVERLOADED"
   | "UNAVAILABLE"
@@ -164,6 +166,38 @@ export class QueryTooComplexError extends CrmError {
   readonly excess: Excess;
 
   constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
+}
+
+/** A request is larger than one of its kind may be. */
+export class PayloadTooLargeError extends CrmError {
+  override readonly name = "PayloadTooLargeError";
+  readonly code = "PAYLOAD_TOO_LARGE";
+  readonly excess: Excess;
+
+  constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
+}
+
+/** There were, or there are, too many of these from one side; a little later there may be room. */
+export class RateLimitedError extends CrmError {
+  override readonly name = "RateLimitedError";
+  readonly code = "RATE_LIMITED";
+  readonly excess: Omit<Excess, "actual">;
+
+  constructor(message: string, excess: Omit<Excess, "actual">) {
     super(message);
     this.excess = excess;
   }

@@ -42,6 +42,8 @@ export async function startCommand(context: Context): Promise<void> {
       limits: config.limits,
       timeouts: config.timeouts,
       rateLimits: config.rateLimits,
+      sockets: config.sockets,
+      persisted: config.persisted,
       trustedProxies: config.trustedProxies,
       graphiqlToken: token,
       graphiql: config.graphiql,

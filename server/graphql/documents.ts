@@ -6,6 +6,7 @@ import {
   validate,
   type DocumentNode,
   type GraphQLSchema,
+  type ValidationContext,
   type ValidationRule,
 } from "graphql";
 import type { ExecutionConfig } from "postgraphile/grafserv";
@@ -37,7 +38,8 @@ export function createParseAndValidate(
   rules: readonly ValidationRule[],
   { limits, introspection }: { limits: Limits; introspection: boolean },
 ): ParseAndValidate {
-  const allRules = introspection ? rules : [...rules, NoSchemaIntrospectionCustomRule];
+  const allRules = [...rules, KnownOperationKinds];
+  if (!introspection) allRules.push(NoSchemaIntrospectionCustomRule);
   const known = new Map<string, ReturnType<ParseAndValidate>>();
 
   function read(query: string): ReturnType<ParseAndValidate> {
@@ -71,6 +73,16 @@ export function createParseAndValidate(
     const [oldest] = known.keys();
     if (oldest !== undefined && known.size > maxKnown) known.delete(oldest);
     return result;
+  };
+}
+
+/** GraphQL's rules leave it to execution that a schema may have no subscriptions. */
+function KnownOperationKinds(context: ValidationContext): ReturnType<ValidationRule> {
+  return {
+    OperationDefinition(node) {
+      if (context.getSchema().getRootType(node.operation)) return;
+      context.reportError(new GraphQLError(`There is no ${node.operation} here`, { nodes: node }));
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 import { PgAggregatesPreset } from "@graphile/pg-aggregates";
 import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
+import { PersistedPlugin } from "@grafserv/persisted";
 import type { Logger } from "pino";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
@@ -22,6 +23,11 @@ import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
 import { HttpPlugin } from "./plugins/http.ts";
 import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
+import {
+  createPersistedPlugin,
+  persistedIdOf,
+  type PersistedOptions,
+} from "./plugins/persisted.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
@@ -44,6 +50,8 @@ export interface PresetDeps {
   graphiqlToken?: string | undefined;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** What can be asked for by its id. */
+  persisted: PersistedOptions;
 }
 
 /**
@@ -75,6 +83,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      createPersistedPlugin(deps.persisted),
+      ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
       ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
     ],
     disablePlugins: [
@@ -98,8 +108,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     grafast: {
       explain: false,
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
-      context({ expressv4 }) {
-        const { pgSettings, departure } = expressv4?.req ?? {};
+      context({ expressv4, ws }) {
+        const { pgSettings, departure } = expressv4?.req ?? ws?.request ?? {};
         // Authentication comes first; were it left out, nothing may run as the login role itself.
         if (pgSettings === undefined) throw new UnauthenticatedError();
         return {
@@ -114,13 +124,28 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphiql: deps.graphiql,
       graphiqlOnGraphQLGET: false,
       graphqlOverGET: true,
-      websockets: false,
+      websockets: false, // see server/sockets.ts
       watch: false,
       allowedRequestContentTypes: ["application/json"],
       maxRequestLength: deps.limits.bodyBytes,
+      ...persistedConfig(deps.persisted),
       maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
     },
     ruru: graphiqlConfig(deps.graphiqlToken),
+  };
+}
+
+/** The document of an id that is known, or the one that is sent. */
+function persistedConfig({ operations, only }: PersistedOptions): GraphileConfig.GrafservOptions {
+  if (operations === undefined) return {};
+  const find = (id: string) => operations.get(id) ?? "";
+  return {
+    persistedOperationsGetter: find,
+    allowUnpersistedOperation: !only,
+    hashFromPayload(body) {
+      const id = persistedIdOf(body);
+      return id !== undefined && operations.get(id) !== undefined ? id : undefined;
+    },
   };
 }
 

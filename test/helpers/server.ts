@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { readConfig, type Timeouts } from "../../server/config.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
+import type { SocketLimits } from "../../server/sockets.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -50,7 +51,7 @@ export interface TestServer {
 
 /** What a server differs in from the usual one. */
 export interface ServerOptions extends Partial<
-  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts">
+  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts" | "sockets">
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
@@ -58,12 +59,13 @@ export interface ServerOptions extends Partial<
   production?: boolean;
   limits?: Partial<Limits>;
   timeouts?: Partial<Timeouts>;
+  sockets?: Partial<SocketLimits>;
 }
 
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  { waits = true, production = false, limits, timeouts, ...options }: ServerOptions = {},
+  { waits = true, production = false, limits, timeouts, sockets, ...options }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -84,6 +86,7 @@ export async function startTestServer(
     introspection: !production,
     limits: { ...config.limits, ...limits },
     timeouts: { ...config.timeouts, ...timeouts },
+    sockets: { ...config.sockets, ...sockets },
     ...options,
   });
   try {

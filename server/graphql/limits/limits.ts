@@ -4,6 +4,8 @@ import { QueryTooComplexError } from "../../errors.ts";
 export interface Limits {
   /** Bytes of a request's body. */
   readonly bodyBytes: number;
+  /** Bytes of the body of a bulk mutation; not less than `bodyBytes`. */
+  readonly bulkBodyBytes: number;
   /** Characters of a document. Values belong into variables. */
   readonly characters: number;
   /** Lexical tokens of a document. */
@@ -41,7 +43,10 @@ export interface Limits {
 }
 
 /** What is counted, as the end of a sentence that begins with "at most 12". */
-const words: Record<Exclude<keyof Limits, "bodyBytes" | "defaultPageSize">, string> = {
+const words: Record<
+  Exclude<keyof Limits, "bodyBytes" | "bulkBodyBytes" | "defaultPageSize">,
+  string
+> = {
   characters: "characters in its document",
   tokens: "tokens",
   depth: "levels of fields",

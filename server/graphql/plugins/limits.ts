@@ -1,5 +1,7 @@
+import { tooLarge } from "../../body.ts";
 import { CrmError } from "../../errors.ts";
 import { createParseAndValidate, toGraphQLError } from "../documents.ts";
+import { isBulk } from "../limits/bulk.ts";
 import { checkCost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 
@@ -41,7 +43,12 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
       middleware: {
         execute(next, { args }) {
           const { schema, document, operationName, variableValues } = args;
+          const body: unknown = args.requestContext?.expressv4?.req.body;
+          const size = Buffer.isBuffer(body) ? body.length : 0;
           try {
+            if (size > limits.bodyBytes && !isBulk(schema, document, operationName)) {
+              throw tooLarge(limits, "bodyBytes", size);
+            }
             const variables = variableValues ?? {};
             checkCost({ schema, document, operationName, variables }, limits);
           } catch (error) {
