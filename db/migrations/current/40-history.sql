@@ -1,0 +1,100 @@
+/*
+ * Why: the journal has everything that was done. This reads out of it what a row, a field and the
+ *      pipeline were at any time, undoes what was done, and brings back what was deleted.
+ * Locks: crm.audit_logs against writes while two small indexes are made, which reads it once.
+ * Undone by: revert/000004.sql.
+ */
+
+/*
+ * What a transaction did, and one entry by its id. Both increase with the table, so a summary of a
+ * few blocks each is enough, and writers pay next to nothing for it.
+ */
+create index if not exists audit_logs_transaction_id on crm.audit_logs
+  using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
+
+-- The trash. Only deletions pay for it.
+create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
+  where action = 'delete';
+
+-- Readers ask these through the functions below.
+
+--!include functions/entity_table.sql
+--!include functions/fault_message.sql
+--!include functions/camel_case.sql
+
+do $types$
+begin
+  if to_regtype('crm.field_value') is null then
+    create type crm.field_value as (
+      value       jsonb,
+      valid_from  timestamptz,
+      valid_until timestamptz,
+      set_by      text,
+      source      text,
+      entry_id    bigint,
+      erased      boolean
+    );
+  end if;
+
+  if to_regtype('crm.pipeline_stage_total') is null then
+    create type crm.pipeline_stage_total as (
+      stage             text,
+      "position"        integer,
+      count             bigint,
+      value             numeric,
+      value_by_currency jsonb
+    );
+  end if;
+end
+$types$;
+
+comment on type crm.field_value is 'A value that a field had for some time.';
+comment on column crm.field_value.value is 'The value, as JSON; null if the field had none.';
+comment on column crm.field_value.valid_from is E'@notNull\nWhen it was set.';
+comment on column crm.field_value.valid_until is
+  'When another one was set, or the row deleted; null if it still holds.';
+comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
+comment on column crm.field_value.source is
+  E'@notNull\nWhat it was set through: api, import or sql.';
+comment on column crm.field_value.entry_id is
+  E'@notNull\nThe id of the entry of the journal that tells it.';
+comment on column crm.field_value.erased is
+  E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';
+
+comment on type crm.pipeline_stage_total is 'What a stage of the pipeline held at an instant.';
+comment on column crm.pipeline_stage_total.stage is
+  E'@notNull\nThe name that the stage had then.';
+comment on column crm.pipeline_stage_total."position" is
+  'The place that the stage had then, the first being the lowest.';
+comment on column crm.pipeline_stage_total.count is E'@notNull\nHow many deals were in it.';
+comment on column crm.pipeline_stage_total.value is
+  E'@notNull\nThe sum of their values, whatever their currencies.';
+comment on column crm.pipeline_stage_total.value_by_currency is
+  E'@notNull\nThe sum of their values in each currency, as {"EUR": 10.00}.';
+
+-- As of.
+
+--!include functions/row_as_of.sql
+--!include functions/contact_as_of.sql
+--!include functions/company_as_of.sql
+--!include functions/deal_as_of.sql
+--!include functions/task_as_of.sql
+--!include functions/note_as_of.sql
+--!include functions/custom_field_definition_as_of.sql
+--!include functions/pipeline_stage_as_of.sql
+--!include functions/pipeline_as_of.sql
+
+-- The values of a field.
+
+--!include functions/journal_fields.sql
+--!include functions/journal_columns.sql
+--!include functions/refuse_argument.sql
+--!include functions/journal_field.sql
+--!include functions/field_history.sql
+--!include functions/contacts_field_history.sql
+--!include functions/companies_field_history.sql
+--!include functions/deals_field_history.sql
+--!include functions/tasks_field_history.sql
+--!include functions/notes_field_history.sql
+--!include functions/custom_field_definitions_field_history.sql
+--!include functions/pipeline_stages_field_history.sql
