@@ -98,3 +98,73 @@ comment on column crm.pipeline_stage_total.value_by_currency is
 --!include functions/notes_field_history.sql
 --!include functions/custom_field_definitions_field_history.sql
 --!include functions/pipeline_stages_field_history.sql
+
+/*
+ * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
+ * out, and the journal's triggers find there what each row undoes. It is empty between transactions, and
+ * nobody but the owner's functions can write it, so nobody can pretend to undo.
+ */
+create unlogged table if not exists crm_private.reversals (
+  transaction_id bigint not null,
+  entity_type    text   not null,
+  entity_id      uuid   not null,
+  before         jsonb,
+  after          jsonb,
+  undoes         jsonb  not null,
+  constraint reversals_pkey primary key (transaction_id, entity_type, entity_id)
+);
+
+alter table crm_private.reversals enable row level security;
+
+comment on table crm_private.reversals is
+  'What the running transactions undo, row by row. Empty otherwise.';
+comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
+comment on column crm_private.reversals.entity_type is 'What the row is, as the journal calls it.';
+comment on column crm_private.reversals.entity_id is 'The id of the row.';
+comment on column crm_private.reversals.before is
+  'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
+comment on column crm_private.reversals.after is
+  'The values that these fields are expected to have; null if the row is expected to be gone.';
+comment on column crm_private.reversals.undoes is 'What the entries of the journal say of it.';
+
+do $types$
+begin
+  if to_regtype('crm.reversal') is null then
+    create type crm.reversal as (
+      transaction_id bigint,
+      restored       bigint,
+      changed        bigint,
+      deleted        bigint,
+      kept           jsonb
+    );
+  end if;
+end
+$types$;
+
+comment on type crm.reversal is 'What was done to undo something, or to restore it.';
+comment on column crm.reversal.transaction_id is
+  E'@notNull\nThe transaction that did it, and by which it can be undone.';
+comment on column crm.reversal.restored is E'@notNull\nHow many rows were brought back.';
+comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
+comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
+comment on column crm.reversal.kept is
+  E'@notNull\nWhat was changed since and left as it is: entityType, entityId, field, expected, found, '
+  'changedBy and changedAt of each. At most 100.';
+
+--!include functions/calling_role.sql
+--!include functions/is_administrator.sql
+--!include functions/refuse_missing.sql
+--!include functions/refuse_conflicts.sql
+--!include functions/refuse_broken_link.sql
+--!include functions/custom_members.sql
+--!include functions/plan_reversal.sql
+--!include functions/reversal_conflicts.sql
+--!include functions/settle_conflicts.sql
+--!include functions/reverse_rows.sql
+--!include functions/carry_out_reversal.sql
+--!include functions/undo_field.sql
+--!include functions/undo_entry.sql
+--!include functions/undo_transaction.sql
+--!include functions/bind_journal.sql
+--!include triggers/110_stamp.sql
+--!include triggers/900_journal.sql
