@@ -4,14 +4,15 @@
  * what it was after the last. What was created and deleted again needs nothing.
  *
  * Refused where an entry has been erased, and to members where one deleted a row in another's name:
- * these they cannot see. Returns how many rows are concerned.
+ * these they cannot see. p_argument is what the client called it by.
  */
 create or replace function crm_private.plan_reversal(
   p_transaction_id bigint,
   p_entries        bigint[],
-  p_undoes         jsonb
+  p_undoes         jsonb,
+  p_argument       text
 )
-returns bigint
+returns void
 language plpgsql
 volatile
 set search_path = ''
@@ -19,7 +20,6 @@ as $$
 declare
   v_erased  bigint;
   v_foreign bigint;
-  v_planned bigint;
 begin
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
@@ -46,8 +46,8 @@ begin
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
             detail     = jsonb_build_object(
-                           case when p_undoes ? 'transactionId' then 'transactionId' else 'entryId' end,
-                           jsonb_build_array('has values that have been erased for good')
+                           p_argument,
+                           jsonb_build_array('leads to values that have been erased for good')
                          )::text;
   end if;
 
@@ -94,13 +94,10 @@ begin
   left join images using (entity_id)
   where touched.first_action <> 'create'
     or touched.last_action <> 'delete';
-
-  get diagnostics v_planned = row_count;
-  return v_planned;
 end
 $$;
 
-comment on function crm_private.plan_reversal(bigint, bigint[], jsonb) is
-  'Plans to undo entries of a transaction; returns how many rows are concerned.';
+comment on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) is
+  'Plans to undo entries of a transaction.';
 
-revoke all on function crm_private.plan_reversal(bigint, bigint[], jsonb) from public;
+revoke all on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) from public;

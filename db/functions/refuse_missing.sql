@@ -7,7 +7,7 @@ set search_path = ''
 as $$
 begin
   raise exception '% % not found', p_entity_type, p_id
-    using errcode = 'no_data_found',
+    using errcode = 'CRM03',
           schema  = 'crm',
           detail  = jsonb_build_object('entityType', p_entity_type, 'id', p_id)::text;
 end

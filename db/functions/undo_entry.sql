@@ -16,11 +16,13 @@ declare
     select log.transaction_id from crm.audit_logs as log where log.id = entry_id
   );
 begin
+  perform crm_private.refuse_null('entryId', entry_id::text);
+
   if v_transaction_id is null then
     perform crm_private.refuse_missing('audit_log', entry_id::text);
   end if;
 
-  perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}');
+  perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}', 'entryId');
   return crm_private.carry_out_reversal(coalesce(force, false), false);
 end
 $$;

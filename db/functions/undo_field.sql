@@ -24,6 +24,10 @@ declare
   v_action text;
   v_told   record;
 begin
+  perform
+    crm_private.refuse_null('entityId', entity_id::text),
+    crm_private.refuse_null('entryId', entry_id::text);
+
   select log.action into v_action
   from crm.audit_logs as log
   where log.entity_id = undo_field.entity_id

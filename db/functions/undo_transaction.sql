@@ -12,7 +12,9 @@ security definer
 set search_path = ''
 as $$
 begin
-  if transaction_id is null or not exists (
+  perform crm_private.refuse_null('transactionId', transaction_id::text);
+
+  if not exists (
     select from crm.audit_logs as log
     where log.transaction_id = undo_transaction.transaction_id
   ) then
@@ -20,7 +22,7 @@ begin
   end if;
 
   perform crm_private.plan_reversal(
-    transaction_id, null, jsonb_build_object('transactionId', transaction_id)
+    transaction_id, null, jsonb_build_object('transactionId', transaction_id), 'transactionId'
   );
   return crm_private.carry_out_reversal(coalesce(force, false), false);
 end

@@ -153,6 +153,7 @@ comment on column crm.reversal.kept is
 
 --!include functions/calling_role.sql
 --!include functions/is_administrator.sql
+--!include functions/refuse_null.sql
 --!include functions/refuse_missing.sql
 --!include functions/refuse_conflicts.sql
 --!include functions/refuse_broken_link.sql
@@ -168,3 +169,24 @@ comment on column crm.reversal.kept is
 --!include functions/bind_journal.sql
 --!include triggers/110_stamp.sql
 --!include triggers/900_journal.sql
+
+/*
+ * The trash. Whoever did something may read its entry also when the row is gone: so members find what
+ * they deleted.
+ */
+drop policy if exists audit_logs_select_own on crm.audit_logs;
+create policy audit_logs_select_own on crm.audit_logs for select to crm_reader
+  using (user_id = crm.current_user_id());
+
+--!include functions/cascade_parent.sql
+--!include functions/severed_link.sql
+--!include functions/taken_with.sql
+--!include functions/deleted_label.sql
+--!include functions/trashed.sql
+--!include views/trash.sql
+--!include functions/restore_deleted.sql
+
+-- Time in stage.
+
+--!include functions/staged.sql
+--!include views/stage_history.sql
