@@ -31,6 +31,27 @@ export interface Current {
   updatedAt: string;
 }
 
+/** Where an undo would have overwritten what somebody did since. */
+export interface Conflict {
+  /** As the journal calls it: `deal`, `custom_field_definition`. */
+  entityType: string;
+  entityId: string;
+  /** In the client's words: `stage`, `customFields.size`; `id` if the row itself is gone or back. */
+  field: string;
+  /** The value that was to be undone. */
+  expected: unknown;
+  /** The value that is there now. */
+  found: unknown;
+  changedBy: string | null;
+  changedAt: string | null;
+}
+
+/** The places where an undo was refused: how many there are, and the first hundred of them. */
+export interface Conflicts {
+  count: number;
+  conflicts: Conflict[];
+}
+
 /** What clients are told about a constraint of the database; generated from its catalog. */
 export interface Constraint {
   table: string;
@@ -109,21 +130,24 @@ export class ConstraintViolationError extends CrmError {
 }
 
 /**
- * Somebody else was faster: a version that is no longer current, a deadlock, a failed
- * serialization.
+ * Somebody else was faster: a version that is no longer current, something to be undone that was
+ * changed since, a deadlock, a failed serialization.
  */
 export class ConflictError extends CrmError {
   override readonly name = "ConflictError";
   readonly code = "CONFLICT";
   readonly current: Current | undefined;
+  /** What an undo found changed; undefined for every other conflict. */
+  readonly changed: Conflicts | undefined;
 
-  constructor(message: string, current?: Current) {
+  constructor(message: string, current?: Current, changed?: Conflicts) {
     super(message);
     this.current = current;
+    this.changed = changed;
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, ...optional("current", this.current) };
+    return { code: this.code, ...optional("current", this.current), ...this.changed };
   }
 }
 
@@ -304,6 +328,22 @@ const currentSchema = z.object({
   updatedAt: z.string(),
 });
 
+const conflictsSchema = z.object({
+  count: z.int(),
+  conflicts: z.array(
+    z.object({
+      entityType: z.string(),
+      entityId: z.string(),
+      field: z.string(),
+      expected: z.json(),
+      found: z.json(),
+      changedBy: z.string().nullable(),
+      changedAt: z.string().nullable(),
+    }),
+  ),
+});
+const missingSchema = z.object({ entityType: z.string(), id: z.string() });
+
 /**
  * The one mapping from an error of PostgreSQL to an error for a client.
  *
@@ -348,6 +388,16 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       return notFound(error);
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
+    case "CRM02":
+      return new ConflictError(
+        "This was changed since, so it was not undone",
+        undefined,
+        conflictsSchema.safeParse(json(error.detail)).data,
+      );
+    case "CRM03": {
+      const missing = missingSchema.safeParse(json(error.detail)).data;
+      return new NotFoundError(missing?.entityType ?? "row", missing?.id ?? "");
+    }
     case "42501":
       return new ForbiddenError("You are not allowed to do this");
   }

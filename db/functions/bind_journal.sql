@@ -5,7 +5,8 @@
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
  * an updated row have a member for each column, and for each custom field, that changed. What an
  * entry says itself (which row, who and when) and what follows from it (the version, generated
- * columns) is left out, but for a deletion: it keeps all, so that the row can come back.
+ * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
+ * undoes is its member @undoes, which no column is called like.
  *
  * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
@@ -27,6 +28,14 @@ declare
   );
   v_values  text;
   v_changes text;
+  -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
+  v_undoes  text := $undoes$case when v_undoes then coalesce((
+          select jsonb_build_object('@undoes', planned.undoes)
+          from crm_private.reversals as planned
+          where planned.transaction_id = v_xid
+            and planned.entity_type = %L
+            and planned.entity_id = %I.id
+        ), '{}') else '{}' end$undoes$;
 begin
   select
     string_agg(format('new_row.%I', attname), ', ' order by attnum),
@@ -67,13 +76,21 @@ declare
   v_user_id text   := crm.current_user_id();
   v_source  text   := crm_private.current_source();
   v_xid     bigint := pg_current_xact_id()::text::bigint;
+  v_undoes  boolean := current_setting('crm.reversing', true) = v_xid::text;
 begin
   if tg_op = 'INSERT' then
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, new_row.id, 'create', v_user_id, to_jsonb(new_values),
-      new_row.created_at, v_xid, v_source
+      %2$L, new_row.id, 'create', v_user_id,
+      to_jsonb(new_values)
+        -- What came back under its own id goes on where it was; that is not its time.
+        || case when new_row.version = 1 then '{}' else jsonb_build_object(
+          'version', new_row.version, 'created_at', new_row.created_at,
+          'created_by', new_row.created_by, 'updated_by', new_row.updated_by
+        ) end
+        || %5$s,
+      new_row.updated_at, v_xid, v_source
     from new_rows as new_row
     cross join lateral (select %3$s) as new_values;
 
@@ -82,7 +99,8 @@ begin
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
       %2$L, new_row.id, 'update', v_user_id,
-      %4$s,
+      %4$s
+        || %5$s,
       new_row.updated_at, v_xid, v_source
     from new_rows as new_row
     join old_rows as old_row using (id)
@@ -92,7 +110,7 @@ begin
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row),
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row) || %6$s,
       clock_timestamp(), v_xid, v_source
     from old_rows as old_row;
   end if;
@@ -101,7 +119,8 @@ begin
 end
 $journal$
     $function$,
-    v_function, p_entity_type, v_values, v_changes
+    v_function, p_entity_type, v_values, v_changes,
+    format(v_undoes, p_entity_type, 'new_row'), format(v_undoes, p_entity_type, 'old_row')
   );
   execute format(
     'comment on function %s() is %L',

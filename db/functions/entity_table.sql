@@ -21,3 +21,4 @@ comment on function crm_private.entity_table(text) is
   'The table of an entity type, null if there is no such type.';
 
 revoke all on function crm_private.entity_table(text) from public;
+grant execute on function crm_private.entity_table(text) to crm_reader;

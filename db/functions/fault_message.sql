@@ -22,3 +22,4 @@ comment on function crm_private.fault_message(text, jsonb) is
   'The message with the faulty value, as JSON, for %s.';
 
 revoke all on function crm_private.fault_message(text, jsonb) from public;
+grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;

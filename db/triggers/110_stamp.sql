@@ -4,6 +4,8 @@
  *
  * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
  *   the trigger lets a row through that has them, so the common insert costs no call.
+ * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
+ *   goes on, and it is updated now.
  * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
  *   current as its detail. One that carries none has the row's own version, and passes.
  * - An update that changes nothing changes nothing: neither version nor updated_at move, and the
@@ -18,6 +20,20 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- A row that comes back goes on where it was. Nobody but the owner of the plan can read it, so
+  -- whoever else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text and exists (
+    select
+    from crm_private.reversals as planned
+    where planned.transaction_id = pg_current_xact_id()::text::bigint
+      and planned.entity_id = new.id
+      and planned.before ? 'id'
+  ) then
+    new.version    := new.version + 1;
+    new.updated_at := greatest(clock_timestamp(), new.updated_at + interval '1 microsecond');
+    return new;
+  end if;
+
   new.version    := 1;
   new.created_at := now();
   new.updated_at := now();

@@ -96,7 +96,8 @@ const rules: Record<string, string> = {
       and proc.proname <> all (
         array[
           'refuse_row', 'definitions_changed', 'applied_migrations',
-          'create_api_key', 'revoke_api_key', 'authenticate_api_key'
+          'create_api_key', 'revoke_api_key', 'authenticate_api_key',
+          'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of'
         ]
       )
       and proc.proname not like '%\\_journal'`,
@@ -107,6 +108,34 @@ const rules: Record<string, string> = {
     where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and class.relkind = 'v'
       and pg_get_viewdef(class.oid) ~ 'attcacheoff|attstattarget|attmissingval'`,
+
+  "no column is called like what an entry of the journal says of itself": `
+    select attrelid::regclass || '.' || attname
+    from pg_attribute
+    where attname like '@%'`,
+
+  "what goes with a deleted row is what the foreign keys say": `
+    select con.conname
+    from pg_constraint as con
+    join pg_attribute as attribute
+      on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
+    join unnest('{contact,company,deal,task,note}'::text[]) as entity_type
+      on crm_private.entity_table(entity_type) = con.conrelid
+    cross join lateral (
+      select
+        case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as name,
+        '5d3c3a3e-4f1c-4c7e-9a43-2f4a3d0c5f10'::uuid as value
+    ) as link
+    where con.contype = 'f'
+      and con.confdeltype in ('c', 'n')
+      and link.value is distinct from case con.confdeltype
+        when 'c'
+        then crm_private.cascade_parent(entity_type, jsonb_build_object(link.name, link.value))
+        else crm_private.severed_link(
+          entity_type,
+          jsonb_build_object(link.name, jsonb_build_object('old', link.value, 'new', null))
+        )
+      end`,
 
   "no function of the API is overloaded": `
     select proname::text
