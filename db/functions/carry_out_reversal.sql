@@ -17,7 +17,7 @@ create or replace function crm_private.carry_out_reversal(p_force boolean, p_kee
 returns crm.reversal
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_xid        bigint := pg_current_xact_id()::text::bigint;

@@ -12,7 +12,7 @@ language plpgsql
 stable
 strict
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 rows 10
 as $$
 declare

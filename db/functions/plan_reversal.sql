@@ -15,7 +15,7 @@ create or replace function crm_private.plan_reversal(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_erased  bigint;

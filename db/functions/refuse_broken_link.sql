@@ -7,7 +7,7 @@ create or replace function crm_private.refuse_broken_link(p_constraint text)
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_link  record;

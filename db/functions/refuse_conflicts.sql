@@ -3,7 +3,7 @@ create or replace function crm_private.refuse_conflicts(p_count bigint, p_confli
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '%', coalesce(

@@ -3,7 +3,7 @@ create or replace function crm_private.refuse_missing(p_entity_type text, p_id t
 returns void
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '% % not found', p_entity_type, p_id

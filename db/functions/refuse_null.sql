@@ -3,7 +3,7 @@ create or replace function crm_private.refuse_null(p_argument text, p_value text
 returns void
 language plpgsql
 immutable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_value is null then

@@ -12,7 +12,7 @@ create or replace function crm_private.refuse_update(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_updated_at timestamptz := (p_old ->> 'updated_at')::timestamptz;

@@ -7,7 +7,7 @@ create or replace function crm_private.reversal_conflicts(p_entity_type text)
 returns table (entity_type text, entity_id uuid, field text, expected jsonb, found jsonb)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);

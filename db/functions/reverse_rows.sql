@@ -10,7 +10,7 @@ create or replace function crm_private.reverse_rows(p_entity_type text, p_operat
 returns bigint
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);

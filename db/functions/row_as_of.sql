@@ -18,7 +18,7 @@ returns jsonb
 language plpgsql
 stable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_row     jsonb := p_current;

@@ -7,7 +7,7 @@ create or replace function crm_private.settle_conflicts(p_types text[], p_keep b
 returns table (count bigint, conflicts jsonb)
 language sql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   with conflicts as materialized (
     select conflict.*

@@ -9,7 +9,7 @@ returns crm.reversal
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_transaction_id bigint := (

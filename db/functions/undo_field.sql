@@ -16,7 +16,7 @@ returns crm.reversal
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;

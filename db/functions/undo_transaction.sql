@@ -9,7 +9,7 @@ returns crm.reversal
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform crm_private.refuse_null('transactionId', transaction_id::text);

@@ -82,7 +82,7 @@ revoke all on function crm_private.stamp_update() from public;
 create or replace function crm_private.stamp_attached_update()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   if new.id <> old.id or new.version is distinct from old.version then
