@@ -54,6 +54,8 @@ export interface AppDeps {
   graphiql: boolean;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
@@ -151,6 +153,7 @@ export function createApp(deps: AppDeps): App {
         graphiql: deps.graphiql,
         graphiqlToken: deps.graphiqlToken,
         introspection: deps.introspection,
+        queriesByGet: deps.queriesByGet,
       }),
     );
     try {

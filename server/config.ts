@@ -60,6 +60,7 @@ const environment = z.object({
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
+  QUERIES_BY_GET: onOff.optional(),
   ALLOWED_ORIGINS: origins.default([]),
   RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
   RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
@@ -149,6 +150,8 @@ export interface Config {
   readonly graphiql: boolean;
   /** Whether the schema may be asked for. */
   readonly introspection: boolean;
+  /** Whether queries may be sent by GET too. */
+  readonly queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
@@ -206,6 +209,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
     graphiql: settings.GRAPHIQL ?? !production,
     introspection: settings.INTROSPECTION ?? !production,
+    queriesByGet: settings.QUERIES_BY_GET ?? !production,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     limits: {
       bodyBytes: settings.MAX_BODY_BYTES,

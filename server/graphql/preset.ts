@@ -43,6 +43,8 @@ export interface PresetDeps {
   graphiqlToken?: string | undefined;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
 }
 
 /**
@@ -111,7 +113,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphiqlPath: "/",
       graphiql: deps.graphiql,
       graphiqlOnGraphQLGET: false,
-      graphqlOverGET: true,
+      graphqlOverGET: deps.queriesByGet,
       websockets: false,
       watch: false,
       allowedRequestContentTypes: ["application/json"],

@@ -28,6 +28,7 @@ export async function printApi(serverUrl: string): Promise<string> {
         timeouts,
         graphiql: false,
         introspection: false,
+        queriesByGet: false,
       }),
     );
     return `${printSchema(lexicographicSortSchema(schema))}\n`;

@@ -32,7 +32,10 @@ export const HttpPlugin: GraphileConfig.Plugin = {
         if (!result) return result;
         const code = codes[result.statusCode];
         if (code !== undefined) addCode(result, code);
-        if (result.statusCode === 405) result.headers.allow = "GET, POST";
+        if (result.statusCode === 405) {
+          const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
+          result.headers.allow = graphqlOverGET ? "GET, POST" : "POST";
+        }
         if (result.statusCode === 413) result.headers.connection = "close"; // spares us the rest
         const response = event.requestDigest.requestContext.node?.res;
         if (response && postponed.has(response)) {
