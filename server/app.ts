@@ -62,6 +62,8 @@ export interface AppDeps {
   introspection: boolean;
   /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
   persisted?: PersistedRules | undefined;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
@@ -190,6 +192,7 @@ export function createApp(deps: AppDeps): App {
         graphiqlToken: deps.graphiqlToken,
         introspection: deps.introspection,
         persisted: { operations, only: persisted?.only ?? false },
+        queriesByGet: deps.queriesByGet,
       }),
     );
     try {

@@ -64,6 +64,7 @@ const environment = z.object({
   INTROSPECTION: onOff.optional(),
   PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name a folder").optional(),
   PERSISTED_ONLY: onOff.default(false),
+  QUERIES_BY_GET: onOff.optional(),
   ALLOWED_ORIGINS: origins.default([]),
   RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
   RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
@@ -161,6 +162,8 @@ export interface Config {
   readonly introspection: boolean;
   /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
   readonly persisted?: PersistedRules | undefined;
+  /** Whether queries may be sent by GET too. */
+  readonly queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
@@ -230,6 +233,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     graphiql: settings.GRAPHIQL ?? !(production || settings.PERSISTED_ONLY),
     introspection: settings.INTROSPECTION ?? !production,
     persisted: persistedOf(settings),
+    queriesByGet: settings.QUERIES_BY_GET ?? !production,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     limits: {
       bodyBytes: settings.MAX_BODY_BYTES,

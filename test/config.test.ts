@@ -67,14 +67,17 @@ describe("the settings", () => {
     expect(message).not.toContain("hunter2");
   });
 
-  test("serve neither GraphiQL nor the schema in production, unless told to", () => {
+  test("serve GraphiQL, the schema and queries by GET in production only if told to", () => {
     const production = { NODE_ENV: "production" };
-    expect(readConfig({})).toMatchObject({ graphiql: true, introspection: true });
-    expect(readConfig(production)).toMatchObject({ graphiql: false, introspection: false });
-    expect(readConfig({ ...production, GRAPHIQL: "1", INTROSPECTION: "1" })).toMatchObject({
-      graphiql: true,
-      introspection: true,
+    const told = { GRAPHIQL: "1", INTROSPECTION: "1", QUERIES_BY_GET: "1" };
+    const all = { graphiql: true, introspection: true, queriesByGet: true };
+    expect(readConfig({})).toMatchObject(all);
+    expect(readConfig(production)).toMatchObject({
+      graphiql: false,
+      introspection: false,
+      queriesByGet: false,
     });
+    expect(readConfig({ ...production, ...told })).toMatchObject(all);
   });
 
   test("read origins, with commas between them", () => {

@@ -48,6 +48,7 @@ export async function startCommand(context: Context): Promise<void> {
       graphiqlToken: token,
       graphiql: config.graphiql,
       introspection: config.introspection,
+      queriesByGet: config.queriesByGet,
       allowedOrigins: config.allowedOrigins,
       shutdownGrace: config.shutdownGrace,
       async prepare() {

@@ -62,7 +62,10 @@ export function createParseAndValidate(
       errors:
         Object.keys(fields).length > 0
           ? [invalid(fields)]
-          : withCode(introspection ? errors : errors.map(unhinted), "GRAPHQL_VALIDATION_FAILED"),
+          : withCode(
+              saidOnce(introspection ? errors : errors.map(unhinted)),
+              "GRAPHQL_VALIDATION_FAILED",
+            ),
     };
   }
 
@@ -122,6 +125,15 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
 function unhinted({ message, nodes, source, positions }: GraphQLError): GraphQLError {
   const plain = message.replace(/ Did you mean .*\?$/s, "");
   return new GraphQLError(plain, { nodes, source, positions });
+}
+
+/** The same fault in several places is one error with all its places: answers do not grow by it. */
+function saidOnce(errors: readonly GraphQLError[]): GraphQLError[] {
+  const byMessage = Map.groupBy(errors, ({ message }) => message);
+  return Array.from(byMessage, ([message, same]) => {
+    const nodes = same.flatMap((error) => error.nodes ?? []);
+    return new GraphQLError(message, { nodes });
+  });
 }
 
 function withCode(errors: readonly GraphQLError[], code: string): GraphQLError[] {

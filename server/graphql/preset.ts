@@ -52,6 +52,8 @@ export interface PresetDeps {
   introspection: boolean;
   /** What can be asked for by its id. */
   persisted: PersistedOptions;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
 }
 
 /**
@@ -123,7 +125,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphiqlPath: "/",
       graphiql: deps.graphiql,
       graphiqlOnGraphQLGET: false,
-      graphqlOverGET: true,
+      graphqlOverGET: deps.queriesByGet,
       websockets: false, // see server/sockets.ts
       watch: false,
       allowedRequestContentTypes: ["application/json"],

@@ -29,6 +29,7 @@ export async function printApi(serverUrl: string): Promise<string> {
         graphiql: false,
         introspection: false,
         persisted: { only: false },
+        queriesByGet: false,
       }),
     );
     return `${printSchema(lexicographicSortSchema(schema))}\n`;

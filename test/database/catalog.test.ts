@@ -11,16 +11,85 @@ const rules: Record<string, string> = {
       and relkind in ('r', 'p')
       and not relrowsecurity`,
 
+  "every table of the API has a policy": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind in ('r', 'p')
+      and not exists (select from pg_policy where polrelid = class.oid)`,
+
+  "no role has two policies for one thing, each of which is asked": `
+    select polrelid::regclass || ' ' || polcmd::text
+    from pg_policy
+    cross join unnest(polroles) as role
+    where polpermissive
+    group by polrelid, polcmd, role
+    having count(*) > 1`,
+
+  "no policy asks for every row who is asking": `
+    select polrelid::regclass || '.' || polname
+    from pg_policy
+    where regexp_replace(
+        lower(concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))),
+        '\\( select \\S+\\([^()]*\\) as \\w+\\)', '', 'g'
+      ) ~ 'current_setting|current_user|session_user|pg_has_role'`,
+
+  "no view of the API reads with its owner's rights": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and (
+        class.relkind in ('m', 'f')
+        or class.relkind = 'v'
+          and not coalesce(class.reloptions::text ~ 'security_invoker=(true|on)', false)
+      )`,
+
+  "every table has a primary key": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and not exists (select from pg_index where indrelid = class.oid and indisprimary)`,
+
   "every foreign key is the beginning of an index": `
     select con.conname
     from pg_constraint as con
     where con.contype = 'f'
-      and con.connamespace = 'crm'::regnamespace
+      and con.connamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and not exists (
         select from pg_index as index
         where index.indrelid = con.conrelid
-          and index.indkey[0] = con.conkey[1]
+          and (index.indkey::smallint[])[0:cardinality(con.conkey) - 1] @> con.conkey
       )`,
+
+  "no index is there twice, and none is the beginning of another": `
+    with listed as (
+      select indrelid, indexrelid, indisunique,
+        regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', '') as columns
+      from pg_index
+    )
+    select index.indexrelid::regclass || ' ' || other.indexrelid::regclass
+    from listed as index
+    join listed as other using (indrelid)
+    where other.indexrelid <> index.indexrelid
+      and not index.indisunique
+      and (
+        other.columns = index.columns
+        or starts_with(other.columns, regexp_replace(index.columns, '\\)$', ','))
+      )`,
+
+  "no extension is in a schema of the product or in public": `
+    select extname || ' ' || extnamespace::regnamespace
+    from pg_extension
+    where extnamespace::regnamespace::text = any (array['public', 'crm', 'crm_private', 'reporting'])`,
+
+  "no column is of a type that names an object by its number, which an upgrade changes": `
+    select attrelid::regclass || '.' || attname
+    from pg_attribute
+    join pg_class as class on class.oid = attrelid
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and atttypid::regtype::text ~ '^reg(?!type$|class$|role$)'`,
 
   "every constraint is named <table>_<column or pkey>_<rule>": `
     select con.conname

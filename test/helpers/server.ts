@@ -55,7 +55,7 @@ export interface ServerOptions extends Partial<
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
-  /** Without GraphiQL and introspection, as in production. */
+  /** Without GraphiQL, introspection and queries by GET, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
   timeouts?: Partial<Timeouts>;
@@ -84,6 +84,7 @@ export async function startTestServer(
     trustedProxies: 0,
     graphiql: !production,
     introspection: !production,
+    queriesByGet: !production,
     limits: { ...config.limits, ...limits },
     timeouts: { ...config.timeouts, ...timeouts },
     sockets: { ...config.sockets, ...sockets },

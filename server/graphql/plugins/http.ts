@@ -34,7 +34,10 @@ export const HttpPlugin: GraphileConfig.Plugin = {
         if (code !== undefined) addCode(result, code);
         const response = event.requestDigest.requestContext.node?.res;
         result.statusCode = (response && statuses.get(response)) ?? result.statusCode;
-        if (result.statusCode === 405) result.headers.allow = "GET, POST";
+        if (result.statusCode === 405) {
+          const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
+          result.headers.allow = graphqlOverGET ? "GET, POST" : "POST";
+        }
         if (result.statusCode === 503) result.headers["retry-after"] = "1";
         return result;
       },
