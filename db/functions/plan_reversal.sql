@@ -5,6 +5,8 @@
  *
  * Refused where an entry has been erased, and to members where one deleted a row in another's name:
  * these they cannot see. p_argument is what the client called it by.
+ *
+ * Nested loops are off, because its plan is kept, and may have been made for a row or two.
  */
 create or replace function crm_private.plan_reversal(
   p_transaction_id bigint,
@@ -16,6 +18,7 @@ returns void
 language plpgsql
 volatile
 set search_path = ''
+set enable_nestloop = off
 as $$
 declare
   v_erased  bigint;
