@@ -8,6 +8,7 @@ returns void
 language plpgsql
 stable
 set search_path = ''
+set enable_nestloop = off
 as $$
 declare
   v_link  record;

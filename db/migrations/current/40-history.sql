@@ -159,6 +159,7 @@ comment on column crm.reversal.kept is
 --!include functions/refuse_conflicts.sql
 --!include functions/refuse_broken_link.sql
 --!include functions/custom_members.sql
+--!include functions/merged.sql
 --!include functions/plan_reversal.sql
 --!include functions/reversal_conflicts.sql
 --!include functions/settle_conflicts.sql
