@@ -12,6 +12,9 @@
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
  * test finds where that was forgotten.
  *
+ * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
+ * bulk update to the new ones pair by pair, so nested loops are off.
+ *
  * The trigger is security definer: nobody but the owner of the journal may write it.
  */
 create or replace function crm_private.bind_journal(p_table regclass, p_entity_type text)
@@ -29,13 +32,8 @@ declare
   v_values  text;
   v_changes text;
   -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
-  v_undoes  text := $undoes$case when v_undoes then coalesce((
-          select jsonb_build_object('@undoes', planned.undoes)
-          from crm_private.reversals as planned
-          where planned.transaction_id = v_xid
-            and planned.entity_type = %L
-            and planned.entity_id = %I.id
-        ), '{}') else '{}' end$undoes$;
+  v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
+    '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
 begin
   select
     string_agg(format('new_row.%I', attname), ', ' order by attnum),
@@ -71,6 +69,7 @@ returns trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $journal$
 declare
   v_user_id text   := crm.current_user_id();
@@ -120,7 +119,7 @@ end
 $journal$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
-    format(v_undoes, p_entity_type, 'new_row'), format(v_undoes, p_entity_type, 'old_row')
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row')
   );
   execute format(
     'comment on function %s() is %L',

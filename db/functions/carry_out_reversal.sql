@@ -139,15 +139,21 @@ begin
   where transaction_id = v_xid;
 
   -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
+  -- The rows that go are hashed once, however many there were when this was planned.
   update crm_private.reversals as planned
   set before = planned.before - link.field
   from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
-  join crm_private.reversals as going
-    on going.transaction_id = v_xid and going.before is null
   where planned.transaction_id = v_xid
     and planned.entity_type = link.entity_type
     and planned.before -> link.field = 'null'
-    and planned.after ->> link.field = going.entity_id::text;
+    and (
+      planned.after ->> link.field in (
+        select going.entity_id::text
+        from crm_private.reversals as going
+        where going.transaction_id = v_xid
+          and going.before is null
+      )
+    ) is true;
 
   -- The journal and the stamps look into the plan for as long as this says so.
   perform set_config('crm.reversing', v_xid::text, true);

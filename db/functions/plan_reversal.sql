@@ -5,6 +5,8 @@
  *
  * Refused where an entry has been erased, and to members where one deleted a row in another's name:
  * these they cannot see. p_argument is what the client called it by.
+ *
+ * Nested loops are off, because its plan is kept, and may have been made for a row or two.
  */
 create or replace function crm_private.plan_reversal(
   p_transaction_id bigint,
@@ -16,6 +18,7 @@ returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
 declare
   v_erased  bigint;
@@ -53,11 +56,17 @@ begin
 
   insert into crm_private.reversals
     (transaction_id, entity_type, entity_id, before, after, undoes)
-  with entries as materialized (
-    select id, entity_type, entity_id, action, changes
-    from crm.audit_logs
-    where transaction_id = p_transaction_id
-      and (p_entries is null or id = any (p_entries))
+  with entries as (
+    select log.id, log.entity_type, log.entity_id, log.action, image.old, image.new
+    from crm.audit_logs as log
+    cross join lateral (
+      select
+        coalesce(jsonb_object_agg(told.field, told.old), '{}') as old,
+        coalesce(jsonb_object_agg(told.field, told.new), '{}') as new
+      from crm_private.journal_fields(log.action, log.changes) as told
+    ) as image
+    where log.transaction_id = p_transaction_id
+      and (p_entries is null or log.id = any (p_entries))
   ),
   touched as (
     select
@@ -65,35 +74,29 @@ begin
       entity_id,
       jsonb_agg(id order by id)                as ids,
       (array_agg(action order by id))[1]       as first_action,
-      (array_agg(action order by id desc))[1]  as last_action
+      (array_agg(action order by id desc))[1]  as last_action,
+      -- Of each field, what the first entry found and what the last one left. Most rows have one.
+      case count(*)
+        when 1 then (array_agg(old))[1]
+        else crm_private.merged(array_agg(old order by id desc))
+      end as old,
+      case count(*)
+        when 1 then (array_agg(new))[1]
+        else crm_private.merged(array_agg(new order by id))
+      end as new
     from entries
     group by entity_type, entity_id
-  ),
-  images as (
-    select entity_id, jsonb_object_agg(field, old) as before, jsonb_object_agg(field, new) as after
-    from (
-      select
-        entries.entity_id,
-        told.field,
-        (array_agg(told.old order by entries.id))[1]      as old,
-        (array_agg(told.new order by entries.id desc))[1] as new
-      from entries
-      cross join lateral crm_private.journal_fields(entries.action, entries.changes) as told
-      group by entries.entity_id, told.field
-    ) as fields
-    group by entity_id
   )
   select
     pg_current_xact_id()::text::bigint,
-    touched.entity_type,
-    touched.entity_id,
-    case when touched.first_action <> 'create' then coalesce(images.before, '{}') end,
-    case when touched.last_action <> 'delete' then coalesce(images.after, '{}') end,
-    p_undoes || jsonb_build_object('entries', touched.ids)
+    entity_type,
+    entity_id,
+    case when first_action <> 'create' then old end,
+    case when last_action <> 'delete' then new end,
+    p_undoes || jsonb_build_object('entries', ids)
   from touched
-  left join images using (entity_id)
-  where touched.first_action <> 'create'
-    or touched.last_action <> 'delete';
+  where first_action <> 'create'
+    or last_action <> 'delete';
 end
 $$;
 

@@ -8,6 +8,7 @@ returns void
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $$
 declare
   v_link  record;

@@ -20,15 +20,11 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- A row that comes back goes on where it was. Nobody but the owner of the plan can read it, so
-  -- whoever else sets the setting is refused.
-  if current_setting('crm.reversing', true) = pg_current_xact_id()::text and exists (
-    select
-    from crm_private.reversals as planned
-    where planned.transaction_id = pg_current_xact_id()::text::bigint
-      and planned.entity_id = new.id
-      and planned.before ? 'id'
-  ) then
+  -- A row that comes back goes on where it was. Nobody but the owner can ask for the plan, so whoever
+  -- else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+    and (crm_private.planned_reversal(new.id)).before ? 'id'
+  then
     new.version    := new.version + 1;
     new.updated_at := greatest(clock_timestamp(), new.updated_at + interval '1 microsecond');
     return new;

@@ -111,7 +111,7 @@ create unlogged table if not exists crm_private.reversals (
   before         jsonb,
   after          jsonb,
   undoes         jsonb  not null,
-  constraint reversals_pkey primary key (transaction_id, entity_type, entity_id)
+  constraint reversals_pkey primary key (transaction_id, entity_id, entity_type)
 );
 
 alter table crm_private.reversals enable row level security;
@@ -151,6 +151,7 @@ comment on column crm.reversal.kept is
   E'@notNull\nWhat was changed since and left as it is: entityType, entityId, field, expected, found, '
   'changedBy and changedAt of each. At most 100.';
 
+--!include functions/planned_reversal.sql
 --!include functions/calling_role.sql
 --!include functions/is_administrator.sql
 --!include functions/refuse_null.sql
@@ -158,6 +159,7 @@ comment on column crm.reversal.kept is
 --!include functions/refuse_conflicts.sql
 --!include functions/refuse_broken_link.sql
 --!include functions/custom_members.sql
+--!include functions/merged.sql
 --!include functions/plan_reversal.sql
 --!include functions/reversal_conflicts.sql
 --!include functions/settle_conflicts.sql
