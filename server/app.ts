@@ -20,6 +20,7 @@ import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders } from "./http.ts";
+import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
@@ -58,6 +59,8 @@ export interface AppDeps {
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
   shutdownGrace: number;
+  /** How often the journal is looked after; absent, somebody else does. */
+  maintenance?: MaintenanceIntervals | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -95,6 +98,7 @@ export function createApp(deps: AppDeps): App {
   const migrationsCurrent = createReadiness(pool, migrationsFolder);
   let graphql: RequestHandler | undefined;
   let release: (() => Promise<void>) | undefined;
+  let maintenance: Maintenance | undefined;
   let waitingFor = "the schema has not been read yet";
   const readiness = async (): Promise<Readiness> => {
     if (drain.isDraining()) return { ready: false, reason: "the server is stopping" };
@@ -160,6 +164,9 @@ export function createApp(deps: AppDeps): App {
       await api.addTo(handler, server);
       release = async () => instance.release();
       graphql = handler;
+      if (deps.maintenance !== undefined && !stopping.signal.aborted) {
+        maintenance = startMaintenance(pool, deps.maintenance, logger);
+      }
     } catch (error) {
       await instance.release();
       throw error;
@@ -188,6 +195,7 @@ export function createApp(deps: AppDeps): App {
       stopping.abort();
       await drain.finish(deps.shutdownGrace);
       await ready.catch(() => undefined);
+      maintenance?.stop();
       await release?.();
       await database.end(deadline);
     },

@@ -261,6 +261,7 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const absentSchema = z.object({ entityType: z.string(), id: z.string() });
 const currentSchema = z.object({
   version: z.int(),
   updatedBy: z.string(),
@@ -306,6 +307,8 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
         constraint,
         fields,
       );
+    case "P0002":
+      return raisedNotFound(error) ?? new DatabaseError("The database found nothing", error);
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
     case "42501":
@@ -360,6 +363,11 @@ function raisedFields({ schema, detail }: PgError): Fields | undefined {
 
 function raisedCurrent({ detail }: PgError): Current | undefined {
   return currentSchema.safeParse(json(detail)).data;
+}
+
+function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined {
+  const absent = schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
+  return absent && new NotFoundError(absent.entityType, absent.id);
 }
 
 function json(text: string | undefined): unknown {

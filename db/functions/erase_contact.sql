@@ -15,6 +15,7 @@ create or replace function crm.erase_contact(id uuid)
 returns crm.audit_logs
 language plpgsql
 volatile
+strict
 security definer
 set search_path = ''
 as $$

@@ -19,7 +19,7 @@ end
 $$;
 
 comment on function crm.journal_digest() is
-  E'@behavior queryField:resource:single -mutationField\n'
+  E'@behavior queryField -mutationField\n'
   'What the journal is at this moment, in one line for an auditor to keep elsewhere: given to '
   'verifyJournal later, it proves that nothing which was in the journal now was changed since. '
   'For administrators.';

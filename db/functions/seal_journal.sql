@@ -1,7 +1,8 @@
 /*
  * Seals the entries of the journal that have come since the last time: puts their digests into
- * blocks, each with the hash of the block before. Gives the number of entries sealed. The server
- * calls it every few seconds, crm.verify_journal and crm.journal_digest before they look.
+ * blocks, each with the hash of the block before. Gives the number of entries sealed; about p_limit of
+ * them are enough. The server calls it every few seconds, crm.verify_journal and crm.journal_digest
+ * before they look.
  *
  * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
  * them: ids are given out before their transactions commit, so the sequence is read first, then
@@ -15,7 +16,7 @@
  *
  * Security definer: the blocks belong to the owner, and nobody else may write them.
  */
-create or replace function crm_private.seal_journal()
+create or replace function crm_private.seal_journal(p_limit bigint default null)
 returns bigint
 language plpgsql
 volatile
@@ -86,7 +87,7 @@ begin
     end if;
 
     v_from := v_state.sealed_to;
-    while v_from < v_to loop
+    while v_from < v_to and not coalesce(v_sealed >= p_limit, false) loop
       insert into crm_private.journal_blocks
         (number, last_id, sealed_at, ids, digests, salts, previous, hash)
       select
@@ -121,7 +122,12 @@ begin
         where audit_log.id > v_from + c_span and audit_log.id <= v_to;
       end if;
     end loop;
-    v_state.sealed_to := v_to;
+    v_state.sealed_to := v_from;
+
+    if v_from < v_to then -- the rest is for the next call
+      v_state.pending_to          := v_to;
+      v_state.pending_transaction := v_oldest;
+    end if;
   end if;
 
   update crm_private.journal_progress
@@ -133,8 +139,8 @@ begin
 end
 $$;
 
-comment on function crm_private.seal_journal() is
+comment on function crm_private.seal_journal(bigint) is
   'Seals the entries of the journal that came since the last time; gives their number.';
 
-revoke all on function crm_private.seal_journal() from public;
-grant execute on function crm_private.seal_journal() to crm_server;
+revoke all on function crm_private.seal_journal(bigint) from public;
+grant execute on function crm_private.seal_journal(bigint) to crm_server;

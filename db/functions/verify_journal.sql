@@ -19,7 +19,7 @@ end
 $$;
 
 comment on function crm.verify_journal(text) is
-  E'@behavior queryField:resource:single -mutationField\n'
+  E'@behavior queryField -mutationField\n'
   'Compares the journal with its seals and names the first entry that was altered, removed or '
   'inserted behind the product''s back. Whoever could do that could change the seals too; give a '
   'digest that was kept elsewhere to find that as well. For administrators.';

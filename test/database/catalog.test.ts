@@ -94,7 +94,11 @@ const rules: Record<string, string> = {
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and proc.prosecdef
       and proc.proname <> all (
-        array['refuse_row', 'definitions_changed', 'applied_migrations']
+        array[
+          'refuse_row', 'definitions_changed', 'applied_migrations', 'seal_journal',
+          'maintain_journal', 'journal_digest', 'verify_journal', 'journal_kept_since',
+          'trash_retention_days', 'set_trash_retention', 'purge_trash', 'erase_contact'
+        ]
       )
       and proc.proname not like '%\\_journal'`,
 

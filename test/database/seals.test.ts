@@ -30,7 +30,9 @@ afterAll(async () => {
 
 async function verify(digest?: string, by = client): Promise<Verdict> {
   const { rows } = await by.query<Verdict>("select * from crm.verify_journal($1)", [digest]);
-  return rows[0] as Verdict;
+  const [verdict] = rows;
+  if (verdict === undefined) throw new Error("There is no verdict.");
+  return verdict;
 }
 
 async function value<Value>(text: string, values: unknown[] = [], by = client): Promise<Value> {
