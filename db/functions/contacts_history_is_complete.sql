@@ -7,7 +7,7 @@ parallel safe
 return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
 
 comment on function crm.contacts_history_is_complete(crm.contacts) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -groupBy -havingBy\n'
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
   'Whether its history has everything that was done to it. If not, what was done before '
   'journalKeptSince has been archived.';
 

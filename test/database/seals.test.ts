@@ -1,6 +1,9 @@
+import { pipeline } from "node:stream/promises";
+
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
+import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 
 import { connect, withConnection } from "../../server/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
@@ -455,6 +458,35 @@ describe("sealing", () => {
     expect(await value("crm_private.seal_journal()")).toBe("1");
     expect(await verify()).toMatchObject({ intact: true, unsealed: "0" });
   });
+});
+
+test("a journal that was copied to another database is intact there, and goes on", async () => {
+  await sealedEntries();
+  const digest = await digestNow();
+  await client.query("insert into crm.companies (name) values ('not sealed yet')");
+  const copy = await createTestDatabase();
+  await withConnection(copy.ownerUrl, async (other) => {
+    await other.query("set session_replication_role = replica; set timezone = 'Asia/Tokyo'");
+    for (const table of [
+      "crm.audit_logs",
+      "crm_private.journal_blocks",
+      "crm_private.journal_progress",
+    ]) {
+      await other.query(`delete from ${table}`);
+      await pipeline(
+        client.query(copyTo(`copy (select * from ${table}) to stdout`)),
+        other.query(copyFrom(`copy ${table} from stdin`)),
+      );
+    }
+    const last = await value<string>("select max(id) from crm.audit_logs");
+    await other.query("select setval('crm.audit_logs_id_seq', $1)", [last]);
+    await other.query("reset session_replication_role");
+
+    expect(await verify(digest, other)).toMatchObject({ intact: true, unsealed: "0" });
+    await other.query("insert into crm.companies (name) values ('new')");
+    expect(await verify(digest, other)).toMatchObject({ intact: true, unsealed: "0" });
+  });
+  await copy.drop();
 });
 
 test.each(["crm_reader", "crm_member", "crm_server", "crm_reporter"])(
