@@ -22,6 +22,7 @@ import { createPgService, createRequestPool, createWithPgClient } from "./graphq
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
+import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { openPersistedOperations, type PersistedRules } from "./persisted.ts";
 import { createAddressLimiter, createUserLimiter, type RateLimits } from "./rateLimit.ts";
@@ -68,6 +69,8 @@ export interface AppDeps {
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
   shutdownGrace: number;
+  /** How often the journal is looked after; absent, somebody else does. */
+  maintenance?: MaintenanceIntervals | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -130,6 +133,7 @@ export function createApp(deps: AppDeps): App {
   const migrationsCurrent = createReadiness(pool, migrationsFolder);
   let graphql: RequestHandler | undefined;
   let release: (() => Promise<void>) | undefined;
+  let maintenance: Maintenance | undefined;
   let waitingFor = "the schema has not been read yet";
   const readiness = async (): Promise<Readiness> => {
     if (drain.isDraining()) return { ready: false, reason: "the server is stopping" };
@@ -204,6 +208,9 @@ export function createApp(deps: AppDeps): App {
       sockets.serve(api);
       release = async () => instance.release();
       graphql = handler;
+      if (deps.maintenance !== undefined && !stopping.signal.aborted) {
+        maintenance = startMaintenance(pool, deps.maintenance, logger);
+      }
     } catch (error) {
       await instance.release();
       throw error;
@@ -232,6 +239,7 @@ export function createApp(deps: AppDeps): App {
       stopping.abort();
       await drain.finish(deps.shutdownGrace);
       await ready.catch(() => undefined);
+      maintenance?.stop();
       await release?.();
       await database.end(deadline);
     },

@@ -5,6 +5,7 @@ import pico from "picocolors";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { digestCommand, maintainCommand, verifyCommand } from "./commands/journal.ts";
 import {
   createKeyCommand,
   listKeysCommand,
@@ -31,7 +32,7 @@ Exit codes:
   2  wrong command, option or environment variable
   3  status: committed migrations are pending
   4  status: nothing is pending, but current/ holds uncommitted work
-  5  doctor: there are findings`;
+  5  doctor, verify: there are findings`;
 
 const program = new Command("pgcrm")
   .description("A CRM core that lives in PostgreSQL. Set DATABASE_URL to use a server of your own.")
@@ -161,6 +162,27 @@ program
   .action(async () => {
     process.exitCode = await doctorCommand(context());
   });
+
+program
+  .command("verify")
+  .description("compare the journal with its seals; names the first entry that is not as it was")
+  .option("--digest <digest>", "one that was kept elsewhere")
+  .addHelpText("after", examples("npx pgcrm verify", "npx pgcrm verify --digest 12-5f70bf18…"))
+  .action(async (options: { digest?: string }) => {
+    process.exitCode = await verifyCommand(context(), options);
+  });
+
+program
+  .command("digest")
+  .description("print the digest of the journal, for an auditor to keep elsewhere")
+  .addHelpText("after", examples("npx pgcrm digest"))
+  .action(() => digestCommand(context()));
+
+program
+  .command("maintain")
+  .description("make the journal's partitions, purge the trash and seal, as a running server does")
+  .addHelpText("after", examples("npx pgcrm maintain"))
+  .action(() => maintainCommand(context()));
 
 program
   .command("demo")

@@ -45,6 +45,7 @@ const environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   DATABASE_PREPARED_STATEMENTS: oneOf(["on", "off"]).default("on"),
   SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
+  SEAL_INTERVAL_SECONDS: wholeNumber(1, 86_400).default(5),
   JWT_SECRET: secret.optional(),
   JWT_PREVIOUS_SECRET: secret.optional(),
   JWKS_URL: z
@@ -143,6 +144,8 @@ export interface Config {
   readonly preparedStatements: boolean;
   /** How long requests may go on after a stop signal, in milliseconds. */
   readonly shutdownGrace: number;
+  /** How often the server seals the journal, in milliseconds. */
+  readonly sealInterval: number;
   /** The HS256 secret; a production server needs it, or a key set. */
   readonly jwtSecret?: string | undefined;
   /** The secret before the present one: tokens that it signed are still good. */
@@ -223,6 +226,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     poolSize: settings.DATABASE_POOL_SIZE,
     preparedStatements: settings.DATABASE_PREPARED_STATEMENTS === "on",
     shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
+    sealInterval: settings.SEAL_INTERVAL_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
     jwtPreviousSecret: settings.JWT_PREVIOUS_SECRET,
     keySet: keySetOf(settings),

@@ -342,7 +342,6 @@ const conflictsSchema = z.object({
     }),
   ),
 });
-const missingSchema = z.object({ entityType: z.string(), id: z.string() });
 
 /**
  * The one mapping from an error of PostgreSQL to an error for a client.
@@ -385,7 +384,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
         fields,
       );
     case "P0002":
-      return notFound(error);
+      return raisedNotFound(error) ?? new DatabaseError("The database found nothing", error);
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
     case "CRM02":
@@ -394,10 +393,6 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
         undefined,
         conflictsSchema.safeParse(json(error.detail)).data,
       );
-    case "CRM03": {
-      const missing = missingSchema.safeParse(json(error.detail)).data;
-      return new NotFoundError(missing?.entityType ?? "row", missing?.id ?? "");
-    }
     case "42501":
       return new ForbiddenError("You are not allowed to do this");
   }
@@ -448,13 +443,13 @@ function raisedFields({ schema, detail }: PgError): Fields | undefined {
   return fieldsSchema.safeParse(json(detail)).data;
 }
 
-function notFound({ detail }: PgError): NotFoundError {
-  const { data } = absentSchema.safeParse(json(detail));
-  return new NotFoundError(data?.entityType ?? "row", data?.id ?? "unknown");
-}
-
 function raisedCurrent({ detail }: PgError): Current | undefined {
   return currentSchema.safeParse(json(detail)).data;
+}
+
+function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined {
+  const absent = schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
+  return absent && new NotFoundError(absent.entityType, absent.id);
 }
 
 function json(text: string | undefined): unknown {

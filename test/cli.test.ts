@@ -79,6 +79,9 @@ describe("the command line", () => {
     "reset",
     "token",
     "doctor",
+    "verify",
+    "digest",
+    "maintain",
     "demo",
   ])("explains %s with an example", async (command) => {
     const { code, output } = await run([command, "--help"]);
@@ -156,6 +159,36 @@ describe("the database commands", () => {
       expect(refused.code).toBe(2);
       expect(refused.errors).toContain("--force");
       expect((await run(["reset", "--force"], settings)).code).toBe(0);
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+describe("the journal's commands", () => {
+  test("maintain, give the digest, verify, and tell by the exit code what was forged", async () => {
+    const database = await createTestDatabase();
+    const settings = { DATABASE_URL: database.ownerUrl };
+    try {
+      const maintained = await run(["maintain"], settings);
+      expect(maintained).toMatchObject({
+        code: 0,
+        output: "Purged 0 deletions, sealed 6 entries.\n",
+      });
+      const { output } = await run(["digest"], settings);
+      const digest = output.trim();
+      expect(digest).toMatch(/^1-[0-9a-f]{64}$/);
+      const sound = await run(["verify", "--digest", digest], settings);
+      expect(sound.code).toBe(0);
+      expect(sound.output).toContain(digest);
+
+      await withConnection(database.ownerUrl, (client) =>
+        client.query("update crm.audit_logs set user_id = 'mallory' where id = 3"),
+      );
+      const forged = await run(["verify"], settings);
+      expect(forged.code).toBe(5);
+      expect(forged.output).toContain("Entry 3 is not as it was sealed.");
+      expect((await run(["verify", "--digest", "x"], settings)).code).toBe(1);
     } finally {
       await database.drop();
     }

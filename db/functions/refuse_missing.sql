@@ -7,7 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '% % not found', p_entity_type, p_id
-    using errcode = 'CRM03',
+    using errcode = 'no_data_found',
           schema  = 'crm',
           detail  = jsonb_build_object('entityType', p_entity_type, 'id', p_id)::text;
 end

@@ -51,6 +51,7 @@ export async function startCommand(context: Context): Promise<void> {
       queriesByGet: config.queriesByGet,
       allowedOrigins: config.allowedOrigins,
       shutdownGrace: config.shutdownGrace,
+      maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
       async prepare() {
         await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
         const names = await migrateDatabase({ ownerUrl, serverUrl });

@@ -166,7 +166,10 @@ const rules: Record<string, string> = {
         array[
           'refuse_row', 'definitions_changed', 'applied_migrations',
           'create_api_key', 'revoke_api_key', 'authenticate_api_key',
-          'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of'
+          'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
+          'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
+          'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
+          'erase_contact'
         ]
       )
       and proc.proname not like '%\\_journal'`,

@@ -294,7 +294,7 @@ describe("restoring", () => {
     expect(await refused(restore("deal", dealId))).toMatchObject(there);
     expect(await refused(restore("company", companyId))).toMatchObject(there);
     expect(await refused(restore("deal", contactId))).toMatchObject({
-      code: "CRM03",
+      code: "P0002",
       fields: { entityType: "deal", id: contactId },
     });
     expect(await refused(restore("Deal", dealId))).toMatchObject({
@@ -305,7 +305,7 @@ describe("restoring", () => {
 
   test("of what somebody else deleted is for administrators", async () => {
     await ann(`delete from crm.deals where id = '${dealId}'`);
-    expect(await refused(restore("deal", dealId, "bob"))).toMatchObject({ code: "CRM03" });
+    expect(await refused(restore("deal", dealId, "bob"))).toMatchObject({ code: "P0002" });
     expect(await restore("deal", dealId, "root", "crm_admin")).toMatchObject({ restored: "2" });
   });
 

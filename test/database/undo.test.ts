@@ -226,10 +226,10 @@ describe("a field", () => {
   test("is refused where the entry, the row or the name is none", async () => {
     const done = await ann("update crm.deals set stage = 'Won'");
     const entry = await entryOf(done, dealId);
-    expect(await refused(undoField("stage", "987654321"))).toMatchObject({ code: "CRM03" });
+    expect(await refused(undoField("stage", "987654321"))).toMatchObject({ code: "P0002" });
     expect(
       await refused(call("undo_field('deal', $1, 'stage', $2)", [companyId, entry])),
-    ).toMatchObject({ code: "CRM03" });
+    ).toMatchObject({ code: "P0002" });
     for (const field of ["nonsense", "version", "customFields", "updated_at", ""]) {
       expect(await refused(undoField(field, entry))).toMatchObject({
         code: "23514",
@@ -320,7 +320,7 @@ describe("an entry", () => {
 
   test("that does not exist is not found", async () => {
     expect(await refused(undoEntry("987654321"))).toMatchObject({
-      code: "CRM03",
+      code: "P0002",
       fields: { entityType: "audit_log", id: "987654321" },
     });
     expect(await refused(call("undo_entry(null)", []))).toMatchObject({
@@ -494,7 +494,7 @@ describe("a transaction", () => {
 
   test("is not found where there is none", async () => {
     expect(await refused(undo("1"))).toMatchObject({
-      code: "CRM03",
+      code: "P0002",
       fields: { entityType: "transaction", id: "1" },
     });
   });
