@@ -25,6 +25,7 @@ declare
   );
   v_values  text;
   v_changes text;
+  v_old     text;
 begin
   select
     string_agg(format('new_row.%I', attname), ', ' order by attnum),
@@ -52,6 +53,14 @@ begin
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );
+
+  select string_agg(format('old_row.%I', attname), ', ' order by attnum)
+  into v_old
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and atttypid <> 'tsvector'::regtype;
 
   execute format(
     $function$
@@ -90,16 +99,17 @@ begin
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row),
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_values),
       clock_timestamp(), v_xid, v_source
-    from old_rows as old_row;
+    from old_rows as old_row
+    cross join lateral (select %5$s) as old_values;
   end if;
 
   return null;
 end
 $journal$
     $function$,
-    v_function, p_entity_type, v_values, v_changes
+    v_function, p_entity_type, v_values, v_changes, v_old
   );
   execute format(
     'comment on function %s() is %L',

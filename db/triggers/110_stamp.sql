@@ -73,6 +73,9 @@ begin
     new.company_id := old.company_id;
     new.deal_id    := old.deal_id;
   end if;
+  if tg_table_name in ('contacts', 'companies', 'deals', 'tasks', 'notes') then
+    new.search_document := old.search_document;
+  end if;
 
   if new is distinct from old then
     new.version    := old.version + 1;
