@@ -24,6 +24,7 @@ import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
+import { SearchPlugin } from "./plugins/search.ts";
 
 export interface PresetDeps {
   /** The way to the database; see `createPgService`. */
@@ -70,6 +71,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       AggregatesPlugin,
       NotFoundPlugin,
       HttpPlugin,
+      SearchPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,

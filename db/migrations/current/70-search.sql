@@ -5,6 +5,11 @@
  * Undone by: revert/000006.sql.
  */
 
+-- Whoever writes a row computes its words, and whoever searches compares them. The functions of
+-- extensions are nobody's by default, like all others.
+grant usage on schema crm_private to crm_reader;
+grant execute on all functions in schema extensions to crm_reader;
+
 --!include functions/search_words.sql
 --!include functions/search_texts.sql
 --!include functions/search_neighbours.sql
