@@ -1,5 +1,6 @@
 /*
- * The words of a contact's name, and its phone numbers as digits alone: what trigrams find parts of.
+ * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
+ * trigrams find parts of.
  * An index stands on it. Every name in it is qualified.
  */
 create or replace function crm_private.contact_name_words(
@@ -14,7 +15,7 @@ strict
 parallel safe
 as $$
 begin
-  return crm_private.search_words(first_name || ' ' || last_name) || ' ' || pg_catalog.regexp_replace(
+  return crm_private.name_words(first_name || ' ' || last_name) || ' ' || pg_catalog.regexp_replace(
     pg_catalog.array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
   );
 end

@@ -25,6 +25,7 @@ declare
   enough   constant integer := 5; -- fewer hits are too little
   v_types  text[]  := coalesce(entity_types, known);
   v_first  integer := coalesce(first, 100);
+  v_limit  integer := greatest(v_first, 200); -- hits that are ranked, of each type
   v_fault  record;
   v_query  record;
 begin
@@ -60,22 +61,25 @@ begin
       select *
       from crm_private.search_candidates(
         v_types, v_query.indexed, v_query.typed, v_query.whole, v_query.whole_names,
-        v_query.typed_names
+        v_query.typed_names, v_query.named, v_limit
       )
       union all
       select *
-      from crm_private.search_parts(v_types, v_query.begun, v_query.number, v_query.beside, null)
+      from crm_private.search_parts(
+        v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
+      )
     ),
     misspelt as materialized (
       select entity_type, entity_id, rank / 4 as rank
       from crm_private.search_candidates(
-        v_types, v_query.loose, replace(v_query.loose::text, '&', '|')::tsquery, null, null, null
+        v_types, v_query.loose, replace(v_query.loose::text, '&', '|')::tsquery, null, null, null,
+        null, v_limit
       )
       where (select count(*) from found) < enough
     ),
     alike as materialized (
       select *
-      from crm_private.search_parts(v_types, null, null, null, left(v_query.words, 100))
+      from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
     ranked as materialized (

@@ -1,7 +1,7 @@
 /*
- * The rows whose documents match a tsquery, of each entity type asked for at most 500, ranked. Where
- * there are more, any 500 of them, and 500 of those that match by their names: to rank everything
- * that has a common word would take a second for each 100,000 rows, for hits that nobody looks at.
+ * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
+ * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
+ * everything that has a common word would mean to read it all, for hits that nobody looks at.
  *
  * The rank is between 0 and 1. What its digits say first is whether a name has every word whole
  * (1/2), or has them with the last one begun (1/4), and whether the row has every word whole (1/8);
@@ -18,7 +18,9 @@ create or replace function crm_private.search_candidates(
   p_typed       tsquery,
   p_whole       tsquery,
   p_whole_names tsquery,
-  p_typed_names tsquery
+  p_typed_names tsquery,
+  p_named       tsquery,
+  p_limit       integer
 )
 returns table (entity_type text, entity_id uuid, rank double precision)
 language plpgsql
@@ -37,19 +39,19 @@ begin
       select id, search_document from crm.contacts
       where 'contact' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
-      limit 500
+      limit p_limit
     ),
     companies as materialized (
       select id, search_document from crm.companies
       where 'company' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
-      limit 500
+      limit p_limit
     ),
     deals as materialized (
       select id, search_document from crm.deals
       where 'deal' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
-      limit 500
+      limit p_limit
     ),
     named as (
       select 'contact' as entity_type, id, search_document from contacts
@@ -60,20 +62,23 @@ begin
       union all
       (
         select 'contact', id, search_document from crm.contacts
-        where (select count(*) from contacts) = 500 and search_document @@ p_whole_names
-        limit 500
+        where (select count(*) from contacts) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
       )
       union all
       (
         select 'company', id, search_document from crm.companies
-        where (select count(*) from companies) = 500 and search_document @@ p_whole_names
-        limit 500
+        where (select count(*) from companies) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
       )
       union all
       (
         select 'deal', id, search_document from crm.deals
-        where (select count(*) from deals) = 500 and search_document @@ p_whole_names
-        limit 500
+        where (select count(*) from deals) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
       )
     ),
     unnamed as (
@@ -81,14 +86,14 @@ begin
         select 'task' as entity_type, id, search_document from crm.tasks
         where 'task' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
-        limit 500
+        limit p_limit
       )
       union all
       (
         select 'note', id, search_document from crm.notes
         where 'note' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
-        limit 500
+        limit p_limit
       )
     )
   select
@@ -110,13 +115,13 @@ end
 $$;
 
 comment on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) is
   'The rows whose documents match a tsquery, ranked; of many, some.';
 
 revoke all on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) from public;
 grant execute on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) to crm_reader;

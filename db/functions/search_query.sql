@@ -19,10 +19,11 @@ create or replace function crm_private.search_query(
   out loose       tsquery, -- indexed, or with a typing error in each word
   out whole_names tsquery, -- whole, of names alone
   out typed_names tsquery, -- typed, of names alone
+  out named       tsquery, -- whole_names as an index knows it: what only names have
   out begun       text,    -- such a short beginning, if there is nothing else
   out number      text,    -- the longest run of digits, as a phone number has them
   out beside      tsquery, -- what is asked for beside the number
-  out words       text,    -- the words, for trigrams
+  out words       text[],  -- the words, the longest first, if there is nothing but words
   out marks       text[],  -- patterns of the words that are found, among blanks
   out near        text[]   -- what misspelt words have in common with them
 )
@@ -69,6 +70,7 @@ begin
       ordinal,
       alternative,
       is_without,
+      is_quoted,
       item_words,
       case when is_without then '!(%s)' else '(%s)' end as sign,
       term,
@@ -128,6 +130,9 @@ begin
     loose_text::tsquery,
     regexp_replace(whole_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
     regexp_replace(typed_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
+    regexp_replace(
+      regexp_replace(whole_text, '''([^'' ]+)''', '''~\1''', 'g'), '<[-0-9]+>', '&', 'g'
+    )::tsquery,
     (select item_words from terms where indexed_text is null and is_short limit 1),
     (select digits from number),
     (
@@ -135,7 +140,11 @@ begin
       from terms
       where ordinal <> (select ordinal from number)
     ),
-    (select string_agg(item_words, ' ' order by ordinal) from terms where not is_without),
+    (
+      select array_agg(item_words order by length(item_words) desc, ordinal)
+      from terms
+      having bool_and(not is_without and not is_quoted) and max(alternative) = 0
+    ),
     (
       select array_agg('% ' || lexeme[1] || case when lexeme[2] = '*' then '%' else ' %' end)
       from terms
@@ -144,7 +153,8 @@ begin
     ),
     (select array_agg(neighbour) from terms cross join lateral unnest(neighbours) as neighbour)
   into
-    whole, typed, indexed, loose, whole_names, typed_names, begun, number, beside, words, marks, near
+    whole, typed, indexed, loose, whole_names, typed_names, named, begun, number, beside, words,
+    marks, near
   from queries
   where whole_text is not null;
 end

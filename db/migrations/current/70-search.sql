@@ -18,6 +18,7 @@ grant execute on all functions in schema extensions to crm_reader;
 --!include functions/contact_document.sql
 --!include functions/company_document.sql
 --!include functions/deal_document.sql
+--!include functions/name_words.sql
 --!include functions/contact_name_words.sql
 
 alter table crm.contacts add column if not exists search_document tsvector
@@ -61,10 +62,10 @@ create index if not exists contacts_name_words on crm.contacts
     crm_private.contact_name_words(first_name, last_name, phones) extensions.gin_trgm_ops
   ) with (gin_pending_list_limit = 512);
 create index if not exists companies_name_words on crm.companies
-  using gin (crm_private.search_words(name) extensions.gin_trgm_ops)
+  using gin (crm_private.name_words(name) extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512);
 create index if not exists deals_name_words on crm.deals
-  using gin (crm_private.search_words(title) extensions.gin_trgm_ops)
+  using gin (crm_private.name_words(title) extensions.gin_trgm_ops)
   with (gin_pending_list_limit = 512);
 
 -- An update that changes nothing still changes nothing, and the journal keeps what people wrote.
