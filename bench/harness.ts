@@ -52,7 +52,7 @@ export function printRatio(title: string, measured: readonly [Measured, ...Measu
   const width = Math.max(...measured.map(({ name }) => name.length));
   const lines = measured.map(
     ({ name, milliseconds: took }) =>
-      `  ${name.padEnd(width)}  ${took.toFixed(0).padStart(6)} ms  ${(took / measured[0].milliseconds).toFixed(2)}`,
+      `  ${name.padEnd(width)}  ${took.toFixed(took < 10 ? 2 : 0).padStart(6)} ms  ${(took / measured[0].milliseconds).toFixed(2)}`,
   );
   process.stdout.write(`${title}\n${lines.join("\n")}\n`);
 }

@@ -61,6 +61,7 @@ export {
   type RepositoryOf,
   type RepositoryOptions,
 } from "./repositories/repository.ts";
+export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
 export { type CustomFieldRule, customFieldsSchema } from "./customFields.ts";
 export {
   createSchemas,
@@ -79,5 +80,6 @@ export {
 } from "./services/customFieldService.ts";
 export { createDealService, type DealService } from "./services/dealService.ts";
 export { createNoteService, type NoteService } from "./services/noteService.ts";
+export { createSearchService, type SearchService } from "./services/searchService.ts";
 export { createServices, type Services } from "./services/services.ts";
 export { createTaskService, type TaskService } from "./services/taskService.ts";

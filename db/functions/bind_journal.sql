@@ -31,6 +31,7 @@ declare
   );
   v_values  text;
   v_changes text;
+  v_old     text;
   -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
@@ -61,6 +62,14 @@ begin
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );
+
+  select string_agg(format('old_row.%I', attname), ', ' order by attnum)
+  into v_old
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and atttypid <> 'tsvector'::regtype;
 
   execute format(
     $function$
@@ -109,9 +118,10 @@ begin
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row) || %6$s,
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_values) || %6$s,
       clock_timestamp(), v_xid, v_source
-    from old_rows as old_row;
+    from old_rows as old_row
+    cross join lateral (select %7$s) as old_values;
   end if;
 
   return null;
@@ -119,7 +129,7 @@ end
 $journal$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
-    format(v_undoes, 'new_row'), format(v_undoes, 'old_row')
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old
   );
   execute format(
     'comment on function %s() is %L',

@@ -12,6 +12,8 @@
  *   journal has no entry. Any other increases the version by one, and updated_at even within a
  *   transaction.
  * - The id of a row never changes.
+ *
+ * crm_private.bind_stamps compiles what updates need from the columns of each table.
  */
 
 create or replace function crm_private.stamp_insert()
@@ -44,140 +46,16 @@ comment on function crm_private.stamp_insert() is
 
 revoke all on function crm_private.stamp_insert() from public;
 
-create or replace function crm_private.stamp_update()
-returns trigger
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if new.id <> old.id or new.version is distinct from old.version then
-    perform crm_private.refuse_update(tg_table_name, tg_argv[0], to_jsonb(old), to_jsonb(new));
-  end if;
+select crm_private.bind_stamps('crm.contacts', 'contact');
+select crm_private.bind_stamps('crm.companies', 'company');
+select crm_private.bind_stamps('crm.deals', 'deal');
+select crm_private.bind_stamps('crm.tasks', 'task');
+select crm_private.bind_stamps('crm.notes', 'note');
+select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
+select crm_private.bind_stamps('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_stamps('crm.api_keys', 'api_key');
 
-  new.created_at := old.created_at;
-  new.created_by := old.created_by;
-  new.updated_at := old.updated_at;
-  new.updated_by := old.updated_by;
-
-  if new is distinct from old then
-    new.version    := old.version + 1;
-    new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
-    new.updated_by := crm.current_user_id();
-  end if;
-
-  return new;
-end
-$$;
-
-comment on function crm_private.stamp_update() is
-  'Sets version, updated_at and updated_by; refuses an outdated version.';
-
-revoke all on function crm_private.stamp_update() from public;
-
--- The same for rows with generated columns, which have no value yet: they follow from the others.
-create or replace function crm_private.stamp_attached_update()
-returns trigger
-language plpgsql
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if new.id <> old.id or new.version is distinct from old.version then
-    perform crm_private.refuse_update(tg_table_name, tg_argv[0], to_jsonb(old), to_jsonb(new));
-  end if;
-
-  new.created_at := old.created_at;
-  new.created_by := old.created_by;
-  new.updated_at := old.updated_at;
-  new.updated_by := old.updated_by;
-  new.contact_id := old.contact_id;
-  new.company_id := old.company_id;
-  new.deal_id    := old.deal_id;
-
-  if new is distinct from old then
-    new.version    := old.version + 1;
-    new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
-    new.updated_by := crm.current_user_id();
-  end if;
-
-  return new;
-end
-$$;
-
-comment on function crm_private.stamp_attached_update() is
-  'Sets version, updated_at and updated_by of a task or a note; refuses an outdated version.';
-
-revoke all on function crm_private.stamp_attached_update() from public;
-
-create or replace trigger _110_stamp_insert before insert on crm.contacts
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.contacts
-  for each row execute function crm_private.stamp_update('contact');
-
-create or replace trigger _110_stamp_insert before insert on crm.companies
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.companies
-  for each row execute function crm_private.stamp_update('company');
-
-create or replace trigger _110_stamp_insert before insert on crm.deals
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.deals
-  for each row execute function crm_private.stamp_update('deal');
-
-create or replace trigger _110_stamp_insert before insert on crm.tasks
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.tasks
-  for each row execute function crm_private.stamp_attached_update('task');
-
-create or replace trigger _110_stamp_insert before insert on crm.notes
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.notes
-  for each row execute function crm_private.stamp_attached_update('note');
-
-create or replace trigger _110_stamp_insert before insert on crm.custom_field_definitions
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.custom_field_definitions
-  for each row execute function crm_private.stamp_update('custom_field_definition');
-
-create or replace trigger _110_stamp_insert before insert on crm.pipeline_stages
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
-create or replace trigger _110_stamp_update before update on crm.pipeline_stages
-  for each row execute function crm_private.stamp_update('pipeline_stage');
-
-create or replace trigger _110_stamp_insert before insert on crm.api_keys
-  for each row when (
-    (new.version, new.created_at, new.updated_at, new.created_by, new.updated_by)
-    is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)
-  )
-  execute function crm_private.stamp_insert();
 -- That a key is used is no change of it, and nothing for the journal.
 create or replace trigger _110_stamp_update before update on crm.api_keys
   for each row when (new.last_used_at is not distinct from old.last_used_at)
-  execute function crm_private.stamp_update('api_key');
+  execute function crm_private.api_keys_stamp('api_key');

@@ -53,12 +53,15 @@ export interface AuditLog {
   id: string;
   /**
    * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage
-   * or api_key.
+   * or api_key; setting, or journal for the journal itself.
    */
   entityType: string;
   /** The id of the row that was changed. It may be gone. */
   entityId: string;
-  /** create, update or delete. */
+  /**
+   * create, update or delete; erase where the values were taken out of the entries before; purge
+   * or archive of the journal.
+   */
   action: string;
   /**
    * Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a
@@ -68,7 +71,7 @@ export interface AuditLog {
   /**
    * What changed. For an update a member for each column, or custom field (custom_fields.<name>),
    * with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a
-   * create the values of the new row, for a delete the whole old row.
+   * create the values of the new row, for a delete the whole old row. Empty if they were erased.
    */
   changes: Record<string, JsonValue>;
   /** When it was done: the created_at or updated_at that the row got by it. */

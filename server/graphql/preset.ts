@@ -31,6 +31,7 @@ import {
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
+import { SearchPlugin } from "./plugins/search.ts";
 
 export interface PresetDeps {
   /** The way to the database; see `createPgService`. */
@@ -82,6 +83,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       NotFoundPlugin,
       HttpPlugin,
       ExactNumbersPlugin,
+      SearchPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,

@@ -10,6 +10,7 @@ import {
 import { type AuditLogRepository, createAuditLogRepository } from "./auditLogs.ts";
 import { createCreateDealWithTasks, type CreateDealWithTasks } from "./dealWithTasks.ts";
 import { createRepository, type RepositoryOf } from "./repository.ts";
+import { createSearch, type Search } from "./search.ts";
 
 /** A repository whose rows can be read together with their tasks and notes, in one statement. */
 export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
@@ -17,7 +18,7 @@ export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<E
   findWithAttachments: FindWithAttachments<Rows[Entity]>;
 };
 
-/** One repository for each table. */
+/** One repository for each table, and the search over them. */
 export interface Repositories {
   readonly contacts: AttachableRepository<"contact">;
   readonly companies: AttachableRepository<"company">;
@@ -27,6 +28,7 @@ export interface Repositories {
   readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition">;
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
   readonly auditLogs: AuditLogRepository;
+  readonly search: Search;
 }
 
 export interface RepositoriesOptions {
@@ -64,5 +66,6 @@ export function createRepositories(
     customFieldDefinitions: createRepository(pool, "customFieldDefinition", { role: admin }),
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
     auditLogs: createAuditLogRepository(pool, admin),
+    search: createSearch(pool, member),
   };
 }

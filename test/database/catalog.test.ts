@@ -155,7 +155,8 @@ const rules: Record<string, string> = {
       -- Bodies that are bound when they are created need none, and could not be inlined with one.
       and proc.prosqlbody is null
       -- Inlined, or called for every row; every name in them is qualified.
-      and proc.proname !~ '_(history|validate)$'`,
+      and proc.proname !~ '_(history|validate|document|name_words)$'
+      and proc.proname !~ '^(name_words|search_(words|neighbours|vector|name_vector))$'`,
 
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text

@@ -107,7 +107,10 @@ comment on column crm.issued_api_key.api_key is
   E'@notNull\nWhat is kept of it.';
 
 --!include functions/entity_table.sql
+--!include functions/refuse_update.sql
+--!include functions/bind_stamps.sql
 --!include triggers/110_stamp.sql
+drop function if exists crm_private.stamp_update();
 --!include triggers/200_validate.sql
 --!include triggers/900_journal.sql
 --!include functions/api_keys_history.sql

@@ -2,7 +2,7 @@
  * Why: the journal has everything that was done. This reads out of it what a row, a field and the
  *      pipeline were at any time, undoes what was done, and brings back what was deleted.
  * Locks: crm.audit_logs against writes while two small indexes are made, which reads it once.
- * Undone by: revert/000004.sql.
+ * Undone by: revert/000003.sql.
  */
 
 /*
@@ -12,9 +12,9 @@
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
 
--- The trash. Only deletions pay for it.
+-- The trash: what can be restored, or purged. Only deletions pay for it.
 create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
-  where action = 'delete';
+  where action = 'delete' and erased_at is null;
 
 -- Readers ask these through the functions below.
 
@@ -168,9 +168,6 @@ comment on column crm.reversal.kept is
 --!include functions/undo_field.sql
 --!include functions/undo_entry.sql
 --!include functions/undo_transaction.sql
---!include functions/bind_journal.sql
---!include triggers/110_stamp.sql
---!include triggers/900_journal.sql
 
 /*
  * The trash. Whoever did something may read its entry also when the row is gone: so members find what

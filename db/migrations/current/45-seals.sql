@@ -5,7 +5,7 @@
  *      writers do not wait for one another, nor pay for it.
  *      The index of what a transaction did finds the entries that came since.
  * Locks: nothing that exists.
- * Undone by: revert/000005.sql.
+ * Undone by: revert/000003.sql.
  */
 
 create table if not exists crm_private.journal_blocks (

@@ -1,11 +1,10 @@
 /*
  * Why: what was deleted can be restored for a while only, and a person can be forgotten. Both take
  *      values out of the journal and leave who did what to which row, and when.
- *      The indexes find what can still be purged, and the tasks and notes that hung on a contact;
- *      only entries of deletions, and of attachments, are in them.
- *      Statistics of changes would keep values that were erased, and no plan needs them.
- * Locks: crm.audit_logs exclusively, while the indexes are made, which reads it.
- * Undone by: revert/000005.sql.
+ *      The index finds the tasks and notes that hung on a contact; only entries of attachments are
+ *      in it.
+ * Locks: crm.audit_logs exclusively, while the index is made, which reads it.
+ * Undone by: revert/000003.sql.
  */
 
 create table if not exists crm_private.settings (
@@ -26,23 +25,15 @@ insert into crm_private.settings default values on conflict do nothing;
 
 alter table crm_private.settings enable row level security;
 
-create index if not exists audit_logs_restorable on crm.audit_logs ("timestamp")
-  where action = 'delete' and erased_at is null;
-
 --!include functions/attached_to.sql
 
 create index if not exists audit_logs_attached_to on crm.audit_logs
   (crm_private.attached_to(action, changes))
   where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
 
--- To the type that it has: takes no time, and away the statistics there are.
-alter table crm.audit_logs
-  alter column changes type jsonb,
-  alter column changes set statistics 0;
-
 comment on column crm.audit_logs.entity_type is
-  'What was changed: contact, company, deal, task, note, custom_field_definition or '
-  'pipeline_stage; setting, or journal for the journal itself.';
+  'What was changed: contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage or api_key; setting, or journal for the journal itself.';
 comment on column crm.audit_logs.action is
   'create, update or delete; erase where the values were taken out of the entries before; purge '
   'or archive of the journal.';

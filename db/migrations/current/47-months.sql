@@ -2,7 +2,7 @@
  * Why: partitions are made while the server runs, old months can be archived without their entries
  *      looking removed, and a history says whether it reaches back to the beginning.
  * Locks: nothing that exists.
- * Undone by: revert/000005.sql.
+ * Undone by: revert/000003.sql.
  */
 
 --!include functions/ensure_audit_partitions.sql

@@ -3,7 +3,7 @@
  *      member of an object by its key, address.country; a task that is created with its deal by
  *      which one it is, tasks.1.description. What is about a whole list or object stays with it.
  * Locks: for a moment each table whose messages change; nothing is read or written.
- * Undone by: revert/000008.sql.
+ * Undone by: revert/000003.sql.
  */
 
 --!include views/rules.sql

@@ -3,7 +3,7 @@
  *      function names only columns that its tables have, a row is cast to what it becomes, and a
  *      function that compiles says so.
  * Locks: the tables of entities against writers, for a moment.
- * Undone by: revert/000009.sql.
+ * Undone by: revert/000003.sql.
  */
 
 --!include functions/apply_definitions.sql
@@ -12,7 +12,5 @@
 --!include functions/compile_custom_fields.sql
 --!include functions/custom_field_faults.sql
 --!include functions/refuse_row.sql
---!include functions/refuse_update.sql
 --!include functions/row_faults.sql
---!include triggers/110_stamp.sql
 --!include triggers/500_definitions.sql

@@ -100,7 +100,7 @@ export function checkCost(request: Request, limits: Limits): void {
     let { times, lists } = place;
     if (isListType(getNullableType(field.type))) {
       const isPage = field.name === "nodes" || field.name === "edges";
-      times *= (isPage ? place.page : undefined) ?? limits.defaultPageSize;
+      times *= (isPage ? place.page : page) ?? limits.defaultPageSize;
       lists += 1;
       rows += times;
     }
