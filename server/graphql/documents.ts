@@ -27,6 +27,9 @@ type ParseAndValidate = ExecutionConfig["parseAndValidate"];
 /** How many documents are remembered with what became of them. */
 const maxKnown = 500;
 
+/** How many errors of one document are told; looking for names that are alike takes its time. */
+const maxErrors = 20;
+
 /**
  * Makes the way from a document's text to a document that may be executed, or to errors that carry
  * codes. A document that is too large is refused before validation, and before all of it is read.
@@ -39,6 +42,7 @@ export function createParseAndValidate(
   { limits, introspection }: { limits: Limits; introspection: boolean },
 ): ParseAndValidate {
   const allRules = [...rules, KnownOperationKinds];
+  const hideSuggestions = !introspection;
   if (!introspection) allRules.push(NoSchemaIntrospectionCustomRule);
   const known = new Map<string, ReturnType<ParseAndValidate>>();
 
@@ -55,17 +59,14 @@ export function createParseAndValidate(
       }
       throw error;
     }
-    const errors = validate(schema, document, allRules);
+    const errors = validate(schema, document, allRules, { maxErrors, hideSuggestions });
     if (errors.length === 0) return { document };
     const fields = literalFaults(schema, document);
     return {
       errors:
         Object.keys(fields).length > 0
           ? [invalid(fields)]
-          : withCode(
-              saidOnce(introspection ? errors : errors.map(unhinted)),
-              "GRAPHQL_VALIDATION_FAILED",
-            ),
+          : withCode(saidOnce(errors), "GRAPHQL_VALIDATION_FAILED"),
     };
   }
 

@@ -1,7 +1,6 @@
 import {
   getNamedType,
   getNullableType,
-  getOperationAST,
   isInputObjectType,
   isListType,
   Kind,
@@ -15,20 +14,21 @@ import {
 } from "graphql";
 
 /**
- * Tells whether an operation consists of bulk mutations: those that take a list of rows, so that
- * there is a reason for a large body. The schema decides, so a mutation of that kind is one from the
- * moment it exists.
+ * Tells whether a document consists of bulk mutations: those that take a list of rows, so that there
+ * is a reason for a large body. The schema decides, so a mutation of that kind is one from the moment
+ * it exists.
  */
-export function isBulk(
-  schema: GraphQLSchema,
-  document: DocumentNode,
-  operationName: string | null | undefined,
-): boolean {
-  const operation = getOperationAST(document, operationName);
-  if (operation?.operation !== OperationTypeNode.MUTATION) return false;
+export function isBulk(schema: GraphQLSchema, document: DocumentNode): boolean {
   const mutations = schema.getMutationType()?.getFields() ?? {};
-  const names = [...namesOf(operation.selectionSet, document)];
-  return names.length > 0 && names.every((name) => mutations[name] && takesRows(mutations[name]));
+  return document.definitions
+    .filter((node) => node.kind === Kind.OPERATION_DEFINITION)
+    .every(({ operation, selectionSet }) => {
+      if (operation !== OperationTypeNode.MUTATION) return false;
+      const names = [...namesOf(selectionSet, document)];
+      return (
+        names.length > 0 && names.every((name) => mutations[name] && takesRows(mutations[name]))
+      );
+    });
 }
 
 function takesRows({ args }: GraphQLField<unknown, unknown>): boolean {

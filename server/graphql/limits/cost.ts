@@ -70,7 +70,11 @@ export function checkCost(request: Request, limits: Limits): void {
     const name = variable.name.value;
     if (variables[name] !== undefined) values[name] = variables[name];
     else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
-    hold(limits, "variableDepth", measure(values[name]).levels);
+  }
+  // Those that the operation does not declare are read, too.
+  for (const value of Object.values({ ...variables, ...values })) {
+    const most = limits.variableDepth;
+    if (isDeeper(value, most)) hold(limits, "variableDepth", most + 1);
   }
 
   let rows = 0;
@@ -122,7 +126,7 @@ function checkArguments(
     node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
   );
   for (const name of ["filter", "having"]) {
-    const { nodes, depth } = measure(given.get(name));
+    const { nodes, depth } = measureFilter(given.get(name), limits);
     hold(limits, "filterNodes", nodes);
     hold(limits, "filterDepth", depth);
   }
@@ -144,33 +148,48 @@ function checkArguments(
   return first ?? last ?? limits.defaultPageSize;
 }
 
-/** How large a value is. */
+/** How large a filter is. */
 interface Extent {
   /** The members of all its objects. */
   nodes: number;
   /** Objects inside objects. */
   depth: number;
-  /** Objects and lists inside each other. */
-  levels: number;
 }
 
-/** Measures a value without recursion, so that none is too deep for it. */
-function measure(value: unknown): Extent {
-  const extent: Extent = { nodes: 0, depth: 0, levels: 0 };
-  const rest: [value: unknown, depth: number, levels: number][] = [[value, 0, 0]];
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    const [item, depth, levels] = next;
-    extent.depth = Math.max(extent.depth, depth);
-    extent.levels = Math.max(extent.levels, levels);
-    if (typeof item !== "object" || item === null) continue;
-    const isList = Array.isArray(item);
-    for (const member of Object.values(item)) {
+/** Measures a filter, no further than needed. What it holds has passed `isDeeper`, or the parser. */
+function measureFilter(value: unknown, limits: Limits): Extent {
+  const extent: Extent = { nodes: 0, depth: 0 };
+  const isWithin = () => extent.nodes <= limits.filterNodes && extent.depth <= limits.filterDepth;
+  const walk = (item: unknown, depth: number): void => {
+    if (Array.isArray(item)) {
       // A list of scalars, as in `in: [...]`, is one value to the database.
-      if (!isList) extent.nodes += 1;
-      rest.push([member, depth + (isList ? 0 : 1), levels + 1]);
+      item.every((member) => {
+        walk(member, depth);
+        return isWithin();
+      });
+    } else if (isObject(item)) {
+      const members = Object.values(item);
+      extent.nodes += members.length;
+      if (members.length > 0) extent.depth = Math.max(extent.depth, depth + 1);
+      for (const member of members) if (isWithin()) walk(member, depth + 1);
     }
-  }
+  };
+  walk(value, 0);
   return extent;
+}
+
+/** Whether a value has more objects and lists inside each other. It goes no deeper than that. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (!isObject(value)) return false;
+  const isTooDeep = (member: unknown) => levels === 0 || isDeeper(member, levels - 1);
+  if (Array.isArray(value)) return value.some(isTooDeep);
+  // Much faster than to make a list of each object's values.
+  for (const name in value) if (isTooDeep(value[name as keyof typeof value])) return true;
+  return false;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function isIncluded(selection: SelectionNode, values: Values): boolean {

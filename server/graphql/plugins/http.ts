@@ -60,8 +60,7 @@ function statusOf({ data, errors = [] }: ExecutionResult): number | undefined {
   const isAnswered = Object.values(data ?? {}).some((value) => value != null);
   const codes = errors.filter((error) => error instanceof GraphQLError).map(codeOf);
   if (isAnswered || errors.length === 0) return undefined;
-  if (codes.every((code) => notNow.has(code))) return 503;
-  return codes.every((code) => code === "PAYLOAD_TOO_LARGE") ? 413 : undefined;
+  return codes.every((code) => notNow.has(code)) ? 503 : undefined;
 }
 
 /** Gives a code to the errors of an answer that have none. */

@@ -1,3 +1,5 @@
+import { SafeError } from "postgraphile/grafast";
+
 import { tooLarge } from "../../body.ts";
 import { CrmError } from "../../errors.ts";
 import { createParseAndValidate, toGraphQLError } from "../documents.ts";
@@ -33,7 +35,18 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
             const parseAndValidate =
               made.get(schema) ?? createParseAndValidate(schema, validationRules, options);
             made.set(schema, parseAndValidate);
-            return { ...config, parseAndValidate };
+            const body: unknown = context.expressv4?.req.body;
+            const size = Buffer.isBuffer(body) ? body.length : 0;
+            if (size <= limits.bodyBytes) return { ...config, parseAndValidate };
+            return {
+              ...config,
+              parseAndValidate(query) {
+                const result = parseAndValidate(query);
+                if (result.document && isBulk(schema, result.document)) return result;
+                const { message, extensions } = tooLarge(limits, "bodyBytes", size);
+                throw new SafeError(message, { statusCode: 413, ...extensions });
+              },
+            };
           };
           return next();
         },
@@ -43,12 +56,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
       middleware: {
         execute(next, { args }) {
           const { schema, document, operationName, variableValues } = args;
-          const body: unknown = args.requestContext?.expressv4?.req.body;
-          const size = Buffer.isBuffer(body) ? body.length : 0;
           try {
-            if (size > limits.bodyBytes && !isBulk(schema, document, operationName)) {
-              throw tooLarge(limits, "bodyBytes", size);
-            }
             const variables = variableValues ?? {};
             checkCost({ schema, document, operationName, variables }, limits);
           } catch (error) {
