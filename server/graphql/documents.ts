@@ -122,12 +122,6 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
   }
 }
 
-/** The same error without the names that the schema has instead. */
-function unhinted({ message, nodes, source, positions }: GraphQLError): GraphQLError {
-  const plain = message.replace(/ Did you mean .*\?$/s, "");
-  return new GraphQLError(plain, { nodes, source, positions });
-}
-
 /** The same fault in several places is one error with all its places: answers do not grow by it. */
 function saidOnce(errors: readonly GraphQLError[]): GraphQLError[] {
   const byMessage = Map.groupBy(errors, ({ message }) => message);

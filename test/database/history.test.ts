@@ -27,7 +27,7 @@ async function history(client: pg.Client): Promise<string[]> {
 describe("the history of a field", () => {
   const values = async (client: pg.Client, field: string): Promise<unknown[]> =>
     (
-      await client.query(
+      await client.query<Record<string, unknown>>(
         `select history.value, valid_from::text as from, valid_until::text as until, set_by, source
          from crm.deals as deal, crm.deals_field_history(deal, $1) as history`,
         [field],

@@ -86,7 +86,8 @@ async function restore(
     entityType,
     id,
   ]);
-  return rows[0] as Reversal;
+  if (rows[0] === undefined) throw new Error("nothing was restored");
+  return rows[0];
 }
 
 async function refused(work: Promise<unknown>): Promise<Refusal> {
@@ -346,7 +347,8 @@ describe("restoring", () => {
     const id = rows[0]?.id ?? "";
     await as("root", "crm_admin", "delete from crm.custom_field_definitions");
     await restore("custom_field_definition", id, "root", "crm_admin");
-    const values = async () => (await owner.query("select custom_fields from crm.deals")).rows;
+    const values = async () =>
+      (await owner.query<{ custom_fields: unknown }>("select custom_fields from crm.deals")).rows;
     expect(await values()).toEqual([{ custom_fields: { size: "L" } }]);
   });
 

@@ -93,7 +93,11 @@ const bob = (statements: string) => as("bob", "crm_member", statements);
 async function call(
   text: string,
   values: unknown[],
-  { user = "ann", role = "crm_member" as RequestRole, client = owner } = {},
+  {
+    user = "ann",
+    role = "crm_member",
+    client = owner,
+  }: { user?: string; role?: RequestRole; client?: pg.Client } = {},
 ): Promise<Reversal> {
   let result: Reversal | undefined;
   await as(
@@ -104,7 +108,8 @@ async function call(
     },
     client,
   );
-  return result as Reversal;
+  if (result === undefined) throw new Error("nothing was undone");
+  return result;
 }
 
 const undo = (id: string, options?: Parameters<typeof call>[2]) =>
@@ -521,7 +526,7 @@ describe("definitions and stages", () => {
   const asAdmin = { user: "root", role: "crm_admin" as const };
   const definitions = async () =>
     (
-      await owner.query(
+      await owner.query<Record<string, unknown>>(
         "select name, required, enum_values from crm.custom_field_definitions order by name",
       )
     ).rows;

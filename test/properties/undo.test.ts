@@ -177,7 +177,8 @@ async function look(): Promise<State> {
          ) as totals (stage, total)
        ) as pipeline`,
   );
-  return rows[0] as State;
+  if (rows[0] === undefined) throw new Error("there is no state");
+  return rows[0];
 }
 
 /** The rows with these names, and the pipeline, as the journal has them at each of the instants. */

@@ -17,7 +17,7 @@ export const NamesPlugin: GraphileConfig.Plugin = {
       },
       allRowsConnection(previous, _options, resource) {
         const isTrash = resource.extensions?.pg?.name === "trash";
-        return isTrash ? "trash" : (previous?.(resource) ?? resource.name);
+        return isTrash ? "trash" : String(previous?.(resource) ?? resource.name);
       },
       functionMutationResultFieldName(_previous, _options, { resource }) {
         const codec = resource.codec as PgCodec;
