@@ -77,6 +77,17 @@ async function timeSeals(client: pg.Client): Promise<void> {
   process.stdout.write(`the seals take ${rows[0]?.share} % of the journal's space\n`);
 }
 
+/** The plan of a history without the partitions that hold nothing, and how many pages it reads. */
+async function explain(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ "QUERY PLAN": string }>(
+    `explain (analyze, buffers, costs off, timing off, summary off)
+     ${history.replace("$1", "md5('contact 7')::uuid")}`,
+  );
+  const lines = rows.map((row) => row["QUERY PLAN"]);
+  const pages = lines.find((line) => line.includes("Buffers:"))?.trim() ?? "";
+  return [pages, ...lines.filter((line) => line.includes(" on ") && !line.includes("Seq Scan"))];
+}
+
 await withBenchDatabase(async (client) => {
   await client.query(
     `select crm_private.ensure_audit_partitions(0);
@@ -112,23 +123,20 @@ await withBenchDatabase(async (client) => {
   await client.query("analyze crm.contacts");
 
   const measured: { name: string; milliseconds: number }[] = [];
+  const plans: string[] = [];
   let filled = 0;
   for (const size of sizes) {
+    const name = `${size.toLocaleString("en")} entries`;
     await fill(client, filled, size);
     filled = size;
     await client.query("vacuum crm.audit_logs");
-    measured.push({
-      name: `${size.toLocaleString("en")} entries`,
-      milliseconds: await time(client),
-    });
+    measured.push({ name, milliseconds: await time(client) });
+    const [pages = "", ...plan] = await explain(client);
+    plans.push(`${name}: ${pages}`);
+    if (size === sizes.at(-1)) plans.push(...plan);
     if (size === sealedSize) await timeSeals(client);
   }
   const [first, ...others] = measured;
   if (first !== undefined) printRatio("history of one contact", [first, ...others]);
-
-  const { rows: plan } = await client.query<{ "QUERY PLAN": string }>(
-    `explain (analyze, buffers, timing off, summary off)
-     ${history.replace("$1", "md5('contact 7')::uuid")}`,
-  );
-  process.stdout.write(`${plan.map((row) => `  ${row["QUERY PLAN"]}`).join("\n")}\n`);
+  process.stdout.write(`${plans.map((line) => `  ${line}`).join("\n")}\n`);
 });

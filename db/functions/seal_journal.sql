@@ -5,14 +5,13 @@
  * before they look.
  *
  * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
- * them: ids are given out before their transactions commit, so the sequence is read first, then
- * this transaction takes its number. Once every transaction with a lower number has ended, each id
- * up to the one that was read is in the journal or never will be. While some still run, both
- * numbers are kept, and a later call goes on from there.
+ * them: ids are given out before their transactions commit, so the sequence is read first, then who
+ * else is writing the journal at this moment, which their locks tell. Once these have ended, each id
+ * up to the one that was read is in the journal or never will be. If there are some, both are kept,
+ * and a later call goes on from there. What the own transaction wrote is sealed with it, or not at all.
  *
  * Seals nothing where it could not see or write: on a standby, and in a transaction that is read
- * only or has a snapshot of its own. In one that has written already its own number comes too early,
- * so only what an earlier call kept is sealed.
+ * only or has a snapshot of its own.
  *
  * Security definer: the blocks belong to the owner, and nobody else may write them.
  */
@@ -24,19 +23,16 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c_span   constant bigint := 10000; -- ids that a block covers, at most
-  v_state  crm_private.journal_progress;
-  v_last   bigint;
-  v_own    bigint := pg_current_xact_id_if_assigned()::text::bigint;
-  v_fresh  boolean := v_own is null;
-  v_oldest bigint;
-  v_newest bigint;
-  v_to     bigint;
-  v_from   bigint;
-  v_number bigint := 0;
-  v_hash   bytea  := decode(repeat('00', 32), 'hex');
-  v_block  crm_private.journal_blocks;
-  v_sealed bigint := 0;
+  c_span    constant bigint := 10000; -- ids that a block covers, at most
+  v_state   crm_private.journal_progress;
+  v_last    bigint;
+  v_writers text[];
+  v_to      bigint;
+  v_from    bigint;
+  v_number  bigint := 0;
+  v_hash    bytea  := decode(repeat('00', 32), 'hex');
+  v_block   crm_private.journal_blocks;
+  v_sealed  bigint := 0;
 begin
   if pg_is_in_recovery()
     or current_setting('transaction_read_only')::boolean
@@ -55,27 +51,27 @@ begin
     return 0;
   end if;
 
-  v_own := pg_current_xact_id()::text::bigint;
+  v_writers := array(
+    select virtualtransaction
+    from pg_locks
+    where locktype = 'relation'
+      and database = (select oid from pg_database where datname = current_database())
+      and relation = 'crm.audit_logs'::regclass
+      and mode = 'RowExclusiveLock'
+      and pid is distinct from pg_backend_pid()
+  );
 
-  select pg_snapshot_xmin(snapshot)::text::bigint, pg_snapshot_xmax(snapshot)::text::bigint
-  into v_oldest, v_newest
-  from pg_current_snapshot() as snapshot;
-
-  -- A kept number that is not given out yet comes from the cluster that this database was dumped
-  -- in; what ran there has ended.
   v_to := case
-    when v_fresh and v_oldest >= v_own then v_last
-    when v_oldest >= v_state.pending_transaction then v_state.pending_to
-    when v_newest <= v_state.pending_transaction and v_own <> v_state.pending_transaction
-      then v_state.pending_to
+    when v_writers = '{}' then v_last
+    when not v_state.pending_for && v_writers then v_state.pending_to
   end;
 
   if v_to = v_last then
-    v_state.pending_to          := null;
-    v_state.pending_transaction := null;
+    v_state.pending_to  := null;
+    v_state.pending_for := null;
   elsif v_state.pending_to is null or v_to is not null then
-    v_state.pending_to          := case when v_fresh then v_last end;
-    v_state.pending_transaction := case when v_fresh then v_own end;
+    v_state.pending_to  := v_last;
+    v_state.pending_for := v_writers;
   end if;
 
   if v_to is not null then
@@ -125,15 +121,15 @@ begin
     v_state.sealed_to := v_from;
 
     if v_from < v_to then -- the rest is for the next call
-      v_state.pending_to          := v_to;
-      v_state.pending_transaction := v_oldest;
+      v_state.pending_to  := v_to;
+      v_state.pending_for := '{}';
     end if;
   end if;
 
   update crm_private.journal_progress
-  set sealed_to           = v_state.sealed_to,
-      pending_to          = v_state.pending_to,
-      pending_transaction = v_state.pending_transaction;
+  set sealed_to   = v_state.sealed_to,
+      pending_to  = v_state.pending_to,
+      pending_for = v_state.pending_for;
 
   return v_sealed;
 end

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/connect.ts";
 import { createTestDatabase, type TestDatabase, withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 
@@ -224,15 +224,18 @@ describe("archiving", () => {
     ).toMatchObject({ code: "22023" });
     await client.query("rollback");
 
-    await client.query("begin");
-    await companyOf(-2);
-    expect(
-      await refusal(
-        client,
-        "select crm_private.archive_journal(date_trunc('month', now() at time zone 'UTC') at time zone 'UTC')",
-      ),
-    ).toMatchObject({ code: "55006" });
-    await client.query("rollback");
+    await withConnection(database.ownerUrl, async (writer) => {
+      await writer.query("begin; insert into crm.companies (name) values ('not decided')");
+      await client.query("begin");
+      await companyOf(-2);
+      expect(
+        await refusal(
+          client,
+          "select crm_private.archive_journal(date_trunc('month', now() at time zone 'UTC') at time zone 'UTC')",
+        ),
+      ).toMatchObject({ code: "55006" });
+      await client.query("rollback");
+    });
   });
 
   test.each(["crm_admin", "crm_server"])("is not for %s", async (role) => {

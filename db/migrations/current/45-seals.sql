@@ -50,12 +50,12 @@ alter table crm_private.journal_blocks
   alter column salts set storage external;
 
 create table if not exists crm_private.journal_progress (
-  sealed_to           bigint  not null default 0,
-  pending_to          bigint,
-  pending_transaction bigint,
+  sealed_to   bigint not null default 0,
+  pending_to  bigint,
+  pending_for text[],
 
   constraint journal_progress_pending_complete
-    check ((pending_to is null) = (pending_transaction is null))
+    check ((pending_to is null) = (pending_for is null))
 );
 
 comment on table crm_private.journal_progress is
@@ -63,9 +63,9 @@ comment on table crm_private.journal_progress is
 comment on column crm_private.journal_progress.sealed_to is
   'Every id up to this one is sealed, or was given out in vain.';
 comment on column crm_private.journal_progress.pending_to is
-  'The ids up to this one can be sealed when all transactions before pending_transaction have ended.';
-comment on column crm_private.journal_progress.pending_transaction is
-  'The number of the transaction that read pending_to.';
+  'The ids up to this one can be sealed when the transactions of pending_for have ended.';
+comment on column crm_private.journal_progress.pending_for is
+  'The virtual transactions that were writing the journal when pending_to was read.';
 comment on constraint journal_progress_pending_complete on crm_private.journal_progress is
   'must be given together';
 
