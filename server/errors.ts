@@ -74,16 +74,21 @@ export class NotFoundError extends CrmError {
   override readonly name = "NotFoundError";
   readonly code = "NOT_FOUND";
   readonly entityType: string;
+  /** The id of what is not there, of several the first. */
   readonly entityId: string;
+  /** The ids of all that is not there. */
+  readonly entityIds: readonly string[];
 
-  constructor(entityType: string, entityId: string) {
-    super(`${entityType} with id ${entityId} not found`);
+  constructor(entityType: string, ...entityIds: readonly [string, ...string[]]) {
+    super(`${entityType} with id ${entityIds.join(", ")} not found`);
     this.entityType = entityType;
-    this.entityId = entityId;
+    this.entityId = entityIds[0];
+    this.entityIds = entityIds;
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, entityType: this.entityType, id: this.entityId };
+    const { code, entityType, entityId: id, entityIds: ids } = this;
+    return { code, entityType, id, ...(ids.length === 1 ? {} : { ids }) };
   }
 }
 
@@ -261,6 +266,7 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const absentSchema = z.object({ entityType: z.string(), ids: z.tuple([z.string()], z.string()) });
 const currentSchema = z.object({
   version: z.int(),
   updatedBy: z.string(),
@@ -308,6 +314,11 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       );
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
+    case "P0002": {
+      const absent = raisedAbsent(error);
+      if (absent !== undefined) return new NotFoundError(absent.entityType, ...absent.ids);
+      break;
+    }
     case "42501":
       return new ForbiddenError("You are not allowed to do this");
   }
@@ -356,6 +367,11 @@ function fieldsOf(constraint: Constraint | undefined): Fields {
 function raisedFields({ schema, detail }: PgError): Fields | undefined {
   if (schema !== "crm") return undefined;
   return fieldsSchema.safeParse(json(detail)).data;
+}
+
+/** What the product's own `raise` says is not there. */
+function raisedAbsent({ schema, detail }: PgError): z.infer<typeof absentSchema> | undefined {
+  return schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
 }
 
 function raisedCurrent({ detail }: PgError): Current | undefined {

@@ -72,10 +72,11 @@ begin
 
     union all
 
-    select max(key), 'is given twice', v_table || '_fields_known'
+    select crm_private.camel_case(attname), 'is given twice', v_table || '_fields_known'
     from given
+    where attname is not null
     group by attname
-    having count(*) > 1 and attname is not null
+    having count(*) > 1
 
     union all
 

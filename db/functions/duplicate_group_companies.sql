@@ -13,7 +13,7 @@ begin atomic
 end;
 
 comment on function crm.duplicate_group_companies(crm.duplicate_group) is
-  'The companies of the group, the oldest first; none if it is one of contacts.';
+  E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';
 
 revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_companies(crm.duplicate_group) to crm_reader;

@@ -13,7 +13,7 @@ begin atomic
 end;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
-  'The contacts of the group, the oldest first; none if it is one of companies.';
+  E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';
 
 revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_contacts(crm.duplicate_group) to crm_reader;

@@ -35,7 +35,7 @@ begin
       perform crm_private.refuse_entity_type(entity_type);
   end case;
 
-  perform crm_private.refuse_absent(entity_type, array[id]);
+  perform crm_private.refuse_absent(entity_type, array[find_duplicates.id]);
 end
 $$;
 

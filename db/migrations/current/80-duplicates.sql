@@ -6,8 +6,11 @@
  * Undone by: revert/000007.sql.
  */
 
--- Readers compare rows, too, and the functions for it are internals.
+-- Readers compare rows, too, and the functions for it are internals. What they call of the extensions
+-- is executable by nobody where the extensions belong to whoever migrates.
 grant usage on schema crm_private to crm_reader;
+grant execute on function extensions.unaccent(regdictionary, text) to crm_reader;
+grant execute on function extensions.similarity(text, text) to crm_reader;
 
 do $types$
 begin
@@ -39,8 +42,8 @@ end
 $types$;
 
 comment on type crm.duplicate is
-  E'@foreignKey (contact_id) references crm.contacts (id)|@behavior -manyRelation -singularRelation:backwards\n'
-  '@foreignKey (company_id) references crm.companies (id)|@behavior -manyRelation -singularRelation:backwards\n'
+  E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that may be the same.|@behavior -manyRelation\n'
+  '@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that may be the same.|@behavior -manyRelation\n'
   'A row that may be the same as another, and why.';
 comment on column crm.duplicate.entity_type is
   E'@notNull\ncontact or company.';

@@ -30,7 +30,7 @@ end
 $types$;
 
 comment on type crm.contact_merge is
-  E'@foreignKey (contact_id) references crm.contacts (id)|@behavior -manyRelation -singularRelation:backwards\n'
+  E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that is left.|@behavior -manyRelation\n'
   'What a merge of contacts did.';
 comment on column crm.contact_merge.contact_id is
   E'@notNull\nThe contact that is left.';
@@ -44,7 +44,7 @@ comment on column crm.contact_merge.notes_moved is
   E'@notNull\nHow many notes became its own.';
 
 comment on type crm.company_merge is
-  E'@foreignKey (company_id) references crm.companies (id)|@behavior -manyRelation -singularRelation:backwards\n'
+  E'@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that is left.|@behavior -manyRelation\n'
   'What a merge of companies did.';
 comment on column crm.company_merge.company_id is
   E'@notNull\nThe company that is left.';
@@ -59,6 +59,7 @@ comment on column crm.company_merge.tasks_moved is
 comment on column crm.company_merge.notes_moved is
   E'@notNull\nHow many notes became its own.';
 
+--!include functions/camel_case.sql
 --!include functions/check_merge.sql
 --!include functions/united.sql
 --!include functions/united_custom_fields.sql
