@@ -3,8 +3,8 @@
  * Called by crm.merge_contacts and crm.merge_companies.
  *
  * A field may be called as the API calls it or as its column is called, and is one that a member may
- * set in an update. Its value has the type that JSON has for the column: what
- * jsonb_populate_record would make of another one, nobody meant.
+ * set in an update. A value of another type than the column's is refused here, in the words of the
+ * typed layer; what jsonb_populate_record would make of it, nobody meant.
  */
 create or replace function crm_private.check_merge(
   p_table  regclass,
@@ -66,7 +66,7 @@ begin
 
     union all
 
-    select key, 'is not a field that can be chosen', v_table || '_fields_known'
+    select key, 'is not a field that can be given here', v_table || '_fields_known'
     from given
     where attname is null
 
@@ -83,11 +83,10 @@ begin
     select
       key,
       case atttypid
-        when 'text[]'::regtype then 'must be a list of texts'
-        when 'uuid'::regtype   then 'must be a UUID'
-        when 'jsonb'::regtype  then 'must be an object'
-        when 'integer'::regtype then 'must be an integer'
-        else 'must be a text'
+        when 'text[]'::regtype  then 'must be a list of texts'
+        when 'uuid'::regtype    then 'must be a UUID'
+        when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
+        else 'must be text'
       end,
       v_table || '_fields_type'
     from given
@@ -96,13 +95,17 @@ begin
       and not case atttypid
         when 'text[]'::regtype then
           jsonb_typeof(value) = 'array'
-          and not jsonb_path_exists(value, 'strict $[*] ? (@.type() != "string")')
+          and not jsonb_path_exists(
+            value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
+          )
         when 'uuid'::regtype then
           jsonb_typeof(value) = 'string'
           and value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-        when 'jsonb'::regtype then jsonb_typeof(value) = 'object'
         when 'integer'::regtype then
-          jsonb_typeof(value) = 'number' and value::text ~ '^-?[0-9]{1,9}$'
+          jsonb_typeof(value) = 'number'
+          and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
+        -- Whether JSON is an object is for the column's own check to say.
+        when 'jsonb'::regtype then true
         else jsonb_typeof(value) = 'string'
       end
   )

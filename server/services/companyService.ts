@@ -65,7 +65,7 @@ export function createCompanyService({
       found("company", id, await repository.findWithAttachments(id)),
     getCompanyHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
-    mergeCompanies(winner, losers, fields, userId) {
+    async mergeCompanies(winner, losers, fields, userId) {
       parse<object>(updateSchemas.company, fields);
       return repository.merge(winner, losers, fields, userId);
     },

@@ -66,7 +66,7 @@ export function createContactService({
       found("contact", id, await repository.findWithAttachments(id)),
     getContactHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
-    mergeContacts(winner, losers, fields, userId) {
+    async mergeContacts(winner, losers, fields, userId) {
       parse<object>(updateSchemas.contact, fields);
       return repository.merge(winner, losers, fields, userId);
     },

@@ -359,10 +359,10 @@ describe("a merge is refused", () => {
       { id: id(3), createdAt: "2026-01-01", emails: [], "": 1, toString: 1 },
       "fields_known",
       {
-        id: ["is not a field that can be chosen"],
-        createdAt: ["is not a field that can be chosen"],
-        "": ["is not a field that can be chosen"],
-        toString: ["is not a field that can be chosen"],
+        id: ["is not a field that can be given here"],
+        createdAt: ["is not a field that can be given here"],
+        "": ["is not a field that can be given here"],
+        toString: ["is not a field that can be given here"],
       },
     ],
     [
@@ -380,17 +380,25 @@ describe("a merge is refused", () => {
         emails: [["a@x.org"]],
         phones: "1",
         companyId: "acme",
-        customFields: [],
         version: 1.5,
       },
       "fields_type",
       {
-        firstName: ["must be a text"],
+        firstName: ["must be text"],
         emails: ["must be a list of texts"],
         phones: ["must be a list of texts"],
         companyId: ["must be a UUID"],
+        version: ["must be a whole number below 2,147,483,648"],
+      },
+    ],
+    [
+      "with JSON of another kind",
+      [id(2)],
+      { customFields: [], emails: [null] },
+      "emails_list",
+      {
         customFields: ["must be an object"],
-        version: ["must be an integer"],
+        emails: ["must be a list of at most 100 addresses, none of them null"],
       },
     ],
     [
@@ -464,12 +472,12 @@ describe("a merge is refused", () => {
       await addCompany(client, id(1));
       const refused = (losers: string[], fields: object) =>
         refusal(client, mergeCompanies, [id(1), losers, JSON.stringify(fields)]);
-      expect(await refused([id(1)], { emails: [], address: "Rome" })).toMatchObject({
+      expect(await refused([id(1)], { emails: [], name: 5 })).toMatchObject({
         code: "23514",
         fields: {
           losers: [`must not name the winner, ${id(1)}`],
-          emails: ["is not a field that can be chosen"],
-          address: ["must be an object"],
+          emails: ["is not a field that can be given here"],
+          name: ["must be text"],
         },
       });
       expect(await refused([id(2)], {})).toMatchObject({

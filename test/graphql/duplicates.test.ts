@@ -180,7 +180,7 @@ test("what is refused says why, in the client's words", async () => {
   ).toMatchObject({
     extensions: {
       code: "VALIDATION_ERROR",
-      fields: { size: ["is not a field that can be chosen"] },
+      fields: { size: ["is not a field that can be given here"] },
     },
   });
   expect(await error({ winner, losers: [loser], fields: { emails: ["x"] } })).toMatchObject({
