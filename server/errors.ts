@@ -99,16 +99,21 @@ export class NotFoundError extends CrmError {
   override readonly name = "NotFoundError";
   readonly code = "NOT_FOUND";
   readonly entityType: string;
+  /** The id of what is not there, of several the first. */
   readonly entityId: string;
+  /** The ids of all that is not there. */
+  readonly entityIds: readonly string[];
 
-  constructor(entityType: string, entityId: string) {
-    super(`${entityType} with id ${entityId} not found`);
+  constructor(entityType: string, ...entityIds: readonly [string, ...string[]]) {
+    super(`${entityType} with id ${entityIds.join(", ")} not found`);
     this.entityType = entityType;
-    this.entityId = entityId;
+    this.entityId = entityIds[0];
+    this.entityIds = entityIds;
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, entityType: this.entityType, id: this.entityId };
+    const { code, entityType, entityId: id, entityIds: ids } = this;
+    return { code, entityType, id, ...(ids.length === 1 ? {} : { ids }) };
   }
 }
 
@@ -321,7 +326,7 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
-const absentSchema = z.object({ entityType: z.string(), id: z.string() });
+const absentSchema = z.object({ entityType: z.string(), ids: z.tuple([z.string()], z.string()) });
 const currentSchema = z.object({
   version: z.int(),
   updatedBy: z.string(),
@@ -447,9 +452,10 @@ function raisedCurrent({ detail }: PgError): Current | undefined {
   return currentSchema.safeParse(json(detail)).data;
 }
 
+/** What the product's own `raise` says is not there. */
 function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined {
   const absent = schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
-  return absent && new NotFoundError(absent.entityType, absent.id);
+  return absent && new NotFoundError(absent.entityType, ...absent.ids);
 }
 
 function json(text: string | undefined): unknown {

@@ -47,11 +47,19 @@ export type {
 } from "./repositories/attachments.ts";
 export type { AuditCursor, AuditLogRepository } from "./repositories/auditLogs.ts";
 export type { CreateDealTask, CreateDealWithTasks } from "./repositories/dealWithTasks.ts";
+export type {
+  CompanyMerge,
+  Duplicate,
+  DuplicateRepository,
+  Merge,
+  MergeableName,
+} from "./repositories/duplicates.ts";
 export type { Filters } from "./repositories/filters.ts";
 export type { Pagination } from "./repositories/pagination.ts";
 export {
   type AttachableRepository,
   createRepositories,
+  type MergeableRepository,
   type Repositories,
   type RepositoriesOptions,
 } from "./repositories/repositories.ts";

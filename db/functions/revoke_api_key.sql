@@ -30,10 +30,7 @@ begin
   where api_key.id = revoke_api_key.id;
 
   if not found then
-    raise exception 'there is no API key with the id %', id
-      using errcode = 'no_data_found',
-            schema  = 'crm', table = 'api_keys', column = 'id',
-            detail  = jsonb_build_object('entityType', 'apiKey', 'id', id);
+    perform crm_private.refuse_missing('apiKey', id::text);
   end if;
 
   return v_api_key;
