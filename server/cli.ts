@@ -19,6 +19,7 @@ import {
   revertCommand,
   statusCommand,
 } from "./commands/migrations.ts";
+import type { PersistRequest } from "./commands/persist.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { readConfig } from "./config.ts";
@@ -189,6 +190,29 @@ program
   .description("fill an empty database with a small, invented data set")
   .addHelpText("after", examples("npx pgcrm demo"))
   .action(() => demoCommand(context()));
+
+program
+  .command("persist <code...>")
+  .description("collect the operations of a client's code into a folder that the server reads")
+  .requiredOption("--out <folder>", "where each document goes, called by its SHA-256 hash")
+  .option("--manifest <file>", "write the names and hashes for the client")
+  .option("--schema <file>", "the API, where it has custom fields")
+  .option(
+    "--typename",
+    "ask for __typename in every selection, as the caches of Apollo and urql do",
+  )
+  .option("--prune", "delete documents that the code does not have; older clients may ask for them")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm persist ../web/src --out operations",
+      "npx pgcrm persist ../web/src --out operations --typename --manifest ../web/operations.json",
+    ),
+  )
+  .action(async (paths: string[], request: PersistRequest) => {
+    const { persistCommand } = await import("./commands/persist.ts");
+    persistCommand(context(), paths, request);
+  });
 
 try {
   await program.parseAsync();
