@@ -1,7 +1,7 @@
 /*
  * The pipeline as it was: the deals of each stage at an instant. Backwards like
  * crm_private.row_as_of, all deals at once: what the first entry since tells of a deal, else what it
- * is now.
+ * is now, or of a deal whose deletion has been purged, what it was made of.
  *
  * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
  * They name no deal.
@@ -18,12 +18,21 @@ as $$
 declare
   v_erased bigint;
 begin
+  if at < crm.journal_kept_since() then
+    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
+        at, crm.journal_kept_since()
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
   select min(id) into v_erased
   from crm.audit_logs
   where entity_type = 'deal'
     and "timestamp" > at
     and erased_at is not null
-    and action <> 'create';
+    and action = 'update';
 
   if v_erased is not null then
     raise exception 'the pipeline at % cannot be told: entry % of the journal has been erased',
@@ -39,6 +48,7 @@ begin
       select
         entity_id,
         (array_agg(action order by id))[1] as first_action,
+        bool_or(action = 'delete' and erased_at is not null) as is_purged,
         (array_agg(
           case action when 'update' then changes #>> '{stage,old}' else changes ->> 'stage' end
           order by id
@@ -58,11 +68,13 @@ begin
     ),
     deals as (
       select
-        coalesce(since.stage, deal.stage)       as stage,
-        coalesce(since.value, deal.value)       as value,
-        coalesce(since.currency, deal.currency) as currency
+        coalesce(since.stage, deal.stage, purged.was ->> 'stage')              as stage,
+        coalesce(since.value, deal.value, (purged.was ->> 'value')::numeric)   as value,
+        coalesce(since.currency, deal.currency, purged.was ->> 'currency')     as currency
       from crm.deals as deal
       full join since on since.entity_id = deal.id
+      left join lateral crm_private.row_from_creation('deal', since.entity_id, at) as purged (was)
+        on since.is_purged
       where since.first_action is distinct from 'create'
     ),
     stages as (

@@ -4,7 +4,7 @@
  *
  * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
  * takes back every update since. So it needs the journal from that instant on and no further, and
- * old months can be retired. Refused where an entry that it needs has been erased.
+ * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
  *
  * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
  */
@@ -30,6 +30,15 @@ declare
   v_erased  bigint;
   v_stamp   record;
 begin
+  if p_at < crm.journal_kept_since() then
+    raise exception 'what % % was at % cannot be told: the journal is kept since %',
+        p_entity_type, p_entity_id, p_at, crm.journal_kept_since()
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
   select
     (array_agg(action order by id))[1],
     min(id) filter (where action = 'delete'),
@@ -42,6 +51,11 @@ begin
 
   if v_first = 'create' or v_row is null then
     return null;
+  end if;
+
+  -- A deletion that has been purged tells nothing any more, but what was before it is still there.
+  if v_row = '{}' then
+    return crm_private.row_from_creation(p_entity_type, p_entity_id, p_at);
   end if;
 
   -- Of each field the first change since tells what it was; later ones do not matter.

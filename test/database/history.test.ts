@@ -146,6 +146,27 @@ describe("as of", () => {
       expect(await asOf(client, grown)).toMatchObject({ value: "7.50" });
     }));
 
+  test("a deletion that has been purged hides nothing of what was before it", () =>
+    withRollback(async (client) => {
+      const instants = await history(client);
+      const told = async () => {
+        const rows = [];
+        for (const at of instants) {
+          const { rows: stages } = await client.query("select * from crm.pipeline_as_of($1)", [at]);
+          rows.push(await asOf(client, at), stages);
+        }
+        return rows;
+      };
+      const before = await told();
+      await client.query("delete from crm.deals where id = $1", [dealId]);
+      await client.query(
+        `update crm.audit_logs set changes = '{}', erased_at = now()
+         where entity_id = $1 and action = 'delete'`,
+        [dealId],
+      );
+      expect(await told()).toEqual(before);
+    }));
+
   test("an instant that the journal does not reach back to is refused", () =>
     withRollback(async (client) => {
       const [created = ""] = await history(client);

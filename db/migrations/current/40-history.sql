@@ -74,6 +74,7 @@ comment on column crm.pipeline_stage_total.value_by_currency is
 
 -- As of.
 
+--!include functions/row_from_creation.sql
 --!include functions/row_as_of.sql
 --!include functions/contact_as_of.sql
 --!include functions/company_as_of.sql

@@ -10,6 +10,7 @@
 grant usage on schema crm_private to crm_reader;
 grant execute on all functions in schema extensions to crm_reader;
 
+--!include functions/fold.sql
 --!include functions/search_words.sql
 --!include functions/search_texts.sql
 --!include functions/search_neighbours.sql
