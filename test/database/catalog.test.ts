@@ -41,6 +41,7 @@ const rules: Record<string, string> = {
       and (
         class.relkind in ('m', 'f')
         or class.relkind = 'v'
+          and current_setting('server_version_num')::integer >= 150000
           and not coalesce(class.reloptions::text ~ 'security_invoker=(true|on)', false)
       )`,
 
@@ -156,7 +157,7 @@ const rules: Record<string, string> = {
       and proc.prosqlbody is null
       -- Inlined, or called for every row; every name in them is qualified.
       and proc.proname !~ '_(history|validate|document|name_words)$'
-      and proc.proname !~ '^(name_words|search_(words|neighbours|vector|name_vector))$'`,
+      and proc.proname !~ '^(fold|name_words|search_(words|neighbours|vector|name_vector))$'`,
 
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text

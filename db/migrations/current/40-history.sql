@@ -174,9 +174,11 @@ comment on column crm.reversal.kept is
  * The trash. Whoever did something may read its entry also when the row is gone: so members find what
  * they deleted.
  */
-drop policy if exists audit_logs_select_own on crm.audit_logs;
-create policy audit_logs_select_own on crm.audit_logs for select to crm_reader
-  using (user_id = crm.current_user_id());
+alter policy audit_logs_select on crm.audit_logs
+  using (
+    user_id = (select crm.current_user_id())
+    or crm_private.is_readable(entity_type, entity_id)
+  );
 
 --!include functions/cascade_parent.sql
 --!include functions/severed_link.sql

@@ -50,16 +50,21 @@ alter table crm_private.journal_blocks
   alter column salts set storage external;
 
 create table if not exists crm_private.journal_progress (
+  id                  boolean not null default true,
   sealed_to   bigint not null default 0,
   pending_to  bigint,
   pending_for text[],
 
+  constraint journal_progress_pkey primary key (id),
+  constraint journal_progress_id_single check (id),
   constraint journal_progress_pending_complete
     check ((pending_to is null) = (pending_for is null))
 );
 
 comment on table crm_private.journal_progress is
   'How far the journal is sealed: one row.';
+comment on column crm_private.journal_progress.id is
+  'Always true, so that there is one row.';
 comment on column crm_private.journal_progress.sealed_to is
   'Every id up to this one is sealed, or was given out in vain.';
 comment on column crm_private.journal_progress.pending_to is
@@ -69,7 +74,6 @@ comment on column crm_private.journal_progress.pending_for is
 comment on constraint journal_progress_pending_complete on crm_private.journal_progress is
   'must be given together';
 
-create unique index if not exists journal_progress_one on crm_private.journal_progress ((true));
 insert into crm_private.journal_progress default values on conflict do nothing;
 
 alter table crm_private.journal_blocks enable row level security;

@@ -8,19 +8,23 @@
  */
 
 create table if not exists crm_private.settings (
+  id                   boolean not null default true,
   trash_retention_days integer default 30,
 
+  constraint settings_pkey primary key (id),
+  constraint settings_id_single check (id),
   constraint settings_trash_retention_days_range check (trash_retention_days between 0 and 36500)
 );
 
 comment on table crm_private.settings is
   'What administrators set: one row.';
+comment on column crm_private.settings.id is
+  'Always true, so that there is one row.';
 comment on column crm_private.settings.trash_retention_days is
   'For how many days what was deleted can be restored; null for good.';
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';
 
-create unique index if not exists settings_one on crm_private.settings ((true));
 insert into crm_private.settings default values on conflict do nothing;
 
 alter table crm_private.settings enable row level security;
