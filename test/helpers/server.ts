@@ -5,6 +5,7 @@ import { pino } from "pino";
 
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { readConfig, type Timeouts } from "../../server/config.ts";
+import type { Heavy } from "../../server/graphql/heavy.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
@@ -50,20 +51,21 @@ export interface TestServer {
 
 /** What a server differs in from the usual one. */
 export interface ServerOptions extends Partial<
-  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts">
+  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "heavy" | "timeouts">
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
   /** Without GraphiQL and introspection, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
+  heavy?: Partial<Heavy>;
   timeouts?: Partial<Timeouts>;
 }
 
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  { waits = true, production = false, limits, timeouts, ...options }: ServerOptions = {},
+  { waits = true, production = false, limits, heavy, timeouts, ...options }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -83,6 +85,7 @@ export async function startTestServer(
     graphiql: !production,
     introspection: !production,
     limits: { ...config.limits, ...limits },
+    heavy: { ...config.heavy, ...heavy },
     timeouts: { ...config.timeouts, ...timeouts },
     ...options,
   });
