@@ -10,6 +10,7 @@ import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { createWithPgClient, type PgService } from "./adaptor.ts";
+import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
@@ -44,8 +45,10 @@ export interface PresetDeps {
   metrics?: Metrics | undefined;
   /** What one request may ask for. */
   limits: Limits;
-  /** How long an operation may take to be planned and executed. */
-  timeouts: Pick<Timeouts, "planning" | "execution">;
+  /** What takes turns. */
+  heavy: Heavy;
+  /** How long an operation may wait for its turn, and take to be planned and executed. */
+  timeouts: Pick<Timeouts, "pool" | "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself, on this machine. */
