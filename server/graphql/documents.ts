@@ -37,7 +37,11 @@ export function createParseAndValidate(
   rules: readonly ValidationRule[],
   { limits, introspection }: { limits: Limits; introspection: boolean },
 ): ParseAndValidate {
-  const allRules = introspection ? rules : [...rules, NoSchemaIntrospectionCustomRule];
+  const allRules = [
+    ...rules,
+    KnownOperationKindsRule,
+    ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
+  ];
   const known = new Map<string, ReturnType<ParseAndValidate>>();
 
   function read(query: string): ReturnType<ParseAndValidate> {
@@ -76,6 +80,14 @@ export function createParseAndValidate(
     return result;
   };
 }
+
+/** Refuses an operation of a kind that the schema does not have. */
+const KnownOperationKindsRule: ValidationRule = (context) => ({
+  OperationDefinition(node) {
+    if (context.getSchema().getRootType(node.operation)) return;
+    context.reportError(new GraphQLError(`There is no ${node.operation} here.`, { nodes: node }));
+  },
+});
 
 /** The answer to input of which these fields are at fault. */
 export function invalid(fields: Fields): GraphQLError {

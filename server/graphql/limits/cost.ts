@@ -57,6 +57,10 @@ interface Place {
  */
 export function checkCost(request: Request, limits: Limits): void {
   const { schema, document, operationName, variables } = request;
+  // Those that the operation does not declare are read as well.
+  for (const value of Object.values(variables)) {
+    hold(limits, "variableDepth", measure(value).levels);
+  }
   const operation = getOperationAST(document, operationName);
   const root = operation && schema.getRootType(operation.operation);
   if (!root) return;
@@ -70,7 +74,6 @@ export function checkCost(request: Request, limits: Limits): void {
     const name = variable.name.value;
     if (variables[name] !== undefined) values[name] = variables[name];
     else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
-    hold(limits, "variableDepth", measure(values[name]).levels);
   }
 
   let rows = 0;

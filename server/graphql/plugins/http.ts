@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-import { GraphQLError } from "graphql";
+import { GraphQLError, type ExecutionResult } from "graphql";
 import type { Result } from "postgraphile/grafserv";
 
 import { codeOf } from "../mask-error.ts";
@@ -49,7 +49,7 @@ export const HttpPlugin: GraphileConfig.Plugin = {
   grafast: {
     middleware: {
       async execute(next, { args }) {
-        const result = await next();
+        const result = await orError(next);
         const response = args.requestContext?.node?.res;
         if (response && "errors" in result && result.errors) {
           const isAnswered = Object.values(result.data ?? {}).some((value) => value != null);
@@ -63,6 +63,16 @@ export const HttpPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Keeps an error that is thrown whole; what serves it would make its message the answer. */
+async function orError<Result>(next: () => Result): Promise<Awaited<Result> | ExecutionResult> {
+  try {
+    return await next();
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return { errors: [new GraphQLError(originalError.message, { originalError })] };
+  }
+}
 
 /** Gives a code to the errors of an answer that have none. */
 function addCode(result: Result, code: string): void {
