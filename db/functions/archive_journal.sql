@@ -13,10 +13,10 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_month    record;
-  v_ids      int8multirange := '{}';
+  v_ids      int8multirange := '{}'::int8multirange;
   v_sealed   bigint;
   v_unsealed bigint;
-  v_tables   text[] := '{}';
+  v_tables   text[] := '{}'::text[];
   v_until    timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('archive_journal');

@@ -24,9 +24,9 @@ declare
   v_types      text[];
   v_type       text;
   v_missing    text;
-  v_conflicts  jsonb  := '[]';
-  v_count      bigint := 0;
-  v_inserted   bigint := 0;
+  v_conflicts  jsonb  := '[]'::jsonb;
+  v_count      bigint := 0::bigint;
+  v_inserted   bigint := 0::bigint;
   v_step       record;
   v_constraint text;
   v_result     crm.reversal;

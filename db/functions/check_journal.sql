@@ -13,13 +13,12 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c_blocks  constant bigint := 100; -- at a time
+  c_blocks  constant bigint := 100::bigint; -- at a time
   v_verdict crm.journal_verdict;
   v_broken  bigint;
   v_blocks  bigint;
-  v_first   bigint := 1;
+  v_first   bigint := 1::bigint;
   v_part    record;
-  v_hint    text;
 begin
   if p_digest !~ '^\d{1,18}-[0-9a-f]{64}$' then
     raise exception 'verify_journal: % is not a digest that journal_digest gives',

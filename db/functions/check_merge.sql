@@ -18,7 +18,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table  text := (select relname from pg_class where oid = p_table);
+  v_table  text := (select relname::text from pg_class where oid = p_table);
   v_chosen jsonb;
   v_faults jsonb;
 begin

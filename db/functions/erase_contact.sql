@@ -26,7 +26,7 @@ declare
   v_more    uuid[];
   v_table   regclass;
   v_entries crm.audit_logs[];
-  v_erased  crm.audit_logs[] := '{}';
+  v_erased  crm.audit_logs[] := '{}'::crm.audit_logs[];
   v_erasure crm.audit_logs;
   v_existed boolean;
   v_at      timestamptz;

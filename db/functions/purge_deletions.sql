@@ -20,7 +20,7 @@ begin
   perform crm_private.refuse_old_snapshot('purge_trash');
   perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
 
-  select array_agg(entry order by entry."timestamp"), count(*)
+  select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
   into v_entries, v_count
   from (
     select *

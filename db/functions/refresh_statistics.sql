@@ -9,12 +9,13 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_clear regproc := to_regproc('pg_catalog.pg_clear_attribute_stats');
 begin
-  if to_regproc('pg_catalog.pg_clear_attribute_stats') is not null then
-    execute $clear$
-      select pg_catalog.pg_clear_attribute_stats(
-        class.relnamespace::regnamespace::text, class.relname, attname, false
-      )
+  if v_clear is not null then
+    execute format(
+      $clear$
+      select %s(class.relnamespace::regnamespace::text, class.relname, attname, false)
       from pg_catalog.pg_attribute
       join pg_catalog.pg_class as class on class.oid = attrelid
       where attnum > 0
@@ -24,7 +25,9 @@ begin
           union all
           select indexrelid from pg_catalog.pg_index where indrelid = $1
         )
-    $clear$ using p_table;
+      $clear$,
+      v_clear
+    ) using p_table;
   end if;
 
   execute format('analyze %s', p_table);

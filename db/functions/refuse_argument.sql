@@ -9,7 +9,7 @@ create or replace function crm_private.refuse_argument(
 )
 returns text
 language plpgsql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$

@@ -44,24 +44,24 @@ begin
 
   execute format(
     $query$
-    select planned.before -> %1$L
+    select planned.before -> %2$L
     from crm_private.reversals as planned
     where planned.transaction_id = $1
       and planned.entity_type = $2
-      and planned.before ->> %1$L is not null
-      and %2$L in (%1$L, (planned.before ->> 'entity_type') || '_id')
+      and planned.before ->> %2$L is not null
+      and %3$L in (%2$L, (planned.before ->> 'entity_type') || '_id')
       and not exists (
-        select from %3$s as referenced where referenced.%4$I::text = planned.before ->> %1$L
+        select from %1$s as referenced where referenced.%4$I::text = planned.before ->> %2$L
       )
       and not exists (
         select from crm_private.reversals as also
         where also.transaction_id = $1
           and also.after is null
-          and also.before ->> %4$L = planned.before ->> %1$L
+          and also.before ->> %4$L = planned.before ->> %2$L
       )
     limit 1
     $query$,
-    v_link.column_name, v_link.attname, v_link.referenced_table, v_link.referenced_column
+    v_link.referenced_table, v_link.column_name, v_link.attname, v_link.referenced_column
   )
   into v_value
   using pg_current_xact_id()::text::bigint, v_link.entity_type;

@@ -2,7 +2,7 @@
 create or replace function crm_private.refuse_null(p_argument text, p_value text)
 returns void
 language plpgsql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
 begin

@@ -9,6 +9,9 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of others, in which names and values are quoted already; what they return
+-- cannot be told.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);
   v_xid    bigint   := pg_current_xact_id()::text::bigint;

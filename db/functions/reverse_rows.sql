@@ -12,6 +12,9 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; that they
+-- write cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
   v_columns name[]   := crm_private.journal_columns(v_table);

@@ -77,7 +77,7 @@ begin
   )
   select
     (select min(id) from since where erased_at is not null),
-    (select count(*) from since where action = 'update'),
+    (select count(*)::integer from since where action = 'update'),
     coalesce(jsonb_object_agg(key, value) filter (where key not like 'custom\_fields.%'), '{}'),
     jsonb_object_agg(substr(key, 15), value) filter (where key like 'custom\_fields.%')
   into v_erased, v_updates, v_changed, v_custom

@@ -23,23 +23,23 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  c_span    constant bigint := 10000; -- ids that a block covers, at most
+  c_span    constant bigint := 10000::bigint; -- ids that a block covers, at most
   v_state   crm_private.journal_progress;
   v_last    bigint;
   v_writers text[];
   v_to      bigint;
   v_from    bigint;
-  v_number  bigint := 0;
+  v_number  bigint := 0::bigint;
   v_hash    bytea  := decode(repeat('00', 32), 'hex');
   v_block   crm_private.journal_blocks;
-  v_sealed  bigint := 0;
+  v_sealed  bigint := 0::bigint;
 begin
   if pg_is_in_recovery()
     or current_setting('transaction_read_only')::boolean
     or current_setting('transaction_isolation') <> 'read committed'
     or not pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
   then
-    return 0;
+    return 0::bigint;
   end if;
 
   select case when is_called then last_value else last_value - 1 end into v_last
@@ -48,7 +48,7 @@ begin
   select * into strict v_state from crm_private.journal_progress;
 
   if v_last <= v_state.sealed_to then
-    return 0;
+    return 0::bigint;
   end if;
 
   v_writers := array(

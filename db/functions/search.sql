@@ -21,7 +21,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  known    constant text[] := '{contact,company,deal,task,note}';
+  known    constant text[] := '{contact,company,deal,task,note}'::text[];
   enough   constant integer := 5; -- fewer hits are too little
   v_types  text[]  := coalesce(entity_types, known);
   v_first  integer := coalesce(first, 100);

@@ -31,7 +31,8 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-  v_weights constant real[] := case when p_whole is null then '{1,1,1,1}' else '{.1,.2,.4,1}' end;
+  v_weights constant real[] :=
+    case when p_whole is null then '{1,1,1,1}'::real[] else '{.1,.2,.4,1}'::real[] end;
 begin
   return query
   with

@@ -30,7 +30,7 @@ begin
       from unnest(marks) as mark
     )));
     -- Folding may make a text longer.
-    v_before := coalesce(v_before, 0)::bigint * length(v_text) / length(v_folded);
+    v_before := (coalesce(v_before, 0)::bigint * length(v_text) / length(v_folded))::integer;
     if v_before > v_length / 3 then
       v_text := regexp_replace(substr(v_text, v_before - v_length / 4), '^\S{0,40}\s+', '');
     end if;

@@ -18,7 +18,7 @@ strict
 parallel safe
 as $$
 declare
-  v_neighbours text[] := '{}';
+  v_neighbours text[] := '{}'::text[];
   v_word       text;
   v_length     integer;
   v_count      integer := 0;
