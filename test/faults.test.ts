@@ -253,8 +253,10 @@ describe("what was acknowledged is there with its entry in the journal, and noth
 
 test("a server that is told to stop answers what runs over sockets, and ends with 0", async () => {
   const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
   const codes: unknown[] = [];
-  const answers: unknown[] = [];
+  const received: unknown[] = [];
   const clients = Array.from({ length: 5 }, () =>
     createClient({
       url: `${server.url.replace("http", "ws")}/graphql`,
@@ -272,16 +274,15 @@ test("a server that is told to stop answers what runs over sockets, and ends wit
       asking.subscribe(
         { query: read },
         {
-          next: (answer) => answers.push(answer),
-          error: (error) => answers.push(error),
+          next: (answer) => received.push(answer),
+          error: (error) => received.push(error),
           complete: () => undefined,
         },
       );
     }
     await until(async () => {
-      const { rows } = await client.query(
-        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-      );
+      // A transaction sees the activity as it was when it first looked.
+      const { rows } = await withConnection(url, (other) => other.query(waiting));
       return rows.length === clients.length;
     });
     server.child.kill("SIGTERM");
@@ -291,7 +292,7 @@ test("a server that is told to stop answers what runs over sockets, and ends wit
   });
   expect(await server.ended).toBe(0);
   await until(() => Promise.resolve(codes.length === clients.length));
-  expect(answers).toEqual(clients.map(() => ({ data: { companies: expect.any(Object) } })));
+  expect(received).toEqual(clients.map(() => ({ data: { companies: expect.any(Object) } })));
   expect(codes).toEqual(clients.map(() => 1001));
 });
 
