@@ -1,6 +1,6 @@
 import "./graphql/environment.ts";
 
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
@@ -314,7 +314,13 @@ function logRequests(logger: Logger): RequestHandler {
         method,
         path: url.split("?")[0],
       }),
-      res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+      res: ({ statusCode, raw }: { statusCode: number | null; raw: ServerResponse }) => ({
+        statusCode: raw.statusCode === 101 ? 101 : statusCode,
+      }),
+    },
+    customSuccessMessage(_request, { statusCode, writableEnded }) {
+      if (statusCode === 101) return "a socket was opened";
+      return writableEnded ? "request completed" : "request aborted";
     },
   });
 }

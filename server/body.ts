@@ -48,7 +48,7 @@ async function read(request: IncomingMessage, limits: Limits, limit: BodyLimit):
       reject(tooLarge(limits, limit, size));
     }
   });
+  // It errs when its client leaves, or is too slow; then there is nobody to be answered.
   request.once("end", () => resolve(Buffer.concat(chunks)));
-  request.once("error", reject);
   return promise;
 }

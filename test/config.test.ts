@@ -58,6 +58,13 @@ describe("the settings", () => {
     ["STATEMENT_TIMEOUT", { STATEMENT_TIMEOUT: "20s" }],
     ["RATE_LIMIT_USER", { RATE_LIMIT_USER: "many" }],
     ["GRAPHIQL", { GRAPHIQL: "yes" }],
+    ["GRAPHIQL", { GRAPHIQL: "1", PERSISTED_ONLY: "1", PERSISTED_OPERATIONS: "." }],
+    ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: "/nowhere/hunter2" }],
+    ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: import.meta.filename }],
+    ["PERSISTED_ONLY", { PERSISTED_ONLY: "1" }],
+    ["PERSISTED_ONLY", { PERSISTED_ONLY: "true" }],
+    ["MAX_SOCKETS_USER", { MAX_SOCKETS_USER: "0" }],
+    ["MAX_BULK_BODY_BYTES", { MAX_BULK_BODY_BYTES: "10MB" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example, *" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example/" }],
   ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {
@@ -78,6 +85,24 @@ describe("the settings", () => {
       queriesByGet: false,
     });
     expect(readConfig({ ...production, ...told })).toMatchObject(all);
+  });
+
+  test("serve no GraphiQL beside persisted operations only", () => {
+    const folder = { PERSISTED_OPERATIONS: "." };
+    expect(readConfig(folder)).toMatchObject({
+      graphiql: true,
+      persisted: { folder: process.cwd(), only: false },
+    });
+    expect(readConfig({ ...folder, PERSISTED_ONLY: "1" })).toMatchObject({
+      graphiql: false,
+      persisted: { only: true },
+    });
+    expect(readConfig({ PERSISTED_ONLY: "0" }).persisted).toBeUndefined();
+  });
+
+  test("let a bulk mutation be as large as everything else, at least", () => {
+    const { limits } = readConfig({ MAX_BODY_BYTES: "20000000" });
+    expect(limits).toMatchObject({ bodyBytes: 20_000_000, bulkBodyBytes: 20_000_000 });
   });
 
   test("read origins, with commas between them", () => {

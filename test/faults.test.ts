@@ -5,16 +5,19 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 
+import { createClient } from "graphql-ws";
 import pg from "pg";
+import { WebSocket } from "ws";
 
 import { withConnection } from "../server/connect.ts";
 import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
 import { migrateDatabase } from "../server/migrate.ts";
 import { hasCode } from "../server/problem.ts";
 import { deriveServerUrl } from "../server/serverLogin.ts";
+import { signToken } from "../server/token.ts";
 import { isData, type Ledger, load, openLedger } from "./helpers/ledger.ts";
 import { type ServerProcess, spawnServer, until } from "./helpers/process.ts";
-import type { Answer } from "./helpers/server.ts";
+import { type Answer, jwtSecret } from "./helpers/server.ts";
 
 jest.setTimeout(300_000);
 
@@ -246,6 +249,51 @@ describe("what was acknowledged is there with its entry in the journal, and noth
     );
     await ledger.expectNothingLost();
   });
+});
+
+test("a server that is told to stop answers what runs over sockets, and ends with 0", async () => {
+  const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  const codes: unknown[] = [];
+  const received: unknown[] = [];
+  const clients = Array.from({ length: 5 }, () =>
+    createClient({
+      url: `${server.url.replace("http", "ws")}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${token}` },
+      lazy: false,
+      retryAttempts: 0,
+      onNonLazyError: () => undefined,
+      on: { closed: (event) => codes.push((event as { code: number }).code) },
+    }),
+  );
+  await withConnection(url, async (client) => {
+    await client.query("begin; lock table crm.companies in access exclusive mode");
+    for (const asking of clients) {
+      asking.subscribe(
+        { query: read },
+        {
+          next: (answer) => received.push(answer),
+          error: (error) => received.push(error),
+          complete: () => undefined,
+        },
+      );
+    }
+    await until(async () => {
+      // A transaction sees the activity as it was when it first looked.
+      const { rows } = await withConnection(url, (other) => other.query(waiting));
+      return rows.length === clients.length;
+    });
+    server.child.kill("SIGTERM");
+    await sleep(300);
+    expect(server.child.exitCode).toBeNull();
+    await client.query("rollback");
+  });
+  expect(await server.ended).toBe(0);
+  await until(() => Promise.resolve(codes.length === clients.length));
+  expect(received).toEqual(clients.map(() => ({ data: { companies: expect.any(Object) } })));
+  expect(codes).toEqual(clients.map(() => 1001));
 });
 
 function postmasterPid(): number {

@@ -44,6 +44,8 @@ export interface TestServer {
     variables?: Record<string, unknown>,
     caller?: Caller,
   ): Promise<Answer<Data>>;
+  /** Sends a body as it is, as the administrator `tester`. */
+  send(body: string): Promise<Answer<unknown>>;
   /** Creates an entity, such as `create("company", { name: "Acme" })`, and gives its id. */
   create(entity: string, fields: Record<string, unknown>, caller?: Caller): Promise<string>;
   /** Lets running requests finish and stops. */
@@ -113,22 +115,30 @@ export async function startTestServer(
   async function graphql<Data>(
     query: string,
     variables: Record<string, unknown> = {},
-    { role = "admin", user = "tester" }: Caller = {},
+    caller: Caller = {},
   ): Promise<Answer<Data>> {
+    return (await send(JSON.stringify({ query, variables }), caller)) as Answer<Data>;
+  }
+
+  async function send(
+    body: string,
+    { role = "admin", user = "tester" }: Caller = {},
+  ): Promise<Answer<unknown>> {
     const token = await signToken(jwtSecret, { role, user, expires: "5m" });
     const response = await fetch(`${url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query, variables }),
+      body,
     });
-    const body = (await response.json()) as Omit<Answer<Data>, "status">;
-    return { status: response.status, ...body };
+    const answer = (await response.json()) as Omit<Answer<unknown>, "status">;
+    return { status: response.status, ...answer };
   }
 
   return {
     url,
     log,
     graphql,
+    send: (body) => send(body),
     async create(entity, fields, caller) {
       const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
       const answer = await graphql<{ payload: { created: { id: string } } }>(
@@ -168,6 +178,7 @@ export function useTestServer(): Omit<TestServer, "close"> & { readonly database
       return database;
     },
     graphql: (query, variables, caller) => server.graphql(query, variables, caller),
+    send: (body) => server.send(body),
     create: (entity, fields, caller) => server.create(entity, fields, caller),
   };
 }
