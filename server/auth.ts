@@ -11,13 +11,14 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
-  // Printable and not blank: it becomes a setting of the database and a name in the journal, where
-  // db:<role> is whoever logged in to the database by themselves.
+  // Printable, and something can be seen of it: it becomes a setting of the database and a name in
+  // the journal, where db:<role> is whoever logged in to the database by themselves.
   sub: z
     .string()
     .max(255)
-    .regex(/^(?!db:)(?=.*\S)\P{Cc}+$/u),
+    .regex(/^(?!db:)(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\p{Cs}]+$/u),
   role: z.enum(["reader", "member", "admin"]),
+  exp: z.number(), // which is finite
 });
 
 /** Turns the value of an `Authorization` header into the settings of a transaction. */
