@@ -13,6 +13,7 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
+<<<<<<< HEAD
   // Printable and not blank: it becomes a setting of the database and a name in the journal, where
   // db:<role> is whoever logged in to the database by themselves, and key:<name> an API key. Nor may
   // it look like these, in capitals or behind something that shows nothing.
@@ -20,7 +21,16 @@ const claimsSchema = z.object({
     .string()
     .max(255)
     .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*\S)\P{Cc}+$/iu),
+=======
+  // Printable, and something can be seen of it: it becomes a setting of the database and a name in
+  // the journal, where db:<role> is whoever logged in to the database by themselves.
+  sub: z
+    .string()
+    .max(255)
+    .regex(/^(?!db:)(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\p{Cs}]+$/u),
+>>>>>>> suites
   role: z.enum(["reader", "member", "admin"]),
+  exp: z.number(), // which is finite
 });
 
 /** Turns the value of an `Authorization` header into the settings of a transaction. */
