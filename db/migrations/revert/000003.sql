@@ -1,11 +1,11 @@
 /*
- * Undoes the third migration: what follows has its chapters in reverse order, but for what is compiled,
- * which follows from all the rest.
+ * Undoes the third migration, its chapters in reverse order; but what is compiled follows from all the
+ * rest and comes after it.
  *
- * Lost are the API keys, the seals of the journal, and for how long the trash is kept. Every row stays,
- * and so does every entry of the journal, those of keys, settings and the journal itself included;
- * administrators read them. What was merged, undone, restored, erased or purged stays so; an archived
- * month stays the table of its own that it became.
+ * Lost are the API keys, the seals of the journal, and how long the trash is to be kept. Every row
+ * stays, and every entry of the journal; administrators read those of keys, settings and the journal
+ * itself. What was merged, undone, restored, erased or purged stays so, and an archived month stays
+ * the table of its own that it became.
  */
 
 -- Merging (81).
