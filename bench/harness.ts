@@ -18,16 +18,19 @@ export interface Measured {
 /**
  * Runs a benchmark against a throwaway PostgreSQL with the settings that `npm start` uses.
  *
- * @param work gets a connection of the owner to a migrated, empty database.
+ * @param work gets a connection of the owner to a migrated, empty database, and its URL.
  */
-export async function withBenchDatabase(work: (client: pg.Client) => Promise<void>): Promise<void> {
+export async function withBenchDatabase(
+  work: (client: pg.Client, url: string) => Promise<void>,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pgcrm-bench-"));
   await chmod(folder, 0o755); // PostgreSQL may run as another user
   const database = await openEmbedded({ folder: join(folder, "postgres") });
   try {
     await database.ensureDatabase("bench");
     await applyCurrent({ ownerUrl: database.url("bench") });
-    await withConnection(database.url("bench"), work);
+    const url = database.url("bench");
+    await withConnection(url, (client) => work(client, url));
   } finally {
     await database.close();
     await rm(folder, { recursive: true, force: true });

@@ -19,6 +19,7 @@ import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
 import { createPgService, createRequestPool, createWithPgClient } from "./graphql/adaptor.ts";
+import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
@@ -47,6 +48,8 @@ export interface AppDeps {
   metricsToken?: string | undefined;
   /** What one request may ask for. */
   limits: Limits;
+  /** Which operations are heavy, and how many of them run at once. */
+  heavy: Heavy;
   /** How many requests there may be. */
   rateLimits: RateLimits;
   /** How many sockets there may be, and what one of them may do. */
@@ -191,6 +194,7 @@ export function createApp(deps: AppDeps): App {
         logger,
         metrics,
         limits: deps.limits,
+        heavy: deps.heavy,
         timeouts,
         graphiql: deps.graphiql,
         graphiqlToken: deps.graphiqlToken,

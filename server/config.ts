@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { z } from "zod";
 
+import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { exitCodes, Problem } from "./problem.ts";
 import type { PersistedRules } from "./persisted.ts";
@@ -94,6 +95,9 @@ const environment = z.object({
   MAX_MUTATIONS: limit(10),
   MAX_LIST_DEPTH: limit(4),
   MAX_ROWS: limit(20_000),
+  MAX_SCANS: limit(15),
+  HEAVY_ROWS: limit(2000),
+  HEAVY_OPERATIONS: limit(2),
   MAX_PAGE_SIZE: limit(1000),
   DEFAULT_PAGE_SIZE: limit(100),
   MAX_GROUPS: limit(1000),
@@ -171,6 +175,8 @@ export interface Config {
   readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
   readonly limits: Limits;
+  /** Which operations are heavy, and how many of them run at once. */
+  readonly heavy: Heavy;
   /** How many requests there may be. */
   readonly rateLimits: RateLimits;
   /** How many sockets there may be, and what one of them may do. */
@@ -252,6 +258,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       mutations: settings.MAX_MUTATIONS,
       lists: settings.MAX_LIST_DEPTH,
       rows: settings.MAX_ROWS,
+      scans: settings.MAX_SCANS,
       pageSize: settings.MAX_PAGE_SIZE,
       defaultPageSize: settings.DEFAULT_PAGE_SIZE,
       groups: settings.MAX_GROUPS,
@@ -259,6 +266,15 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       filterDepth: settings.MAX_FILTER_DEPTH,
       orderings: settings.MAX_ORDERINGS,
       variableDepth: settings.MAX_VARIABLE_DEPTH,
+    },
+    heavy: {
+      rows: settings.HEAVY_ROWS,
+      operations: settings.HEAVY_OPERATIONS,
+      // Together they have half of the connections.
+      connections: Math.max(
+        1,
+        Math.floor(settings.DATABASE_POOL_SIZE / 2 / settings.HEAVY_OPERATIONS),
+      ),
     },
     rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
     sockets: {

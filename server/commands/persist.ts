@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 
-import { buildSchema, type GraphQLSchema } from "graphql";
+import { assertValidSchema, buildSchema, type GraphQLSchema } from "graphql";
 
 import { collectOperations, type PersistedOperation } from "../persist/collect.ts";
 import type { Fault } from "../persist/fault.ts";
@@ -75,10 +75,13 @@ export function persistCommand(
 
 function readSchema(file: string): GraphQLSchema {
   try {
-    return buildSchema(readFileSync(file, "utf8"));
+    const schema = buildSchema(readFileSync(file, "utf8"));
+    assertValidSchema(schema);
+    return schema;
   } catch (error) {
     const { message } = error as Error;
-    throw new Problem(`The schema in ${file} cannot be read: ${message}.`, exitCodes.usage);
+    const reason = message.replace(/\.$/, "");
+    throw new Problem(`The schema in ${file} cannot be read: ${reason}.`, exitCodes.usage);
   }
 }
 

@@ -40,6 +40,7 @@ export async function startCommand(context: Context): Promise<void> {
       logger: pino({ level: config.logLevel }),
       metricsToken: config.metricsToken,
       limits: config.limits,
+      heavy: config.heavy,
       timeouts: config.timeouts,
       rateLimits: config.rateLimits,
       sockets: config.sockets,

@@ -10,12 +10,14 @@ import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { createWithPgClient, type PgService } from "./adaptor.ts";
+import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
+import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -43,11 +45,13 @@ export interface PresetDeps {
   metrics?: Metrics | undefined;
   /** What one request may ask for. */
   limits: Limits;
-  /** How long an operation may take to be planned and executed. */
-  timeouts: Pick<Timeouts, "planning" | "execution">;
+  /** What takes turns. */
+  heavy: Heavy;
+  /** How long an operation may wait for its turn, and take to be planned and executed. */
+  timeouts: Pick<Timeouts, "pool" | "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
-  /** A token that GraphiQL sends by itself. */
+  /** A token that GraphiQL sends by itself, on this machine. */
   graphiqlToken?: string | undefined;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
@@ -87,6 +91,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
       createPersistedPlugin(deps.persisted),
       ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
       ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
@@ -135,7 +140,6 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       ...persistedConfig(deps.persisted),
       maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
     },
-    ruru: graphiqlConfig(deps.graphiqlToken),
   };
 }
 
@@ -172,50 +176,4 @@ function withDeparture(lend: ReturnType<typeof createWithPgClient>, departure?: 
 function connectionsOf({ adaptorSettings }: PgService) {
   if (adaptorSettings === undefined) throw new Error("The service has no pool");
   return adaptorSettings;
-}
-
-/** What a new tab of GraphiQL begins with. */
-const firstQuery = `# The book on the left documents every type and field.
-
-query Pipeline {
-  pipelineStages {
-    nodes {
-      name
-      probability
-      deals {
-        totalCount
-        aggregates {
-          sum {
-            value
-          }
-        }
-      }
-    }
-  }
-}
-`;
-
-type RuruConfig = NonNullable<GraphileConfig.Preset["ruru"]>;
-type RuruClientConfig = NonNullable<RuruConfig["clientConfig"]>;
-
-/**
- * GraphiQL's tabs begin with the token in their headers. It asks for the schema before it has read
- * them, so a request of the page that carries no token gets it too.
- */
-function graphiqlConfig(token: string | undefined): RuruConfig {
-  if (token === undefined) return {};
-  const headers = JSON.stringify({ authorization: `Bearer ${token}` });
-  const withToken = `<script>
-    const plainFetch = window.fetch;
-    window.fetch = (url, options) =>
-      plainFetch(url, { ...options, headers: { ...${headers}, ...options?.headers } });
-  </script>`;
-  return {
-    clientConfig: {
-      initialHeaders: headers,
-      defaultHeaders: headers,
-      defaultQuery: firstQuery,
-    } as RuruClientConfig,
-    htmlParts: { headerScripts: (scripts) => scripts + withToken },
-  };
 }

@@ -109,7 +109,7 @@ function templatesOf(text: string, name: string, typed: string, report: Report):
     pluckStringFromFile: (_code: string, node: unknown) => textOf(node as Template, name, report),
   });
   return sources.map(({ body, locationOffset: { line, column } }) => {
-    return new Source(body, name, { line, column: column + 1 }); // after the back quote
+    return new Source(body, name, { line, column: column + 2 }); // from 1, after the back quote
   });
 }
 

@@ -185,7 +185,7 @@ describe("an API key", () => {
       });
       expect(await refusal(client, text, ["00000000-0000-0000-0000-000000000000"])).toMatchObject({
         code: "P0002",
-        fields: { entityType: "apiKey", id: "00000000-0000-0000-0000-000000000000" },
+        fields: { entityType: "apiKey", ids: ["00000000-0000-0000-0000-000000000000"] },
       });
     }));
 

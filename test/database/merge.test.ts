@@ -408,7 +408,7 @@ describe("a merge is refused", () => {
       "last_name_blank",
       {
         lastName: ["must not be blank"],
-        emails: ['"x" is not an email address'],
+        "emails.0": ['"x" is not an email address'],
         phones: ["is required"],
         "customFields.size": ["is not a custom field of this entity type"],
       },

@@ -296,7 +296,7 @@ describe("restoring", () => {
     expect(await refused(restore("company", companyId))).toMatchObject(there);
     expect(await refused(restore("deal", contactId))).toMatchObject({
       code: "P0002",
-      fields: { entityType: "deal", id: contactId },
+      fields: { entityType: "deal", ids: [contactId] },
     });
     expect(await refused(restore("Deal", dealId))).toMatchObject({
       code: "23514",

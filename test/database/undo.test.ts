@@ -326,7 +326,7 @@ describe("an entry", () => {
   test("that does not exist is not found", async () => {
     expect(await refused(undoEntry("987654321"))).toMatchObject({
       code: "P0002",
-      fields: { entityType: "audit_log", id: "987654321" },
+      fields: { entityType: "audit_log", ids: ["987654321"] },
     });
     expect(await refused(call("undo_entry(null)", []))).toMatchObject({
       code: "23514",
@@ -500,7 +500,7 @@ describe("a transaction", () => {
   test("is not found where there is none", async () => {
     expect(await refused(undo("1"))).toMatchObject({
       code: "P0002",
-      fields: { entityType: "transaction", id: "1" },
+      fields: { entityType: "transaction", ids: ["1"] },
     });
   });
 

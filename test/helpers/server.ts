@@ -5,6 +5,7 @@ import { pino } from "pino";
 
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { readConfig, type Timeouts } from "../../server/config.ts";
+import type { Heavy } from "../../server/graphql/heavy.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
 import type { SocketLimits } from "../../server/sockets.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
@@ -51,13 +52,14 @@ export interface TestServer {
 
 /** What a server differs in from the usual one. */
 export interface ServerOptions extends Partial<
-  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts" | "sockets">
+  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "heavy" | "timeouts" | "sockets">
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
   /** Without GraphiQL, introspection and queries by GET, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
+  heavy?: Partial<Heavy>;
   timeouts?: Partial<Timeouts>;
   sockets?: Partial<SocketLimits>;
 }
@@ -65,7 +67,15 @@ export interface ServerOptions extends Partial<
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  { waits = true, production = false, limits, timeouts, sockets, ...options }: ServerOptions = {},
+  {
+    waits = true,
+    production = false,
+    limits,
+    heavy,
+    timeouts,
+    sockets,
+    ...options
+  }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -86,6 +96,7 @@ export async function startTestServer(
     introspection: !production,
     queriesByGet: !production,
     limits: { ...config.limits, ...limits },
+    heavy: { ...config.heavy, ...heavy },
     timeouts: { ...config.timeouts, ...timeouts },
     sockets: { ...config.sockets, ...sockets },
     ...options,

@@ -558,7 +558,7 @@ export const required: Record<Entity, readonly string[]> = {
 /** Somebody, as a token may name them: printable, and not blank. */
 export const user = fc.oneof(
   fc.stringMatching(/^[a-z]{1,8}$/),
-  text(80).filter((name) => /^(?!db:)(?=.*\S)\P{Cc}+$/u.test(name)),
+  text(80).filter((name) => /^(?![\s\p{Cf}]*(?:db|key):)(?=.*\S)\P{Cc}+$/iu.test(name)),
 );
 
 /** Valid inputs; deals lack their company, and tasks and notes what they are attached to. */

@@ -26,6 +26,8 @@ export interface Limits {
   readonly lists: number;
   /** Rows, if every page is full: the product of the page sizes along each path, summed. */
   readonly rows: number;
+  /** Reads of all rows of a table. */
+  readonly scans: number;
   /** Rows of one page. */
   readonly pageSize: number;
   /** Rows of a page whose size the client leaves open. */
@@ -57,6 +59,7 @@ const words: Record<
   mutations: "mutations at once",
   lists: "lists inside each other",
   rows: "rows, if every page is full",
+  scans: "reads of a whole table",
   pageSize: "rows on a page",
   groups: "groups of a list, or more",
   filterNodes: "fields in a filter",
@@ -65,12 +68,21 @@ const words: Record<
   variableDepth: "levels in the value of a variable",
 };
 
-/** @throws {QueryTooComplexError} where a request has more than the limit allows. */
-export function hold(limits: Limits, limit: keyof typeof words, actual: number): void {
+/**
+ * @param advice what could be done about it.
+ * @throws {QueryTooComplexError} where a request has more than the limit allows.
+ */
+export function hold(
+  limits: Limits,
+  limit: keyof typeof words,
+  actual: number,
+  advice?: string,
+): void {
   const maximum = limits[limit];
   if (actual <= maximum) return;
   throw new QueryTooComplexError(
-    `The request has ${actual} ${words[limit]}; at most ${maximum} are allowed`,
+    `The request has ${actual} ${words[limit]}; at most ${maximum} are allowed` +
+      (advice === undefined ? "" : `. ${advice}`),
     { limit, maximum, actual },
   );
 }

@@ -16,7 +16,7 @@ export const ExactNumbersPlugin: GraphileConfig.Plugin = {
           const sent = await request.getBody();
           const text = sent.type === "buffer" ? sent.buffer.toString() : "";
           if (mayRound(text)) {
-            body.variableValues = (parseExactly(text) as { variables: unknown }).variables as never;
+            body.variableValues = (parseExactly(text) as { variables: unknown }).variables;
           }
         }
         return next();

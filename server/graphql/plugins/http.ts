@@ -46,7 +46,7 @@ export const HttpPlugin: GraphileConfig.Plugin = {
   grafast: {
     middleware: {
       async execute(next, { args }) {
-        const result = await next();
+        const result = await orError(next);
         const response = args.requestContext?.node?.res;
         const status = "errors" in result ? statusOf(result) : undefined;
         if (response && status !== undefined) statuses.set(response, status);
@@ -61,6 +61,16 @@ function statusOf({ data, errors = [] }: ExecutionResult): number | undefined {
   const codes = errors.filter((error) => error instanceof GraphQLError).map(codeOf);
   if (isAnswered || errors.length === 0) return undefined;
   return codes.every((code) => notNow.has(code)) ? 503 : undefined;
+}
+
+/** Keeps an error that is thrown whole; what serves it would make its message the answer. */
+async function orError<Result>(next: () => Result): Promise<Awaited<Result> | ExecutionResult> {
+  try {
+    return await next();
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return { errors: [new GraphQLError(originalError.message, { originalError })] };
+  }
 }
 
 /** Gives a code to the errors of an answer that have none. */
