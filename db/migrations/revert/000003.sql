@@ -1099,3 +1099,5 @@ begin
   end if;
 end
 $search_path$;
+
+drop function crm_private.max_custom_fields();
