@@ -203,7 +203,9 @@ test.each(cells)("by SQL, %s may do with %s what the matrix says", async (role, 
   };
   for (const operation of operations) {
     const result = refusals.includes(results[operation]) ? "refused" : results[operation];
-    const expected = says(table, "SQL", role, operation) ? 1 : "refused";
+    // What a view has depends on more than a row of its own.
+    const one = id === undefined ? (expect.any(Number) as unknown) : 1;
+    const expected = says(table, "SQL", role, operation) ? one : "refused";
     expect([operation, result]).toEqual([operation, expected]);
   }
 });
@@ -226,9 +228,12 @@ async function ask(role: string, query: string, variables = {}): Promise<string>
   return errors?.[0]?.extensions.code ?? "done";
 }
 
+/** What GraphQL calls a table otherwise. */
+const fieldNames: Record<string, string> = { "crm.stage_history": "stagePeriods" };
+
 test.each(cells)("by GraphQL, %s may do with %s what the matrix says", async (role, table) => {
   const id = (await givenRow(table)) ?? "00000000-0000-0000-0000-000000000000";
-  const plural = camelCase(table.replace(/^.*\./, ""));
+  const plural = fieldNames[table] ?? camelCase(table.replace(/^.*\./, ""));
   const entity = entityOf(table) ?? plural;
   const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
   const mutation = (verb: string) =>
