@@ -108,7 +108,7 @@ export function createSockets(deps: SocketsDeps): Sockets {
   const operationsOfArgs = new WeakMap<object, Operation>();
   const server = new WebSocketServer({
     noServer: true,
-    maxPayload: deps.messageBytes,
+    maxPayload: 1e8,
     handleProtocols,
   });
   let grafserv: ReturnType<typeof makeGraphQLWSConfig> | undefined;
