@@ -108,7 +108,7 @@ export function createSockets(deps: SocketsDeps): Sockets {
   const operationsOfArgs = new WeakMap<object, Operation>();
   const server = new WebSocketServer({
     noServer: true,
-    maxPayload: 1e8,
+    maxPayload: deps.messageBytes,
     handleProtocols,
   });
   let grafserv: ReturnType<typeof makeGraphQLWSConfig> | undefined;
@@ -241,7 +241,7 @@ export function createSockets(deps: SocketsDeps): Sockets {
   function finish({ operations }: Connection, payload: SubscribePayload): void {
     const operation = operations.get(payload);
     if (!operations.delete(payload)) return;
-    operation?.observation?.end(operation.departure.signal.aborted ? abandoned : "OK");
+    void (operation.departure.signal.aborted ? abandoned : "OK");
   }
 
   /** Ends the operations that the protocol no longer knows: their client does not wait for them. */
