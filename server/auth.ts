@@ -13,22 +13,13 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
-<<<<<<< HEAD
-  // Printable and not blank: it becomes a setting of the database and a name in the journal, where
-  // db:<role> is whoever logged in to the database by themselves, and key:<name> an API key. Nor may
-  // it look like these, in capitals or behind something that shows nothing.
-  sub: z
-    .string()
-    .max(255)
-    .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*\S)\P{Cc}+$/iu),
-=======
   // Printable, and something can be seen of it: it becomes a setting of the database and a name in
-  // the journal, where db:<role> is whoever logged in to the database by themselves.
+  // the journal, where db:<role> is whoever logged in to the database by themselves, and key:<name> an
+  // API key. Nor may it look like these, in capitals or behind something that shows nothing.
   sub: z
     .string()
     .max(255)
-    .regex(/^(?!db:)(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\p{Cs}]+$/u),
->>>>>>> suites
+    .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\p{Cs}]+$/iu),
   role: z.enum(["reader", "member", "admin"]),
   exp: z.number(), // which is finite
 });

@@ -1103,3 +1103,5 @@ begin
   end if;
 end
 $search_path$;
+
+drop function crm_private.max_custom_fields();
