@@ -1103,5 +1103,3 @@ begin
   end if;
 end
 $search_path$;
-
-drop function crm_private.max_custom_fields();
