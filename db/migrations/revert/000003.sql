@@ -502,6 +502,10 @@ begin
 end
 $$;
 
+-- The cap of definitions (51); crm_private.apply_definitions is what it was by the above.
+
+drop function crm_private.max_custom_fields;
+
 -- The paths of fields (50).
 
 drop view crm_private.rules;
@@ -1099,5 +1103,3 @@ begin
   end if;
 end
 $search_path$;
-
-drop function crm_private.max_custom_fields();
