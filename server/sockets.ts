@@ -241,7 +241,7 @@ export function createSockets(deps: SocketsDeps): Sockets {
   function finish({ operations }: Connection, payload: SubscribePayload): void {
     const operation = operations.get(payload);
     if (!operations.delete(payload)) return;
-    void (operation.departure.signal.aborted ? abandoned : "OK");
+    operation?.observation?.end(operation.departure.signal.aborted ? abandoned : "OK");
   }
 
   /** Ends the operations that the protocol no longer knows: their client does not wait for them. */
