@@ -10,7 +10,7 @@ returns boolean
 language plpgsql
 stable
 parallel safe
-set search_path = pg_catalog, pg_temp
+set search_path = ''
 as $$
 begin
   case p_entity_type

@@ -7,7 +7,6 @@ import { type ContactService, createContactService } from "./contactService.ts";
 import { createCustomFieldService, type CustomFieldService } from "./customFieldService.ts";
 import { createDealService, type DealService } from "./dealService.ts";
 import { createNoteService, type NoteService } from "./noteService.ts";
-import { createSearchService, type SearchService } from "./searchService.ts";
 import { createTaskService, type TaskService } from "./taskService.ts";
 
 /** All services. */
@@ -19,7 +18,6 @@ export interface Services {
   readonly notes: NoteService;
   readonly customFields: CustomFieldService;
   readonly audit: AuditService;
-  readonly search: SearchService;
 }
 
 /**
@@ -37,6 +35,5 @@ export function createServices(pool: pg.Pool, options: RepositoriesOptions = {})
     notes: createNoteService(repositories),
     customFields: createCustomFieldService(repositories),
     audit: createAuditService(repositories),
-    search: createSearchService(repositories),
   };
 }

@@ -15,7 +15,6 @@ interface Type extends Member {
 }
 
 const documented = [
-  "ApiKey",
   "AuditLog",
   "Company",
   "Contact",
@@ -25,7 +24,7 @@ const documented = [
   "PipelineStage",
   "Task",
 ];
-const written = documented.filter((name) => !["ApiKey", "AuditLog"].includes(name));
+const written = documented.filter((name) => name !== "AuditLog");
 
 test("every type, field and operation is described, in the words of the database", async () => {
   const { data } = await crm.graphql<{ __schema: { types: Type[] } }>(`{
@@ -36,7 +35,6 @@ test("every type, field and operation is described, in the words of the database
   const names = new Set([
     "Query",
     "Mutation",
-    "IssuedApiKey",
     "NewDealInput",
     "NewTaskInput",
     ...documented,
