@@ -18,16 +18,19 @@ export interface Measured {
 /**
  * Runs a benchmark against a throwaway PostgreSQL with the settings that `npm start` uses.
  *
- * @param work gets a connection of the owner to a migrated, empty database.
+ * @param work gets a connection of the owner to a migrated, empty database, and its URL.
  */
-export async function withBenchDatabase(work: (client: pg.Client) => Promise<void>): Promise<void> {
+export async function withBenchDatabase(
+  work: (client: pg.Client, url: string) => Promise<void>,
+): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "pgcrm-bench-"));
   await chmod(folder, 0o755); // PostgreSQL may run as another user
   const database = await openEmbedded({ folder: join(folder, "postgres") });
   try {
     await database.ensureDatabase("bench");
     await applyCurrent({ ownerUrl: database.url("bench") });
-    await withConnection(database.url("bench"), work);
+    const url = database.url("bench");
+    await withConnection(url, (client) => work(client, url));
   } finally {
     await database.close();
     await rm(folder, { recursive: true, force: true });
@@ -52,7 +55,7 @@ export function printRatio(title: string, measured: readonly [Measured, ...Measu
   const width = Math.max(...measured.map(({ name }) => name.length));
   const lines = measured.map(
     ({ name, milliseconds: took }) =>
-      `  ${name.padEnd(width)}  ${took.toFixed(0).padStart(6)} ms  ${(took / measured[0].milliseconds).toFixed(2)}`,
+      `  ${name.padEnd(width)}  ${took.toFixed(took < 10 ? 2 : 0).padStart(6)} ms  ${(took / measured[0].milliseconds).toFixed(2)}`,
   );
   process.stdout.write(`${title}\n${lines.join("\n")}\n`);
 }

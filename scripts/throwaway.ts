@@ -17,13 +17,16 @@ export interface Throwaway {
 /**
  * Runs a function with a migrated, empty database on an embedded PostgreSQL of its own, and removes
  * both afterwards.
+ *
+ * @param binaries another PostgreSQL than the embedded one; see `openEmbedded`.
  */
 export async function withThrowawayDatabase<Result>(
   work: (database: Throwaway) => Promise<Result>,
+  binaries?: string,
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), "pgcrm-throwaway-"));
   await chmod(folder, 0o755); // PostgreSQL may run as another user
-  const embedded = await openEmbedded({ folder: join(folder, "postgres") });
+  const embedded = await openEmbedded({ folder: join(folder, "postgres"), binaries });
   try {
     await embedded.ensureDatabase("crm");
     const ownerUrl = embedded.url("crm");

@@ -1,6 +1,6 @@
 import "./graphql/environment.ts";
 
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
@@ -11,18 +11,24 @@ import { pinoHttp } from "pino-http";
 import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
-import { createAuthenticate } from "./auth.ts";
+import { createCheckApiKey } from "./apiKeys.ts";
+import { type Authenticate, createAuthenticate } from "./auth.ts";
+import { readBody } from "./body.ts";
 import type { Timeouts } from "./config.ts";
 import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
-import { createPgService, createRequestPool } from "./graphql/adaptor.ts";
+import { createPgService, createRequestPool, createWithPgClient } from "./graphql/adaptor.ts";
+import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
-import { allowOrigins, secureHeaders } from "./http.ts";
+import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
+import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
-import { limitAddress, limitUser, type RateLimits } from "./rateLimit.ts";
+import { openPersistedOperations, type PersistedRules } from "./persisted.ts";
+import { createAddressLimiter, createUserLimiter, type RateLimits } from "./rateLimit.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
+import { asksForSocket, createSockets, type SocketLimits } from "./sockets.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
 
@@ -42,8 +48,12 @@ export interface AppDeps {
   metricsToken?: string | undefined;
   /** What one request may ask for. */
   limits: Limits;
+  /** Which operations are heavy, and how many of them run at once. */
+  heavy: Heavy;
   /** How many requests there may be. */
   rateLimits: RateLimits;
+  /** How many sockets there may be, and what one of them may do. */
+  sockets: SocketLimits;
   /** How many proxies stand before the server, each of which adds to `X-Forwarded-For`. */
   trustedProxies: number;
   /** How long the parts of a request may take. */
@@ -54,10 +64,16 @@ export interface AppDeps {
   graphiql: boolean;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
+  persisted?: PersistedRules | undefined;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
   shutdownGrace: number;
+  /** How often the journal is looked after; absent, somebody else does. */
+  maintenance?: MaintenanceIntervals | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -79,6 +95,7 @@ export function createApp(deps: AppDeps): App {
   const { logger, timeouts } = deps;
   const database = openPool(deps);
   const { pool } = database;
+  const checkApiKey = createCheckApiKey(createWithPgClient(pool, deps.preparedStatements));
   const stopping = new AbortController();
   const metrics =
     deps.metricsToken === undefined ? undefined : createMetrics(pool, deps.metricsToken);
@@ -88,13 +105,38 @@ export function createApp(deps: AppDeps): App {
     requestTimeout: timeouts.request,
     headersTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(1000, timeouts.request),
+    
   });
-  const drain = createDrain(server);
+  const authenticate = createAuthenticate(
+    deps.tokenRules,
+    (reason) => {
+      logger.info({ reason }, "a token was refused");
+    },
+    async (key) => {
+      if (graphql === undefined) throw new UnavailableError(waiting);
+      return checkApiKey(key);
+    },
+  );
+  const addressLimiter = createAddressLimiter(deps.rateLimits);
+  const userLimiter = createUserLimiter(deps.rateLimits);
+  const sockets = createSockets({
+    limits: deps.sockets,
+    messageBytes: deps.limits.bodyBytes,
+    authenticate,
+    addressLimiter,
+    userLimiter,
+    allowedOrigins: deps.allowedOrigins,
+    logger,
+    metrics,
+  });
+  const drain = createDrain(server, sockets);
   server.on("request", app);
+  sockets.attach(server);
 
   const migrationsCurrent = createReadiness(pool, migrationsFolder);
   let graphql: RequestHandler | undefined;
   let release: (() => Promise<void>) | undefined;
+  let maintenance: Maintenance | undefined;
   let waitingFor = "the schema has not been read yet";
   const readiness = async (): Promise<Readiness> => {
     if (drain.isDraining()) return { ready: false, reason: "the server is stopping" };
@@ -120,18 +162,24 @@ export function createApp(deps: AppDeps): App {
   app.use(
     "/graphql",
     allowOrigins(deps.allowedOrigins),
-    limitAddress(deps.rateLimits),
-    authenticate(deps.tokenRules, logger),
-    limitUser(deps.rateLimits),
+    addressLimiter.limitRequest,
+    sockets.accept,
+    identify(authenticate),
+    userLimiter.limitRequest,
     noticeDeparture,
+    settleForm,
+    readBody(deps.limits),
   );
   app.use((request, response, next) => {
     if (graphql === undefined) {
-      throw new UnavailableError("The server is waiting for its database; please try again");
+      throw new UnavailableError(waiting);
     }
     void graphql(request, response, next);
   });
   app.use(answerErrors(logger, metrics));
+
+  const { persisted } = deps;
+  const operations = persisted && openPersistedOperations(persisted.folder, logger);
 
   async function serveGraphql(): Promise<void> {
     await deps.prepare?.();
@@ -146,10 +194,13 @@ export function createApp(deps: AppDeps): App {
         logger,
         metrics,
         limits: deps.limits,
+        heavy: deps.heavy,
         timeouts,
         graphiql: deps.graphiql,
         graphiqlToken: deps.graphiqlToken,
         introspection: deps.introspection,
+        persisted: { operations, only: persisted?.only ?? false },
+        queriesByGet: deps.queriesByGet,
       }),
     );
     try {
@@ -157,9 +208,13 @@ export function createApp(deps: AppDeps): App {
       const api = instance.createServ(grafserv);
       await api.ready();
       const handler = createExpress();
-      await api.addTo(handler, server);
+      await api.addTo(handler, null, false); // sockets are ours
+      sockets.serve(api);
       release = async () => instance.release();
       graphql = handler;
+      if (deps.maintenance !== undefined && !stopping.signal.aborted) {
+        maintenance = startMaintenance(pool, deps.maintenance, logger);
+      }
     } catch (error) {
       await instance.release();
       throw error;
@@ -188,11 +243,14 @@ export function createApp(deps: AppDeps): App {
       stopping.abort();
       await drain.finish(deps.shutdownGrace);
       await ready.catch(() => undefined);
+      maintenance?.stop();
       await release?.();
       await database.end(deadline);
     },
   };
 }
+
+const waiting = "The server is waiting for its database; please try again";
 
 interface OwnPool {
   pool: Pool;
@@ -256,24 +314,35 @@ function logRequests(logger: Logger): RequestHandler {
         method,
         path: url.split("?")[0],
       }),
-      res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+      res: ({ statusCode, raw }: { statusCode: number | null; raw: ServerResponse }) => ({
+        statusCode: raw.statusCode === 101 ? 101 : statusCode,
+      }),
+    },
+    customSuccessMessage(_request, { statusCode, writableEnded }) {
+      if (statusCode === 101) return "a socket was opened";
+      return writableEnded ? "request completed" : "request aborted";
     },
   });
 }
 
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
-function authenticate(rules: TokenRules, logger: Logger): RequestHandler {
-  const check = createAuthenticate(rules, (reason) => {
-    logger.info({ reason }, "a token was refused");
-  });
+function identify(authenticate: Authenticate): RequestHandler {
   return async (request, _response, next) => {
-    request.pgSettings = await check(request.headers.authorization);
+    request.pgSettings = await authenticate(request.headers.authorization);
     next();
   };
 }
 
 /** The HTTP status of what is answered before GraphQL. */
-const statuses: Partial<Record<ErrorCode, number>> = { UNAUTHENTICATED: 401, UNAVAILABLE: 503 };
+const statuses: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 401,
+  FORBIDDEN: 403,
+  OVERLOADED: 503,
+  PAYLOAD_TOO_LARGE: 413,
+  RATE_LIMITED: 429,
+  TIMEOUT: 503,
+  UNAVAILABLE: 503,
+};
 
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */
 function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
@@ -291,6 +360,7 @@ function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
     metrics?.noteError(answer.extensions.code);
     const status = known ? statuses[error.code] : undefined;
     if (status === 503) response.setHeader("retry-after", "1");
+    if (status === 413) response.setHeader("connection", "close"); // spares us the rest
     response.status(status ?? 500).json({ errors: [answer] });
   };
 }

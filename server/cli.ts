@@ -5,6 +5,13 @@ import pico from "picocolors";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { digestCommand, maintainCommand, verifyCommand } from "./commands/journal.ts";
+import {
+  createKeyCommand,
+  listKeysCommand,
+  type NewKey,
+  revokeKeyCommand,
+} from "./commands/key.ts";
 import {
   commitCommand,
   migrateCommand,
@@ -12,6 +19,7 @@ import {
   revertCommand,
   statusCommand,
 } from "./commands/migrations.ts";
+import type { PersistRequest } from "./commands/persist.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { readConfig } from "./config.ts";
@@ -25,7 +33,7 @@ Exit codes:
   2  wrong command, option or environment variable
   3  status: committed migrations are pending
   4  status: nothing is pending, but current/ holds uncommitted work
-  5  doctor: there are findings`;
+  5  doctor, verify: there are findings`;
 
 const program = new Command("pgcrm")
   .description("A CRM core that lives in PostgreSQL. Set DATABASE_URL to use a server of your own.")
@@ -102,6 +110,49 @@ program
   )
   .action((request: TokenRequest) => tokenCommand(context(), request));
 
+const key = program
+  .command("key")
+  .description("create, list and revoke API keys for integrations")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm key create zapier --role member --expires 90d",
+      "npx pgcrm key list",
+      "npx pgcrm key revoke zapier",
+    ),
+  );
+
+key
+  .command("create")
+  .description("create a key and print it, this once")
+  .argument("<name>", "what the integration is called; the journal has it as key:<name>")
+  .addOption(
+    new Option("--role <role>", "what it may do").choices(tokenRoles).makeOptionMandatory(),
+  )
+  .option("--expires <span>", "how long it is good; without it until it is revoked")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm key create zapier --role member --expires 90d",
+      "KEY=$(npx pgcrm key create nightly-export --role reader)",
+    ),
+  )
+  .action((name: string, request: NewKey) => createKeyCommand(context(), name, request));
+
+key
+  .command("list")
+  .description("print every key, but for the keys themselves")
+  .option("--json", "as JSON")
+  .addHelpText("after", examples("npx pgcrm key list", "npx pgcrm key list --json"))
+  .action((options: { json?: boolean }) => listKeysCommand(context(), options));
+
+key
+  .command("revoke")
+  .description("revoke a key: the next request with it is refused")
+  .argument("<name>", "the name that it was created with")
+  .addHelpText("after", examples("npx pgcrm key revoke zapier"))
+  .action((name: string) => revokeKeyCommand(context(), name));
+
 program
   .command("doctor")
   .description("examine the installation; prints a line for each finding")
@@ -114,10 +165,54 @@ program
   });
 
 program
+  .command("verify")
+  .description("compare the journal with its seals; names the first entry that is not as it was")
+  .option("--digest <digest>", "one that was kept elsewhere")
+  .addHelpText("after", examples("npx pgcrm verify", "npx pgcrm verify --digest 12-5f70bf18…"))
+  .action(async (options: { digest?: string }) => {
+    process.exitCode = await verifyCommand(context(), options);
+  });
+
+program
+  .command("digest")
+  .description("print the digest of the journal, for an auditor to keep elsewhere")
+  .addHelpText("after", examples("npx pgcrm digest"))
+  .action(() => digestCommand(context()));
+
+program
+  .command("maintain")
+  .description("make the journal's partitions, purge the trash and seal, as a running server does")
+  .addHelpText("after", examples("npx pgcrm maintain"))
+  .action(() => maintainCommand(context()));
+
+program
   .command("demo")
   .description("fill an empty database with a small, invented data set")
   .addHelpText("after", examples("npx pgcrm demo"))
   .action(() => demoCommand(context()));
+
+program
+  .command("persist <code...>")
+  .description("collect the operations of a client's code into a folder that the server reads")
+  .requiredOption("--out <folder>", "where each document goes, called by its SHA-256 hash")
+  .option("--manifest <file>", "write the names and hashes for the client")
+  .option("--schema <file>", "the API, where it has custom fields")
+  .option(
+    "--typename",
+    "ask for __typename in every selection, as the caches of Apollo and urql do",
+  )
+  .option("--prune", "delete documents that the code does not have; older clients may ask for them")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm persist ../web/src --out operations",
+      "npx pgcrm persist ../web/src --out operations --typename --manifest ../web/operations.json",
+    ),
+  )
+  .action(async (paths: string[], request: PersistRequest) => {
+    const { persistCommand } = await import("./commands/persist.ts");
+    persistCommand(context(), paths, request);
+  });
 
 try {
   await program.parseAsync();

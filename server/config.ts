@@ -1,12 +1,15 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { z } from "zod";
 
+import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { exitCodes, Problem } from "./problem.ts";
+import type { PersistedRules } from "./persisted.ts";
 import type { RateLimits } from "./rateLimit.ts";
+import type { SocketLimits } from "./sockets.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
 
@@ -43,6 +46,7 @@ const environment = z.object({
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
   DATABASE_PREPARED_STATEMENTS: oneOf(["on", "off"]).default("on"),
   SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
+  SEAL_INTERVAL_SECONDS: wholeNumber(1, 86_400).default(5),
   JWT_SECRET: secret.optional(),
   JWT_PREVIOUS_SECRET: secret.optional(),
   JWKS_URL: z
@@ -60,10 +64,18 @@ const environment = z.object({
   PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
+  PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name a folder").optional(),
+  PERSISTED_ONLY: onOff.default(false),
+  QUERIES_BY_GET: onOff.optional(),
   ALLOWED_ORIGINS: origins.default([]),
   RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
   RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
   TRUSTED_PROXIES: wholeNumber(0, 10).default(0),
+  MAX_SOCKETS_USER: limit(100),
+  MAX_SOCKETS_ADDRESS: limit(1000),
+  MAX_SOCKET_OPERATIONS: limit(20),
+  SOCKET_INIT_TIMEOUT: limit(3000),
+  SOCKET_KEEPALIVE: limit(12_000),
   REQUEST_TIMEOUT: limit(15_000),
   STATEMENT_TIMEOUT: limit(20_000),
   LOCK_TIMEOUT: limit(5000),
@@ -72,6 +84,7 @@ const environment = z.object({
   PLANNING_TIMEOUT: limit(3000),
   EXECUTION_TIMEOUT: limit(30_000),
   MAX_BODY_BYTES: limit(1_000_000),
+  MAX_BULK_BODY_BYTES: limit(10_000_000),
   MAX_QUERY_CHARACTERS: limit(50_000),
   MAX_QUERY_TOKENS: limit(2000),
   MAX_QUERY_DEPTH: limit(12),
@@ -82,6 +95,9 @@ const environment = z.object({
   MAX_MUTATIONS: limit(10),
   MAX_LIST_DEPTH: limit(4),
   MAX_ROWS: limit(20_000),
+  MAX_SCANS: limit(15),
+  HEAVY_ROWS: limit(2000),
+  HEAVY_OPERATIONS: limit(2),
   MAX_PAGE_SIZE: limit(1000),
   DEFAULT_PAGE_SIZE: limit(100),
   MAX_GROUPS: limit(1000),
@@ -132,6 +148,8 @@ export interface Config {
   readonly preparedStatements: boolean;
   /** How long requests may go on after a stop signal, in milliseconds. */
   readonly shutdownGrace: number;
+  /** How often the server seals the journal, in milliseconds. */
+  readonly sealInterval: number;
   /** The HS256 secret; a production server needs it, or a key set. */
   readonly jwtSecret?: string | undefined;
   /** The secret before the present one: tokens that it signed are still good. */
@@ -149,12 +167,20 @@ export interface Config {
   readonly graphiql: boolean;
   /** Whether the schema may be asked for. */
   readonly introspection: boolean;
+  /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
+  readonly persisted?: PersistedRules | undefined;
+  /** Whether queries may be sent by GET too. */
+  readonly queriesByGet: boolean;
   /** The origins whose pages may ask from a browser. */
   readonly allowedOrigins: readonly string[];
   /** What one request may ask for. */
   readonly limits: Limits;
+  /** Which operations are heavy, and how many of them run at once. */
+  readonly heavy: Heavy;
   /** How many requests there may be. */
   readonly rateLimits: RateLimits;
+  /** How many sockets there may be, and what one of them may do. */
+  readonly sockets: SocketLimits;
   /** How many proxies stand before the server. */
   readonly trustedProxies: number;
   /** How long things may take. */
@@ -188,6 +214,15 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
   if (settings.JWT_PREVIOUS_SECRET !== undefined && settings.JWT_SECRET === undefined) {
     throw wrongSetting("JWT_PREVIOUS_SECRET", "needs JWT_SECRET, the present one, beside it");
   }
+  if (settings.PERSISTED_ONLY && settings.PERSISTED_OPERATIONS === undefined) {
+    throw wrongSetting("PERSISTED_ONLY", "needs PERSISTED_OPERATIONS, their folder, beside it");
+  }
+  if (settings.PERSISTED_ONLY && settings.GRAPHIQL === true) {
+    throw wrongSetting(
+      "GRAPHIQL",
+      "cannot be on with PERSISTED_ONLY, which refuses all that it asks",
+    );
+  }
   return {
     production,
     port: settings.PORT,
@@ -197,6 +232,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     poolSize: settings.DATABASE_POOL_SIZE,
     preparedStatements: settings.DATABASE_PREPARED_STATEMENTS === "on",
     shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
+    sealInterval: settings.SEAL_INTERVAL_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
     jwtPreviousSecret: settings.JWT_PREVIOUS_SECRET,
     keySet: keySetOf(settings),
@@ -204,11 +240,14 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     jwtAudience: settings.JWT_AUDIENCE,
     metricsToken: settings.METRICS_TOKEN,
     logLevel: settings.LOG_LEVEL ?? (production ? "info" : "warn"),
-    graphiql: settings.GRAPHIQL ?? !production,
+    graphiql: settings.GRAPHIQL ?? !(production || settings.PERSISTED_ONLY),
     introspection: settings.INTROSPECTION ?? !production,
+    persisted: persistedOf(settings),
+    queriesByGet: settings.QUERIES_BY_GET ?? !production,
     allowedOrigins: settings.ALLOWED_ORIGINS,
     limits: {
       bodyBytes: settings.MAX_BODY_BYTES,
+      bulkBodyBytes: Math.max(settings.MAX_BODY_BYTES, settings.MAX_BULK_BODY_BYTES),
       characters: settings.MAX_QUERY_CHARACTERS,
       tokens: settings.MAX_QUERY_TOKENS,
       depth: settings.MAX_QUERY_DEPTH,
@@ -219,6 +258,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       mutations: settings.MAX_MUTATIONS,
       lists: settings.MAX_LIST_DEPTH,
       rows: settings.MAX_ROWS,
+      scans: settings.MAX_SCANS,
       pageSize: settings.MAX_PAGE_SIZE,
       defaultPageSize: settings.DEFAULT_PAGE_SIZE,
       groups: settings.MAX_GROUPS,
@@ -227,7 +267,23 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       orderings: settings.MAX_ORDERINGS,
       variableDepth: settings.MAX_VARIABLE_DEPTH,
     },
+    heavy: {
+      rows: settings.HEAVY_ROWS,
+      operations: settings.HEAVY_OPERATIONS,
+      // Together they have half of the connections.
+      connections: Math.max(
+        1,
+        Math.floor(settings.DATABASE_POOL_SIZE / 2 / settings.HEAVY_OPERATIONS),
+      ),
+    },
     rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
+    sockets: {
+      ofUser: settings.MAX_SOCKETS_USER,
+      ofAddress: settings.MAX_SOCKETS_ADDRESS,
+      operations: settings.MAX_SOCKET_OPERATIONS,
+      initTimeout: settings.SOCKET_INIT_TIMEOUT,
+      keepalive: settings.SOCKET_KEEPALIVE,
+    },
     trustedProxies: settings.TRUSTED_PROXIES,
     timeouts: {
       request: settings.REQUEST_TIMEOUT,
@@ -247,6 +303,11 @@ function keySetOf(settings: z.infer<typeof environment>): Config["keySet"] {
   return settings.JWKS_FILE === undefined ? undefined : { jwksFile: resolve(settings.JWKS_FILE) };
 }
 
+function persistedOf(settings: z.infer<typeof environment>): Config["persisted"] {
+  const { PERSISTED_OPERATIONS: folder, PERSISTED_ONLY: only } = settings;
+  return folder === undefined ? undefined : { folder: resolve(folder), only };
+}
+
 /** Whoever can change the answer of a key set's address can sign tokens. */
 function isSafeUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
@@ -262,6 +323,10 @@ function isKeySet(path: string): boolean {
   } catch {
     return false;
   }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 /** A setting that is a limit: a positive number. */

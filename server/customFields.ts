@@ -3,7 +3,7 @@ import { z } from "zod";
 import { formFaults } from "./forms.ts";
 import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
 import { countCharacters, isObject } from "./rules.ts";
-import { addFaults, addFormFaults } from "./schemas.ts";
+import { addFaults, addMessages } from "./schemas.ts";
 
 /** What decides which values a custom field may hold. */
 export type CustomFieldRule = Pick<
@@ -24,18 +24,18 @@ export function customFieldsSchema(
   const schema = z.unknown().superRefine((value, context) => {
     const given = value === undefined ? {} : value;
     if (!isObject(given)) {
-      addFaults(context, [given === null ? "is required" : "must be an object"]);
+      addMessages(context, [given === null ? "is required" : "must be an object"]);
       return;
     }
-    if (addFormFaults(context, "jsonb", given)) return;
+    if (addFaults(context, formFaults("jsonb", given))) return;
     // A field that is set to null is removed before anything is asked of it.
     const values = new Map(Object.entries(given).filter(([, member]) => member != null));
     for (const definition of definitions) {
-      addFaults(context, valueFaults(definition, values.get(definition.name)), [definition.name]);
+      addMessages(context, valueFaults(definition, values.get(definition.name)), [definition.name]);
       values.delete(definition.name);
     }
     for (const name of values.keys()) {
-      addFaults(context, ["is not a custom field of this entity type"], [name]);
+      addMessages(context, ["is not a custom field of this entity type"], [name]);
     }
   });
   return schema as z.ZodType<Record<string, JsonValue>>;

@@ -9,6 +9,8 @@ export type ErrorCode =
   | "FORBIDDEN"
   | "UNAUTHENTICATED"
   | "QUERY_TOO_COMPLEX"
+  | "PAYLOAD_TOO_LARGE"
+  | "RATE_LIMITED"
   | "TIMEOUT"
   | "OVERLOADED"
   | "UNAVAILABLE"
@@ -16,7 +18,9 @@ export type ErrorCode =
   | "INTERNAL";
 
 /**
- * What is wrong, by field in the client's words: `{"emails": ["\"x\" is not an email address"]}`.
+ * What is wrong, by what the client sent: `{"emails.1": ["\"x\" is not an email address"]}`. A field
+ * has its name in the entity's input, an element of a list its position, from 0, a member of an
+ * object its key.
  */
 export type Fields = Record<string, string[]>;
 
@@ -25,6 +29,27 @@ export interface Current {
   version: number;
   updatedBy: string;
   updatedAt: string;
+}
+
+/** Where an undo would have overwritten what somebody did since. */
+export interface Conflict {
+  /** As the journal calls it: `deal`, `custom_field_definition`. */
+  entityType: string;
+  entityId: string;
+  /** In the client's words: `stage`, `customFields.size`; `id` if the row itself is gone or back. */
+  field: string;
+  /** The value that was to be undone. */
+  expected: unknown;
+  /** The value that is there now. */
+  found: unknown;
+  changedBy: string | null;
+  changedAt: string | null;
+}
+
+/** The places where an undo was refused: how many there are, and the first hundred of them. */
+export interface Conflicts {
+  count: number;
+  conflicts: Conflict[];
 }
 
 /** What clients are told about a constraint of the database; generated from its catalog. */
@@ -74,16 +99,21 @@ export class NotFoundError extends CrmError {
   override readonly name = "NotFoundError";
   readonly code = "NOT_FOUND";
   readonly entityType: string;
+  /** The id of what is not there, of several the first. */
   readonly entityId: string;
+  /** The ids of all that is not there. */
+  readonly entityIds: readonly string[];
 
-  constructor(entityType: string, entityId: string) {
-    super(`${entityType} with id ${entityId} not found`);
+  constructor(entityType: string, ...entityIds: readonly [string, ...string[]]) {
+    super(`${entityType} with id ${entityIds.join(", ")} not found`);
     this.entityType = entityType;
-    this.entityId = entityId;
+    this.entityId = entityIds[0];
+    this.entityIds = entityIds;
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, entityType: this.entityType, id: this.entityId };
+    const { code, entityType, entityId: id, entityIds: ids } = this;
+    return { code, entityType, id, ...(ids.length === 1 ? {} : { ids }) };
   }
 }
 
@@ -105,21 +135,24 @@ export class ConstraintViolationError extends CrmError {
 }
 
 /**
- * Somebody else was faster: a version that is no longer current, a deadlock, a failed
- * serialization.
+ * Somebody else was faster: a version that is no longer current, something to be undone that was
+ * changed since, a deadlock, a failed serialization.
  */
 export class ConflictError extends CrmError {
   override readonly name = "ConflictError";
   readonly code = "CONFLICT";
   readonly current: Current | undefined;
+  /** What an undo found changed; undefined for every other conflict. */
+  readonly changed: Conflicts | undefined;
 
-  constructor(message: string, current?: Current) {
+  constructor(message: string, current?: Current, changed?: Conflicts) {
     super(message);
     this.current = current;
+    this.changed = changed;
   }
 
   override get extensions(): Extensions {
-    return { code: this.code, ...optional("current", this.current) };
+    return { code: this.code, ...optional("current", this.current), ...this.changed };
   }
 }
 
@@ -162,6 +195,38 @@ export class QueryTooComplexError extends CrmError {
   readonly excess: Excess;
 
   constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
+}
+
+/** A request is larger than one of its kind may be. */
+export class PayloadTooLargeError extends CrmError {
+  override readonly name = "PayloadTooLargeError";
+  readonly code = "PAYLOAD_TOO_LARGE";
+  readonly excess: Excess;
+
+  constructor(message: string, excess: Excess) {
+    super(message);
+    this.excess = excess;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, ...this.excess };
+  }
+}
+
+/** There were, or there are, too many of these from one side; a little later there may be room. */
+export class RateLimitedError extends CrmError {
+  override readonly name = "RateLimitedError";
+  readonly code = "RATE_LIMITED";
+  readonly excess: Omit<Excess, "actual">;
+
+  constructor(message: string, excess: Omit<Excess, "actual">) {
     super(message);
     this.excess = excess;
   }
@@ -261,10 +326,26 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const absentSchema = z.object({ entityType: z.string(), ids: z.tuple([z.string()], z.string()) });
 const currentSchema = z.object({
   version: z.int(),
   updatedBy: z.string(),
   updatedAt: z.string(),
+});
+
+const conflictsSchema = z.object({
+  count: z.int(),
+  conflicts: z.array(
+    z.object({
+      entityType: z.string(),
+      entityId: z.string(),
+      field: z.string(),
+      expected: z.json(),
+      found: z.json(),
+      changedBy: z.string().nullable(),
+      changedAt: z.string().nullable(),
+    }),
+  ),
 });
 
 /**
@@ -276,6 +357,7 @@ const currentSchema = z.object({
  * `DatabaseError`.
  */
 export function fromPgError(error: Error, constraints: Constraints): CrmError {
+  if (error instanceof CrmError) return error;
   if (!isPgError(error)) {
     return isCutOff(error)
       ? new UnavailableError(gone)
@@ -306,8 +388,16 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
         constraint,
         fields,
       );
+    case "P0002":
+      return raisedNotFound(error) ?? new DatabaseError("The database found nothing", error);
     case "CRM01":
       return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
+    case "CRM02":
+      return new ConflictError(
+        "This was changed since, so it was not undone",
+        undefined,
+        conflictsSchema.safeParse(json(error.detail)).data,
+      );
     case "42501":
       return new ForbiddenError("You are not allowed to do this");
   }
@@ -317,7 +407,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
   return make?.() ?? new DatabaseError("The database refused unexpectedly", error);
 }
 
-/** One sentence out of all faults: `emails "x" is not an email address; lastName is required`. */
+/** One sentence out of all faults: `emails.1 "x" is not an email address; lastName is required`. */
 export function sentence(fields: Fields, otherwise: string): string {
   const faults = Object.entries(fields).flatMap(([field, messages]) =>
     messages.map((message) => `${field} ${message}`),
@@ -360,6 +450,12 @@ function raisedFields({ schema, detail }: PgError): Fields | undefined {
 
 function raisedCurrent({ detail }: PgError): Current | undefined {
   return currentSchema.safeParse(json(detail)).data;
+}
+
+/** What the product's own `raise` says is not there. */
+function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined {
+  const absent = schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
+  return absent && new NotFoundError(absent.entityType, ...absent.ids);
 }
 
 function json(text: string | undefined): unknown {

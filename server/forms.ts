@@ -1,5 +1,5 @@
 import { readValue, scalars } from "./graphql/scalars.ts";
-import { isObject } from "./rules.ts";
+import { type Fault, isObject } from "./rules.ts";
 import type { ColumnType } from "./tables.ts";
 
 /**
@@ -20,22 +20,24 @@ const scalarNames: Partial<Record<ColumnType, string>> = {
  * @param type the column's type.
  * @param value anything but null and undefined.
  */
-export function formFaults(type: ColumnType, value: unknown): string[] {
+export function formFaults(type: ColumnType, value: unknown): Fault[] {
   const scalar = scalars[scalarNames[type] ?? ""];
   if (scalar !== undefined) {
-    return readValue(scalar, value) === undefined ? [scalar.expectation] : [];
+    return readValue(scalar, value) === undefined ? whole(scalar.expectation) : [];
   }
   switch (type) {
     case "boolean":
-      return typeof value === "boolean" ? [] : ["must be true or false"];
+      return typeof value === "boolean" ? [] : whole("must be true or false");
     case "integer":
-      return isInteger(value) ? [] : ["must be a whole number below 2,147,483,648"];
+      return isInteger(value) ? [] : whole("must be a whole number below 2,147,483,648");
     case "text":
-      return typeof value === "string" ? unstorable(value) : ["must be text"];
+      return typeof value === "string" ? unstorableParts(value) : whole("must be text");
     case "text[]":
-      return isList(value) ? unstorable(value) : ["must be a list of texts"];
+      return Array.isArray(value)
+        ? value.flatMap((element, index) => elementFaults(element, index))
+        : whole("must be a list of texts");
     default:
-      return unstorable(value);
+      return unstorableParts(value);
   }
 }
 
@@ -43,28 +45,20 @@ function isInteger(value: unknown): boolean {
   return Number.isInteger(value) && Math.abs(value as number) < 2 ** 31;
 }
 
-function isList(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.every((element: unknown) => element === null || typeof element === "string")
-  );
+function elementFaults(element: unknown, index: number): Fault[] {
+  if (element === null) return [];
+  return typeof element === "string"
+    ? unstorableParts(element, [index])
+    : [{ path: [index], message: "must be text" }];
 }
 
-/** What JSON or PostgreSQL cannot carry unchanged in a value, each fault once. */
-function unstorable(value: unknown): string[] {
-  return [...new Set(unstorableParts(value).map(({ message }) => message))];
-}
-
-/** A part of a value that cannot be stored. */
-export interface UnstorablePart {
-  /** The keys and indexes that lead to it; none, if it is the value itself. */
-  readonly path: readonly string[];
-  readonly message: string;
+function whole(message: string): Fault[] {
+  return [{ path: [], message }];
 }
 
 /** The parts of a value that JSON or PostgreSQL cannot carry unchanged. */
-export function unstorableParts(value: unknown, path: readonly string[] = []): UnstorablePart[] {
-  const faults = (message: string, isFault: boolean): UnstorablePart[] =>
+function unstorableParts(value: unknown, path: Fault["path"] = []): Fault[] {
+  const faults = (message: string, isFault: boolean): Fault[] =>
     isFault ? [{ path, message }] : [];
 
   if (typeof value === "string") {
@@ -74,10 +68,10 @@ export function unstorableParts(value: unknown, path: readonly string[] = []): U
     ];
   }
   if (typeof value === "number") {
-    return faults("must be a number that is not too large", !Number.isFinite(value));
+    return faults("must be a number that JSON holds exactly", !Number.isFinite(value));
   }
   if (Array.isArray(value)) {
-    return value.flatMap((element, index) => unstorableParts(element, [...path, `${index}`]));
+    return value.flatMap((element, index) => unstorableParts(element, [...path, index]));
   }
   if (isObject(value) && Object.prototype.toString.call(value) === "[object Object]") {
     return Object.entries(value).flatMap(([key, member]) => [

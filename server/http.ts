@@ -60,3 +60,19 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
     response.status(204).end();
   };
 }
+
+/** How an answer of GraphQL can be put, the form that every client knows first. */
+const forms = ["application/json;charset=utf-8", "application/graphql-response+json;charset=utf-8"];
+
+/** What is accepted by who takes neither: a type that there is not. */
+const noForm = "none/none";
+
+/**
+ * Settles the form of the answer: plain JSON, unless the client asks for the other one. What comes
+ * after finds the settled form as the only one that is accepted; of a header that cannot be read it
+ * would make an internal error.
+ */
+export const settleForm: RequestHandler = (request, _response, next) => {
+  request.headers.accept = request.accepts(forms) || noForm;
+  next();
+};

@@ -14,7 +14,7 @@
  *   await contacts.createContact(ada, "ada");
  * } catch (error) {
  *   if (error instanceof ValidationError) console.log(error.fields);
- *   // { firstName: ["must not be blank"], emails: ['"x" is not an email address'] }
+ *   // { firstName: ["must not be blank"], "emails.0": ['"x" is not an email address'] }
  * }
  * await pool.end();
  * ```
@@ -47,11 +47,19 @@ export type {
 } from "./repositories/attachments.ts";
 export type { AuditCursor, AuditLogRepository } from "./repositories/auditLogs.ts";
 export type { CreateDealTask, CreateDealWithTasks } from "./repositories/dealWithTasks.ts";
+export type {
+  CompanyMerge,
+  Duplicate,
+  DuplicateRepository,
+  Merge,
+  MergeableName,
+} from "./repositories/duplicates.ts";
 export type { Filters } from "./repositories/filters.ts";
 export type { Pagination } from "./repositories/pagination.ts";
 export {
   type AttachableRepository,
   createRepositories,
+  type MergeableRepository,
   type Repositories,
   type RepositoriesOptions,
 } from "./repositories/repositories.ts";
@@ -61,6 +69,7 @@ export {
   type RepositoryOf,
   type RepositoryOptions,
 } from "./repositories/repository.ts";
+export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
 export { type CustomFieldRule, customFieldsSchema } from "./customFields.ts";
 export {
   createSchemas,
@@ -79,5 +88,6 @@ export {
 } from "./services/customFieldService.ts";
 export { createDealService, type DealService } from "./services/dealService.ts";
 export { createNoteService, type NoteService } from "./services/noteService.ts";
+export { createSearchService, type SearchService } from "./services/searchService.ts";
 export { createServices, type Services } from "./services/services.ts";
 export { createTaskService, type TaskService } from "./services/taskService.ts";

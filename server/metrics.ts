@@ -9,6 +9,18 @@ import { z } from "zod";
 
 import { UnauthenticatedError } from "./errors.ts";
 
+/** One request that is being served, of HTTP or of a socket. */
+export interface Observation {
+  /** Does a part of serving it; what is noted meanwhile is noted of it. */
+  run<Result>(work: () => Result): Result;
+  /**
+   * Counts it.
+   *
+   * @param code stands for it where nothing else was noted, `OK` if not given.
+   */
+  end(code?: string): void;
+}
+
 /** What is known of a request that is being served. */
 interface Served {
   /** The kind of operation and its first field, such as `mutation createContact`. */
@@ -21,6 +33,10 @@ interface Served {
 export interface Metrics {
   /** Counts a request of GraphQL and measures how long it takes. */
   readonly watch: RequestHandler;
+  /** Begins to observe an operation that comes over a socket. */
+  readonly observe: () => Observation;
+  /** Notes that a socket was opened, or closed. */
+  readonly countSockets: (change: 1 | -1) => void;
   /** Answers with the metrics whoever has the token. */
   readonly answer: RequestHandler;
   /** Notes that the request which is being served has an error with this code. */
@@ -73,19 +89,40 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     },
   });
 
+  const sockets = new Gauge({
+    name: "pgcrm_sockets",
+    help: "WebSockets that are open",
+    registers,
+  });
+
+  function observe(): Observation {
+    const served: Served = { operation: "none" };
+    const begin = performance.now();
+    return {
+      run: (work) => current.run(served, work),
+      end(code = "OK") {
+        const { operation } = served;
+        requests.inc({ operation, code: code === abandoned ? code : (served.code ?? code) });
+        duration.observe({ operation }, (performance.now() - begin) / 1000);
+      },
+    };
+  }
+
   return {
     watch(_request, response, next) {
-      const served: Served = { operation: "none" };
-      const begin = performance.now();
+      const observation = observe();
       response.once("close", () => {
-        const { operation } = served;
         const { statusCode, writableFinished } = response;
+        if (statusCode === 101) return; // a socket now, of which operations are counted
         const status = statusCode < 400 ? "OK" : `HTTP_${statusCode}`;
-        requests.inc({ operation, code: writableFinished ? (served.code ?? status) : "ABANDONED" });
-        duration.observe({ operation }, (performance.now() - begin) / 1000);
+        observation.end(writableFinished ? status : abandoned);
       });
-      current.run(served, next);
+      observation.run(next);
     },
+
+    observe,
+
+    countSockets: (change) => sockets.inc(change),
 
     async answer(request, response) {
       const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
@@ -139,6 +176,9 @@ function nameOf(document: DocumentNode, operationName: string | null | undefined
 const answerSchema = z.object({
   errors: z.tuple([z.object({ extensions: z.object({ code: z.string() }) })], z.unknown()),
 });
+
+/** The code of a request whose client left before it was answered. */
+export const abandoned = "ABANDONED";
 
 /** The code of the first error of an answer. */
 function codeIn(buffer: Buffer): string | undefined {

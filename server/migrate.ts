@@ -256,12 +256,18 @@ async function connectionsClosed({ connectionString }: GraphileSettings): Promis
 
 /** What every migrated database needs beside its schema. */
 async function completeSchema(client: pg.Client, target: MigrationTarget): Promise<void> {
-  const { rows } = await client.query<{ partitions: boolean; role: boolean }>(
+  const { rows } = await client.query<{ partitions: boolean; role: boolean; temporary: boolean }>(
     `select to_regproc('crm_private.ensure_audit_partitions') is not null as partitions,
-            to_regrole('crm_server') is not null as role`,
+            to_regrole('crm_server') is not null as role,
+            has_database_privilege('public', current_database(), 'temporary') as temporary`,
   );
   if (rows[0]?.partitions === true) {
     await client.query("select crm_private.ensure_audit_partitions()");
+    // Every database begins with this right for everybody, one that was restored from a dump too.
+    if (rows[0].temporary) {
+      const database = client.escapeIdentifier(databaseName(target.ownerUrl));
+      await client.query(`revoke temporary on database ${database} from public`);
+    }
   }
   if (rows[0]?.role === true && target.serverUrl !== undefined) {
     await ensureServerLogin(target.ownerUrl, target.serverUrl);

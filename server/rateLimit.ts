@@ -1,6 +1,8 @@
 import type { Request, RequestHandler } from "express";
-import { ipKeyGenerator, rateLimit } from "express-rate-limit";
+import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
 import { GraphQLError } from "graphql";
+
+import { RateLimitedError } from "./errors.ts";
 
 /** How many requests are answered within a minute. */
 export interface RateLimits {
@@ -10,31 +12,57 @@ export interface RateLimits {
   readonly address: number;
 }
 
+/** One limit, which counts what comes by HTTP and over sockets together. */
+export interface RateLimiter {
+  /** Counts a request, and refuses it where there were too many. */
+  readonly limitRequest: RequestHandler;
+  /**
+   * Counts an operation that comes over a socket.
+   *
+   * @param key the address or the user that it comes from.
+   * @throws {RateLimitedError} where there were too many.
+   */
+  countOperation(key: string): Promise<void>;
+}
+
 /** Limits what comes from one address, before anything is known of who asks. */
-export function limitAddress({ address }: RateLimits): RequestHandler {
-  return limiter("address", address, ({ ip = "" }) => ipKeyGenerator(ip));
+export function createAddressLimiter({ address }: RateLimits): RateLimiter {
+  return createLimiter("address", address, keyOfAddress);
 }
 
 /** Limits what one user asks, from however many addresses. Authentication comes before. */
-export function limitUser({ user }: RateLimits): RequestHandler {
-  return limiter("user", user, ({ pgSettings }) => pgSettings?.["crm.user_id"] ?? "");
+export function createUserLimiter({ user }: RateLimits): RateLimiter {
+  return createLimiter("user", user, ({ pgSettings }) => pgSettings?.["crm.user_id"] ?? "");
+}
+
+/** What tells addresses apart: a network of IPv6 is one side, for it belongs to one customer. */
+export function keyOfAddress({ ip = "" }: Request): string {
+  return ipKeyGenerator(ip);
 }
 
 /**
  * @param identifier tells the limits apart in the headers `RateLimit` and `RateLimit-Policy`.
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
-function limiter(
+function createLimiter(
   identifier: string,
   limit: number,
   keyGenerator: (request: Request) => string,
-): RequestHandler {
+): RateLimiter {
   if (limit === 0) {
-    return (_request, _response, next) => {
-      next();
+    return {
+      limitRequest: (_request, _response, next) => next(),
+      countOperation: async () => Promise.resolve(),
     };
   }
-  return rateLimit({
+  const excess = () =>
+    new RateLimitedError(`There were more than ${limit} requests in a minute`, {
+      limit: identifier,
+      maximum: limit,
+    });
+  const store = new MemoryStore();
+  const limitRequest = rateLimit({
+    store,
     windowMs: 60_000,
     limit,
     identifier,
@@ -44,10 +72,14 @@ function limiter(
     // It warns of proxies that nobody configured; whoever has one sets TRUSTED_PROXIES.
     validate: false,
     handler(_request, response, _next, { statusCode }) {
-      const error = new GraphQLError(`There were more than ${limit} requests in a minute`, {
-        extensions: { code: "RATE_LIMITED", limit: identifier, maximum: limit },
-      });
-      response.status(statusCode).json({ errors: [error] });
+      const { message, extensions } = excess();
+      response.status(statusCode).json({ errors: [new GraphQLError(message, { extensions })] });
     },
   });
+  return {
+    limitRequest,
+    async countOperation(key) {
+      if ((await store.increment(key)).totalHits > limit) throw excess();
+    },
+  };
 }

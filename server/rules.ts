@@ -4,27 +4,38 @@ import type { Check } from "./tables.ts";
 /** The values of a row that are given, by field. */
 export type Given = Readonly<Record<string, unknown>>;
 
+/** What is wrong with a value, or with a part of it. */
+export interface Fault {
+  /** The keys and positions that lead to the part; none, if it is the value itself. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
 const blank = new RegExp(`^[${blankCharacters}]*$`, "u");
 
 /**
- * The messages of a check that a value breaks, as the database words them; none where it holds.
+ * The faults of a value that breaks a check, as the database words them; none where it holds.
  *
  * @param check the rule.
  * @param value a value in the form of its column; as in the database, null keeps every rule.
  */
-export function checkFaults(check: Check, value: unknown): string[] {
+export function checkFaults(check: Check, value: unknown): Fault[] {
   if (value === null) return [];
-  const whole = (holds: boolean) => (holds ? [] : [fill(check.message, quote(value))]);
+  const fault = (quoted: string | undefined, ...path: (string | number)[]): Fault => ({
+    path,
+    message: fill(check.message, quoted),
+  });
+  const whole = (holds: boolean) => (holds ? [] : [fault(quote(value))]);
   const text = value as string;
   const list = value as readonly (string | null)[];
   const each = (holds: (element: string) => boolean) =>
-    list
-      .filter((element) => element !== null && !holds(element))
-      .map((element) => fill(check.message, quote(element)));
+    list.flatMap((element, index) =>
+      element === null || holds(element) ? [] : [fault(quote(element), index)],
+    );
   const members = (holds: (key: string, member: unknown) => boolean) =>
     Object.entries(isObject(value) ? value : {})
       .filter(([key, member]) => member !== undefined && !holds(key, member))
-      .map(([key]) => fill(check.message, quote(key)));
+      .map(([key]) => fault(quote(key), key));
 
   switch (check.rule) {
     case "notBlank":
@@ -39,10 +50,15 @@ export function checkFaults(check: Check, value: unknown): string[] {
       return whole(Number(value) >= check.least && Number(value) <= (check.most ?? Infinity));
     case "days":
       return []; // no other day has the form of one
+    case "future": {
+      const [now, time, latest] = [new Date(), new Date(text), new Date()];
+      latest.setUTCFullYear(latest.getUTCFullYear() + check.years);
+      return whole(time > now && time <= latest);
+    }
     case "decimals": {
       const plain = plainDecimal(value as string | number);
       const fraction = plain.split(".")[1] ?? "";
-      return fraction.replace(/0+$/, "").length <= check.limit ? [] : [fill(check.message, plain)];
+      return fraction.replace(/0+$/, "").length <= check.limit ? [] : [fault(plain)];
     }
     case "below": {
       const [integer = ""] = plainDecimal(value as string | number)
@@ -52,7 +68,7 @@ export function checkFaults(check: Check, value: unknown): string[] {
     }
     case "list":
       return list.includes(null) || list.length < check.least || list.length > check.most
-        ? [fill(check.message, undefined)]
+        ? [fault(undefined)]
         : [];
     case "elementsNotBlank":
       return each((element) => !isBlank(element));
@@ -64,7 +80,7 @@ export function checkFaults(check: Check, value: unknown): string[] {
     }
     case "elementsDistinct": {
       const distinct = new Set(list.filter((element) => element !== null));
-      return distinct.size === list.length ? [] : [fill(check.message, undefined)];
+      return distinct.size === list.length ? [] : [fault(undefined)];
     }
     case "object":
       return whole(isObject(value));

@@ -1,11 +1,18 @@
 import { z } from "zod";
 
 import { type Fields, sentence, ValidationError } from "./errors.ts";
-import { formFaults, unstorableParts } from "./forms.ts";
+import { formFaults } from "./forms.ts";
 import type { Creates, Updates } from "./generated/rows.ts";
 import { tables } from "./generated/tables.ts";
-import { breaksPresence, checkFaults, countCharacters, type Given, isBlank } from "./rules.ts";
-import type { Check, Column, ColumnType, Table } from "./tables.ts";
+import {
+  breaksPresence,
+  checkFaults,
+  countCharacters,
+  type Fault,
+  type Given,
+  isBlank,
+} from "./rules.ts";
+import type { Check, Column, Table } from "./tables.ts";
 
 /** The schema of an input: one schema for each field, no other keys. */
 export type InputSchema<Input> = z.ZodObject<
@@ -45,17 +52,22 @@ export const updateForms = makeSchemas<Updates>({ operation: "update", rules: fa
 
 /**
  * Who writes: the name that the journal will hold. Names that begin with `db:` are those of
- * database sessions.
+ * database sessions, names that begin with `key:` those of API keys.
  */
 export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
-  const faults = value == null ? ["is required"] : formFaults("text", value);
-  if (faults.length === 0) {
-    const userId = value as string;
-    if (isBlank(userId)) faults.push("must not be blank");
-    if (countCharacters(userId) > 255) faults.push("must have at most 255 characters");
-    if (userId.startsWith("db:")) faults.push("must not begin with db:");
+  if (value == null) {
+    addMessages(context, ["is required"]);
+    return;
   }
-  addFaults(context, faults);
+  if (addFaults(context, formFaults("text", value))) return;
+  const userId = value as string;
+  const messages: string[] = [];
+  if (isBlank(userId)) messages.push("must not be blank");
+  if (countCharacters(userId) > 255) messages.push("must have at most 255 characters");
+  for (const prefix of ["db:", "key:"]) {
+    if (userId.startsWith(prefix)) messages.push(`must not begin with ${prefix}`);
+  }
+  addMessages(context, messages);
 }) as z.ZodType<string>;
 
 /**
@@ -90,32 +102,22 @@ export function toFields(error: z.ZodError): Fields {
 }
 
 /** Reports each message where a schema stands, or at a path below it. */
-export function addFaults(
+export function addMessages(
   context: z.core.$RefinementCtx,
-  messages: string[],
+  messages: readonly string[],
   path: PropertyKey[] = [],
 ): void {
   for (const message of messages) context.addIssue({ code: "custom", message, path });
 }
 
 /**
- * Reports what keeps a value from being one of a column's type; of JSON, each part by itself.
+ * Reports each fault of the value where a schema stands.
  *
- * @returns whether anything does.
+ * @returns whether there is any.
  */
-export function addFormFaults(
-  context: z.core.$RefinementCtx,
-  type: ColumnType,
-  value: unknown,
-): boolean {
-  if (type !== "jsonb") {
-    const faults = formFaults(type, value);
-    addFaults(context, faults);
-    return faults.length > 0;
-  }
-  const parts = unstorableParts(value);
-  for (const { path, message } of parts) addFaults(context, [message], [...path]);
-  return parts.length > 0;
+export function addFaults(context: z.core.$RefinementCtx, faults: readonly Fault[]): boolean {
+  for (const { path, message } of faults) addMessages(context, [message], [...path]);
+  return faults.length > 0;
 }
 
 function makeSchemas<Inputs>(options: Options): Schemas<Inputs> {
@@ -162,10 +164,10 @@ function unreadable(issue: z.core.$ZodRawIssue): string | undefined {
 function makeFieldSchema(column: Column, checks: Check[], options: Options): z.ZodType {
   return z.unknown().superRefine((value, context) => {
     if (value == null) {
-      if (mustHaveValue(column, options)) addFaults(context, ["is required"]);
+      if (mustHaveValue(column, options)) addMessages(context, ["is required"]);
       return;
     }
-    if (addFormFaults(context, column.type, value)) return;
+    if (addFaults(context, formFaults(column.type, value))) return;
     for (const check of checks) addFaults(context, checkFaults(check, value));
   });
 }

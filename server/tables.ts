@@ -57,6 +57,7 @@ export type Rule =
   | { readonly rule: "oneOf"; readonly values: readonly string[] }
   | { readonly rule: "range"; readonly least: number; readonly most?: number }
   | { readonly rule: "days" }
+  | { readonly rule: "future"; readonly years: number }
   | { readonly rule: "decimals"; readonly limit: number }
   | { readonly rule: "below"; readonly limit: string }
   | { readonly rule: "list"; readonly least: number; readonly most: number }

@@ -7,7 +7,21 @@ import { constraints } from "./generated/constraints.ts";
  */
 export function typedError(error: Error): CrmError {
   const known = fromPgError(error, constraints);
-  if (!(known instanceof ConflictError) || known.current === undefined) return known;
-  const updatedAt = known.current.updatedAt.replace(/\+00:00$/, "Z");
-  return new ConflictError(known.message, { ...known.current, updatedAt });
+  if (!(known instanceof ConflictError)) return known;
+  const { message, current, changed } = known;
+  return new ConflictError(
+    message,
+    current && { ...current, updatedAt: asRowsHaveIt(current.updatedAt) },
+    changed && {
+      ...changed,
+      conflicts: changed.conflicts.map((conflict) => ({
+        ...conflict,
+        changedAt: conflict.changedAt && asRowsHaveIt(conflict.changedAt),
+      })),
+    },
+  );
+}
+
+function asRowsHaveIt(time: string): string {
+  return time.replace(/\+00:00$/, "Z");
 }

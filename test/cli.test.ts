@@ -78,7 +78,11 @@ describe("the command line", () => {
     "revert",
     "reset",
     "token",
+    "key",
     "doctor",
+    "verify",
+    "digest",
+    "maintain",
     "demo",
   ])("explains %s with an example", async (command) => {
     const { code, output } = await run([command, "--help"]);
@@ -97,6 +101,8 @@ describe("the command line", () => {
     [["fly"], {}, "fly"],
     [["token", "--role", "boss"], {}, "--role"],
     [["token", "--expires", "soon"], {}, "--expires"],
+    [["key", "create", "zapier"], {}, "--role"],
+    [["key", "create", "zapier", "--role", "boss"], {}, "--role"],
     [["status"], { PORT: "http" }, "PORT"],
     [["start"], { NODE_ENV: "production" }, "JWT_SECRET"],
     [["start"], { DATABASE_URL: "mysql://db/crm" }, "DATABASE_URL"],
@@ -160,6 +166,124 @@ describe("the database commands", () => {
       await database.drop();
     }
   });
+});
+
+describe("the journal's commands", () => {
+  test("maintain, give the digest, verify, and tell by the exit code what was forged", async () => {
+    const database = await createTestDatabase();
+    const settings = { DATABASE_URL: database.ownerUrl };
+    try {
+      const maintained = await run(["maintain"], settings);
+      expect(maintained).toMatchObject({
+        code: 0,
+        output: "Purged 0 deletions, sealed 6 entries.\n",
+      });
+      const { output } = await run(["digest"], settings);
+      const digest = output.trim();
+      expect(digest).toMatch(/^1-[0-9a-f]{64}$/);
+      const sound = await run(["verify", "--digest", digest], settings);
+      expect(sound.code).toBe(0);
+      expect(sound.output).toContain(digest);
+
+      await withConnection(database.ownerUrl, (client) =>
+        client.query("update crm.audit_logs set user_id = 'mallory' where id = 3"),
+      );
+      const forged = await run(["verify"], settings);
+      expect(forged.code).toBe(5);
+      expect(forged.output).toContain("Entry 3 is not as it was sealed.");
+      expect((await run(["verify", "--digest", "x"], settings)).code).toBe(1);
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+describe("pgcrm key", () => {
+  test.each(["create", "list", "revoke"])("explains %s with an example", async (command) => {
+    const { code, output } = await run(["key", command, "--help"]);
+    expect(code).toBe(0);
+    expect(output).toContain(`npx pgcrm key ${command}`);
+  });
+
+  test("creates a key that it prints once, lists what is kept of it, and revokes it", async () => {
+    const database = await createTestDatabase();
+    const settings = { DATABASE_URL: database.ownerUrl };
+    const key = (...parameters: string[]) => run(["key", ...parameters], settings);
+    try {
+      const [created] = await Promise.all([
+        key("create", "zapier", "--role", "member", "--expires", "90d"),
+        key("create", "export", "--role", "reader"),
+      ]);
+      expect(created.code).toBe(0);
+      expect(created.output).toMatch(/^pgcrm_[\w-]{43}\n$/);
+      expect(created.errors).not.toContain(created.output.trim());
+
+      const { output } = await key("list", "--json");
+      const secret = created.output.trim().slice(12);
+      expect(output).not.toContain(secret);
+      const keys = JSON.parse(output) as Record<string, unknown>[];
+      expect(keys).toMatchObject([
+        { name: "export", role: "reader", expiresAt: null },
+        { name: "zapier", role: "member", prefix: created.output.slice(0, 12), revokedAt: null },
+      ]);
+      const { createdAt, expiresAt } = keys[1] as Record<string, string>;
+      expect(Date.parse(expiresAt ?? "") - Date.parse(createdAt ?? "")).toBe(90 * 86_400_000);
+
+      const revoked = await key("revoke", "zapier");
+      expect([revoked.code, revoked.output]).toEqual([
+        0,
+        expect.stringContaining("The key zapier is revoked since"),
+      ]);
+      expect((await key("revoke", "zapier")).output).toBe(revoked.output);
+      const list = (await key("list")).output.split("\n");
+      expect(list[0]).toMatch(/^NAME +ROLE +PREFIX +CREATED +EXPIRES +LAST USED +STATE$/);
+      expect(list[1]).toMatch(/^export +reader +pgcrm_[\w-]{6} +\S+ +never +never +good$/);
+      expect(list[2]).toMatch(/^zapier .* revoked$/);
+
+      await withConnection(database.ownerUrl, async (client) => {
+        const { rows } = await client.query<{ user_id: string }>(
+          "select distinct user_id from crm.audit_logs where entity_type = 'api_key'",
+        );
+        expect(rows).toEqual([{ user_id: "db:postgres" }]);
+      });
+    } finally {
+      await database.drop();
+    }
+  }, 120_000);
+
+  test("says what is wrong with a name or a time span, and which key there is not", async () => {
+    const database = await createTestDatabase();
+    const settings = { DATABASE_URL: database.ownerUrl };
+    try {
+      const cases = [
+        [["create", "A B", "--role", "reader"], 2, "name must consist of"],
+        [
+          ["create", "a", "--role", "reader", "--expires=-1d"],
+          2,
+          "expiresAt must be in the future",
+        ],
+        [["create", "a", "--role", "reader", "--expires", "soon"], 2, "--expires"],
+        [["revoke", "a"], 1, "no API key called a"],
+      ] as const;
+      await Promise.all(
+        cases.map(async ([parameters, code, culprit]) => {
+          const outcome = await run(["key", ...parameters], settings);
+          expect([outcome.code, outcome.output]).toEqual([code, ""]);
+          expect(outcome.errors.trim()).toContain(culprit);
+          expect(outcome.errors.trim()).not.toContain("\n");
+        }),
+      );
+    } finally {
+      await database.drop();
+    }
+    const empty = await createTestDatabase("template0");
+    try {
+      const { code, errors } = await run(["key", "list"], { DATABASE_URL: empty.ownerUrl });
+      expect([code, errors]).toEqual([1, expect.stringContaining("npx pgcrm migrate")]);
+    } finally {
+      await empty.drop();
+    }
+  }, 120_000);
 });
 
 describe("pgcrm start", () => {

@@ -58,6 +58,13 @@ describe("the settings", () => {
     ["STATEMENT_TIMEOUT", { STATEMENT_TIMEOUT: "20s" }],
     ["RATE_LIMIT_USER", { RATE_LIMIT_USER: "many" }],
     ["GRAPHIQL", { GRAPHIQL: "yes" }],
+    ["GRAPHIQL", { GRAPHIQL: "1", PERSISTED_ONLY: "1", PERSISTED_OPERATIONS: "." }],
+    ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: "/nowhere/hunter2" }],
+    ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: import.meta.filename }],
+    ["PERSISTED_ONLY", { PERSISTED_ONLY: "1" }],
+    ["PERSISTED_ONLY", { PERSISTED_ONLY: "true" }],
+    ["MAX_SOCKETS_USER", { MAX_SOCKETS_USER: "0" }],
+    ["MAX_BULK_BODY_BYTES", { MAX_BULK_BODY_BYTES: "10MB" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example, *" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example/" }],
   ])("refuse a wrong %s with one line that names it: %j", (variable, environment) => {
@@ -67,14 +74,35 @@ describe("the settings", () => {
     expect(message).not.toContain("hunter2");
   });
 
-  test("serve neither GraphiQL nor the schema in production, unless told to", () => {
+  test("serve GraphiQL, the schema and queries by GET in production only if told to", () => {
     const production = { NODE_ENV: "production" };
-    expect(readConfig({})).toMatchObject({ graphiql: true, introspection: true });
-    expect(readConfig(production)).toMatchObject({ graphiql: false, introspection: false });
-    expect(readConfig({ ...production, GRAPHIQL: "1", INTROSPECTION: "1" })).toMatchObject({
-      graphiql: true,
-      introspection: true,
+    const told = { GRAPHIQL: "1", INTROSPECTION: "1", QUERIES_BY_GET: "1" };
+    const all = { graphiql: true, introspection: true, queriesByGet: true };
+    expect(readConfig({})).toMatchObject(all);
+    expect(readConfig(production)).toMatchObject({
+      graphiql: false,
+      introspection: false,
+      queriesByGet: false,
     });
+    expect(readConfig({ ...production, ...told })).toMatchObject(all);
+  });
+
+  test("serve no GraphiQL beside persisted operations only", () => {
+    const folder = { PERSISTED_OPERATIONS: "." };
+    expect(readConfig(folder)).toMatchObject({
+      graphiql: true,
+      persisted: { folder: process.cwd(), only: false },
+    });
+    expect(readConfig({ ...folder, PERSISTED_ONLY: "1" })).toMatchObject({
+      graphiql: false,
+      persisted: { only: true },
+    });
+    expect(readConfig({ PERSISTED_ONLY: "0" }).persisted).toBeUndefined();
+  });
+
+  test("let a bulk mutation be as large as everything else, at least", () => {
+    const { limits } = readConfig({ MAX_BODY_BYTES: "20000000" });
+    expect(limits).toMatchObject({ bodyBytes: 20_000_000, bulkBodyBytes: 20_000_000 });
   });
 
   test("read origins, with commas between them", () => {

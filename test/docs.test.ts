@@ -93,6 +93,8 @@ describe("the register of errors", () => {
       const raised = Object.assign(new Error("raised"), {
         code: known ? sqlstate.replace("…", "ZZZ") : "58030",
         severity: "ERROR",
+        schema: "crm",
+        detail: JSON.stringify({ entityType: "contact", ids: ["the one that is not there"] }),
       });
       const answer = fromPgError(raised, {});
       expect([sqlstate, answer.code, answer.name]).toEqual([sqlstate, code, name]);

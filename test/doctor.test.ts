@@ -59,6 +59,38 @@ test.each([
   ["grant usage on schema crm to public", "public may usage schema crm, too much"],
   ["grant select (id) on crm.notes to public", "public may select crm.notes (id), too much"],
   [
+    "grant select on crm_private.api_key_hashes to crm_admin",
+    "crm_admin may select crm_private.api_key_hashes (api_key_id, key_hash), too much",
+  ],
+  [
+    "grant insert (role) on crm.api_keys to crm_admin",
+    "crm_admin may insert crm.api_keys (role), too much",
+  ],
+  [
+    "grant execute on function crm_private.authenticate_api_key to crm_member",
+    "crm_member may execute crm_private.authenticate_api_key, too much",
+  ],
+  [
+    "revoke execute on function crm_private.authenticate_api_key from crm_server",
+    "crm_server may execute crm_private.authenticate_api_key, but has no such right",
+  ],
+  [
+    "alter function crm.create_api_key set search_path = ''",
+    "function crm.create_api_key is not that of this version",
+  ],
+  [
+    "grant create on schema public to public",
+    "role crm_reader can create objects in schema public",
+  ],
+  [
+    "grant create on schema extensions to crm_admin",
+    "role crm_admin can create objects in schema extensions",
+  ],
+  [
+    "do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$",
+    "role crm_reporter can create temporary tables in the database",
+  ],
+  [
     "grant execute on function crm_private.bind_rules to public",
     "public may execute crm_private.bind_rules, too much",
   ],

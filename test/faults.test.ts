@@ -5,29 +5,40 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 
+import { createClient } from "graphql-ws";
+import pg from "pg";
+import { WebSocket } from "ws";
+
 import { withConnection } from "../server/connect.ts";
 import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
 import { migrateDatabase } from "../server/migrate.ts";
+import { hasCode } from "../server/problem.ts";
 import { deriveServerUrl } from "../server/serverLogin.ts";
+import { signToken } from "../server/token.ts";
+import { isData, type Ledger, load, openLedger } from "./helpers/ledger.ts";
 import { type ServerProcess, spawnServer, until } from "./helpers/process.ts";
-import type { Answer } from "./helpers/server.ts";
+import { type Answer, jwtSecret } from "./helpers/server.ts";
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000);
 
 /** How many times each thing is killed. */
-const rounds = 3;
+const rounds = 10;
+
+/** How many times each of three servers, which serve again, is told to stop. */
+const stops = 30;
 
 let folder: string;
 let cluster: EmbeddedDatabase;
 let url: string;
 let server: ServerProcess;
+let ledger: Ledger;
 
 /** A cluster of this file's own, which keeps what it acknowledges. */
 const open = () =>
   openEmbedded({
     folder: join(folder, "postgres"),
     binaries: process.env.PGCRM_TEST_POSTGRES,
-    settings: { fsync: "on", synchronous_commit: "on" },
+    settings: { fsync: "on", synchronous_commit: "on", max_connections: "40" },
   });
 
 beforeAll(async () => {
@@ -39,6 +50,7 @@ beforeAll(async () => {
   await migrateDatabase({ ownerUrl: url, serverUrl: deriveServerUrl(url) });
   await cluster.close();
   server = await spawnServer(url);
+  ledger = openLedger(url);
 });
 
 afterAll(async () => {
@@ -50,27 +62,11 @@ afterAll(async () => {
 const read = "{ companies { totalCount } }";
 const answers = async () => isData(await server.ask(read));
 
-/** Asks from several sides at once until told to stop, and gives what was thrown. */
-function load(sides: number, work: (side: number) => Promise<boolean>): () => Promise<unknown[]> {
-  let isOver = false;
-  const thrown: unknown[] = [];
-  const all = Array.from({ length: sides }, async (_, side) => {
-    while (!isOver && (await work(side).catch((error: unknown) => thrown.push(error)))) continue;
-  });
-  return async () => {
-    isOver = true;
-    await Promise.all(all);
-    return thrown;
-  };
-}
-
-const isData = ({ status, errors }: Answer<unknown>) => status === 200 && errors === undefined;
-
 /** Whether an answer is data, or an error that says nothing about the inside. */
 function isClean(answer: Answer<unknown>): boolean {
   if (isData(answer)) return true;
   const codes = answer.errors?.map(({ extensions }) => extensions.code) ?? [];
-  return codes.length > 0 && codes.every((code) => ["UNAVAILABLE", "INTERNAL"].includes(code));
+  return codes.length > 0 && codes.every((code) => code === "UNAVAILABLE");
 }
 
 describe("a server without its database", () => {
@@ -145,106 +141,159 @@ describe("under load", () => {
   });
 });
 
-/** The names of all companies that were asked for, and of those that the server said were made. */
-const asked = new Set<string>();
-const acknowledged = new Set<string>();
-
-/** Asks for a company of a new name. */
-async function write(keepAlive = true): Promise<Answer<unknown>> {
-  const name = `Company ${asked.size}`;
-  asked.add(name);
-  const answer = await server.ask(
-    `mutation { createCompany(input: { company: { name: "${name}" } }) { company { id } } }`,
-    keepAlive,
+test("a database without a free connection makes clean errors, and is found again", async () => {
+  await withConnection(url, (client) =>
+    client.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'crm_server'",
+    ),
   );
-  if (isData(answer)) acknowledged.add(name);
-  return answer;
-}
-
-/** Writes from several sides, whatever becomes of it. */
-function writeOn(): () => Promise<unknown> {
-  return load(6, async () => {
-    const answer = await write().catch(() => undefined);
-    if (answer === undefined || !isData(answer)) await sleep(20);
-    return true;
-  });
-}
-
-/** What was acknowledged is there, what is there was asked for, and each has one journal entry. */
-async function expectNothingLost(): Promise<void> {
-  await withConnection(url, async (client) => {
-    const { rows: companies } = await client.query<{ name: string; entries: number }>(
-      `select name, count(entry.id)::int as entries
-         from crm.companies as company
-         left join crm.audit_logs as entry
-           on entry.entity_id = company.id and entry.changes ->> 'name' = company.name
-        group by company.id`,
+  const taken: pg.Client[] = [];
+  for (let isFull = false; !isFull;) {
+    const client = new pg.Client({ connectionString: deriveServerUrl(url) });
+    await client.connect().then(
+      () => taken.push(client),
+      (error: unknown) => (isFull = hasCode(error, "53300")),
     );
-    const names = new Set(companies.map(({ name }) => name));
-    expect([...acknowledged].filter((name) => !names.has(name))).toEqual([]);
-    expect([...names].filter((name) => !asked.has(name))).toEqual([]);
-    expect(companies.filter(({ entries }) => entries !== 1)).toEqual([]);
-
-    const { rows: entries } = await client.query<{ count: number }>(
-      "select count(*)::int as count from crm.audit_logs where entity_type = 'company'",
-    );
-    expect(entries).toEqual([{ count: companies.length }]);
-  });
-}
+  }
+  const { status, errors } = await server.ask(read);
+  expect(status).toBe(503);
+  expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["OVERLOADED"]);
+  await Promise.all(taken.map((client) => client.end()));
+  expect(await until(answers)).toBeLessThan(10_000);
+  expect(server.child.exitCode).toBeNull();
+});
 
 describe("what was acknowledged is there with its entry in the journal, and nothing else", () => {
+  /** Writes from several sides, whatever becomes of it. */
+  const writeOn = () =>
+    load(6, async () => {
+      const answer = await ledger.write(server).catch(() => undefined);
+      if (answer === undefined || !isData(answer)) await sleep(20);
+      return true;
+    });
+
   test("after PostgreSQL was killed under writes", async () => {
     for (let round = 0; round < rounds; round += 1) {
-      const before = acknowledged.size;
+      const before = ledger.size;
       const stop = writeOn();
-      await sleep(300 + Math.random() * 300);
+      await sleep(200 + Math.random() * 300);
       process.kill(postmasterPid(), "SIGKILL");
-      await sleep(200);
+      await sleep(100);
       await cluster.close();
       cluster = await open();
       expect(await until(answers)).toBeLessThan(10_000);
       await stop();
-      expect(acknowledged.size).toBeGreaterThan(before);
-      await expectNothingLost();
+      expect(ledger.size).toBeGreaterThan(before);
+      await ledger.expectNothingLost();
     }
     expect(server.child.exitCode).toBeNull();
   });
 
   test("after the server was killed under writes", async () => {
     for (let round = 0; round < rounds; round += 1) {
-      const before = acknowledged.size;
+      const next = await spawnServer(url); // starts meanwhile
+      const before = ledger.size;
       const stop = writeOn();
-      await sleep(300 + Math.random() * 300);
+      await sleep(200 + Math.random() * 300);
       server.child.kill("SIGKILL");
       await server.ended;
       await stop();
-      expect(acknowledged.size).toBeGreaterThan(before);
-      server = await spawnServer(url);
+      expect(ledger.size).toBeGreaterThan(before);
+      server = next;
       await until(answers);
-      await expectNothingLost();
+      await ledger.expectNothingLost();
     }
   });
 
-  test("after the server was told to stop under load, and no request was cut off", async () => {
+  /** One server is told to stop under load; nobody's request is cut off. */
+  async function stopOnce(told: ServerProcess, hasStopped: Promise<void>): Promise<void> {
+    const before = ledger.size;
+    const refusals: number[] = [];
+    const stop = load(10, async (side) => {
+      const { status } = await ledger.write(told, side % 2 === 0);
+      if (status !== 200) refusals.push(status);
+      return status === 200;
+    });
+    await sleep(100 + Math.random() * 200);
+    told.child.kill("SIGTERM");
+    await hasStopped;
+    expect(await stop()).toEqual([]);
+    expect(refusals.filter((status) => status !== 503 && status !== 0)).toEqual([]);
+    expect(ledger.size).toBeGreaterThan(before);
+  }
+
+  test("after the server was told to stop under load, and ended", async () => {
     for (let round = 0; round < rounds; round += 1) {
-      const before = acknowledged.size;
-      const refusals: number[] = [];
-      const stop = load(10, async (side) => {
-        const { status } = await write(side % 2 === 0);
-        if (status !== 200) refusals.push(status);
-        return status === 200;
-      });
-      await sleep(300);
-      server.child.kill("SIGTERM");
-      expect(await server.ended).toBe(0);
-      expect(await stop()).toEqual([]);
-      expect(refusals.filter((status) => status !== 503 && status !== 0)).toEqual([]);
-      expect(acknowledged.size).toBeGreaterThan(before);
-      server = await spawnServer(url);
+      const next = await spawnServer(url); // starts meanwhile
+      const { ended } = server;
+      await stopOnce(
+        server,
+        ended.then((code) => expect(code).toBe(0)),
+      );
+      server = next;
       await until(answers);
-      await expectNothingLost();
+      await ledger.expectNothingLost();
     }
   });
+
+  test("after servers were told to stop under load, again and again", async () => {
+    const hosts = await Promise.all([1, 2, 3].map(() => spawnServer(url, "again")));
+    await Promise.all(
+      hosts.map(async (host) => {
+        for (let round = 0; round < stops; round += 1) {
+          await until(async () => isData(await host.ask(read)));
+          await stopOnce(host, host.said("stopped"));
+        }
+        host.child.kill("SIGKILL");
+      }),
+    );
+    await ledger.expectNothingLost();
+  });
+});
+
+test("a server that is told to stop answers what runs over sockets, and ends with 0", async () => {
+  const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
+  const waiting =
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+  const codes: unknown[] = [];
+  const received: unknown[] = [];
+  const clients = Array.from({ length: 5 }, () =>
+    createClient({
+      url: `${server.url.replace("http", "ws")}/graphql`,
+      webSocketImpl: WebSocket,
+      connectionParams: { authorization: `Bearer ${token}` },
+      lazy: false,
+      retryAttempts: 0,
+      onNonLazyError: () => undefined,
+      on: { closed: (event) => codes.push((event as { code: number }).code) },
+    }),
+  );
+  await withConnection(url, async (client) => {
+    await client.query("begin; lock table crm.companies in access exclusive mode");
+    for (const asking of clients) {
+      asking.subscribe(
+        { query: read },
+        {
+          next: (answer) => received.push(answer),
+          error: (error) => received.push(error),
+          complete: () => undefined,
+        },
+      );
+    }
+    await until(async () => {
+      // A transaction sees the activity as it was when it first looked.
+      const { rows } = await withConnection(url, (other) => other.query(waiting));
+      return rows.length === clients.length;
+    });
+    server.child.kill("SIGTERM");
+    await sleep(300);
+    expect(server.child.exitCode).toBeNull();
+    await client.query("rollback");
+  });
+  expect(await server.ended).toBe(0);
+  await until(() => Promise.resolve(codes.length === clients.length));
+  expect(received).toEqual(clients.map(() => ({ data: { companies: expect.any(Object) } })));
+  expect(codes).toEqual(clients.map(() => 1001));
 });
 
 function postmasterPid(): number {

@@ -3,6 +3,7 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { withConnection } from "../server/connect.ts";
 import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
 import { applyCurrent } from "../server/migrate.ts";
 import { deriveServerUrl } from "../server/serverLogin.ts";
@@ -37,6 +38,11 @@ export default async function setup({ maxWorkers }: { maxWorkers: number }): Pro
   await applyCurrent({ ownerUrl, serverUrl: deriveServerUrl(ownerUrl) });
   process.env.PGCRM_TEST_OWNER_URL = database.url("postgres");
   for (let worker = 1; worker <= maxWorkers; worker += 1) {
-    await database.ensureDatabase(sharedDatabase(worker), templateDatabase);
+    const name = sharedDatabase(worker);
+    await database.ensureDatabase(name, templateDatabase);
+    await withConnection(
+      ownerUrl,
+      (client) => client.query(`revoke temporary on database ${name} from public`), // is not copied
+    );
   }
 }

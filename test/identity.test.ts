@@ -9,7 +9,7 @@ import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { pgbouncerVersion, startPgBouncer } from "./helpers/pgbouncer.ts";
 import { type Answer, jwtSecret, startTestServer } from "./helpers/server.ts";
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const count = 10_000;
 

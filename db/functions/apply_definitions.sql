@@ -15,11 +15,14 @@ create or replace function crm_private.apply_definitions(
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
-  v_plural  text     := (select relname from pg_class where oid = v_table);
+  v_plural  text     := (select relname::text from pg_class where oid = v_table);
+  v_most    integer  := crm_private.max_custom_fields();
   v_deleted text[];
   v_counts  text;
   v_fields  jsonb;
@@ -33,6 +36,29 @@ begin
   end if;
 
   execute format('lock table %s in share row exclusive mode', v_table);
+
+  -- Each field costs every write of the entity something. Who defines another waits for the lock.
+  if exists (
+      select
+      from unnest(p_new) as new_row
+      where new_row.entity_type = p_entity_type
+        and not exists (select from unnest(p_old) as old_row where old_row.id = new_row.id)
+    )
+    and (
+      select count(*) > v_most
+      from crm.custom_field_definitions as definition
+      where definition.entity_type = p_entity_type
+    )
+  then
+    raise exception 'custom_field_definitions: entityType may have at most % custom fields', v_most
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions', column = 'entity_type',
+            constraint = 'custom_field_definitions_entity_type_full',
+            detail     = jsonb_build_object(
+              'entityType', jsonb_build_array(format('may have at most %s custom fields', v_most))
+            ),
+            hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
+  end if;
 
   perform crm_private.compile_custom_fields(p_entity_type);
 

@@ -5,11 +5,15 @@
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
  * an updated row have a member for each column, and for each custom field, that changed. What an
  * entry says itself (which row, who and when) and what follows from it (the version, generated
- * columns) is left out, but for a deletion: it keeps all, so that the row can come back.
+ * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
+ * undoes is its member @undoes, which no column is called like.
  *
  * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
  * test finds where that was forgotten.
+ *
+ * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
+ * bulk update to the new ones pair by pair, so nested loops are off.
  *
  * The trigger is security definer: nobody but the owner of the journal may write it.
  */
@@ -17,14 +21,20 @@ create or replace function crm_private.bind_journal(p_table regclass, p_entity_t
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
     'crm_private.%I', (select relname from pg_class where oid = p_table) || '_journal'
   );
   v_values  text;
   v_changes text;
+  v_old     text;
+  -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
+  v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
+    '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
 begin
   select
     string_agg(format('new_row.%I', attname), ', ' order by attnum),
@@ -53,25 +63,42 @@ begin
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );
 
+  select string_agg(format('old_row.%I', attname), ', ' order by attnum)
+  into v_old
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and atttypid <> 'tsvector'::regtype;
+
   execute format(
     $function$
 create or replace function %1$s()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
 as $journal$
 declare
   v_user_id text   := crm.current_user_id();
   v_source  text   := crm_private.current_source();
   v_xid     bigint := pg_current_xact_id()::text::bigint;
+  v_undoes  boolean := current_setting('crm.reversing', true) = v_xid::text;
 begin
   if tg_op = 'INSERT' then
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, new_row.id, 'create', v_user_id, to_jsonb(new_values),
-      new_row.created_at, v_xid, v_source
+      %2$L, new_row.id, 'create', v_user_id,
+      to_jsonb(new_values)
+        -- What came back under its own id goes on where it was; that is not its time.
+        || case when new_row.version = 1 then '{}' else jsonb_build_object(
+          'version', new_row.version, 'created_at', new_row.created_at,
+          'created_by', new_row.created_by, 'updated_by', new_row.updated_by
+        ) end
+        || %5$s,
+      new_row.updated_at, v_xid, v_source
     from new_rows as new_row
     cross join lateral (select %3$s) as new_values;
 
@@ -80,7 +107,8 @@ begin
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
       %2$L, new_row.id, 'update', v_user_id,
-      %4$s,
+      %4$s
+        || %5$s,
       new_row.updated_at, v_xid, v_source
     from new_rows as new_row
     join old_rows as old_row using (id)
@@ -90,16 +118,18 @@ begin
     insert into crm.audit_logs
       (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
     select
-      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_row),
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_values) || %6$s,
       clock_timestamp(), v_xid, v_source
-    from old_rows as old_row;
+    from old_rows as old_row
+    cross join lateral (select %7$s) as old_values;
   end if;
 
   return null;
 end
 $journal$
     $function$,
-    v_function, p_entity_type, v_values, v_changes
+    v_function, p_entity_type, v_values, v_changes,
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old
   );
   execute format(
     'comment on function %s() is %L',

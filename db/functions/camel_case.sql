@@ -13,3 +13,4 @@ comment on function crm_private.camel_case(text) is
   'The name a client of the API knows a column by: first_name becomes firstName.';
 
 revoke all on function crm_private.camel_case(text) from public;
+grant execute on function crm_private.camel_case(text) to crm_reader;

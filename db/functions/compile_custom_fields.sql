@@ -9,8 +9,10 @@ create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
     'crm_private.%I',

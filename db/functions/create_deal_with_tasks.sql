@@ -1,12 +1,13 @@
 /*
- * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too.
+ * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
+ * by which task it is: tasks.1.description. The deal's fields have their names alone.
  * Runs with the caller's rights: whoever may create deals and tasks may call it.
  */
 create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
 returns crm.deals
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deal crm.deals;
@@ -26,7 +27,13 @@ begin
   select
     task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
     'deal', v_deal.id
-  from unnest(tasks) as task;
+  from unnest(tasks) with ordinality as task (
+    description, due_date, assigned_to, status, ordinal
+  )
+  -- Rows are made and validated one after the other: this says which one the next is.
+  where set_config('crm.path', 'tasks.' || (task.ordinal - 1), true) is not null;
+
+  perform set_config('crm.path', '', true);
 
   return v_deal;
 end

@@ -22,7 +22,8 @@ return coalesce(
 );
 
 comment on function crm.current_user_id() is
-  E'@notNull\nWho is asking: the subject of the token, or db:<login role> for a database session.';
+  E'@notNull\nWho is asking: the subject of the token, key:<name> for an API key, or db:<login role> '
+  'for a database session.';
 
 revoke all on function crm.current_user_id() from public;
 grant execute on function crm.current_user_id() to crm_reader;

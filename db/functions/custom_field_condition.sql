@@ -9,7 +9,7 @@ create or replace function crm_private.custom_field_condition(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select format(
     case p_definition.field_type

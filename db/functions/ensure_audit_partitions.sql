@@ -1,13 +1,14 @@
 /*
- * Makes the journal's partitions for this month and the months after it. Called by the migration
- * and whenever the server or a migration starts, so that a partition stands long before its month.
- * Entries of a month that had none are in the default partition; they move to the new one.
+ * Makes the journal's partitions for this month and the months after it. Called by the migration,
+ * whenever the server or a migration starts, and every hour by the server, so that a partition
+ * stands long before its month. Entries of a month that had none are in the default partition; they
+ * move to the new one, whichever month it is.
  */
 create or replace function crm_private.ensure_audit_partitions(p_months integer default 12)
 returns void
 language plpgsql
 volatile
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_from timestamptz;
@@ -19,11 +20,15 @@ begin
 
   for v_from in
     select month at time zone 'UTC'
-    from generate_series(
-      date_trunc('month', now() at time zone 'UTC'),
-      date_trunc('month', now() at time zone 'UTC') + make_interval(months => p_months),
-      interval '1 month'
-    ) as month
+    from (
+      select generate_series(
+        date_trunc('month', now() at time zone 'UTC'),
+        date_trunc('month', now() at time zone 'UTC') + make_interval(months => p_months),
+        interval '1 month'
+      )
+      union
+      select date_trunc('month', "timestamp" at time zone 'UTC') from crm_private.audit_logs_other
+    ) as needed (month)
     where to_regclass('crm_private.audit_logs_' || to_char(month, 'YYYY_MM')) is null
     order by month
   loop
@@ -35,6 +40,7 @@ begin
       v_name
     );
     execute format('alter table crm_private.%I enable row level security', v_name);
+    execute format('alter table crm_private.%I alter column changes set statistics 0', v_name);
     execute format(
       'create trigger _900_refuse_truncate before truncate on crm_private.%I '
       'for each statement execute function crm_private.refuse_truncate()',

@@ -3,7 +3,7 @@ create or replace function crm_private.entity_table(p_entity_type text)
 returns regclass
 language sql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case p_entity_type
     when 'contact' then 'crm.contacts'::regclass
@@ -13,6 +13,7 @@ as $$
     when 'note'    then 'crm.notes'::regclass
     when 'custom_field_definition' then 'crm.custom_field_definitions'::regclass
     when 'pipeline_stage'          then 'crm.pipeline_stages'::regclass
+    when 'api_key'                 then 'crm.api_keys'::regclass
   end;
 $$;
 
@@ -20,3 +21,4 @@ comment on function crm_private.entity_table(text) is
   'The table of an entity type, null if there is no such type.';
 
 revoke all on function crm_private.entity_table(text) from public;
+grant execute on function crm_private.entity_table(text) to crm_reader;

@@ -7,7 +7,7 @@ returns text
 language sql
 immutable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
   select case
     when strpos(p_template, '%s') = 0 then p_template
@@ -22,3 +22,4 @@ comment on function crm_private.fault_message(text, jsonb) is
   'The message with the faulty value, as JSON, for %s.';
 
 revoke all on function crm_private.fault_message(text, jsonb) from public;
+grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;

@@ -10,7 +10,7 @@ returns boolean
 language plpgsql
 stable
 parallel safe
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   case p_entity_type

@@ -2,6 +2,9 @@
  * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
  * field, in the client's words. Called by the trigger that validates, for faulty rows only.
  *
+ * A function that writes several rows of one input says in crm.path where in it a row stands:
+ * tasks.1 makes tasks.1.description of description.
+ *
  * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
  * policies hide of them; it changes nothing.
  */
@@ -10,10 +13,11 @@ returns void
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table      text := (select relname from pg_class where oid = p_table);
+  v_table      text := (select relname::text from pg_class where oid = p_table);
+  v_path       text := coalesce(nullif(current_setting('crm.path', true), '') || '.', '');
   v_fields     jsonb;
   v_summary    text;
   v_constraint text;
@@ -26,26 +30,23 @@ begin
   end if;
 
   select
-    jsonb_object_agg(fault.field, fault.messages),
-    string_agg(fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal),
+    jsonb_object_agg(v_path || fault.field, fault.messages),
+    string_agg(
+      v_path || fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal
+    ),
     (array_agg(fault.constraint_name order by fault.ordinal))[1],
     (array_agg(fault.column_name order by fault.ordinal))[1]
   into v_fields, v_summary, v_constraint, v_column
   from (
-    -- What is said of several elements in the same words is said once.
     select
       field,
       jsonb_agg(message order by ordinal)               as messages,
       min(ordinal)                                      as ordinal,
       (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
       (array_agg(column_name order by ordinal))[1]      as column_name
-    from (
-      select distinct on (field, message) *
-      from crm_private.row_faults(p_table, p_row) with ordinality as listed (
-        field, message, constraint_name, column_name, ordinal
-      )
-      order by field, message, ordinal
-    ) as distinct_faults
+    from crm_private.row_faults(p_table, p_row) with ordinality as listed (
+      field, message, constraint_name, column_name, ordinal
+    )
     group by field
   ) as fault;
 

@@ -3,7 +3,8 @@
  * custom fields, what their definitions say.
  *
  * A rule about an array or an object is asked again with each of its elements alone, so that the
- * message can name the one at fault; if each of them is fine by itself, the fault is of the whole.
+ * fault is of the one at fault, emails.1 or address.country; if each of them is fine by itself, or
+ * the rule is marked @whole, the fault is of the whole.
  *
  * Called by the trigger that validates, once a row is known to be faulty: cost does not matter.
  */
@@ -11,8 +12,10 @@ create or replace function crm_private.row_faults(p_table regclass, p_row jsonb)
 returns table (field text, message text, constraint_name text, column_name text)
 language plpgsql
 stable
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
 declare
   v_faults text;
 begin
@@ -21,7 +24,8 @@ begin
       format(
         case
           when rule.per_element then
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, element.value, element.ordinal
+            'select %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L, %5$s,
+               element.value, element.ordinal
              from (values (true)) as once
              left join lateral (
                select element.*

@@ -11,7 +11,7 @@
 create or replace function crm_private.normalise_custom_fields()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.custom_fields := jsonb_strip_nulls(new.custom_fields);
@@ -42,7 +42,7 @@ create or replace trigger _100_normalise_custom_fields
 create or replace function crm_private.normalise_deal_value()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.value := round(new.value, 2);
@@ -63,7 +63,7 @@ create or replace trigger _100_normalise_value
 create or replace function crm_private.normalise_deal_probability()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Where there is no such stage, the stage is at fault and not the probability.
@@ -87,7 +87,7 @@ create or replace trigger _100_normalise_probability
 create or replace function crm_private.normalise_stage_position()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.position := (select coalesce(max(stage.position) + 1, 0) from crm.pipeline_stages as stage);

@@ -10,19 +10,19 @@ create or replace function crm_private.definitions_changed()
 returns trigger
 language plpgsql
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_old crm.custom_field_definitions[] := '{}';
-  v_new crm.custom_field_definitions[] := '{}';
+  v_old crm.custom_field_definitions[];
+  v_new crm.custom_field_definitions[];
 begin
   if tg_op <> 'INSERT' then
-    select coalesce(array_agg(old_row), '{}') into v_old
+    select array_agg(old_row::crm.custom_field_definitions) into v_old
     from old_rows as old_row;
   end if;
 
   if tg_op <> 'DELETE' then
-    select coalesce(array_agg(new_row), '{}') into v_new
+    select array_agg(new_row::crm.custom_field_definitions) into v_new
     from new_rows as new_row;
   end if;
 
@@ -57,7 +57,7 @@ create or replace trigger _500_definitions_delete after delete on crm.custom_fie
 create or replace function crm_private.refuse_renamed_definition()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception 'custom_field_definitions: name and entityType of % cannot be changed', old.name

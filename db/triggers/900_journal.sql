@@ -11,6 +11,7 @@ select crm_private.bind_journal('crm.tasks', 'task');
 select crm_private.bind_journal('crm.notes', 'note');
 select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
 select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_journal('crm.api_keys', 'api_key');
 
 /*
  * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
@@ -19,7 +20,7 @@ select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
 create or replace function crm_private.refuse_truncate()
 returns trigger
 language plpgsql
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception 'crm.% cannot be truncated, because the journal would miss it', tg_table_name
@@ -47,6 +48,8 @@ create or replace trigger _900_refuse_truncate before truncate on crm.notes
 create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.api_keys
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
   for each statement execute function crm_private.refuse_truncate();

@@ -28,7 +28,8 @@ create or replace view crm_private.rules as
     select
       con.oid as constraint_oid,
       regexp_replace(description, '^(@[^\n]*\n)*', '')      as message,
-      substring(description from '(?:^|\n)@column (\w+)\n') as client_column
+      substring(description from '(?:^|\n)@column (\w+)\n') as client_column,
+      coalesce(description ~ '(?:^|\n)@whole\n', false)      as is_whole
     from pg_constraint as con
     cross join lateral obj_description(con.oid, 'pg_constraint') as description
   )
@@ -73,7 +74,7 @@ create or replace view crm_private.rules as
         )
       )
     end,
-    con.contype = 'c' and cardinality(con.conkey) = 1
+    con.contype = 'c' and cardinality(con.conkey) = 1 and not texts.is_whole
       and attribute.atttypid in ('text[]'::regtype, 'jsonb'::regtype),
     attribute.attnum
   from pg_constraint as con

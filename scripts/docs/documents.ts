@@ -8,8 +8,8 @@ import { replaceSection } from "./markdown.ts";
 import {
   renderColumnRights,
   renderFunctionRights,
+  renderMatrix,
   renderSchemaRights,
-  renderTableRights,
 } from "./rights.ts";
 import { renderForeignKeys, renderRules } from "./rules.ts";
 import { renderTriggers } from "./triggers.ts";
@@ -28,7 +28,7 @@ const sections: Readonly<Record<string, Readonly<Record<string, Renderer>>>> = {
   "db/README.md": {
     triggers: renderTriggers,
     "foreign-keys": renderForeignKeys,
-    "table-rights": renderTableRights,
+    matrix: renderMatrix,
     "column-rights": renderColumnRights,
     "function-rights": renderFunctionRights,
     "schema-rights": renderSchemaRights,

@@ -5,48 +5,80 @@ import { code, table } from "./markdown.ts";
 /** The roles that the product creates, the ones that others are members of first. */
 const roles = ["crm_reader", "crm_member", "crm_admin", "crm_server", "crm_reporter"] as const;
 
-interface TableRight {
+/** Whoever has none of the roles: a login of somebody else's, a request without a token. */
+const nobody = "nobody";
+
+/** What stands for an operation in the matrix. */
+const letters = { select: "S", insert: "I", update: "U", delete: "D" } as const;
+
+interface TableRights {
   table: string;
   role: string;
-  operations: string[];
+  /** The operations; null if there is none. */
+  sql: string[] | null;
+  graphql: string[] | null;
 }
 
-/** Roles × tables × operations: what each role may do with each table or view. */
-export async function renderTableRights(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<TableRight>(
+/**
+ * Roles × tables × operations × doors: what each role may do with each table or view. GraphQL offers
+ * what the roles that a token can name may do with the tables of schema `crm`; it changes rows by
+ * their primary key.
+ */
+export async function renderMatrix(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<TableRights>(
     `select
-       format('%I.%I', namespace.nspname, class.relname) as table,
-       role.name as role,
-       array(
-         select lower(privilege)
-         from unnest(
-           array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
-         ) with ordinality as listed (privilege, ordinal)
-         where case
-           when privilege in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
-           then has_any_column_privilege(role.name, class.oid, privilege)
-           else has_table_privilege(role.name, class.oid, privilege)
-         end
-         order by ordinal
-       ) as operations
-     from pg_class as class
-     join pg_namespace as namespace on namespace.oid = class.relnamespace
-     cross join unnest($1::text[]) as role (name)
-     where namespace.nspname in ('crm', 'crm_private', 'reporting')
-       and class.relkind in ('r', 'p', 'v', 'm')
-       and not class.relispartition
-     order by namespace.nspname collate "C", class.relname collate "C"`,
-    [roles],
+       rights.table,
+       rights.role,
+       array_agg(operation order by ordinal) filter (where may) as sql,
+       array_agg(operation order by ordinal) filter (where may and by_graphql) as graphql
+     from (
+       select
+         format('%I.%I', namespace.nspname, class.relname) as table,
+         role.name as role,
+         lower(privilege) as operation,
+         ordinal,
+         has_schema_privilege(grantee, namespace.oid, 'usage')
+           and case privilege
+             when 'DELETE' then has_table_privilege(grantee, class.oid, privilege)
+             else has_any_column_privilege(grantee, class.oid, privilege)
+           end as may,
+         namespace.nspname = 'crm'
+           and role.name in ('crm_reader', 'crm_member', 'crm_admin')
+           and (
+             privilege in ('SELECT', 'INSERT')
+             or exists (select from pg_index where indrelid = class.oid and indisprimary)
+           ) as by_graphql
+       from pg_class as class
+       join pg_namespace as namespace on namespace.oid = class.relnamespace
+       cross join unnest($1::text[]) as role (name)
+       cross join coalesce(nullif(role.name, $2), 'public') as grantee
+       cross join unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[])
+         with ordinality as listed (privilege, ordinal)
+       where namespace.nspname in ('crm', 'crm_private', 'reporting')
+         and class.relkind in ('r', 'p', 'v', 'm')
+         and not class.relispartition
+     ) as rights
+     group by rights.table, rights.role
+     order by rights.table collate "C"`,
+    [[nobody, ...roles], nobody],
   );
+  const cell = (operations: readonly string[] | null) =>
+    code(
+      Object.entries(letters)
+        .map(([operation, letter]) => (operations?.includes(operation) ? letter : "-"))
+        .join(""),
+    );
   return table(
-    ["Table or view", ...roles.map((role) => code(role))],
-    [...new Set(rows.map((row) => row.table))].map((name) => [
-      code(name),
-      ...roles.map((role) => {
-        const right = rows.find((row) => row.table === name && row.role === role);
-        return right?.operations.length ? right.operations.join(", ") : "–";
-      }),
-    ]),
+    ["Table or view", "Door", nobody, ...roles.map((role) => code(role))],
+    [...new Set(rows.map((row) => row.table))].flatMap((name) =>
+      (["sql", "graphql"] as const).map((door) => [
+        code(name),
+        door === "sql" ? "SQL" : "GraphQL",
+        ...[nobody, ...roles].map((role) =>
+          cell(rows.find((row) => row.table === name && row.role === role)?.[door] ?? null),
+        ),
+      ]),
+    ),
   );
 }
 

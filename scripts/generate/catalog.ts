@@ -31,7 +31,8 @@ export interface CatalogRule {
 }
 
 /**
- * Reads the tables of schema `crm`, by name.
+ * Reads the tables of schema `crm`, by name. The words that search finds a row by are nobody's to
+ * read, so they are left out.
  *
  * What a client may insert and update is what the grants of `crm_admin`, who may most, say. Every
  * journalled table says in the argument of its stamp trigger what a row of it is called.
@@ -70,7 +71,10 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
         )
         from pg_attribute
         left join pg_attrdef on adrelid = attrelid and adnum = attnum
-        where attrelid = class.oid and attnum > 0 and not attisdropped
+        where attrelid = class.oid
+          and attnum > 0
+          and not attisdropped
+          and atttypid <> 'tsvector'::regtype
       ),
       'rules', (
         select coalesce(

@@ -39,6 +39,10 @@ const forms: Form[] = [
   form(String.raw`\(\w+ >= '0001-01-01'::date\) AND \(\w+ <= '9999-12-31'::date\)`, () => ({
     rule: "days",
   })),
+  form(
+    String.raw`\(\w+ > created_at\) AND \(\w+ <= \(created_at \+ '(\d+) years'::interval\)\)`,
+    ([years]) => ({ rule: "future", years: Number(years) }),
+  ),
   form(`scale\\(trim_scale\\(\\w+\\)\\) <= ${numbers}`, ([limit]) => ({
     rule: "decimals",
     limit: Number(limit),

@@ -40,14 +40,19 @@ export async function startCommand(context: Context): Promise<void> {
       logger: pino({ level: config.logLevel }),
       metricsToken: config.metricsToken,
       limits: config.limits,
+      heavy: config.heavy,
       timeouts: config.timeouts,
       rateLimits: config.rateLimits,
+      sockets: config.sockets,
+      persisted: config.persisted,
       trustedProxies: config.trustedProxies,
       graphiqlToken: token,
       graphiql: config.graphiql,
       introspection: config.introspection,
+      queriesByGet: config.queriesByGet,
       allowedOrigins: config.allowedOrigins,
       shutdownGrace: config.shutdownGrace,
+      maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
       async prepare() {
         await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
         const names = await migrateDatabase({ ownerUrl, serverUrl });

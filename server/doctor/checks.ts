@@ -51,6 +51,21 @@ export const checks: readonly string[] = [
    (select format('role %s is not a member of %s', member, role)
     from (table expected except table found) as less)`,
 
+  // What they may do in the schemas of the product is examined with the rights.
+  `select format('role %s can create objects in schema %s', rolname, nspname)
+     from pg_roles
+    cross join pg_namespace as namespace
+    where rolname in ('crm_reader', 'crm_member', 'crm_admin', 'crm_server', 'crm_reporter')
+      and nspname not in ('crm', 'crm_private', 'reporting')
+      and has_schema_privilege(rolname, namespace.oid, 'create')
+   union all
+   select format('role %s can create %s in the database', rolname, objects)
+     from pg_roles
+    cross join (values ('temporary', 'temporary tables'), ('create', 'schemas'))
+      as kind (privilege, objects)
+    where rolname in ('crm_reader', 'crm_member', 'crm_admin', 'crm_server', 'crm_reporter')
+      and has_database_privilege(rolname, current_database(), privilege)`,
+
   `select format('constraint %s on %s has not been validated', conname, conrelid::regclass)
      from pg_constraint
     where connamespace in ('crm'::regnamespace, 'crm_private'::regnamespace) and not convalidated`,

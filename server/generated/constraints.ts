@@ -4,6 +4,32 @@ import type { Constraints } from "../errors.ts";
 
 /** What clients are told about each constraint of the database. */
 export const constraints: Constraints = {
+  api_keys_name_format: {
+    table: "api_keys",
+    fields: ["name"],
+    message:
+      "must consist of lower case letters and digits, with single dots, hyphens or underscores between them",
+  },
+  api_keys_name_length: {
+    table: "api_keys",
+    fields: ["name"],
+    message: "must have at most 100 characters",
+  },
+  api_keys_name_unique: {
+    table: "api_keys",
+    fields: ["name"],
+    message: "is already the name of a key, or was that of a revoked one",
+  },
+  api_keys_role_known: {
+    table: "api_keys",
+    fields: ["role"],
+    message: "is not one of reader, member, admin",
+  },
+  api_keys_expires_at_range: {
+    table: "api_keys",
+    fields: ["expiresAt"],
+    message: "must be in the future, at most 100 years from now",
+  },
   audit_logs_user_id_length: {
     table: "audit_logs",
     fields: ["userId"],
@@ -78,22 +104,18 @@ export const constraints: Constraints = {
   contacts_emails_length: {
     table: "contacts",
     fields: ["emails"],
-    message: "has more than 254 characters",
+    message: "must have at most 254 characters",
   },
   contacts_emails_list: {
     table: "contacts",
     fields: ["emails"],
     message: "must be a list of at most 100 addresses, none of them null",
   },
-  contacts_phones_blank: {
-    table: "contacts",
-    fields: ["phones"],
-    message: "must not hold a blank number",
-  },
+  contacts_phones_blank: { table: "contacts", fields: ["phones"], message: "must not be blank" },
   contacts_phones_length: {
     table: "contacts",
     fields: ["phones"],
-    message: "has more than 255 characters",
+    message: "must have at most 255 characters",
   },
   contacts_phones_list: {
     table: "contacts",
@@ -154,7 +176,7 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_blank: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "must not hold a blank value",
+    message: "must not be blank",
   },
   custom_field_definitions_enum_values_distinct: {
     table: "custom_field_definitions",
@@ -164,7 +186,7 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_length: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "has more than 255 characters",
+    message: "must have at most 255 characters",
   },
   custom_field_definitions_enum_values_list: {
     table: "custom_field_definitions",

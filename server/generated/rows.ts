@@ -14,6 +14,37 @@ export type JsonValue =
  */
 
 /**
+ * A key that an integration asks with. Administrators create and revoke keys; a revoked one
+ * stays, because the journal names it.
+ */
+export interface ApiKey {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** What the integration is called, unique. The journal has it as key:<name>. */
+  name: string;
+  /** What the key may do: reader, member or admin. */
+  role: "reader" | "member" | "admin";
+  /** The first characters of the key, by which people recognise it. */
+  prefix: string;
+  /** When the key ceases to be good; null if it is good until it is revoked. */
+  expiresAt: string | null;
+  /** When the key was last used, to the minute; null if it never was. */
+  lastUsedAt: string | null;
+  /** When the key was revoked; null if it was not. */
+  revokedAt: string | null;
+  /** Increases by one with every change of the row. */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change, but for its use. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+
+/**
  * The journal: one row for each row that was created, changed or deleted, written with the
  * change.
  */
@@ -21,20 +52,26 @@ export interface AuditLog {
   /** Increases from one entry to the next. */
   id: string;
   /**
-   * What was changed: contact, company, deal, task, note, custom_field_definition or
-   * pipeline_stage.
+   * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage
+   * or api_key; setting, or journal for the journal itself.
    */
   entityType: string;
   /** The id of the row that was changed. It may be gone. */
   entityId: string;
-  /** create, update or delete. */
+  /**
+   * create, update or delete; erase where the values were taken out of the entries before; purge
+   * or archive of the journal.
+   */
   action: string;
-  /** Who did it: the subject of a token, or db:<login role> for a database session. */
+  /**
+   * Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a
+   * database session.
+   */
   userId: string;
   /**
    * What changed. For an update a member for each column, or custom field (custom_fields.<name>),
    * with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a
-   * create the values of the new row, for a delete the whole old row.
+   * create the values of the new row, for a delete the whole old row. Empty if they were erased.
    */
   changes: Record<string, JsonValue>;
   /** When it was done: the created_at or updated_at that the row got by it. */

@@ -8,6 +8,103 @@ export const blankCharacters =
 
 /** The tables of the schema crm by entity. */
 export const tables = {
+  apiKey: {
+    name: "crm.api_keys",
+    journalName: "api_key",
+    columns: {
+      id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
+      name: { name: "name", type: "text", required: true, insertable: false, updatable: false },
+      role: { name: "role", type: "text", required: true, insertable: false, updatable: false },
+      prefix: { name: "prefix", type: "text", required: true, insertable: false, updatable: false },
+      expiresAt: {
+        name: "expires_at",
+        type: "timestamp with time zone",
+        required: false,
+        insertable: false,
+        updatable: false,
+      },
+      lastUsedAt: {
+        name: "last_used_at",
+        type: "timestamp with time zone",
+        required: false,
+        insertable: false,
+        updatable: false,
+      },
+      revokedAt: {
+        name: "revoked_at",
+        type: "timestamp with time zone",
+        required: false,
+        insertable: false,
+        updatable: false,
+      },
+      version: {
+        name: "version",
+        type: "integer",
+        required: true,
+        insertable: false,
+        updatable: false,
+      },
+      createdAt: {
+        name: "created_at",
+        type: "timestamp with time zone",
+        required: true,
+        insertable: false,
+        updatable: false,
+      },
+      updatedAt: {
+        name: "updated_at",
+        type: "timestamp with time zone",
+        required: true,
+        insertable: false,
+        updatable: false,
+      },
+      createdBy: {
+        name: "created_by",
+        type: "text",
+        required: true,
+        insertable: false,
+        updatable: false,
+      },
+      updatedBy: {
+        name: "updated_by",
+        type: "text",
+        required: true,
+        insertable: false,
+        updatable: false,
+      },
+    },
+    checks: [
+      {
+        constraint: "api_keys_name_format",
+        field: "name",
+        message:
+          "must consist of lower case letters and digits, with single dots, hyphens or underscores between them",
+        rule: "pattern",
+        pattern: "^[a-z0-9]+([._-][a-z0-9]+)*$",
+      },
+      {
+        constraint: "api_keys_name_length",
+        field: "name",
+        message: "must have at most 100 characters",
+        rule: "maxLength",
+        limit: 100,
+      },
+      {
+        constraint: "api_keys_role_known",
+        field: "role",
+        message: "%s is not one of reader, member, admin",
+        rule: "oneOf",
+        values: ["reader", "member", "admin"],
+      },
+      {
+        constraint: "api_keys_expires_at_range",
+        field: "expiresAt",
+        message: "must be in the future, at most 100 years from now",
+        rule: "future",
+        years: 100,
+      },
+    ],
+  },
   auditLog: {
     name: "crm.audit_logs",
     journalName: "audit_log",
@@ -156,14 +253,14 @@ export const tables = {
       {
         constraint: "companies_address_keys",
         field: "address",
-        message: "%s is not one of street, city, state, postalCode, country",
+        message: "is not one of street, city, state, postalCode, country",
         rule: "keys",
         keys: ["street", "city", "state", "postalCode", "country"],
       },
       {
         constraint: "companies_address_length",
         field: "address",
-        message: "%s must have at most 255 characters",
+        message: "must have at most 255 characters",
         rule: "membersMaxLength",
         limit: 255,
       },
@@ -176,7 +273,7 @@ export const tables = {
       {
         constraint: "companies_address_values",
         field: "address",
-        message: "%s must be a string",
+        message: "must be a string",
         rule: "membersText",
       },
       {
@@ -331,7 +428,7 @@ export const tables = {
       {
         constraint: "contacts_emails_length",
         field: "emails",
-        message: "%s has more than 254 characters",
+        message: "must have at most 254 characters",
         rule: "elementsMaxLength",
         limit: 254,
       },
@@ -346,13 +443,13 @@ export const tables = {
       {
         constraint: "contacts_phones_blank",
         field: "phones",
-        message: "must not hold a blank number",
+        message: "must not be blank",
         rule: "elementsNotBlank",
       },
       {
         constraint: "contacts_phones_length",
         field: "phones",
-        message: "%s has more than 255 characters",
+        message: "must have at most 255 characters",
         rule: "elementsMaxLength",
         limit: 255,
       },
@@ -502,7 +599,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_enum_values_blank",
         field: "enumValues",
-        message: "must not hold a blank value",
+        message: "must not be blank",
         rule: "elementsNotBlank",
       },
       {
@@ -514,7 +611,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_enum_values_length",
         field: "enumValues",
-        message: "%s has more than 255 characters",
+        message: "must have at most 255 characters",
         rule: "elementsMaxLength",
         limit: 255,
       },

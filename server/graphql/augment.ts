@@ -12,16 +12,16 @@ import type {} from "postgraphile/grafserv/express/v4";
 import type { PgSettings } from "../auth.ts";
 import type { PgServiceOptions } from "./adaptor.ts";
 
-declare global {
-  namespace Express {
-    interface Request {
-      /** Set by authentication, before anything of GraphQL runs. */
-      pgSettings?: PgSettings;
-      /** Aborted when the client leaves before it is answered. */
-      departure?: AbortSignal;
-    }
+declare module "http" {
+  interface IncomingMessage {
+    /** Set by authentication, before anything of GraphQL runs. */
+    pgSettings?: PgSettings;
+    /** Aborted when the client leaves before it is answered. */
+    departure?: AbortSignal;
   }
+}
 
+declare global {
   namespace GraphileConfig {
     interface PgAdaptors {
       pgcrm: {

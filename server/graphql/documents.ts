@@ -6,6 +6,7 @@ import {
   validate,
   type DocumentNode,
   type GraphQLSchema,
+  type ValidationContext,
   type ValidationRule,
 } from "graphql";
 import type { ExecutionConfig } from "postgraphile/grafserv";
@@ -26,6 +27,9 @@ type ParseAndValidate = ExecutionConfig["parseAndValidate"];
 /** How many documents are remembered with what became of them. */
 const maxKnown = 500;
 
+/** How many errors of one document are told; looking for names that are alike takes its time. */
+const maxErrors = 20;
+
 /**
  * Makes the way from a document's text to a document that may be executed, or to errors that carry
  * codes. A document that is too large is refused before validation, and before all of it is read.
@@ -37,7 +41,9 @@ export function createParseAndValidate(
   rules: readonly ValidationRule[],
   { limits, introspection }: { limits: Limits; introspection: boolean },
 ): ParseAndValidate {
-  const allRules = introspection ? rules : [...rules, NoSchemaIntrospectionCustomRule];
+  const allRules = [...rules, KnownOperationKinds];
+  const hideSuggestions = !introspection;
+  if (!introspection) allRules.push(NoSchemaIntrospectionCustomRule);
   const known = new Map<string, ReturnType<ParseAndValidate>>();
 
   function read(query: string): ReturnType<ParseAndValidate> {
@@ -53,14 +59,14 @@ export function createParseAndValidate(
       }
       throw error;
     }
-    const errors = validate(schema, document, allRules);
+    const errors = validate(schema, document, allRules, { maxErrors, hideSuggestions });
     if (errors.length === 0) return { document };
     const fields = literalFaults(schema, document);
     return {
       errors:
         Object.keys(fields).length > 0
           ? [invalid(fields)]
-          : withCode(introspection ? errors : errors.map(unhinted), "GRAPHQL_VALIDATION_FAILED"),
+          : withCode(saidOnce(errors), "GRAPHQL_VALIDATION_FAILED"),
     };
   }
 
@@ -71,6 +77,16 @@ export function createParseAndValidate(
     const [oldest] = known.keys();
     if (oldest !== undefined && known.size > maxKnown) known.delete(oldest);
     return result;
+  };
+}
+
+/** GraphQL's rules leave it to execution that a schema may have no subscriptions. */
+function KnownOperationKinds(context: ValidationContext): ReturnType<ValidationRule> {
+  return {
+    OperationDefinition(node) {
+      if (context.getSchema().getRootType(node.operation)) return;
+      context.reportError(new GraphQLError(`There is no ${node.operation} here`, { nodes: node }));
+    },
   };
 }
 
@@ -106,10 +122,13 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
   }
 }
 
-/** The same error without the names that the schema has instead. */
-function unhinted({ message, nodes, source, positions }: GraphQLError): GraphQLError {
-  const plain = message.replace(/ Did you mean .*\?$/s, "");
-  return new GraphQLError(plain, { nodes, source, positions });
+/** The same fault in several places is one error with all its places: answers do not grow by it. */
+function saidOnce(errors: readonly GraphQLError[]): GraphQLError[] {
+  const byMessage = Map.groupBy(errors, ({ message }) => message);
+  return Array.from(byMessage, ([message, same]) => {
+    const nodes = same.flatMap((error) => error.nodes ?? []);
+    return new GraphQLError(message, { nodes });
+  });
 }
 
 function withCode(errors: readonly GraphQLError[], code: string): GraphQLError[] {

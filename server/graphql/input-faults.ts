@@ -40,6 +40,12 @@ const builtIn: Record<string, string> = {
 /** Messages by field. A client's field may be called like a member of every object. */
 type Faults = Map<string, string[]>;
 
+/** How many faulty fields are told of. */
+const maxFaults = 100;
+
+/** Thrown where no further fault needs to be found. */
+class Enough extends Error {}
+
 /**
  * All faults of the variables of a request, each under the name of the field that the client sent.
  */
@@ -49,37 +55,47 @@ export function variableFaults(
   operationName: string | null | undefined,
   values: Readonly<Record<string, unknown>>,
 ): Fields {
-  const faults: Faults = new Map();
   const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
-  for (const { variable: node, type: typeNode, defaultValue } of definitions) {
-    const name = node.name.value;
-    const type = typeFromAST(schema, typeNode);
-    if (!isInputType(type)) continue;
-    const value = values[name];
-    const report = reporter(faults, type, name);
-    if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], report);
-    findUnstorable(value, [], report);
-  }
-  return Object.fromEntries(faults);
+  return collect((faults) => {
+    for (const { variable: node, type: typeNode, defaultValue } of definitions) {
+      const name = node.name.value;
+      const type = typeFromAST(schema, typeNode);
+      if (!isInputType(type)) continue;
+      const value = values[name];
+      const report = reporter(faults, type, name);
+      if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], report);
+      findUnstorable(value, [], report);
+    }
+  });
 }
 
 /** All faults of the values that are written in a document itself. */
 export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fields {
-  const faults: Faults = new Map();
   const typeInfo = new TypeInfo(schema);
-  visit(
-    document,
-    visitWithTypeInfo(typeInfo, {
-      Argument(node) {
-        const type = typeInfo.getArgument()?.type;
-        if (type === undefined) return;
-        const value = literal(node.value);
-        const report = reporter(faults, type, node.name.value);
-        findFaults(type, value, [], report);
-        findUnstorable(value, [], report);
-      },
-    }),
-  );
+  return collect((faults) => {
+    visit(
+      document,
+      visitWithTypeInfo(typeInfo, {
+        Argument(node) {
+          const type = typeInfo.getArgument()?.type;
+          if (type === undefined) return;
+          const value = literal(node.value);
+          const report = reporter(faults, type, node.name.value);
+          findFaults(type, value, [], report);
+          findUnstorable(value, [], report);
+        },
+      }),
+    );
+  });
+}
+
+function collect(find: (faults: Faults) => void): Fields {
+  const faults: Faults = new Map();
+  try {
+    find(faults);
+  } catch (error) {
+    if (!(error instanceof Enough)) throw error;
+  }
   return Object.fromEntries(faults);
 }
 
@@ -131,15 +147,15 @@ function findFaultsOfObject(
 }
 
 /**
- * NUL and lone surrogates have no place in PostgreSQL's text; a number beyond a double has none in
- * its JSON.
+ * NUL and lone surrogates have no place in PostgreSQL's text; a number that a double does not hold
+ * exactly would be another one (see `exact-json.ts`).
  */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {
     if (value.includes("\0")) report(path, "must not contain the character NUL");
     if (!value.isWellFormed()) report(path, "must be well-formed Unicode text");
   } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) report(path, "must be a number that is not too large");
+    if (!Number.isFinite(value)) report(path, "must be a number that JSON holds exactly");
   } else if (Array.isArray(value)) {
     value.forEach((item, index) => findUnstorable(item, [...path, `${index}`], report));
   } else if (isRecord(value)) {
@@ -151,6 +167,8 @@ function findUnstorable(value: unknown, path: Path, report: Report): void {
 }
 
 function accepts(type: GraphQLScalarType | GraphQLEnumType, value: unknown): boolean {
+  // Asked to parse it, an enum would look for names that are alike.
+  if (isEnumType(type)) return typeof value === "string" && type.getValue(value) !== undefined;
   try {
     return type.parseValue(value) !== undefined;
   } catch {
@@ -181,6 +199,7 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
   return (path, message) => {
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
     const field = inner.length === 0 ? name : inner.join(".");
+    if (faults.size >= maxFaults && !faults.has(field)) throw new Enough();
     faults.set(field, [...(faults.get(field) ?? []), message]);
   };
 }

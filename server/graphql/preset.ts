@@ -1,5 +1,6 @@
 import { PgAggregatesPreset } from "@graphile/pg-aggregates";
 import { PgSimplifyInflectionPreset } from "@graphile/simplify-inflection";
+import { PersistedPlugin } from "@grafserv/persisted";
 import type { Logger } from "pino";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
@@ -9,11 +10,14 @@ import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
 import { createWithPgClient, type PgService } from "./adaptor.ts";
+import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
+import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
+import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -21,9 +25,15 @@ import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
 import { HttpPlugin } from "./plugins/http.ts";
 import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
+import {
+  createPersistedPlugin,
+  persistedIdOf,
+  type PersistedOptions,
+} from "./plugins/persisted.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
+import { SearchPlugin } from "./plugins/search.ts";
 
 export interface PresetDeps {
   /** The way to the database; see `createPgService`. */
@@ -35,14 +45,20 @@ export interface PresetDeps {
   metrics?: Metrics | undefined;
   /** What one request may ask for. */
   limits: Limits;
-  /** How long an operation may take to be planned and executed. */
-  timeouts: Pick<Timeouts, "planning" | "execution">;
+  /** What takes turns. */
+  heavy: Heavy;
+  /** How long an operation may wait for its turn, and take to be planned and executed. */
+  timeouts: Pick<Timeouts, "pool" | "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
-  /** A token that GraphiQL sends by itself. */
+  /** A token that GraphiQL sends by itself, on this machine. */
   graphiqlToken?: string | undefined;
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
+  /** What can be asked for by its id. */
+  persisted: PersistedOptions;
+  /** Whether queries may be sent by GET too. */
+  queriesByGet: boolean;
 }
 
 /**
@@ -70,9 +86,14 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       AggregatesPlugin,
       NotFoundPlugin,
       HttpPlugin,
+      ExactNumbersPlugin,
+      SearchPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
+      createPersistedPlugin(deps.persisted),
+      ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
       ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
     ],
     disablePlugins: [
@@ -96,8 +117,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     grafast: {
       explain: false,
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
-      context({ expressv4 }) {
-        const { pgSettings, departure } = expressv4?.req ?? {};
+      context({ expressv4, ws }) {
+        const { pgSettings, departure } = expressv4?.req ?? ws?.request ?? {};
         // Authentication comes first; were it left out, nothing may run as the login role itself.
         if (pgSettings === undefined) throw new UnauthenticatedError();
         return {
@@ -111,14 +132,28 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphiqlPath: "/",
       graphiql: deps.graphiql,
       graphiqlOnGraphQLGET: false,
-      graphqlOverGET: true,
-      websockets: false,
+      graphqlOverGET: deps.queriesByGet,
+      websockets: false, // see server/sockets.ts
       watch: false,
       allowedRequestContentTypes: ["application/json"],
       maxRequestLength: deps.limits.bodyBytes,
+      ...persistedConfig(deps.persisted),
       maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
     },
-    ruru: graphiqlConfig(deps.graphiqlToken),
+  };
+}
+
+/** The document of an id that is known, or the one that is sent. */
+function persistedConfig({ operations, only }: PersistedOptions): GraphileConfig.GrafservOptions {
+  if (operations === undefined) return {};
+  const find = (id: string) => operations.get(id) ?? "";
+  return {
+    persistedOperationsGetter: find,
+    allowUnpersistedOperation: !only,
+    hashFromPayload(body) {
+      const id = persistedIdOf(body);
+      return id !== undefined && operations.get(id) !== undefined ? id : undefined;
+    },
   };
 }
 
@@ -141,50 +176,4 @@ function withDeparture(lend: ReturnType<typeof createWithPgClient>, departure?: 
 function connectionsOf({ adaptorSettings }: PgService) {
   if (adaptorSettings === undefined) throw new Error("The service has no pool");
   return adaptorSettings;
-}
-
-/** What a new tab of GraphiQL begins with. */
-const firstQuery = `# The book on the left documents every type and field.
-
-query Pipeline {
-  pipelineStages {
-    nodes {
-      name
-      probability
-      deals {
-        totalCount
-        aggregates {
-          sum {
-            value
-          }
-        }
-      }
-    }
-  }
-}
-`;
-
-type RuruConfig = NonNullable<GraphileConfig.Preset["ruru"]>;
-type RuruClientConfig = NonNullable<RuruConfig["clientConfig"]>;
-
-/**
- * GraphiQL's tabs begin with the token in their headers. It asks for the schema before it has read
- * them, so a request of the page that carries no token gets it too.
- */
-function graphiqlConfig(token: string | undefined): RuruConfig {
-  if (token === undefined) return {};
-  const headers = JSON.stringify({ authorization: `Bearer ${token}` });
-  const withToken = `<script>
-    const plainFetch = window.fetch;
-    window.fetch = (url, options) =>
-      plainFetch(url, { ...options, headers: { ...${headers}, ...options?.headers } });
-  </script>`;
-  return {
-    clientConfig: {
-      initialHeaders: headers,
-      defaultHeaders: headers,
-      defaultQuery: firstQuery,
-    } as RuruClientConfig,
-    htmlParts: { headerScripts: (scripts) => scripts + withToken },
-  };
 }

@@ -16,7 +16,7 @@ import { createPreset } from "./preset.ts";
  * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
  */
 export async function printApi(serverUrl: string): Promise<string> {
-  const { limits, timeouts } = readConfig({});
+  const { limits, heavy, timeouts } = readConfig({});
   const pool = new pg.Pool({ connectionString: serverUrl, max: 1 });
   try {
     const { schema } = await makeSchema(
@@ -25,9 +25,12 @@ export async function printApi(serverUrl: string): Promise<string> {
         constraints: {},
         logger: pino({ level: "silent" }),
         limits,
+        heavy,
         timeouts,
         graphiql: false,
         introspection: false,
+        persisted: { only: false },
+        queriesByGet: false,
       }),
     );
     return `${printSchema(lexicographicSortSchema(schema))}\n`;

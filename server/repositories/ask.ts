@@ -54,7 +54,8 @@ export function createAsk(pool: pg.Pool, role: Role): Ask {
       {
         attempts: 5,
         pause: 20,
-        isWorthwhile: (error) => error instanceof ConflictError && error.current === undefined,
+        isWorthwhile: (error) =>
+          error instanceof ConflictError && (error.current ?? error.changed) === undefined,
       },
     );
   }

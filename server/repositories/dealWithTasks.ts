@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { z } from "zod";
 
 import type { CreateDeal, CreateTask, Deal } from "../generated/rows.ts";
 import { tables } from "../generated/tables.ts";
@@ -13,8 +14,8 @@ export type CreateDealTask = Omit<CreateTask, "entityType" | "entityId">;
 /**
  * Creates a deal and its tasks in one statement, all or nothing.
  *
- * @throws as `Repository.create`; a fault of a task that only the database finds is named by its
- *   field alone.
+ * @throws as `Repository.create`; a fault of a task is named by which one it is:
+ *   `tasks.1.description`.
  */
 export type CreateDealWithTasks = (
   deal: CreateDeal,
@@ -31,14 +32,16 @@ const text = `
   ) as t`;
 
 const taskForm = createForms.task.omit({ entityType: true, entityId: true });
+const form = createForms.deal.extend({ tasks: z.array(taskForm) });
 
 /** Makes the call of `crm.create_deal_with_tasks`. */
 export function createCreateDealWithTasks(pool: pg.Pool, role: Role): CreateDealWithTasks {
   const ask = createAsk(pool, role);
   return async (deal, tasks, userId, client) => {
     const user = parseUserId(userId);
-    const dealRow = toColumns(tables.deal, parse(createForms.deal, deal));
-    const taskRows = tasks.map((task) => toColumns(tables.task, parse(taskForm, task)));
+    const { tasks: given, ...rest } = parse(form, { ...deal, tasks });
+    const dealRow = toColumns(tables.deal, rest);
+    const taskRows = given.map((task) => toColumns(tables.task, task));
     const values = [JSON.stringify(dealRow), JSON.stringify(taskRows)];
     return onlyRow(await ask<Deal>({ text, values }, user, client));
   };

@@ -57,7 +57,9 @@ function filterFaults({ type }: Column, value: unknown): string[] {
   if (value === null) return [];
   const isChoice = Array.isArray(value) && type !== "text[]" && type !== "jsonb";
   const faults = (isChoice ? (value as unknown[]) : [value]).flatMap((element) =>
-    element == null ? ["must not hold null"] : formFaults(type, element),
+    element == null
+      ? ["must not hold null"]
+      : formFaults(type, element).map(({ message }) => message),
   );
   return [...new Set(faults)];
 }

@@ -7,8 +7,9 @@ import { formFaults } from "../forms.ts";
  * @throws {ValidationError} where it is no UUID.
  */
 export function parseId(id: unknown, field = "id"): string {
-  const faults = formFaults("uuid", id);
-  if (faults.length > 0)
-    throw new ValidationError(`${field} ${faults.join()}`, { [field]: faults });
+  const messages = formFaults("uuid", id).map(({ message }) => message);
+  if (messages.length > 0) {
+    throw new ValidationError(`${field} ${messages.join()}`, { [field]: messages });
+  }
   return id as string;
 }

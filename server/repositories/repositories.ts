@@ -9,7 +9,13 @@ import {
 } from "./attachments.ts";
 import { type AuditLogRepository, createAuditLogRepository } from "./auditLogs.ts";
 import { createCreateDealWithTasks, type CreateDealWithTasks } from "./dealWithTasks.ts";
+import {
+  createDuplicateRepository,
+  type DuplicateRepository,
+  type MergeableName,
+} from "./duplicates.ts";
 import { createRepository, type RepositoryOf } from "./repository.ts";
+import { createSearch, type Search } from "./search.ts";
 
 /** A repository whose rows can be read together with their tasks and notes, in one statement. */
 export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
@@ -17,16 +23,21 @@ export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<E
   findWithAttachments: FindWithAttachments<Rows[Entity]>;
 };
 
-/** One repository for each table. */
+/** A repository whose rows may be entered twice, and be merged. */
+export type MergeableRepository<Entity extends MergeableName> = AttachableRepository<Entity> &
+  DuplicateRepository<Entity>;
+
+/** One repository for each table, and the search over them. */
 export interface Repositories {
-  readonly contacts: AttachableRepository<"contact">;
-  readonly companies: AttachableRepository<"company">;
+  readonly contacts: MergeableRepository<"contact">;
+  readonly companies: MergeableRepository<"company">;
   readonly deals: AttachableRepository<"deal"> & { createWithTasks: CreateDealWithTasks };
   readonly tasks: RepositoryOf<"task">;
   readonly notes: RepositoryOf<"note">;
   readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition">;
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
   readonly auditLogs: AuditLogRepository;
+  readonly search: Search;
 }
 
 export interface RepositoriesOptions {
@@ -52,9 +63,13 @@ export function createRepositories(
     ...createRepository(pool, entity, { role: member }),
     findWithAttachments: createFindWithAttachments(pool, entity, member),
   });
+  const mergeable = <Entity extends MergeableName>(entity: Entity) => ({
+    ...attachable(entity),
+    ...createDuplicateRepository(pool, entity, member),
+  });
   return {
-    contacts: attachable("contact"),
-    companies: attachable("company"),
+    contacts: mergeable("contact"),
+    companies: mergeable("company"),
     deals: {
       ...attachable("deal"),
       createWithTasks: createCreateDealWithTasks(pool, member),
@@ -64,5 +79,6 @@ export function createRepositories(
     customFieldDefinitions: createRepository(pool, "customFieldDefinition", { role: admin }),
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
     auditLogs: createAuditLogRepository(pool, admin),
+    search: createSearch(pool, member),
   };
 }

@@ -1,8 +1,10 @@
 import type { AuditLog, Company, CreateCompany, UpdateCompany } from "../generated/rows.ts";
 import type { WithAttachments } from "../repositories/attachments.ts";
+import type { CompanyMerge, Duplicate } from "../repositories/duplicates.ts";
 import type { Filters } from "../repositories/filters.ts";
 import type { Pagination } from "../repositories/pagination.ts";
 import type { Repositories } from "../repositories/repositories.ts";
+import { parse, updateSchemas } from "../schemas.ts";
 import { createEntityService, found } from "./entity.ts";
 
 /**
@@ -27,6 +29,25 @@ export interface CompanyService {
   getCompanyWithAttachments(id: string): Promise<WithAttachments<Company>>;
   /** What was done to a company, the oldest first. */
   getCompanyHistory(id: string): Promise<AuditLog[]>;
+  /**
+   * The companies that may be the same, the likeliest first.
+   *
+   * @throws {NotFoundError} if there is no such company.
+   */
+  findDuplicates(id: string): Promise<Duplicate[]>;
+  /**
+   * Makes one company of several: the winner gets the contacts, deals, tasks and notes of the losers, which are deleted.
+   *
+   * @param fields the values that are to win over what the companies have.
+   * @throws {NotFoundError} whose `entityIds` are those that are not there.
+   * @throws {ConflictError} if the fields carry a version that is not the winner's.
+   */
+  mergeCompanies(
+    winner: string,
+    losers: readonly string[],
+    fields: UpdateCompany,
+    userId: string,
+  ): Promise<CompanyMerge>;
 }
 
 /** Makes the service of companies. */
@@ -43,5 +64,10 @@ export function createCompanyService({
     getCompanyWithAttachments: async (id) =>
       found("company", id, await repository.findWithAttachments(id)),
     getCompanyHistory: service.history,
+    findDuplicates: (id) => repository.findDuplicates(id),
+    async mergeCompanies(winner, losers, fields, userId) {
+      parse<object>(updateSchemas.company, fields);
+      return repository.merge(winner, losers, fields, userId);
+    },
   };
 }

@@ -1,8 +1,10 @@
 import type { AuditLog, Contact, CreateContact, UpdateContact } from "../generated/rows.ts";
 import type { WithAttachments } from "../repositories/attachments.ts";
+import type { Duplicate, Merge } from "../repositories/duplicates.ts";
 import type { Filters } from "../repositories/filters.ts";
 import type { Pagination } from "../repositories/pagination.ts";
 import type { Repositories } from "../repositories/repositories.ts";
+import { parse, updateSchemas } from "../schemas.ts";
 import { createEntityService, found } from "./entity.ts";
 
 /** What an application does with contacts. Every method throws the errors of `server/errors.ts`. */
@@ -27,6 +29,25 @@ export interface ContactService {
   getContactWithAttachments(id: string): Promise<WithAttachments<Contact>>;
   /** What was done to a contact, the oldest first. */
   getContactHistory(id: string): Promise<AuditLog[]>;
+  /**
+   * The contacts that may be the same, the likeliest first.
+   *
+   * @throws {NotFoundError} if there is no such contact.
+   */
+  findDuplicates(id: string): Promise<Duplicate[]>;
+  /**
+   * Makes one contact of several: the winner gets the deals, tasks and notes of the losers, which are deleted.
+   *
+   * @param fields the values that are to win over what the contacts have.
+   * @throws {NotFoundError} whose `entityIds` are those that are not there.
+   * @throws {ConflictError} if the fields carry a version that is not the winner's.
+   */
+  mergeContacts(
+    winner: string,
+    losers: readonly string[],
+    fields: UpdateContact,
+    userId: string,
+  ): Promise<Merge>;
 }
 
 /** Makes the service of contacts. */
@@ -44,5 +65,10 @@ export function createContactService({
     getContactWithAttachments: async (id) =>
       found("contact", id, await repository.findWithAttachments(id)),
     getContactHistory: service.history,
+    findDuplicates: (id) => repository.findDuplicates(id),
+    async mergeContacts(winner, losers, fields, userId) {
+      parse<object>(updateSchemas.contact, fields);
+      return repository.merge(winner, losers, fields, userId);
+    },
   };
 }

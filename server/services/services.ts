@@ -7,6 +7,7 @@ import { type ContactService, createContactService } from "./contactService.ts";
 import { createCustomFieldService, type CustomFieldService } from "./customFieldService.ts";
 import { createDealService, type DealService } from "./dealService.ts";
 import { createNoteService, type NoteService } from "./noteService.ts";
+import { createSearchService, type SearchService } from "./searchService.ts";
 import { createTaskService, type TaskService } from "./taskService.ts";
 
 /** All services. */
@@ -18,6 +19,7 @@ export interface Services {
   readonly notes: NoteService;
   readonly customFields: CustomFieldService;
   readonly audit: AuditService;
+  readonly search: SearchService;
 }
 
 /**
@@ -35,5 +37,6 @@ export function createServices(pool: pg.Pool, options: RepositoriesOptions = {})
     notes: createNoteService(repositories),
     customFields: createCustomFieldService(repositories),
     audit: createAuditService(repositories),
+    search: createSearchService(repositories),
   };
 }

@@ -11,16 +11,86 @@ const rules: Record<string, string> = {
       and relkind in ('r', 'p')
       and not relrowsecurity`,
 
+  "every table of the API has a policy": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind in ('r', 'p')
+      and not exists (select from pg_policy where polrelid = class.oid)`,
+
+  "no role has two policies for one thing, each of which is asked": `
+    select polrelid::regclass || ' ' || polcmd::text
+    from pg_policy
+    cross join unnest(polroles) as role
+    where polpermissive
+    group by polrelid, polcmd, role
+    having count(*) > 1`,
+
+  "no policy asks for every row who is asking": `
+    select polrelid::regclass || '.' || polname
+    from pg_policy
+    where regexp_replace(
+        lower(concat(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))),
+        '\\( select \\S+\\([^()]*\\) as \\w+\\)', '', 'g'
+      ) ~ 'current_setting|current_user|session_user|pg_has_role'`,
+
+  "no view of the API reads with its owner's rights": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and (
+        class.relkind in ('m', 'f')
+        or class.relkind = 'v'
+          and current_setting('server_version_num')::integer >= 150000
+          and not coalesce(class.reloptions::text ~ 'security_invoker=(true|on)', false)
+      )`,
+
+  "every table has a primary key": `
+    select class.oid::regclass::text
+    from pg_class as class
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and not exists (select from pg_index where indrelid = class.oid and indisprimary)`,
+
   "every foreign key is the beginning of an index": `
     select con.conname
     from pg_constraint as con
     where con.contype = 'f'
-      and con.connamespace = 'crm'::regnamespace
+      and con.connamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and not exists (
         select from pg_index as index
         where index.indrelid = con.conrelid
-          and index.indkey[0] = con.conkey[1]
+          and (index.indkey::smallint[])[0:cardinality(con.conkey) - 1] @> con.conkey
       )`,
+
+  "no index is there twice, and none is the beginning of another": `
+    with listed as (
+      select indrelid, indexrelid, indisunique,
+        regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', '') as columns
+      from pg_index
+    )
+    select index.indexrelid::regclass || ' ' || other.indexrelid::regclass
+    from listed as index
+    join listed as other using (indrelid)
+    where other.indexrelid <> index.indexrelid
+      and not index.indisunique
+      and (
+        other.columns = index.columns
+        or starts_with(other.columns, regexp_replace(index.columns, '\\)$', ','))
+      )`,
+
+  "no extension is in a schema of the product or in public": `
+    select extname || ' ' || extnamespace::regnamespace
+    from pg_extension
+    where extnamespace::regnamespace::text = any (array['public', 'crm', 'crm_private', 'reporting'])`,
+
+  "no column is of a type that names an object by its number, which an upgrade changes": `
+    select attrelid::regclass || '.' || attname
+    from pg_attribute
+    join pg_class as class on class.oid = attrelid
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and atttypid::regtype::text ~ '^reg(?!type$|class$|role$)'`,
 
   "every constraint is named <table>_<column or pkey>_<rule>": `
     select con.conname
@@ -78,15 +148,16 @@ const rules: Record<string, string> = {
         select from aclexplode(proc.proacl) as acl where acl.grantee = 0
       ))`,
 
-  "every function that runs statements has a fixed search_path": `
+  "every function that runs statements has a fixed search_path, temporary objects last": `
     select proc.oid::regprocedure::text
     from pg_proc as proc
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-      and not coalesce(proc.proconfig @> array['search_path=""'], false)
+      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
       -- Bodies that are bound when they are created need none, and could not be inlined with one.
       and proc.prosqlbody is null
       -- Inlined, or called for every row; every name in them is qualified.
-      and proc.proname !~ '_(history|validate)$'`,
+      and proc.proname !~ '_(history|validate|document|name_words)$'
+      and proc.proname !~ '^(fold|name_words|search_(words|neighbours|vector|name_vector))$'`,
 
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text
@@ -94,7 +165,14 @@ const rules: Record<string, string> = {
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and proc.prosecdef
       and proc.proname <> all (
-        array['refuse_row', 'definitions_changed', 'applied_migrations']
+        array[
+          'refuse_row', 'definitions_changed', 'applied_migrations',
+          'create_api_key', 'revoke_api_key', 'authenticate_api_key',
+          'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
+          'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
+          'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
+          'erase_contact'
+        ]
       )
       and proc.proname not like '%\\_journal'`,
 
@@ -104,6 +182,34 @@ const rules: Record<string, string> = {
     where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and class.relkind = 'v'
       and pg_get_viewdef(class.oid) ~ 'attcacheoff|attstattarget|attmissingval'`,
+
+  "no column is called like what an entry of the journal says of itself": `
+    select attrelid::regclass || '.' || attname
+    from pg_attribute
+    where attname like '@%'`,
+
+  "what goes with a deleted row is what the foreign keys say": `
+    select con.conname
+    from pg_constraint as con
+    join pg_attribute as attribute
+      on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
+    join unnest('{contact,company,deal,task,note}'::text[]) as entity_type
+      on crm_private.entity_table(entity_type) = con.conrelid
+    cross join lateral (
+      select
+        case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as name,
+        '5d3c3a3e-4f1c-4c7e-9a43-2f4a3d0c5f10'::uuid as value
+    ) as link
+    where con.contype = 'f'
+      and con.confdeltype in ('c', 'n')
+      and link.value is distinct from case con.confdeltype
+        when 'c'
+        then crm_private.cascade_parent(entity_type, jsonb_build_object(link.name, link.value))
+        else crm_private.severed_link(
+          entity_type,
+          jsonb_build_object(link.name, jsonb_build_object('old', link.value, 'new', null))
+        )
+      end`,
 
   "no function of the API is overloaded": `
     select proname::text
@@ -185,7 +291,7 @@ test("what is compiled from the tables is current", () =>
     await client.query(
       `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
          crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
-       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage}'::text[])
+       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,api_key}'::text[])
          as entity_type`,
     );
     expect(await compiled()).toEqual(before);

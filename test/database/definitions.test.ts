@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withRollback } from "../helpers/database.ts";
-import { refusal } from "../helpers/refusal.ts";
+import { withConnection } from "../../server/connect.ts";
+import { createTestDatabase, withRollback } from "../helpers/database.ts";
+import { describe as describeRefusal, refusal, type Refusal } from "../helpers/refusal.ts";
 
 async function define(
   client: pg.Client,
@@ -243,9 +244,9 @@ test.each([
   ["enumValues", `{"field_type": "enum"}`],
   ["enumValues", `{"field_type": "enum", "enum_values": []}`],
   ["enumValues", `{"field_type": "enum", "enum_values": ["a", "a"]}`],
-  ["enumValues", `{"field_type": "enum", "enum_values": ["a", " "]}`],
+  ["enumValues.1", `{"field_type": "enum", "enum_values": ["a", " "]}`],
   ["enumValues", `{"field_type": "enum", "enum_values": ["a", null]}`],
-  ["enumValues", `{"field_type": "enum", "enum_values": ["${"f".repeat(256)}"]}`],
+  ["enumValues.0", `{"field_type": "enum", "enum_values": ["${"f".repeat(256)}"]}`],
   ["enumValues", `{"enum_values": ["a"]}`],
 ])("a definition with a faulty %s is refused: %s", (field, overrides) =>
   withRollback(async (client) => {
@@ -273,3 +274,73 @@ test("two definitions of an entity type cannot share a name", () =>
       constraint: "custom_field_definitions_name_unique",
     });
   }));
+
+describe("an entity type", () => {
+  const many = (count: number, prefix = "f", entityType = "deal") =>
+    `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+     select '${prefix}' || i, 'F', '${entityType}', 'text' from generate_series(1, ${count}) as i`;
+  const full = (most: number) => ({
+    code: "23514",
+    column: "entity_type",
+    constraint: "custom_field_definitions_entity_type_full",
+    fields: { entityType: [`may have at most ${most} custom fields`] },
+  });
+
+  test("has at most 200 custom fields, whoever defines them; they can still be changed", () =>
+    withRollback(async (client) => {
+      expect(await refusal(client, many(201))).toMatchObject(full(200));
+      await client.query(many(200));
+      await client.query(many(1, "f", "contact"));
+      expect(await refusal(client, many(1, "g"))).toMatchObject(full(200));
+      await client.query("update crm.custom_field_definitions set label = 'G'");
+      await client.query("delete from crm.custom_field_definitions where name = 'f1'");
+      await client.query(many(1, "g"));
+    }));
+
+  test("has as many as the owner of the database allows, and no session allows itself more", async () => {
+    const database = await createTestDatabase();
+    try {
+      const name = new URL(database.ownerUrl).pathname.slice(1);
+      const attempt = () =>
+        withRollback(async (client) => {
+          await client.query("set crm.max_custom_fields = 1000");
+          return refusal(client, many(4));
+        }, database.ownerUrl);
+      await withConnection(database.ownerUrl, (client) =>
+        client.query(`alter database ${name} set crm.max_custom_fields = 3`),
+      );
+      expect(await attempt()).toMatchObject(full(3));
+      await withConnection(database.ownerUrl, (client) =>
+        client.query(`alter database ${name} set crm.max_custom_fields = 4`),
+      );
+      await expect(attempt()).rejects.toThrow("was not refused");
+    } finally {
+      await database.drop();
+    }
+  });
+
+  test("has no more where two define the last one at once", async () => {
+    const database = await createTestDatabase();
+    try {
+      await withConnection(database.ownerUrl, async (first) => {
+        await first.query(many(199));
+        await withConnection(database.ownerUrl, async (second) => {
+          await first.query("begin");
+          await first.query(many(1, "g"));
+          const late = refusalOf(second.query(many(1, "h")));
+          await first.query("commit");
+          expect(await late).toMatchObject(full(200));
+        });
+      });
+    } finally {
+      await database.drop();
+    }
+  });
+});
+
+/** What a statement is refused with. */
+async function refusalOf(statement: Promise<unknown>): Promise<Refusal> {
+  return statement.then(() => {
+    throw new Error("was not refused");
+  }, describeRefusal);
+}

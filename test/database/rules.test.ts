@@ -29,7 +29,8 @@ test("one answer lists every faulty field of a row, whoever writes it", () =>
     expect(refused.fields).toEqual({
       firstName: ["must not be blank"],
       lastName: ["is required"],
-      emails: [`"x" is not an email address`, `"@" is not an email address`],
+      "emails.0": [`"x" is not an email address`],
+      "emails.2": [`"@" is not an email address`],
       companyId: [expect.stringMatching(/^"[0-9a-f-]{36}" is not the id of a company$/)],
       ownerId: ["must not be blank"],
       "customFields.age": ["is not a custom field of this entity type"],
@@ -44,7 +45,64 @@ test("an update is validated as an insert is", () =>
       await refusal(client, "update crm.companies set name = '', address = '{\"zip\": 1}'"),
     ).toMatchObject({
       code: "23514",
-      fields: { name: ["must not be blank"], address: [expect.any(String), expect.any(String)] },
+      fields: {
+        name: ["must not be blank"],
+        "address.zip": [expect.any(String), expect.any(String)],
+      },
+    });
+  }));
+
+test("a fault of an element is named by its position, a fault of the list by the list", () =>
+  withRollback(async (client) => {
+    const fieldsOf = async (columns: string, values: string) =>
+      (await refusal(client, insertContact(columns, values))).fields;
+    expect(await fieldsOf("emails, phones", `'{a@b.c,x,y}', array['1', ' ', '1', e'\\t']`)).toEqual(
+      {
+        "emails.1": ['"x" is not an email address'],
+        "emails.2": ['"y" is not an email address'],
+        "phones.1": ["must not be blank"],
+        "phones.3": ["must not be blank"],
+      },
+    );
+    expect(
+      await fieldsOf("emails, phones", `'{a@b.c,null,x}', array_fill('1'::text, '{101}')`),
+    ).toEqual({
+      emails: ["must be a list of at most 100 addresses, none of them null"],
+      "emails.2": ['"x" is not an email address'],
+      phones: ["must be a list of at most 100 numbers, none of them null"],
+    });
+  }));
+
+test("a fault of a task that is created with its deal is named by which task it is", () =>
+  withRollback(async (client) => {
+    const companyId = await createCompany(client);
+    const create = (title: string, ...tasks: string[]) =>
+      refusal(
+        client,
+        `select from crm.create_deal_with_tasks(
+           jsonb_populate_record(null::crm.new_deal, $1),
+           array(select task from jsonb_populate_recordset(null::crm.new_task, $2) as task)
+         )`,
+        [
+          JSON.stringify({ title, value: 1, stage: "Won", company_id: companyId }),
+          JSON.stringify(tasks.map((description) => ({ description, status: "open" }))),
+        ],
+      );
+    expect(await create("Engine", "call", " ", "write")).toMatchObject({
+      code: "23514",
+      constraint: "tasks_description_blank",
+      fields: { "tasks.1.description": ["must not be blank"] },
+    });
+    expect(await create(" ", "call")).toMatchObject({ fields: { title: ["must not be blank"] } });
+    await client.query(
+      `select from crm.create_deal_with_tasks(
+         row('Engine', $1, null, 1, null, 'Won', null, null, null, null)::crm.new_deal,
+         array[row('call', null, null, null)::crm.new_task]
+       )`,
+      [companyId],
+    );
+    expect(await refusal(client, "update crm.tasks set description = ''")).toMatchObject({
+      fields: { description: ["must not be blank"] },
     });
   }));
 
@@ -103,19 +161,24 @@ describe("contacts", () => {
 
 describe("companies", () => {
   test.each([
-    [`'[]'`, "must be an object"],
-    [`'"Main Street"'`, "must be an object"],
-    [`'{"zip": "12345"}'`, `"zip" is not one of street, city, state, postalCode, country`],
-    [`'{"street": 1}'`, `"street" must be a string`],
-    [`'{"city": []}'`, `"city" must be a string`],
-    [`'{"city": ["x"]}'`, `"city" must be a string`],
-    [`'{"city": null}'`, `"city" must be a string`],
-    [`jsonb_build_object('city', repeat('x', 256))`, `"city" must have at most 255 characters`],
-  ])("the address %s is refused", (address, message) =>
+    [`'[]'`, "address", "must be an object"],
+    [`'[1]'`, "address", "must be an object"],
+    [`'"Main Street"'`, "address", "must be an object"],
+    [`'{"zip": "12345"}'`, "address.zip", "is not one of street, city, state, postalCode, country"],
+    [`'{"street": 1}'`, "address.street", "must be a string"],
+    [`'{"city": []}'`, "address.city", "must be a string"],
+    [`'{"city": ["x"]}'`, "address.city", "must be a string"],
+    [`'{"city": null}'`, "address.city", "must be a string"],
+    [
+      `jsonb_build_object('city', repeat('x', 256))`,
+      "address.city",
+      "must have at most 255 characters",
+    ],
+  ])("the address %s is refused, and %s is to blame", async (address, field, message) =>
     withRollback(async (client) => {
       expect(
         await refusal(client, `insert into crm.companies (name, address) values ('A', ${address})`),
-      ).toMatchObject({ code: "23514", column: "address", fields: { address: [message] } });
+      ).toMatchObject({ code: "23514", column: "address", fields: { [field]: [message] } });
     }),
   );
 

@@ -84,7 +84,13 @@ describe("variables", () => {
     },
   );
 
-  test("with a number that becomes infinite are refused", async () => {
+  test.each([
+    ["1e1000"],
+    ["1e-1000"],
+    ["9007199254740993"],
+    ["0.1234567890123456789"],
+    ["9999999999999.991"],
+  ])("with a number that JSON does not hold exactly are refused: %s", async (number) => {
     // JSON.stringify cannot write such a number, so the request is written by hand.
     const token = await signToken(jwtSecret, { role: "admin", user: "ann", expires: "1m" });
     const response = await fetch(`${crm.url}/graphql`, {
@@ -92,11 +98,17 @@ describe("variables", () => {
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
       body: JSON.stringify({
         query: createDeal,
-        variables: { input: { deal: { ...deal, customFields: { a: "?" } } } },
-      }).replace(`"?"`, "1e1000"),
+        variables: { input: { deal: { ...deal, value: "?", customFields: { a: ["?"] } } } },
+      }).replaceAll(`"?"`, number),
     });
     expect(await response.json()).toMatchObject({
-      errors: [{ extensions: { fields: { "customFields.a": [expect.any(String)] } } }],
+      errors: [
+        {
+          extensions: {
+            fields: { value: expect.any(Array), "customFields.a.0": [expect.any(String)] },
+          },
+        },
+      ],
     });
   });
 
@@ -154,6 +166,24 @@ describe("literals", () => {
         }`),
       ).toEqual({ "customFields.a": [expect.any(String)] });
     }
+  });
+
+  test("hold no number in JSON that would be rounded; elsewhere their digits arrive", async () => {
+    const id = await crm.create("company", { name: "Acme" });
+    const { data, errors } = await crm.graphql(`mutation {
+      createCompany(input: { company: { name: "x", customFields: { a: 9007199254740993 } } }) {
+        company { id }
+      }
+    }`);
+    expect(data ?? null).toBeNull();
+    expect(errors).toHaveLength(1);
+    expect(
+      await crm.graphql(`mutation {
+        createDeal(
+          input: { deal: { title: "x", companyId: "${id}", value: 9999999999999.99, stage: "Won" } }
+        ) { deal { value } }
+      }`),
+    ).toMatchObject({ data: { createDeal: { deal: { value: "9999999999999.99" } } } });
   });
 
   test("may be mixed with variables", async () => {

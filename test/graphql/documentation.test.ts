@@ -15,6 +15,7 @@ interface Type extends Member {
 }
 
 const documented = [
+  "ApiKey",
   "AuditLog",
   "Company",
   "Contact",
@@ -24,7 +25,7 @@ const documented = [
   "PipelineStage",
   "Task",
 ];
-const written = documented.filter((name) => name !== "AuditLog");
+const written = documented.filter((name) => !["ApiKey", "AuditLog"].includes(name));
 
 test("every type, field and operation is described, in the words of the database", async () => {
   const { data } = await crm.graphql<{ __schema: { types: Type[] } }>(`{
@@ -35,6 +36,7 @@ test("every type, field and operation is described, in the words of the database
   const names = new Set([
     "Query",
     "Mutation",
+    "IssuedApiKey",
     "NewDealInput",
     "NewTaskInput",
     ...documented,

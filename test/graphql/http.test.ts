@@ -79,6 +79,7 @@ describe("what HTTP refuses has a code", () => {
     [405, "METHOD_NOT_ALLOWED", { method: "PUT" }],
     [405, "METHOD_NOT_ALLOWED", { method: "DELETE", body: null }],
     [406, "NOT_ACCEPTABLE", { headers: { accept: "image/png" } }],
+    [406, "NOT_ACCEPTABLE", { headers: { accept: 'text/"' } }],
     [413, "PAYLOAD_TOO_LARGE", { body: JSON.stringify({ query: " ".repeat(1_000_001) }) }],
     [415, "UNSUPPORTED_MEDIA_TYPE", { headers: { "content-type": "text/plain" } }],
     [
@@ -152,6 +153,14 @@ describe("in production", () => {
     expect(await production.graphql("{ __typename }")).toHaveProperty("data.__typename", "Query");
   });
 
+  test("queries are by POST only", async () => {
+    const url = `${production.url}/graphql?query={__typename}`;
+    const response = await fetch(url, { headers: { authorization } });
+    expect(response.status).toBe(405);
+    expect(response.headers.get("allow")).toBe("POST");
+    expect(await code(response)).toBe("METHOD_NOT_ALLOWED");
+  });
+
   test("a misspelt name is not put right; in development it is", async () => {
     const misspelt = [
       "{ contact(id: 7) { firstNam } }",
@@ -170,3 +179,14 @@ describe("in production", () => {
     expect(errors?.[0]?.message).toMatch(/Did you mean/);
   });
 });
+
+test("the same fault in many places is one error with all of its places", async () => {
+  const { errors } = await server.graphql(`{ __typename ${"@aa ".repeat(10)}@bb }`);
+  expect(errors).toEqual([
+    { message: expect.stringContaining("@aa"), locations: expect.any(Array), extensions },
+    { message: expect.stringContaining("@bb"), locations: [{ line: 1, column: 54 }], extensions },
+  ]);
+  expect(errors?.[0]).toHaveProperty("locations.length", 10);
+});
+
+const extensions = { code: "GRAPHQL_VALIDATION_FAILED" };

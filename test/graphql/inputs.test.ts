@@ -91,7 +91,14 @@ test("a deal and its tasks are created together, or not at all", async () => {
   });
   const refused = { deal: { ...deal, title: "refused" }, tasks: [...tasks, { description: " " }] };
   expect(await crm.graphql(createBoth, { input: refused })).toMatchObject({
-    errors: [{ extensions: { code: "VALIDATION_ERROR" } }],
+    errors: [
+      {
+        extensions: {
+          code: "VALIDATION_ERROR",
+          fields: { "tasks.2.description": ["must not be blank"] },
+        },
+      },
+    ],
   });
   expect(
     await crm.graphql(`{ deals(filter: { title: { equalTo: "refused" } }) { totalCount } }`),

@@ -1,3 +1,7 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { text } from "node:stream/consumers";
+
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../../server/connect.ts";
@@ -47,6 +51,22 @@ describe("GraphiQL", () => {
     const page = await fetch(server.url, { headers: { accept: "text/html" } });
     expect(page.status).toBe(200);
     expect(await page.text()).toContain("Bearer a.b.c");
+    await server.close();
+  });
+
+  test("has no token for other machines, nor for pages that name this one otherwise", async () => {
+    const server = await startTestServer(crm.database.serverUrl, { graphiqlToken: "a.b.c" });
+    const page = async (headers: Record<string, string>) => {
+      const asking = request(server.url, { headers: { accept: "text/html", ...headers } }).end();
+      const [response] = (await once(asking, "response")) as [IncomingMessage];
+      expect(response.statusCode).toBe(200);
+      return text(response);
+    };
+    expect(await page({ host: "localhost:5000" })).toContain("a.b.c");
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:5000"]) {
+      expect(await page({ host })).not.toContain("a.b.c");
+    }
+    expect(await page({ "x-forwarded-for": "192.0.2.1" })).not.toContain("a.b.c");
     await server.close();
   });
 

@@ -28,9 +28,10 @@ export type RequestRole = "crm_reader" | "crm_member" | "crm_admin" | "crm_serve
  */
 export async function createTestDatabase(template = templateDatabase): Promise<TestDatabase> {
   const name = `crm_test_${randomBytes(6).toString("hex")}`;
-  await withConnection(clusterUrl(), (client) =>
-    client.query(`create database ${name} template ${template}`),
-  );
+  await withConnection(clusterUrl(), async (client) => {
+    await client.query(`create database ${name} template ${template}`);
+    await client.query(`revoke temporary on database ${name} from public`); // is not copied
+  });
   const ownerUrl = changeUrl(clusterUrl(), { database: name });
   return {
     ownerUrl,

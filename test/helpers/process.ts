@@ -3,12 +3,18 @@ import { once } from "node:events";
 import { Agent, request } from "node:http";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { signToken } from "../../server/token.ts";
 import { type Answer, jwtSecret } from "./server.ts";
 
-const cli = join(import.meta.dirname, "..", "..", "server", "cli.ts");
+const programs = {
+  /** Serves until it is told to stop. */
+  once: [join(import.meta.dirname, "..", "..", "server", "cli.ts"), "start"],
+  /** Serves anew each time it was told to stop; being ready again costs less than a new process. */
+  again: [join(import.meta.dirname, "serve-again.ts")],
+};
 
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
@@ -16,6 +22,8 @@ export interface ServerProcess {
   readonly url: string;
   /** Resolves with the exit code. */
   readonly ended: Promise<number | null>;
+  /** Resolves when the process says so on its standard output. */
+  said(line: string): Promise<void>;
   /**
    * Asks as an administrator. A refused connection counts as an answer with the status 0; every other
    * failure is thrown.
@@ -27,10 +35,17 @@ export interface ServerProcess {
   status(path: string): Promise<number>;
 }
 
-/** Starts a server that serves a database. It need not answer yet. */
-export async function spawnServer(databaseUrl: string): Promise<ServerProcess> {
+/**
+ * Starts a server that serves a database, which need not answer yet.
+ *
+ * @param program what becomes of it when it is told to stop.
+ */
+export async function spawnServer(
+  databaseUrl: string,
+  program: keyof typeof programs = "once",
+): Promise<ServerProcess> {
   const port = await freePort();
-  const child = spawn(process.execPath, [cli, "start"], {
+  const child = spawn(process.execPath, programs[program], {
     env: {
       PATH: process.env.PATH,
       DATABASE_URL: databaseUrl,
@@ -38,8 +53,9 @@ export async function spawnServer(databaseUrl: string): Promise<ServerProcess> {
       JWT_SECRET: jwtSecret,
       LOG_LEVEL: "silent",
     },
-    stdio: ["ignore", "ignore", "inherit"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
+  const lines = createInterface(child.stdout);
   const url = `http://127.0.0.1:${port}`;
   const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "1h" });
   const agent = new Agent({ keepAlive: true });
@@ -72,6 +88,14 @@ export async function spawnServer(databaseUrl: string): Promise<ServerProcess> {
     child,
     url,
     ended: once(child, "exit").then(([code]) => code as number | null),
+    said: (line) =>
+      new Promise((resolve) => {
+        lines.on("line", function listener(text) {
+          if (text !== line) return;
+          lines.off("line", listener);
+          resolve();
+        });
+      }),
     ask,
     status: async (path) =>
       fetch(url + path).then(

@@ -5,7 +5,9 @@ import { pino } from "pino";
 
 import { type AppDeps, createApp } from "../../server/app.ts";
 import { readConfig, type Timeouts } from "../../server/config.ts";
+import type { Heavy } from "../../server/graphql/heavy.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
+import type { SocketLimits } from "../../server/sockets.ts";
 import { signToken, type TokenRole } from "../../server/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
@@ -42,6 +44,8 @@ export interface TestServer {
     variables?: Record<string, unknown>,
     caller?: Caller,
   ): Promise<Answer<Data>>;
+  /** Sends a body as it is, as the administrator `tester`. */
+  send(body: string): Promise<Answer<unknown>>;
   /** Creates an entity, such as `create("company", { name: "Acme" })`, and gives its id. */
   create(entity: string, fields: Record<string, unknown>, caller?: Caller): Promise<string>;
   /** Lets running requests finish and stops. */
@@ -50,20 +54,30 @@ export interface TestServer {
 
 /** What a server differs in from the usual one. */
 export interface ServerOptions extends Partial<
-  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "timeouts">
+  Omit<AppDeps, "serverUrl" | "logger" | "limits" | "heavy" | "timeouts" | "sockets">
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
-  /** Without GraphiQL and introspection, as in production. */
+  /** Without GraphiQL, introspection and queries by GET, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
+  heavy?: Partial<Heavy>;
   timeouts?: Partial<Timeouts>;
+  sockets?: Partial<SocketLimits>;
 }
 
 /** Serves a database on a free port of the loopback interface. */
 export async function startTestServer(
   serverUrl: string,
-  { waits = true, production = false, limits, timeouts, ...options }: ServerOptions = {},
+  {
+    waits = true,
+    production = false,
+    limits,
+    heavy,
+    timeouts,
+    sockets,
+    ...options
+  }: ServerOptions = {},
 ): Promise<TestServer> {
   const log: Record<string, unknown>[] = [];
   const logger = pino(
@@ -82,8 +96,11 @@ export async function startTestServer(
     trustedProxies: 0,
     graphiql: !production,
     introspection: !production,
+    queriesByGet: !production,
     limits: { ...config.limits, ...limits },
+    heavy: { ...config.heavy, ...heavy },
     timeouts: { ...config.timeouts, ...timeouts },
+    sockets: { ...config.sockets, ...sockets },
     ...options,
   });
   try {
@@ -98,22 +115,30 @@ export async function startTestServer(
   async function graphql<Data>(
     query: string,
     variables: Record<string, unknown> = {},
-    { role = "admin", user = "tester" }: Caller = {},
+    caller: Caller = {},
   ): Promise<Answer<Data>> {
+    return (await send(JSON.stringify({ query, variables }), caller)) as Answer<Data>;
+  }
+
+  async function send(
+    body: string,
+    { role = "admin", user = "tester" }: Caller = {},
+  ): Promise<Answer<unknown>> {
     const token = await signToken(jwtSecret, { role, user, expires: "5m" });
     const response = await fetch(`${url}/graphql`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify({ query, variables }),
+      body,
     });
-    const body = (await response.json()) as Omit<Answer<Data>, "status">;
-    return { status: response.status, ...body };
+    const answer = (await response.json()) as Omit<Answer<unknown>, "status">;
+    return { status: response.status, ...answer };
   }
 
   return {
     url,
     log,
     graphql,
+    send: (body) => send(body),
     async create(entity, fields, caller) {
       const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
       const answer = await graphql<{ payload: { created: { id: string } } }>(
@@ -153,6 +178,7 @@ export function useTestServer(): Omit<TestServer, "close"> & { readonly database
       return database;
     },
     graphql: (query, variables, caller) => server.graphql(query, variables, caller),
+    send: (body) => server.send(body),
     create: (entity, fields, caller) => server.create(entity, fields, caller),
   };
 }

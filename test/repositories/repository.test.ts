@@ -75,7 +75,7 @@ describe("create", () => {
       fields: {
         firstName: ["must not be blank"],
         lastName: ["must have at most 255 characters"],
-        emails: ['"x" is not an email address'],
+        "emails.0": ['"x" is not an email address'],
       },
     });
   });
@@ -118,7 +118,16 @@ describe("create", () => {
   });
 
   test("refuses who is nobody, too long, or a database session", async () => {
-    for (const userId of ["", " \u200b", "x".repeat(256), "db:ada", "a\0", undefined, 7]) {
+    for (const userId of [
+      "",
+      " \u200b",
+      "x".repeat(256),
+      "db:ada",
+      "key:zapier",
+      "a\0",
+      undefined,
+      7,
+    ]) {
       await expect(repositories.contacts.create(ada, userId as string)).rejects.toMatchObject({
         code: "VALIDATION_ERROR",
         fields: { userId: [expect.any(String)] },

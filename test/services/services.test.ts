@@ -25,7 +25,7 @@ describe("input", () => {
       fields: {
         firstName: ["must not be blank"],
         lastName: ["is required"],
-        emails: ['"x" is not an email address'],
+        "emails.0": ['"x" is not an email address'],
         companyId: ["must be a UUID"],
         nickname: ["is not a field that can be given here"],
       },
@@ -168,5 +168,33 @@ describe("the journal", () => {
     const [first] = await services.audit.getAuditLogsByUser(user, { limit: 1 });
     const rest = await services.audit.getAuditLogsByUser(user, { limit: 9, after: first });
     expect(rest).toEqual(byEntity.slice(1));
+  });
+});
+
+describe("search", () => {
+  test("gives typed rows, the best first", async () => {
+    const company = await services.companies.createCompany({ name: "Lovelace Looms" }, "ada");
+    const deal = { title: "Looms", companyId: company.id, value: "12.50", stage: "Won" };
+    const created = await services.deals.createDeal(deal, "ada");
+    const hits = await services.search.search("looms", { first: 2 });
+    expect(hits.map(({ entityType, entity }) => [entityType, entity])).toEqual(
+      expect.arrayContaining([
+        ["company", company],
+        ["deal", created],
+      ]),
+    );
+    const [hit] = await services.search.search("looms", { entityTypes: ["deal"] });
+    if (hit?.entityType !== "deal") throw new Error("not found");
+    expect([hit.entity.value, hit.extract]).toEqual(["12.50", "<mark>Looms</mark>"]);
+  });
+
+  test("refuses wrong arguments with their fields", async () => {
+    await expect(
+      services.search.search("x", { entityTypes: ["user" as never], first: -1 }),
+    ).rejects.toMatchObject({
+      code: "VALIDATION_ERROR",
+      fields: { entityTypes: [expect.any(String)], first: [expect.any(String)] },
+    });
+    await expect(services.search.search("a\0b")).rejects.toBeInstanceOf(ValidationError);
   });
 });

@@ -41,25 +41,50 @@ interface Place {
   readonly times: number;
   /** The lists around it. */
   readonly lists: number;
-  /** The page size of the connection that the selection is of. */
-  readonly page: number | undefined;
+  /** The list that the selection is of, before its rows are asked for. */
+  readonly list: List | undefined;
+  /** How the lists around it are reached: `companies.contacts`. */
+  readonly path: readonly string[];
+  /** What each field costs in scans, where they are aggregates that sort. */
+  readonly sorts: number;
 }
+
+/** A list whose rows, number or aggregates are asked for. */
+interface List {
+  readonly page: number;
+  /** What reading all of it once costs in scans. */
+  readonly scan: number;
+  /** Whether its page cannot be found without reading more than the page. */
+  readonly isSifted: boolean;
+}
+
+/** What an operation asks of the database at most. */
+export interface Cost {
+  /** Rows, if every page is full. */
+  readonly rows: number;
+  /** How often all rows of a table are read; those of another row's list count a thousandth. */
+  readonly scans: number;
+}
+
+/** What sorting all rows of a table costs in scans, which `distinctCount` does for each field. */
+const sort = 4;
 
 /**
  * Holds a request to the limits that depend on the schema and on the values of its variables. The
  * document has passed `checkStructure`, so it is small with its fragments written out, too.
  *
- * A list costs its page size where its rows are asked for; `totalCount` and aggregates of a list
- * cost nothing, for the database answers them with one row.
+ * The rows of a path are the product of its page sizes, and those of the longest paths are summed:
+ * what stands on the way is a part of them. `totalCount` and aggregates are no rows, but may read
+ * all of a table, as does a page of a list that is filtered or sorted.
  *
  * @throws {QueryTooComplexError} where it asks for too much.
  * @throws {ValidationError} where a page has a negative size.
  */
-export function checkCost(request: Request, limits: Limits): void {
+export function checkCost(request: Request, limits: Limits): Cost {
   const { schema, document, operationName, variables } = request;
   const operation = getOperationAST(document, operationName);
   const root = operation && schema.getRootType(operation.operation);
-  if (!root) return;
+  if (!root) return { rows: 0, scans: 0 };
 
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const node of document.definitions) {
@@ -70,10 +95,15 @@ export function checkCost(request: Request, limits: Limits): void {
     const name = variable.name.value;
     if (variables[name] !== undefined) values[name] = variables[name];
     else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
-    hold(limits, "variableDepth", measure(values[name]).levels);
+  }
+  // Those that the operation does not declare are read, too.
+  for (const value of Object.values({ ...variables, ...values })) {
+    const most = limits.variableDepth;
+    if (isDeeper(value, most)) hold(limits, "variableDepth", most + 1);
   }
 
-  let rows = 0;
+  const paths: { rows: number; path: readonly string[] }[] = [];
+  let scans = 0;
   const ofSelections = ({ selections }: SelectionSetNode, place: Place): void => {
     for (const selection of selections) {
       if (isIncluded(selection, values)) ofSelection(selection, place);
@@ -96,33 +126,70 @@ export function checkCost(request: Request, limits: Limits): void {
     if (!field) return;
     const page = checkArguments(node, field, values, limits);
     const type = getNamedType(field.type);
+    const { list } = place;
+    const isPage = list !== undefined && (field.name === "nodes" || field.name === "edges");
+    if (list && (isPage ? list.isSifted : wholes.has(field.name))) scans += list.scan;
+    scans += place.sorts;
     if (!node.selectionSet || !isCompositeType(type)) return;
-    let { times, lists } = place;
-    if (isListType(getNullableType(field.type))) {
-      const isPage = field.name === "nodes" || field.name === "edges";
-      times *= (isPage ? place.page : undefined) ?? limits.defaultPageSize;
-      lists += 1;
-      rows += times;
+
+    const name = node.alias?.value ?? field.name;
+    const path = isPage || field.name === "node" ? place.path : [...place.path, name];
+    const inner: Place = {
+      ...place,
+      type,
+      path,
+      list: page
+        ? { ...page, scan: place.type === root ? 1 : place.times / 1000 }
+        : keepsList(field.name)
+          ? list
+          : undefined,
+      sorts: field.name === "distinctCount" ? sort * (list?.scan ?? 1) : 0,
+    };
+    if (!isListType(getNullableType(field.type))) {
+      ofSelections(node.selectionSet, inner);
+      return;
     }
+    const times = place.times * (isPage ? list.page : (page?.page ?? limits.defaultPageSize));
+    const lists = place.lists + 1;
     hold(limits, "lists", lists);
-    ofSelections(node.selectionSet, { type, times, lists, page });
+    const known = paths.length;
+    ofSelections(node.selectionSet, { ...inner, times, lists });
+    if (paths.length === known) paths.push({ rows: times, path });
   };
-  ofSelections(operation.selectionSet, { type: root, times: 1, lists: 0, page: undefined });
-  hold(limits, "rows", rows);
+  ofSelections(operation.selectionSet, {
+    ...{ type: root, times: 1, lists: 0, list: undefined, path: [], sorts: 0 },
+  });
+  const rows = paths.reduce((sum, path) => sum + path.rows, 0);
+  const [longest] = paths.sort((a, b) => b.rows - a.rows);
+  hold(limits, "rows", rows, longest && advice(longest));
+  hold(limits, "scans", Math.ceil(scans));
+  return { rows, scans };
 }
 
-/** Checks the arguments of one field, and gives the size of its page where it has one. */
+/** What is asked of all rows of a list. */
+const wholes = new Set(["totalCount", "aggregates", "groupedAggregates"]);
+
+/** The selection of aggregates is of the same list still. */
+function keepsList(name: string): boolean {
+  return wholes.has(name) || name === "distinctCount";
+}
+
+function advice({ rows, path }: { rows: number; path: readonly string[] }): string {
+  return `Most of them, ${rows}, are of ${path.join(".")}; give a smaller first to a list of this path`;
+}
+
+/** Checks the arguments of one field, and tells of its list where it is one. */
 function checkArguments(
   node: FieldNode,
   field: GraphQLField<unknown, unknown>,
   values: Values,
   limits: Limits,
-): number | undefined {
+): Omit<List, "scan"> | undefined {
   const given = new Map<string, unknown>(
     node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
   );
   for (const name of ["filter", "having"]) {
-    const { nodes, depth } = measure(given.get(name));
+    const { nodes, depth } = measureFilter(given.get(name), limits);
     hold(limits, "filterNodes", nodes);
     hold(limits, "filterDepth", depth);
   }
@@ -141,36 +208,55 @@ function checkArguments(
     if (name !== "offset") hold(limits, "pageSize", size);
     return size;
   });
-  return first ?? last ?? limits.defaultPageSize;
+  const page = first ?? last ?? limits.defaultPageSize;
+  return { page, isSifted: [...given.keys()].some((name) => !paging.has(name)) };
 }
 
-/** How large a value is. */
+/** Arguments of a list that an index finds the rows for. */
+const paging = new Set(["first", "last", "before", "after"]);
+
+/** How large a filter is. */
 interface Extent {
   /** The members of all its objects. */
   nodes: number;
   /** Objects inside objects. */
   depth: number;
-  /** Objects and lists inside each other. */
-  levels: number;
 }
 
-/** Measures a value without recursion, so that none is too deep for it. */
-function measure(value: unknown): Extent {
-  const extent: Extent = { nodes: 0, depth: 0, levels: 0 };
-  const rest: [value: unknown, depth: number, levels: number][] = [[value, 0, 0]];
-  for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
-    const [item, depth, levels] = next;
-    extent.depth = Math.max(extent.depth, depth);
-    extent.levels = Math.max(extent.levels, levels);
-    if (typeof item !== "object" || item === null) continue;
-    const isList = Array.isArray(item);
-    for (const member of Object.values(item)) {
+/** Measures a filter, no further than needed. What it holds has passed `isDeeper`, or the parser. */
+function measureFilter(value: unknown, limits: Limits): Extent {
+  const extent: Extent = { nodes: 0, depth: 0 };
+  const isWithin = () => extent.nodes <= limits.filterNodes && extent.depth <= limits.filterDepth;
+  const walk = (item: unknown, depth: number): void => {
+    if (Array.isArray(item)) {
       // A list of scalars, as in `in: [...]`, is one value to the database.
-      if (!isList) extent.nodes += 1;
-      rest.push([member, depth + (isList ? 0 : 1), levels + 1]);
+      item.every((member) => {
+        walk(member, depth);
+        return isWithin();
+      });
+    } else if (isObject(item)) {
+      const members = Object.values(item);
+      extent.nodes += members.length;
+      if (members.length > 0) extent.depth = Math.max(extent.depth, depth + 1);
+      for (const member of members) if (isWithin()) walk(member, depth + 1);
     }
-  }
+  };
+  walk(value, 0);
   return extent;
+}
+
+/** Whether a value has more objects and lists inside each other. It goes no deeper than that. */
+function isDeeper(value: unknown, levels: number): boolean {
+  if (!isObject(value)) return false;
+  const isTooDeep = (member: unknown) => levels === 0 || isDeeper(member, levels - 1);
+  if (Array.isArray(value)) return value.some(isTooDeep);
+  // Much faster than to make a list of each object's values.
+  for (const name in value) if (isTooDeep(value[name as keyof typeof value])) return true;
+  return false;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 function isIncluded(selection: SelectionNode, values: Values): boolean {

@@ -4,6 +4,8 @@ import { QueryTooComplexError } from "../../errors.ts";
 export interface Limits {
   /** Bytes of a request's body. */
   readonly bodyBytes: number;
+  /** Bytes of the body of a bulk mutation; not less than `bodyBytes`. */
+  readonly bulkBodyBytes: number;
   /** Characters of a document. Values belong into variables. */
   readonly characters: number;
   /** Lexical tokens of a document. */
@@ -24,6 +26,8 @@ export interface Limits {
   readonly lists: number;
   /** Rows, if every page is full: the product of the page sizes along each path, summed. */
   readonly rows: number;
+  /** Reads of all rows of a table. */
+  readonly scans: number;
   /** Rows of one page. */
   readonly pageSize: number;
   /** Rows of a page whose size the client leaves open. */
@@ -41,7 +45,10 @@ export interface Limits {
 }
 
 /** What is counted, as the end of a sentence that begins with "at most 12". */
-const words: Record<Exclude<keyof Limits, "bodyBytes" | "defaultPageSize">, string> = {
+const words: Record<
+  Exclude<keyof Limits, "bodyBytes" | "bulkBodyBytes" | "defaultPageSize">,
+  string
+> = {
   characters: "characters in its document",
   tokens: "tokens",
   depth: "levels of fields",
@@ -52,6 +59,7 @@ const words: Record<Exclude<keyof Limits, "bodyBytes" | "defaultPageSize">, stri
   mutations: "mutations at once",
   lists: "lists inside each other",
   rows: "rows, if every page is full",
+  scans: "reads of a whole table",
   pageSize: "rows on a page",
   groups: "groups of a list, or more",
   filterNodes: "fields in a filter",
@@ -60,12 +68,21 @@ const words: Record<Exclude<keyof Limits, "bodyBytes" | "defaultPageSize">, stri
   variableDepth: "levels in the value of a variable",
 };
 
-/** @throws {QueryTooComplexError} where a request has more than the limit allows. */
-export function hold(limits: Limits, limit: keyof typeof words, actual: number): void {
+/**
+ * @param advice what could be done about it.
+ * @throws {QueryTooComplexError} where a request has more than the limit allows.
+ */
+export function hold(
+  limits: Limits,
+  limit: keyof typeof words,
+  actual: number,
+  advice?: string,
+): void {
   const maximum = limits[limit];
   if (actual <= maximum) return;
   throw new QueryTooComplexError(
-    `The request has ${actual} ${words[limit]}; at most ${maximum} are allowed`,
+    `The request has ${actual} ${words[limit]}; at most ${maximum} are allowed` +
+      (advice === undefined ? "" : `. ${advice}`),
     { limit, maximum, actual },
   );
 }

@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 
-import { GraphQLError } from "graphql";
+import { type ExecutionResult, GraphQLError } from "graphql";
 import type { Result } from "postgraphile/grafserv";
 
 import { codeOf } from "../mask-error.ts";
 
 /** The codes of errors that HTTP knows and GraphQL does not. */
-const codes: Record<number, string> = {
+export const codesOfStatus: Record<number, string> = {
   400: "BAD_REQUEST",
   405: "METHOD_NOT_ALLOWED",
   406: "NOT_ACCEPTABLE",
@@ -17,8 +17,8 @@ const codes: Record<number, string> = {
 /** What was not done for want of the database, and can be asked again just so. */
 const notNow = new Set<unknown>(["OVERLOADED", "UNAVAILABLE"]);
 
-/** Answers of which everything was not done. */
-const postponed = new WeakSet<ServerResponse>();
+/** The statuses of answers for which GraphQL would have another one, or none. */
+const statuses = new WeakMap<ServerResponse, number>();
 
 /** What HTTP has to say beside GraphQL, and what GraphQL's clients are told of it. */
 export const HttpPlugin: GraphileConfig.Plugin = {
@@ -30,15 +30,15 @@ export const HttpPlugin: GraphileConfig.Plugin = {
       async processRequest(next, event) {
         const result = await next();
         if (!result) return result;
-        const code = codes[result.statusCode];
+        const code = codesOfStatus[result.statusCode];
         if (code !== undefined) addCode(result, code);
-        if (result.statusCode === 405) result.headers.allow = "GET, POST";
-        if (result.statusCode === 413) result.headers.connection = "close"; // spares us the rest
         const response = event.requestDigest.requestContext.node?.res;
-        if (response && postponed.has(response)) {
-          result.statusCode = 503;
-          result.headers["retry-after"] = "1";
+        result.statusCode = (response && statuses.get(response)) ?? result.statusCode;
+        if (result.statusCode === 405) {
+          const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
+          result.headers.allow = graphqlOverGET ? "GET, POST" : "POST";
         }
+        if (result.statusCode === 503) result.headers["retry-after"] = "1";
         return result;
       },
     },
@@ -46,20 +46,32 @@ export const HttpPlugin: GraphileConfig.Plugin = {
   grafast: {
     middleware: {
       async execute(next, { args }) {
-        const result = await next();
+        const result = await orError(next);
         const response = args.requestContext?.node?.res;
-        if (response && "errors" in result && result.errors) {
-          const isAnswered = Object.values(result.data ?? {}).some((value) => value != null);
-          const errors = result.errors.filter((error) => error instanceof GraphQLError);
-          if (!isAnswered && errors.every((error) => notNow.has(codeOf(error)))) {
-            postponed.add(response);
-          }
-        }
+        const status = "errors" in result ? statusOf(result) : undefined;
+        if (response && status !== undefined) statuses.set(response, status);
         return result;
       },
     },
   },
 };
+
+function statusOf({ data, errors = [] }: ExecutionResult): number | undefined {
+  const isAnswered = Object.values(data ?? {}).some((value) => value != null);
+  const codes = errors.filter((error) => error instanceof GraphQLError).map(codeOf);
+  if (isAnswered || errors.length === 0) return undefined;
+  return codes.every((code) => notNow.has(code)) ? 503 : undefined;
+}
+
+/** Keeps an error that is thrown whole; what serves it would make its message the answer. */
+async function orError<Result>(next: () => Result): Promise<Awaited<Result> | ExecutionResult> {
+  try {
+    return await next();
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return { errors: [new GraphQLError(originalError.message, { originalError })] };
+  }
+}
 
 /** Gives a code to the errors of an answer that have none. */
 function addCode(result: Result, code: string): void {
@@ -67,7 +79,10 @@ function addCode(result: Result, code: string): void {
   const body = JSON.parse(result.buffer.toString()) as { errors: Partial<GraphQLError>[] };
   const errors = body.errors.map((error) => ({
     ...error,
-    extensions: typeof error.extensions?.code === "string" ? error.extensions : { code },
+    extensions:
+      typeof error.extensions?.code === "string"
+        ? { ...error.extensions, statusCode: undefined } // grafserv's word for the answer's own
+        : { code },
   }));
   result.buffer = Buffer.from(JSON.stringify({ ...body, errors }));
   result.headers["content-length"] = String(result.buffer.length);

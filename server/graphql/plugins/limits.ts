@@ -1,20 +1,33 @@
+import type { WithPgClient } from "postgraphile/@dataplan/pg";
+import { SafeError } from "postgraphile/grafast";
+
+import { tooLarge } from "../../body.ts";
 import { CrmError } from "../../errors.ts";
 import { createParseAndValidate, toGraphQLError } from "../documents.ts";
+import { createTurns, isHeavy, withFewClients, type Heavy } from "../heavy.ts";
+import { isBulk } from "../limits/bulk.ts";
 import { checkCost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 
 export interface LimitsOptions {
   limits: Limits;
+  heavy: Heavy;
+  timeouts: {
+    /** How long a heavy operation waits for its turn, in milliseconds. */
+    pool: number;
+  };
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
 }
 
 /**
  * Refuses what asks for too much before any of it runs: a document by its text before it is
- * validated, and then with its variables by the rows that it could answer.
+ * validated, and then with its variables by the rows that it could answer. What is large and still
+ * allowed takes turns.
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
-  const { limits } = options;
+  const { limits, heavy } = options;
+  const inTurn = createTurns(heavy, options.timeouts.pool);
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
@@ -31,7 +44,18 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
             const parseAndValidate =
               made.get(schema) ?? createParseAndValidate(schema, validationRules, options);
             made.set(schema, parseAndValidate);
-            return { ...config, parseAndValidate };
+            const body: unknown = context.expressv4?.req.body;
+            const size = Buffer.isBuffer(body) ? body.length : 0;
+            if (size <= limits.bodyBytes) return { ...config, parseAndValidate };
+            return {
+              ...config,
+              parseAndValidate(query) {
+                const result = parseAndValidate(query);
+                if (result.document && isBulk(schema, result.document)) return result;
+                const { message, extensions } = tooLarge(limits, "bodyBytes", size);
+                throw new SafeError(message, { statusCode: 413, ...extensions });
+              },
+            };
           };
           return next();
         },
@@ -39,16 +63,20 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
     },
     grafast: {
       middleware: {
-        execute(next, { args }) {
+        async execute(next, { args }) {
           const { schema, document, operationName, variableValues } = args;
           try {
             const variables = variableValues ?? {};
-            checkCost({ schema, document, operationName, variables }, limits);
+            const cost = checkCost({ schema, document, operationName, variables }, limits);
+            if (isHeavy(cost, heavy)) {
+              const context = args.contextValue as { withPgClient: WithPgClient };
+              context.withPgClient = withFewClients(context.withPgClient, heavy);
+            }
+            return await inTurn(cost, next, args.requestContext?.expressv4?.req.departure);
           } catch (error) {
             if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
             throw error;
           }
-          return next();
         },
       },
     },

@@ -1,3 +1,6 @@
+import { visit, type ASTNode } from "graphql";
+
+import { isRounded } from "../exact-json.ts";
 import { isStorable } from "../input-faults.ts";
 import { readLiteral, readValue, scalars } from "../scalars.ts";
 
@@ -19,7 +22,9 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
             ...config,
             parseLiteral(node, variables) {
               const value: unknown = config.parseLiteral?.(node, variables);
-              if (!isStorable(value)) throw refuse("must be JSON that can be stored");
+              if (!isStorable(value) || holdsRounded(node)) {
+                throw refuse("must be JSON that can be stored");
+              }
               return value;
             },
           };
@@ -39,3 +44,13 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Whether a literal has a number that JSON does not hold as it is written. */
+function holdsRounded(literal: ASTNode): boolean {
+  let holds = false;
+  const check = ({ value }: { value: string }) => {
+    holds ||= isRounded(value, Number(value));
+  };
+  visit(literal, { IntValue: check, FloatValue: check });
+  return holds;
+}

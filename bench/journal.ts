@@ -1,0 +1,142 @@
+/**
+ * The journal at scale: history of one entity with 10 thousand entries in the journal, with a million
+ * and with 10 million, a year in monthly partitions, and its plan; and what it costs to seal and to
+ * verify the million. Takes some minutes and a few gigabytes.
+ *
+ * The entries are written behind the triggers' backs, straight into the partitions: it is reading
+ * that is measured.
+ */
+import type pg from "pg";
+
+import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.ts";
+
+const sizes = [10_000, 1_000_000, 10_000_000];
+const sealedSize = 1_000_000;
+const entriesOfOne = 20;
+const rounds = 200;
+
+/** Fills the journal up to a number of entries, evenly over the year until now. */
+async function fill(client: pg.Client, from: number, to: number): Promise<void> {
+  const step = 500_000;
+  for (let first = from + 1; first <= to; first += step) {
+    await client.query(
+      `insert into crm.audit_logs
+         (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+       select
+         'contact',
+         md5('contact ' || i / ${entriesOfOne})::uuid,
+         case when i % ${entriesOfOne} = 0 then 'create' else 'update' end,
+         'user-' || i % 50,
+         jsonb_build_object(
+           'last_name', jsonb_build_object('old', 'Name ' || i, 'new', 'Name ' || i + 1)
+         ),
+         now() - interval '11 months' + interval '11 months' * (i::float8 / $3),
+         1,
+         'api'
+       from generate_series($1::bigint, $2::bigint) as i`,
+      [first, Math.min(first + step - 1, to), to],
+    );
+  }
+  await client.query("analyze crm.audit_logs");
+}
+
+const history = `
+  select history.*
+  from crm.contacts as contact, crm.contacts_history(contact) as history
+  where contact.id = $1`;
+
+/** How long the history of one contact takes, each time of another. */
+async function time(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ id: string }>(
+    `select id from crm.contacts order by md5(id::text) limit ${rounds}`,
+  );
+  const times: number[] = [];
+  for (const { id } of [...rows, ...rows]) {
+    times.push(
+      await milliseconds(() => client.query({ name: "history", text: history, values: [id] })),
+    );
+  }
+  return median(times.slice(rows.length)); // the first time warms the cache
+}
+
+/** How long it takes to seal the whole journal and to verify it, and how much space the seals take. */
+async function timeSeals(client: pg.Client): Promise<void> {
+  const seconds = async (name: string, query: string): Promise<void> => {
+    const took = (await milliseconds(() => client.query(query))) / 1000;
+    const rate = Math.round(sealedSize / took).toLocaleString("en");
+    process.stdout.write(`${name}: ${took.toFixed(1)} s, ${rate} entries a second\n`);
+  };
+  await seconds("sealing", "select crm_private.seal_journal()");
+  await seconds("verifying", "select crm_private.check_journal()");
+  const { rows } = await client.query<{ share: string }>(
+    `select round(
+       100.0 * pg_total_relation_size('crm_private.journal_blocks')
+       / (select sum(pg_total_relation_size(relid)) from pg_partition_tree('crm.audit_logs'))
+     ) as share`,
+  );
+  process.stdout.write(`the seals take ${rows[0]?.share} % of the journal's space\n`);
+}
+
+/** The plan of a history without the partitions that hold nothing, and how many pages it reads. */
+async function explain(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ "QUERY PLAN": string }>(
+    `explain (analyze, buffers, costs off, timing off, summary off)
+     ${history.replace("$1", "md5('contact 7')::uuid")}`,
+  );
+  const lines = rows.map((row) => row["QUERY PLAN"]);
+  const pages = lines.find((line) => line.includes("Buffers:"))?.trim() ?? "";
+  return [pages, ...lines.filter((line) => line.includes(" on ") && !line.includes("Seq Scan"))];
+}
+
+await withBenchDatabase(async (client) => {
+  await client.query(
+    `select crm_private.ensure_audit_partitions(0);
+     do $months$
+     declare
+       v_from timestamptz;
+     begin
+       for v_from in
+         select month at time zone 'UTC'
+         from generate_series(
+           date_trunc('month', now() at time zone 'UTC') - interval '11 months',
+           date_trunc('month', now() at time zone 'UTC') - interval '1 month',
+           interval '1 month'
+         ) as month
+       loop
+         execute format(
+           'create table crm_private.audit_logs_%s partition of crm.audit_logs '
+           'for values from (%L) to (%L)',
+           to_char(v_from at time zone 'UTC', 'YYYY_MM'),
+           v_from,
+           (v_from at time zone 'UTC' + interval '1 month') at time zone 'UTC'
+         );
+       end loop;
+     end
+     $months$`,
+  );
+  await client.query("set session_replication_role = replica");
+  await client.query(
+    `insert into crm.contacts (id, first_name, last_name)
+     select md5('contact ' || i)::uuid, 'First', 'Last'
+     from generate_series(1, ${(sizes[0] ?? 0) / entriesOfOne} - 1) as i`,
+  );
+  await client.query("analyze crm.contacts");
+
+  const measured: { name: string; milliseconds: number }[] = [];
+  const plans: string[] = [];
+  let filled = 0;
+  for (const size of sizes) {
+    const name = `${size.toLocaleString("en")} entries`;
+    await fill(client, filled, size);
+    filled = size;
+    await client.query("vacuum crm.audit_logs");
+    measured.push({ name, milliseconds: await time(client) });
+    const [pages = "", ...plan] = await explain(client);
+    plans.push(`${name}: ${pages}`);
+    if (size === sizes.at(-1)) plans.push(...plan);
+    if (size === sealedSize) await timeSeals(client);
+  }
+  const [first, ...others] = measured;
+  if (first !== undefined) printRatio("history of one contact", [first, ...others]);
+  process.stdout.write(`${plans.map((line) => `  ${line}`).join("\n")}\n`);
+});

@@ -1,0 +1,9 @@
+/** Runs a benchmark by its name, `npm run bench -- journal`; that of bulk inserts if none is given. */
+const benchmarks = ["bulk", "journal", "load", "search"];
+
+const [name = "bulk"] = process.argv.slice(2);
+if (!benchmarks.includes(name)) {
+  console.error(`There is no benchmark ${name}; there are ${benchmarks.join(", ")}.`);
+  process.exit(2);
+}
+await import(`./${name}.ts`);

@@ -1,0 +1,18 @@
+/*
+ * What a task or note became attached to by an entry of the journal, null if it says nothing of it.
+ * An index of the journal stands on it.
+ */
+create or replace function crm_private.attached_to(action text, changes jsonb)
+returns text
+language sql
+immutable
+parallel safe
+return case action
+  when 'update' then changes #>> '{entity_id,new}'
+  else changes ->> 'entity_id'
+end;
+
+comment on function crm_private.attached_to(text, jsonb) is
+  'The id of what a task or note became attached to by an entry of the journal.';
+
+revoke all on function crm_private.attached_to(text, jsonb) from public;

@@ -1,0 +1,25 @@
+/*
+ * The hash of a block of sealed entries. It holds the hash of the block before, so whoever changes
+ * one has to change all that follow. Salts are left out: erasure takes them away.
+ */
+create or replace function crm_private.block_hash(
+  previous  bytea,
+  number    bigint,
+  sealed_at timestamptz,
+  ids       bigint[],
+  digests   bytea[]
+)
+returns bytea
+language sql
+stable
+parallel safe
+return sha256(
+  previous || int8send(number) || timestamptz_send(sealed_at) || array_send(ids)
+  || array_send(digests)
+);
+
+comment on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[]) is
+  'SHA-256 of a block of sealed entries and of the hash of the block before it.';
+
+revoke all on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[])
+  from public;

@@ -1,0 +1,15 @@
+/*
+ * The role that a statement runs as, also within a security definer function, where current_user is
+ * its owner. Whoever sets the role must be a member of it, so it can be believed.
+ */
+create or replace function crm_private.calling_role()
+returns name
+language sql
+stable
+parallel safe
+return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+
+comment on function crm_private.calling_role() is
+  'The role that the statement runs as, also within a security definer function.';
+
+revoke all on function crm_private.calling_role() from public;

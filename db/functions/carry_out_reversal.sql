@@ -1,0 +1,205 @@
+/*
+ * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
+ * each entity type however many rows there are. Called by the functions of the API that undo and restore,
+ * which run as the owner of the journal: so it checks what the caller may do by hand.
+ *
+ * 1. Locks the rows, in one order always.
+ * 2. Compares them with what is expected. Where they differ it is refused with CRM02 and a list of
+ *    the conflicts; with p_force they are overwritten; with p_keep what differs stays as it is, and
+ *    is reported.
+ * 3. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
+ *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
+ *
+ * Definitions of custom fields come first where rows need them, last where rows must lose their values
+ * first: the reverse of how it was done.
+ */
+create or replace function crm_private.carry_out_reversal(p_force boolean, p_keep boolean)
+returns crm.reversal
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid        bigint := pg_current_xact_id()::text::bigint;
+  v_types      text[];
+  v_type       text;
+  v_missing    text;
+  v_conflicts  jsonb  := '[]'::jsonb;
+  v_count      bigint := 0::bigint;
+  v_inserted   bigint := 0::bigint;
+  v_step       record;
+  v_constraint text;
+  v_result     crm.reversal;
+begin
+  -- Nobody can undo what they could not do.
+  select format('%s on crm.%I', needed.operation, class.relname)
+  into v_missing
+  from (
+    select distinct
+      planned.entity_type,
+      case
+        when planned.before is null then 'delete' when planned.after is null then 'insert' else 'update'
+      end as operation,
+      case
+        when planned.before is not null and planned.after is not null
+        then split_part(field.name, '.', 1)
+      end as column_name
+    from crm_private.reversals as planned
+    left join lateral jsonb_object_keys(planned.before) as field (name)
+      on planned.after is not null
+    where planned.transaction_id = v_xid
+  ) as needed
+  join pg_class as class on class.oid = crm_private.entity_table(needed.entity_type)
+  where case
+    when needed.operation = 'delete'
+    then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
+    when needed.operation = 'insert'
+    then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
+    when needed.column_name = any (crm_private.journal_columns(class.oid))
+    then not has_column_privilege(
+      crm_private.calling_role(), class.oid, needed.column_name, 'update'
+    )
+    else false
+  end
+  limit 1;
+
+  if v_missing is not null or (p_force and not crm_private.is_administrator()) then
+    raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
+      using errcode = 'insufficient_privilege',
+            schema  = 'crm', table = 'audit_logs';
+  end if;
+
+  if p_force then
+    update crm_private.reversals
+    set undoes = undoes || '{"forced": true}'
+    where transaction_id = v_xid;
+  end if;
+
+  -- What others refer to comes first.
+  select array_agg(entity_type order by array_position(
+    '{pipeline_stage,custom_field_definition,company,contact,deal,task,note}', entity_type
+  ))
+  into v_types
+  from (
+    select distinct entity_type from crm_private.reversals where transaction_id = v_xid
+  ) as planned;
+
+  -- A change of definitions stops the writers of a table. It must not begin with locked rows.
+  foreach v_type in array array['company', 'contact', 'deal']
+  loop
+    if exists (
+      select
+      from crm_private.reversals
+      where transaction_id = v_xid
+        and entity_type = 'custom_field_definition'
+        and v_type in (before ->> 'entity_type', after ->> 'entity_type', (
+          select definition.entity_type
+          from crm.custom_field_definitions as definition
+          where definition.id = reversals.entity_id
+        ))
+    ) then
+      execute format(
+        'lock table %s in share row exclusive mode', crm_private.entity_table(v_type)
+      );
+    end if;
+  end loop;
+
+  foreach v_type in array coalesce(v_types, '{}')
+  loop
+    execute format(
+      'select from %s
+       where id in (
+         select entity_id from crm_private.reversals
+         where transaction_id = $1 and entity_type = $2
+       )
+       order by id
+       for update',
+      crm_private.entity_table(v_type)
+    ) using v_xid, v_type;
+  end loop;
+
+  if not p_force then
+    select settled.count, settled.conflicts
+    into v_count, v_conflicts
+    from crm_private.settle_conflicts(v_types, p_keep) as settled;
+  end if;
+
+  if v_count > 0 and not p_keep then
+    perform crm_private.refuse_conflicts(v_count, v_conflicts);
+  end if;
+
+  select
+    v_xid,
+    count(*) filter (where after is null),
+    count(*) filter (where before is not null and after is not null and before <> '{}'),
+    count(*) filter (where before is null),
+    v_conflicts
+  into v_result
+  from crm_private.reversals
+  where transaction_id = v_xid;
+
+  -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
+  -- The rows that go are hashed once, however many there were when this was planned.
+  update crm_private.reversals as planned
+  set before = planned.before - link.field
+  from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
+  where planned.transaction_id = v_xid
+    and planned.entity_type = link.entity_type
+    and planned.before -> link.field = 'null'
+    and (
+      planned.after ->> link.field in (
+        select going.entity_id::text
+        from crm_private.reversals as going
+        where going.transaction_id = v_xid
+          and going.before is null
+      )
+    ) is true;
+
+  -- The journal and the stamps look into the plan for as long as this says so.
+  perform set_config('crm.reversing', v_xid::text, true);
+
+  begin
+    for v_step in
+      select step.operation, type.name as entity_type
+      from (
+        values
+          (1, 'insert',  '{pipeline_stage,custom_field_definition}'),
+          (2, 'prepare', '{custom_field_definition}'),
+          (3, 'update',  '{pipeline_stage}'),
+          (4, 'delete',  '{custom_field_definition}'),
+          (5, 'insert',  '{company,contact,deal,task,note}'),
+          (6, 'update',  '{company,contact,deal,task,note}'),
+          (7, 'delete',  '{company,contact,deal,task,note}'),
+          (8, 'update',  '{custom_field_definition}'),
+          (9, 'delete',  '{pipeline_stage}')
+      ) as step (place, operation, entity_types)
+      cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
+      where type.name = any (v_types)
+      order by step.place, type.ordinal
+    loop
+      v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
+      v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
+    end loop;
+  exception
+    when foreign_key_violation then
+      get stacked diagnostics v_constraint = constraint_name;
+      perform crm_private.refuse_broken_link(v_constraint);
+      raise;
+  end;
+
+  -- Somebody brought one back between the comparison and the insert.
+  if v_inserted < v_result.restored and not p_force then
+    perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
+  end if;
+
+  perform set_config('crm.reversing', '', true);
+  delete from crm_private.reversals where transaction_id = v_xid;
+
+  return v_result;
+end
+$$;
+
+comment on function crm_private.carry_out_reversal(boolean, boolean) is
+  'Carries out a planned reversal: all of it, or nothing.';
+
+revoke all on function crm_private.carry_out_reversal(boolean, boolean) from public;

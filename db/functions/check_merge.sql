@@ -1,0 +1,148 @@
+/*
+ * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
+ * Called by crm.merge_contacts and crm.merge_companies.
+ *
+ * A field may be called as the API calls it or as its column is called, and is one that a member may
+ * set in an update. A value of another type than the column's is refused here, in the words of the
+ * typed layer; what jsonb_populate_record would make of it, nobody meant.
+ */
+create or replace function crm_private.check_merge(
+  p_table  regclass,
+  p_winner uuid,
+  p_losers uuid[],
+  p_fields jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table  text := (select relname::text from pg_class where oid = p_table);
+  v_chosen jsonb;
+  v_faults jsonb;
+begin
+  with given as (
+    select member.key, member.value, settable.attname, settable.atttypid
+    from jsonb_each(case jsonb_typeof(p_fields) when 'object' then p_fields end) as member
+    left join pg_attribute as settable
+      on settable.attrelid = p_table
+      and settable.attnum > 0
+      and not settable.attisdropped
+      and member.key in (settable.attname, crm_private.camel_case(settable.attname))
+      and has_column_privilege('crm_member', p_table, settable.attnum, 'update')
+  ),
+  faults as (
+    select 'winner' as field, 'is required' as message, v_table || '_winner_present' as rule
+    where p_winner is null
+
+    union all
+
+    select 'losers', 'must name at least one', v_table || '_losers_present'
+    where coalesce(cardinality(p_losers), 0) = 0
+
+    union all
+
+    select 'losers', 'must not hold null', v_table || '_losers_present'
+    where array_position(p_losers, null) is not null
+
+    union all
+
+    select 'losers', format('must not name the winner, %s', p_winner), v_table || '_losers_others'
+    where p_winner = any (p_losers)
+
+    union all
+
+    select 'losers', format('must not name %s twice', loser), v_table || '_losers_distinct'
+    from unnest(p_losers) as loser
+    where loser is not null
+    group by loser
+    having count(*) > 1
+
+    union all
+
+    select 'fields', 'must be an object', v_table || '_fields_object'
+    where jsonb_typeof(p_fields) <> 'object'
+
+    union all
+
+    select key, 'is not a field that can be given here', v_table || '_fields_known'
+    from given
+    where attname is null
+
+    union all
+
+    select crm_private.camel_case(attname), 'is given twice', v_table || '_fields_known'
+    from given
+    where attname is not null
+    group by attname
+    having count(*) > 1
+
+    union all
+
+    select
+      key,
+      case atttypid
+        when 'text[]'::regtype  then 'must be a list of texts'
+        when 'uuid'::regtype    then 'must be a UUID'
+        when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
+        else 'must be text'
+      end,
+      v_table || '_fields_type'
+    from given
+    where attname is not null
+      and jsonb_typeof(value) <> 'null'
+      and not case atttypid
+        when 'text[]'::regtype then
+          jsonb_typeof(value) = 'array'
+          and not jsonb_path_exists(
+            value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
+          )
+        when 'uuid'::regtype then
+          jsonb_typeof(value) = 'string'
+          and value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        when 'integer'::regtype then
+          jsonb_typeof(value) = 'number'
+          and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
+        -- Whether JSON is an object is for the column's own check to say.
+        when 'jsonb'::regtype then true
+        else jsonb_typeof(value) = 'string'
+      end
+  )
+  select
+    (select jsonb_object_agg(attname, value) from given where attname is not null),
+    (
+      select jsonb_build_object(
+        'fields', jsonb_object_agg(field, messages),
+        'rule', (array_agg(rule order by rank))[1],
+        'summary', string_agg(field || ' ' || (messages ->> 0), '; ' order by rank)
+      )
+      from (
+        select
+          left(field, 80) as field,
+          jsonb_agg(message order by message) as messages,
+          min(rule) as rule,
+          row_number() over (order by left(field, 80)) as rank
+        from faults
+        group by left(field, 80)
+      ) as listed
+    )
+  into v_chosen, v_faults;
+
+  if v_faults ->> 'rule' is not null then
+    raise exception '%: %', v_table, v_faults ->> 'summary'
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = v_table,
+            constraint = v_faults ->> 'rule',
+            detail     = v_faults -> 'fields';
+  end if;
+
+  return coalesce(v_chosen, '{}');
+end
+$$;
+
+comment on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) is
+  'Refuses what cannot be merged; gives the chosen fields by column.';
+
+revoke all on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) from public;
+grant execute on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) to crm_member;

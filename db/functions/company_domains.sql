@@ -1,0 +1,31 @@
+/*
+ * The domains of a company: those that its custom fields name, and those of its contacts' email
+ * addresses. Domains that belong to nobody in particular are none. Inlined.
+ */
+create or replace function crm_private.company_domains(company crm.companies)
+returns setof text
+language sql
+stable
+parallel safe
+begin atomic
+  select found.domain
+  from jsonb_each_text(company.custom_fields) as field
+  cross join lateral crm_private.domain_of(field.value) as found (domain)
+  where company.custom_fields::text like '%.%'
+    and found.domain <> all (crm_private.shared_domains())
+
+  union
+
+  select found.domain
+  from crm.contacts as contact
+  cross join lateral unnest(contact.emails) as email
+  cross join lateral split_part(lower(email), '@', 2) as found (domain)
+  where contact.company_id = company.id
+    and found.domain <> all (crm_private.shared_domains());
+end;
+
+comment on function crm_private.company_domains(crm.companies) is
+  'The domains that a company''s custom fields and its contacts'' addresses name.';
+
+revoke all on function crm_private.company_domains(crm.companies) from public;
+grant execute on function crm_private.company_domains(crm.companies) to crm_reader;

@@ -1,0 +1,85 @@
+/*
+ * The pairs of companies that may be one, out of all companies, as crm_private.contact_links finds
+ * those of contacts. Here domains are keys: of custom fields, and of the contacts' addresses.
+ */
+create or replace function crm_private.company_links(p_min_score double precision)
+returns table (id uuid, other_id uuid, score double precision, reasons text[])
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set join_collapse_limit = 1
+as $$
+  with addresses as (
+    select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
+    from crm.contacts as contact
+    cross join lateral unnest(contact.emails) as email
+    where contact.company_id is not null
+  ),
+  companies as materialized (
+    select
+      row_number() over () as number,
+      company.id,
+      crm_private.plain_company_name(company.name) collate "C" as name,
+      array(
+        select key
+        from unnest(
+          crm_private.company_keys(company.name, company.custom_fields) || of_contacts.keys
+        ) as key
+        where not starts_with(key, 'domain:')
+          or substr(key, 8) <> all (crm_private.shared_domains())
+      ) as keys
+    from crm.companies as company
+    left join (
+      select company_id, array_agg(key) as keys from addresses group by company_id
+    ) as of_contacts on of_contacts.company_id = company.id
+  ),
+  lines as (
+    select
+      number,
+      array_agg(number) over (
+        partition by hashtextextended(key, 0)
+        order by case when starts_with(key, 'tail:') then reverse(name) else name end, number
+        rows between 1 following and 4 following
+      ) as neighbours
+    from companies
+    cross join lateral unnest(keys) as key
+  ),
+  pairs as (
+    select distinct
+      least(lines.number, neighbour.number) as one,
+      greatest(lines.number, neighbour.number) as other
+    from lines
+    cross join lateral unnest(neighbours) as neighbour (number)
+    where lines.number <> neighbour.number
+  ),
+  compared as materialized (
+    select
+      one.id,
+      other.id as other_id,
+      crm_private.name_similarity(one.name, other.name) as name_similarity,
+      exists (
+        select
+        from unnest(one.keys) as key
+        where starts_with(key, 'domain:') and key = any (other.keys)
+      ) as same_domain
+    from pairs
+    join companies as one on one.number = pairs.one
+    join companies as other on other.number = pairs.other
+  )
+
+  select
+    id,
+    other_id,
+    crm_private.duplicate_score('company', false, false, same_domain, name_similarity),
+    crm_private.duplicate_reasons(false, false, same_domain, name_similarity)
+  from compared
+  where crm_private.duplicate_score('company', false, false, same_domain, name_similarity)
+    >= p_min_score;
+$$;
+
+comment on function crm_private.company_links(double precision) is
+  'The pairs of companies that may be one.';
+
+revoke all on function crm_private.company_links(double precision) from public;
+grant execute on function crm_private.company_links(double precision) to crm_reader;

@@ -1,0 +1,48 @@
+/*
+ * What two contacts have in common, as a candidate for the first one. Addresses are compared without
+ * regard to case, domains only if they belong to somebody. Inlined.
+ */
+create or replace function crm_private.compare_contacts(contact crm.contacts, other crm.contacts)
+returns setof crm.duplicate
+language sql
+stable
+parallel safe
+begin atomic
+  select candidate.*
+  from (
+    select
+      (
+        select min(lower(mine))
+        from unnest(contact.emails) as mine
+        join unnest(other.emails) as theirs on lower(theirs) = lower(mine)
+      ) as email,
+      (
+        select min(mine)
+        from unnest(contact.phones) as mine
+        join unnest(other.phones) as theirs
+          on crm_private.same_phone(
+            crm_private.phone_digits(mine), crm_private.phone_digits(theirs)
+          )
+      ) as phone,
+      (
+        select min(split_part(lower(mine), '@', 2))
+        from unnest(contact.emails) as mine
+        join unnest(other.emails) as theirs
+          on split_part(lower(theirs), '@', 2) = split_part(lower(mine), '@', 2)
+        where split_part(lower(mine), '@', 2) <> all (crm_private.shared_domains())
+      ) as domain,
+      crm_private.name_similarity(
+        crm_private.plain_name(contact.first_name || ' ' || contact.last_name),
+        crm_private.plain_name(other.first_name || ' ' || other.last_name)
+      ) as name_similarity
+  ) as common
+  cross join lateral crm_private.duplicate(
+    'contact', other.id, common.email, common.phone, common.domain, common.name_similarity
+  ) as candidate;
+end;
+
+comment on function crm_private.compare_contacts(crm.contacts, crm.contacts) is
+  'What two contacts have in common.';
+
+revoke all on function crm_private.compare_contacts(crm.contacts, crm.contacts) from public;
+grant execute on function crm_private.compare_contacts(crm.contacts, crm.contacts) to crm_reader;

@@ -1,0 +1,28 @@
+/*
+ * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
+ * trigrams find parts of.
+ * An index stands on it. Every name in it is qualified.
+ */
+create or replace function crm_private.contact_name_words(
+  first_name text,
+  last_name  text,
+  phones     text[]
+)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+as $$
+begin
+  return crm_private.name_words(first_name || ' ' || last_name) || ' ' || pg_catalog.regexp_replace(
+    pg_catalog.array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
+  );
+end
+$$;
+
+comment on function crm_private.contact_name_words(text, text, text[]) is
+  'The words of a contact''s name, and the digits of its phone numbers.';
+
+revoke all on function crm_private.contact_name_words(text, text, text[]) from public;
+grant execute on function crm_private.contact_name_words(text, text, text[]) to crm_reader;

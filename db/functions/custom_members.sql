@@ -1,0 +1,16 @@
+/* The custom fields among the fields of a planned reversal: {"custom_fields.size": 3} has {"size": 3}. */
+create or replace function crm_private.custom_members(p_fields jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+return (
+  select coalesce(jsonb_object_agg(substr(key, 15), value), '{}')
+  from jsonb_each(p_fields)
+  where key like 'custom\_fields.%'
+);
+
+comment on function crm_private.custom_members(jsonb) is
+  'The custom fields among the fields of a planned reversal.';
+
+revoke all on function crm_private.custom_members(jsonb) from public;

@@ -1,0 +1,22 @@
+/* What people recognise a deleted row by, from the entry of its deletion. */
+create or replace function crm_private.deleted_label(p_entity_type text, p_changes jsonb)
+returns text
+language sql
+immutable
+parallel safe
+return left(
+  case p_entity_type
+    when 'contact' then (p_changes ->> 'first_name') || ' ' || (p_changes ->> 'last_name')
+    when 'deal' then p_changes ->> 'title'
+    when 'task' then p_changes ->> 'description'
+    when 'note' then p_changes ->> 'content'
+    else p_changes ->> 'name'
+  end,
+  100
+);
+
+comment on function crm_private.deleted_label(text, jsonb) is
+  'What people recognise a deleted row by.';
+
+revoke all on function crm_private.deleted_label(text, jsonb) from public;
+grant execute on function crm_private.deleted_label(text, jsonb) to crm_member;

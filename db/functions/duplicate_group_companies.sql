@@ -1,0 +1,19 @@
+/* The companies of a group: GraphQL's field companies. Inlined, so that it is part of the query. */
+create or replace function crm.duplicate_group_companies(record crm.duplicate_group)
+returns setof crm.companies
+language sql
+stable
+parallel safe
+begin atomic
+  select company.*
+  from crm.companies as company
+  where record.entity_type = 'company'
+    and company.id = any (record.ids)
+  order by company.created_at, company.id;
+end;
+
+comment on function crm.duplicate_group_companies(crm.duplicate_group) is
+  E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';
+
+revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
+grant execute on function crm.duplicate_group_companies(crm.duplicate_group) to crm_reader;

@@ -1,0 +1,19 @@
+/* The contacts of a group: GraphQL's field contacts. Inlined, so that it is part of the query. */
+create or replace function crm.duplicate_group_contacts(record crm.duplicate_group)
+returns setof crm.contacts
+language sql
+stable
+parallel safe
+begin atomic
+  select contact.*
+  from crm.contacts as contact
+  where record.entity_type = 'contact'
+    and contact.id = any (record.ids)
+  order by contact.created_at, contact.id;
+end;
+
+comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
+  E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';
+
+revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
+grant execute on function crm.duplicate_group_contacts(crm.duplicate_group) to crm_reader;

@@ -1,0 +1,17 @@
+/* Whether the caller may do what is for administrators, also within a security definer function. */
+create or replace function crm_private.is_administrator()
+returns boolean
+language sql
+stable
+parallel safe
+return pg_has_role(crm_private.calling_role(), 'crm_admin', 'usage')
+  or pg_has_role(
+    crm_private.calling_role(),
+    (select nspowner from pg_catalog.pg_namespace where nspname = 'crm'),
+    'usage'
+  );
+
+comment on function crm_private.is_administrator() is
+  'True if the caller has the rights of an administrator.';
+
+revoke all on function crm_private.is_administrator() from public;

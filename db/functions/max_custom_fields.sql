@@ -1,0 +1,32 @@
+/*
+ * How many custom fields an entity type may have: 200, or what the owner set for the database:
+ *
+ *   alter database crm set crm.max_custom_fields = 500;
+ *
+ * Read from where only the owner of the database can write it. The setting itself could be changed
+ * by every session. Anything but a whole number counts as not set. Called by
+ * crm_private.apply_definitions.
+ */
+create or replace function crm_private.max_custom_fields()
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select substring(setting from '^crm\.max_custom_fields=([0-9]{1,6})$')::integer
+      from pg_db_role_setting as given
+      cross join unnest(given.setconfig) as setting
+      where given.setdatabase = (select oid from pg_database where datname = current_database())
+        and given.setrole = 0
+        and starts_with(setting, 'crm.max_custom_fields=')
+    ),
+    200
+  );
+$$;
+
+comment on function crm_private.max_custom_fields() is
+  'How many custom fields an entity type may have.';
+
+revoke all on function crm_private.max_custom_fields() from public;

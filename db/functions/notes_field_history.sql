@@ -1,0 +1,16 @@
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.notes_field_history(record crm.notes, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+begin atomic
+  select history.* from crm.field_history('note', record.id, field) as history;
+end;
+
+comment on function crm.notes_field_history(crm.notes, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.notes_field_history(crm.notes, text) from public;
+grant execute on function crm.notes_field_history(crm.notes, text) to crm_reader;

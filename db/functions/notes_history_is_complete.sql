@@ -1,0 +1,15 @@
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.notes_history_is_complete(record crm.notes)
+returns boolean
+language sql
+stable
+parallel safe
+return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+
+comment on function crm.notes_history_is_complete(crm.notes) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.notes_history_is_complete(crm.notes) from public;
+grant execute on function crm.notes_history_is_complete(crm.notes) to crm_reader;

@@ -1,0 +1,18 @@
+/* Refuses a function of the API an argument that is missing. */
+create or replace function crm_private.refuse_null(p_argument text, p_value text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_value is null then
+    perform crm_private.refuse_argument(p_argument, 'is required', 'argument_not_null');
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_null(text, text) is
+  'Refuses an argument of a function that is null.';
+
+revoke all on function crm_private.refuse_null(text, text) from public;

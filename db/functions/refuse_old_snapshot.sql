@@ -1,0 +1,25 @@
+/*
+ * Refuses to go on in a transaction that may not see what others have committed meanwhile. Called by
+ * what must find every value there is.
+ */
+create or replace function crm_private.refuse_old_snapshot(p_what text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception '% cannot run in a % transaction',
+        p_what, current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'audit_logs',
+            hint    = 'Use a read committed transaction.';
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_old_snapshot(text) is
+  'Refuses a transaction that is not read committed.';
+
+revoke all on function crm_private.refuse_old_snapshot(text) from public;

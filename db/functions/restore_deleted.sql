@@ -1,0 +1,85 @@
+/*
+ * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
+ * that were set to null. A link that leads elsewhere by now stays as it is, and is reported.
+ *
+ * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ */
+create or replace function crm.restore_deleted(entity_type text, id uuid)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deletion crm.audit_logs;
+  v_table    regclass := crm_private.entity_table(entity_type);
+  v_exists   boolean;
+begin
+  perform crm_private.refuse_null('id', id::text);
+
+  if v_table is null then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message(
+        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
+        'pipeline_stage',
+        to_jsonb(entity_type)
+      ),
+      'audit_logs_entity_type_known'
+    );
+  end if;
+
+  select log.* into v_deletion
+  from crm.audit_logs as log
+  where log.entity_id = restore_deleted.id
+    and log.entity_type = restore_deleted.entity_type
+    and log.action = 'delete'
+  order by log.id desc
+  limit 1;
+
+  -- Two that restore the same come one after the other, so that the second sees it back.
+  perform pg_advisory_xact_lock(
+    hashtext('crm_private.reversals'), hashint8(v_deletion.transaction_id)
+  );
+  execute format('select exists (select from %s where id = $1)', v_table)
+  into v_exists
+  using restore_deleted.id;
+
+  if v_exists then
+    raise exception '% % is not deleted', entity_type, id
+      using errcode    = 'unique_violation',
+            schema     = 'crm', table = (select relname from pg_class where oid = v_table),
+            column     = 'id',
+            constraint = 'trash_id_deleted',
+            detail     = '{"id": ["is not deleted, or was restored already"]}';
+  elsif v_deletion.id is null
+    or (v_deletion.user_id <> crm.current_user_id() and not crm_private.is_administrator())
+  then
+    perform crm_private.refuse_missing(entity_type, id::text);
+  end if;
+
+  perform crm_private.plan_reversal(
+    v_deletion.transaction_id,
+    array(
+      select taken.id
+      from crm_private.taken_with(
+        v_deletion.transaction_id, v_deletion.id, v_deletion.entity_type, v_deletion.entity_id,
+        v_deletion.changes
+      ) as taken
+    ),
+    '{}',
+    'id'
+  );
+  return crm_private.carry_out_reversal(false, true);
+end
+$$;
+
+comment on function crm.restore_deleted(text, uuid) is
+  'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
+  'went with it, and the links to it that were set to null, unless they lead elsewhere by now; these are '
+  'in kept. entityType is contact, company, deal, task, note, custom_field_definition or pipeline_stage.';
+
+revoke all on function crm.restore_deleted(text, uuid) from public;
+grant execute on function crm.restore_deleted(text, uuid) to crm_member;

@@ -1,0 +1,128 @@
+/*
+ * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
+ * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
+ * everything that has a common word would mean to read it all, for hits that nobody looks at.
+ *
+ * The rank is between 0 and 1. What its digits say first is whether a name has every word whole
+ * (1/2), or has them with the last one begun (1/4), and whether the row has every word whole (1/8);
+ * the rest is ts_rank. So a name beats a note's body, however often that has the words.
+ *
+ * Without p_whole the query is about misspelt words, and counts what they have in common.
+ *
+ * Runs with the caller's rights, so that policies decide. It forbids scans of tables, because the
+ * plan of a statement for any tsquery cannot know how few rows match.
+ */
+create or replace function crm_private.search_candidates(
+  entity_types  text[],
+  p_indexed     tsquery,
+  p_typed       tsquery,
+  p_whole       tsquery,
+  p_whole_names tsquery,
+  p_typed_names tsquery,
+  p_named       tsquery,
+  p_limit       integer
+)
+returns table (entity_type text, entity_id uuid, rank double precision)
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  v_weights constant real[] :=
+    case when p_whole is null then '{1,1,1,1}'::real[] else '{.1,.2,.4,1}'::real[] end;
+begin
+  return query
+  with
+    contacts as materialized (
+      select id, search_document from crm.contacts
+      where 'contact' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    companies as materialized (
+      select id, search_document from crm.companies
+      where 'company' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    deals as materialized (
+      select id, search_document from crm.deals
+      where 'deal' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    named as (
+      select 'contact' as entity_type, id, search_document from contacts
+      union all
+      select 'company', id, search_document from companies
+      union all
+      select 'deal', id, search_document from deals
+      union all
+      (
+        select 'contact', id, search_document from crm.contacts
+        where (select count(*) from contacts) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+      union all
+      (
+        select 'company', id, search_document from crm.companies
+        where (select count(*) from companies) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+      union all
+      (
+        select 'deal', id, search_document from crm.deals
+        where (select count(*) from deals) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+    ),
+    unnamed as (
+      (
+        select 'task' as entity_type, id, search_document from crm.tasks
+        where 'task' = any (entity_types) and search_document @@ p_indexed
+          and not (search_document @@ !!p_typed)
+        limit p_limit
+      )
+      union all
+      (
+        select 'note', id, search_document from crm.notes
+        where 'note' = any (entity_types) and search_document @@ p_indexed
+          and not (search_document @@ !!p_typed)
+        limit p_limit
+      )
+    )
+  select
+    entity_type,
+    id,
+    coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
+      + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
+      + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
+      + ts_rank(v_weights, search_document, p_typed) / 8.0
+  from named
+  union all
+  select
+    entity_type,
+    id,
+    coalesce((search_document @@ p_whole)::integer, 0) / 8.0::double precision
+      + ts_rank(v_weights, search_document, p_typed) / 8.0
+  from unnamed;
+end
+$$;
+
+comment on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) is
+  'The rows whose documents match a tsquery, ranked; of many, some.';
+
+revoke all on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) from public;
+grant execute on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) to crm_reader;

@@ -1,0 +1,117 @@
+/*
+ * The rows that are found by a part of a name or of a phone number, through trigrams: names with a
+ * word that begins so, contacts with a phone number that has these digits, or names that have
+ * something similar to the words in them. What is null is not looked for. Of each entity type at
+ * most p_limit, ranked as crm_private.search_candidates ranks.
+ *
+ * Runs with the caller's rights, and without scans of tables.
+ */
+create or replace function crm_private.search_parts(
+  entity_types text[],
+  p_begun      text,
+  p_number     text,
+  p_beside     tsquery,
+  p_words      text[],
+  p_limit      integer
+)
+returns table (entity_type text, entity_id uuid, rank double precision)
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  v_begun constant text := '% ' || p_begun || '%';
+begin
+  if p_begun is not null then
+    return query
+    with named as (
+      (
+        select 'contact' as entity_type, id,
+          crm_private.contact_name_words(first_name, last_name, phones) as words
+        from crm.contacts
+        where 'contact' = any (entity_types)
+          and crm_private.contact_name_words(first_name, last_name, phones) like v_begun
+        limit p_limit
+      )
+      union all
+      (
+        select 'company', id, crm_private.name_words(name)
+        from crm.companies
+        where 'company' = any (entity_types)
+          and crm_private.name_words(name) like v_begun
+        limit p_limit
+      )
+      union all
+      (
+        select 'deal', id, crm_private.name_words(title)
+        from crm.deals
+        where 'deal' = any (entity_types)
+          and crm_private.name_words(title) like v_begun
+        limit p_limit
+      )
+    )
+    select
+      entity_type,
+      id,
+      case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
+        / 8.0::double precision
+    from named;
+  end if;
+
+  if p_number is not null and 'contact' = any (entity_types) then
+    return query
+    select 'contact', id, 3 / 8.0::double precision
+    from crm.contacts
+    where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
+      and (p_beside is null or search_document @@ p_beside)
+    limit p_limit;
+  end if;
+
+  if p_words is not null then
+    return query
+    with named as (
+      (
+        select 'contact' as entity_type, id,
+          crm_private.contact_name_words(first_name, last_name, phones) as words
+        from crm.contacts
+        where 'contact' = any (entity_types)
+          and p_words[1] operator(extensions.<%)
+            crm_private.contact_name_words(first_name, last_name, phones)
+      )
+      union all
+      (
+        select 'company', id, crm_private.name_words(name)
+        from crm.companies
+        where 'company' = any (entity_types)
+          and p_words[1] operator(extensions.<%) crm_private.name_words(name)
+      )
+      union all
+      (
+        select 'deal', id, crm_private.name_words(title)
+        from crm.deals
+        where 'deal' = any (entity_types)
+          and p_words[1] operator(extensions.<%) crm_private.name_words(title)
+      )
+    )
+    select
+      entity_type,
+      id,
+      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision
+    from named
+    where not exists (
+      select from unnest(p_words) as word where not word operator(extensions.<%) words
+    )
+    limit p_limit;
+  end if;
+end
+$$;
+
+comment on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) is
+  'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
+
+revoke all on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) from public;
+grant execute on function crm_private.search_parts(text[], text, text, tsquery, text[], integer)
+  to crm_reader;

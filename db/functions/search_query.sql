@@ -1,0 +1,167 @@
+/*
+ * What somebody typed into a search box, as tsqueries and patterns. All are null if there is nothing
+ * to look for.
+ *
+ * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
+ * such as an address, is a sequence of its parts. The last word may be only begun.
+ *
+ * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
+ * the 32nd are left out, too.
+ *
+ * Nothing that was typed gets into the syntax of a tsquery: PostgreSQL writes its text, of words that
+ * have neither quotes nor backslashes left.
+ */
+create or replace function crm_private.search_query(
+  query           text,
+  out whole       tsquery, -- every word as it stands
+  out typed       tsquery, -- the last word as begun
+  out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
+  out loose       tsquery, -- indexed, or with a typing error in each word
+  out whole_names tsquery, -- whole, of names alone
+  out typed_names tsquery, -- typed, of names alone
+  out named       tsquery, -- whole_names as an index knows it: what only names have
+  out begun       text,    -- such a short beginning, if there is nothing else
+  out number      text,    -- the longest run of digits, as a phone number has them
+  out beside      tsquery, -- what is asked for beside the number
+  out words       text[],  -- the words, the longest first, if there is nothing but words
+  out marks       text[],  -- patterns of the words that are found, among blanks
+  out near        text[]   -- what misspelt words have in common with them
+)
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+#variable_conflict use_column
+begin
+  with items as (
+    select
+      ordinal,
+      parts[1] = '-'                                      as is_without,
+      coalesce(parts[2], parts[3], parts[4])              as item,
+      parts[1] = '' and lower(parts[4]) = 'or'            as is_or,
+      parts[2] is not null                                as is_quoted,
+      parts[3] is not null                                as is_number,
+      parts[2] is null and ordinal = max(ordinal) over () as is_last
+    from regexp_matches(
+      query,
+      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,})(?![^\s"])|([^\s"]+))',
+      'g'
+    ) with ordinality as matched (parts, ordinal)
+    order by ordinal
+    limit 32
+  ),
+  worded as (
+    select
+      items.*,
+      item_words,
+      count(*) filter (where is_or) over (order by ordinal) as alternative,
+      case
+        when is_or then ''
+        when is_number then plainto_tsquery('pg_catalog.simple', item_words)::text
+        else phraseto_tsquery('pg_catalog.simple', item_words)::text
+      end as term
+    from items
+    cross join lateral trim(crm_private.search_words(item)) as item_words
+  ),
+  terms as (
+    select
+      ordinal,
+      alternative,
+      is_without,
+      is_quoted,
+      item_words,
+      case when is_without then '!(%s)' else '(%s)' end as sign,
+      term,
+      term || case when is_last then ':*' else '' end   as typed_term,
+      is_last and not is_without and length(term) <= 4  as is_short, -- two letters and the quotes
+      case
+        when not is_without
+        then ltrim(
+          regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
+        )
+      end                                               as digits,
+      case
+        when is_quoted or is_without or item_words ~ ' ' then '{}'
+        else crm_private.search_neighbours(item_words)
+      end                                               as neighbours
+    from worded
+    where term <> ''
+  ),
+  alternatives as (
+    select
+      string_agg(format(sign, term), ' & ' order by ordinal)       as whole_text,
+      string_agg(format(sign, typed_term), ' & ' order by ordinal) as typed_text,
+      string_agg(format(sign, typed_term), ' & ' order by ordinal)
+        filter (where not is_short)                                as indexed_text,
+      string_agg(
+        format(
+          sign,
+          typed_term
+            || coalesce(' | ''' || array_to_string(nullif(neighbours, '{}'), ''' | ''') || '''', '')
+        ),
+        ' & ' order by ordinal
+      ) filter (where not is_short)                                as loose_text,
+      bool_or(not is_without and not is_short)                     as is_indexable
+    from terms
+    group by alternative
+    having bool_or(not is_without)
+  ),
+  queries as (
+    select
+      string_agg(whole_text, ' | ')                               as whole_text,
+      string_agg(typed_text, ' | ')                               as typed_text,
+      string_agg(indexed_text, ' | ') filter (where is_indexable) as indexed_text,
+      string_agg(loose_text, ' | ') filter (where is_indexable)   as loose_text
+    from alternatives
+  ),
+  number as (
+    select ordinal, digits
+    from terms
+    where length(digits) >= 4 and (select count(*) from alternatives) = 1
+    order by length(digits) desc, ordinal
+    limit 1
+  )
+  select
+    whole_text::tsquery,
+    typed_text::tsquery,
+    coalesce(indexed_text, whole_text)::tsquery,
+    loose_text::tsquery,
+    regexp_replace(whole_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
+    regexp_replace(typed_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
+    regexp_replace(
+      regexp_replace(whole_text, '''([^'' ]+)''', '''~\1''', 'g'), '<[-0-9]+>', '&', 'g'
+    )::tsquery,
+    (select item_words from terms where indexed_text is null and is_short limit 1),
+    (select digits from number),
+    (
+      select string_agg(format(sign, typed_term), ' & ')::tsquery
+      from terms
+      where ordinal <> (select ordinal from number)
+    ),
+    (
+      select array_agg(item_words order by length(item_words) desc, ordinal)
+      from terms
+      having bool_and(not is_without and not is_quoted) and max(alternative) = 0
+    ),
+    (
+      select array_agg('% ' || lexeme[1] || case when lexeme[2] = '*' then '%' else ' %' end)
+      from terms
+      cross join lateral regexp_matches(typed_term, '''([^'']+)''(?::(\*))?', 'g') as lexeme
+      where not is_without
+    ),
+    (select array_agg(neighbour) from terms cross join lateral unnest(neighbours) as neighbour)
+  into
+    whole, typed, indexed, loose, whole_names, typed_names, named, begun, number, beside, words,
+    marks, near
+  from queries
+  where whole_text is not null;
+end
+$$;
+
+comment on function crm_private.search_query(text) is
+  'What somebody typed into a search box, as tsqueries and patterns.';
+
+revoke all on function crm_private.search_query(text) from public;
+grant execute on function crm_private.search_query(text) to crm_reader;

@@ -1,0 +1,19 @@
+/*
+ * The texts among the members of an object, such as custom fields or an address, one after the
+ * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ */
+create or replace function crm_private.search_texts(members jsonb)
+returns text
+language sql
+immutable
+parallel safe
+return (
+  select left(string_agg(member #>> '{}', ' '), 100000)
+  from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
+);
+
+comment on function crm_private.search_texts(jsonb) is
+  'The texts among the members of an object.';
+
+revoke all on function crm_private.search_texts(jsonb) from public;
+grant execute on function crm_private.search_texts(jsonb) to crm_reader;

@@ -1,0 +1,45 @@
+/*
+ * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
+ * changes anything. Security definer: the table of settings is the owner's.
+ */
+create or replace function crm.set_trash_retention(days integer)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old integer;
+begin
+  if days not between 0 and 36500 then
+    raise exception 'set_trash_retention: days must be from 0 to 36500'
+      using errcode    = 'check_violation',
+            schema     = 'crm', column = 'days',
+            constraint = 'settings_trash_retention_days_range',
+            detail     = '{"days": ["must be from 0 to 36500"]}';
+  end if;
+
+  select trash_retention_days into v_old from crm_private.settings for update;
+
+  if days is distinct from v_old then
+    update crm_private.settings set trash_retention_days = days;
+    perform crm_private.journal_event(
+      'setting', 'update',
+      jsonb_build_object(
+        'trash_retention_days', jsonb_build_object('old', v_old, 'new', days)
+      ),
+      clock_timestamp()
+    );
+  end if;
+
+  return days;
+end
+$$;
+
+comment on function crm.set_trash_retention(integer) is
+  'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '
+  'somebody purges it. For administrators.';
+
+revoke all on function crm.set_trash_retention(integer) from public;
+grant execute on function crm.set_trash_retention(integer) to crm_admin;

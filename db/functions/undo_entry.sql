@@ -1,0 +1,36 @@
+/*
+ * Undoes what one entry of the journal did to its row.
+ *
+ * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ */
+create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_transaction_id bigint := (
+    select log.transaction_id from crm.audit_logs as log where log.id = entry_id
+  );
+begin
+  perform crm_private.refuse_null('entryId', entry_id::text);
+
+  if v_transaction_id is null then
+    perform crm_private.refuse_missing('audit_log', entry_id::text);
+  end if;
+
+  perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}', 'entryId');
+  return crm_private.carry_out_reversal(coalesce(force, false), false);
+end
+$$;
+
+comment on function crm.undo_entry(bigint, boolean) is
+  'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
+  'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
+  'changed since, nothing is done and the code is CONFLICT; administrators can force it.';
+
+revoke all on function crm.undo_entry(bigint, boolean) from public;
+grant execute on function crm.undo_entry(bigint, boolean) to crm_member;

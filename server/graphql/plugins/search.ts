@@ -1,0 +1,51 @@
+import type { PgResource, PgSelectStep } from "postgraphile/@dataplan/pg";
+
+/**
+ * A function that takes `first` itself finds no more than it is asked for, in its own order. So it
+ * is a plain list with the function's own arguments: a connection would page what is cut already.
+ */
+export const SearchPlugin: GraphileConfig.Plugin = {
+  name: "CrmSearchPlugin",
+  version: "1.0.0",
+  description: "Makes search a list that keeps its order, and its query required.",
+  gather: {
+    hooks: {
+      pgProcedures_PgResourceOptions(_info, { pgProc, resourceOptions }) {
+        if (!pgProc.proargnames?.includes("first")) return;
+        resourceOptions.isList = true;
+        // Ordered by rank below, so what belongs to a hit can be joined to it.
+        resourceOptions.hasImplicitOrder = false;
+      },
+    },
+  },
+  schema: {
+    hooks: {
+      GraphQLObjectType_fields_field(field, build, { scope }) {
+        const { plan } = field;
+        const resource = scope.pgFieldResource as PgResource | undefined;
+        const { query } = field.args ?? {};
+        if (resource?.name !== "search" || plan === undefined || query === undefined) return field;
+        const { getNamedType, GraphQLInt, GraphQLList, GraphQLNonNull, GraphQLString } =
+          build.graphql;
+        return {
+          ...field,
+          type: new GraphQLList(new GraphQLNonNull(getNamedType(field.type))),
+          args: {
+            query: { ...query, type: new GraphQLNonNull(GraphQLString) },
+            entityTypes: {
+              ...field.args?.entityTypes,
+              type: new GraphQLList(new GraphQLNonNull(GraphQLString)),
+            },
+            first: { ...field.args?.first, type: GraphQLInt },
+          },
+          plan($parent, args, info) {
+            const $hits = plan($parent, args, info) as PgSelectStep;
+            $hits.orderBy({ attribute: "rank", direction: "DESC" });
+            $hits.orderBy({ attribute: "entity_id", direction: "ASC" });
+            return $hits;
+          },
+        };
+      },
+    },
+  },
+};
