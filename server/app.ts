@@ -105,7 +105,7 @@ export function createApp(deps: AppDeps): App {
     requestTimeout: timeouts.request,
     headersTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(1000, timeouts.request),
-    
+    shouldUpgradeCallback: asksForSocket,
   });
   const authenticate = createAuthenticate(
     deps.tokenRules,

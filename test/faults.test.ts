@@ -148,12 +148,14 @@ test("a database without a free connection makes clean errors, and is found agai
     ),
   );
   const taken: pg.Client[] = [];
-  for (let isFull = false; !isFull;) {
+  const take = async () => {
     const client = new pg.Client({ connectionString: deriveServerUrl(url) });
-    await client.connect().then(
-      () => taken.push(client),
-      (error: unknown) => (isFull = hasCode(error, "53300")),
-    );
+    await client.connect();
+    taken.push(client);
+  };
+  let refusal: unknown;
+  while (!hasCode(refusal, "53300")) {
+    refusal = await take().catch((error: unknown) => error);
   }
   const { status, errors } = await server.ask(read);
   expect(status).toBe(503);
