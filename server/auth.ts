@@ -19,7 +19,7 @@ const claimsSchema = z.object({
   sub: z
     .string()
     .max(255)
-    .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*[\p{L}\p{N}\p{P}\p{S}])[^\p{Cc}\p{Cs}]+$/iu),
+    .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu),
   role: z.enum(["reader", "member", "admin"]),
   exp: z.number(), // which is finite
 });

@@ -186,7 +186,7 @@ test("what is refused says why, in the client's words", async () => {
   expect(await error({ winner, losers: [loser], fields: { emails: ["x"] } })).toMatchObject({
     extensions: {
       code: "VALIDATION_ERROR",
-      fields: { emails: ['"x" is not an email address'] },
+      fields: { "emails.0": ['"x" is not an email address'] },
     },
   });
   expect(await error({ winner, losers: [loser, absent, winner.replace(/.$/, "x")] })).toMatchObject(

