@@ -43,6 +43,7 @@ export function isAway(error: unknown): boolean {
   if (hasCode(error, ...away)) return true;
   if (!(error instanceof Error)) return false;
   // The driver gives these no code.
-  if (/^(?:Connection terminated|timeout exp|Client .* is not queryable$)/.test(error.message)) return true;
+  if (/^(?:Connection terminated|timeout exp|Client .* is not queryable$)/.test(error.message))
+    return true;
   return error.cause !== undefined && isAway(error.cause);
 }

@@ -1,7 +1,8 @@
 /*
  * The companies that may be the same as one: GraphQL's field duplicates. Candidates share a key of
  * their name, or a domain, which is found where it stands: among the keys of companies or of their
- * contacts. Both indexes of match keys are used.
+ * contacts. Both indexes of match keys are used, and of each key 1,000 rows are looked at, as by
+ * crm.contacts_duplicates.
  */
 create or replace function crm.companies_duplicates(
   record    crm.companies,
@@ -14,41 +15,40 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   with keys as materialized (
-    select
-      array(
-        select key
-        from unnest(crm_private.company_keys(record.name, record.custom_fields)) as key
-        where not starts_with(key, 'domain:')
-      ) as of_name,
-      array(select 'domain:' || crm_private.company_domains(record)) as of_domain
+    select key, null as domain
+    from unnest(crm_private.company_keys(record.name, record.custom_fields)) as key
+    where not starts_with(key, 'domain:')
+
+    union all
+
+    select 'domain:' || domain, domain
+    from crm_private.company_domains(record) as domain
   ),
   candidates as (
-    select other.id, null as domain
-    from crm.companies as other
-    where crm_private.company_keys(other.name, other.custom_fields) && (select of_name from keys)
+    select other.id, keys.domain
+    from keys
+    cross join lateral (
+      select company.id
+      from crm.companies as company
+      where crm_private.company_keys(company.name, company.custom_fields) && array[keys.key]
+        and company.id <> record.id
+      limit 1000
+    ) as other
 
     union all
 
-    select other.id, substr(key, 8)
-    from crm.companies as other
-    cross join lateral unnest(crm_private.company_keys(other.name, other.custom_fields)) as key
-    where crm_private.company_keys(other.name, other.custom_fields) && (select of_domain from keys)
-      and key = any (array(select unnest(of_domain) from keys))
-
-    union all
-
-    select contact.company_id, substr(key, 8)
-    from crm.contacts as contact
-    cross join lateral unnest(
-      crm_private.contact_keys(
-        contact.first_name, contact.last_name, contact.emails, contact.phones
-      )
-    ) as key
-    where contact.company_id is not null
-      and crm_private.contact_keys(
-        contact.first_name, contact.last_name, contact.emails, contact.phones
-      ) && (select of_domain from keys)
-      and key = any (array(select unnest(of_domain) from keys))
+    select other.company_id, keys.domain
+    from keys
+    cross join lateral (
+      select contact.company_id
+      from crm.contacts as contact
+      where crm_private.contact_keys(
+          contact.first_name, contact.last_name, contact.emails, contact.phones
+        ) && array[keys.key]
+        and contact.company_id <> record.id
+      limit 1000
+    ) as other
+    where keys.domain is not null
   )
 
   select duplicate.*
@@ -60,8 +60,7 @@ as $$
       crm_private.plain_company_name(record.name), crm_private.plain_company_name(other.name)
     )
   ) as duplicate
-  where other.id <> record.id
-    and duplicate.score >= coalesce(min_score, 0.3)
+  where duplicate.score >= coalesce(min_score, 0.3)
   order by duplicate.score desc, duplicate.entity_id;
 $$;
 

@@ -9,6 +9,7 @@ stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 set join_collapse_limit = 1
+set work_mem = '32MB'
 as $$
   with addresses as (
     select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
@@ -20,7 +21,8 @@ as $$
     select
       row_number() over () as number,
       company.id,
-      crm_private.plain_company_name(company.name) collate "C" as name,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
       array(
         select key
         from unnest(
@@ -30,6 +32,10 @@ as $$
           or substr(key, 8) <> all (crm_private.shared_domains())
       ) as keys
     from crm.companies as company
+    cross join lateral (
+      select crm_private.plain_company_name(company.name) collate "C"
+      offset 0
+    ) as plain (name)
     left join (
       select company_id, array_agg(key) as keys from addresses group by company_id
     ) as of_contacts on of_contacts.company_id = company.id
@@ -57,7 +63,9 @@ as $$
     select
       one.id,
       other.id as other_id,
-      crm_private.name_similarity(one.name, other.name) as name_similarity,
+      crm_private.name_likeness(
+        one.name, other.name, one.skeleton, other.skeleton
+      ) as name_similarity,
       exists (
         select
         from unnest(one.keys) as key

@@ -14,19 +14,25 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: how many pairs there will be is beyond the planner.
+-- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory.
 set join_collapse_limit = 1
+set work_mem = '32MB'
 as $$
   with contacts as materialized (
     select
       row_number() over () as number,
       contact.id,
       contact.phones,
-      crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C" as name,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
       crm_private.contact_keys(
         contact.first_name, contact.last_name, contact.emails, contact.phones
       ) as keys
     from crm.contacts as contact
+    cross join lateral (
+      select crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
+      offset 0
+    ) as plain (name)
   ),
   lines as (
     select
@@ -54,46 +60,48 @@ as $$
     group by 1, 2
   ),
   compared as materialized (
-    select
-      one.id,
-      other.id as other_id,
-      same_email,
-      maybe_same_phone,
-      one.phones,
-      other.phones as other_phones,
-      one.keys,
-      other.keys as other_keys,
-      crm_private.name_similarity(one.name, other.name) as name_similarity
-    from pairs
-    join contacts as one on one.number = pairs.one
-    join contacts as other on other.number = pairs.other
+    select *
+    from (
+      select
+        pairs.*,
+        crm_private.name_likeness(
+          one.name, other.name, one.skeleton, other.skeleton
+        ) as name_similarity
+      from pairs
+      join contacts as one on one.number = pairs.one
+      join contacts as other on other.number = pairs.other
+      offset 0
+    ) as pair
+    -- Rounding may lift a score by half a thousandth.
+    where crm_private.duplicate_doubt(
+      'contact', same_email, maybe_same_phone, true, name_similarity
+    ) < 1.001 - p_min_score
   ),
   -- A domain of both, and a number that needs more than its end compared, are looked for only where
   -- they can tip the balance.
   judged as materialized (
     select
-      id,
-      other_id,
+      one.id,
+      other.id as other_id,
       same_email,
       maybe_same_phone and exists (
         select
-        from unnest(phones) as phone
-        join unnest(other_phones) as other_phone on crm_private.same_phone(
+        from unnest(one.phones) as phone
+        join unnest(other.phones) as other_phone on crm_private.same_phone(
           crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
         )
       ) as same_phone,
       exists (
         select
-        from unnest(keys) as key
+        from unnest(one.keys) as key
         where starts_with(key, 'domain:')
-          and key = any (other_keys)
+          and key = any (other.keys)
           and substr(key, 8) <> all (crm_private.shared_domains())
       ) as same_domain,
       name_similarity
     from compared
-    where crm_private.duplicate_score(
-      'contact', same_email, maybe_same_phone, true, name_similarity
-    ) >= p_min_score
+    join contacts as one on one.number = compared.one
+    join contacts as other on other.number = compared.other
   )
 
   select

@@ -2,6 +2,10 @@
  * The contacts that may be the same person as one: GraphQL's field duplicates. The index
  * contacts_match_keys finds those that share a key, and these are compared. A domain alone is no
  * key, because it leads to all colleagues.
+ *
+ * Of each key 1,000 contacts are looked at, so that it takes no longer where more share one; keys that say
+ * much, such as an address, are shared by few. Only those that can reach the score are compared in full:
+ * if nothing but a domain is added to their key and their name.
  */
 create or replace function crm.contacts_duplicates(
   record    crm.contacts,
@@ -13,18 +17,42 @@ stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+  with mine as materialized (
+    select crm_private.plain_name(record.first_name || ' ' || record.last_name) as name
+  ),
+  candidates as materialized (
+    select distinct candidate.id
+    from unnest(
+      crm_private.contact_keys(record.first_name, record.last_name, record.emails, record.phones)
+    ) as key
+    cross join lateral (
+      select
+        other.id,
+        crm_private.plain_name(other.first_name || ' ' || other.last_name) as name
+      from crm.contacts as other
+      where crm_private.contact_keys(
+          other.first_name, other.last_name, other.emails, other.phones
+        ) && array[key]
+        and other.id <> record.id
+      limit 1000
+    ) as candidate
+    where not starts_with(key, 'domain:')
+      and (
+        starts_with(key, 'email:')
+        or starts_with(key, 'phone:')
+        or starts_with(key, 'name:')
+        or crm_private.duplicate_doubt(
+          'contact', false, false, true,
+          extensions.similarity(candidate.name, (select name from mine))
+        ) < 1.001 - coalesce(min_score, 0.3)
+      )
+  )
+
   select duplicate.*
-  from crm.contacts as other
+  from candidates
+  join crm.contacts as other using (id)
   cross join lateral crm_private.compare_contacts(record, other) as duplicate
-  where crm_private.contact_keys(other.first_name, other.last_name, other.emails, other.phones) && (
-      select coalesce(array_agg(key), '{}')
-      from unnest(
-        crm_private.contact_keys(record.first_name, record.last_name, record.emails, record.phones)
-      ) as key
-      where not starts_with(key, 'domain:')
-    )
-    and other.id <> record.id
-    and duplicate.score >= coalesce(min_score, 0.3)
+  where duplicate.score >= coalesce(min_score, 0.3)
   order by duplicate.score desc, duplicate.entity_id;
 $$;
 

@@ -1,10 +1,4 @@
-/*
- * How likely two rows are one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
- * and the doubts multiply: 1 - (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
- *
- * An address is nearly a proof; a number may be that of an office or a family; colleagues share a
- * domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
- */
+/* How likely two rows are one, from 0 to 1, to three digits: what crm_private.duplicate_doubt leaves. */
 create or replace function crm_private.duplicate_score(
   entity_type     text,
   same_email      boolean,
@@ -16,16 +10,11 @@ returns double precision
 language sql
 immutable
 parallel safe
-return round(1 - (
-  case when same_email then 0.1 else 1 end
-  * case when same_phone then 0.5 else 1 end
-  * case when not same_domain then 1 when entity_type = 'company' then 0.4 else 0.8 end
-  * case
-    when name_similarity >= 0.5
-    then 1 - case entity_type when 'company' then 0.75 else 0.6 end * name_similarity::numeric
-    else 1
-  end
-), 3)::double precision;
+return round(
+  (1 - crm_private.duplicate_doubt(entity_type, same_email, same_phone, same_domain, name_similarity))
+    ::numeric,
+  3
+)::double precision;
 
 comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
   'How likely two rows are one, from 0 to 1, by what they have in common.';

@@ -6,6 +6,9 @@
  * Refused where an entry has been erased, and to members where one deleted a row in another's name:
  * these they cannot see. p_argument is what the client called it by.
  *
+ * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
+ * after it was erased. So a snapshot that is older will not do.
+ *
  * Nested loops are off, because its plan is kept, and may have been made for a row or two.
  */
 create or replace function crm_private.plan_reversal(
@@ -24,6 +27,9 @@ declare
   v_erased  bigint;
   v_foreign bigint;
 begin
+  perform crm_private.refuse_old_snapshot('an undo');
+  lock table crm.contacts, crm.tasks, crm.notes in row exclusive mode;
+
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(p_transaction_id)

@@ -117,7 +117,7 @@ async function connect(pool: Pool, prepared: boolean): Promise<Lent> {
     if (error instanceof Error && error.message.startsWith("timeout exceeded")) {
       throw new OverloadedError("The server is busy; please try again in a moment");
     }
-    if (!isAway(error)) throw error;
+    if (error instanceof pg.DatabaseError || !isAway(error)) throw error;
     throw new UnavailableError("The database does not answer; please try again", error);
   }
 }

@@ -364,10 +364,22 @@ test("candidates are found through the indexes of match keys, for readers too", 
       );
       return Object.fromEntries(rows.map(({ name, scans: count }) => [name, count]));
     };
+    // One for each key: name, head, tail and the address; of a company name, head, tail and the domain,
+    // which is looked for among contacts, too.
     await find(client, "contact", contact);
-    expect(await scans()).toMatchObject({ contacts_match_keys: 1 });
+    expect(await scans()).toMatchObject({ contacts_match_keys: 4 });
     await find(client, "company", company);
-    expect(await scans()).toMatchObject({ companies_match_keys: 2 });
+    expect(await scans()).toMatchObject({ contacts_match_keys: 5, companies_match_keys: 4 });
+  }));
+
+test("no more than 1,000 are looked at for each key", () =>
+  withRollback(async (client) => {
+    const contact = await addContact(client, { emails: ["ada@x.org"] });
+    await client.query(
+      `insert into crm.contacts (first_name, last_name, emails)
+       select 'Bob', 'Babbage', '{ada@x.org}' from generate_series(1, 1200)`,
+    );
+    expect(await find(client, "contact", contact)).toHaveLength(1000);
   }));
 
 describe("any name, address or number can be stored, whatever the index makes of it", () => {

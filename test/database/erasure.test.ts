@@ -3,7 +3,12 @@ import fc from "fast-check";
 import type pg from "pg";
 
 import { connect, withConnection } from "../../server/connect.ts";
-import { asRole, createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import {
+  asRole,
+  createTestDatabase,
+  type TestDatabase,
+  untilWaiting,
+} from "../helpers/database.ts";
 import { describe as describeRefusal, refusal } from "../helpers/refusal.ts";
 
 let database: TestDatabase;
@@ -155,6 +160,32 @@ describe("after an erasure", () => {
     expect(await value(salts, [id])).toBe(1);
     await erase(id);
     expect(await value(salts, [id])).toBe(0);
+  });
+
+  test("who restores it meanwhile waits, and is refused", async () => {
+    const id = await createPerson();
+    await client.query("delete from crm.contacts where id = $1", [id]);
+    const other = await connect(database.ownerUrl);
+    await client.query("begin");
+    await erase(id);
+    await other.query("begin");
+    const restored = refusal(other, "select crm.restore_deleted('contact', $1)", [id]);
+    await untilWaiting(client);
+    await client.query("commit");
+    expect(await restored).toMatchObject({ constraint: "audit_logs_changes_erased" });
+    await other.end();
+    expect(await tablesThatHoldIt()).toEqual([]);
+  });
+
+  test("nothing can be undone by a snapshot from before", async () => {
+    const id = await createPerson();
+    await client.query("delete from crm.contacts where id = $1", [id]);
+    await client.query("begin isolation level repeatable read");
+    expect(await refusal(client, "select crm.restore_deleted('contact', $1)", [id])).toMatchObject({
+      code: "0A000",
+    });
+    await client.query("rollback");
+    await erase(id);
   });
 
   test("it can be asked for again, which changes nothing", async () => {

@@ -6,11 +6,13 @@ import {
   buildClientSchema,
   buildSchema,
   getIntrospectionQuery,
+  type GraphQLObjectType,
   type IntrospectionQuery,
   lexicographicSortSchema,
   printSchema,
 } from "graphql";
 
+import { scansOfFields } from "../../server/graphql/limits/cost.ts";
 import { withConnection } from "../../server/connect.ts";
 import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
 
@@ -22,6 +24,15 @@ beforeAll(async () => {
   production = await startTestServer(crm.database.serverUrl, { production: true });
 });
 afterAll(() => production.close());
+
+test("every field that has a cost of its own is there", async () => {
+  const schema = buildSchema(await readFile(sdl, "utf8"));
+  const missing = [...scansOfFields.keys()].filter((name) => {
+    const [type = "", field = ""] = name.split(".");
+    return !(field in ((schema.getType(type) as GraphQLObjectType | undefined)?.getFields() ?? {}));
+  });
+  expect(missing).toEqual([]);
+});
 
 /** Refuses a request within 50 ms, and says which limit it goes beyond. */
 async function excess(query: string, variables?: Record<string, unknown>) {
@@ -318,6 +329,24 @@ describe("a list", () => {
       `query ($id: UUID!) { company(id: $id) { ${times(20, (i) => `c${i}: contacts { totalCount aggregates { distinctCount { id } } }`)} } }`,
       { id: "00000000-0000-4000-8000-000000000000" },
       undefined,
+    ],
+    [
+      "that looks for duplicates of the whole table twice",
+      '{ a: duplicateGroups(entityType: "contact") { nodes { size } } b: duplicateGroups(entityType: "contact", minScore: 0.6) { nodes { size } } }',
+      undefined,
+      { limit: "scans", maximum: 15, actual: 22 },
+    ],
+    [
+      "that looks for duplicates of 101 contacts",
+      "{ contacts(first: 101) { nodes { duplicates { nodes { score } } } } }",
+      undefined,
+      { limit: "scans", maximum: 15, actual: 16 },
+    ],
+    [
+      "that searches 16 times",
+      `{ ${times(16, (i) => `s${i}: search(query: "a${i}", first: 10) { rank }`)} }`,
+      undefined,
+      { limit: "scans", maximum: 15, actual: 16 },
     ],
     [
       "with more than 5 orders",

@@ -1,5 +1,5 @@
 --! Previous: sha1:cb745b9b924bab18686e97842f57b1a4249319ed
---! Hash: sha1:21a61e022282239193420d4c9aea44e3c94de670
+--! Hash: sha1:17460e577fdd9ecb7baeaecb4c2acdef6a632c13
 --! Message: keys, undo, seals, search, duplicates
 
 --! split: 30-search-path.sql
@@ -1129,7 +1129,8 @@ grant execute on function crm_private.row_from_creation(text, uuid, timestamptz)
 --! Included functions/row_as_of.sql
 /*
  * A row as it was at an instant, as jsonb; null if there was none. p_current is the row as it is
- * now, null if it is gone. Called by the functions crm.<entity>_as_of.
+ * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document is null:
+ * nobody searches the past.
  *
  * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
  * takes back every update since. So it needs the journal from that instant on and no further, and
@@ -1171,7 +1172,10 @@ begin
   select
     (array_agg(action order by id))[1],
     min(id) filter (where action = 'delete'),
-    coalesce((array_agg(changes order by id) filter (where action = 'delete'))[1], p_current)
+    coalesce(
+      (array_agg(changes order by id) filter (where action = 'delete'))[1],
+      p_current - 'search_document'
+    )
   into v_first, v_deleted, v_row
   from crm.audit_logs
   where entity_id = p_entity_id
@@ -2263,6 +2267,9 @@ revoke all on function crm_private.merged(jsonb[]) from public;
  * Refused where an entry has been erased, and to members where one deleted a row in another's name:
  * these they cannot see. p_argument is what the client called it by.
  *
+ * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
+ * after it was erased. So a snapshot that is older will not do.
+ *
  * Nested loops are off, because its plan is kept, and may have been made for a row or two.
  */
 create or replace function crm_private.plan_reversal(
@@ -2281,6 +2288,9 @@ declare
   v_erased  bigint;
   v_foreign bigint;
 begin
+  perform crm_private.refuse_old_snapshot('an undo');
+  lock table crm.contacts, crm.tasks, crm.notes in row exclusive mode;
+
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(p_transaction_id)
@@ -7849,27 +7859,46 @@ comment on function crm_private.name_skeleton(text) is
 revoke all on function crm_private.name_skeleton(text) from public;
 grant execute on function crm_private.name_skeleton(text) to crm_reader;
 --! EndIncluded functions/name_skeleton.sql
---! Included functions/name_similarity.sql
+--! Included functions/name_likeness.sql
 /*
  * How alike two plain names are, from 0 to 1: the share of trigrams that they have in common, and
- * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more.
+ * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more. Whoever compares
+ * many takes the skeletons once. Inlined.
  */
-create or replace function crm_private.name_similarity(plain_name text, other_name text)
+create or replace function crm_private.name_likeness(
+  plain_name     text,
+  other_name     text,
+  skeleton       text,
+  other_skeleton text
+)
 returns real
 language sql
 immutable
 parallel safe
 return case
   when plain_name = other_name then 1
-  else greatest(
-    extensions.similarity(plain_name, other_name),
-    case
-      when crm_private.name_skeleton(plain_name) = crm_private.name_skeleton(other_name)
-        and length(crm_private.name_skeleton(plain_name)) >= 4
-      then 0.8
-    end
-  )
+  when skeleton = other_skeleton and length(skeleton) >= 4
+  then greatest(extensions.similarity(plain_name, other_name), 0.8::real)
+  else extensions.similarity(plain_name, other_name)
 end;
+
+comment on function crm_private.name_likeness(text, text, text, text) is
+  'How alike two plain names are, from 0 to 1.';
+
+revoke all on function crm_private.name_likeness(text, text, text, text) from public;
+grant execute on function crm_private.name_likeness(text, text, text, text) to crm_reader;
+--! EndIncluded functions/name_likeness.sql
+--! Included functions/name_similarity.sql
+/* How alike two plain names are, from 0 to 1: crm_private.name_likeness of both. */
+create or replace function crm_private.name_similarity(plain_name text, other_name text)
+returns real
+language sql
+immutable
+parallel safe
+return crm_private.name_likeness(
+  plain_name, other_name,
+  crm_private.name_skeleton(plain_name), crm_private.name_skeleton(other_name)
+);
 
 comment on function crm_private.name_similarity(text, text) is
   'How alike two plain names are, from 0 to 1.';
@@ -8054,14 +8083,47 @@ comment on function crm_private.refuse_entity_type(text) is
 revoke all on function crm_private.refuse_entity_type(text) from public;
 grant execute on function crm_private.refuse_entity_type(text) to crm_reader;
 --! EndIncluded functions/refuse_entity_type.sql
---! Included functions/duplicate_score.sql
+--! Included functions/duplicate_doubt.sql
 /*
- * How likely two rows are one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
- * and the doubts multiply: 1 - (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
+ * How likely two rows are not one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
+ * and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
  *
  * An address is nearly a proof; a number may be that of an office or a family; colleagues share a
- * domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
+ * domain, and so may two companies of a group. Names count from a similarity of 0.5 on. Inlined.
  */
+create or replace function crm_private.duplicate_doubt(
+  entity_type     text,
+  same_email      boolean,
+  same_phone      boolean,
+  same_domain     boolean,
+  name_similarity real
+)
+returns double precision
+language sql
+immutable
+parallel safe
+return case when same_email then 0.1::double precision else 1 end
+  * case when same_phone then 0.5::double precision else 1 end
+  * case
+    when not same_domain then 1::double precision
+    when entity_type = 'company' then 0.4
+    else 0.8
+  end
+  * case
+    when name_similarity >= 0.5::real
+    then 1 - case entity_type when 'company' then 0.75::double precision else 0.6 end
+      * name_similarity
+    else 1
+  end;
+
+comment on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) is
+  'How likely two rows are not one, from 0 to 1, by what they have in common.';
+
+revoke all on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) from public;
+grant execute on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) to crm_reader;
+--! EndIncluded functions/duplicate_doubt.sql
+--! Included functions/duplicate_score.sql
+/* How likely two rows are one, from 0 to 1, to three digits: what crm_private.duplicate_doubt leaves. */
 create or replace function crm_private.duplicate_score(
   entity_type     text,
   same_email      boolean,
@@ -8073,16 +8135,11 @@ returns double precision
 language sql
 immutable
 parallel safe
-return round(1 - (
-  case when same_email then 0.1 else 1 end
-  * case when same_phone then 0.5 else 1 end
-  * case when not same_domain then 1 when entity_type = 'company' then 0.4 else 0.8 end
-  * case
-    when name_similarity >= 0.5
-    then 1 - case entity_type when 'company' then 0.75 else 0.6 end * name_similarity::numeric
-    else 1
-  end
-), 3)::double precision;
+return round(
+  (1 - crm_private.duplicate_doubt(entity_type, same_email, same_phone, same_domain, name_similarity))
+    ::numeric,
+  3
+)::double precision;
 
 comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
   'How likely two rows are one, from 0 to 1, by what they have in common.';
@@ -8215,6 +8272,10 @@ grant execute on function crm_private.compare_contacts(crm.contacts, crm.contact
  * The contacts that may be the same person as one: GraphQL's field duplicates. The index
  * contacts_match_keys finds those that share a key, and these are compared. A domain alone is no
  * key, because it leads to all colleagues.
+ *
+ * Of each key 1,000 contacts are looked at, so that it takes no longer where more share one; keys that say
+ * much, such as an address, are shared by few. Only those that can reach the score are compared in full:
+ * if nothing but a domain is added to their key and their name.
  */
 create or replace function crm.contacts_duplicates(
   record    crm.contacts,
@@ -8226,18 +8287,42 @@ stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+  with mine as materialized (
+    select crm_private.plain_name(record.first_name || ' ' || record.last_name) as name
+  ),
+  candidates as materialized (
+    select distinct candidate.id
+    from unnest(
+      crm_private.contact_keys(record.first_name, record.last_name, record.emails, record.phones)
+    ) as key
+    cross join lateral (
+      select
+        other.id,
+        crm_private.plain_name(other.first_name || ' ' || other.last_name) as name
+      from crm.contacts as other
+      where crm_private.contact_keys(
+          other.first_name, other.last_name, other.emails, other.phones
+        ) && array[key]
+        and other.id <> record.id
+      limit 1000
+    ) as candidate
+    where not starts_with(key, 'domain:')
+      and (
+        starts_with(key, 'email:')
+        or starts_with(key, 'phone:')
+        or starts_with(key, 'name:')
+        or crm_private.duplicate_doubt(
+          'contact', false, false, true,
+          extensions.similarity(candidate.name, (select name from mine))
+        ) < 1.001 - coalesce(min_score, 0.3)
+      )
+  )
+
   select duplicate.*
-  from crm.contacts as other
+  from candidates
+  join crm.contacts as other using (id)
   cross join lateral crm_private.compare_contacts(record, other) as duplicate
-  where crm_private.contact_keys(other.first_name, other.last_name, other.emails, other.phones) && (
-      select coalesce(array_agg(key), '{}')
-      from unnest(
-        crm_private.contact_keys(record.first_name, record.last_name, record.emails, record.phones)
-      ) as key
-      where not starts_with(key, 'domain:')
-    )
-    and other.id <> record.id
-    and duplicate.score >= coalesce(min_score, 0.3)
+  where duplicate.score >= coalesce(min_score, 0.3)
   order by duplicate.score desc, duplicate.entity_id;
 $$;
 
@@ -8284,7 +8369,8 @@ grant execute on function crm_private.company_domains(crm.companies) to crm_read
 /*
  * The companies that may be the same as one: GraphQL's field duplicates. Candidates share a key of
  * their name, or a domain, which is found where it stands: among the keys of companies or of their
- * contacts. Both indexes of match keys are used.
+ * contacts. Both indexes of match keys are used, and of each key 1,000 rows are looked at, as by
+ * crm.contacts_duplicates.
  */
 create or replace function crm.companies_duplicates(
   record    crm.companies,
@@ -8297,41 +8383,40 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
   with keys as materialized (
-    select
-      array(
-        select key
-        from unnest(crm_private.company_keys(record.name, record.custom_fields)) as key
-        where not starts_with(key, 'domain:')
-      ) as of_name,
-      array(select 'domain:' || crm_private.company_domains(record)) as of_domain
+    select key, null as domain
+    from unnest(crm_private.company_keys(record.name, record.custom_fields)) as key
+    where not starts_with(key, 'domain:')
+
+    union all
+
+    select 'domain:' || domain, domain
+    from crm_private.company_domains(record) as domain
   ),
   candidates as (
-    select other.id, null as domain
-    from crm.companies as other
-    where crm_private.company_keys(other.name, other.custom_fields) && (select of_name from keys)
+    select other.id, keys.domain
+    from keys
+    cross join lateral (
+      select company.id
+      from crm.companies as company
+      where crm_private.company_keys(company.name, company.custom_fields) && array[keys.key]
+        and company.id <> record.id
+      limit 1000
+    ) as other
 
     union all
 
-    select other.id, substr(key, 8)
-    from crm.companies as other
-    cross join lateral unnest(crm_private.company_keys(other.name, other.custom_fields)) as key
-    where crm_private.company_keys(other.name, other.custom_fields) && (select of_domain from keys)
-      and key = any (array(select unnest(of_domain) from keys))
-
-    union all
-
-    select contact.company_id, substr(key, 8)
-    from crm.contacts as contact
-    cross join lateral unnest(
-      crm_private.contact_keys(
-        contact.first_name, contact.last_name, contact.emails, contact.phones
-      )
-    ) as key
-    where contact.company_id is not null
-      and crm_private.contact_keys(
-        contact.first_name, contact.last_name, contact.emails, contact.phones
-      ) && (select of_domain from keys)
-      and key = any (array(select unnest(of_domain) from keys))
+    select other.company_id, keys.domain
+    from keys
+    cross join lateral (
+      select contact.company_id
+      from crm.contacts as contact
+      where crm_private.contact_keys(
+          contact.first_name, contact.last_name, contact.emails, contact.phones
+        ) && array[keys.key]
+        and contact.company_id <> record.id
+      limit 1000
+    ) as other
+    where keys.domain is not null
   )
 
   select duplicate.*
@@ -8343,8 +8428,7 @@ as $$
       crm_private.plain_company_name(record.name), crm_private.plain_company_name(other.name)
     )
   ) as duplicate
-  where other.id <> record.id
-    and duplicate.score >= coalesce(min_score, 0.3)
+  where duplicate.score >= coalesce(min_score, 0.3)
   order by duplicate.score desc, duplicate.entity_id;
 $$;
 
@@ -8420,19 +8504,25 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: how many pairs there will be is beyond the planner.
+-- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory.
 set join_collapse_limit = 1
+set work_mem = '32MB'
 as $$
   with contacts as materialized (
     select
       row_number() over () as number,
       contact.id,
       contact.phones,
-      crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C" as name,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
       crm_private.contact_keys(
         contact.first_name, contact.last_name, contact.emails, contact.phones
       ) as keys
     from crm.contacts as contact
+    cross join lateral (
+      select crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
+      offset 0
+    ) as plain (name)
   ),
   lines as (
     select
@@ -8460,46 +8550,48 @@ as $$
     group by 1, 2
   ),
   compared as materialized (
-    select
-      one.id,
-      other.id as other_id,
-      same_email,
-      maybe_same_phone,
-      one.phones,
-      other.phones as other_phones,
-      one.keys,
-      other.keys as other_keys,
-      crm_private.name_similarity(one.name, other.name) as name_similarity
-    from pairs
-    join contacts as one on one.number = pairs.one
-    join contacts as other on other.number = pairs.other
+    select *
+    from (
+      select
+        pairs.*,
+        crm_private.name_likeness(
+          one.name, other.name, one.skeleton, other.skeleton
+        ) as name_similarity
+      from pairs
+      join contacts as one on one.number = pairs.one
+      join contacts as other on other.number = pairs.other
+      offset 0
+    ) as pair
+    -- Rounding may lift a score by half a thousandth.
+    where crm_private.duplicate_doubt(
+      'contact', same_email, maybe_same_phone, true, name_similarity
+    ) < 1.001 - p_min_score
   ),
   -- A domain of both, and a number that needs more than its end compared, are looked for only where
   -- they can tip the balance.
   judged as materialized (
     select
-      id,
-      other_id,
+      one.id,
+      other.id as other_id,
       same_email,
       maybe_same_phone and exists (
         select
-        from unnest(phones) as phone
-        join unnest(other_phones) as other_phone on crm_private.same_phone(
+        from unnest(one.phones) as phone
+        join unnest(other.phones) as other_phone on crm_private.same_phone(
           crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
         )
       ) as same_phone,
       exists (
         select
-        from unnest(keys) as key
+        from unnest(one.keys) as key
         where starts_with(key, 'domain:')
-          and key = any (other_keys)
+          and key = any (other.keys)
           and substr(key, 8) <> all (crm_private.shared_domains())
       ) as same_domain,
       name_similarity
     from compared
-    where crm_private.duplicate_score(
-      'contact', same_email, maybe_same_phone, true, name_similarity
-    ) >= p_min_score
+    join contacts as one on one.number = compared.one
+    join contacts as other on other.number = compared.other
   )
 
   select
@@ -8530,6 +8622,7 @@ stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 set join_collapse_limit = 1
+set work_mem = '32MB'
 as $$
   with addresses as (
     select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
@@ -8541,7 +8634,8 @@ as $$
     select
       row_number() over () as number,
       company.id,
-      crm_private.plain_company_name(company.name) collate "C" as name,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
       array(
         select key
         from unnest(
@@ -8551,6 +8645,10 @@ as $$
           or substr(key, 8) <> all (crm_private.shared_domains())
       ) as keys
     from crm.companies as company
+    cross join lateral (
+      select crm_private.plain_company_name(company.name) collate "C"
+      offset 0
+    ) as plain (name)
     left join (
       select company_id, array_agg(key) as keys from addresses group by company_id
     ) as of_contacts on of_contacts.company_id = company.id
@@ -8578,7 +8676,9 @@ as $$
     select
       one.id,
       other.id as other_id,
-      crm_private.name_similarity(one.name, other.name) as name_similarity,
+      crm_private.name_likeness(
+        one.name, other.name, one.skeleton, other.skeleton
+      ) as name_similarity,
       exists (
         select
         from unnest(one.keys) as key

@@ -23,9 +23,9 @@ drop function crm.duplicate_group_companies, crm.duplicate_group_contacts, crm.d
   crm.find_duplicates, crm.companies_duplicates, crm.contacts_duplicates, crm_private.components,
   crm_private.company_links, crm_private.contact_links, crm_private.company_domains,
   crm_private.compare_contacts, crm_private.duplicate, crm_private.duplicate_reasons,
-  crm_private.duplicate_score, crm_private.refuse_entity_type, crm_private.company_keys,
+  crm_private.duplicate_score, crm_private.duplicate_doubt, crm_private.refuse_entity_type, crm_private.company_keys,
   crm_private.contact_keys, crm_private.same_phone, crm_private.phone_digits,
-  crm_private.name_similarity, crm_private.name_skeleton, crm_private.plain_company_name,
+  crm_private.name_similarity, crm_private.name_likeness, crm_private.name_skeleton, crm_private.plain_company_name,
   crm_private.plain_name, crm_private.domain_of, crm_private.shared_domains;
 
 drop type crm.duplicate_group, crm.duplicate;

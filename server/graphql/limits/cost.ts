@@ -66,6 +66,16 @@ export interface Cost {
   readonly scans: number;
 }
 
+/** What fields cost in scans that are more than a list, each time that they are answered. */
+export const scansOfFields: ReadonlyMap<string, number> = new Map([
+  ["Query.search", 1],
+  ["Query.findDuplicates", 0.15],
+  ["Contact.duplicates", 0.15],
+  ["Company.duplicates", 0.15],
+  ["Query.pipelineAsOf", 5],
+  ["Query.duplicateGroups", 10],
+]);
+
 /** What sorting all rows of a table costs in scans, which `distinctCount` does for each field. */
 const sort = 4;
 
@@ -130,6 +140,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
     const isPage = list !== undefined && (field.name === "nodes" || field.name === "edges");
     if (list && (isPage ? list.isSifted : wholes.has(field.name))) scans += list.scan;
     scans += place.sorts;
+    scans += (scansOfFields.get(`${place.type.name}.${field.name}`) ?? 0) * place.times;
     if (!node.selectionSet || !isCompositeType(type)) return;
 
     const name = node.alias?.value ?? field.name;
