@@ -26,6 +26,8 @@ export {
   ConflictError,
   ConstraintViolationError,
   CrmError,
+  type Conflict,
+  type Conflicts,
   type Current,
   DatabaseError,
   type ErrorCode,
@@ -69,6 +71,7 @@ export {
   type RepositoryOf,
   type RepositoryOptions,
 } from "./repositories/repository.ts";
+export type { Reversal, Undo, UndoOptions } from "./repositories/undo.ts";
 export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
 export { type CustomFieldRule, customFieldsSchema } from "./customFields.ts";
 export {

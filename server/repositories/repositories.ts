@@ -16,6 +16,7 @@ import {
 } from "./duplicates.ts";
 import { createRepository, type RepositoryOf } from "./repository.ts";
 import { createSearch, type Search } from "./search.ts";
+import { createUndo, type Undo } from "./undo.ts";
 
 /** A repository whose rows can be read together with their tasks and notes, in one statement. */
 export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
@@ -27,7 +28,7 @@ export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<E
 export type MergeableRepository<Entity extends MergeableName> = AttachableRepository<Entity> &
   DuplicateRepository<Entity>;
 
-/** One repository for each table, and the search over them. */
+/** One repository for each table, the search over them, and the way back of what was done. */
 export interface Repositories {
   readonly contacts: MergeableRepository<"contact">;
   readonly companies: MergeableRepository<"company">;
@@ -38,6 +39,7 @@ export interface Repositories {
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
   readonly auditLogs: AuditLogRepository;
   readonly search: Search;
+  readonly undo: Undo;
 }
 
 export interface RepositoriesOptions {
@@ -80,5 +82,6 @@ export function createRepositories(
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
     auditLogs: createAuditLogRepository(pool, admin),
     search: createSearch(pool, member),
+    undo: createUndo(pool, member),
   };
 }

@@ -1,6 +1,7 @@
 import type pg from "pg";
 
 import { createRepositories, type RepositoriesOptions } from "../repositories/repositories.ts";
+import type { Undo } from "../repositories/undo.ts";
 import { type AuditService, createAuditService } from "./auditService.ts";
 import { type CompanyService, createCompanyService } from "./companyService.ts";
 import { type ContactService, createContactService } from "./contactService.ts";
@@ -20,6 +21,7 @@ export interface Services {
   readonly customFields: CustomFieldService;
   readonly audit: AuditService;
   readonly search: SearchService;
+  readonly undo: Undo;
 }
 
 /**
@@ -38,5 +40,6 @@ export function createServices(pool: pg.Pool, options: RepositoriesOptions = {})
     customFields: createCustomFieldService(repositories),
     audit: createAuditService(repositories),
     search: createSearchService(repositories),
+    undo: repositories.undo,
   };
 }

@@ -1,0 +1,121 @@
+import type pg from "pg";
+
+import type { Conflict } from "../errors.ts";
+import { parseUserId, type Role } from "../pool.ts";
+import { createAsk, onlyRow } from "./ask.ts";
+import { parseId } from "./id.ts";
+
+/** What was done to undo something, or to restore it. */
+export interface Reversal {
+  /** The transaction that did it, and by which it can be undone. */
+  readonly transactionId: string;
+  /** How many rows were brought back. */
+  readonly restored: number;
+  /** How many rows had fields put back. */
+  readonly changed: number;
+  /** How many rows were deleted. */
+  readonly deleted: number;
+  /** What was changed since and left as it is; at most 100. */
+  readonly kept: Conflict[];
+}
+
+export interface UndoOptions {
+  /** Whether later changes are overwritten; for the role `crm_admin` only. */
+  readonly force?: boolean | undefined;
+}
+
+/**
+ * Puts back what was done, all of it or nothing. Undoing is a change like others, in the journal, and can
+ * be undone by its `transactionId`.
+ *
+ * Every call throws a `ConflictError` that tells in `changed` what was changed since, a
+ * `NotFoundError` if there is nothing of that id, and a `ValidationError` where a rule of today forbids
+ * the value that would come back, or it has been erased.
+ */
+export interface Undo {
+  /** Undoes what one entry of the journal did to its row. */
+  undoEntry(
+    entryId: string,
+    userId: string,
+    options?: UndoOptions,
+    client?: pg.ClientBase,
+  ): Promise<Reversal>;
+  /**
+   * Puts a field back to the value that it had before an entry of the journal.
+   *
+   * @param entityType as the journal calls it: `contact`, …, `custom_field_definition`.
+   * @param field as the API calls it; a custom field is `customFields.<name>`.
+   */
+  undoField(
+    entityType: string,
+    entityId: string,
+    field: string,
+    entryId: string,
+    userId: string,
+    options?: UndoOptions,
+    client?: pg.ClientBase,
+  ): Promise<Reversal>;
+  /** Undoes everything that one transaction did: a bulk edit, an import, a merge. */
+  undoTransaction(
+    transactionId: string,
+    userId: string,
+    options?: UndoOptions,
+    client?: pg.ClientBase,
+  ): Promise<Reversal>;
+  /**
+   * Brings back a deleted row with everything that its deletion took. Links that lead elsewhere by now
+   * stay, and are in `kept`.
+   *
+   * @throws {ConstraintViolationError} if the row is not deleted.
+   */
+  restoreDeleted(
+    entityType: string,
+    entityId: string,
+    userId: string,
+    client?: pg.ClientBase,
+  ): Promise<Reversal>;
+}
+
+const textOf = (call: string) => `
+  select json_build_object(
+    'transactionId', r.transaction_id::text, 'restored', r.restored, 'changed', r.changed,
+    'deleted', r.deleted, 'kept', r.kept
+  )::text as row
+  from ${call} as r`;
+
+const texts = {
+  entry: textOf("crm.undo_entry($1::bigint, $2::boolean)"),
+  field: textOf("crm.undo_field($1::text, $2::uuid, $3::text, $4::bigint, $5::boolean)"),
+  transaction: textOf("crm.undo_transaction($1::bigint, $2::boolean)"),
+  deletion: textOf("crm.restore_deleted($1::text, $2::uuid)"),
+};
+
+/** Makes the calls of `crm.undo_entry` and its like. */
+export function createUndo(pool: pg.Pool, role: Role): Undo {
+  const ask = createAsk(pool, role);
+  const call = async (text: string, values: unknown[], userId: string, client?: pg.ClientBase) =>
+    onlyRow(await ask<Reversal>({ text, values }, parseUserId(userId), client));
+  return {
+    undoEntry: (entryId, userId, { force = false } = {}, client) =>
+      call(texts.entry, [entryId, force], userId, client),
+    undoField: async (
+      entityType,
+      entityId,
+      field,
+      entryId,
+      userId,
+      { force = false } = {},
+      client,
+    ) =>
+      call(
+        texts.field,
+        [entityType, parseId(entityId, "entityId"), field, entryId, force],
+        userId,
+        client,
+      ),
+    undoTransaction: (transactionId, userId, { force = false } = {}, client) =>
+      call(texts.transaction, [transactionId, force], userId, client),
+    restoreDeleted: async (entityType, entityId, userId, client) =>
+      call(texts.deletion, [entityType, parseId(entityId)], userId, client),
+  };
+}
