@@ -52,6 +52,11 @@ const refused = {
   },
 };
 
+/** A key with another last character. */
+function spoilt(key: string): string {
+  return key.slice(0, -1) + (key.endsWith("A") ? "B" : "A");
+}
+
 test("a key asks with its role, and the journal names it", async () => {
   const { key } = await create("zapier");
   expect(await ask(key)).toMatchObject({
@@ -152,7 +157,7 @@ test("no key is in the log", async () => {
   const { key } = await create("logged");
   await ask(key);
   await ask(`${key}A`);
-  await ask(`${key.slice(0, -1)}A`);
+  await ask(spoilt(key));
   expect(JSON.stringify(crm.log)).not.toContain(key.slice(0, 20));
 });
 
@@ -231,7 +236,7 @@ test("without prepared statements a key is checked all the same", async () => {
   const { key } = await create("unprepared");
   const server = await startTestServer(crm.database.serverUrl, { preparedStatements: false });
   expect((await ask(key, undefined, server.url)).status).toBe(200);
-  expect(await ask(`${key.slice(0, -1)}A`, undefined, server.url)).toMatchObject(refused);
+  expect(await ask(spoilt(key), undefined, server.url)).toMatchObject(refused);
   await server.close();
 });
 

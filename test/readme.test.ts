@@ -49,6 +49,43 @@ test("the mutation and the query of the example work", async () => {
   });
 });
 
+test("a transaction is undone as the README says, and a conflict is told as it is printed there", async () => {
+  const undo = blocks("graphql").find((code) => code.includes("undoTransaction")) ?? "";
+  const conflict = blocks("json").find((code) => code.includes("CONFLICT")) ?? "";
+  const id = await crm.create("company", { name: "Acme" });
+  const rename = async (name: string) => {
+    const { data } = await crm.graphql<{
+      updateCompany: { company: { history: { nodes: { transactionId: string }[] } } };
+    }>(
+      `mutation ($id: UUID!, $name: String!) {
+        updateCompany(input: { id: $id, patch: { name: $name } }) {
+          company { history { nodes { transactionId } } }
+        }
+      }`,
+      { id, name },
+    );
+    return data?.updateCompany.company.history.nodes.at(-1)?.transactionId;
+  };
+  const first = await rename("Bolt");
+  const last = await rename("Cog");
+  const { errors } = await crm.graphql(undo, { transaction: first });
+  const told = JSON.parse(conflict) as { conflicts: object[] };
+  expect(errors?.[0]?.extensions).toEqual({
+    ...told,
+    conflicts: told.conflicts.map((each) => ({
+      ...each,
+      entityId: id,
+      changedBy: "tester",
+      changedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+    })),
+  });
+  for (const transaction of [last, first]) {
+    expect(await crm.graphql(undo, { transaction })).toMatchObject({
+      data: { undoTransaction: { reversal: { restored: "0", changed: "1", deleted: "0" } } },
+    });
+  }
+});
+
 test("the TypeScript of the example runs and prints what it says", async () => {
   const [code = ""] = blocks("ts");
   const { stdout } = await promisify(execFile)(

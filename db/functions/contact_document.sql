@@ -17,7 +17,7 @@ immutable
 parallel safe
 as $$
 declare
-  v_document tsvector := crm_private.search_name_vector(first_name || ' ' || last_name)
+  v_document pg_catalog.tsvector := crm_private.search_name_vector(first_name || ' ' || last_name)
     || crm_private.search_vector(
       pg_catalog.array_to_string(emails, ' ') || ' ' || pg_catalog.array_to_string(phones, ' '), 'B'
     );

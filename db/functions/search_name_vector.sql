@@ -9,7 +9,7 @@ immutable
 parallel safe
 as $$
 declare
-  v_words text := coalesce(crm_private.search_words(name), '');
+  v_words pg_catalog.text := coalesce(crm_private.search_words(name), '');
 begin
   return pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple', v_words), 'A')
     || pg_catalog.array_to_tsvector(crm_private.search_neighbours(v_words));

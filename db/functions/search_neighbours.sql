@@ -18,10 +18,10 @@ strict
 parallel safe
 as $$
 declare
-  v_neighbours text[] := '{}'::text[];
-  v_word       text;
-  v_length     integer;
-  v_count      integer := 0;
+  v_neighbours pg_catalog.text[] := '{}';
+  v_word       pg_catalog.text;
+  v_length     pg_catalog.int4;
+  v_count      pg_catalog.int4   := 0;
 begin
   foreach v_word in array pg_catalog.string_to_array(words, ' ') loop
     v_length := pg_catalog.length(v_word);

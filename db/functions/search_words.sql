@@ -18,7 +18,7 @@ strict
 parallel safe
 as $$
 declare
-  v_words text := pg_catalog.translate(
+  v_words pg_catalog.text := pg_catalog.translate(
     pg_catalog.left(crm_private.fold(pg_catalog.left(value, 100000)), 100000),
     '!"#$%&()*+,-./:;<=>?@[\]^_`{|}~''', '                               '
   );

@@ -159,6 +159,14 @@ const rules: Record<string, string> = {
       and proc.proname !~ '_(history|validate|document|name_words)$'
       and proc.proname !~ '^(fold|name_words|search_(words|neighbours|vector|name_vector))$'`,
 
+  "every variable of a function without one has a type that is named with its schema": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and proc.prolang = (select oid from pg_language where lanname = 'plpgsql')
+      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
+      and split_part(proc.prosrc, 'begin', 1) ~ '\\mv_\\w+ +(?! |pg_catalog\\.)'`,
+
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text
     from pg_proc as proc

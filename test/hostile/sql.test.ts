@@ -359,7 +359,7 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "comment on constraint companies_name_blank on crm.companies is 'x'",
     ],
-    ["statistics", all, denied, "create statistics on name, owner_id from crm.companies"],
+    ["statistics", all, denied, "create statistics mine on name, owner_id from crm.companies"],
     ["an index", all, denied, "create index on crm.companies (name)"],
     ["the compiler of rules", all, denied, "select crm_private.bind_rules('crm.companies')"],
     [
@@ -641,6 +641,37 @@ describe("a writer can set what they like, and is still who they are:", () => {
       } finally {
         await client?.query("rollback; reset all; discard temp");
       }
+    }
+  });
+
+  test("what they call a type is no type of functions that run as the owner", async () => {
+    const client = clients.get("member");
+    try {
+      await client?.query(`
+        begin;
+        create function pg_temp.spied(anyelement) returns boolean language plpgsql as $$
+          begin
+            if current_user <> session_user then raise exception 'runs as %', current_user; end if;
+            return true;
+          end
+        $$;
+        create domain pg_temp.text as pg_catalog.text check (pg_temp.spied(value::pg_catalog.text));
+        create domain pg_temp.tsvector as pg_catalog.tsvector check (pg_temp.spied(1));
+        create domain pg_temp.jsonb as pg_catalog.jsonb check (pg_temp.spied(1));
+        set search_path = pg_temp, pg_catalog;
+        insert into crm.contacts (first_name, last_name, emails)
+          values ('Mallory', 'Mine', '{mallory@example.com}');
+        delete from crm.contacts where last_name = 'Mine'`);
+      const { rows } = (await client?.query(
+        `select (restored).restored from (
+           select crm.restore_deleted('contact', entity_id) as restored
+           from crm.audit_logs
+           where action = 'delete' and transaction_id = pg_current_xact_id()::pg_catalog.text::bigint
+         ) as undone`,
+      )) ?? { rows: [] };
+      expect(rows).toEqual([{ restored: "1" }]);
+    } finally {
+      await client?.query("rollback; reset all; discard temp");
     }
   });
 

@@ -1,5 +1,5 @@
 --! Previous: sha1:cb745b9b924bab18686e97842f57b1a4249319ed
---! Hash: sha1:17460e577fdd9ecb7baeaecb4c2acdef6a632c13
+--! Hash: sha1:433218e68391cbb37d04740726e29d755cdb6a9c
 --! Message: keys, undo, seals, search, duplicates
 
 --! split: 30-search-path.sql
@@ -6621,7 +6621,7 @@ strict
 parallel safe
 as $$
 declare
-  v_words text := pg_catalog.translate(
+  v_words pg_catalog.text := pg_catalog.translate(
     pg_catalog.left(crm_private.fold(pg_catalog.left(value, 100000)), 100000),
     '!"#$%&()*+,-./:;<=>?@[\]^_`{|}~''', '                               '
   );
@@ -6681,10 +6681,10 @@ strict
 parallel safe
 as $$
 declare
-  v_neighbours text[] := '{}'::text[];
-  v_word       text;
-  v_length     integer;
-  v_count      integer := 0;
+  v_neighbours pg_catalog.text[] := '{}';
+  v_word       pg_catalog.text;
+  v_length     pg_catalog.int4;
+  v_count      pg_catalog.int4   := 0;
 begin
   foreach v_word in array pg_catalog.string_to_array(words, ' ') loop
     v_length := pg_catalog.length(v_word);
@@ -6746,7 +6746,7 @@ immutable
 parallel safe
 as $$
 declare
-  v_words text := coalesce(crm_private.search_words(name), '');
+  v_words pg_catalog.text := coalesce(crm_private.search_words(name), '');
 begin
   return pg_catalog.setweight(pg_catalog.to_tsvector('pg_catalog.simple', v_words), 'A')
     || pg_catalog.array_to_tsvector(crm_private.search_neighbours(v_words));
@@ -6779,7 +6779,7 @@ immutable
 parallel safe
 as $$
 declare
-  v_document tsvector := crm_private.search_name_vector(first_name || ' ' || last_name)
+  v_document pg_catalog.tsvector := crm_private.search_name_vector(first_name || ' ' || last_name)
     || crm_private.search_vector(
       pg_catalog.array_to_string(emails, ' ') || ' ' || pg_catalog.array_to_string(phones, ' '), 'B'
     );
