@@ -85,8 +85,7 @@ async function megabytes(server: Running, work: () => Promise<unknown>): Promise
   const timer = setInterval(() => {
     most = Math.max(most, server.memory());
   }, 10);
-  await work();
-  clearInterval(timer);
+  await work().finally(() => clearInterval(timer));
   return most - before;
 }
 

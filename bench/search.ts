@@ -1,13 +1,13 @@
 /**
  * What a search costs among 1,000,000 contacts, 200,000 notes and 20,000 companies, against the read
  * of one contact by its primary key: both asked in turn, as the role of a reader, over one connection.
- * A number given on the command line is another number of contacts.
+ * A number after its name on the command line is another number of contacts.
  */
 import type pg from "pg";
 
 import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.ts";
 
-const contacts = Number(process.argv[2] ?? 1_000_000);
+const contacts = Number(process.argv[3] ?? 1_000_000);
 const rounds = 15;
 
 /** Kinds of queries; the first is what is promised. */
