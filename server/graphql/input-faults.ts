@@ -200,7 +200,9 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
     const field = inner.length === 0 ? name : inner.join(".");
     if (faults.size >= maxFaults && !faults.has(field)) throw new Enough();
-    faults.set(field, [...(faults.get(field) ?? []), message]);
+    const messages = faults.get(field) ?? [];
+    // Several inputs of a request may have the same fault.
+    if (!messages.includes(message)) faults.set(field, [...messages, message]);
   };
 }
 

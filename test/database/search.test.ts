@@ -113,6 +113,12 @@ test.each([
   }),
 );
 
+test("a short name of two words is found by both written together", () =>
+  withRollback(async (client) => {
+    await client.query("insert into crm.companies (name) values ('Kan-code'), ('Kanister')");
+    expect(await found(client, "kancode")).toEqual(["Kan-code"]);
+  }));
+
 test("what has the words whole ranks above what has them begun, and both above misspelt ones", () =>
   withRollback(async (client) => {
     await client.query(`insert into crm.contacts (first_name, last_name) values

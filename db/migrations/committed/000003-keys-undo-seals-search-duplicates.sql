@@ -1,5 +1,5 @@
 --! Previous: sha1:cb745b9b924bab18686e97842f57b1a4249319ed
---! Hash: sha1:433218e68391cbb37d04740726e29d755cdb6a9c
+--! Hash: sha1:e4196702d83a0a1217f467acc97b7322b7c93d70
 --! Message: keys, undo, seals, search, duplicates
 
 --! split: 30-search-path.sql
@@ -6665,7 +6665,8 @@ grant execute on function crm_private.search_texts(jsonb) to crm_reader;
  * What the words of a name have in common with words that differ from them by one typing error: each
  * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
  * two words has a letter too many, too few or another one, or if two letters changed places, there
- * is something among these that both have.
+ * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
+ * found by "cocacola".
  *
  * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
  * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
@@ -6683,6 +6684,7 @@ as $$
 declare
   v_neighbours pg_catalog.text[] := '{}';
   v_word       pg_catalog.text;
+  v_previous   pg_catalog.text   := '';
   v_length     pg_catalog.int4;
   v_count      pg_catalog.int4   := 0;
 begin
@@ -6696,7 +6698,11 @@ begin
           || ('~' || pg_catalog.left(v_word, v_left - 1) || pg_catalog.substr(v_word, v_left + 1));
       end loop;
     end if;
-    v_count := v_count + 1;
+    if v_previous <> '' and pg_catalog.length(v_previous) + v_length <= 20 then
+      v_neighbours := v_neighbours || ('~' || v_previous || v_word);
+    end if;
+    v_previous := v_word;
+    v_count    := v_count + 1;
     exit when v_count = 10;
   end loop;
   return v_neighbours;
