@@ -87,9 +87,7 @@ async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
     );
     return readDefinitions(client);
   });
-  if (after === undefined) {
-    return ["the functions could not be compared, because tables are locked; try again"];
-  }
+  if (typeof after === "string") return [`the functions could not be compared, because ${after}`];
   return [...after].flatMap(([name, definition]) => {
     const present = before.get(name);
     if (present === undefined) return [`${name} is missing`];
@@ -97,16 +95,17 @@ async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
   });
 }
 
-/** Does something that leaves nothing behind; gives undefined where a lock was not to be had. */
+/** Does something that leaves nothing behind; tells why, where it cannot be done. */
 async function tryOut<Result>(
   client: pg.ClientBase,
   work: () => Promise<Result>,
-): Promise<Result | undefined> {
+): Promise<Result | string> {
   await client.query("savepoint try_out");
   try {
     return await work();
   } catch (error) {
-    if (hasCode(error, "55P03")) return undefined;
+    if (hasCode(error, "55P03")) return "tables are locked; try again";
+    if (hasCode(error, "42704")) return "something that they need is missing";
     throw error;
   } finally {
     await client.query("rollback to savepoint try_out");

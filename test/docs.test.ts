@@ -19,6 +19,7 @@ const documents = [
   "SECURITY.md",
   "db/README.md",
   "docs/decisions.md",
+  "docs/reporting.md",
   "docs/schema.md",
 ];
 

@@ -233,7 +233,7 @@ const fieldNames: Record<string, string> = { "crm.stage_history": "stagePeriods"
 
 test.each(cells)("by GraphQL, %s may do with %s what the matrix says", async (role, table) => {
   const id = (await givenRow(table)) ?? "00000000-0000-0000-0000-000000000000";
-  const plural = fieldNames[table] ?? camelCase(table.replace(/^.*\./, ""));
+  const plural = fieldNames[table] ?? camelCase(table.replace(/^crm\./, "").replace(".", "_"));
   const entity = entityOf(table) ?? plural;
   const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
   const mutation = (verb: string) =>

@@ -240,4 +240,43 @@ function given(fields: Record<string, string | number | undefined>): Record<stri
         await rows("select count(*)::int from crm.audit_logs where entity_type = 'deal'"),
       ).toEqual([[7375]]);
     }));
+
+  test("the reports give an analyst the same totals", () =>
+    withConnection(crm.database.ownerUrl, async (client) => {
+      await client.query("set role crm_reporter");
+      const rows = async (query: string): Promise<unknown[]> =>
+        (await client.query({ text: query, rowMode: "array" })).rows;
+
+      expect(
+        await rows(
+          `select stage, deals::int, value from reporting.pipeline
+           where deals > 0 order by deals desc`,
+        ),
+      ).toEqual([
+        ["Won", 4238, "10005534.00"],
+        ["Lost", 2473, "0.00"],
+        ["Engaging", 501, "0.00"],
+        ["Prospecting", 163, "0.00"],
+      ]);
+      expect(
+        await rows(
+          `select extract(quarter from month)::int, sum(won_value) from reporting.win_rates
+           group by 1 order by 1`,
+        ),
+      ).toEqual([
+        [1, "1134672.00"],
+        [2, "3086111.00"],
+        [3, "2982255.00"],
+        [4, "2802496.00"],
+      ]);
+      expect(
+        await rows(
+          `select company, sum(won_value), round(sum(won) / sum(won + lost), 3)
+           from reporting.win_rates group by company order by 2 desc limit 1`,
+        ),
+      ).toEqual([["Kan-code", "341455.00", expect.stringMatching(/^0\.\d{3}$/)]]);
+      expect(
+        await rows("select entered::int from reporting.stage_conversion where stage = 'Won'"),
+      ).toEqual([[4238]]);
+    }));
 });

@@ -11,6 +11,7 @@ import {
   renderMatrix,
   renderSchemaRights,
 } from "./rights.ts";
+import { renderReporting } from "./reporting.ts";
 import { renderForeignKeys, renderRules } from "./rules.ts";
 import { renderTriggers } from "./triggers.ts";
 
@@ -32,6 +33,9 @@ const sections: Readonly<Record<string, Readonly<Record<string, Renderer>>>> = {
     "column-rights": renderColumnRights,
     "function-rights": renderFunctionRights,
     "schema-rights": renderSchemaRights,
+  },
+  "docs/reporting.md": {
+    views: renderReporting,
   },
   "docs/schema.md": {
     diagram: renderDiagram,

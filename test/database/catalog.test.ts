@@ -116,14 +116,14 @@ const rules: Record<string, string> = {
   "every exposed table, column, function and type is documented": `
     select class.oid::regclass::text
     from pg_class as class
-    where class.relnamespace = 'crm'::regnamespace
+    where class.relnamespace in ('crm'::regnamespace, 'reporting'::regnamespace)
       and class.relkind in ('r', 'p', 'v')
       and obj_description(class.oid, 'pg_class') is null
     union all
     select attribute.attrelid::regclass || '.' || attribute.attname
     from pg_attribute as attribute
     join pg_class as class on class.oid = attribute.attrelid
-    where class.relnamespace = 'crm'::regnamespace
+    where class.relnamespace in ('crm'::regnamespace, 'reporting'::regnamespace)
       and class.relkind in ('r', 'p', 'v', 'c')
       and attribute.attnum > 0
       and col_description(class.oid, attribute.attnum) is null

@@ -39,7 +39,10 @@ test("every function, view and trigger of a migrated database has its file", () 
        union all
        select oid::regclass::text
        from pg_class
-       where relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace) and relkind = 'v'
+       where relkind = 'v'
+         and relnamespace in (
+           'crm'::regnamespace, 'crm_private'::regnamespace, 'reporting'::regnamespace
+         )
        union all
        select distinct tgname::text
        from pg_trigger

@@ -1,0 +1,73 @@
+/* How far deals come. Analysts read it with the rights of its owner. */
+create or replace view reporting.stage_conversion as
+  with periods as materialized (
+    select deal_id, stage, entered_at, left_at from reporting.stage_periods
+  ),
+  visits as (
+    -- One row for each deal and stage, however often the deal was there.
+    select
+      period.deal_id,
+      stage.id                             as stage_id,
+      bool_or(period.left_at is null)      as is_present,
+      max(stage.position)                  as position,
+      max(max(stage.position)) filter (where stage.kind <> 'lost')
+        over (partition by period.deal_id) as furthest
+    from periods as period
+    join crm.pipeline_stages as stage on stage.name = period.stage
+    group by period.deal_id, stage.id
+  ),
+  deals as (
+    select
+      stage_id,
+      count(*)                                    as entered,
+      count(*) filter (where is_present)          as present,
+      count(*) filter (where furthest > position) as advanced
+    from visits
+    group by stage_id
+  ),
+  stays as (
+    select
+      stage,
+      avg(left_at - entered_at)                                         as average,
+      percentile_cont(0.5) within group (order by left_at - entered_at) as median
+    from periods
+    where left_at is not null
+    group by stage
+  )
+
+  select
+    stage.name                                                   as stage,
+    stage.position,
+    stage.kind,
+    coalesce(deals.entered, 0)                                   as entered,
+    coalesce(deals.present, 0)                                   as present,
+    coalesce(deals.advanced, 0)                                  as advanced,
+    case stage.kind
+      when 'open' then round(deals.advanced::numeric / deals.entered, 4)
+    end                                                          as conversion_rate,
+    round(extract(epoch from stays.average)::numeric / 86400, 2) as average_days,
+    round(extract(epoch from stays.median)::numeric / 86400, 2)  as median_days
+  from crm.pipeline_stages as stage
+  left join deals on deals.stage_id = stage.id
+  left join stays on stays.stage = stage.name;
+
+comment on view reporting.stage_conversion is
+  'How many deals come into each stage, how many of them get further, and how long they stay. '
+  'Deals that were deleted are left out.';
+comment on column reporting.stage_conversion.stage is 'The name of the stage.';
+comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
+comment on column reporting.stage_conversion.kind is 'open, won or lost.';
+comment on column reporting.stage_conversion.entered is
+  'How many deals were ever in the stage, since it has its name.';
+comment on column reporting.stage_conversion.present is 'How many are there now.';
+comment on column reporting.stage_conversion.advanced is
+  'How many of those that entered came into a stage further on that is not lost.';
+comment on column reporting.stage_conversion.conversion_rate is
+  'advanced divided by entered, from 0 to 1; null if none entered, and where deals are won or '
+  'lost.';
+comment on column reporting.stage_conversion.average_days is
+  'How many days deals stay in the stage, on average over the times that one left it.';
+comment on column reporting.stage_conversion.median_days is
+  'How many days deals stay in the stage: half of the times that one left it were shorter.';
+
+grant select on reporting.stage_conversion to crm_reporter;

@@ -1,0 +1,50 @@
+/*
+ * The stages that deals were in, for analysts, who read the journal here with the rights of the
+ * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
+ */
+create or replace view reporting.stage_periods as
+  select
+    period.deal_id,
+    deal.title                                             as deal,
+    deal.owner_id,
+    company.name                                           as company,
+    period.stage,
+    period.entered_at,
+    period.left_at,
+    round(
+      extract(epoch from coalesce(period.left_at, now()) - period.entered_at)::numeric / 86400, 2
+    )                                                      as days,
+    period.entered_by
+  from (
+    select
+      log.entity_id   as deal_id,
+      log."timestamp" as entered_at,
+      log.user_id     as entered_by,
+      case log.action
+        when 'create' then log.changes ->> 'stage'
+        when 'update' then log.changes #>> '{stage,new}'
+      end as stage,
+      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
+    from crm.audit_logs as log
+    where log.entity_type = 'deal'
+      and (log.action <> 'update' or log.changes ? 'stage')
+  ) as period
+  join crm.deals as deal on deal.id = period.deal_id
+  join crm.companies as company on company.id = deal.company_id
+  where period.stage is not null;
+
+comment on view reporting.stage_periods is
+  'The stages that deals were in, from when to when, as the journal has it. Deals that were '
+  'deleted are left out.';
+comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
+comment on column reporting.stage_periods.deal is 'Its title.';
+comment on column reporting.stage_periods.owner_id is 'The user who owns it now.';
+comment on column reporting.stage_periods.company is 'The name of its company.';
+comment on column reporting.stage_periods.stage is 'The name of the stage, as it was then.';
+comment on column reporting.stage_periods.entered_at is 'When the deal came into the stage.';
+comment on column reporting.stage_periods.left_at is 'When it left; null if it is still there.';
+comment on column reporting.stage_periods.days is
+  'How many days it was there, or has been there until now.';
+comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
+
+grant select on reporting.stage_periods to crm_reporter;

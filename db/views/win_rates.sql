@@ -1,0 +1,48 @@
+/* How many deals are won. Analysts read it with the rights of its owner. */
+create or replace view reporting.win_rates as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date            as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.currency,
+    count(*) filter (where stage.kind = 'won')                       as won,
+    count(*) filter (where stage.kind = 'lost')                      as lost,
+    round(avg((stage.kind = 'won')::integer), 4)                     as win_rate,
+    coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)   as won_value,
+    coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)  as lost_value,
+    sum(cycle.days) filter (where stage.kind = 'won')                as won_days,
+    round(avg(cycle.days) filter (where stage.kind = 'won'), 2)      as average_cycle
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+  ) as cycle (days)
+  where stage.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
+
+comment on view reporting.win_rates is
+  'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
+  'divide; rates of rows cannot be averaged.';
+comment on column reporting.win_rates.month is
+  'The first day of the month in which the deals closed; null for deals without a close date.';
+comment on column reporting.win_rates.owner_id is
+  'The user who owns the deals; null if nobody does.';
+comment on column reporting.win_rates.company_id is 'The id of the company.';
+comment on column reporting.win_rates.company is 'The name of the company.';
+comment on column reporting.win_rates.currency is 'The currency of both values.';
+comment on column reporting.win_rates.won is 'How many deals were won.';
+comment on column reporting.win_rates.lost is 'How many deals were lost.';
+comment on column reporting.win_rates.win_rate is
+  'The share of deals won among those won or lost, from 0 to 1.';
+comment on column reporting.win_rates.won_value is 'The value of the deals won.';
+comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
+comment on column reporting.win_rates.won_days is
+  'The days from creation to close date of all deals won, added up: divided by won it is their '
+  'average.';
+comment on column reporting.win_rates.average_cycle is
+  'The days from the creation of a deal to its close date, on average over the deals won. Below '
+  'zero where deals were recorded after they had closed, as an import does.';
+
+grant select on reporting.win_rates to crm_reporter;
