@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
  * For how long no request may have arrived before the port is closed, in milliseconds. A request that
  * is on its way when its connection is closed is lost, so connections are closed after an answer.
  */
-const quietFor = 100;
+const quietFor = 250;
 
 /** For how long requests that go on arriving put off the end, in milliseconds. */
-const patience = 1000;
+const patience = 2000;
 
 /** The sockets of a server, as far as stopping is about them. */
 export interface DrainableSockets {

@@ -19,7 +19,7 @@ strict
 parallel safe
 as $$
 declare
-  v_neighbours pg_catalog.text[] := '{}';
+  v_neighbours pg_catalog.text[] := '{}'::pg_catalog.text[];
   v_word       pg_catalog.text;
   v_previous   pg_catalog.text   := '';
   v_length     pg_catalog.int4;

@@ -4,7 +4,11 @@ import { code, table } from "./markdown.ts";
 
 /** A small CRM in 2026, whose rows the examples ask about. */
 const sample = `
-  insert into crm.companies (name, owner_id) values ('Acme', 'ann'), ('Bolt', 'bob');
+  insert into crm.custom_field_definitions (name, label, entity_type, field_type) values
+    ('sector', 'Sector', 'company', 'text'), ('units', 'Units', 'deal', 'number');
+
+  insert into crm.companies (name, owner_id, address, custom_fields) values
+    ('Acme', 'ann', '{"city": "London"}', '{"sector": "tools"}'), ('Bolt', 'bob', null, '{}');
 
   insert into crm.contacts (first_name, last_name, owner_id) values ('Zoe', 'Young', 'bob');
   insert into crm.contacts (first_name, last_name, emails, company_id, owner_id)
@@ -22,13 +26,25 @@ const sample = `
   ) as deal (title, company, value, currency, stage, close_date)
   join crm.companies as company on company.name = deal.company;
 
-  update crm.deals set stage = 'Negotiation' where title = 'Pump';
+  update crm.deals set stage = 'Negotiation', custom_fields = '{"units": 2.5}' where title = 'Pump';
+
+  insert into crm.notes (content, entity_type, entity_id)
+  select 'Prefers mail.', 'contact', id from crm.contacts where first_name = 'Ada';
 
   insert into crm.tasks (description, due_date, assigned_to, entity_type, entity_id)
   select 'Call ' || title, date '2026-01-01', owner_id, 'deal', id from crm.deals;`;
 
 /** A question for each view, whose answer does not depend on the day that it is asked. */
 const examples: Readonly<Record<string, string>> = {
+  companies: "select name, city, owner_id, custom_sector from reporting.companies order by name",
+  contacts: "select name, email, company from reporting.contacts order by name",
+  deals: `
+    select title, company, stage, stage_kind, value, currency, custom_units
+    from reporting.deals
+    where stage_kind = 'open'
+    order by title`,
+  notes: "select content, entity_type, entity from reporting.notes",
+  tasks: "select description, assigned_to, entity from reporting.tasks order by description limit 2",
   pipeline: `
     select stage, currency, deals, value, weighted_value
     from reporting.pipeline

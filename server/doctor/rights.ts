@@ -51,6 +51,8 @@ export async function readRights(client: pg.ClientBase): Promise<string[]> {
        where attrelid = tables.oid
          and attnum > 0
          and not attisdropped
+         -- Custom fields are columns of reports, and others in each database.
+         and not (tables.relnamespace = 'reporting'::regnamespace and attname like 'custom\\_%')
          and has_column_privilege(roles.name, attrelid, attnum, privilege)
      ) as columns
      where tables.relkind <> 'S' and columns.list is not null

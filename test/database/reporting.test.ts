@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { asRole, withRollback } from "../helpers/database.ts";
+import { connect } from "../../server/connect.ts";
+import { asRole, createTestDatabase, withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 
 /** Two companies, each with its owner. */
@@ -46,7 +47,7 @@ async function views(client: pg.Client): Promise<string[]> {
 test("an analyst reads every view, and changes none", () =>
   withRollback(async (client) => {
     const names = await views(client);
-    expect(names).toHaveLength(9);
+    expect(names).toHaveLength(14);
     await asRole(client, "crm_reporter", "rita");
     for (const name of names) {
       await client.query(`select * from ${name}`);
@@ -292,5 +293,163 @@ test("data quality lists what is missing or was forgotten, until somebody sees t
       { problem: "open deal past its close date", label: "late", owner_id: "ann" },
       { problem: "open deal without a close date", label: "dateless", owner_id: "ann" },
       { problem: "open task past its due date", label: "call", owner_id: "ann" },
+    ]);
+  }));
+
+describe("custom fields are columns of reports", () => {
+  const define = (client: pg.Client, name: string, fieldType: string, entityType = "deal") =>
+    client.query(
+      `insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)
+       values ($1, 'The ' || $1, $3, $2, case when $2 = 'enum' then array['a', 'b'] end)`,
+      [name, fieldType, entityType],
+    );
+
+  async function columns(client: pg.Client, view = "reporting.deals"): Promise<string[][]> {
+    const { rows } = await client.query<{ row: string[] }>(
+      `select json_build_array(attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)) as row
+       from pg_attribute
+       where attrelid = $1::regclass and attname like 'custom%' order by attnum`,
+      [view],
+    );
+    return rows.map(({ row }) => row);
+  }
+
+  test("of the field's type, from the moment that it is defined", () =>
+    withRollback(async (client) => {
+      await client.query(fill);
+      await addDeals(client, ["Engine", "Acme", 1, "USD", "Won", null]);
+      await define(client, "text", "text");
+      await define(client, "number", "number");
+      await define(client, "day", "date");
+      await define(client, "kind", "enum");
+      await define(client, "isNew", "boolean");
+      await client.query(
+        `update crm.deals set custom_fields =
+           '{"text": "x", "number": 0.1000000000000000000001, "day": "2024-02-29", "kind": "a", "isNew": false}'`,
+      );
+      expect(await columns(client)).toEqual([
+        ["custom_text", "text", "The text"],
+        ["custom_number", "numeric", "The number"],
+        ["custom_day", "date", "The day"],
+        ["custom_kind", "text", "The kind"],
+        ["custom_isNew", "boolean", "The isNew"],
+      ]);
+      expect(
+        await report(
+          client,
+          `select custom_text, custom_number, custom_day::text, custom_kind, "custom_isNew", company
+           from reporting.deals`,
+        ),
+      ).toEqual([
+        {
+          ...{ custom_text: "x", custom_number: "0.1000000000000000000001" },
+          ...{ custom_day: "2024-02-29", custom_kind: "a", custom_isNew: false, company: "Acme" },
+        },
+      ]);
+    }));
+
+  test("until it is deleted or gets another type; those of the others stay where they are", () =>
+    withRollback(async (client) => {
+      for (const name of ["c", "a", "b"]) await define(client, name, "text");
+      await client.query("delete from crm.custom_field_definitions where name = 'a'");
+      await client.query(
+        "update crm.custom_field_definitions set field_type = 'number', label = 'B' where name = 'b'",
+      );
+      expect(await columns(client)).toEqual([
+        ["custom_c", "text", "The c"],
+        ["custom_b", "numeric", "B"],
+      ]);
+      expect(await report(client, "select custom_b from reporting.deals")).toEqual([]);
+    }));
+
+  test("and never take the name of another", () =>
+    withRollback(async (client) => {
+      const long = "x".repeat(99);
+      for (const name of ["company", "id", `${long}a`, `${long}b`]) {
+        await define(client, name, "text");
+      }
+      const names = (await columns(client)).map(([name]) => name);
+      expect(new Set(names).size).toBe(4);
+      expect(names).toEqual(expect.arrayContaining(["custom_company", "custom_id"]));
+      expect(Math.max(...names.map((name) => name?.length ?? 0))).toBeLessThanOrEqual(63);
+    }));
+
+  test("what somebody's view reads is not dropped behind their back", () =>
+    withRollback(async (client) => {
+      await define(client, "size", "number");
+      await client.query(
+        "create view public.mine as select custom_size from reporting.deals where title > 'a'",
+      );
+      await define(client, "colour", "text"); // comes last
+      expect(
+        await refusal(client, "delete from crm.custom_field_definitions where name = 'size'"),
+      ).toMatchObject({
+        code: "23514",
+        constraint: "custom_field_definitions_report_used",
+        fields: {
+          name: ["is column custom_size of reporting.deals, which is read by public.mine"],
+        },
+      });
+      expect(
+        await refusal(
+          client,
+          "update crm.custom_field_definitions set field_type = 'text' where name = 'size'",
+        ),
+      ).toMatchObject({
+        constraint: "custom_field_definitions_report_used",
+        fields: { fieldType: [expect.stringContaining("public.mine")] },
+      });
+      expect(await client.query("select custom_size from public.mine")).toMatchObject({ rows: [] });
+    }));
+
+  test("a value that was loaded with the rules off is null where it is not of the type", () =>
+    withRollback(async (client) => {
+      await client.query(fill);
+      await define(client, "size", "number", "company");
+      await define(client, "day", "date", "company");
+      await client.query(
+        `alter table crm.companies disable trigger user;
+         update crm.companies set custom_fields = '{"size": "large", "day": "2023-02-29"}'`,
+      );
+      expect(
+        await report(client, "select distinct custom_size, custom_day from reporting.companies"),
+      ).toEqual([{ custom_size: null, custom_day: null }]);
+    }));
+
+  test("whoever reads a report for long is not waited for", async () => {
+    const database = await createTestDatabase();
+    const [reader, writer] = await Promise.all([
+      connect(database.ownerUrl),
+      connect(database.ownerUrl),
+    ]);
+    await reader.query("begin; select count(*) from reporting.deals");
+    await writer.query("begin");
+    expect(
+      await refusal(
+        writer,
+        `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+         values ('size', 'Size', 'deal', 'number')`,
+      ),
+    ).toMatchObject({ code: "55P03" });
+    await Promise.all([reader.end(), writer.end()]);
+    await database.drop();
+  });
+});
+
+test("tasks and notes say what they are about", () =>
+  withRollback(async (client) => {
+    await client.query(fill);
+    await client.query(
+      `insert into crm.tasks (description, entity_type, entity_id)
+       select 'Call', 'company', id from crm.companies where name = 'Acme';
+       insert into crm.contacts (first_name, last_name) values ('Ada', 'Lovelace');
+       insert into crm.notes (content, entity_type, entity_id)
+       select 'Met', 'contact', id from crm.contacts`,
+    );
+    expect(await report(client, "select description, entity from reporting.tasks")).toEqual([
+      { description: "Call", entity: "Acme" },
+    ]);
+    expect(await report(client, "select content, entity from reporting.notes")).toEqual([
+      { content: "Met", entity: "Ada Lovelace" },
     ]);
   }));

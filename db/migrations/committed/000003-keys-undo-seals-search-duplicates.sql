@@ -1,5 +1,5 @@
 --! Previous: sha1:cb745b9b924bab18686e97842f57b1a4249319ed
---! Hash: sha1:e4196702d83a0a1217f467acc97b7322b7c93d70
+--! Hash: sha1:1b79c98e5b37a64b99bbc6ff80d32efde9bf54a1
 --! Message: keys, undo, seals, search, duplicates
 
 --! split: 30-search-path.sql
@@ -6682,7 +6682,7 @@ strict
 parallel safe
 as $$
 declare
-  v_neighbours pg_catalog.text[] := '{}';
+  v_neighbours pg_catalog.text[] := '{}'::pg_catalog.text[];
   v_word       pg_catalog.text;
   v_previous   pg_catalog.text   := '';
   v_length     pg_catalog.int4;

@@ -1,5 +1,5 @@
---! Previous: sha1:e4196702d83a0a1217f467acc97b7322b7c93d70
---! Hash: sha1:4800be7f872bcce1f7f856991f13131704027316
+--! Previous: sha1:1b79c98e5b37a64b99bbc6ff80d32efde9bf54a1
+--! Hash: sha1:c1f3aaa3a8d16c4e56b224fc5577f53627c6c53f
 --! Message: reports
 
 --! split: 1-current.sql

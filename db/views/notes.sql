@@ -1,0 +1,30 @@
+/* Every note. Analysts read it with the rights of its owner. */
+create or replace view reporting.notes as
+  select
+    note.id,
+    note.content,
+    note.entity_type,
+    note.entity_id,
+    coalesce(contact.first_name || ' ' || contact.last_name, company.name, deal.title) as entity,
+    note.created_at,
+    note.created_by,
+    note.updated_at,
+    note.updated_by
+  from crm.notes as note
+  left join crm.contacts as contact on contact.id = note.contact_id
+  left join crm.companies as company on company.id = note.company_id
+  left join crm.deals as deal on deal.id = note.deal_id;
+
+comment on view reporting.notes is 'One row for each note.';
+comment on column reporting.notes.id is 'The id of the note.';
+comment on column reporting.notes.content is 'What was noted.';
+comment on column reporting.notes.entity_type is 'What it is about: contact, company or deal.';
+comment on column reporting.notes.entity_id is 'The id of what it is about.';
+comment on column reporting.notes.entity is
+  'The name of the contact or company, the title of the deal.';
+comment on column reporting.notes.created_at is 'When the note was created.';
+comment on column reporting.notes.created_by is 'Who created it.';
+comment on column reporting.notes.updated_at is 'When it was changed last.';
+comment on column reporting.notes.updated_by is 'Who changed it last.';
+
+grant select on reporting.notes to crm_reporter;
