@@ -1,5 +1,5 @@
---! Previous: sha1:1b79c98e5b37a64b99bbc6ff80d32efde9bf54a1
---! Hash: sha1:c1f3aaa3a8d16c4e56b224fc5577f53627c6c53f
+--! Previous: sha1:6aeeb981b99ecd3540737f0375b75dbd7e74b5c2
+--! Hash: sha1:1dfac1452da2676be199fa5ce28267f9313630e5
 --! Message: reports
 
 --! split: 1-current.sql

@@ -1,5 +1,5 @@
---! Previous: sha1:c1f3aaa3a8d16c4e56b224fc5577f53627c6c53f
---! Hash: sha1:e38db316fcf91d525cbb4cbe7f0c84c70903c30e
+--! Previous: sha1:1dfac1452da2676be199fa5ce28267f9313630e5
+--! Hash: sha1:0b50fb6a2355a5688cf78614105cfef850ea526c
 --! Message: reports of entities
 
 --! split: 1-current.sql
