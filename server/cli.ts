@@ -214,6 +214,12 @@ program
     persistCommand(context(), paths, request);
   });
 
+// Whoever reads the output, such as head, may have enough of it.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -123,6 +123,12 @@ describe("the command line", () => {
   });
 });
 
+test("whoever reads only the beginning of the output sees no error", async () => {
+  const { child, ended } = launch(["--help"]);
+  child.stdout?.destroy();
+  expect(await ended).toMatchObject({ code: 0, errors: "" });
+});
+
 describe("pgcrm token", () => {
   test("signs a role, a user and a time span with JWT_SECRET", async () => {
     const { output } = await run(["token", "--role", "admin", "--user", "ann", "--expires", "2h"], {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
-import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
-import { describe as describeError, type Refusal } from "../helpers/refusal.ts";
+import { connect } from "../../server/connect.ts";
+import { createTestDatabase, type TestDatabase, untilBlocked } from "../helpers/database.ts";
+import { outcome, type Refusal } from "../helpers/refusal.ts";
 
 let database: TestDatabase;
 let first: pg.Client;
@@ -33,31 +33,6 @@ beforeEach(async () => {
   );
 });
 
-/** Waits until the other session waits for a lock, so that the order of a race is certain. */
-async function untilBlocked(client: pg.Client): Promise<void> {
-  await withConnection(database.ownerUrl, async (observer) => {
-    const pid = (client as unknown as { processID: number }).processID;
-    for (;;) {
-      const { rows } = await observer.query(
-        "select wait_event_type = 'Lock' as blocked from pg_stat_activity where pid = $1",
-        [pid],
-      );
-      if ((rows[0] as { blocked: boolean | null }).blocked) return;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  });
-}
-
-/** What became of a statement that ran beside another: done, or how it was refused. */
-async function outcome(statement: Promise<unknown>): Promise<"done" | Refusal> {
-  try {
-    await statement;
-    return "done";
-  } catch (error) {
-    return describeError(error);
-  }
-}
-
 /**
  * Runs one statement in a transaction that is still open when another session sends the second,
  * which has to wait; then the first commits.
@@ -72,7 +47,7 @@ async function race(
   await second.query(`begin isolation level ${isolation}`);
   await second.query("select 1 from crm.contacts"); // takes the snapshot
   const waiter = outcome(second.query(waiting, waitingValues));
-  await untilBlocked(second);
+  await untilBlocked(database.ownerUrl, second);
   await first.query("commit");
   const result = await waiter;
   await second.query(result === "done" ? "commit" : "rollback");

@@ -2,14 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect } from "../../server/connect.ts";
 import {
   asRole,
   createTestDatabase,
   type TestDatabase,
+  untilBlocked,
   withRollback,
 } from "../helpers/database.ts";
-import { describe as describeError, type Refusal, refusal } from "../helpers/refusal.ts";
+import { outcome, type Refusal, refusal } from "../helpers/refusal.ts";
 
 /** The id of the contact or company with this number. */
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
@@ -518,29 +519,6 @@ describe("beside other writers", () => {
     await database.drop();
   });
 
-  async function untilBlocked(client: pg.Client): Promise<void> {
-    await withConnection(database.ownerUrl, async (observer) => {
-      const pid = (client as unknown as { processID: number }).processID;
-      for (;;) {
-        const { rows } = await observer.query(
-          "select wait_event_type = 'Lock' as blocked from pg_stat_activity where pid = $1",
-          [pid],
-        );
-        if ((rows[0] as { blocked: boolean | null }).blocked) return;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-    });
-  }
-
-  async function outcome(statement: Promise<unknown>): Promise<"done" | Refusal> {
-    try {
-      await statement;
-      return "done";
-    } catch (error) {
-      return describeError(error);
-    }
-  }
-
   type Statement = [text: string, values: unknown[]];
 
   /** Lets the second statement wait for the transaction of the first, which then commits. */
@@ -554,7 +532,7 @@ describe("beside other writers", () => {
     await second.query(`begin isolation level ${isolation}`);
     await second.query("select 1 from crm.contacts"); // takes the snapshot
     const waiter = outcome(second.query(waiting, waitingValues));
-    await untilBlocked(second);
+    await untilBlocked(database.ownerUrl, second);
     await first.query("commit");
     const result = await waiter;
     await second.query(result === "done" ? "commit" : "rollback");

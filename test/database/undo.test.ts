@@ -2,8 +2,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import pg from "pg";
 
 import { connect } from "../../server/connect.ts";
-import { createTestDatabase, type RequestRole, type TestDatabase } from "../helpers/database.ts";
-import { describe as describeError, type Refusal } from "../helpers/refusal.ts";
+import {
+  createTestDatabase,
+  type RequestRole,
+  type TestDatabase,
+  untilBlocked,
+} from "../helpers/database.ts";
+import { describe as describeError, outcome, type Refusal } from "../helpers/refusal.ts";
 
 /*
  * Undo is about what others committed before and meanwhile, so these tests commit, in a database of
@@ -674,20 +679,10 @@ describe("at once", () => {
   async function race(one: string, other: string): Promise<Refusal | "done"> {
     await first.query("begin");
     await first.query(one);
-    const { rows } = await second.query<{ pid: number }>("select pg_backend_pid() as pid");
-    const outcome = second.query(other).then(
-      () => "done" as const,
-      (error: unknown) => describeError(error),
-    );
-    for (;;) {
-      const waits = await owner.query(
-        "select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'",
-        [rows[0]?.pid],
-      );
-      if (waits.rowCount === 1) break;
-    }
+    const waiter = outcome(second.query(other));
+    await untilBlocked(database.ownerUrl, second);
     await first.query("commit");
-    return outcome;
+    return waiter;
   }
 
   test("of two that undo the same, one does, the other finds it done", async () => {

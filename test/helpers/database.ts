@@ -96,6 +96,25 @@ export async function untilWaiting(client: pg.Client): Promise<void> {
   }
 }
 
+/**
+ * Waits until a session waits for a lock, so that the order of a race is certain.
+ *
+ * @param ownerUrl the database, asked over a connection of its own.
+ */
+export async function untilBlocked(ownerUrl: string, client: pg.Client): Promise<void> {
+  await withConnection(ownerUrl, async (observer) => {
+    const { processID } = client as unknown as { processID: number };
+    for (;;) {
+      const { rowCount } = await observer.query(
+        "select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'",
+        [processID],
+      );
+      if (rowCount === 1) return;
+      await sleep(5);
+    }
+  });
+}
+
 function explain(error: unknown): unknown {
   if (error instanceof pg.DatabaseError) {
     const { code, detail, hint, constraint, where } = error;

@@ -31,6 +31,16 @@ export async function refusal(
   throw new Error(`was not refused: ${text}`);
 }
 
+/** What became of a statement that ran beside another: done, or how it was refused. */
+export async function outcome(statement: Promise<unknown>): Promise<"done" | Refusal> {
+  try {
+    await statement;
+    return "done";
+  } catch (error) {
+    return describe(error);
+  }
+}
+
 /** What is asserted of an error of the database. */
 export function describe(error: unknown): Refusal {
   if (!(error instanceof pg.DatabaseError)) throw error;
