@@ -1,7 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import pg from "pg";
-import pico from "picocolors";
 
+import { colorsFor } from "./colors.ts";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
@@ -256,5 +256,5 @@ function report(error: unknown): number {
 }
 
 function paintError(text: string): string {
-  return pico.createColors(process.stderr.isTTY).red(text);
+  return colorsFor(process.stderr).red(text);
 }

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, jwtVerify } from "jose";
 
+import { colorsFor } from "../server/colors.ts";
 import { withConnection } from "../server/connect.ts";
 import { createTestDatabase } from "./helpers/database.ts";
 
@@ -95,6 +96,28 @@ describe("the command line", () => {
     expect(code).toBe(0);
     expect(output).toContain("Exit codes:");
     expect(output).not.toContain("\u001b");
+  });
+
+  test.each([
+    [false, {}, "gone"],
+    [false, { FORCE_COLOR: "1" }, "gone"],
+    [true, {}, "\u001b[31mgone\u001b[39m"],
+    [true, { NO_COLOR: "1" }, "gone"],
+  ])("paints on a terminal (%j) with %j", (isTTY, settings, painted) => {
+    const before = { ...process.env };
+    try {
+      delete process.env.NO_COLOR;
+      Object.assign(process.env, settings);
+      expect(colorsFor({ isTTY }).red("gone")).toBe(painted);
+    } finally {
+      process.env = before;
+    }
+  });
+
+  test("keeps errors free of colour where they go to a pipe, whatever is forced", async () => {
+    const { errors } = await run(["fly"], { FORCE_COLOR: "1" });
+    expect(errors).toContain("fly");
+    expect(errors).not.toContain("\u001b");
   });
 
   test.each([

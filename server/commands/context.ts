@@ -1,5 +1,4 @@
-import pico from "picocolors";
-
+import { colorsFor } from "../colors.ts";
 import type { Config } from "../config.ts";
 
 /** What every command is given. */
@@ -17,7 +16,7 @@ export interface Context {
  * @param config the settings.
  */
 export function createContext(config: Config): Context {
-  const colors = pico.createColors(process.stderr.isTTY);
+  const colors = colorsFor(process.stderr);
   return {
     config,
     print: (line) => console.log(line),

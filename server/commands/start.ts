@@ -1,7 +1,7 @@
 import { pino } from "pino";
-import pico from "picocolors";
 
 import { createApp } from "../app.ts";
+import { colorsFor } from "../colors.ts";
 import { connect } from "../connect.ts";
 import { openDatabase } from "../database.ts";
 import { jwtSecret, tokenRules } from "../jwtSecret.ts";
@@ -95,7 +95,7 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
 }
 
 function announce({ config, print }: Context, address: string, token: string | undefined): void {
-  const { bold, cyan, dim } = pico.createColors(process.stdout.isTTY);
+  const { bold, cyan, dim } = colorsFor(process.stdout);
   print(`${bold("pgcrm")} is ready.`);
   print(`  GraphQL   ${cyan(`${address}graphql`)}`);
   if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
