@@ -91,7 +91,7 @@ test("the TypeScript of the example runs and prints what it says", async () => {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ["--input-type=module-typescript", "--eval", `${code}\nawait pool.end();`],
-    { cwd: root, env: { ...process.env, SERVER_DATABASE_URL: crm.database.serverUrl } },
+    { cwd: root, env: { PATH: process.env.PATH, SERVER_DATABASE_URL: crm.database.serverUrl } },
   );
   expect(stdout).not.toBe("");
   expect(code).toContain(`// ${stdout}`);
