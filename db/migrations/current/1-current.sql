@@ -1,1 +1,0 @@
--- Why, what it locks, and how it is undone.

@@ -1,0 +1,3 @@
+/* Undoes the sixth migration. */
+
+drop function crm_private.custom_field_value;
