@@ -1,12 +1,14 @@
 /*
- * The value of one custom field as an SQL expression of the field's type over the name custom_fields:
- * null where the field has no value. Immutable, so that an index can have it; what the field's typed
- * function, its column and its index share, so that a query by one is answered by the other.
+ * The value of one custom field as an SQL expression of the field's type over p_source, which names
+ * the custom fields of a row: null where the field has no value. Immutable, so that an index can have
+ * it; what the field's typed function and its index share, so that a query by one is answered by the
+ * other.
  *
  * Rows keep their definitions, so the casts cannot fail.
  */
 create or replace function crm_private.custom_field_value(
-  p_definition crm.custom_field_definitions
+  p_definition crm.custom_field_definitions,
+  p_source     text default 'custom_fields'
 )
 returns text
 language sql
@@ -15,21 +17,23 @@ set search_path = pg_catalog, pg_temp
 as $$
   select format(
     case p_definition.field_type
-      when 'number' then '(custom_fields -> %1$L)::numeric'
-      when 'boolean' then '(custom_fields -> %1$L)::boolean'
+      when 'number' then '(%2$s -> %1$L)::numeric'
+      when 'boolean' then '(%2$s -> %1$L)::boolean'
       -- The cast of a text to a date depends on the session; this does not.
       when 'date' then
         'make_date('
-        'left(custom_fields ->> %1$L, 4)::integer, '
-        'substr(custom_fields ->> %1$L, 6, 2)::integer, '
-        'right(custom_fields ->> %1$L, 2)::integer)'
-      else 'custom_fields ->> %1$L'
+        'left(%2$s ->> %1$L, 4)::integer, '
+        'substr(%2$s ->> %1$L, 6, 2)::integer, '
+        'right(%2$s ->> %1$L, 2)::integer)'
+      else '%2$s ->> %1$L'
     end,
-    p_definition.name
+    p_definition.name,
+    p_source
   );
 $$;
 
-comment on function crm_private.custom_field_value(crm.custom_field_definitions) is
+comment on function crm_private.custom_field_value(crm.custom_field_definitions, text) is
   'The value of a custom field as an SQL expression over custom_fields, of the type of the field.';
 
-revoke all on function crm_private.custom_field_value(crm.custom_field_definitions) from public;
+revoke all on function crm_private.custom_field_value(crm.custom_field_definitions, text)
+  from public;

@@ -1,0 +1,29 @@
+/*
+ * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
+ * what filters, orders and groups it, or in what is written. A custom field of that name is served
+ * under another, so that no name ever means two things. A field that is added to the product joins
+ * the list; a test compares it with the API.
+ */
+create or replace function crm_private.is_reserved_field(p_field text)
+returns boolean
+language sql
+immutable
+parallel safe
+return lower(p_field) = any (array[
+    'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
+    'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+    'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
+    'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
+    'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
+    'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
+    'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version'
+  ])
+  -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+  or lower(p_field) ~
+    '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
+  or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+
+comment on function crm_private.is_reserved_field(text) is
+  'Whether a built-in field has a name already, so that no custom field is served under it.';
+
+revoke all on function crm_private.is_reserved_field(text) from public;
