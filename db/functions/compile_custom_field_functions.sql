@@ -50,8 +50,9 @@ begin
         else 'text'
       end as type,
       format(
-        E'@fieldName %s\nThe custom field "%s". A value %s.%s',
+        E'@fieldName %s\n@customField %s\nThe custom field "%s". A value %s.%s',
         named.field_name,
+        definition.name,
         definition.label,
         crm_private.custom_field_message(definition),
         case when definition.required then format(' Every %s has one.', p_entity_type) else '' end

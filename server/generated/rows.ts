@@ -105,7 +105,8 @@ export interface Company {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -134,7 +135,8 @@ export interface CreateCompany {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
 }
@@ -150,7 +152,8 @@ export interface UpdateCompany {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
@@ -178,7 +181,8 @@ export interface Contact {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -211,7 +215,8 @@ export interface CreateContact {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
 }
@@ -231,7 +236,8 @@ export interface UpdateContact {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
@@ -338,7 +344,8 @@ export interface Deal {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -379,7 +386,8 @@ export interface CreateDeal {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
 }
@@ -407,7 +415,8 @@ export interface UpdateDeal {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**

@@ -15,6 +15,7 @@ import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
+import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
@@ -84,6 +85,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       LikePatternsPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,
+      CustomFieldsPlugin,
       NotFoundPlugin,
       HttpPlugin,
       ExactNumbersPlugin,
@@ -109,6 +111,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     ],
     schema: {
       defaultBehavior: "connection -list",
+      // What cannot be served is an error; PostGraphile would leave it out with a warning.
+      dontSwallowErrors: true,
       connectionFilterRelations: true,
       connectionFilterAllowEmptyObjectInput: true,
       pgForbidSetofFunctionsToReturnNull: true,

@@ -74,3 +74,44 @@ drop function
   crm_private.custom_field_names,
   crm_private.is_reserved_field,
   crm_private.custom_field_value;
+
+create or replace function crm_private.normalise_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.custom_fields := jsonb_strip_nulls(new.custom_fields);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_custom_fields() is
+  'Removes custom fields that are set to null.';
+
+revoke all on function crm_private.normalise_custom_fields() from public;
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.contacts
+  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  execute function crm_private.normalise_custom_fields();
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.companies
+  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  execute function crm_private.normalise_custom_fields();
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.deals
+  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  execute function crm_private.normalise_custom_fields();
+
+comment on column crm.companies.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; a field set to null is removed.';
+comment on column crm.contacts.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; a field set to null is removed.';
+comment on column crm.deals.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; a field set to null is removed.';
