@@ -244,8 +244,17 @@ describe("an input with custom fields as fields", () => {
     ).toMatchObject({
       code: "VALIDATION_ERROR",
       fields: {
+        origin: ["must be one of web, fair"],
+        product: ["must be a text of at most 10,000 characters"],
+      },
+    });
+    expect(
+      await update(deal?.id ?? "", { customFields: { origin: "mail" }, listPrice: "1e401" }),
+    ).toMatchObject({
+      code: "VALIDATION_ERROR",
+      fields: {
         "customFields.origin": ["must be one of web, fair"],
-        "customFields.product": ["must be a text of at most 10,000 characters"],
+        listPrice: ["must be a number of at most 400 digits"],
       },
     });
     expect(await update(deal?.id ?? "", { engageDate: "2016-02-30" })).toMatchObject({

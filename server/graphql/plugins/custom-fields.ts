@@ -1,27 +1,10 @@
 import "@graphile/pg-aggregates";
-import {
-  getNamedType,
-  isInputObjectType,
-  type GraphQLEnumValueConfig,
-  type GraphQLInputType,
-} from "graphql";
+import type { GraphQLEnumValueConfig, GraphQLInputType } from "graphql";
 import type { PgCodec, PgResource, PgSelectQueryBuilder } from "postgraphile/@dataplan/pg";
 import type { GrafastInputFieldConfig } from "postgraphile/grafast";
 import type { SQL } from "postgraphile/pg-sql2";
 
-declare global {
-  interface JSON {
-    /** Makes a value that is written as the given text of JSON. */
-    rawJSON(text: string): object;
-  }
-}
-
-declare module "graphql" {
-  interface GraphQLInputFieldExtensions {
-    /** The name of the custom field that an input field is the value of. */
-    customField?: string;
-  }
-}
+import { customValues, nameAsSent } from "../custom-inputs.ts";
 
 /** The schema of the functions that are made from custom field definitions. */
 export const customSchema = "crm_custom";
@@ -43,6 +26,15 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
   name: "CrmCustomFieldsPlugin",
   version: "1.0.0",
   description: "Lets custom fields do what columns do.",
+  grafast: {
+    middleware: {
+      async execute(next, { args }) {
+        const result = await next();
+        if ("errors" in result) result.errors?.forEach((error) => nameAsSent(error, args));
+        return result;
+      },
+    },
+  },
   schema: {
     entityBehavior: {
       pgResource: {
@@ -167,40 +159,4 @@ function withCustomFields(row: Row, input: unknown, type: GraphQLInputType): Row
   if (values === undefined) return row;
   row.set("custom_fields", values);
   return { set: (attribute, value) => attribute === "custom_fields" || row.set(attribute, value) };
-}
-
-/**
- * What the column custom_fields is set to by an input that has custom fields as fields, and undefined
- * for one that has none.
- *
- * @param input the values of the input by field.
- * @param type of the input.
- */
-export function customValues(input: unknown, type: GraphQLInputType): object | undefined {
-  const inputType = getNamedType(type);
-  if (!isInputObjectType(inputType) || typeof input !== "object" || input === null)
-    return undefined;
-  const sent = input as Readonly<Record<string, unknown>>;
-  const values = Object.values(inputType.getFields()).flatMap(({ name, extensions, type: of }) =>
-    extensions.customField === undefined || sent[name] === undefined
-      ? []
-      : [[extensions.customField, inJson(sent[name], of)] as const],
-  );
-  if (values.length === 0) return undefined;
-  const typed = Object.fromEntries(values);
-  const { customFields } = sent;
-  return typeof customFields === "object" && customFields !== null
-    ? { ...customFields, ...typed }
-    : { $merge: typed };
-}
-
-/** A value as JSON has it: a decimal is a text in GraphQL and a number there, digit for digit. */
-function inJson(value: unknown, type: GraphQLInputType): unknown {
-  if (typeof value !== "string" || getNamedType(type).name !== "BigFloat") return value;
-  const number = value
-    .replace(/^\+/, "")
-    .replace(/^(-?)0*(?=\d)/, "$1")
-    .replace(/^(-?)\./, "$10.")
-    .replace(/\.(?!\d)/, "");
-  return JSON.rawJSON(number);
 }
