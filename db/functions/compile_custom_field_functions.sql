@@ -50,7 +50,9 @@ begin
         else 'text'
       end as type,
       format(
-        E'@fieldName %s\n@customField %s\nThe custom field "%s". A value %s.%s',
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". A value %s.%s',
+        prefix,
+        named.field_name,
         named.field_name,
         definition.name,
         definition.label,

@@ -21,7 +21,8 @@ as $$
       definition.name,
       named.free,
       row_number() over (
-        partition by lower(named.free) order by definition.created_at, definition.id
+        partition by lower(named.free)
+        order by definition.created_at, definition.name collate "C"
       ) as ordinal
     from crm.custom_field_definitions as definition
     cross join lateral (

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { buildSchema, isEnumType, isInputObjectType, isObjectType } from "graphql";
+import {
+  buildSchema,
+  findBreakingChanges,
+  isEnumType,
+  isInputObjectType,
+  isObjectType,
+} from "graphql";
 
 import { withConnection } from "../../server/connect.ts";
 import { printApi } from "../../server/graphql/sdl.ts";
@@ -212,6 +218,25 @@ describe("an input with custom fields as fields", () => {
     });
   });
 
+  test("is there for a deal with its tasks, too", async () => {
+    const mutation = `mutation ($deal: NewDealInput!) {
+      createDealWithTasks(input: { deal: $deal, tasks: [] }) { deal { id customFields } }
+    }`;
+    const deal = { title: "x", companyId: acme, value: "1", stage: "Lost", listPrice: "2.50" };
+    const { data, errors } = await crm.graphql<{
+      createDealWithTasks: { deal: { id: string; customFields: object } };
+    }>(mutation, { deal: { ...deal, customFields: { rush: true } } });
+    expect(errors).toBeUndefined();
+    const { id, customFields } = data?.createDealWithTasks.deal ?? { id: "" };
+    expect(customFields).toEqual({ list_price: 2.5, rush: true });
+    await crm.graphql(`mutation ($id: UUID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
+      id,
+    });
+    expect(await crm.graphql(mutation, { deal: { ...deal, origin: "mail" } })).toMatchObject({
+      errors: [{ extensions: { fields: { origin: ["must be one of web, fair"] } } }],
+    });
+  });
+
   test("loses no digit of a number", async () => {
     const revenue = "-123456789012345678901234567890.123456789";
     const id = await crm.create("company", { name: "Digits", revenue });
@@ -264,30 +289,71 @@ describe("an input with custom fields as fields", () => {
   });
 });
 
-test("no custom field takes the name of a built-in one, whatever it is called", async () => {
-  const api = buildSchema(await printApi(database.serverUrl));
+test("every built-in name is known, so that no custom field takes one", async () => {
   const own = await createTestDatabase();
   try {
-    const built = buildSchema(await printApi(own.serverUrl));
-    const taken = new Set(
-      ["Contact", "Company", "Deal"].flatMap((name) =>
-        ["", "Filter", "Input", "Patch", "OrderBy", "GroupBy"].flatMap((ending) => {
-          const type = built.getType(name + ending);
-          if (isObjectType(type) || isInputObjectType(type)) return Object.keys(type.getFields());
-          return isEnumType(type)
-            ? type.getValues().map((value) => value.name.replace(/_(ASC|DESC)$/, ""))
-            : [];
-        }),
-      ),
+    const api = buildSchema(await printApi(own.serverUrl));
+    const names = ["Contact", "Company", "Deal"].flatMap((entity) =>
+      ["", "Filter", "Input", "Patch", "OrderBy", "GroupBy"].flatMap((ending) => {
+        const type = api.getType(entity + ending);
+        if (isEnumType(type)) {
+          return type.getValues().map(({ name }) => name.replace(/_(ASC|DESC)$/, ""));
+        }
+        return isObjectType(type) || isInputObjectType(type) ? Object.keys(type.getFields()) : [];
+      }),
     );
     await withConnection(own.ownerUrl, async (client) => {
       const { rows } = await client.query(
-        `select name from unnest($1::text[]) as name where not crm_private.is_reserved_field(name)`,
-        [[...taken].map((name) => name.replaceAll("_", ""))],
+        "select name from unnest($1::text[]) as name where not crm_private.is_reserved_field(name)",
+        [names.map((name) => name.replaceAll("_", ""))],
       );
       expect(rows).toEqual([]);
     });
-    expect(api.getType("Deal")).toBeDefined();
+  } finally {
+    await own.drop();
+  }
+});
+
+test("whatever custom fields are called, each is served and nothing else is lost", async () => {
+  const own = await createTestDatabase();
+  try {
+    const before = buildSchema(await printApi(own.serverUrl));
+    const names = [
+      ...["id", "title", "and", "or", "not", "nodes", "natural", "primary_key", "tasks_count"],
+      ...["close_date_truncated_to_month", "constructor", "toString", "hasOwnProperty", "value"],
+      ...[
+        "clientMutationId",
+        "patch",
+        "deal",
+        "count",
+        "keys",
+        "sum",
+        "A",
+        "a",
+        "a_",
+        "x".repeat(100),
+      ],
+      ...["node_id", "query", "__typename".slice(2), "input", "custom_title", "customTitle"],
+    ];
+    await withConnection(own.ownerUrl, async (client) => {
+      await client.query(
+        `insert into crm.custom_field_definitions (entity_type, name, label, field_type)
+         select 'deal', name, name, (array['text', 'number', 'date', 'boolean'])[ordinal % 4 + 1]
+         from unnest($1::text[]) with ordinality as listed (name, ordinal)`,
+        [names],
+      );
+      const { rows } = await client.query<{ field: string }>(
+        `select crm.custom_field_definitions_field_name(d) as field
+         from crm.custom_field_definitions as d`,
+      );
+      const after = buildSchema(await printApi(own.serverUrl));
+      for (const name of ["Deal", "DealInput", "DealPatch", "DealFilter"]) {
+        const type = after.getType(name);
+        const fields = isObjectType(type) || isInputObjectType(type) ? type.getFields() : {};
+        expect(rows.map(({ field }) => field).filter((field) => !(field in fields))).toEqual([]);
+      }
+      expect(findBreakingChanges(before, after)).toEqual([]);
+    });
   } finally {
     await own.drop();
   }

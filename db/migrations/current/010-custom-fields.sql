@@ -30,3 +30,6 @@ comment on column crm.deals.custom_fields is
   'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
   'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
   'leaves the others. A field set to null is removed.';
+
+comment on type crm.new_deal is
+  E'@customFieldsOf deals\nA deal to create: what a client may say of it.';

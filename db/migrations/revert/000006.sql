@@ -115,3 +115,5 @@ comment on column crm.contacts.custom_fields is
 comment on column crm.deals.custom_fields is
   'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
   'replaces the whole object; a field set to null is removed.';
+
+comment on type crm.new_deal is 'A deal to create: what a client may say of it.';

@@ -55,8 +55,8 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
       },
 
       GraphQLInputObjectType_fields(fields, build, { scope, fieldWithHooks }) {
-        const { pgCodec, isPgRowType, isPgPatch, isInputType } = scope;
-        if (pgCodec === undefined || !(isPgPatch || (isPgRowType && isInputType))) return fields;
+        const { pgCodec, isPgPatch, isInputType } = scope;
+        if (pgCodec === undefined || !(isPgPatch || isInputType)) return fields;
         const added: typeof fields = {};
         for (const resource of customFieldsOf(build, pgCodec)) {
           const fieldName = build.inflection.computedAttributeField({ resource });
@@ -68,6 +68,20 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
           );
         }
         return build.extend(fields, added, "Adding inputs of custom fields");
+      },
+
+      GraphQLInputObjectType(config, _build, { scope }) {
+        const bake = config.extensions?.grafast?.baked;
+        const codec = scope.pgCodec;
+        if (bake === undefined || codec?.extensions?.tags?.customFieldsOf === undefined)
+          return config;
+        const baked: typeof bake = (input, info): unknown =>
+          bake(input, {
+            ...info,
+            applyChildren: (row: Row) =>
+              info.applyChildren(withCustomFields(row, input, info.type)),
+          });
+        return { ...config, extensions: { ...config.extensions, grafast: { baked } } };
       },
 
       GraphQLInputObjectType_fields_field(field, _build, { scope }) {
@@ -91,11 +105,14 @@ function isCustomField(resource: PgResource): boolean {
   return resource.extensions?.pg?.schemaName === customSchema;
 }
 
-/** The custom fields of the rows of a table. */
+/** The custom fields of the rows of a table, or of what a type says by `@customFieldsOf` it becomes. */
 function customFieldsOf(build: GraphileBuild.Build, codec: PgCodec): FieldResource[] {
+  const table = codec.extensions?.tags?.customFieldsOf;
   return (Object.values(build.input.pgRegistry.pgResources) as PgResource[]).filter(
-    (resource): resource is FieldResource =>
-      isCustomField(resource) && resource.parameters?.[0]?.codec === codec,
+    (resource): resource is FieldResource => {
+      const row = isCustomField(resource) ? resource.parameters?.[0]?.codec : undefined;
+      return row !== undefined && (row === codec || row.name === table);
+    },
   );
 }
 
