@@ -17,9 +17,14 @@ as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
-  v_table  regclass := crm_private.entity_table(p_entity_type);
-  v_wanted jsonb;
-  v_gone   text;
+  v_table       regclass := crm_private.entity_table(p_entity_type);
+  v_definitions crm.custom_field_definitions[] := array(
+    select definition
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = p_entity_type
+  );
+  v_wanted      jsonb;
+  v_gone        text;
 begin
   select coalesce(
     jsonb_object_agg(
@@ -59,8 +64,8 @@ begin
         crm_private.custom_field_message(definition),
         case when definition.required then format(' Every %s has one.', p_entity_type) else '' end
       ) as comment
-    from crm.custom_field_definitions as definition
-    join crm_private.custom_field_names(p_entity_type) as named
+    from unnest(v_definitions) as definition
+    join crm_private.custom_field_names(v_definitions) as named
       on named.definition_id = definition.id
     cross join (
       select relname || '_' from pg_class where oid = v_table
