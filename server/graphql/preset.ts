@@ -9,7 +9,7 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import { createWithPgClient, type PgService } from "./adaptor.ts";
+import { createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
@@ -18,6 +18,7 @@ import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
+import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -68,6 +69,7 @@ export interface PresetDeps {
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const { pool, prepared } = connectionsOf(deps.pgService);
   const withPgClient = createWithPgClient(pool, prepared);
+  const transact = createTransact(pool, prepared);
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -91,6 +93,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      IdempotencyPlugin,
       ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
       createPersistedPlugin(deps.persisted),
       ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
@@ -124,6 +127,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
         return {
           pgSettings,
           withPgClient: withDeparture(withPgClient, departure),
+          transact: (work) => transact(work, departure),
         };
       },
     },
