@@ -1,5 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type AddressInfo, connect, createServer } from "node:net";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -18,6 +21,7 @@ import {
   type ServerOptions,
   type TestServer,
 } from "../helpers/server.ts";
+import { tapWire } from "../helpers/wire.ts";
 
 interface Created {
   createCompany: { company: { id: string; name: string; version: number } } | null;
@@ -194,6 +198,19 @@ describe("a mutation that is repeated with its key", () => {
     });
   });
 
+  test("is answered by its id what it was answered by its document", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "pgcrm-idempotency-"));
+    writeFileSync(join(folder, "create.graphql"), createCompany);
+    await withServer({ persisted: { folder, only: false } }, async (other) => {
+      const name = randomUUID();
+      const first = await create(name);
+      const variables = { input: { idempotencyKey: name, company: { name } } };
+      expect(await other.send(JSON.stringify({ documentId: "create", variables }))).toEqual(first);
+      expect(await entries(name)).toEqual(["create"]);
+    });
+    rmSync(folder, { recursive: true });
+  });
+
   test("is done again where the key is older than a day", async () => {
     const name = randomUUID();
     const first = await create(name);
@@ -356,6 +373,23 @@ test("a key is its user's: another one's is another key", async () => {
   expect(await entries(name)).toEqual(["create", "create"]);
 });
 
+test("a mutation costs one trip to the database without a key, five with one", async () => {
+  const wire = await tapWire(database.serverUrl);
+  await withServer({ url: wire.url, poolSize: 1 }, async (other) => {
+    const trips = async (key: string | null) => {
+      const input = { idempotencyKey: key, company: { name: "Trips" } };
+      wire.messages.length = 0;
+      await other.graphql(createCompany, { input });
+      return wire.messages.join("");
+    };
+    await trips(null);
+    expect(await trips(null)).toBe("BEBDES");
+    await trips(randomUUID());
+    expect(await trips(randomUUID())).toBe("QBEBDESBEBDESBEBDESQ");
+  });
+  wire.close();
+});
+
 test("every mutation takes a key", async () => {
   const { data } = await server.graphql<{
     __type: {
@@ -436,6 +470,30 @@ describe("while the first one still runs, a repeat", () => {
 });
 
 describe("whatever breaks, a repeat finds out", () => {
+  test("when the first one's client left: nothing was done", async () => {
+    const name = randomUUID();
+    const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
+    await asOwner(async (client) => {
+      await client.query("begin; lock table crm.companies in access exclusive mode");
+      const departure = new AbortController();
+      const variables = { input: { idempotencyKey: name, company: { name } } };
+      const first = fetch(`${server.url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+        body: JSON.stringify({ query: createCompany, variables }),
+        signal: departure.signal,
+      });
+      await untilWaiting(client);
+      departure.abort();
+      await expect(first).rejects.toThrow();
+      await untilWaiting(client, 0);
+      await client.query("commit");
+    });
+    expect(await companies(name)).toEqual([]);
+    expect(await create(name)).toMatchObject({ data: { createCompany: { company: { name } } } });
+    expect(await entries(name)).toEqual(["create"]);
+  });
+
   test("before the answer is kept: nothing was done", async () => {
     const name = randomUUID();
     const document = `mutation ($input: CreateCompanyInput!) {
