@@ -9,7 +9,7 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import { createWithPgClient, type PgService } from "./adaptor.ts";
+import { createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
@@ -19,6 +19,7 @@ import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
+import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -69,6 +70,7 @@ export interface PresetDeps {
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const { pool, prepared } = connectionsOf(deps.pgService);
   const withPgClient = createWithPgClient(pool, prepared);
+  const transact = createTransact(pool, prepared);
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -93,6 +95,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      IdempotencyPlugin,
       ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
       createPersistedPlugin(deps.persisted),
       ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
@@ -128,6 +131,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
         return {
           pgSettings,
           withPgClient: withDeparture(withPgClient, departure),
+          transact: (work) => transact(work, departure),
         };
       },
     },

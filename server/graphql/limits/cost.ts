@@ -17,6 +17,7 @@ import {
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
+  type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
 } from "graphql";
@@ -100,12 +101,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
   for (const node of document.definitions) {
     if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
   }
-  const values: Record<string, unknown> = {};
-  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
-    const name = variable.name.value;
-    if (variables[name] !== undefined) values[name] = variables[name];
-    else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
-  }
+  const values = variablesOf(operation, variables);
   // Those that the operation does not declare are read, too.
   for (const value of Object.values({ ...variables, ...values })) {
     const most = limits.variableDepth;
@@ -270,7 +266,19 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isIncluded(selection: SelectionNode, values: Values): boolean {
+/** The variables that an operation declares, with their values as they are sent, or else by default. */
+export function variablesOf(operation: OperationDefinitionNode, given: Values): Values {
+  const values: Record<string, unknown> = {};
+  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
+    const name = variable.name.value;
+    if (given[name] !== undefined) values[name] = given[name];
+    else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
+  }
+  return values;
+}
+
+/** Whether `@skip` and `@include` leave a selection in. */
+export function isIncluded(selection: SelectionNode, values: Values): boolean {
   try {
     const skip = getDirectiveValues(GraphQLSkipDirective, selection, values);
     const include = getDirectiveValues(GraphQLIncludeDirective, selection, values);
