@@ -1,9 +1,9 @@
 /*
  * Takes an idempotency key for the rest of the transaction, and waits for whoever has it. Gives what
- * was kept under the key, if something was and is still good: then the mutation has been done. The
- * server asks it at the beginning of the transaction in which the mutation is to be done.
+ * was kept under the key, if something was and has not expired: then the mutation has been done. The
+ * server calls it at the beginning of the transaction in which the mutation is to be done.
  *
- * The lock ends with the transaction, whatever ends that, so nobody keeps a key who is gone. What is
+ * The lock ends with the transaction, whatever ends that, so nobody holds a key who is gone. What is
  * read is read by a statement of its own, which sees what the one before committed.
  *
  * It takes the hash, so that no key comes near the database's logs. Security definer: the server's
@@ -21,11 +21,14 @@ begin
     ('x' || encode(substr(p_key_hash, 1, 8), 'hex'))::bit(64)::bigint
   );
 
+  delete from crm_private.idempotency_keys as expired
+  where expired.key_hash = p_key_hash
+    and expired.expires_at <= now();
+
   return query
-  select idempotency_key.request_hash, idempotency_key.answer
-  from crm_private.idempotency_keys as idempotency_key
-  where idempotency_key.key_hash = p_key_hash
-    and idempotency_key.expires_at > now();
+  select kept.request_hash, kept.answer
+  from crm_private.idempotency_keys as kept
+  where kept.key_hash = p_key_hash;
 end
 $$;
 

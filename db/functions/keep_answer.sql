@@ -1,7 +1,7 @@
 /*
- * Keeps what a mutation was answered, under the idempotency key that its transaction has claimed: it
- * is there when the mutation is, and only then. What it finds under the key is no longer good, or
- * crm_private.claim_idempotency_key would have given it.
+ * Keeps what a mutation was answered under the idempotency key that its transaction has claimed: it
+ * is there when the mutation is, and only then. A second answer under one key would break the
+ * primary key, and undo what it is the answer of.
  *
  * Security definer: the server's login role writes no table.
  */
@@ -17,11 +17,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
   insert into crm_private.idempotency_keys (key_hash, request_hash, answer)
-  values (p_key_hash, p_request_hash, p_answer)
-  on conflict (key_hash) do update
-  set request_hash = excluded.request_hash,
-      answer       = excluded.answer,
-      expires_at   = excluded.expires_at;
+  values (p_key_hash, p_request_hash, p_answer);
 $$;
 
 comment on function crm_private.keep_answer(bytea, bytea, bytea) is

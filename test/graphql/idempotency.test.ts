@@ -104,7 +104,13 @@ describe("a mutation that is repeated with its key", () => {
 
   test("is done once where ten come at once, and all have the one answer", async () => {
     const name = randomUUID();
-    const answers = await Promise.all(Array.from({ length: 10 }, () => create(name)));
+    const answers = await asOwner(async (client) => {
+      await client.query("begin; lock table crm.companies in access exclusive mode");
+      const asked = Array.from({ length: 10 }, () => create(name));
+      await untilWaiting(client, 6); // as many as there are connections
+      await client.query("commit");
+      return Promise.all(asked);
+    });
     expect(answers[0]).toMatchObject({ data: { createCompany: { company: { name } } } });
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
     expect(await entries(name)).toEqual(["create"]);

@@ -88,6 +88,8 @@ export async function asRole(client: pg.Client, role: RequestRole, userId: strin
  */
 export async function untilWaiting(client: pg.Client, sessions = 1): Promise<void> {
   for (;;) {
+    // Within a transaction the sessions are those that there were when it first looked.
+    await client.query("select pg_stat_clear_snapshot()");
     const { rowCount } = await client.query(
       `select from pg_stat_activity
        where datname = current_database() and wait_event_type = 'Lock'`,
