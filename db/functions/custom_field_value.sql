@@ -23,6 +23,7 @@ as $$
         'left(custom_fields ->> %1$L, 4)::integer, '
         'substr(custom_fields ->> %1$L, 6, 2)::integer, '
         'right(custom_fields ->> %1$L, 2)::integer)'
+      when 'multi_enum' then 'crm_private.texts(custom_fields -> %1$L)'
       else 'custom_fields ->> %1$L'
     end,
     p_definition.name
