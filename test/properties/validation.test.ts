@@ -26,13 +26,17 @@ import { complete, uniqueName } from "./given.ts";
 const { doors } = openDoors();
 const anyEntity = fc.constantFrom(...entities);
 
-/** An input that would be fine but for the faults: values are listed for an enum, and for it only. */
+/** An input that would be fine but for the faults: what is said of its type suits it. */
 function spoilt(entity: Entity, data: Data, ...found: Fault[]): Data {
   const isEnum = found.some(({ field }) => field === "enumValues");
   const type = isEnum
     ? { fieldType: "enum", enumValues: ["a", "b"] }
     : { fieldType: "text", enumValues: null };
-  return spoil(entity === "customFieldDefinition" ? { ...data, ...type } : data, ...found);
+  const rules = { minimum: null, maximum: null, maxLength: null, pattern: null };
+  return spoil(
+    entity === "customFieldDefinition" ? { ...data, ...type, ...rules } : data,
+    ...found,
+  );
 }
 
 /** Checks that a refusal names these fields and no other, and says of each what is wrong. */
