@@ -364,7 +364,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       : new DatabaseError("The database could not be asked", error);
   }
   const { code, constraint = "" } = error;
-  const known = constraints[constraint];
+  const known = constraints[constraint] ?? uniqueCustomField(error);
   const fields = raisedFields(error) ?? fieldsOf(known);
 
   switch (code) {
@@ -440,6 +440,18 @@ function fieldsOf(constraint: Constraint | undefined): Fields {
   // PostgreSQL tells the value in its own detail only, which is never trusted.
   const message = constraint.message.replaceAll("%s", "this");
   return Object.fromEntries(constraint.fields.map((field) => [field, [message]]));
+}
+
+/**
+ * The constraint of a custom field that is unique, which is made when the field is defined and says
+ * in its name which one it is; undefined for every other constraint.
+ */
+function uniqueCustomField({ schema, table, constraint }: PgError): Constraint | undefined {
+  const [, plural, name] =
+    /^(contacts|companies|deals)_custom_([A-Za-z]\w*)_unique$/.exec(constraint ?? "") ?? [];
+  return schema === "crm" && plural !== undefined && plural === table
+    ? { table: plural, fields: [`customFields.${String(name)}`], message: "is taken" }
+    : undefined;
 }
 
 /** The fields that the product's own `raise` names; undefined for every other error. */

@@ -69,4 +69,8 @@ export type Rule =
   | { readonly rule: "keys"; readonly keys: readonly string[] }
   | { readonly rule: "membersText" }
   | { readonly rule: "membersMaxLength"; readonly limit: number }
-  | { readonly rule: "presentFor"; readonly other: string; readonly value: string };
+  | { readonly rule: "presentFor"; readonly other: string; readonly values: readonly string[] }
+  | { readonly rule: "onlyFor"; readonly other: string; readonly values: readonly string[] }
+  | { readonly rule: "notWith"; readonly other: string }
+  /** What only the database is asked. */
+  | { readonly rule: "database" };

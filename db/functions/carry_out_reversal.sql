@@ -160,7 +160,7 @@ begin
 
   begin
     for v_step in
-      select step.operation, type.name as entity_type
+      select step.place, step.operation, type.name as entity_type
       from (
         values
           (1, 'insert',  '{pipeline_stage,custom_field_definition}'),
@@ -177,9 +177,13 @@ begin
       where type.name = any (v_types)
       order by step.place, type.ordinal
     loop
+      -- While rows change, two may have the same value of a unique field.
+      perform crm_private.defer_unique(v_step.place between 5 and 7);
       v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
     end loop;
+
+    perform crm_private.defer_unique(false);
   exception
     when foreign_key_violation then
       get stacked diagnostics v_constraint = constraint_name;

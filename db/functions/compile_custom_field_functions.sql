@@ -52,16 +52,20 @@ begin
       end as function_name,
       case definition.field_type
         when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
-        else 'text'
+        when 'multi_enum' then 'text[]' else 'text'
       end as type,
       format(
-        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". A value %s.%s',
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". %sA value %s.%s',
         prefix,
         named.field_name,
         named.field_name,
         definition.name,
         definition.label,
-        crm_private.custom_field_message(definition),
+        definition.description || E'\n\n',
+        (
+          select string_agg(rule.message, ', ' order by rule.ordinal)
+          from crm_private.custom_field_rules(definition) as rule
+        ),
         case when definition.required then format(' Every %s has one.', p_entity_type) else '' end
       ) as comment
     from unnest(v_definitions) as definition

@@ -45,6 +45,9 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
   update crm.companies as company
   set (name, address, owner_id, custom_fields, version) = (
     select
@@ -90,6 +93,7 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.companies where id = any (losers);
+  perform crm_private.defer_unique(false);
 
   v_merge.company_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;

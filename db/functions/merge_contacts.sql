@@ -64,6 +64,9 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
   update crm.contacts as contact
   set (
     first_name, last_name, emails, phones, company_id, owner_id, custom_fields, version
@@ -103,6 +106,7 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.contacts where id = any (losers);
+  perform crm_private.defer_unique(false);
 
   v_merge.contact_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;

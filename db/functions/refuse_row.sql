@@ -1,9 +1,6 @@
 /*
- * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
- * field, in the client's words. Called by the trigger that validates, for faulty rows only.
- *
- * A function that writes several rows of one input says in crm.path where in it a row stands:
- * tasks.1 makes tasks.1.description of description.
+ * Refuses a row, given as jsonb, as crm_private.refuse_faults does. Called by the trigger that
+ * validates, for faulty rows only.
  *
  * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
  * policies hide of them; it changes nothing.
@@ -15,13 +12,6 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_table      text := (select relname::text from pg_class where oid = p_table);
-  v_path       text := coalesce(nullif(current_setting('crm.path', true), '') || '.', '');
-  v_fields     jsonb;
-  v_summary    text;
-  v_constraint text;
-  v_column     text;
 begin
   -- Asked by itself, it would tell which ids exist, whatever policies hide.
   if pg_trigger_depth() = 0 then
@@ -29,42 +19,17 @@ begin
       using errcode = 'insufficient_privilege';
   end if;
 
-  select
-    jsonb_object_agg(v_path || fault.field, fault.messages),
-    string_agg(
-      v_path || fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal
-    ),
-    (array_agg(fault.constraint_name order by fault.ordinal))[1],
-    (array_agg(fault.column_name order by fault.ordinal))[1]
-  into v_fields, v_summary, v_constraint, v_column
-  from (
-    select
-      field,
-      jsonb_agg(message order by ordinal)               as messages,
-      min(ordinal)                                      as ordinal,
-      (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
-      (array_agg(column_name order by ordinal))[1]      as column_name
-    from crm_private.row_faults(p_table, p_row) with ordinality as listed (
-      field, message, constraint_name, column_name, ordinal
-    )
-    group by field
-  ) as fault;
+  perform crm_private.refuse_faults(p_table, p_row);
 
   -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
   -- has to begin again; or bind_rules was forgotten.
-  if v_fields is null and current_setting('transaction_isolation') <> 'read committed' then
+  if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
       using errcode = 'serialization_failure';
-  elsif v_fields is null then
+  else
     raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
       using errcode = 'internal_error';
   end if;
-
-  raise exception '%: %', v_table, v_summary
-    using errcode    = 'check_violation',
-          schema     = 'crm', table = v_table, column = v_column,
-          constraint = v_constraint,
-          detail     = v_fields::text;
 end
 $$;
 

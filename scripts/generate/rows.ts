@@ -103,7 +103,8 @@ function printObject(check: Check): string {
 }
 
 function rowType(table: TableModel, column: CatalogColumn): string {
-  return valueType(table, column) + (column.required ? "" : " | null");
+  const type = valueType(table, column);
+  return column.required || type === "JsonValue" ? type : `${type} | null`;
 }
 
 function inputType(table: TableModel, column: CatalogColumn): string {
@@ -115,6 +116,7 @@ function valueType(table: TableModel, column: CatalogColumn): string {
   const checks = table.checks.filter((check) => check.field === column.field);
   if (column.type === "jsonb") {
     const hasKeys = checks.some((check) => check.rule === "keys");
+    if (!column.required && !hasKeys) return "JsonValue";
     return hasKeys ? pascalCase(column.field) : "Record<string, JsonValue>";
   }
   for (const check of checks) {

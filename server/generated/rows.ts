@@ -255,17 +255,20 @@ export interface CustomFieldDefinition {
   /** The identifier of the row, set by the database. */
   id: string;
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
-   * changed.
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
    */
   name: string;
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
   entityType: "contact" | "company" | "deal";
-  /** text, number, date, enum or boolean. */
-  fieldType: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues: string[] | null;
   /** True if every row must have a value. */
   required: boolean;
@@ -282,32 +285,107 @@ export interface CustomFieldDefinition {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** What the field is for, at most 1,000 characters. */
+  description: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique: boolean;
 }
 /** What a client may say of a new custom field definition. */
 export interface CreateCustomFieldDefinition {
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
-   * changed.
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
    */
   name: string;
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
   entityType: "contact" | "company" | "deal";
-  /** text, number, date, enum or boolean. */
-  fieldType: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
   required?: boolean;
+  /** What the field is for, at most 1,000 characters. */
+  description?: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum?: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum?: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength?: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern?: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue?: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique?: boolean;
 }
 /** What a client may change of a custom field definition. What is left out stays as it is. */
 export interface UpdateCustomFieldDefinition {
+  /**
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
+   */
+  name?: string;
   /** What people call the field. */
   label?: string;
-  /** text, number, date, enum or boolean. */
-  fieldType?: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType?: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
   required?: boolean;
@@ -316,6 +394,38 @@ export interface UpdateCustomFieldDefinition {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** What the field is for, at most 1,000 characters. */
+  description?: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum?: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum?: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength?: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern?: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue?: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique?: boolean;
 }
 
 /** A deal: a sale to a company, on its way through the pipeline. */

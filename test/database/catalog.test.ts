@@ -179,7 +179,7 @@ const rules: Record<string, string> = {
           'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
-          'erase_contact',
+          'erase_contact', 'check_custom_field_rule', 'rename_custom_field_value',
           'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys'
         ]
       )

@@ -8,7 +8,9 @@ const crm = useTestServer();
 const inputs: Record<string, string> = {
   CompanyInput: "address customFields name! ownerId",
   ContactInput: "companyId customFields emails firstName! lastName! ownerId phones",
-  CustomFieldDefinitionInput: "entityType! enumValues fieldType! label! name! required",
+  CustomFieldDefinitionInput:
+    "defaultValue description entityType! enumValues fieldType! isUnique label! maxLength maximum " +
+    "minimum name! pattern required",
   DealInput:
     "closeDate companyId! contactId currency customFields ownerId probability stage! title! value!",
   NoteInput: "content! entityId! entityType!",
@@ -35,7 +37,7 @@ test.each(Object.entries(inputs))("%s holds what a client may set: %s", async (t
 });
 
 /** What is settled when a row is created. */
-const settled = new Map([["CustomFieldDefinitionInput", ["entityType", "name"]]]);
+const settled = new Map([["CustomFieldDefinitionInput", ["entityType"]]]);
 
 test.each(Object.entries(inputs).filter(([type]) => !type.startsWith("New")))(
   "the patch beside %s holds what may change, none of it required, and the version",
@@ -57,6 +59,7 @@ const deeds = [
   "mergeCompanies",
   "mergeContacts",
   "purgeTrash",
+  "renameCustomFieldValue",
   "restoreDeleted",
   "revokeApiKey",
   "setTrashRetention",

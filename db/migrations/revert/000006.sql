@@ -1,14 +1,1302 @@
 /* Undoes the sixth migration. */
 
+-- What is made from definitions depends on much of what follows.
+drop schema crm_custom cascade;
+
 /* 070-idempotency.sql */
 drop function crm_private.claim_idempotency_key;
 drop function crm_private.keep_answer;
 drop function crm_private.expire_idempotency_keys;
 drop table crm_private.idempotency_keys;
 
-/* 010-custom-fields.sql */
+/* 020-definition-rules.sql */
 
-drop schema crm_custom cascade;
+drop function crm.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+);
+drop type crm.custom_field_fault;
+drop function crm.rename_custom_field_value(text, text, text, text);
+drop function crm_private.refuse_definition(text, text, text);
+
+do $unique$
+declare
+  v_drop text;
+begin
+  for v_drop in
+    select format('alter table %s drop constraint %I', conrelid::regclass, conname)
+    from pg_constraint
+    where contype = 'x'
+      and conrelid in ('crm.contacts'::regclass, 'crm.companies'::regclass, 'crm.deals'::regclass)
+  loop
+    execute v_drop;
+  end loop;
+end
+$unique$;
+
+drop trigger _100_default_custom_fields on crm.contacts;
+drop trigger _100_default_custom_fields on crm.companies;
+drop trigger _100_default_custom_fields on crm.deals;
+drop function crm_private.default_custom_fields();
+
+drop trigger _210_refuse_moved on crm.custom_field_definitions;
+drop function crm_private.refuse_moved_definition();
+
+revoke update (name) on crm.custom_field_definitions from crm_admin;
+
+alter table crm.custom_field_definitions
+  drop column description,
+  drop column minimum,
+  drop column maximum,
+  drop column max_length,
+  drop column pattern,
+  drop column default_value,
+  drop column is_unique,
+  drop constraint custom_field_definitions_field_type_known,
+  drop constraint custom_field_definitions_enum_values_present,
+  add constraint custom_field_definitions_field_type_known check (
+    field_type = any (array['text', 'number', 'date', 'enum', 'boolean'])
+  ),
+  add constraint custom_field_definitions_enum_values_present check (
+    (field_type = 'enum') = (enum_values is not null)
+  );
+
+comment on constraint custom_field_definitions_field_type_known on crm.custom_field_definitions is
+  '%s is not one of text, number, date, enum, boolean';
+comment on constraint custom_field_definitions_enum_values_present on crm.custom_field_definitions is
+  'must be given for an enum, and for no other type';
+comment on column crm.custom_field_definitions.name is
+  'The key in customFields: letters, digits and underscores, a letter first. It cannot be '
+  'changed.';
+comment on column crm.custom_field_definitions.field_type is
+  'text, number, date, enum or boolean.';
+comment on column crm.custom_field_definitions.enum_values is
+  'The values that an enum allows; null for every other type.';
+
+drop function crm_private.compile_unique(text);
+drop function crm_private.compile_defaults(text);
+drop function crm_private.custom_field_checks(crm.custom_field_definitions);
+drop function crm_private.custom_field_rules(crm.custom_field_definitions);
+drop function crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text);
+drop function crm_private.is_pattern(text);
+drop function crm_private.are_choices(jsonb, jsonb);
+drop function crm_private.texts(jsonb);
+drop function crm_private.defer_unique(boolean);
+
+revoke all on function crm_private.custom_field_condition(crm.custom_field_definitions)
+from crm_admin;
+
+/* What a client reads when a value breaks the definition of its custom field. */
+create or replace function crm_private.custom_field_message(
+  p_definition crm.custom_field_definitions
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case p_definition.field_type
+    when 'text'    then 'must be a text of at most 10,000 characters'
+    when 'number'  then 'must be a number of at most 400 digits'
+    when 'date'    then 'must be a date such as "2026-02-28"'
+    when 'boolean' then 'must be true or false'
+    when 'enum'    then 'must be one of ' || (
+      select string_agg(value, ', ' order by ordinal)
+        || case when cardinality(p_definition.enum_values) > 20 then ' and others' else '' end
+      from unnest(p_definition.enum_values[:20]) with ordinality as listed (value, ordinal)
+    )
+  end;
+$$;
+
+comment on function crm_private.custom_field_message(crm.custom_field_definitions) is
+  'What a client reads when a value breaks the definition.';
+
+revoke all on function crm_private.custom_field_message(crm.custom_field_definitions) from public;
+
+/*
+ * The rule of one custom field as an SQL expression over the name custom_fields: null where the
+ * field has no value. Both the compiled check of an entity type and the explanation of a fault are
+ * made of it, so a type's rule stands here and nowhere else.
+ */
+create or replace function crm_private.custom_field_condition(
+  p_definition crm.custom_field_definitions
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    case p_definition.field_type
+      when 'text' then
+        'jsonb_typeof(custom_fields -> %1$L) = ''string'' '
+        'and char_length(custom_fields ->> %1$L) <= 10000'
+      when 'number' then
+        'jsonb_typeof(custom_fields -> %1$L) = ''number'' '
+        'and char_length(custom_fields ->> %1$L) <= 400'
+      -- A day of the Gregorian calendar, years 0001 to 9999. No JSON but a string looks like it.
+      when 'date' then
+        '(custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$'' '
+        'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13-9]|1[0-2])-(?:29|30)$'' '
+        'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13578]|1[02])-31$'' '
+        'or custom_fields ->> %1$L ~ '
+        '''^(?:[0-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29$'') '
+        'and not starts_with(custom_fields ->> %1$L, ''0000'')'
+      when 'enum' then
+        'custom_fields -> %1$L = any (%2$L::jsonb[])'
+      when 'boolean' then
+        'jsonb_typeof(custom_fields -> %1$L) = ''boolean'''
+    end,
+    p_definition.name,
+    array(select to_jsonb(value) from unnest(p_definition.enum_values) as value)
+  );
+$$;
+
+comment on function crm_private.custom_field_condition(crm.custom_field_definitions) is
+  'The rule of a custom field as an SQL expression over custom_fields, null without a value.';
+
+revoke all on function crm_private.custom_field_condition(crm.custom_field_definitions) from public;
+
+/*
+ * Every fault of an object of custom fields: keys that are not defined, values that break their
+ * definition, required fields without one. None for tables that carry no custom fields.
+ * Called by crm_private.row_faults.
+ */
+create or replace function crm_private.custom_field_faults(p_table regclass, p_custom_fields jsonb)
+returns table (field text, message text, constraint_name text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table text := (select relname::text from pg_class where oid = p_table);
+  v_holds jsonb;
+begin
+  if jsonb_typeof(p_custom_fields) is distinct from 'object' then
+    return;
+  end if;
+
+  -- One statement that asks every rule: {"industry": "true", "size": "false", "founded": null}
+  execute (
+    select format(
+      'select jsonb_object(%L, array[%s]::text[]) from (select $1 as custom_fields) as row',
+      coalesce(array_agg(d.name order by d.name), '{}'),
+      string_agg(
+        format('(%s)', crm_private.custom_field_condition(d)), ', ' order by d.name
+      )
+    )
+    from crm.custom_field_definitions as d
+    where crm_private.entity_table(d.entity_type) = p_table
+  )
+  into v_holds
+  using p_custom_fields;
+
+  return query
+    select
+      'customFields.' || d.name,
+      case
+        when v_holds ->> d.name is null then 'is required'
+        else crm_private.custom_field_message(d)
+      end,
+      v_table || '_custom_fields_' || case
+        when v_holds ->> d.name is null then 'required'
+        else 'type'
+      end
+    from crm.custom_field_definitions as d
+    where crm_private.entity_table(d.entity_type) = p_table
+      and not coalesce((v_holds ->> d.name)::boolean, not d.required)
+
+    union all
+
+    select
+      'customFields.' || key,
+      'is not a custom field of this entity type',
+      v_table || '_custom_fields_known'
+    from jsonb_object_keys(p_custom_fields) as key
+    where not coalesce(v_holds ? key, false)
+
+    order by 1;
+end
+$$;
+
+comment on function crm_private.custom_field_faults(regclass, jsonb) is
+  'Every fault of an object of custom fields of the table: the field, the message and the rule.';
+
+revoke all on function crm_private.custom_field_faults(regclass, jsonb) from public;
+
+/*
+ * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
+ * field, in the client's words. Called by the trigger that validates, for faulty rows only.
+ *
+ * A function that writes several rows of one input says in crm.path where in it a row stands:
+ * tasks.1 makes tasks.1.description of description.
+ *
+ * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
+ * policies hide of them; it changes nothing.
+ */
+create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
+returns void
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table      text := (select relname::text from pg_class where oid = p_table);
+  v_path       text := coalesce(nullif(current_setting('crm.path', true), '') || '.', '');
+  v_fields     jsonb;
+  v_summary    text;
+  v_constraint text;
+  v_column     text;
+begin
+  -- Asked by itself, it would tell which ids exist, whatever policies hide.
+  if pg_trigger_depth() = 0 then
+    raise exception 'crm_private.refuse_row is for triggers'
+      using errcode = 'insufficient_privilege';
+  end if;
+
+  select
+    jsonb_object_agg(v_path || fault.field, fault.messages),
+    string_agg(
+      v_path || fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal
+    ),
+    (array_agg(fault.constraint_name order by fault.ordinal))[1],
+    (array_agg(fault.column_name order by fault.ordinal))[1]
+  into v_fields, v_summary, v_constraint, v_column
+  from (
+    select
+      field,
+      jsonb_agg(message order by ordinal)               as messages,
+      min(ordinal)                                      as ordinal,
+      (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
+      (array_agg(column_name order by ordinal))[1]      as column_name
+    from crm_private.row_faults(p_table, p_row) with ordinality as listed (
+      field, message, constraint_name, column_name, ordinal
+    )
+    group by field
+  ) as fault;
+
+  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
+  -- has to begin again; or bind_rules was forgotten.
+  if v_fields is null and current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of % changed since this transaction began', p_table
+      using errcode = 'serialization_failure';
+  elsif v_fields is null then
+    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+      using errcode = 'internal_error';
+  end if;
+
+  raise exception '%: %', v_table, v_summary
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = v_table, column = v_column,
+          constraint = v_constraint,
+          detail     = v_fields::text;
+end
+$$;
+
+comment on function crm_private.refuse_row(regclass, jsonb) is
+  'Refuses a row that breaks a rule, with all its faults.';
+
+revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
+grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
+
+/*
+ * Makes the report of an entity type, such as reporting.deals, anew: the columns that
+ * crm_private.report_columns has, and one for each custom field, of the field's type. Called when
+ * the definitions of the type change.
+ *
+ * A custom field's column is called custom_<name>, so that no column of ours will ever take its
+ * name; a name that is too long for PostgreSQL is cut and told apart by a hash. New columns come
+ * last. Where one has to go, or gets another type, the view is dropped and made again: refused if
+ * somebody's view depends on it, rather than dropping that, too.
+ *
+ * The caller keeps writers waiting, so whoever reads the view for long is not waited for.
+ */
+create or replace function crm_private.compile_report(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_view    text := format(
+    'reporting.%I',
+    (select relname from pg_class where oid = crm_private.entity_table(p_entity_type))
+  );
+  v_columns jsonb;
+  v_query   text;
+  v_lost    text;
+  v_field   text;
+  v_users   text;
+begin
+  -- What is to be: our columns, then those of the fields that the view has, then new ones.
+  select jsonb_agg(
+    jsonb_build_array(listed.name, listed.expression, listed.comment, listed.type)
+    order by listed.rank, present.attnum, listed.ordinal, listed.name
+  )
+  into v_columns
+  from (
+    select 1 as rank, ordinal, name, expression, comment, null as type
+    from crm_private.report_columns(p_entity_type)
+
+    union all
+
+    select
+      2,
+      0,
+      case
+        when length(definition.name) <= 56 then 'custom_' || definition.name
+        else 'custom_' || left(definition.name, 47) || '_' || left(md5(definition.name), 8)
+      end,
+      case definition.field_type
+        when 'text' then format('custom_fields ->> %L', definition.name)
+        when 'enum' then format('custom_fields ->> %L', definition.name)
+        else format(
+          'case when %s then (custom_fields ->> %L)::%s end',
+          crm_private.custom_field_condition(definition), definition.name, typed.name
+        )
+      end,
+      definition.label,
+      typed.name
+    from crm.custom_field_definitions as definition
+    cross join lateral (
+      select case definition.field_type
+        when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
+        else 'text'
+      end
+    ) as typed (name)
+    where definition.entity_type = p_entity_type
+  ) as listed
+  left join pg_attribute as present
+    on present.attrelid = to_regclass(v_view) and present.attname = listed.name and listed.rank = 2;
+
+  select
+    'create or replace view ' || v_view || ' as select '
+      || string_agg(format('%s as %I', wanted.item ->> 1, wanted.item ->> 0), ', ' order by ordinal)
+      || case p_entity_type
+        when 'company' then ' from crm.companies as company'
+        when 'contact' then
+          ' from crm.contacts as contact
+            left join (select id, name from crm.companies) as company
+              on company.id = contact.company_id'
+        when 'deal' then
+          ' from crm.deals as deal
+            join (select id, name from crm.companies) as company on company.id = deal.company_id
+            join (select name, kind from crm.pipeline_stages) as stage on stage.name = deal.stage
+            left join (select id, first_name, last_name from crm.contacts) as contact
+              on contact.id = deal.contact_id'
+      end
+  into v_query
+  from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
+
+  -- What the view has and is not to have any more, or not of that type.
+  select present.attname::text, case when wanted.item is null then 'name' else 'fieldType' end
+  into v_lost, v_field
+  from pg_attribute as present
+  left join jsonb_array_elements(v_columns) as wanted (item)
+    on wanted.item ->> 0 = present.attname
+  where present.attrelid = to_regclass(v_view)
+    and present.attnum > 0
+    and (
+      wanted.item is null
+      or wanted.item ->> 3 <> format_type(present.atttypid, present.atttypmod)
+    )
+  order by present.attnum
+  limit 1;
+
+  if v_lost is not null then
+    begin
+      execute 'drop view ' || v_view;
+    exception when dependent_objects_still_exist then
+      select string_agg(distinct rewrite.ev_class::regclass::text, ', ')
+      into v_users
+      from pg_depend as dependency
+      join pg_rewrite as rewrite on rewrite.oid = dependency.objid
+      where dependency.refobjid = v_view::regclass
+        and dependency.classid = 'pg_rewrite'::regclass
+        and rewrite.ev_class <> v_view::regclass;
+
+      raise exception 'column % of % cannot go: % reads the view', v_lost, v_view, v_users
+        using errcode    = 'check_violation',
+              schema     = 'crm', table = 'custom_field_definitions',
+              column     = case v_field when 'name' then 'name' else 'field_type' end,
+              constraint = 'custom_field_definitions_report_used',
+              detail     = jsonb_build_object(
+                             v_field,
+                             jsonb_build_array(format(
+                               'is column %s of %s, which is read by %s', v_lost, v_view, v_users
+                             ))
+                           )::text,
+              hint       = 'Drop what reads the view first, and make it again afterwards.';
+    end;
+  end if;
+
+  execute v_query;
+  execute format(
+    'comment on view %s is %L',
+    v_view,
+    'One row for each ' || p_entity_type || ', with its custom fields as columns: custom_<name>.'
+  );
+  execute (
+    select string_agg(
+      format('comment on column %s.%I is %L', v_view, item ->> 0, item ->> 2), '; '
+    )
+    from jsonb_array_elements(v_columns) as wanted (item)
+  );
+  execute format('grant select on %s to crm_reporter', v_view);
+end
+$$;
+
+comment on function crm_private.compile_report(text) is
+  'Makes the report of an entity type anew, with its custom fields as columns.';
+
+revoke all on function crm_private.compile_report(text) from public;
+
+/*
+ * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
+ * the trigger that validates inlines: a row is checked without reading a definition; and into the
+ * columns of its report. Called when the definitions of the type change; the caller has stopped
+ * writers of the table.
+ *
+ * Members that are null never reach it: _100_normalise removes them before.
+ */
+create or replace function crm_private.compile_custom_fields(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format(
+    'crm_private.%I',
+    (select relname from pg_class where oid = crm_private.entity_table(p_entity_type))
+      || '_custom_fields_hold'
+  );
+begin
+  execute (
+    select format(
+      'create or replace function %s(custom_fields jsonb)
+       returns boolean
+       language sql
+       immutable
+       parallel safe
+       return case
+         when custom_fields = ''{}'' then %s
+         when jsonb_typeof(custom_fields) = ''object''
+         then custom_fields - %L::text[] = ''{}'' %s
+       end',
+      v_function,
+      (not coalesce(bool_or(d.required), false))::text,
+      coalesce(array_agg(d.name order by d.name), '{}'),
+      string_agg(
+        format('and coalesce(%s, %s)', crm_private.custom_field_condition(d), (not d.required)::text),
+        E'\n' order by d.name
+      )
+    )
+    from crm.custom_field_definitions as d
+    where d.entity_type = p_entity_type
+  );
+
+  execute format(
+    'comment on function %s(jsonb) is %L',
+    v_function, 'True if the custom fields keep their definitions. Compiled from them.'
+  );
+  execute format('revoke all on function %s(jsonb) from public', v_function);
+  execute format('grant execute on function %s(jsonb) to crm_member', v_function);
+
+  perform crm_private.compile_report(p_entity_type);
+end
+$$;
+
+comment on function crm_private.compile_custom_fields(text) is
+  'Compiles the definitions of an entity type into the check of its rows and into its report.';
+
+revoke all on function crm_private.compile_custom_fields(text) from public;
+
+/*
+ * Applies changed definitions of one entity type to its rows, and refuses what the rows contradict.
+ * p_old and p_new hold the definitions before and after the statement. Called by
+ * crm_private.definitions_changed.
+ *
+ * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
+ * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
+ * written before it, so only read committed will do.
+ */
+create or replace function crm_private.apply_definitions(
+  p_entity_type text,
+  p_old         crm.custom_field_definitions[],
+  p_new         crm.custom_field_definitions[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_plural  text     := (select relname::text from pg_class where oid = v_table);
+  v_most    integer  := crm_private.max_custom_fields();
+  v_deleted text[];
+  v_counts  text;
+  v_fields  jsonb;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'definitions cannot be changed in a % transaction',
+        current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'custom_field_definitions',
+            hint    = 'Use a read committed transaction.';
+  end if;
+
+  execute format('lock table %s in share row exclusive mode', v_table);
+
+  -- Each field costs every write of the entity something. Who defines another waits for the lock.
+  if exists (
+      select
+      from unnest(p_new) as new_row
+      where new_row.entity_type = p_entity_type
+        and not exists (select from unnest(p_old) as old_row where old_row.id = new_row.id)
+    )
+    and (
+      select count(*) > v_most
+      from crm.custom_field_definitions as definition
+      where definition.entity_type = p_entity_type
+    )
+  then
+    raise exception 'custom_field_definitions: entityType may have at most % custom fields', v_most
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions', column = 'entity_type',
+            constraint = 'custom_field_definitions_entity_type_full',
+            detail     = jsonb_build_object(
+              'entityType', jsonb_build_array(format('may have at most %s custom fields', v_most))
+            ),
+            hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
+  end if;
+
+  perform crm_private.compile_custom_fields(p_entity_type);
+
+  select array_agg(old_row.name)
+  into v_deleted
+  from unnest(p_old) as old_row
+  where old_row.entity_type = p_entity_type
+    and not exists (select from unnest(p_new) as new_row where new_row.id = old_row.id);
+
+  if v_deleted is not null then
+    execute format(
+      'update %s set custom_fields = custom_fields - $1 where custom_fields ?| $1', v_table
+    ) using v_deleted;
+  end if;
+
+  -- The rows are counted only where a definition became stricter or other than it was.
+  select string_agg(
+    format(
+      'select %L, %L, count(*) from %s where %s',
+      contradiction.field, contradiction.message, v_table, contradiction.condition
+    ),
+    E'\nunion all\n'
+  )
+  into v_counts
+  from unnest(p_new) as new_row
+  left join unnest(p_old) as old_row using (id)
+  cross join lateral (
+    select
+      'required' as field,
+      format('existing %s without a value: %%s', v_plural) as message,
+      format('not custom_fields ? %L', new_row.name) as condition
+    where new_row.required and not coalesce(old_row.required, false)
+
+    union all
+
+    select
+      case when new_row.field_type = old_row.field_type then 'enumValues' else 'fieldType' end,
+      format(
+        'existing %s with another value: %%s (%s)',
+        v_plural, replace(crm_private.custom_field_message(new_row), '%', '%%')
+      ),
+      format('not coalesce(%s, true)', crm_private.custom_field_condition(new_row))
+    where (new_row.field_type, new_row.enum_values)
+      is distinct from (old_row.field_type, old_row.enum_values)
+      and old_row.id is not null
+  ) as contradiction
+  where new_row.entity_type = p_entity_type;
+
+  if v_counts is null then
+    return;
+  end if;
+
+  execute format(
+    'select jsonb_object_agg(field, messages)
+     from (
+       select field, jsonb_agg(format(message, count) order by message) as messages
+       from (%s) as counted (field, message, count)
+       where count > 0
+       group by field
+     ) as faults',
+    v_counts
+  ) into v_fields;
+
+  if v_fields is not null then
+    raise exception 'custom_field_definitions: %',
+        (select string_agg(key || ' ' || (value ->> 0), '; ') from jsonb_each(v_fields))
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions',
+            column     = (
+              select case key when 'enumValues' then 'enum_values' when 'fieldType'
+                then 'field_type' else key end
+              from jsonb_object_keys(v_fields) as key limit 1
+            ),
+            constraint = 'custom_field_definitions_values_hold',
+            detail     = v_fields::text,
+            hint       = 'Change the rows first.';
+  end if;
+end
+$$;
+
+comment on function crm_private.apply_definitions(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) is
+  'Applies changed definitions of an entity type to its rows; refuses what the rows contradict.';
+
+revoke all on function crm_private.apply_definitions(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) from public;
+
+/*
+ * Makes one contact of several: the winner stays, the losers go. Runs with the caller's rights, who
+ * could do all of it by hand.
+ *
+ * 1. Locks the contacts by id, so that merges that overlap come one after the other and whoever
+ *    links something to a loser meanwhile waits, and is refused when the loser is gone. Companies
+ *    come before contacts, deals, tasks and notes everywhere, lest two merges wait for each other.
+ * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
+ *    nothing; custom fields one by one; email addresses and phone numbers of all.
+ * 3. Moves deals, tasks and notes to the winner.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
+ *
+ * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
+ * the first, they give back exactly what was.
+ */
+create or replace function crm.merge_contacts(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.contact_merge
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_chosen jsonb  := crm_private.check_merge('crm.contacts', winner, losers, fields);
+  v_ids    uuid[] := winner || losers;
+  v_found  uuid[];
+  v_united jsonb;
+  v_merge  crm.contact_merge;
+begin
+  perform
+  from crm.companies
+  where id in (select company_id from crm.contacts where contacts.id = any (v_ids))
+  order by id
+  for key share;
+
+  v_found := array(
+    select id from crm.contacts where id = any (v_ids) order by id for update
+  );
+  if cardinality(v_found) < cardinality(v_ids) then
+    perform crm_private.refuse_missing(
+      'contact', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
+    );
+  end if;
+
+  select jsonb_build_object(
+    'company_id', (array_agg(company_id order by rank) filter (where company_id is not null))[1],
+    'owner_id',   (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
+    'emails',     crm_private.united(jsonb_agg(emails order by rank)),
+    'phones',     crm_private.united(jsonb_agg(phones order by rank)),
+    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
+  )
+  into v_united
+  from unnest(v_ids) with ordinality as merged (id, rank)
+  join crm.contacts using (id);
+
+  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
+    v_united := jsonb_set(
+      v_united, '{custom_fields}',
+      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
+    );
+    v_chosen := v_chosen - 'custom_fields';
+  end if;
+
+  update crm.contacts as contact
+  set (
+    first_name, last_name, emails, phones, company_id, owner_id, custom_fields, version
+  ) = (
+    select
+      chosen.first_name, chosen.last_name, chosen.emails, chosen.phones, chosen.company_id,
+      chosen.owner_id, chosen.custom_fields, chosen.version
+    from jsonb_populate_record(contact, v_united || v_chosen) as chosen
+  )
+  where contact.id = winner;
+
+  with locked as (
+    select id from crm.deals where contact_id = any (losers) order by id for no key update
+  )
+  update crm.deals
+  set contact_id = winner
+  from locked
+  where deals.id = locked.id;
+  get diagnostics v_merge.deals_moved = row_count;
+
+  with locked as (
+    select id from crm.tasks where contact_id = any (losers) order by id for no key update
+  )
+  update crm.tasks
+  set entity_id = winner
+  from locked
+  where tasks.id = locked.id;
+  get diagnostics v_merge.tasks_moved = row_count;
+
+  with locked as (
+    select id from crm.notes where contact_id = any (losers) order by id for no key update
+  )
+  update crm.notes
+  set entity_id = winner
+  from locked
+  where notes.id = locked.id;
+  get diagnostics v_merge.notes_moved = row_count;
+
+  delete from crm.contacts where id = any (losers);
+
+  v_merge.contact_id     := winner;
+  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
+  return v_merge;
+end
+$$;
+
+comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
+  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
+  'addresses and phone numbers, and what it has no value for; then the losers are deleted. fields '
+  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
+  'one. With a version it is refused if the winner has another by now.';
+
+revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
+
+/*
+ * Makes one company of several, as crm.merge_contacts does of contacts; contacts and deals of the
+ * losers become the winner's.
+ */
+create or replace function crm.merge_companies(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.company_merge
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_chosen jsonb  := crm_private.check_merge('crm.companies', winner, losers, fields);
+  v_ids    uuid[] := winner || losers;
+  v_found  uuid[];
+  v_united jsonb;
+  v_merge  crm.company_merge;
+begin
+  v_found := array(
+    select id from crm.companies where id = any (v_ids) order by id for update
+  );
+  if cardinality(v_found) < cardinality(v_ids) then
+    perform crm_private.refuse_missing(
+      'company', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
+    );
+  end if;
+
+  select jsonb_build_object(
+    'address',  (array_agg(address order by rank) filter (where address <> '{}'))[1],
+    'owner_id', (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
+    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
+  )
+  into v_united
+  from unnest(v_ids) with ordinality as merged (id, rank)
+  join crm.companies using (id);
+
+  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
+    v_united := jsonb_set(
+      v_united, '{custom_fields}',
+      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
+    );
+    v_chosen := v_chosen - 'custom_fields';
+  end if;
+
+  update crm.companies as company
+  set (name, address, owner_id, custom_fields, version) = (
+    select
+      chosen.name, chosen.address, chosen.owner_id, chosen.custom_fields, chosen.version
+    from jsonb_populate_record(company, v_united || v_chosen) as chosen
+  )
+  where company.id = winner;
+
+  with locked as (
+    select id from crm.contacts where company_id = any (losers) order by id for no key update
+  )
+  update crm.contacts
+  set company_id = winner
+  from locked
+  where contacts.id = locked.id;
+  get diagnostics v_merge.contacts_moved = row_count;
+
+  with locked as (
+    select id from crm.deals where company_id = any (losers) order by id for no key update
+  )
+  update crm.deals
+  set company_id = winner
+  from locked
+  where deals.id = locked.id;
+  get diagnostics v_merge.deals_moved = row_count;
+
+  with locked as (
+    select id from crm.tasks where company_id = any (losers) order by id for no key update
+  )
+  update crm.tasks
+  set entity_id = winner
+  from locked
+  where tasks.id = locked.id;
+  get diagnostics v_merge.tasks_moved = row_count;
+
+  with locked as (
+    select id from crm.notes where company_id = any (losers) order by id for no key update
+  )
+  update crm.notes
+  set entity_id = winner
+  from locked
+  where notes.id = locked.id;
+  get diagnostics v_merge.notes_moved = row_count;
+
+  delete from crm.companies where id = any (losers);
+
+  v_merge.company_id     := winner;
+  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
+  return v_merge;
+end
+$$;
+
+comment on function crm.merge_companies(uuid, uuid[], jsonb) is
+  'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
+  'and what it has no value for; then the losers are deleted. fields holds the values that are to '
+  'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
+  'if the winner has another by now.';
+
+revoke all on function crm.merge_companies(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member;
+
+/*
+ * Carries out what is planned for the rows of an entity type, in one statement: brings back rows
+ * (insert), puts fields back (update), or takes rows away (delete). Returns how many rows it was.
+ * prepare is an update of those definitions that were changed after the values of their field.
+ *
+ * A row that comes back has every column that it had; a column that has been added since has its
+ * default. Rows that are there already are left to the update.
+ */
+create or replace function crm_private.reverse_rows(p_entity_type text, p_operation text)
+returns bigint
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; that they
+-- write cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_columns name[]   := crm_private.journal_columns(v_table);
+  v_xid     bigint   := pg_current_xact_id()::text::bigint;
+  v_written bigint;
+begin
+  if p_operation = 'insert' then
+    execute (
+      select format(
+        'insert into %s (%s)
+         select %s
+         from crm_private.reversals as planned
+         cross join lateral jsonb_populate_record(null::%s, planned.before) as restored
+         where planned.transaction_id = $1
+           and planned.entity_type = $2
+           and planned.after is null
+           and planned.before ? ''id''
+         on conflict (id) do nothing',
+        v_table,
+        string_agg(format('%I', attname), ', ' order by attnum),
+        string_agg(
+          case
+            when attname = 'custom_fields'
+            then 'jsonb_strip_nulls(crm_private.custom_members(planned.before))'
+            -- Rows get their values after the definition; what must have one has to wait for it.
+            when p_entity_type = 'custom_field_definition' and attname = 'required' then 'false'
+            else format(
+              'case when planned.before ? %1$L then restored.%1$I else %2$s end',
+              attname, coalesce(pg_get_expr(adbin, adrelid), 'null')
+            )
+          end,
+          ', ' order by attnum
+        ),
+        v_table
+      )
+      from pg_attribute
+      left join pg_attrdef on adrelid = attrelid and adnum = attnum
+      where attrelid = v_table
+        and attnum > 0
+        and not attisdropped
+        and attgenerated = ''
+    ) using v_xid, p_entity_type;
+
+  elsif p_operation in ('update', 'prepare') then
+    execute format(
+      'update %s as record
+       set %s
+       from crm_private.reversals as planned
+       join %s as found on found.id = planned.entity_id
+       cross join lateral jsonb_populate_record(found, planned.before) as restored
+       where planned.transaction_id = $1
+         and planned.entity_type = $2
+         and planned.before is not null
+         and (planned.after is not null or planned.undoes ? ''forced'' or $3)
+         %s
+         and record.id = planned.entity_id',
+      v_table,
+      (
+        select string_agg(
+          case name
+            when 'custom_fields'
+            then
+              'custom_fields = jsonb_strip_nulls('
+              'found.custom_fields || crm_private.custom_members(planned.before))'
+            else format('%1$I = restored.%1$I', name)
+          end,
+          ', '
+        )
+        from unnest(v_columns) as name
+      ),
+      v_table,
+      case
+        when p_operation = 'prepare' then
+          'and not exists (
+             select from crm_private.reversals as later
+             where later.transaction_id = $1
+               and later.entity_type = found.entity_type
+               and later.before ? (''custom_fields.'' || found.name)
+               and (later.undoes -> ''entries'' ->> -1)::bigint
+                 > (planned.undoes -> ''entries'' ->> -1)::bigint
+           )'
+        else ''
+      end
+    ) using
+      v_xid, p_entity_type, p_entity_type = 'custom_field_definition' and p_operation = 'update';
+
+  else
+    execute format(
+      'delete from %s as record
+       using crm_private.reversals as planned
+       where planned.transaction_id = $1
+         and planned.entity_type = $2
+         and planned.before is null
+         and record.id = planned.entity_id',
+      v_table
+    ) using v_xid, p_entity_type;
+  end if;
+
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$$;
+
+comment on function crm_private.reverse_rows(text, text) is
+  'Inserts, updates or deletes the rows of an entity type as a reversal plans it.';
+
+revoke all on function crm_private.reverse_rows(text, text) from public;
+
+/*
+ * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
+ * each entity type however many rows there are. Called by the functions of the API that undo and restore,
+ * which run as the owner of the journal: so it checks what the caller may do by hand.
+ *
+ * 1. Locks the rows, in one order always.
+ * 2. Compares them with what is expected. Where they differ it is refused with CRM02 and a list of
+ *    the conflicts; with p_force they are overwritten; with p_keep what differs stays as it is, and
+ *    is reported.
+ * 3. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
+ *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
+ *
+ * Definitions of custom fields come first where rows need them, last where rows must lose their values
+ * first: the reverse of how it was done.
+ */
+create or replace function crm_private.carry_out_reversal(p_force boolean, p_keep boolean)
+returns crm.reversal
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid        bigint := pg_current_xact_id()::text::bigint;
+  v_types      text[];
+  v_type       text;
+  v_missing    text;
+  v_conflicts  jsonb  := '[]'::jsonb;
+  v_count      bigint := 0::bigint;
+  v_inserted   bigint := 0::bigint;
+  v_step       record;
+  v_constraint text;
+  v_result     crm.reversal;
+begin
+  -- Nobody can undo what they could not do.
+  select format('%s on crm.%I', needed.operation, class.relname)
+  into v_missing
+  from (
+    select distinct
+      planned.entity_type,
+      case
+        when planned.before is null then 'delete' when planned.after is null then 'insert' else 'update'
+      end as operation,
+      case
+        when planned.before is not null and planned.after is not null
+        then split_part(field.name, '.', 1)
+      end as column_name
+    from crm_private.reversals as planned
+    left join lateral jsonb_object_keys(planned.before) as field (name)
+      on planned.after is not null
+    where planned.transaction_id = v_xid
+  ) as needed
+  join pg_class as class on class.oid = crm_private.entity_table(needed.entity_type)
+  where case
+    when needed.operation = 'delete'
+    then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
+    when needed.operation = 'insert'
+    then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
+    when needed.column_name = any (crm_private.journal_columns(class.oid))
+    then not has_column_privilege(
+      crm_private.calling_role(), class.oid, needed.column_name, 'update'
+    )
+    else false
+  end
+  limit 1;
+
+  if v_missing is not null or (p_force and not crm_private.is_administrator()) then
+    raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
+      using errcode = 'insufficient_privilege',
+            schema  = 'crm', table = 'audit_logs';
+  end if;
+
+  if p_force then
+    update crm_private.reversals
+    set undoes = undoes || '{"forced": true}'
+    where transaction_id = v_xid;
+  end if;
+
+  -- What others refer to comes first.
+  select array_agg(entity_type order by array_position(
+    '{pipeline_stage,custom_field_definition,company,contact,deal,task,note}', entity_type
+  ))
+  into v_types
+  from (
+    select distinct entity_type from crm_private.reversals where transaction_id = v_xid
+  ) as planned;
+
+  -- A change of definitions stops the writers of a table. It must not begin with locked rows.
+  foreach v_type in array array['company', 'contact', 'deal']
+  loop
+    if exists (
+      select
+      from crm_private.reversals
+      where transaction_id = v_xid
+        and entity_type = 'custom_field_definition'
+        and v_type in (before ->> 'entity_type', after ->> 'entity_type', (
+          select definition.entity_type
+          from crm.custom_field_definitions as definition
+          where definition.id = reversals.entity_id
+        ))
+    ) then
+      execute format(
+        'lock table %s in share row exclusive mode', crm_private.entity_table(v_type)
+      );
+    end if;
+  end loop;
+
+  foreach v_type in array coalesce(v_types, '{}')
+  loop
+    execute format(
+      'select from %s
+       where id in (
+         select entity_id from crm_private.reversals
+         where transaction_id = $1 and entity_type = $2
+       )
+       order by id
+       for update',
+      crm_private.entity_table(v_type)
+    ) using v_xid, v_type;
+  end loop;
+
+  if not p_force then
+    select settled.count, settled.conflicts
+    into v_count, v_conflicts
+    from crm_private.settle_conflicts(v_types, p_keep) as settled;
+  end if;
+
+  if v_count > 0 and not p_keep then
+    perform crm_private.refuse_conflicts(v_count, v_conflicts);
+  end if;
+
+  select
+    v_xid,
+    count(*) filter (where after is null),
+    count(*) filter (where before is not null and after is not null and before <> '{}'),
+    count(*) filter (where before is null),
+    v_conflicts
+  into v_result
+  from crm_private.reversals
+  where transaction_id = v_xid;
+
+  -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
+  -- The rows that go are hashed once, however many there were when this was planned.
+  update crm_private.reversals as planned
+  set before = planned.before - link.field
+  from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
+  where planned.transaction_id = v_xid
+    and planned.entity_type = link.entity_type
+    and planned.before -> link.field = 'null'
+    and (
+      planned.after ->> link.field in (
+        select going.entity_id::text
+        from crm_private.reversals as going
+        where going.transaction_id = v_xid
+          and going.before is null
+      )
+    ) is true;
+
+  -- The journal and the stamps look into the plan for as long as this says so.
+  perform set_config('crm.reversing', v_xid::text, true);
+
+  begin
+    for v_step in
+      select step.operation, type.name as entity_type
+      from (
+        values
+          (1, 'insert',  '{pipeline_stage,custom_field_definition}'),
+          (2, 'prepare', '{custom_field_definition}'),
+          (3, 'update',  '{pipeline_stage}'),
+          (4, 'delete',  '{custom_field_definition}'),
+          (5, 'insert',  '{company,contact,deal,task,note}'),
+          (6, 'update',  '{company,contact,deal,task,note}'),
+          (7, 'delete',  '{company,contact,deal,task,note}'),
+          (8, 'update',  '{custom_field_definition}'),
+          (9, 'delete',  '{pipeline_stage}')
+      ) as step (place, operation, entity_types)
+      cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
+      where type.name = any (v_types)
+      order by step.place, type.ordinal
+    loop
+      v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
+      v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
+    end loop;
+  exception
+    when foreign_key_violation then
+      get stacked diagnostics v_constraint = constraint_name;
+      perform crm_private.refuse_broken_link(v_constraint);
+      raise;
+  end;
+
+  -- Somebody brought one back between the comparison and the insert.
+  if v_inserted < v_result.restored and not p_force then
+    perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
+  end if;
+
+  perform set_config('crm.reversing', '', true);
+  delete from crm_private.reversals where transaction_id = v_xid;
+
+  return v_result;
+end
+$$;
+
+comment on function crm_private.carry_out_reversal(boolean, boolean) is
+  'Carries out a planned reversal: all of it, or nothing.';
+
+revoke all on function crm_private.carry_out_reversal(boolean, boolean) from public;
+
+/*
+ * A custom field definition as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ * Its body is bound when it is created, because readers cannot name what is in crm_private.
+ */
+create or replace function crm.custom_field_definition_as_of(id uuid, at timestamptz)
+returns crm.custom_field_definitions
+language sql
+stable
+strict
+parallel safe
+return (
+  select jsonb_populate_record(
+    null::crm.custom_field_definitions,
+    crm_private.row_as_of(
+      'custom_field_definition', custom_field_definition_as_of.id, custom_field_definition_as_of.at,
+      (select to_jsonb(record) from crm.custom_field_definitions as record where record.id = custom_field_definition_as_of.id)
+    )
+  )
+);
+
+comment on function crm.custom_field_definition_as_of(uuid, timestamptz) is
+  'The custom field definition as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.custom_field_definition_as_of(uuid, timestamptz) from public;
+grant execute on function crm.custom_field_definition_as_of(uuid, timestamptz) to crm_reader;
+
+drop function crm_private.refuse_faults(regclass, jsonb);
+
+create or replace function crm_private.refuse_renamed_definition()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'custom_field_definitions: name and entityType of % cannot be changed', old.name
+    using errcode    = 'check_violation',
+          schema     = tg_table_schema, table = tg_table_name,
+          column     = case when new.name <> old.name then 'name' else 'entity_type' end,
+          constraint = 'custom_field_definitions_name_immutable',
+          detail     = (
+                         case when new.name <> old.name
+                           then '{"name": ["cannot be changed"]}'::jsonb else '{}' end
+                         || case when new.entity_type <> old.entity_type
+                           then '{"entityType": ["cannot be changed"]}'::jsonb else '{}' end
+                       )::text,
+          hint       = 'Define another field and move the values.';
+end
+$$;
+
+comment on function crm_private.refuse_renamed_definition() is
+  'Refuses another name or entity type for a definition.';
+
+revoke all on function crm_private.refuse_renamed_definition() from public;
+
+create or replace trigger _210_refuse_renamed before update on crm.custom_field_definitions
+  for each row when (new.name <> old.name or new.entity_type <> old.entity_type)
+  execute function crm_private.refuse_renamed_definition();
+
+select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
+select crm_private.bind_rules('crm.custom_field_definitions');
+select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
+
+select crm_private.compile_custom_fields('contact');
+select crm_private.compile_custom_fields('company');
+select crm_private.compile_custom_fields('deal');
+
+/* 010-custom-fields.sql */
 
 drop function crm.custom_field_definitions_field_name;
 
