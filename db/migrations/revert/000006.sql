@@ -1,5 +1,66 @@
 /* Undoes the sixth migration. */
 
+/* 050-field-indexes.sql */
+
+do $$
+begin
+  -- Those that were made.
+  execute coalesce(
+    (
+      select 'drop index ' || string_agg(format('crm.%I', (index).name), ', ')
+      from crm.custom_field_definitions as definition
+      cross join crm.custom_field_definitions_index(definition) as index
+      where (index).name is not null
+    ),
+    ''
+  );
+end
+$$;
+
+create or replace function crm_private.definitions_changed()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old crm.custom_field_definitions[];
+  v_new crm.custom_field_definitions[];
+begin
+  if tg_op <> 'INSERT' then
+    select array_agg(old_row::crm.custom_field_definitions) into v_old
+    from old_rows as old_row;
+  end if;
+
+  if tg_op <> 'DELETE' then
+    select array_agg(new_row::crm.custom_field_definitions) into v_new
+    from new_rows as new_row;
+  end if;
+
+  -- In one order always, lest two changes wait for each other.
+  perform crm_private.apply_definitions(entity_type, v_old, v_new)
+  from (
+    select entity_type
+    from unnest(v_old || v_new)
+    group by entity_type
+    order by entity_type
+  ) as changed;
+
+  return null;
+end
+$$;
+
+drop function
+  crm_private.apply_indexes,
+  crm.unindex_custom_field,
+  crm.index_custom_field,
+  crm_private.custom_field,
+  crm_private.claim_definitions,
+  crm.custom_field_definitions_index,
+  crm_private.custom_field_index_statement,
+  crm_private.custom_field_index_name;
+drop type crm.custom_field_index;
+
 /* 010-custom-fields.sql */
 
 drop schema crm_custom cascade;
