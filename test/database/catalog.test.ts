@@ -179,7 +179,7 @@ const rules: Record<string, string> = {
           'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
-          'erase_contact', 'index_custom_field', 'unindex_custom_field'
+          'erase_contact', 'base_currency', 'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field'
         ]
       )
       and proc.proname not like '%\\_journal'`,
@@ -299,7 +299,7 @@ test("what is compiled from the tables is current", () =>
     await client.query(
       `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
          crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
-       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,api_key}'::text[])
+       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,exchange_rate,api_key}'::text[])
          as entity_type`,
     );
     expect(await compiled()).toEqual(before);

@@ -217,6 +217,7 @@ const entities = [
   "Contact",
   "CustomFieldDefinition",
   "Deal",
+  "ExchangeRate",
   "Note",
   "PipelineStage",
   "Task",

@@ -11,6 +11,7 @@ const inputs: Record<string, string> = {
   CustomFieldDefinitionInput: "entityType! enumValues fieldType! label! name! required",
   DealInput:
     "closeDate companyId! contactId currency customFields ownerId probability stage! title! value!",
+  ExchangeRateInput: "currency! rate! validFrom!",
   NoteInput: "content! entityId! entityType!",
   PipelineStageInput: "kind name! position probability",
   TaskInput: "assignedTo description! dueDate entityId! entityType! status",
