@@ -36,7 +36,7 @@ begin
   if v_message is not null then
     raise exception 'set_base_currency: currency %', v_message
       using errcode    = 'check_violation',
-            schema     = 'crm_private', table = 'settings', column = 'base_currency',
+            schema     = 'crm', column = 'currency',
             constraint = case when currency = any (crm.currencies())
               then 'settings_base_currency_unused' else 'settings_base_currency_known'
             end,

@@ -29,8 +29,8 @@ create or replace view crm_private.deals_in_base as
       select distinct
         deal.currency,
         case stage.kind
-          when 'open' then current_date
-          else coalesce(deal.close_date, current_date)
+          when 'open' then (now() at time zone 'UTC')::date
+          else coalesce(deal.close_date, (now() at time zone 'UTC')::date)
         end as day
       from crm.deals as deal
       join crm.pipeline_stages as stage on stage.name = deal.stage
@@ -47,8 +47,8 @@ create or replace view crm_private.deals_in_base as
   ) as conversion
     on conversion.deal_currency = deal.currency
     and conversion.day = case stage.kind
-      when 'open' then current_date
-      else coalesce(deal.close_date, current_date)
+      when 'open' then (now() at time zone 'UTC')::date
+      else coalesce(deal.close_date, (now() at time zone 'UTC')::date)
     end;
 
 comment on view crm_private.deals_in_base is

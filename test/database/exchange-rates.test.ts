@@ -157,7 +157,7 @@ test("an amount is converted at the rate of its day, and is null without one", (
     await asRole(client, "crm_reader", "rob");
     const converted = async (amount: string, currency: string, day: string | null) => {
       const { rows } = await client.query<{ amount: string | null }>(
-        "select crm.in_base_currency($1, $2, coalesce($3, current_date)) as amount",
+        "select crm.in_base_currency($1, $2, coalesce($3, (now() at time zone 'UTC')::date)) as amount",
         [amount, currency, day],
       );
       return rows[0]?.amount;

@@ -55,15 +55,18 @@ const deeds = [
   "createApiKey",
   "createDealWithTasks",
   "eraseContact",
+  "indexCustomField",
   "mergeCompanies",
   "mergeContacts",
   "purgeTrash",
   "restoreDeleted",
   "revokeApiKey",
+  "setBaseCurrency",
   "setTrashRetention",
   "undoEntry",
   "undoField",
   "undoTransaction",
+  "unindexCustomField",
 ];
 
 test("mutations are those of the entities, and what else there is to do: the journal is read", async () => {
