@@ -7,9 +7,15 @@ import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.t
 const deals = 1_000_000;
 const rounds = 3;
 
-/** Deals, and beside them a tenth as many contacts and tasks; with the entries of both in the journal. */
+/**
+ * Deals, half of them in a currency that has a rate for each day, and beside them a tenth as many contacts and
+ * tasks; with the entries of both in the journal.
+ */
 const fill = `
   set session_replication_role = replica;
+
+  insert into crm.exchange_rates (currency, valid_from, rate)
+  select 'EUR', date '2023-01-01' + i, 1.1 + (i % 10) * 0.01 from generate_series(0, 1500) as i;
 
   insert into crm.companies (name, owner_id)
   select 'Company ' || i, 'user' || i % 50 from generate_series(1, 10000) as i;

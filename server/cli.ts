@@ -1,10 +1,11 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import pg from "pg";
 
 import { colorsFor } from "./colors.ts";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { indexFieldCommand, listFieldsCommand, unindexFieldCommand } from "./commands/field.ts";
 import { digestCommand, maintainCommand, verifyCommand } from "./commands/journal.ts";
 import {
   createKeyCommand,
@@ -152,6 +153,44 @@ key
   .argument("<name>", "the name that it was created with")
   .addHelpText("after", examples("npx pgcrm key revoke zapier"))
   .action((name: string) => revokeKeyCommand(context(), name));
+
+const field = program
+  .command("field")
+  .description("index custom fields, so that filters and orders on them read less")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm field list",
+      "npx pgcrm field index contact industry",
+      "npx pgcrm field unindex contact industry",
+    ),
+  );
+
+const entityType = () =>
+  new Argument("<entityType>", "what has the field").choices(["contact", "company", "deal"]);
+
+field
+  .command("index")
+  .description("make the index of a field while others write; nothing is done if it is there")
+  .addArgument(entityType())
+  .argument("<name>", "the name of the field's definition")
+  .addHelpText("after", examples("npx pgcrm field index contact industry"))
+  .action((type: string, name: string) => indexFieldCommand(context(), type, name));
+
+field
+  .command("list")
+  .description("print every custom field with its index, if it has one")
+  .option("--json", "as JSON")
+  .addHelpText("after", examples("npx pgcrm field list", "npx pgcrm field list --json"))
+  .action((options: { json?: boolean }) => listFieldsCommand(context(), options));
+
+field
+  .command("unindex")
+  .description("drop the index of a field while others read and write")
+  .addArgument(entityType())
+  .argument("<name>", "the name of the field's definition")
+  .addHelpText("after", examples("npx pgcrm field unindex contact industry"))
+  .action((type: string, name: string) => unindexFieldCommand(context(), type, name));
 
 program
   .command("doctor")

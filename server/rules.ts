@@ -60,6 +60,8 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
       const fraction = plain.split(".")[1] ?? "";
       return fraction.replace(/0+$/, "").length <= check.limit ? [] : [fault(plain)];
     }
+    case "positive":
+      return whole(/^(?!-).*[1-9]/.test(plainDecimal(value as string | number)));
     case "below": {
       const [integer = ""] = plainDecimal(value as string | number)
         .replace("-", "")

@@ -58,6 +58,7 @@ export type Rule =
   | { readonly rule: "range"; readonly least: number; readonly most?: number }
   | { readonly rule: "days" }
   | { readonly rule: "future"; readonly years: number }
+  | { readonly rule: "positive" }
   | { readonly rule: "decimals"; readonly limit: number }
   | { readonly rule: "below"; readonly limit: string }
   | { readonly rule: "list"; readonly least: number; readonly most: number }

@@ -7,10 +7,13 @@ import { join } from "node:path";
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { decodeJwt, jwtVerify } from "jose";
+import type pg from "pg";
 
 import { colorsFor } from "../server/colors.ts";
 import { withConnection } from "../server/connect.ts";
-import { createTestDatabase } from "./helpers/database.ts";
+import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
+import { until } from "./helpers/process.ts";
+import { outcome } from "./helpers/refusal.ts";
 
 const entry = join(import.meta.dirname, "..", "bin", "pgcrm.js");
 const secret = "0123456789abcdef0123456789abcdef";
@@ -38,12 +41,18 @@ interface Command {
   readonly ended: Promise<Outcome>;
   /** Resolves once the output holds a text. */
   printed(text: string): Promise<string>;
+  /** Resolves once the errors hold a text. */
+  noted(text: string): Promise<void>;
 }
 
 /** Starts the command line with an environment that holds no setting but the given ones. */
-function launch(parameters: string[], settings: Record<string, string> = {}): Command {
+function launch(
+  parameters: string[],
+  settings: Record<string, string> = {},
+  program = entry,
+): Command {
   const env = { PATH: process.env.PATH, PGCRM_DATA: dataFolder, ...settings };
-  const child = spawn(process.execPath, [entry, ...parameters], { env });
+  const child = spawn(process.execPath, [program, ...parameters], { env });
   running.add(child);
   let output = "";
   let errors = "";
@@ -63,6 +72,12 @@ function launch(parameters: string[], settings: Record<string, string> = {}): Co
       }
       return output;
     },
+    async noted(text) {
+      while (!errors.includes(text)) {
+        const event = await Promise.race([once(child.stderr, "data"), ended]);
+        if (!Array.isArray(event)) throw new Error(`It ended without "${text}": ${errors}`);
+      }
+    },
   };
 }
 
@@ -80,6 +95,7 @@ describe("the command line", () => {
     "reset",
     "token",
     "key",
+    "field",
     "doctor",
     "verify",
     "digest",
@@ -126,6 +142,8 @@ describe("the command line", () => {
     [["token", "--expires", "soon"], {}, "--expires"],
     [["key", "create", "zapier"], {}, "--role"],
     [["key", "create", "zapier", "--role", "boss"], {}, "--role"],
+    [["field", "index", "note", "size"], {}, "entityType"],
+    [["field", "unindex", "contact"], {}, "name"],
     [["status"], { PORT: "http" }, "PORT"],
     [["start"], { NODE_ENV: "production" }, "JWT_SECRET"],
     [["start"], { DATABASE_URL: "mysql://db/crm" }, "DATABASE_URL"],
@@ -313,6 +331,187 @@ describe("pgcrm key", () => {
       await empty.drop();
     }
   }, 120_000);
+});
+
+describe("pgcrm field", () => {
+  let database: TestDatabase;
+  const field = (...parameters: string[]) =>
+    run(["field", ...parameters], { DATABASE_URL: database.ownerUrl });
+
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    await withConnection(database.ownerUrl, async (client) => {
+      await client.query(
+        `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+         values ('size', 'Size', 'contact', 'number'), ('industry', 'Industry', 'company', 'text')`,
+      );
+      await client.query(
+        `insert into crm.contacts (first_name, last_name, custom_fields)
+         values ('Ada', 'Lovelace', '{"size": 1}')`,
+      );
+    });
+  });
+
+  afterAll(() => database.drop());
+
+  const isValid = async (client: pg.Client, name: string): Promise<boolean | null | undefined> => {
+    const { rows } = await client.query<{ isValid: boolean | null }>(
+      `select (index).is_valid as "isValid"
+       from crm.custom_field_definitions as definition
+       cross join crm.custom_field_definitions_index(definition) as index
+       where definition.name = $1`,
+      [name],
+    );
+    return rows[0]?.isValid;
+  };
+
+  test.each(["index", "list", "unindex"])("explains %s with an example", async (command) => {
+    const { code, output } = await run(["field", command, "--help"]);
+    expect(code).toBe(0);
+    expect(output).toContain(`npx pgcrm field ${command}`);
+  });
+
+  test("makes an index once, lists it and drops it", async () => {
+    const indexed = await field("index", "company", "industry");
+    expect(indexed).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(
+        /^Indexed the field industry of crm.companies in [\d.]+ s\.\n$/,
+      ),
+      errors: "",
+    });
+    const [again, list, json] = await Promise.all([
+      field("index", "company", "industry"),
+      field("list"),
+      field("list", "--json"),
+    ]);
+    expect(again.output).toBe("The field industry of crm.companies is indexed already.\n");
+    const lines = list.output.split("\n");
+    expect(lines[0]).toMatch(/^ENTITY +FIELD +TYPE +INDEX +SIZE +SCANS$/);
+    expect(lines[1]).toMatch(/^company +industry +text +spgist +\d+ kB +\d+$/);
+    expect(lines[2]).toMatch(/^contact +size +number +no$/);
+    expect(JSON.parse(json.output)).toMatchObject([
+      { entityType: "company", name: "industry", index: { method: "spgist", isValid: true } },
+      { entityType: "contact", name: "size", fieldType: "number", index: null },
+    ]);
+
+    expect(await field("unindex", "company", "industry")).toMatchObject({
+      code: 0,
+      output: "Dropped the index of the field industry of crm.companies.\n",
+    });
+    expect((await field("unindex", "company", "industry")).output).toBe(
+      "The field industry of crm.companies is not indexed.\n",
+    );
+  }, 120_000);
+
+  test.each(["index", "unindex"])("%s says so when there is no such field", async (command) => {
+    const { code, output, errors } = await field(command, "contact", "industry");
+    expect([code, output]).toEqual([1, ""]);
+    expect(errors.trim()).toBe("There is no custom field industry of contact.");
+  });
+
+  const isNotBuilding = async (client: pg.Client): Promise<boolean> => {
+    const text = "select from pg_stat_progress_create_index where datname = current_database()";
+    return (await client.query(text)).rowCount === 0;
+  };
+
+  /** Lends a build that waits for a writer, and so goes on until the writer ends. */
+  async function whileBuilding(
+    work: (build: Command, writer: pg.Client, observer: pg.Client) => Promise<void>,
+  ): Promise<void> {
+    await withConnection(database.ownerUrl, (writer) =>
+      withConnection(database.ownerUrl, async (observer) => {
+        await writer.query("begin");
+        await writer.query("update crm.contacts set last_name = 'King'");
+        const build = launch(
+          ["field", "index", "contact", "size"],
+          { DATABASE_URL: database.ownerUrl },
+          join(import.meta.dirname, "..", "server", "cli.ts"),
+        );
+        await until(async () => (await isValid(observer, "size")) === false);
+        await work(build, writer, observer);
+        await writer.query("rollback");
+        await field("unindex", "contact", "size");
+      }),
+    );
+  }
+
+  test(
+    "builds while others write; a second build waits, and a change of definitions is refused",
+    () =>
+      whileBuilding(async (build, writer, observer) => {
+        await observer.query(
+          "insert into crm.contacts (first_name, last_name) values ('Grace', 'Hopper')",
+        );
+        const text = "delete from crm.custom_field_definitions where name = 'size'";
+        expect(await outcome(observer.query(text))).toMatchObject({ code: "55P03" });
+
+        const second = launch(["field", "index", "contact", "size"], {
+          DATABASE_URL: database.ownerUrl,
+        });
+        await second.noted("Waiting for");
+        await writer.query("commit");
+        expect(await build.ended).toMatchObject({
+          code: 0,
+          output: expect.stringMatching(/^Indexed/),
+        });
+        expect(await second.ended).toMatchObject({
+          code: 0,
+          output: "The field size of crm.contacts is indexed already.\n",
+        });
+        expect(await isValid(observer, "size")).toBe(true);
+      }),
+    120_000,
+  );
+
+  test(
+    "stopped by a signal it leaves nothing",
+    () =>
+      whileBuilding(async (build, writer, observer) => {
+        build.child.kill("SIGINT");
+        await until(() => isNotBuilding(observer));
+        await writer.query("commit");
+        expect(await build.ended).toMatchObject({
+          code: 1,
+          errors: "It was stopped; nothing was left behind.\n",
+        });
+        expect(await isValid(observer, "size")).toBeNull();
+      }),
+    120_000,
+  );
+
+  test(
+    "replaces what a build has left whose connection broke",
+    () =>
+      whileBuilding(async (build, writer, observer) => {
+        await observer.query(
+          `select pg_terminate_backend(pid) from pg_stat_progress_create_index
+         where datname = current_database()`,
+        );
+        const { code, errors } = await build.ended;
+        expect([code, errors]).toEqual([1, expect.stringContaining("dropped by the next one")]);
+        expect(await isValid(observer, "size")).toBe(false);
+        expect((await field("list")).output).toMatch(/size +number +invalid/);
+        await writer.query("commit");
+        const next = await field("index", "contact", "size");
+        expect(next.code).toBe(0);
+        expect(next.errors).toContain("An earlier build has failed");
+        expect(await isValid(observer, "size")).toBe(true);
+      }),
+    120_000,
+  );
+
+  test(
+    "a build goes on in the database when its process is killed",
+    () =>
+      whileBuilding(async (build, writer, observer) => {
+        build.child.kill("SIGKILL");
+        await build.ended;
+        await writer.query("commit");
+        await until(async () => (await isValid(observer, "size")) === true);
+      }),
+    120_000,
+  );
 });
 
 describe("pgcrm start", () => {

@@ -121,6 +121,23 @@ test.each([
     expect.stringMatching(/^collation "und-x-icu" was version 1 and is \S+ now: reindex/),
   ],
   [
+    `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+     values ('size', 'Size', 'contact', 'number');
+     select crm.index_custom_field('contact', 'size');
+     update pg_index set indisvalid = false
+     where indexrelid = (
+       select ('crm.' || crm_private.custom_field_index_name(d))::regclass
+       from crm.custom_field_definitions as d
+     )`,
+    expect.stringMatching(
+      /^index crm\.contacts_custom_\w+ is invalid; npx pgcrm field index contact size makes/,
+    ),
+  ],
+  [
+    `create index contacts_custom_00000000000000000000000000000000 on crm.contacts ((1))`,
+    "index crm.contacts_custom_00000000000000000000000000000000 belongs to a custom field that is gone; drop it",
+  ],
+  [
     `update graphile_migrate.migrations
      set hash = 'sha1:x'
      where hash not in (

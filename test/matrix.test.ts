@@ -72,10 +72,15 @@ const examples: Record<keyof Creates, (companyId: string) => Record<string, unkn
     fieldType: "text",
   }),
   deal: (companyId) => ({ title: "Engine", companyId, value: "1", stage: "Won" }),
+  exchangeRate: () => ({ currency: "EUR", validFrom: uniqueDay(), rate: "1.1" }),
   note: (companyId) => ({ content: "Hm", entityType: "company", entityId: companyId }),
   pipelineStage: () => ({ name: unique() }),
   task: (companyId) => ({ description: "Call", entityType: "company", entityId: companyId }),
 };
+
+function uniqueDay(): string {
+  return new Date(randomBytes(6).readUIntBE(0, 6) % 253_000_000_000_000).toISOString().slice(0, 10);
+}
 
 function unique(): string {
   return `x_${randomBytes(6).toString("hex")}`;

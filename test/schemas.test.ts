@@ -30,7 +30,11 @@ const patience = 180_000;
 
 /** One id for a contact, a company and a deal, so that every entity type can be attached to. */
 const id = randomUUID();
-const references: References = { companyId: id, contactId: id, entityId: id, stage: "Won" };
+const links: References = { companyId: id, contactId: id, entityId: id, stage: "Won" };
+
+/** No rate is of the base currency, which is for the database to know. */
+const referencesOf = (entity: EntityName): References =>
+  entity === "exchangeRate" ? { currency: "EUR" } : links;
 
 let database: TestDatabase;
 let pool: pg.Pool;
@@ -65,7 +69,7 @@ describe.each(entities)("%s", (entity) => {
     async () => {
       const repository = createRepository(pool, entity);
       await fc.assert(
-        fc.asyncProperty(inputsOf(entity, "create", references), async (input) => {
+        fc.asyncProperty(inputsOf(entity, "create", referencesOf(entity)), async (input) => {
           let stored = await attempt((client) => repository.create(input as never, "ada", client));
           stored = without(stored, "required", "existing"); // other rows lack a value
           stored = withoutUnknowable(stored, entity, input, "create");
@@ -86,7 +90,7 @@ describe.each(entities)("%s", (entity) => {
       const row = example(entity);
       await fc.assert(
         fc.asyncProperty(
-          inputsOf(entity, "update", { ...references, version: 1 }),
+          inputsOf(entity, "update", { ...referencesOf(entity), version: 1 }),
           async (input) => {
             let stored = await attempt(async (client) => {
               const { id } = await repository.create(row as never, "ada", client);
@@ -293,6 +297,7 @@ function example(entity: EntityName): Input {
       enumValues: ["a"],
     },
     pipelineStage: { name: "Engaging" },
+    exchangeRate: { currency: "EUR", validFrom: "2026-01-01", rate: "1.1" },
   };
   return examples[entity];
 }

@@ -77,7 +77,7 @@ begin
 
   -- What others refer to comes first.
   select array_agg(entity_type order by array_position(
-    '{pipeline_stage,custom_field_definition,company,contact,deal,task,note}', entity_type
+    '{pipeline_stage,exchange_rate,custom_field_definition,company,contact,deal,task,note}', entity_type
   ))
   into v_types
   from (
@@ -163,15 +163,15 @@ begin
       select step.place, step.operation, type.name as entity_type
       from (
         values
-          (1, 'insert',  '{pipeline_stage,custom_field_definition}'),
+          (1, 'insert',  '{pipeline_stage,exchange_rate,custom_field_definition}'),
           (2, 'prepare', '{custom_field_definition}'),
-          (3, 'update',  '{pipeline_stage}'),
+          (3, 'update',  '{pipeline_stage,exchange_rate}'),
           (4, 'delete',  '{custom_field_definition}'),
           (5, 'insert',  '{company,contact,deal,task,note}'),
           (6, 'update',  '{company,contact,deal,task,note}'),
           (7, 'delete',  '{company,contact,deal,task,note}'),
           (8, 'update',  '{custom_field_definition}'),
-          (9, 'delete',  '{pipeline_stage}')
+          (9, 'delete',  '{pipeline_stage,exchange_rate}')
       ) as step (place, operation, entity_types)
       cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
       where type.name = any (v_types)

@@ -10,6 +10,7 @@ return left(
     when 'deal' then p_changes ->> 'title'
     when 'task' then p_changes ->> 'description'
     when 'note' then p_changes ->> 'content'
+    when 'exchange_rate' then (p_changes ->> 'currency') || ' ' || (p_changes ->> 'valid_from')
     else p_changes ->> 'name'
   end,
   100

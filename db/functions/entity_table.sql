@@ -13,6 +13,7 @@ as $$
     when 'note'    then 'crm.notes'::regclass
     when 'custom_field_definition' then 'crm.custom_field_definitions'::regclass
     when 'pipeline_stage'          then 'crm.pipeline_stages'::regclass
+    when 'exchange_rate'           then 'crm.exchange_rates'::regclass
     when 'api_key'                 then 'crm.api_keys'::regclass
   end;
 $$;

@@ -45,8 +45,8 @@ end;
 
 comment on function crm.field_history(text, uuid, text) is
   'Every value that a field of a row had, the oldest first: from when to when, who set it, and through '
-  'what. entityType is contact, company, deal, task, note, custom_field_definition or pipeline_stage; a '
-  'custom field is customFields.<name>.';
+  'what. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'exchange_rate; a custom field is customFields.<name>.';
 
 revoke all on function crm.field_history(text, uuid, text) from public;
 grant execute on function crm.field_history(text, uuid, text) to crm_reader;

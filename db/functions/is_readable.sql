@@ -28,6 +28,8 @@ begin
       return exists (select from crm.custom_field_definitions where id = p_entity_id);
     when 'pipeline_stage' then
       return exists (select from crm.pipeline_stages where id = p_entity_id);
+    when 'exchange_rate' then
+      return exists (select from crm.exchange_rates where id = p_entity_id);
     else
       return false;
   end case;

@@ -15,7 +15,7 @@ return coalesce(
       'entityType',
       crm_private.fault_message(
         '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage',
+        'pipeline_stage, exchange_rate',
         to_jsonb(p_entity_type)
       ),
       'audit_logs_entity_type_known'

@@ -24,7 +24,7 @@ begin
       'entityType',
       crm_private.fault_message(
         '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage',
+        'pipeline_stage, exchange_rate',
         to_jsonb(entity_type)
       ),
       'audit_logs_entity_type_known'
@@ -79,7 +79,8 @@ $$;
 comment on function crm.restore_deleted(text, uuid) is
   'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
   'went with it, and the links to it that were set to null, unless they lead elsewhere by now; these are '
-  'in kept. entityType is contact, company, deal, task, note, custom_field_definition or pipeline_stage.';
+  'in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'exchange_rate.';
 
 revoke all on function crm.restore_deleted(text, uuid) from public;
 grant execute on function crm.restore_deleted(text, uuid) to crm_member;

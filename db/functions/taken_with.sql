@@ -25,7 +25,7 @@ begin atomic
       and log.action <> 'create'
       -- A deletion is journalled before what it takes, a definition's after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
-      and p_entity_type not in ('task', 'note', 'pipeline_stage')
+      and p_entity_type not in ('task', 'note', 'pipeline_stage', 'exchange_rate')
   ),
   gone (id, entity_id) as (
     select p_entry_id, p_entity_id

@@ -53,6 +53,7 @@ select crm_private.bind_stamps('crm.tasks', 'task');
 select crm_private.bind_stamps('crm.notes', 'note');
 select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
 select crm_private.bind_stamps('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_stamps('crm.exchange_rates', 'exchange_rate');
 select crm_private.bind_stamps('crm.api_keys', 'api_key');
 
 -- That a key is used is no change of it, and nothing for the journal.

@@ -14,4 +14,5 @@ select crm_private.bind_rules('crm.tasks');
 select crm_private.bind_rules('crm.notes');
 select crm_private.bind_rules('crm.custom_field_definitions');
 select crm_private.bind_rules('crm.pipeline_stages');
+select crm_private.bind_rules('crm.exchange_rates');
 select crm_private.bind_rules('crm.api_keys');

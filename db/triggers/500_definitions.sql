@@ -25,8 +25,12 @@ begin
     from new_rows as new_row;
   end if;
 
+  perform crm_private.claim_definitions(p_alone => false);
+
   -- In one order always, lest two changes wait for each other.
-  perform crm_private.apply_definitions(entity_type, v_old, v_new)
+  perform
+    crm_private.apply_definitions(entity_type, v_old, v_new),
+    crm_private.apply_indexes(entity_type, v_old, v_new)
   from (
     select entity_type
     from unnest(v_old || v_new)

@@ -11,6 +11,7 @@ select crm_private.bind_journal('crm.tasks', 'task');
 select crm_private.bind_journal('crm.notes', 'note');
 select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
 select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_journal('crm.exchange_rates', 'exchange_rate');
 select crm_private.bind_journal('crm.api_keys', 'api_key');
 
 /*
@@ -48,6 +49,8 @@ create or replace trigger _900_refuse_truncate before truncate on crm.notes
 create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.exchange_rates
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.api_keys
   for each statement execute function crm_private.refuse_truncate();

@@ -25,7 +25,8 @@ comment on view crm.trash is
   'What has been deleted and can be restored: members see what they deleted, administrators all. What '
   'went with another row comes back with it and is not listed by itself.';
 comment on column crm.trash.entity_type is
-  E'@notNull\nWhat it was: contact, company, deal, task, note, custom_field_definition or pipeline_stage.';
+  E'@notNull\nWhat it was: contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage or exchange_rate.';
 comment on column crm.trash.id is E'@notNull\nThe id that it had and will have again.';
 comment on column crm.trash.label is 'What to recognise it by: a name, a title, or the beginning of a text.';
 comment on column crm.trash.deleted_at is E'@notNull\nWhen it was deleted.';

@@ -10,6 +10,9 @@ const sample = `
   insert into crm.companies (name, owner_id, address, custom_fields) values
     ('Acme', 'ann', '{"city": "London"}', '{"sector": "tools"}'), ('Bolt', 'bob', null, '{}');
 
+  insert into crm.exchange_rates (currency, valid_from, rate) values
+    ('EUR', '2026-01-01', 1.17), ('EUR', '2026-02-01', 1.19);
+
   insert into crm.contacts (first_name, last_name, owner_id) values ('Zoe', 'Young', 'bob');
   insert into crm.contacts (first_name, last_name, emails, company_id, owner_id)
   select 'Ada', 'Lovelace', '{ada@acme.example}', id, 'ann' from crm.companies where name = 'Acme';
@@ -51,6 +54,17 @@ const examples: Readonly<Record<string, string>> = {
     where kind = 'open'
     order by position, currency`,
   forecast: "select * from reporting.forecast order by month, currency",
+  pipeline_in_base: `
+    select stage, currency, deals, value, weighted_value
+    from reporting.pipeline_in_base
+    where kind = 'open'
+    order by position, currency`,
+  forecast_in_base: "select * from reporting.forecast_in_base order by month, currency",
+  win_rates_in_base: `
+    select month, currency, sum(won) as won, sum(lost) as lost, sum(won_value) as won_value
+    from reporting.win_rates_in_base
+    group by month, currency
+    order by month, currency`,
   win_rates: `
     select month, currency, sum(won) as won, sum(lost) as lost, sum(won_value) as won_value,
       round(sum(won) / sum(won + lost), 2) as win_rate

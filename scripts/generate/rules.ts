@@ -35,6 +35,7 @@ const forms: Form[] = [
     least: Number(least),
     most: Number(most),
   })),
+  form(String.raw`\w+ > \(0\)::numeric`, () => ({ rule: "positive" })),
   form(`"?\\w+"? >= ${numbers}`, ([least]) => ({ rule: "range", least: Number(least) })),
   form(String.raw`\(\w+ >= '0001-01-01'::date\) AND \(\w+ <= '9999-12-31'::date\)`, () => ({
     rule: "days",

@@ -6,6 +6,7 @@ import { type CrmError, fromPgError } from "../errors.ts";
 import { constraints } from "../generated/constraints.ts";
 import { exitCodes, hasCode, Problem } from "../problem.ts";
 import type { TokenRole } from "../token.ts";
+import { aligned } from "./aligned.ts";
 import type { Context } from "./context.ts";
 
 /** What is said of a new key. */
@@ -127,15 +128,4 @@ function cells({ name, role, prefix, createdAt, expiresAt, lastUsedAt, revokedAt
 /** A time without its fractions of a second. */
 function written(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
-}
-
-/** Lines whose cells stand below each other, two spaces apart. */
-function aligned(rows: string[][]): string[] {
-  const widths = header.map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-      .join("  ")
-      .trimEnd(),
-  );
 }

@@ -70,11 +70,27 @@ export const checks: readonly string[] = [
      from pg_constraint
     where connamespace in ('crm'::regnamespace, 'crm_private'::regnamespace) and not convalidated`,
 
-  `select format('index %s is invalid', indexrelid::regclass)
+  `select format('index %s is invalid', indexrelid::regclass) || coalesce(
+       format('; npx pgcrm field index %s %s makes it anew', field.entity_type, field.name), ''
+     )
      from pg_index
      join pg_class as class on class.oid = indrelid
+     join pg_class as index on index.oid = indexrelid
+     left join crm.custom_field_definitions as field
+       on crm_private.custom_field_index_name(field) = index.relname
     where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and not indisvalid`,
+
+  // A trigger that was switched off may have let a definition go without its index.
+  `select format('index %s belongs to a custom field that is gone; drop it', oid::regclass)
+     from pg_class
+    where relnamespace = 'crm'::regnamespace
+      and relkind = 'i'
+      and relname ~ '_custom_[0-9a-f]{32}$'
+      and not exists (
+        select from crm.custom_field_definitions as field
+        where crm_private.custom_field_index_name(field) = relname
+      )`,
 
   // Whose order differs from that of the index that was built with it.
   `select format(

@@ -336,6 +336,36 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  exchange_rates_currency_known: {
+    table: "exchange_rates",
+    fields: ["currency"],
+    message: "is not an ISO 4217 currency code",
+  },
+  exchange_rates_valid_from_range: {
+    table: "exchange_rates",
+    fields: ["validFrom"],
+    message: "must be a day of the years 1 to 9999",
+  },
+  exchange_rates_valid_from_unique: {
+    table: "exchange_rates",
+    fields: ["validFrom"],
+    message: "is the first day of a rate of the currency already",
+  },
+  exchange_rates_rate_decimals: {
+    table: "exchange_rates",
+    fields: ["rate"],
+    message: "has more than 12 decimals",
+  },
+  exchange_rates_rate_positive: {
+    table: "exchange_rates",
+    fields: ["rate"],
+    message: "must be above 0",
+  },
+  exchange_rates_rate_range: {
+    table: "exchange_rates",
+    fields: ["rate"],
+    message: "must be a number below 10,000,000,000,000",
+  },
   notes_content_blank: { table: "notes", fields: ["content"], message: "must not be blank" },
   notes_content_length: {
     table: "notes",

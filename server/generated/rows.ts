@@ -52,8 +52,8 @@ export interface AuditLog {
   /** Increases from one entry to the next. */
   id: string;
   /**
-   * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage
-   * or api_key; setting, or journal for the journal itself.
+   * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage,
+   * exchange_rate or api_key; setting, or journal for the journal itself.
    */
   entityType: string;
   /** The id of the row that was changed. It may be gone. */
@@ -536,6 +536,57 @@ export interface UpdateDeal {
   version?: number;
 }
 
+/**
+ * What one unit of a currency is worth in the base currency, from a day on until the next rate.
+ * Administrators edit the rates.
+ */
+export interface ExchangeRate {
+  /** The identifier of the row, set by the database. */
+  id: string;
+  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  currency: string;
+  /** The first day that the rate is good for; the last is the day before the next rate. */
+  validFrom: string;
+  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  rate: string;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version: number;
+  /** When the row was created. */
+  createdAt: string;
+  /** When the row was last changed; later with every change. */
+  updatedAt: string;
+  /** The user who created the row. */
+  createdBy: string;
+  /** The user who last changed the row. */
+  updatedBy: string;
+}
+/** What a client may say of a new exchange rate. */
+export interface CreateExchangeRate {
+  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  currency: string;
+  /** The first day that the rate is good for; the last is the day before the next rate. */
+  validFrom: string;
+  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  rate: string | number;
+}
+/** What a client may change of a exchange rate. What is left out stays as it is. */
+export interface UpdateExchangeRate {
+  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  currency?: string;
+  /** The first day that the rate is good for; the last is the day before the next rate. */
+  validFrom?: string;
+  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  rate?: string | number;
+  /**
+   * Increases by one with every update. An update that carries another version than the current
+   * one is refused with the code CONFLICT.
+   */
+  version?: number;
+}
+
 /** A note about a contact, company or deal. It is deleted with that entity. */
 export interface Note {
   /** The identifier of the row, set by the database. */
@@ -728,6 +779,7 @@ export interface Rows {
   contact: Contact;
   customFieldDefinition: CustomFieldDefinition;
   deal: Deal;
+  exchangeRate: ExchangeRate;
   note: Note;
   pipelineStage: PipelineStage;
   task: Task;
@@ -738,6 +790,7 @@ export interface Creates {
   contact: CreateContact;
   customFieldDefinition: CreateCustomFieldDefinition;
   deal: CreateDeal;
+  exchangeRate: CreateExchangeRate;
   note: CreateNote;
   pipelineStage: CreatePipelineStage;
   task: CreateTask;
@@ -748,6 +801,7 @@ export interface Updates {
   contact: UpdateContact;
   customFieldDefinition: UpdateCustomFieldDefinition;
   deal: UpdateDeal;
+  exchangeRate: UpdateExchangeRate;
   note: UpdateNote;
   pipelineStage: UpdatePipelineStage;
   task: UpdateTask;

@@ -38,6 +38,7 @@ export interface Repositories {
   readonly notes: RepositoryOf<"note">;
   readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition"> & CustomFieldRules;
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
+  readonly exchangeRates: RepositoryOf<"exchangeRate">;
   readonly auditLogs: AuditLogRepository;
   readonly search: Search;
   readonly undo: Undo;
@@ -45,8 +46,8 @@ export interface Repositories {
 
 export interface RepositoriesOptions {
   /**
-   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages
-   * and the journal need `crm_admin`, so the application decides whom it lets reach those.
+   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages,
+   * rates and the journal need `crm_admin`, so the application decides whom it lets reach those.
    */
   readonly role?: Role;
 }
@@ -84,6 +85,7 @@ export function createRepositories(
       ...createCustomFieldRules(pool, admin),
     },
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
+    exchangeRates: createRepository(pool, "exchangeRate", { role: admin }),
     auditLogs: createAuditLogRepository(pool, admin),
     search: createSearch(pool, member),
     undo: createUndo(pool, member),

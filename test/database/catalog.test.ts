@@ -180,7 +180,8 @@ const rules: Record<string, string> = {
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
           'erase_contact', 'check_custom_field_rule', 'rename_custom_field_value',
-          'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys'
+          'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys', 'base_currency',
+          'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field'
         ]
       )
       and proc.proname not like '%\\_journal'`,
@@ -300,7 +301,7 @@ test("what is compiled from the tables is current", () =>
     await client.query(
       `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
          crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
-       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,api_key}'::text[])
+       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,exchange_rate,api_key}'::text[])
          as entity_type`,
     );
     expect(await compiled()).toEqual(before);

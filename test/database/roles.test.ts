@@ -15,6 +15,8 @@ const write: Record<string, string> = {
   companies: "insert into crm.companies (name) values ('Acme')",
   contacts: "insert into crm.contacts (first_name, last_name) values ('Ada', 'Lovelace')",
   pipeline_stages: "insert into crm.pipeline_stages (name) values ('Demo')",
+  exchange_rates: `insert into crm.exchange_rates (currency, valid_from, rate)
+    values ('EUR', '2026-01-01', 1.1)`,
   custom_field_definitions: `insert into crm.custom_field_definitions
     (name, label, entity_type, field_type) values ('f', 'F', 'contact', 'text')`,
 };
@@ -36,14 +38,14 @@ test("a reader reads everything and writes nothing", () =>
     }
   }));
 
-test("a member writes entities, but neither definitions nor stages", () =>
+test("a member writes entities, but neither definitions, stages nor rates", () =>
   withRollback(async (client) => {
     await as("crm_member", client);
     await client.query(write.companies ?? "");
     await client.query(write.contacts ?? "");
     await client.query("update crm.contacts set last_name = 'King'");
     await client.query("delete from crm.contacts");
-    for (const table of ["pipeline_stages", "custom_field_definitions"]) {
+    for (const table of ["pipeline_stages", "exchange_rates", "custom_field_definitions"]) {
       expect(await refusal(client, write[table] ?? "")).toMatchObject({ code: "42501" });
       expect(await refusal(client, `delete from crm.${table}`)).toMatchObject({ code: "42501" });
     }

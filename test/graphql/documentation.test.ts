@@ -21,6 +21,7 @@ const documented = [
   "Contact",
   "CustomFieldDefinition",
   "Deal",
+  "ExchangeRate",
   "Note",
   "PipelineStage",
   "Task",

@@ -138,7 +138,9 @@ describe("a filter", () => {
     const { data } = await crm.graphql<{ __schema: { types: Type[] } }>(
       `{ __schema { types { name inputFields { name } fields { name type { kind ofType { kind } } } } } }`,
     );
-    const computed = new Set(["history", "historyIsComplete", "fieldHistory", "duplicates"]);
+    const computed = new Set([
+      ...["history", "historyIsComplete", "fieldHistory", "duplicates", "index"],
+    ]);
     const types = new Map(data?.__schema.types.map((type) => [type.name, type]));
     const missing = entities.flatMap((entity) => {
       const filterable = new Set(
@@ -240,6 +242,7 @@ const entities = [
   "Contact",
   "CustomFieldDefinition",
   "Deal",
+  "ExchangeRate",
   "Note",
   "PipelineStage",
   "Task",

@@ -13,6 +13,7 @@ const inputs: Record<string, string> = {
     "minimum name! pattern required",
   DealInput:
     "closeDate companyId! contactId currency customFields ownerId probability stage! title! value!",
+  ExchangeRateInput: "currency! rate! validFrom!",
   NoteInput: "content! entityId! entityType!",
   PipelineStageInput: "kind name! position probability",
   TaskInput: "assignedTo description! dueDate entityId! entityType! status",
@@ -56,16 +57,19 @@ const deeds = [
   "createApiKey",
   "createDealWithTasks",
   "eraseContact",
+  "indexCustomField",
   "mergeCompanies",
   "mergeContacts",
   "purgeTrash",
   "renameCustomFieldValue",
   "restoreDeleted",
   "revokeApiKey",
+  "setBaseCurrency",
   "setTrashRetention",
   "undoEntry",
   "undoField",
   "undoTransaction",
+  "unindexCustomField",
 ];
 
 test("mutations are those of the entities, and what else there is to do: the journal is read", async () => {

@@ -11,6 +11,7 @@ const entities: [string, Record<string, unknown>][] = [
   ["contact", { firstName: "x" }],
   ["customFieldDefinition", { label: "x" }],
   ["deal", { title: "x" }],
+  ["exchangeRate", { rate: "2" }],
   ["note", { content: "x" }],
   ["pipelineStage", { name: "x" }],
   ["task", { description: "x" }],

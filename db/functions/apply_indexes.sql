@@ -1,0 +1,59 @@
+/*
+ * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, that of one
+ * whose value is another expression now, because of its type or its name, is made anew. p_old and
+ * p_new hold the definitions before and after the statement. Called by
+ * crm_private.definitions_changed when the rows hold what the definitions say.
+ *
+ * To drop an index keeps readers waiting, too, so it comes last; and whoever has been reading for
+ * three seconds is not waited for.
+ */
+create or replace function crm_private.apply_indexes(
+  p_entity_type text,
+  p_old         crm.custom_field_definitions[],
+  p_new         crm.custom_field_definitions[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_changes text;
+begin
+  select string_agg(
+    format('drop index crm.%I; ', (index).name)
+      || case when new_row.id is null then ''
+        else crm_private.custom_field_index_statement(new_row)
+      end,
+    '; ' order by old_row.id
+  ) || case when bool_or(new_row.id is not null)
+    then format('; analyze %s', crm_private.entity_table(p_entity_type)) else ''
+  end
+  into v_changes
+  from unnest(p_old) as old_row
+  left join unnest(p_new) as new_row using (id)
+  cross join crm.custom_field_definitions_index(old_row) as index
+  where old_row.entity_type = p_entity_type
+    and (index).name is not null
+    and case when new_row.id is null then true
+      else crm_private.custom_field_index_statement(new_row)
+        <> crm_private.custom_field_index_statement(old_row)
+    end;
+
+  if v_changes is not null then
+    execute v_changes;
+  end if;
+end
+$$;
+
+comment on function crm_private.apply_indexes(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) is
+  'Makes the indexes of the custom fields of an entity type follow their definitions.';
+
+revoke all on function crm_private.apply_indexes(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) from public;

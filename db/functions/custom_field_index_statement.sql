@@ -1,0 +1,34 @@
+/*
+ * The statement that makes the index of a custom field, over the very expression that the field's
+ * function returns; p_option is nothing or concurrently.
+ *
+ * A B-tree with the id behind the value, so that a page sorted by the field is read from it. Its
+ * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail.
+ * SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no order.
+ */
+create or replace function crm_private.custom_field_index_statement(
+  p_definition crm.custom_field_definitions,
+  p_option     text default ''
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    case p_definition.field_type
+      when 'text' then 'create index %s %I on %s using spgist ((%s))'
+      else 'create index %s %I on %s using btree ((%s), id)'
+    end,
+    p_option,
+    crm_private.custom_field_index_name(p_definition),
+    crm_private.entity_table(p_definition.entity_type),
+    crm_private.custom_field_value(p_definition)
+  );
+$$;
+
+comment on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text) is
+  'The statement that makes the index of a custom field.';
+
+revoke all on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text)
+  from public;

@@ -1,0 +1,18 @@
+/* The history of a row: GraphQL's field history. Inlined, so that it is part of the query. */
+create or replace function crm.exchange_rates_history(record crm.exchange_rates)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.exchange_rates_history(crm.exchange_rates) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.exchange_rates_history(crm.exchange_rates) from public;
+grant execute on function crm.exchange_rates_history(crm.exchange_rates) to crm_reader;

@@ -1,0 +1,15 @@
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.exchange_rates_history_is_complete(record crm.exchange_rates)
+returns boolean
+language sql
+stable
+parallel safe
+return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+
+comment on function crm.exchange_rates_history_is_complete(crm.exchange_rates) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.exchange_rates_history_is_complete(crm.exchange_rates) from public;
+grant execute on function crm.exchange_rates_history_is_complete(crm.exchange_rates) to crm_reader;

@@ -1,0 +1,33 @@
+/*
+ * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
+ * For an amount here and there; reports convert by crm_private.deal_conversions.
+ */
+create or replace function crm.in_base_currency(
+  amount   numeric,
+  currency text,
+  day      date default (now() at time zone 'UTC')::date
+)
+returns numeric
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select amount * case
+    when currency = crm.base_currency() then 1
+    else (
+      select exchange_rate.rate
+      from crm.exchange_rates as exchange_rate
+      where exchange_rate.currency = in_base_currency.currency
+        and exchange_rate.valid_from <= day
+      order by exchange_rate.valid_from desc
+      limit 1
+    )
+  end;
+$$;
+
+comment on function crm.in_base_currency(numeric, text, date) is
+  'An amount in the base currency, at the rate of a day, which is today, in UTC, if none is given; not rounded. '
+  'Null where the currency has no rate for the day.';
+
+revoke all on function crm.in_base_currency(numeric, text, date) from public;
+grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;

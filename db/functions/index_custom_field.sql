@@ -1,0 +1,45 @@
+/*
+ * Makes the index of a custom field, unless it is there. Writers of the entity wait until the
+ * transaction ends; npx pgcrm field index does it without that. What a build that failed left is
+ * replaced.
+ *
+ * Security definer: only the owner of a table makes indexes of it.
+ */
+create or replace function crm.index_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_definition crm.custom_field_definitions;
+  v_index      crm.custom_field_index;
+begin
+  perform crm_private.claim_definitions(p_alone => true);
+  v_definition := crm_private.custom_field(entity_type, name);
+  v_index := crm.custom_field_definitions_index(v_definition);
+
+  if not coalesce(v_index.is_valid, false) then
+    if v_index.name is not null then
+      execute format('drop index crm.%I', v_index.name);
+    end if;
+    execute crm_private.custom_field_index_statement(v_definition);
+
+    -- Until the planner knows the values it expects too many rows to be found.
+    execute format('analyze %s', crm_private.entity_table(entity_type));
+  end if;
+
+  return v_definition;
+end
+$$;
+
+comment on function crm.index_custom_field(text, text) is
+  'Makes an index on a custom field, by which filters and orders on it are answered; of a text by '
+  'the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
+  'meanwhile: on large tables use npx pgcrm field index. For administrators.';
+
+revoke all on function crm.index_custom_field(text, text) from public;
+grant execute on function crm.index_custom_field(text, text) to crm_admin;

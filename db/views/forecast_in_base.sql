@@ -1,0 +1,26 @@
+/* What open deals may bring, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.forecast_in_base as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date as month,
+    deal.currency,
+    count(*)                                              as deals,
+    round(sum(deal.value), 2)                             as value,
+    round(sum(deal.value * deal.probability) * 0.01, 2)   as weighted_value
+  from crm_private.deals_in_base as deal
+  where deal.kind = 'open'
+  group by 1, 2;
+
+comment on view reporting.forecast_in_base is
+  'What open deals may bring in the base currency, at today''s rates, by the month in which they are to '
+  'close. Deals of a currency that has no rate today have a row of their own, in that currency. Months '
+  'that are over hold what is late.';
+comment on column reporting.forecast_in_base.month is
+  'The first day of the month; null for deals without a close date.';
+comment on column reporting.forecast_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.forecast_in_base.deals is 'How many open deals are to close in the month.';
+comment on column reporting.forecast_in_base.value is 'Their value.';
+comment on column reporting.forecast_in_base.weighted_value is
+  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+
+grant select on reporting.forecast_in_base to crm_reporter;

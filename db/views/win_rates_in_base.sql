@@ -1,0 +1,49 @@
+/* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.win_rates_in_base as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date                    as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                             as company,
+    deal.currency,
+    count(*) filter (where deal.kind = 'won')                                as won,
+    count(*) filter (where deal.kind = 'lost')                               as lost,
+    round(avg((deal.kind = 'won')::integer), 4)                              as win_rate,
+    coalesce(round(sum(deal.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
+    coalesce(round(sum(deal.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
+    sum(cycle.days) filter (where deal.kind = 'won')                         as won_days,
+    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)               as average_cycle
+  from crm_private.deals_in_base as deal
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+  ) as cycle (days)
+  where deal.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
+
+comment on view reporting.win_rates_in_base is
+  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close dates, '
+  'or today''s where they have none. Deals of a currency that has no rate for the day have a row of their '
+  'own, in that currency. For a total add up won and lost, and divide; rates of rows cannot be averaged.';
+comment on column reporting.win_rates_in_base.month is
+  'The first day of the month in which the deals closed; null for deals without a close date.';
+comment on column reporting.win_rates_in_base.owner_id is
+  'The user who owns the deals; null if nobody does.';
+comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
+comment on column reporting.win_rates_in_base.company is 'The name of the company.';
+comment on column reporting.win_rates_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.win_rates_in_base.won is 'How many deals were won.';
+comment on column reporting.win_rates_in_base.lost is 'How many deals were lost.';
+comment on column reporting.win_rates_in_base.win_rate is
+  'The share of deals won among those won or lost, from 0 to 1.';
+comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
+comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
+comment on column reporting.win_rates_in_base.won_days is
+  'The days from creation to close date of all deals won, added up: divided by won it is their '
+  'average.';
+comment on column reporting.win_rates_in_base.average_cycle is
+  'The days from the creation of a deal to its close date, on average over the deals won. Below '
+  'zero where deals were recorded after they had closed, as an import does.';
+
+grant select on reporting.win_rates_in_base to crm_reporter;
