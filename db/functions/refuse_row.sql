@@ -5,13 +5,17 @@
  * A function that writes several rows of one input says in crm.path where in it a row stands:
  * tasks.1 makes tasks.1.description of description.
  *
+ * Where many rows are written at once, crm_private.write_rows says so in crm.bulk, and the row is
+ * noted, with its place in crm.bulk_row, and left out by the trigger. That holds for rows of its own
+ * statements only: what these cascade to is refused. In no case is a faulty row written.
+ *
  * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
- * policies hide of them; it changes nothing.
+ * policies hide of them, and notes rows where nobody else writes.
  */
 create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
 returns void
 language plpgsql
-stable
+volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
@@ -29,6 +33,16 @@ begin
       using errcode = 'insufficient_privilege';
   end if;
 
+  if current_setting('crm.bulk', true) = v_table || ' ' || pg_trigger_depth() then
+    insert into crm_private.faulty_rows (transaction_id, place, item)
+    values (
+      pg_current_xact_id()::text::bigint,
+      nullif(current_setting('crm.bulk_row', true), '')::integer,
+      p_row
+    );
+    return;
+  end if;
+
   select
     jsonb_object_agg(v_path || fault.field, fault.messages),
     string_agg(
@@ -44,8 +58,8 @@ begin
       min(ordinal)                                      as ordinal,
       (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
       (array_agg(column_name order by ordinal))[1]      as column_name
-    from crm_private.row_faults(p_table, p_row) with ordinality as listed (
-      field, message, constraint_name, column_name, ordinal
+    from crm_private.row_faults(p_table, array[p_row]) with ordinality as listed (
+      place, field, message, constraint_name, column_name, kind, ordinal
     )
     group by field
   ) as fault;
@@ -69,7 +83,7 @@ end
 $$;
 
 comment on function crm_private.refuse_row(regclass, jsonb) is
-  'Refuses a row that breaks a rule, with all its faults.';
+  'Refuses a row that breaks a rule, with all its faults; of many rows, notes the faulty ones.';
 
 revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
 grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;

@@ -7,6 +7,12 @@
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
+/** The id by which another system, the source, knows a row. */
+export interface ExternalId {
+  source: string;
+  id: string;
+}
+
 /*
  * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
  * specification has Date, which would lose the microseconds that tell two updates apart. Days are
@@ -121,6 +127,8 @@ export interface Company {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new company. */
 export interface CreateCompany {
@@ -137,6 +145,8 @@ export interface CreateCompany {
    * replaces the whole object; a field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a company. What is left out stays as it is. */
 export interface UpdateCompany {
@@ -158,6 +168,8 @@ export interface UpdateCompany {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 
 /** A contact: a person. */
@@ -194,6 +206,8 @@ export interface Contact {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new contact. */
 export interface CreateContact {
@@ -214,6 +228,8 @@ export interface CreateContact {
    * replaces the whole object; a field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a contact. What is left out stays as it is. */
 export interface UpdateContact {
@@ -239,6 +255,8 @@ export interface UpdateContact {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 
 /**
@@ -354,6 +372,8 @@ export interface Deal {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new deal. */
 export interface CreateDeal {
@@ -382,6 +402,8 @@ export interface CreateDeal {
    * replaces the whole object; a field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a deal. What is left out stays as it is. */
 export interface UpdateDeal {
@@ -415,6 +437,8 @@ export interface UpdateDeal {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 
 /** A note about a contact, company or deal. It is deleted with that entity. */
@@ -446,6 +470,8 @@ export interface Note {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new note. */
 export interface CreateNote {
@@ -455,6 +481,8 @@ export interface CreateNote {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a note. What is left out stays as it is. */
 export interface UpdateNote {
@@ -469,6 +497,8 @@ export interface UpdateNote {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 
 /** A stage of the sales pipeline. Administrators edit the stages. */
@@ -566,6 +596,8 @@ export interface Task {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new task. */
 export interface CreateTask {
@@ -581,6 +613,8 @@ export interface CreateTask {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a task. What is left out stays as it is. */
 export interface UpdateTask {
@@ -601,6 +635,8 @@ export interface UpdateTask {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 
 /** Row types by entity. */

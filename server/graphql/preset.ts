@@ -17,6 +17,7 @@ import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
+import { BulkPlugin } from "./plugins/bulk.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
@@ -78,6 +79,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     plugins: [
       NamesPlugin,
       BehaviorsPlugin,
+      BulkPlugin,
       RelationDocsPlugin,
       DefaultOrderPlugin,
       ScalarsPlugin,
