@@ -28,10 +28,7 @@ declare
   );
   v_broken text;
 begin
-  select string_agg(format('not (%s)', condition), ' or ')
-  into v_broken
-  from crm_private.rules
-  where table_oid = v_table and kind = 'reference';
+  v_broken := crm_private.broken_reference(v_table);
 
   if v_broken is not null then
     return query execute format(

@@ -1,6 +1,8 @@
 /*
  * The fields that a broken constraint is about, each with its message: what the product's own error
  * says in its detail, or the rule's message, or, of an index that is nobody's rule, its columns.
+ *
+ * Security definer, because rules are not read by roles; it reads no rows.
  */
 create or replace function crm_private.fields_of_violation(
   p_table      regclass,
@@ -11,6 +13,7 @@ create or replace function crm_private.fields_of_violation(
 returns jsonb
 language plpgsql
 stable
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare

@@ -46,8 +46,10 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
-  -- The losers have theirs until they are gone.
-  set constraints crm_private.external_ids_pkey deferred;
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.companies
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
 
   update crm.companies as company
   set (name, address, owner_id, custom_fields, external_ids, version) = (
@@ -95,8 +97,6 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.companies where id = any (losers);
-
-  perform crm_private.settle_external_ids('company', array[winner]);
 
   v_merge.company_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;

@@ -65,8 +65,10 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
-  -- The losers have theirs until they are gone.
-  set constraints crm_private.external_ids_pkey deferred;
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.contacts
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
 
   update crm.contacts as contact
   set (
@@ -108,8 +110,6 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.contacts where id = any (losers);
-
-  perform crm_private.settle_external_ids('contact', array[winner]);
 
   v_merge.contact_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;

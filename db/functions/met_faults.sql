@@ -1,14 +1,15 @@
 /*
  * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
  * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
- * not told again.
+ * not told again. Trying is put off where an upsert may only have to be attempted again.
  */
 create or replace function crm_private.met_faults(
   p_entity_type text,
   p_operation   text,
   p_rows        crm_private.bulk_row[],
   p_known       crm_private.row_fault[],
-  p_state       text
+  p_state       text,
+  p_is_last     boolean
 )
 returns crm_private.row_fault[]
 language plpgsql
@@ -43,6 +44,10 @@ begin
     return v_met;
   end if;
 
+  if p_operation = 'upsert' and not p_is_last then
+    return '{}';
+  end if;
+
   return array(
     select offending
     from crm_private.offending_rows(v_table, array(
@@ -55,14 +60,14 @@ end
 $$;
 
 comment on function crm_private.met_faults(
-  text, text, crm_private.bulk_row[], crm_private.row_fault[], text
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) is
   'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
   'constraint.';
 
 revoke all on function crm_private.met_faults(
-  text, text, crm_private.bulk_row[], crm_private.row_fault[], text
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) from public;
 grant execute on function crm_private.met_faults(
-  text, text, crm_private.bulk_row[], crm_private.row_fault[], text
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) to crm_member;

@@ -63,4 +63,3 @@ comment on function crm_private.refuse_taken_external_ids(text, uuid[]) is
   'Refuses rows that carry an external id of another row.';
 
 revoke all on function crm_private.refuse_taken_external_ids(text, uuid[]) from public;
-grant execute on function crm_private.refuse_taken_external_ids(text, uuid[]) to crm_member;

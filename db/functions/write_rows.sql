@@ -34,14 +34,15 @@ set plan_cache_mode = force_custom_plan
 as $$
 #variable_conflict use_variable
 declare
-  v_table   regclass := crm_private.entity_table(entity_type);
-  v_rows    crm_private.bulk_row[];
-  v_misread crm_private.row_fault[];
-  v_known   crm_private.row_fault[] := '{}';
-  v_met     crm_private.row_fault[];
-  v_outcome crm_private.bulk_outcome;
-  v_faults  jsonb;
-  v_result  crm_private.bulk_result;
+  v_table    regclass := crm_private.entity_table(entity_type);
+  v_rows     crm_private.bulk_row[];
+  v_misread  crm_private.row_fault[];
+  v_known    crm_private.row_fault[] := '{}';
+  v_met      crm_private.row_fault[];
+  v_attempts integer := 0;
+  v_outcome  crm_private.bulk_outcome;
+  v_faults   jsonb;
+  v_result   crm_private.bulk_result;
 begin
   if not coalesce(entity_type = any ('{contact,company,deal,task,note}'), false) then
     perform crm_private.refuse_argument(
@@ -80,7 +81,7 @@ begin
   -- The first attempt is for lists without a fault that only a statement meets. Each further one
   -- knows of more rows that cannot be written.
   loop
-    v_met := null;
+    v_attempts := v_attempts + 1;
     begin
       v_outcome := crm_private.attempt_rows(entity_type, operation, v_rows, v_known);
       exit when not coalesce(dry_run, false) and (
@@ -92,8 +93,9 @@ begin
         v_outcome.is_undone := true;
         exit;
       when integrity_constraint_violation or data_exception or program_limit_exceeded then
-        v_met := crm_private.met_faults(entity_type, operation, v_rows, v_known, sqlstate);
-        if cardinality(v_met) = 0 then
+        v_met := crm_private.met_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
+        -- What an upsert was to create may have been created meanwhile, and is there to be updated.
+        if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
           raise;
         end if;
         v_known := v_known || v_met;

@@ -179,7 +179,8 @@ const rules: Record<string, string> = {
           'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
-          'erase_contact', 'keep_external_ids', 'take_faults'
+          'erase_contact', 'keep_external_ids', 'take_faults', 'broken_reference',
+          'fields_of_violation'
         ]
       )
       and proc.proname not like '%\\_journal'`,

@@ -248,8 +248,8 @@ comment on constraint notes_external_ids_distinct on crm.notes is
 grant insert (external_ids), update (external_ids) on crm.notes to crm_member;
 
 /*
- * Whose external ids are, for look-ups and to keep them apart. Deferrable, because a merge and an undo
- * move an external id from one row to another in several statements.
+ * Whose external ids are, for look-ups and to keep them apart. Deferrable, because an undo may move
+ * an external id from one row to another in several statements.
  */
 create table if not exists crm_private.external_ids (
   entity_type text not null,

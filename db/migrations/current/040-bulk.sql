@@ -82,9 +82,6 @@ select crm_private.bind_rules('crm.custom_field_definitions');
 select crm_private.bind_rules('crm.pipeline_stages');
 select crm_private.bind_rules('crm.api_keys');
 
--- Which rules a member's rows collide with is read by functions that run with the member's rights.
-grant select on crm_private.rules to crm_member;
-
 --!include functions/merged.sql
 --!include functions/written_columns.sql
 --!include functions/column_defaults.sql
@@ -93,6 +90,7 @@ grant select on crm_private.rules to crm_member;
 --!include functions/put_rows.sql
 --!include functions/meant_rows.sql
 --!include functions/attempt_rows.sql
+--!include functions/broken_reference.sql
 --!include functions/colliding_rows.sql
 --!include functions/unreadable_rows.sql
 --!include functions/fields_of_violation.sql
