@@ -1,3 +1,4 @@
+import type { ExternalId } from "./generated/rows.ts";
 import { blankCharacters } from "./generated/tables.ts";
 import type { Check } from "./tables.ts";
 
@@ -81,9 +82,25 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
       return each((element) => pattern.test(element));
     }
     case "elementsDistinct": {
-      const distinct = new Set(list.filter((element) => element !== null));
+      const keys = list.map((element) => (isObject(element) ? keyOf(element) : element));
+      const distinct = new Set(keys.filter((element) => element !== null));
       return distinct.size === list.length ? [] : [fault(undefined)];
     }
+    case "externalIdsNotBlank":
+      return list.flatMap((element, index) => {
+        const parts = isObject(element) ? [element.source, element.id] : [null];
+        return parts.every((part) => typeof part === "string" && !isBlank(part))
+          ? []
+          : [fault(undefined, index)];
+      });
+    case "externalIdsMaxLength":
+      return list.flatMap((element, index) => {
+        const { source, id } = (element ?? {}) as Partial<ExternalId>;
+        return countCharacters(source ?? "") <= check.source &&
+          countCharacters(id ?? "") <= check.id
+          ? []
+          : [fault(undefined, index)];
+      });
     case "object":
       return whole(isObject(value));
     case "keys":
@@ -159,6 +176,11 @@ export function compareDecimals(one: string | number, other: string | number): n
     BigInt(integer + fraction.padEnd(decimals, "0")),
   );
   return first < second ? -1 : first > second ? 1 : 0;
+}
+
+/** What tells an external id from others. */
+function keyOf({ source, id }: Record<string, unknown>): string | null {
+  return source == null && id == null ? null : JSON.stringify([source ?? null, id ?? null]);
 }
 
 /** What a message quotes: the value as JSON. */

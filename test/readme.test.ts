@@ -82,6 +82,22 @@ test("a custom field is defined, served, written and asked for as the README say
   });
 });
 
+test("the rows of the bulk example are written, and their faults are those printed below", async () => {
+  const [mutation = ""] = blocks("graphql").filter((code) => code.includes("upsertContacts"));
+  const [variables = "", faults = ""] = blocks("json").filter(
+    (code) => code.includes('"index"') || code.includes("VALID_ONLY"),
+  );
+  const { data } = await crm.graphql<{ upsertContacts: object }>(
+    mutation,
+    JSON.parse(variables) as Record<string, unknown>,
+  );
+  expect(data?.upsertContacts).toMatchObject({
+    created: 1,
+    faults: JSON.parse(faults) as unknown,
+    contacts: [{ version: 1 }, null],
+  });
+});
+
 test("a transaction is undone as the README says, and a conflict is told as it is printed there", async () => {
   const undo = blocks("graphql").find((code) => code.includes("undoTransaction")) ?? "";
   const conflict = blocks("json").find((code) => code.includes("CONFLICT")) ?? "";

@@ -159,6 +159,9 @@ begin
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin
+    -- An external id may go from one row to another, step by step.
+    set constraints crm_private.external_ids_pkey deferred;
+
     for v_step in
       select step.place, step.operation, type.name as entity_type
       from (
@@ -181,6 +184,16 @@ begin
       perform crm_private.defer_unique(v_step.place between 5 and 7);
       v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
+    end loop;
+
+    foreach v_type in array coalesce(v_types, '{}')
+    loop
+      if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+        perform crm_private.settle_external_ids(v_type, array(
+          select entity_id from crm_private.reversals
+          where transaction_id = v_xid and entity_type = v_type
+        ));
+      end if;
     end loop;
 
     perform crm_private.defer_unique(false);

@@ -35,8 +35,8 @@ begin
       min(ordinal)                                      as ordinal,
       (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
       (array_agg(column_name order by ordinal))[1]      as column_name
-    from crm_private.row_faults(p_table, p_row) with ordinality as listed (
-      field, message, constraint_name, column_name, ordinal
+    from crm_private.row_faults(p_table, array[p_row]) with ordinality as listed (
+      place, field, message, constraint_name, column_name, kind, ordinal
     )
     group by field
   ) as fault;

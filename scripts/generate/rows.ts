@@ -6,6 +6,7 @@ import type { TableModel } from "./model.ts";
 const types: Record<string, string> = {
   bigint: "string",
   boolean: "boolean",
+  "crm.external_id[]": "ExternalId[]",
   date: "string",
   integer: "number",
   numeric: "string",
@@ -22,6 +23,12 @@ const head = `
  */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+/** The id by which another system, the source, knows a row. */
+export interface ExternalId {
+  source: string;
+  id: string;
+}
 
 /*
  * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The

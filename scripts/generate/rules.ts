@@ -61,6 +61,25 @@ const forms: Form[] = [
     `crm_private\\.is_list\\(\\w+, ${numbers}\\) AND \\(cardinality\\(\\w+\\) > ${numbers}\\)`,
     ([most, least]) => ({ rule: "list", least: Number(least) + 1, most: Number(most) }),
   ),
+  form(
+    `\\(cardinality\\(\\w+\\) <= ${numbers}\\) AND \\(COALESCE\\(array_ndims\\(\\w+\\), 1\\) = 1\\) ` +
+      String.raw`AND \(array_position\(\w+, NULL::crm\.external_id\) IS NULL\)`,
+    ([most]) => ({ rule: "list", least: 0, most: Number(most) }),
+  ),
+  form(String.raw`NOT crm_private\.has_blank_external_id\(\w+\)`, () => ({
+    rule: "externalIdsNotBlank",
+  })),
+  form(
+    `NOT crm_private\\.has_long_external_id\\(\\w+, ${numbers}, ${numbers}\\)`,
+    ([source, id]) => ({
+      rule: "externalIdsMaxLength",
+      source: Number(source),
+      id: Number(id),
+    }),
+  ),
+  form(String.raw`NOT crm_private\.has_duplicate_external_id\(\w+\)`, () => ({
+    rule: "elementsDistinct",
+  })),
   form(String.raw`NOT crm_private\.has_blank_element\(\w+\)`, () => ({ rule: "elementsNotBlank" })),
   form(String.raw`NOT crm_private\.has_duplicates\(\w+\)`, () => ({ rule: "elementsDistinct" })),
   form(`crm_private\\.longest_element\\(\\w+\\) <= ${numbers}`, ([limit]) => ({

@@ -76,6 +76,26 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  companies_external_ids_blank: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  companies_external_ids_distinct: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  companies_external_ids_length: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  companies_external_ids_list: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
+  },
   contacts_first_name_blank: {
     table: "contacts",
     fields: ["firstName"],
@@ -137,6 +157,26 @@ export const constraints: Constraints = {
     table: "contacts",
     fields: ["customFields"],
     message: "must be an object",
+  },
+  contacts_external_ids_blank: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  contacts_external_ids_distinct: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  contacts_external_ids_length: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  contacts_external_ids_list: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
   },
   custom_field_definitions_name_format: {
     table: "custom_field_definitions",
@@ -336,6 +376,26 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  deals_external_ids_blank: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  deals_external_ids_distinct: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  deals_external_ids_length: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  deals_external_ids_list: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
+  },
   exchange_rates_currency_known: {
     table: "exchange_rates",
     fields: ["currency"],
@@ -391,6 +451,26 @@ export const constraints: Constraints = {
     table: "notes",
     fields: ["entityId"],
     message: "is not the id of a deal",
+  },
+  notes_external_ids_blank: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  notes_external_ids_distinct: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  notes_external_ids_length: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  notes_external_ids_list: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
   },
   pipeline_stages_name_blank: {
     table: "pipeline_stages",
@@ -463,5 +543,25 @@ export const constraints: Constraints = {
     table: "tasks",
     fields: ["entityId"],
     message: "is not the id of a deal",
+  },
+  tasks_external_ids_blank: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  tasks_external_ids_distinct: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  tasks_external_ids_length: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  tasks_external_ids_list: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
   },
 };

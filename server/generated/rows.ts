@@ -7,6 +7,12 @@
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
+/** The id by which another system, the source, knows a row. */
+export interface ExternalId {
+  source: string;
+  id: string;
+}
+
 /*
  * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
  * specification has Date, which would lose the microseconds that tell two updates apart. Days are
@@ -122,6 +128,8 @@ export interface Company {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new company. */
 export interface CreateCompany {
@@ -139,6 +147,8 @@ export interface CreateCompany {
    * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a company. What is left out stays as it is. */
 export interface UpdateCompany {
@@ -161,6 +171,8 @@ export interface UpdateCompany {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 
 /** A contact: a person. */
@@ -198,6 +210,8 @@ export interface Contact {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new contact. */
 export interface CreateContact {
@@ -219,6 +233,8 @@ export interface CreateContact {
    * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a contact. What is left out stays as it is. */
 export interface UpdateContact {
@@ -245,6 +261,8 @@ export interface UpdateContact {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 
 /**
@@ -471,6 +489,8 @@ export interface Deal {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new deal. */
 export interface CreateDeal {
@@ -500,6 +520,8 @@ export interface CreateDeal {
    * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a deal. What is left out stays as it is. */
 export interface UpdateDeal {
@@ -534,6 +556,8 @@ export interface UpdateDeal {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 
 /**
@@ -616,6 +640,8 @@ export interface Note {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new note. */
 export interface CreateNote {
@@ -625,6 +651,8 @@ export interface CreateNote {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a note. What is left out stays as it is. */
 export interface UpdateNote {
@@ -639,6 +667,8 @@ export interface UpdateNote {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 
 /** A stage of the sales pipeline. Administrators edit the stages. */
@@ -736,6 +766,8 @@ export interface Task {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new task. */
 export interface CreateTask {
@@ -751,6 +783,8 @@ export interface CreateTask {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a task. What is left out stays as it is. */
 export interface UpdateTask {
@@ -771,6 +805,8 @@ export interface UpdateTask {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 
 /** Row types by entity. */

@@ -41,6 +41,11 @@ declare global {
   }
 
   namespace GraphileBuild {
+    interface ScopeInputObject {
+      /** The rows of a mutation that creates or updates by external ids. */
+      isBulkUpsert?: boolean;
+    }
+
     /** Registered by pg-aggregates, which leaves them out of its types. */
     interface BehaviorStrings {
       aggregate: true;

@@ -18,6 +18,7 @@ import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
+import { BulkPlugin } from "./plugins/bulk.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
@@ -81,6 +82,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     plugins: [
       NamesPlugin,
       BehaviorsPlugin,
+      BulkPlugin,
       RelationDocsPlugin,
       DefaultOrderPlugin,
       ScalarsPlugin,
