@@ -16,10 +16,6 @@ as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can; that they
 -- write cannot be told.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
-declare
-  v_custom text := 'case jsonb_typeof(given.item -> ''set_custom_fields'') when ''object'' '
-    'then filled.custom_fields || (given.item -> ''set_custom_fields'') '
-    'else filled.custom_fields end';
 begin
   if exists (select from unnest(p_rows) as given where given.operation = 'create') then
     return query execute (
@@ -33,9 +29,7 @@ begin
          returning current_setting(''crm.bulk_row'')::integer, record.id, ''create'', true',
         p_table,
         string_agg(quote_ident(name), ', '),
-        string_agg(
-          case name when 'custom_fields' then v_custom else 'filled.' || quote_ident(name) end, ', '
-        )
+        string_agg('filled.' || quote_ident(name), ', ')
       )
       from unnest(crm_private.written_columns(p_table, 'insert')) as name
     ) using p_rows, crm_private.column_defaults(p_table);
@@ -58,14 +52,7 @@ begin
          returning patched.place, record.id, ''update'', record.version <> patched.old_version',
         p_table,
         string_agg(format('%1$I = patched.%1$I', name), ', '),
-        string_agg(
-          format(
-            '%s as %I',
-            case name when 'custom_fields' then v_custom else 'filled.' || quote_ident(name) end,
-            name
-          ),
-          ', '
-        ) || ', found.id as "#id"'
+        string_agg(format('filled.%I', name), ', ') || ', found.id as "#id"'
       )
       from unnest(crm_private.written_columns(p_table, 'update')) as name
     ) using p_rows;

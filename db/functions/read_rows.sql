@@ -10,9 +10,6 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_has_custom_fields boolean := exists (
-    select from pg_attribute where attrelid = p_table and attname = 'custom_fields'
-  );
   v_known text[] := case p_operation
     when 'create' then crm_private.written_columns(p_table, 'insert')
     when 'update' then 'id'::name || crm_private.written_columns(p_table, 'update')
@@ -20,10 +17,6 @@ declare
     else '{id,version}'
   end::text[];
 begin
-  if v_has_custom_fields and p_operation <> 'delete' then
-    v_known := v_known || 'set_custom_fields'::text;
-  end if;
-
   return query
     select
       (listed.ordinal - 1)::integer,
@@ -77,13 +70,6 @@ begin
               and not crm_private.is_blank(listed.item #>> '{external_id,id}')
             then '{}'
             else '{"externalId": ["must have a source and an id"]}'
-          end::jsonb
-          || case
-            when not coalesce(
-              jsonb_typeof(listed.item -> 'set_custom_fields') in ('object', 'null'), true
-            )
-            then '{"customFields": ["must be an object"]}'
-            else '{}'
           end::jsonb,
           '{}'
         )

@@ -59,7 +59,9 @@ begin
   select fault.* into v_fault
   from crm_private.row_faults(
     'crm.custom_field_definitions',
-    to_jsonb(v_definition) || jsonb_build_object('enum_values', jsonb_build_array(new_value))
+    array[
+      to_jsonb(v_definition) || jsonb_build_object('enum_values', jsonb_build_array(new_value))
+    ]
   ) as fault
   where starts_with(fault.field, 'enumValues');
 

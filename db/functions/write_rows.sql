@@ -9,8 +9,6 @@
  *   there is none, one is created that has it.
  * - delete: id, and version.
  *
- * set_custom_fields, where there are custom fields, is an object that is merged over them.
- *
  * mode ALL_OR_NOTHING refuses everything if a row is faulty, with one error whose detail lists the
  * faults. VALID_ONLY writes the others, and gives the faults with the result. dry_run writes nothing
  * and tells what would happen. Positions begin with 0.
@@ -37,7 +35,7 @@ declare
   v_table    regclass := crm_private.entity_table(entity_type);
   v_rows     crm_private.bulk_row[];
   v_misread  crm_private.row_fault[];
-  v_known    crm_private.row_fault[] := '{}';
+  v_known    crm_private.row_fault[] := array[]::crm_private.row_fault[];
   v_met      crm_private.row_fault[];
   v_attempts integer := 0;
   v_outcome  crm_private.bulk_outcome;
@@ -125,14 +123,14 @@ begin
   end if;
 
   if v_faults <> '[]' and mode = 'ALL_OR_NOTHING' then
-    v_outcome.written := '{}';
+    v_outcome.written := array[]::crm_private.written_row[];
   end if;
 
   select
-    count(*) filter (where written.operation = 'create'),
-    count(*) filter (where written.operation = 'update' and written.changed),
-    count(*) filter (where written.operation = 'delete'),
-    count(*) filter (where written.operation = 'update' and not written.changed)
+    (count(*) filter (where written.operation = 'create'))::integer,
+    (count(*) filter (where written.operation = 'update' and written.changed))::integer,
+    (count(*) filter (where written.operation = 'delete'))::integer,
+    (count(*) filter (where written.operation = 'update' and not written.changed))::integer
   into v_result.created, v_result.updated, v_result.deleted, v_result.unchanged
   from unnest(v_outcome.written) as written;
 

@@ -1,5 +1,7 @@
 import type { GraphQLInputObjectType, GraphQLSchema } from "graphql";
 
+import { customValues } from "./custom-inputs.ts";
+
 /** A row as the database's bulk write reads it: columns, and what it knows beside them. */
 export type InputRow = Record<string, unknown>;
 
@@ -7,9 +9,6 @@ export type InputRow = Record<string, unknown>;
  * Makes the row of an input object of an entity. Each field says itself which column it stands for,
  * as it does where a single row is written, so it does not matter which plugin added the field: a
  * field sets attributes of what its `apply` is given.
- *
- * `set_custom_fields`, which is merged over the custom fields of the row, may be set by several
- * fields; the members of all of them count.
  *
  * @param type such as `ContactInput` or `ContactPatch`.
  * @param value an object of that type, as GraphQL has read it.
@@ -22,10 +21,7 @@ export function rowOf(
   const row: InputRow = {};
   const target = {
     set(column: string, columnValue: unknown) {
-      row[column] =
-        column === "set_custom_fields"
-          ? { ...(row[column] as object | undefined), ...(columnValue as object) }
-          : columnValue;
+      row[column] = columnValue;
     },
   };
   const given = value as InputRow;
@@ -36,5 +32,6 @@ export function rowOf(
       ...{ schema, field, fieldName, scope: undefined },
     });
   }
-  return row;
+  const customFields = customValues(value, type);
+  return customFields === undefined ? row : { ...row, custom_fields: customFields };
 }

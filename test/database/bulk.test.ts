@@ -141,31 +141,36 @@ describe("a list with a faulty row is refused as a whole", () => {
     }));
 });
 
-test("custom fields that are set are merged, those that are null are removed", () =>
+test("custom fields are merged where it is asked for, and those that are null are removed", () =>
   withRollback(async (client) => {
     await client.query(
       `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
        values ('size', 'Size', 'contact', 'number'), ('city', 'City', 'contact', 'text')`,
     );
     const made = await write(client, "contact", "create", [
-      person({ custom_fields: { size: 1, city: "Rome" }, set_custom_fields: { size: 2 } }),
-      person({ set_custom_fields: { city: "Oslo", size: null } }),
-      person({ set_custom_fields: { size: "x" } }),
-      person({ set_custom_fields: 1 }),
+      person({ custom_fields: { size: 1, city: "Rome" } }),
+      person({ custom_fields: { $merge: { city: "Oslo", size: null } } }),
+      person({ custom_fields: { $merge: { size: "x" } } }),
+      person({ custom_fields: { $merge: 1 } }),
+      person({ custom_fields: { $merge: {}, size: 1 } }),
     ]);
     expect(made.faults.map(({ fields }) => Object.keys(fields))).toEqual([
       ["customFields.size"],
-      ["customFields"],
+      ["customFields.$merge"],
+      ["customFields.$merge"],
     ]);
     const [a, b] = made.ids;
     await write(client, "contact", "update", [
-      { id: a, set_custom_fields: { city: null } },
-      { id: b, custom_fields: {}, set_custom_fields: { size: 3 } },
+      { id: a, custom_fields: { $merge: { city: null, size: 2 } } },
+      { id: b, custom_fields: { $merge: { size: 3 } } },
     ]);
     const { rows } = await client.query<{ custom_fields: object }>(
       "select custom_fields from crm.contacts order by custom_fields ->> 'size'",
     );
-    expect(rows.map(({ custom_fields }) => custom_fields)).toEqual([{ size: 2 }, { size: 3 }]);
+    expect(rows.map(({ custom_fields }) => custom_fields)).toEqual([
+      { size: 2 },
+      { size: 3, city: "Oslo" },
+    ]);
   }));
 
 test("a constraint that somebody adds is told by the row that breaks it", () =>
