@@ -35,6 +35,7 @@ const kinds: Record<string, string[]> = {
   required: ["boolean"],
   emails: ["list"],
   phones: ["list"],
+  externalIds: ["list"],
   enumValues: ["list", "null"],
   customFields: ["object"],
   address: ["object", "null"],
