@@ -45,7 +45,7 @@ begin
   end if;
 
   if p_operation = 'upsert' and not p_is_last then
-    return '{}';
+    return '{}'::crm_private.row_fault[];
   end if;
 
   return array(

@@ -17,7 +17,7 @@ declare
   v_pending    int4range[] := array[int4range(1, cardinality(p_rows) + 1)];
   v_part       int4range;
   v_middle     integer;
-  v_faults     crm_private.row_fault[] := '{}';
+  v_faults     crm_private.row_fault[] := '{}'::crm_private.row_fault[];
   v_state      text;
   v_schema     text;
   v_constraint text;

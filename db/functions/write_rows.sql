@@ -37,7 +37,7 @@ declare
   v_table    regclass := crm_private.entity_table(entity_type);
   v_rows     crm_private.bulk_row[];
   v_misread  crm_private.row_fault[];
-  v_known    crm_private.row_fault[] := '{}';
+  v_known    crm_private.row_fault[] := '{}'::crm_private.row_fault[];
   v_met      crm_private.row_fault[];
   v_attempts integer := 0;
   v_outcome  crm_private.bulk_outcome;
@@ -129,10 +129,10 @@ begin
   end if;
 
   select
-    count(*) filter (where written.operation = 'create'),
-    count(*) filter (where written.operation = 'update' and written.changed),
-    count(*) filter (where written.operation = 'delete'),
-    count(*) filter (where written.operation = 'update' and not written.changed)
+    (count(*) filter (where written.operation = 'create'))::integer,
+    (count(*) filter (where written.operation = 'update' and written.changed))::integer,
+    (count(*) filter (where written.operation = 'delete'))::integer,
+    (count(*) filter (where written.operation = 'update' and not written.changed))::integer
   into v_result.created, v_result.updated, v_result.deleted, v_result.unchanged
   from unnest(v_outcome.written) as written;
 
