@@ -253,3 +253,10 @@ test("a reader may not, and a member's rows are the member's", async () => {
     createContacts: { created: 1, contacts: [{ createdBy: "ada" }], clientMutationId: "7" },
   });
 });
+
+test("external ids are a part of their row, and cost no rows of their own", async () => {
+  const { errors } = await server.graphql(
+    "{ contacts(first: 1000) { nodes { externalIds { source id } } } }",
+  );
+  expect(errors).toBeUndefined();
+});

@@ -8,11 +8,25 @@ import type { Row } from "./door.ts";
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
 const defaults: Record<Entity, Data> = {
-  company: { address: null, ownerId: null, customFields: {} },
-  contact: { emails: [], phones: [], companyId: null, ownerId: null, customFields: {} },
-  deal: { contactId: null, currency: "USD", closeDate: null, ownerId: null, customFields: {} },
-  task: { dueDate: null, assignedTo: null, status: "open" },
-  note: {},
+  company: { address: null, ownerId: null, customFields: {}, externalIds: [] },
+  contact: {
+    emails: [],
+    phones: [],
+    companyId: null,
+    ownerId: null,
+    customFields: {},
+    externalIds: [],
+  },
+  deal: {
+    contactId: null,
+    currency: "USD",
+    closeDate: null,
+    ownerId: null,
+    customFields: {},
+    externalIds: [],
+  },
+  task: { dueDate: null, assignedTo: null, status: "open", externalIds: [] },
+  note: { externalIds: [] },
   customFieldDefinition: {
     enumValues: null,
     required: false,

@@ -6,13 +6,14 @@ const stamps = "version createdAt updatedAt createdBy updatedBy";
 
 /** Every field of a row that is its own, links and lists left out. */
 const selections: Record<Entity, string> = {
-  company: `id name address ownerId customFields ${stamps}`,
-  contact: `id firstName lastName emails phones companyId ownerId customFields ${stamps}`,
+  company: `id name address ownerId customFields externalIds { source id } ${stamps}`,
+  contact: `id firstName lastName emails phones companyId ownerId customFields externalIds { source id } ${stamps}`,
   deal: `id title companyId contactId value currency stage probability closeDate ownerId
-    customFields ${stamps}`,
+    customFields externalIds { source id } ${stamps}`,
   task: `id description dueDate assignedTo status entityType entityId contactId companyId dealId
-    ${stamps}`,
-  note: `id content entityType entityId contactId companyId dealId ${stamps}`,
+    externalIds { source id } ${stamps}`,
+  note: `id content entityType entityId contactId companyId dealId
+    externalIds { source id } ${stamps}`,
   customFieldDefinition: `id name label entityType fieldType enumValues required description
     minimum maximum maxLength pattern defaultValue isUnique ${stamps}`,
 };

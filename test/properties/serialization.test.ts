@@ -42,6 +42,7 @@ const kinds: Record<string, string[]> = {
   defaultValue: ["string", "number", "boolean", "list", "null"],
   emails: ["list"],
   phones: ["list"],
+  externalIds: ["list"],
   enumValues: ["list", "null"],
   customFields: ["object"],
   address: ["object", "null"],

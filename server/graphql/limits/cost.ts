@@ -7,6 +7,7 @@ import {
   GraphQLSkipDirective,
   isCompositeType,
   isInterfaceType,
+  isLeafType,
   isListType,
   isObjectType,
   Kind,
@@ -159,7 +160,9 @@ export function checkCost(request: Request, limits: Limits): Cost {
           : none,
       sorts: field.name === "distinctCount" ? sort * (list?.scan ?? 1) : 0,
     };
-    if (!isListType(getNullableType(field.type))) {
+    // A list in a row, of external ids for example, is a part of the row.
+    const isPart = !isPage && field.args.length === 0 && hasLeavesOnly(type);
+    if (isPart || !isListType(getNullableType(field.type))) {
       ofSelections(node.selectionSet, inner);
       return;
     }
@@ -287,6 +290,14 @@ function isDeeper(value: unknown, levels: number): boolean {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
+}
+
+/** Whether a type consists of values, and leads no further. */
+function hasLeavesOnly(type: GraphQLNamedType): boolean {
+  return (
+    isObjectType(type) &&
+    Object.values(type.getFields()).every((field) => isLeafType(getNamedType(field.type)))
+  );
 }
 
 /** The variables that an operation declares, with their values as they are sent, or else by default. */
