@@ -413,7 +413,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       : new DatabaseError("The database could not be asked", error);
   }
   const { code, constraint = "" } = error;
-  const faults = raisedFaults(error);
+  const faults = bulkFaults(error);
   if (faults !== undefined) return new BulkError(error.table ?? "rows", faults);
   const known = constraints[constraint] ?? uniqueCustomField(error);
   const fields = raisedFields(error) ?? fieldsOf(known);
@@ -512,7 +512,10 @@ function raisedFields({ schema, detail }: PgError): Fields | undefined {
 }
 
 /** The faulty rows of a bulk write. */
-function raisedFaults({ schema, detail }: PgError): RowFault[] | undefined {
+/** The faults of rows that a bulk write ended with; undefined, if it ended with something else. */
+export function bulkFaults(error: unknown): RowFault[] | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { schema, detail } = error as PgError;
   if (schema !== "crm" || !detail?.startsWith('{"faults"')) return undefined;
   return faultsSchema.safeParse(json(detail)).data?.faults;
 }

@@ -4,7 +4,8 @@
  * it; what the field's typed function and its index share, so that a query by one is answered by the
  * other.
  *
- * Rows keep their definitions, so the casts cannot fail.
+ * Rows keep their definitions, but the build of an index also reads versions of rows that are dead by
+ * now, of a time when the field had another type: what is not of the type has no value.
  */
 create or replace function crm_private.custom_field_value(
   p_definition crm.custom_field_definitions,
@@ -17,14 +18,17 @@ set search_path = pg_catalog, pg_temp
 as $$
   select format(
     case p_definition.field_type
-      when 'number' then '(%2$s -> %1$L)::numeric'
-      when 'boolean' then '(%2$s -> %1$L)::boolean'
+      when 'number' then
+        'case when jsonb_typeof(%2$s -> %1$L) = ''number'' then (%2$s -> %1$L)::numeric end'
+      when 'boolean' then
+        'case when jsonb_typeof(%2$s -> %1$L) = ''boolean'' then (%2$s -> %1$L)::boolean end'
       -- The cast of a text to a date depends on the session; this does not.
       when 'date' then
-        'make_date('
+        'case when %2$s ->> %1$L ~ ''^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$'' '
+        'then make_date('
         'left(%2$s ->> %1$L, 4)::integer, '
         'substr(%2$s ->> %1$L, 6, 2)::integer, '
-        'right(%2$s ->> %1$L, 2)::integer)'
+        'right(%2$s ->> %1$L, 2)::integer) end'
       when 'multi_enum' then 'crm_private.texts(%2$s -> %1$L)'
       else '%2$s ->> %1$L'
     end,

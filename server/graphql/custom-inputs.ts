@@ -85,10 +85,32 @@ export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   const values = getArgumentValues(field, node, variables.coerced);
   for (const { name, type } of field.args) collectNames(names, values[name], type, "");
   const faults = JSON.parse(cause.detail) as Record<string, unknown>;
-  cause.detail = JSON.stringify(
-    Object.fromEntries(
-      Object.entries(faults).map(([name, messages]) => [names.get(name) ?? name, messages]),
-    ),
+  cause.detail = JSON.stringify(renamed(faults, names));
+}
+
+/**
+ * The same for the faults of one row among many.
+ *
+ * @param fields the messages by field, as the database names it.
+ * @param input the row as it was sent.
+ * @param type of the row.
+ */
+export function fieldsAsSent<Messages>(
+  fields: Readonly<Record<string, Messages>>,
+  input: unknown,
+  type: GraphQLInputType,
+): Record<string, Messages> {
+  const names = new Map<string, string>();
+  collectNames(names, input, type, "");
+  return renamed(fields, names);
+}
+
+function renamed<Messages>(
+  fields: Readonly<Record<string, Messages>>,
+  names: ReadonlyMap<string, string>,
+): Record<string, Messages> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, messages]) => [names.get(name) ?? name, messages]),
   );
 }
 

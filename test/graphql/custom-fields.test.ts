@@ -25,6 +25,7 @@ beforeAll(async () => {
     ["deal", "rush", "boolean"],
     ["deal", "origin", "enum", ["web", "fair"]],
     ["deal", "title", "text"],
+    ["deal", "colours", "multi_enum", ["red", "green", "blue"]],
     ["company", "revenue", "number"],
     ["contact", "product", "number"],
   );
@@ -37,7 +38,7 @@ beforeAll(async () => {
     { product: "GTX Basic", value: "60.5", stage: "Won", engageDate: "2016-10-25", rush: true },
     { product: "MG Special", value: "55", stage: "Won", engageDate: "2016-11-01", origin: "fair" },
     { product: "MG Special", value: "1", stage: "Lost", customTitle: "Sir" },
-    { value: "2", stage: "Lost" },
+    { value: "2", stage: "Lost", colours: ["red", "blue"] },
   ];
   for (const [i, deal] of deals.entries()) {
     await crm.create("deal", { title: `deal ${i}`, companyId: acme, ...deal });
@@ -106,6 +107,8 @@ describe("a custom field", () => {
     [`product: { equalTo: "GTX Basic" }`, [0, 1]],
     [`product: { startsWithInsensitive: "mg" }`, [2, 3]],
     [`product: { isNull: true }`, [4]],
+    [`colours: { contains: ["blue"] }`, [4]],
+    [`colours: { overlaps: ["green"] }`, []],
     [`engageDate: { greaterThan: "2016-10-20" }`, [1, 2]],
     [`listPrice: { lessThanOrEqualTo: "550.00" }`, [0]],
     [`rush: { equalTo: true }`, [1]],
@@ -285,6 +288,89 @@ describe("an input with custom fields as fields", () => {
     expect(await update(deal?.id ?? "", { engageDate: "2016-02-30" })).toMatchObject({
       code: "VALIDATION_ERROR",
       fields: { engageDate: ["must be a date such as 2026-01-31"] },
+    });
+  });
+});
+
+describe("a bulk mutation with custom fields as fields", () => {
+  const create = `mutation ($deals: [DealInput!]!, $mode: BulkMode) {
+    createDeals(input: { deals: $deals, mode: $mode }) { faults { index fields } deals { id customFields } }
+  }`;
+  const deal = (fields: object) => ({
+    ...{ title: "x", companyId: acme, value: "1", stage: "Lost" },
+    ...fields,
+  });
+
+  test("writes them, and changes one without the others", async () => {
+    const { data, errors } = await crm.graphql<{
+      createDeals: { deals: { id: string; customFields: object }[] };
+    }>(create, {
+      deals: [
+        deal({ listPrice: "1.50", customFields: { rush: true } }),
+        deal({ colours: ["red"] }),
+      ],
+    });
+    expect(errors).toBeUndefined();
+    const made = data?.createDeals.deals ?? [];
+    expect(made.map(({ customFields }) => customFields)).toEqual([
+      { list_price: 1.5, rush: true },
+      { colours: ["red"] },
+    ]);
+    const ids = made.map(({ id }) => ({ id }));
+    expect(
+      await crm.graphql(
+        `mutation ($deals: [DealUpdate!]!) {
+          updateDeals(input: { deals: $deals }) { deals { customFields } }
+        }`,
+        {
+          deals: [
+            { ...ids[0], listPrice: "2" },
+            { ...ids[1], product: "A" },
+          ],
+        },
+      ),
+    ).toMatchObject({
+      data: {
+        updateDeals: {
+          deals: [
+            { customFields: { list_price: 2, rush: true } },
+            { customFields: { colours: ["red"], product: "A" } },
+          ],
+        },
+      },
+    });
+    await crm.graphql(
+      `mutation ($deals: [RowToDelete!]!) { deleteDeals(input: { deals: $deals }) { deleted } }`,
+      { deals: ids },
+    );
+  });
+
+  test("names their faults by where they were sent, in both modes", async () => {
+    const deals = [
+      deal({}),
+      deal({ origin: "mail", colours: ["pink"] }),
+      deal({ customFields: { origin: "mail" } }),
+    ];
+    const origin = ["must be one of web, fair"];
+    const colours = ["must be a list of one or more, none twice, of red, green, blue"];
+    const { errors } = await crm.graphql(create, { deals });
+    expect(errors?.[0]?.extensions).toMatchObject({
+      code: "VALIDATION_ERROR",
+      fields: {
+        "deals.1.origin": origin,
+        "deals.1.colours": colours,
+        "deals.2.customFields.origin": origin,
+      },
+    });
+    const { data } = await crm.graphql<{
+      createDeals: { faults: object; deals: { id: string }[] };
+    }>(create, { deals, mode: "VALID_ONLY" });
+    expect(data?.createDeals.faults).toEqual([
+      { index: 1, fields: { origin, colours } },
+      { index: 2, fields: { "customFields.origin": origin } },
+    ]);
+    await crm.graphql(`mutation ($id: UUID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
+      id: data?.createDeals.deals[0]?.id,
     });
   });
 });

@@ -11,7 +11,8 @@ import {
   GraphQLString,
 } from "graphql";
 
-import type { RowFault } from "../../errors.ts";
+import { BulkError, bulkFaults, type RowFault } from "../../errors.ts";
+import { fieldsAsSent } from "../custom-inputs.ts";
 import { rowOf } from "../input-rows.ts";
 
 /** What becomes of the rows of a bulk mutation. */
@@ -293,12 +294,25 @@ export const BulkPlugin: GraphileConfig.Plugin = {
                       resource.executor,
                       $input,
                       async (client, { rows, mode, dryRun }) => {
-                        const given = (rows as object[]).map((row) => rowOf(schema, type, row));
-                        const { rows: results } = await client.query<BulkResult>({
-                          text: statement,
-                          values: [entityType, operation, JSON.stringify(given), mode, dryRun],
-                        });
-                        return results[0];
+                        const sent = rows as object[];
+                        const given = sent.map((row) => rowOf(schema, type, row));
+                        const asSent = (faults: readonly RowFault[]) =>
+                          faults.map((fault) => ({
+                            ...fault,
+                            fields: fieldsAsSent(fault.fields, sent[fault.index], type),
+                          }));
+                        try {
+                          const { rows: results } = await client.query<BulkResult>({
+                            text: statement,
+                            values: [entityType, operation, JSON.stringify(given), mode, dryRun],
+                          });
+                          const [result] = results;
+                          return result && { ...result, faults: asSent(result.faults) };
+                        } catch (error) {
+                          const faults = bulkFaults(error);
+                          if (faults === undefined) throw error;
+                          throw new BulkError(list, asSent(faults));
+                        }
                       },
                     );
                     return object({
