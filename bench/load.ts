@@ -4,79 +4,14 @@
  *
  * BENCH_DATABASE_URL takes a database that was filled before.
  */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { signToken } from "../server/token.ts";
 import { fill } from "./crm.ts";
 import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.ts";
 import { cheap, expensive } from "./queries.ts";
+import { type Running, withServer } from "./server.ts";
 
-const secret = "the secret of the benchmark, long enough";
-const port = 5099;
 const crowd = 100;
-
-interface Running {
-  ask(query: string): Promise<number>;
-  /** Megabytes that the process has in memory. */
-  memory(): number;
-}
-
-/** Serves a database in a process of its own, as `npm start` does. */
-async function withServer(url: string, work: (server: Running) => Promise<void>): Promise<void> {
-  const cli = join(import.meta.dirname, "../server/cli.ts");
-  const child = spawn(process.execPath, [cli, "start"], {
-    env: {
-      ...process.env,
-      DATABASE_URL: url,
-      JWT_SECRET: secret,
-      PORT: `${port}`,
-      LOG_LEVEL: "fatal",
-    },
-    stdio: "ignore",
-  });
-  const ended = once(child, "exit");
-  const address = `http://127.0.0.1:${port}`;
-  const token = await signToken(secret, { role: "reader", user: "bench", expires: "1h" });
-  try {
-    while (
-      !(await fetch(`${address}/readyz`).then(
-        (response) => response.ok,
-        () => false,
-      ))
-    ) {
-      if (child.exitCode !== null) throw new Error("the server does not start");
-      await sleep(100);
-    }
-    await work({
-      async ask(query) {
-        const response = await fetch(`${address}/graphql`, {
-          method: "POST",
-          headers: {
-            "content-type": "application/json",
-            accept: "application/json",
-            authorization: `Bearer ${token}`,
-          },
-          body: JSON.stringify({ query }),
-        });
-        const text = await response.text();
-        if (text.includes('"errors":') && response.status !== 503) {
-          throw new Error(`${response.status}: ${text.slice(-400)}`);
-        }
-        return response.status;
-      },
-      memory: () =>
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) /
-        1024,
-    });
-  } finally {
-    child.kill();
-    await ended;
-  }
-}
 
 /** The most memory that something takes beyond what there was before. */
 async function megabytes(server: Running, work: () => Promise<unknown>): Promise<number> {
@@ -140,10 +75,10 @@ async function measure(server: Running): Promise<void> {
 
 const filled = process.env.BENCH_DATABASE_URL;
 if (filled !== undefined) {
-  await withServer(filled, measure);
+  await withServer(filled, "reader", measure);
 } else {
   await withBenchDatabase(async (client, url) => {
     await fill(client);
-    await withServer(url, measure);
+    await withServer(url, "reader", measure);
   });
 }

@@ -8,7 +8,6 @@ import { GraphQLError } from "graphql";
 import type { Client, Pool, PoolClient } from "pg";
 import type { Logger } from "pino";
 import { pinoHttp } from "pino-http";
-import { postgraphile } from "postgraphile";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createCheckApiKey } from "./apiKeys.ts";
@@ -22,6 +21,7 @@ import { createPgService, createRequestPool, createWithPgClient } from "./graphq
 import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
+import { followCustomFields, readSchema } from "./graphql/schema.ts";
 import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
 import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -183,13 +183,9 @@ export function createApp(deps: AppDeps): App {
 
   async function serveGraphql(): Promise<void> {
     await deps.prepare?.();
-    const instance = postgraphile(
+    const preset = (schemas: string[]) =>
       createPreset({
-        pgService: createPgService({
-          pool,
-          schemas: ["crm"],
-          prepared: deps.preparedStatements,
-        }),
+        pgService: createPgService({ pool, schemas, prepared: deps.preparedStatements }),
         constraints,
         logger,
         metrics,
@@ -201,23 +197,26 @@ export function createApp(deps: AppDeps): App {
         introspection: deps.introspection,
         persisted: { operations, only: persisted?.only ?? false },
         queriesByGet: deps.queriesByGet,
-      }),
-    );
-    try {
-      await instance.getSchema();
-      const api = instance.createServ(grafserv);
-      await api.ready();
-      const handler = createExpress();
-      await api.addTo(handler, null, false); // sockets are ours
-      sockets.serve(api);
-      release = async () => instance.release();
-      graphql = handler;
-      if (deps.maintenance !== undefined && !stopping.signal.aborted) {
-        maintenance = startMaintenance(pool, deps.maintenance, logger);
-      }
-    } catch (error) {
-      await instance.release();
-      throw error;
+      });
+    const current = await readSchema({ pool, preset, logger });
+    const api = grafserv({ preset: preset(["crm"]), schema: current.schema });
+    await api.ready();
+    const handler = createExpress();
+    await api.addTo(handler, null, false); // sockets are ours
+    sockets.serve(api);
+    release = async () => api.release();
+    graphql = handler;
+    if (stopping.signal.aborted) return;
+    followCustomFields({
+      pool,
+      preset,
+      logger,
+      served: current,
+      serve: (schema) => api.setSchema(schema),
+      signal: stopping.signal,
+    });
+    if (deps.maintenance !== undefined) {
+      maintenance = startMaintenance(pool, deps.maintenance, logger);
     }
   }
 

@@ -220,7 +220,9 @@ program
 
 program
   .command("maintain")
-  .description("make the journal's partitions, purge the trash and seal, as a running server does")
+  .description(
+    "make partitions, purge the trash, forget idempotency keys, seal: as a running server does",
+  )
   .addHelpText("after", examples("npx pgcrm maintain"))
   .action(() => maintainCommand(context()));
 

@@ -2,24 +2,30 @@ import { z } from "zod";
 
 import { formFaults } from "./forms.ts";
 import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
-import { countCharacters, isObject } from "./rules.ts";
+import { compareDecimals, countCharacters, isObject } from "./rules.ts";
 import { addFaults, addMessages } from "./schemas.ts";
 
 /** What decides which values a custom field may hold. */
 export type CustomFieldRule = Pick<
   CustomFieldDefinition,
   "name" | "fieldType" | "enumValues" | "required"
->;
+> &
+  Partial<Pick<CustomFieldDefinition, "minimum" | "maximum" | "maxLength" | "defaultValue">>;
 
 /**
  * The schema of an object of custom fields. Takes the place of the general one:
  * `createSchemas.contact.extend({ customFields: customFieldsSchema(definitions) })`; for updates,
- * which may leave the whole object out, `customFieldsSchema(definitions).optional()`.
+ * which may leave the whole object out, `customFieldsSchema(definitions, "update").optional()`.
+ *
+ * Patterns and whether a value is unique are for the database to say: its regular expressions are
+ * not those of JavaScript, and it has the other rows.
  *
  * @param definitions those of one entity type.
+ * @param operation a new row that lacks a field with a default gets that; a changed one does not.
  */
 export function customFieldsSchema(
   definitions: readonly CustomFieldRule[],
+  operation: "create" | "update" = "create",
 ): z.ZodType<Record<string, JsonValue>> {
   const schema = z.unknown().superRefine((value, context) => {
     const given = value === undefined ? {} : value;
@@ -31,7 +37,11 @@ export function customFieldsSchema(
     // A field that is set to null is removed before anything is asked of it.
     const values = new Map(Object.entries(given).filter(([, member]) => member != null));
     for (const definition of definitions) {
-      addMessages(context, valueFaults(definition, values.get(definition.name)), [definition.name]);
+      const isGiven = Object.hasOwn(given, definition.name) && given[definition.name] !== undefined;
+      const isFilled = operation === "create" && !isGiven && definition.defaultValue != null;
+      addMessages(context, isFilled ? [] : valueFaults(definition, values.get(definition.name)), [
+        definition.name,
+      ]);
       values.delete(definition.name);
     }
     for (const name of values.keys()) {
@@ -43,17 +53,38 @@ export function customFieldsSchema(
 
 function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
   if (value === undefined) return definition.required ? ["is required"] : [];
-  const { fieldType, enumValues } = definition;
+  const { fieldType, enumValues, minimum, maximum, maxLength } = definition;
   switch (fieldType) {
     case "text":
-      return typeof value === "string" && countCharacters(value) <= 10_000
-        ? []
-        : ["must be a text of at most 10,000 characters"];
+      if (typeof value !== "string" || countCharacters(value) > 10_000) {
+        return ["must be a text of at most 10,000 characters"];
+      }
+      return maxLength != null && countCharacters(value) > maxLength
+        ? [`must have at most ${maxLength} characters`]
+        : [];
     case "number":
       // Every finite number of JavaScript has fewer digits than the 400 that are allowed.
-      return typeof value === "number" ? [] : ["must be a number of at most 400 digits"];
+      if (typeof value !== "number") return ["must be a number of at most 400 digits"];
+      return [
+        ...(minimum != null && compareDecimals(value, minimum) < 0
+          ? [`must be at least ${minimum}`]
+          : []),
+        ...(maximum != null && compareDecimals(value, maximum) > 0
+          ? [`must be at most ${maximum}`]
+          : []),
+      ];
     case "date":
-      return formFaults("date", value).length === 0 ? [] : ['must be a date such as "2026-02-28"'];
+      if (typeof value !== "string" || formFaults("date", value).length > 0) {
+        return ['must be a date such as "2026-02-28"'];
+      }
+      return [
+        ...(minimum != null && value < minimum ? [`must not be before ${minimum}`] : []),
+        ...(maximum != null && value > maximum ? [`must not be after ${maximum}`] : []),
+      ];
+    case "multi_enum":
+      return areChoices(value, enumValues ?? [])
+        ? []
+        : [`must be a list of one or more, none twice, of ${listed(enumValues ?? [])}`];
     case "boolean":
       return typeof value === "boolean" ? [] : ["must be true or false"];
     case "enum":
@@ -61,6 +92,12 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
         ? []
         : [`must be one of ${listed(enumValues ?? [])}`];
   }
+}
+
+function areChoices(value: unknown, choices: readonly string[]): boolean {
+  if (!Array.isArray(value) || value.length === 0) return false;
+  const isEachOne = value.every((element) => (choices as readonly unknown[]).includes(element));
+  return isEachOne && new Set(value).size === value.length;
 }
 
 function listed(values: readonly string[]): string {

@@ -95,6 +95,9 @@ async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
   });
 }
 
+/** The conditions of a name that leads nowhere: of a table, a column, a function, anything else. */
+const undefinedNames = ["42P01", "42703", "42883", "42704"];
+
 /** Does something that leaves nothing behind; tells why, where it cannot be done. */
 async function tryOut<Result>(
   client: pg.ClientBase,
@@ -105,7 +108,7 @@ async function tryOut<Result>(
     return await work();
   } catch (error) {
     if (hasCode(error, "55P03")) return "tables are locked; try again";
-    if (hasCode(error, "42704")) return "something that they need is missing";
+    if (hasCode(error, ...undefinedNames)) return "something that they need is missing";
     throw error;
   } finally {
     await client.query("rollback to savepoint try_out");

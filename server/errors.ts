@@ -254,6 +254,46 @@ export class ReadOnlyError extends CrmError {
   readonly code = "READ_ONLY";
 }
 
+/** What is wrong with one row of a bulk write. */
+export interface RowFault {
+  /** The position of the row in the input, from 0. */
+  index: number;
+  code: ErrorCode;
+  fields: Fields;
+}
+
+/**
+ * Rows of a bulk write are faulty, so none was written. The code is that of all the faults, or
+ * `VALIDATION_ERROR` where they differ.
+ */
+export class BulkError extends CrmError {
+  override readonly name = "BulkError";
+  readonly code: ErrorCode;
+  readonly faults: readonly RowFault[];
+  /** The faults by where they are in the input: `contacts.17.lastName`. */
+  readonly fields: Fields;
+
+  /** @param list what the input calls the rows, such as `contacts`. */
+  constructor(list: string, faults: readonly RowFault[]) {
+    const fields = Object.fromEntries(
+      faults.flatMap(({ index, fields }) =>
+        Object.entries(fields).map(([field, messages]) => [`${list}.${index}.${field}`, messages]),
+      ),
+    );
+    const [first = ["", []]] = Object.entries(fields);
+    const count = faults.length === 1 ? "One row is" : `${faults.length} rows are`;
+    super(`${count} faulty: ${first[0]} ${first[1].join(", ")}${faults.length === 1 ? "" : "; …"}`);
+    const [code = "VALIDATION_ERROR", ...others] = new Set(faults.map((fault) => fault.code));
+    this.code = others.length === 0 ? code : "VALIDATION_ERROR";
+    this.faults = faults;
+    this.fields = fields;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, fields: this.fields, faults: this.faults };
+  }
+}
+
 /** Something that no client caused. The original is for the log, never for an answer. */
 export class DatabaseError extends CrmError {
   override readonly name = "DatabaseError";
@@ -326,6 +366,15 @@ const unreachable = new Set([
 ]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
+const faultsSchema = z.object({
+  faults: z.array(
+    z.object({
+      index: z.int(),
+      code: z.enum(["VALIDATION_ERROR", "CONSTRAINT_VIOLATION", "NOT_FOUND", "CONFLICT"]),
+      fields: fieldsSchema,
+    }),
+  ),
+});
 const absentSchema = z.object({ entityType: z.string(), ids: z.tuple([z.string()], z.string()) });
 const currentSchema = z.object({
   version: z.int(),
@@ -364,7 +413,9 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       : new DatabaseError("The database could not be asked", error);
   }
   const { code, constraint = "" } = error;
-  const known = constraints[constraint];
+  const faults = raisedFaults(error);
+  if (faults !== undefined) return new BulkError(error.table ?? "rows", faults);
+  const known = constraints[constraint] ?? uniqueCustomField(error);
   const fields = raisedFields(error) ?? fieldsOf(known);
 
   switch (code) {
@@ -442,10 +493,28 @@ function fieldsOf(constraint: Constraint | undefined): Fields {
   return Object.fromEntries(constraint.fields.map((field) => [field, [message]]));
 }
 
+/**
+ * The constraint of a custom field that is unique, which is made when the field is defined and says
+ * in its name which one it is; undefined for every other constraint.
+ */
+function uniqueCustomField({ schema, table, constraint }: PgError): Constraint | undefined {
+  const [, plural, name] =
+    /^(contacts|companies|deals)_custom_([A-Za-z]\w*)_unique$/.exec(constraint ?? "") ?? [];
+  return schema === "crm" && plural !== undefined && plural === table
+    ? { table: plural, fields: [`customFields.${String(name)}`], message: "is taken" }
+    : undefined;
+}
+
 /** The fields that the product's own `raise` names; undefined for every other error. */
 function raisedFields({ schema, detail }: PgError): Fields | undefined {
   if (schema !== "crm") return undefined;
   return fieldsSchema.safeParse(json(detail)).data;
+}
+
+/** The faulty rows of a bulk write. */
+function raisedFaults({ schema, detail }: PgError): RowFault[] | undefined {
+  if (schema !== "crm" || !detail?.startsWith('{"faults"')) return undefined;
+  return faultsSchema.safeParse(json(detail)).data?.faults;
 }
 
 function raisedCurrent({ detail }: PgError): Current | undefined {

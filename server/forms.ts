@@ -36,9 +36,29 @@ export function formFaults(type: ColumnType, value: unknown): Fault[] {
       return Array.isArray(value)
         ? value.flatMap((element, index) => elementFaults(element, index))
         : whole("must be a list of texts");
+    case "crm.external_id[]":
+      return Array.isArray(value)
+        ? value.flatMap((element, index) => externalIdFaults(element, index))
+        : whole("must be a list of external ids");
     default:
       return unstorableParts(value);
   }
+}
+
+/** Whether source and id have a value is for the rules to say. */
+function externalIdFaults(value: unknown, index: number): Fault[] {
+  if (value === null) return [];
+  if (!isObject(value)) return [{ path: [index], message: "must be an object" }];
+  return Object.entries(value).flatMap(([key, part]) => {
+    const path = [index, key];
+    if (key !== "source" && key !== "id") {
+      return [{ path, message: "is not a field that can be given here" }];
+    }
+    if (part === null || part === undefined) return [];
+    return typeof part === "string"
+      ? unstorableParts(part, path)
+      : [{ path, message: "must be text" }];
+  });
 }
 
 function isInteger(value: unknown): boolean {

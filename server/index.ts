@@ -73,6 +73,11 @@ export {
 } from "./repositories/repository.ts";
 export type { Reversal, Undo, UndoOptions } from "./repositories/undo.ts";
 export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
+export type {
+  CustomFieldFault,
+  CustomFieldRuleChange,
+  CustomFieldRules,
+} from "./repositories/customFieldRules.ts";
 export { type CustomFieldRule, customFieldsSchema } from "./customFields.ts";
 export {
   createSchemas,

@@ -1,15 +1,15 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 
-/** How often the journal is looked after, in milliseconds. */
+/** How often the database is looked after, in milliseconds. */
 export interface MaintenanceIntervals {
   /** Sealing what has been written. */
   readonly seal: number;
-  /** Making partitions, and purging the trash. */
+  /** Making partitions, purging the trash, and forgetting idempotency keys. */
   readonly maintain: number;
 }
 
-/** The looking after the journal while a server runs. */
+/** The looking after the database while a server runs. */
 export interface Maintenance {
   /** Begins nothing any more. What runs ends by itself, or with its connection. */
   stop(): void;
@@ -19,8 +19,9 @@ export interface Maintenance {
 const batch = 50_000;
 
 /**
- * Seals the journal, makes its partitions and purges the trash, at once and then again and again. All
- * of it may be done by several servers at once: they take turns, or leave it to each other.
+ * Seals the journal, makes its partitions, purges the trash and forgets idempotency keys that have
+ * expired, at once and then again and again. All of it may be done by several servers at once: they
+ * take turns, or leave it to each other.
  *
  * What fails is logged, and tried again when it is time.
  *
@@ -33,7 +34,16 @@ export function startMaintenance(
 ): Maintenance {
   const stopping = new AbortController();
   repeat(() => sealJournal(pool, stopping.signal), intervals.seal, "seal the journal");
-  repeat(() => maintainJournal(pool, stopping.signal), intervals.maintain, "maintain the journal");
+  repeat(
+    () => untilNothing(pool, "crm_private.maintain_journal()", stopping.signal),
+    intervals.maintain,
+    "maintain the journal",
+  );
+  repeat(
+    () => untilNothing(pool, "crm_private.expire_idempotency_keys()", stopping.signal),
+    intervals.maintain,
+    "forget idempotency keys",
+  );
 
   function repeat(work: () => Promise<void>, interval: number, name: string): void {
     const run = async (): Promise<void> => {
@@ -61,12 +71,11 @@ async function sealJournal(pool: Pool, signal: AbortSignal): Promise<void> {
   }
 }
 
-async function maintainJournal(pool: Pool, signal: AbortSignal): Promise<void> {
-  let purged = 1;
-  while (purged > 0 && !signal.aborted) {
-    const { rows } = await pool.query<{ purged: number }>(
-      "select crm_private.maintain_journal() as purged",
-    );
-    purged = rows[0]?.purged ?? 0;
+/** Calls a function that does a part of its work, and tells how much, until nothing is left to do. */
+async function untilNothing(pool: Pool, call: string, signal: AbortSignal): Promise<void> {
+  let done = 1;
+  while (done > 0 && !signal.aborted) {
+    const { rows } = await pool.query<{ done: number }>(`select ${call} as done`);
+    done = rows[0]?.done ?? 0;
   }
 }

@@ -1,3 +1,4 @@
+import type { ExternalId } from "./generated/rows.ts";
 import { blankCharacters } from "./generated/tables.ts";
 import type { Check } from "./tables.ts";
 
@@ -81,9 +82,25 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
       return each((element) => pattern.test(element));
     }
     case "elementsDistinct": {
-      const distinct = new Set(list.filter((element) => element !== null));
+      const keys = list.map((element) => (isObject(element) ? keyOf(element) : element));
+      const distinct = new Set(keys.filter((element) => element !== null));
       return distinct.size === list.length ? [] : [fault(undefined)];
     }
+    case "externalIdsNotBlank":
+      return list.flatMap((element, index) => {
+        const parts = isObject(element) ? [element.source, element.id] : [null];
+        return parts.every((part) => typeof part === "string" && !isBlank(part))
+          ? []
+          : [fault(undefined, index)];
+      });
+    case "externalIdsMaxLength":
+      return list.flatMap((element, index) => {
+        const { source, id } = (element ?? {}) as Partial<ExternalId>;
+        return countCharacters(source ?? "") <= check.source &&
+          countCharacters(id ?? "") <= check.id
+          ? []
+          : [fault(undefined, index)];
+      });
     case "object":
       return whole(isObject(value));
     case "keys":
@@ -95,21 +112,31 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
         (_key, member) => typeof member !== "string" || countCharacters(member) <= check.limit,
       );
     case "presentFor":
-      return []; // about two fields: see breaksPresence
+    case "onlyFor":
+    case "notWith":
+      return []; // about two fields: see breaksTogether
+    case "database":
+      return [];
   }
 }
 
 /**
- * Whether a row breaks a rule of presence.
+ * Whether a row breaks a rule about two fields; false for any other rule.
  *
  * @param row what is known of it; where that is only half of what the rule is about, the verdict is
  *   left to the database.
  */
-export function breaksPresence(check: Check & { rule: "presentFor" }, row: Given): boolean {
+export function breaksTogether(check: Check, row: Given): boolean {
+  if (!("other" in check)) return false;
   const other = row[check.other];
   const value = row[check.field];
-  if (typeof other !== "string" || value === undefined) return false;
-  return (other === check.value) !== (value !== null);
+  if (value === undefined) return false;
+  if (check.rule === "notWith") return value !== null && other === true;
+  if (typeof other !== "string") return false;
+  const isOne = check.values.includes(other);
+  return check.rule === "presentFor"
+    ? isOne !== (value !== null)
+    : !isOne && value !== null && value !== false;
 }
 
 /** Whether a text shows nothing, as `crm_private.is_blank` has it. */
@@ -139,6 +166,21 @@ export function plainDecimal(number: string | number): string {
   const rest = padded.slice(Math.max(point, 0));
   const isNegative = sign === "-" && /[1-9]/.test(digits);
   return `${isNegative ? "-" : ""}${whole}${rest === "" ? "" : `.${rest}`}`;
+}
+
+/** Which of two decimal numbers is greater, exactly: negative, if it is the second. */
+export function compareDecimals(one: string | number, other: string | number): number {
+  const parts = [one, other].map((number) => plainDecimal(number).split("."));
+  const decimals = Math.max(...parts.map(([, fraction = ""]) => fraction.length));
+  const [first = 0n, second = 0n] = parts.map(([integer = "", fraction = ""]) =>
+    BigInt(integer + fraction.padEnd(decimals, "0")),
+  );
+  return first < second ? -1 : first > second ? 1 : 0;
+}
+
+/** What tells an external id from others. */
+function keyOf({ source, id }: Record<string, unknown>): string | null {
+  return source == null && id == null ? null : JSON.stringify([source ?? null, id ?? null]);
 }
 
 /** What a message quotes: the value as JSON. */

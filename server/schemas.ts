@@ -5,7 +5,7 @@ import { formFaults } from "./forms.ts";
 import type { Creates, Updates } from "./generated/rows.ts";
 import { tables } from "./generated/tables.ts";
 import {
-  breaksPresence,
+  breaksTogether,
   checkFaults,
   countCharacters,
   type Fault,
@@ -37,7 +37,7 @@ interface Options {
 
 /**
  * What a client may say of a new row, by entity. The verdict is that of the database, but for what
- * other rows decide.
+ * other rows decide, and what a definition says of itself: its bounds, its pattern, its default.
  */
 export const createSchemas = makeSchemas<Creates>({ operation: "create", rules: true });
 
@@ -139,10 +139,10 @@ function makeSchema(table: Table, options: Options): z.ZodType {
   }
   let schema = z.strictObject(shape, { error: unreadable });
   for (const check of options.rules ? table.checks : []) {
-    if (check.rule !== "presentFor") continue;
+    if (!("other" in check)) continue;
     // What a new row is not given is null.
     const absent = options.operation === "create" ? { [check.field]: null } : {};
-    schema = schema.refine((row) => !breaksPresence(check, { ...absent, ...given(row) }), {
+    schema = schema.refine((row) => !breaksTogether(check, { ...absent, ...given(row) }), {
       path: [check.field],
       error: check.message,
       when: () => true,

@@ -29,6 +29,7 @@ export interface Column {
 export type ColumnType =
   | "bigint"
   | "boolean"
+  | "crm.external_id[]"
   | "date"
   | "integer"
   | "jsonb"
@@ -66,8 +67,14 @@ export type Rule =
   | { readonly rule: "elementsMaxLength"; readonly limit: number }
   | { readonly rule: "elementsPattern"; readonly pattern: string }
   | { readonly rule: "elementsDistinct" }
+  | { readonly rule: "externalIdsNotBlank" }
+  | { readonly rule: "externalIdsMaxLength"; readonly source: number; readonly id: number }
   | { readonly rule: "object" }
   | { readonly rule: "keys"; readonly keys: readonly string[] }
   | { readonly rule: "membersText" }
   | { readonly rule: "membersMaxLength"; readonly limit: number }
-  | { readonly rule: "presentFor"; readonly other: string; readonly value: string };
+  | { readonly rule: "presentFor"; readonly other: string; readonly values: readonly string[] }
+  | { readonly rule: "onlyFor"; readonly other: string; readonly values: readonly string[] }
+  | { readonly rule: "notWith"; readonly other: string }
+  /** What only the database is asked. */
+  | { readonly rule: "database" };

@@ -223,7 +223,7 @@ describe("the journal's commands", () => {
       const maintained = await run(["maintain"], settings);
       expect(maintained).toMatchObject({
         code: 0,
-        output: "Purged 0 deletions, sealed 6 entries.\n",
+        output: "Purged 0 deletions, forgot 0 idempotency keys, sealed 6 entries.\n",
       });
       const { output } = await run(["digest"], settings);
       const digest = output.trim();

@@ -43,6 +43,10 @@ test.each([
     "trigger _900_journal_update on crm.contacts is disabled",
   ],
   ["drop trigger _200_validate on crm.notes", "trigger _200_validate on crm.notes is missing"],
+  [
+    "drop table crm_private.idempotency_keys",
+    "the functions could not be compared, because something that they need is missing",
+  ],
   ["alter table crm.deals disable row level security", "table crm.deals has no row-level security"],
   ["alter role crm_admin superuser", "role crm_admin is a superuser"],
   ["alter role crm_reader bypassrls", "role crm_reader bypasses row-level security"],

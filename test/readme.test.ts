@@ -1,11 +1,13 @@
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { expect, test } from "@jest/globals";
 
 import { configDefaults, configVariables } from "../server/config.ts";
+import { withConnection } from "../server/connect.ts";
 import { withRollback } from "./helpers/database.ts";
 import { refusal } from "./helpers/refusal.ts";
 import { useTestServer } from "./helpers/server.ts";
@@ -46,6 +48,53 @@ test("the mutation and the query of the example work", async () => {
         nodes: [{ firstName: "Ada", company: null, history: { nodes: [{ action: "create" }] } }],
       },
     },
+  });
+});
+
+test("a custom field is defined, served, written and asked for as the README says", async () => {
+  const all = blocks("graphql");
+  const define = all.find((code) => code.includes("createCustomFieldDefinition")) ?? "";
+  const use = all.find((code) => code.includes("SALES_AGENT")) ?? "";
+  const [mutation = "", query = ""] = use.split(/\n\n(?=query)/);
+  expect(await crm.graphql(define)).toMatchObject({
+    data: { createCustomFieldDefinition: { customFieldDefinition: { fieldName: "salesAgent" } } },
+  });
+  const company = await crm.create("company", { name: "Acme" });
+  const fields = { title: "Two seats", companyId: company, value: "5", stage: "Won" };
+  const deal = await crm.create("deal", fields);
+  const end = Date.now() + 5000;
+  while ((await crm.graphql(query)).errors !== undefined && Date.now() < end) await sleep(50);
+  expect(await crm.graphql(mutation, { deal })).toMatchObject({
+    data: { updateDeal: { deal: { customFields: { sales_agent: "Moses Frase" } } } },
+  });
+  expect(await crm.graphql(query)).toMatchObject({
+    data: {
+      deals: {
+        nodes: [{ title: "Two seats", salesAgent: "Moses Frase" }],
+        groupedAggregates: [{ keys: ["Moses Frase"], sum: { value: "5.00" } }],
+      },
+    },
+  });
+  const [, statement = ""] = /^crm=# (select crm_custom.*);$/m.exec(readme) ?? [];
+  await withConnection(crm.database.ownerUrl, async (client) => {
+    const { rows } = await client.query({ text: statement, rowMode: "array" });
+    expect(rows).toEqual([["Moses Frase", "5.00"]]);
+  });
+});
+
+test("the rows of the bulk example are written, and their faults are those printed below", async () => {
+  const [mutation = ""] = blocks("graphql").filter((code) => code.includes("upsertContacts"));
+  const [variables = "", faults = ""] = blocks("json").filter(
+    (code) => code.includes('"index"') || code.includes("VALID_ONLY"),
+  );
+  const { data } = await crm.graphql<{ upsertContacts: object }>(
+    mutation,
+    JSON.parse(variables) as Record<string, unknown>,
+  );
+  expect(data?.upsertContacts).toMatchObject({
+    created: 1,
+    faults: JSON.parse(faults) as unknown,
+    contacts: [{ version: 1 }, null],
   });
 });
 

@@ -196,6 +196,52 @@ function given(fields: Record<string, string | number | undefined>): Record<stri
     ]);
   });
 
+  test("custom fields, defined while the server runs, are filtered, grouped and ordered by", async () => {
+    interface Group {
+      keys: string[];
+      sum: { value: string };
+    }
+    const { basic, products, agents, companies } = await ask<{
+      basic: { totalCount: number };
+      products: { groups: Group[] };
+      agents: { groups: Group[] };
+      companies: { nodes: { name: string; revenue: string }[] };
+    }>(
+      `{
+        basic: deals(filter: { product: { equalTo: "GTX Basic" } }) { totalCount }
+        products: deals(filter: { stage: { equalTo: "Won" } }) {
+          groups: groupedAggregates(groupBy: PRODUCT) { keys sum { value } }
+        }
+        agents: deals(filter: { stage: { equalTo: "Won" } }) {
+          groups: groupedAggregates(groupBy: SALES_AGENT) { keys sum { value } }
+        }
+        companies(orderBy: REVENUE_DESC, first: 2) { nodes { name revenue } }
+      }`,
+    );
+    const largest = ({ groups }: { groups: Group[] }) =>
+      groups
+        .map(({ keys, sum }) => [keys[0], Number(sum.value)] as const)
+        .sort(([, a], [, b]) => b - a);
+    expect(basic.totalCount).toBe(1563);
+    expect(largest(products)).toEqual([
+      ["GTXPro", 3510578],
+      ["GTX Plus Pro", 2629651],
+      ["MG Advanced", 2216387],
+      ["GTX Plus Basic", 705275],
+      ["GTX Basic", 499263],
+      ["GTK 500", 400612],
+      ["MG Special", 43768],
+    ]);
+    expect(largest(agents).slice(0, 2)).toEqual([
+      ["Darcel Schlecht", 1153214],
+      ["Vicki Laflamme", 478396],
+    ]);
+    expect(companies.nodes).toEqual([
+      { name: "Kan-code", revenue: "11698.03" },
+      { name: "Hottechi", revenue: "8170.38" },
+    ]);
+  });
+
   test("SQL gives the same totals, and the refused rows left no trace", () =>
     withConnection(crm.database.ownerUrl, async (client) => {
       const rows = async (query: string): Promise<unknown[]> =>

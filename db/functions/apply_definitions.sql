@@ -23,7 +23,10 @@ declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
   v_plural  text     := (select relname::text from pg_class where oid = v_table);
   v_most    integer  := crm_private.max_custom_fields();
+  v_unique  boolean;
+  v_timeout text     := current_setting('lock_timeout');
   v_deleted text[];
+  v_renamed jsonb;
   v_counts  text;
   v_fields  jsonb;
 begin
@@ -35,7 +38,24 @@ begin
             hint    = 'Use a read committed transaction.';
   end if;
 
-  execute format('lock table %s in share row exclusive mode', v_table);
+  -- The constraint of a unique field comes, goes, or becomes another.
+  select exists (
+    select
+    from unnest(p_old) as old_row
+    full join unnest(p_new) as new_row using (id)
+    where p_entity_type in (old_row.entity_type, new_row.entity_type)
+      and case when old_row.is_unique then old_row.name end
+        is distinct from case when new_row.is_unique then new_row.name end
+  ) into v_unique;
+
+  -- Where readers have to wait, too, they do not wait for one that reads for long.
+  if v_unique then
+    perform set_config('lock_timeout', '3s', true);
+    execute format('lock table %s in access exclusive mode', v_table);
+    perform set_config('lock_timeout', v_timeout, true);
+  else
+    execute format('lock table %s in share row exclusive mode', v_table);
+  end if;
 
   -- Each field costs every write of the entity something. Who defines another waits for the lock.
   if exists (
@@ -60,6 +80,85 @@ begin
             hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
   end if;
 
+  -- The rows are counted only where a definition became stricter or other than it was. They have the
+  -- names of before.
+  select string_agg(
+    format('select %L, %L, count(*) from %s', breach.field, breach.message, breach.rows),
+    E'\nunion all\n'
+  )
+  into v_counts
+  from unnest(p_new) as new_row
+  left join unnest(p_old) as old_row using (id)
+  cross join lateral jsonb_populate_record(
+    new_row, jsonb_build_object('name', coalesce(old_row.name, new_row.name))
+  ) as definition
+  cross join lateral (
+    select
+      'required' as field,
+      format('existing %s without a value: %%s', v_plural) as message,
+      format('%s where not custom_fields ? %L', v_table, definition.name) as rows
+    where new_row.required and not coalesce(old_row.required, false)
+
+    union all
+
+    select
+      case
+        when rule.rule <> 'type' then crm_private.camel_case(rule.rule)
+        when new_row.field_type = old_row.field_type then 'enumValues'
+        else 'fieldType'
+      end,
+      format(
+        'existing %s with another value: %%s (%s)', v_plural, replace(rule.message, '%', '%%')
+      ),
+      format('%s where not coalesce(%s, true)', v_table, rule.condition)
+    from crm_private.custom_field_rules(definition) as rule
+    where old_row.id is not null
+      and rule.condition not in (
+        select was.condition from crm_private.custom_field_rules(old_row) as was
+      )
+
+    union all
+
+    select
+      'isUnique',
+      format('existing %s with a value that another one has: %%s', v_plural),
+      format(
+        '(select count(*) over (partition by custom_fields -> %1$L) as times
+          from %2$s where custom_fields ? %1$L) as held
+         where times > 1',
+        definition.name, v_table
+      )
+    where new_row.is_unique and not coalesce(old_row.is_unique, false) and old_row.id is not null
+  ) as breach
+  where new_row.entity_type = p_entity_type;
+
+  if v_counts is not null then
+    execute format(
+      'select jsonb_object_agg(field, messages)
+       from (
+         select field, jsonb_agg(format(message, count) order by message) as messages
+         from (%s) as counted (field, message, count)
+         where count > 0
+         group by field
+       ) as faults',
+      v_counts
+    ) into v_fields;
+  end if;
+
+  if v_fields is not null then
+    raise exception 'custom_field_definitions: %',
+        (select string_agg(key || ' ' || (value ->> 0), '; ') from jsonb_each(v_fields))
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions',
+            column     = (
+              select lower(regexp_replace(key, '([A-Z])', '_\1', 'g'))
+              from jsonb_object_keys(v_fields) as key limit 1
+            ),
+            constraint = 'custom_field_definitions_values_hold',
+            detail     = v_fields::text,
+            hint       = 'Change the rows first; crm.check_custom_field_rule lists them.';
+  end if;
+
   perform crm_private.compile_custom_fields(p_entity_type);
 
   select array_agg(old_row.name)
@@ -74,67 +173,24 @@ begin
     ) using v_deleted;
   end if;
 
-  -- The rows are counted only where a definition became stricter or other than it was.
-  select string_agg(
-    format(
-      'select %L, %L, count(*) from %s where %s',
-      contradiction.field, contradiction.message, v_table, contradiction.condition
-    ),
-    E'\nunion all\n'
-  )
-  into v_counts
-  from unnest(p_new) as new_row
-  left join unnest(p_old) as old_row using (id)
-  cross join lateral (
-    select
-      'required' as field,
-      format('existing %s without a value: %%s', v_plural) as message,
-      format('not custom_fields ? %L', new_row.name) as condition
-    where new_row.required and not coalesce(old_row.required, false)
+  select jsonb_object_agg(old_row.name, new_row.name)
+  into v_renamed
+  from unnest(p_old) as old_row
+  join unnest(p_new) as new_row using (id)
+  where new_row.entity_type = p_entity_type
+    and new_row.name <> old_row.name;
 
-    union all
-
-    select
-      case when new_row.field_type = old_row.field_type then 'enumValues' else 'fieldType' end,
-      format(
-        'existing %s with another value: %%s (%s)',
-        v_plural, replace(crm_private.custom_field_message(new_row), '%', '%%')
-      ),
-      format('not coalesce(%s, true)', crm_private.custom_field_condition(new_row))
-    where (new_row.field_type, new_row.enum_values)
-      is distinct from (old_row.field_type, old_row.enum_values)
-      and old_row.id is not null
-  ) as contradiction
-  where new_row.entity_type = p_entity_type;
-
-  if v_counts is null then
-    return;
-  end if;
-
-  execute format(
-    'select jsonb_object_agg(field, messages)
-     from (
-       select field, jsonb_agg(format(message, count) order by message) as messages
-       from (%s) as counted (field, message, count)
-       where count > 0
-       group by field
-     ) as faults',
-    v_counts
-  ) into v_fields;
-
-  if v_fields is not null then
-    raise exception 'custom_field_definitions: %',
-        (select string_agg(key || ' ' || (value ->> 0), '; ') from jsonb_each(v_fields))
-      using errcode    = 'check_violation',
-            schema     = 'crm', table = 'custom_field_definitions',
-            column     = (
-              select case key when 'enumValues' then 'enum_values' when 'fieldType'
-                then 'field_type' else key end
-              from jsonb_object_keys(v_fields) as key limit 1
-            ),
-            constraint = 'custom_field_definitions_values_hold',
-            detail     = v_fields::text,
-            hint       = 'Change the rows first.';
+  if v_renamed is not null then
+    execute format(
+      'update %s as record
+       set custom_fields = custom_fields - $2 || (
+         select jsonb_object_agg(renamed.value, record.custom_fields -> renamed.key)
+         from jsonb_each_text($1) as renamed
+         where record.custom_fields ? renamed.key
+       )
+       where custom_fields ?| $2',
+      v_table
+    ) using v_renamed, array(select jsonb_object_keys(v_renamed));
   end if;
 end
 $$;

@@ -159,8 +159,11 @@ begin
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin
+    -- An external id may go from one row to another, step by step.
+    set constraints crm_private.external_ids_pkey deferred;
+
     for v_step in
-      select step.operation, type.name as entity_type
+      select step.place, step.operation, type.name as entity_type
       from (
         values
           (1, 'insert',  '{pipeline_stage,exchange_rate,custom_field_definition}'),
@@ -177,9 +180,23 @@ begin
       where type.name = any (v_types)
       order by step.place, type.ordinal
     loop
+      -- While rows change, two may have the same value of a unique field.
+      perform crm_private.defer_unique(v_step.place between 5 and 7);
       v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
     end loop;
+
+    foreach v_type in array coalesce(v_types, '{}')
+    loop
+      if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+        perform crm_private.settle_external_ids(v_type, array(
+          select entity_id from crm_private.reversals
+          where transaction_id = v_xid and entity_type = v_type
+        ));
+      end if;
+    end loop;
+
+    perform crm_private.defer_unique(false);
   exception
     when foreign_key_violation then
       get stacked diagnostics v_constraint = constraint_name;

@@ -84,6 +84,7 @@ begin
       key,
       case atttypid
         when 'text[]'::regtype  then 'must be a list of texts'
+        when 'crm.external_id[]'::regtype then 'must be a list of external ids'
         when 'uuid'::regtype    then 'must be a UUID'
         when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
         else 'must be text'
@@ -97,6 +98,13 @@ begin
           jsonb_typeof(value) = 'array'
           and not jsonb_path_exists(
             value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
+          )
+        when 'crm.external_id[]'::regtype then
+          jsonb_typeof(value) = 'array'
+          and not jsonb_path_exists(
+            value,
+            'strict $[*] ? (@.type() != "object" || @.source.type() != "string" || @.id.type() != "string")',
+            silent => true
           )
         when 'uuid'::regtype then
           jsonb_typeof(value) = 'string'

@@ -17,9 +17,14 @@ as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
-  v_table  regclass := crm_private.entity_table(p_entity_type);
-  v_wanted jsonb;
-  v_gone   text;
+  v_table       regclass := crm_private.entity_table(p_entity_type);
+  v_definitions crm.custom_field_definitions[] := array(
+    select definition
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = p_entity_type
+  );
+  v_wanted      jsonb;
+  v_gone        text;
 begin
   select coalesce(
     jsonb_object_agg(
@@ -47,17 +52,24 @@ begin
       end as function_name,
       case definition.field_type
         when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
-        else 'text'
+        when 'multi_enum' then 'text[]' else 'text'
       end as type,
       format(
-        E'@fieldName %s\nThe custom field "%s". A value %s.%s',
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". %sA value %s.%s',
+        prefix,
         named.field_name,
+        named.field_name,
+        definition.name,
         definition.label,
-        crm_private.custom_field_message(definition),
+        definition.description || E'\n\n',
+        (
+          select string_agg(rule.message, ', ' order by rule.ordinal)
+          from crm_private.custom_field_rules(definition) as rule
+        ),
         case when definition.required then format(' Every %s has one.', p_entity_type) else '' end
       ) as comment
-    from crm.custom_field_definitions as definition
-    join crm_private.custom_field_names(p_entity_type) as named
+    from unnest(v_definitions) as definition
+    join crm_private.custom_field_names(v_definitions) as named
       on named.definition_id = definition.id
     cross join (
       select relname || '_' from pg_class where oid = v_table

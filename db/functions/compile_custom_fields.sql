@@ -1,8 +1,9 @@
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * the trigger that validates inlines: a row is checked without reading a definition; into a function
- * of each field; and into the columns of its report. Called when the definitions of the type change;
- * the caller has stopped writers of the table.
+ * the trigger that validates inlines: a row is checked without reading a definition; into the trigger
+ * that gives new rows their defaults, the constraints of unique fields, a function of each field, and
+ * the columns of its report. Called when the definitions of the type change; the caller has stopped
+ * writers of the table.
  *
  * Members that are null never reach it: _100_normalise removes them before.
  */
@@ -52,12 +53,15 @@ begin
   execute format('revoke all on function %s(jsonb) from public', v_function);
   execute format('grant execute on function %s(jsonb) to crm_member', v_function);
 
+  perform crm_private.compile_defaults(p_entity_type);
+  perform crm_private.compile_unique(p_entity_type);
   perform crm_private.compile_custom_field_functions(p_entity_type);
   perform crm_private.compile_report(p_entity_type);
 end
 $$;
 
 comment on function crm_private.compile_custom_fields(text) is
-  'Compiles the definitions of an entity type into the check of its rows, its functions and its report.';
+  'Compiles the definitions of an entity type into the check, the defaults and the unique keys of '
+  'its rows, into its functions and into its report.';
 
 revoke all on function crm_private.compile_custom_fields(text) from public;

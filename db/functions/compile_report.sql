@@ -52,9 +52,20 @@ begin
       case definition.field_type
         when 'text' then format('custom_fields ->> %L', definition.name)
         when 'enum' then format('custom_fields ->> %L', definition.name)
+        -- A function of ours would have to be executable by whoever reads the view.
+        when 'multi_enum' then format(
+          'case when jsonb_typeof(custom_fields -> %1$L) = ''array'' '
+          'then array(select jsonb_array_elements_text(custom_fields -> %1$L)) end',
+          definition.name
+        )
         else format(
           'case when %s then (custom_fields ->> %L)::%s end',
-          crm_private.custom_field_condition(definition), definition.name, typed.name
+          (
+            select rule.condition from crm_private.custom_field_rules(definition) as rule
+            where rule.rule = 'type'
+          ),
+          definition.name,
+          typed.name
         )
       end,
       definition.label,
@@ -63,7 +74,7 @@ begin
     cross join lateral (
       select case definition.field_type
         when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
-        else 'text'
+        when 'multi_enum' then 'text[]' else 'text'
       end
     ) as typed (name)
     where definition.entity_type = p_entity_type

@@ -14,21 +14,23 @@ declare
 begin
   insert into crm.deals (
     title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-    custom_fields
+    custom_fields, external_ids
   )
   values (
     deal.title, deal.company_id, deal.contact_id, deal.value, coalesce(deal.currency, 'USD'),
     deal.stage, deal.probability, deal.close_date, deal.owner_id,
-    coalesce(deal.custom_fields, '{}')
+    coalesce(deal.custom_fields, '{}'), coalesce(deal.external_ids, '{}')
   )
   returning * into v_deal;
 
-  insert into crm.tasks (description, due_date, assigned_to, status, entity_type, entity_id)
+  insert into crm.tasks (
+    description, due_date, assigned_to, status, entity_type, entity_id, external_ids
+  )
   select
     task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
-    'deal', v_deal.id
+    'deal', v_deal.id, coalesce(task.external_ids, '{}')
   from unnest(tasks) with ordinality as task (
-    description, due_date, assigned_to, status, ordinal
+    description, due_date, assigned_to, status, external_ids, ordinal
   )
   -- Rows are made and validated one after the other: this says which one the next is.
   where set_config('crm.path', 'tasks.' || (task.ordinal - 1), true) is not null;

@@ -9,56 +9,48 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
--- @plpgsql_check_options: security_warnings = off
+-- Its statements are made of expressions, which cannot be quoted as names and values can; what they
+-- return cannot be told.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
-  v_holds jsonb;
+  v_asked text;
 begin
   if jsonb_typeof(p_custom_fields) is distinct from 'object' then
     return;
   end if;
 
-  -- One statement that asks every rule: {"industry": "true", "size": "false", "founded": null}
-  execute (
-    select format(
-      'select jsonb_object(%L, array[%s]::text[]) from (select $1 as custom_fields) as row',
-      coalesce(array_agg(d.name order by d.name), '{}'),
-      string_agg(
-        format('(%s)', crm_private.custom_field_condition(d)), ', ' order by d.name
-      )
-    )
-    from crm.custom_field_definitions as d
-    where crm_private.entity_table(d.entity_type) = p_table
+  select string_agg(
+    format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
   )
-  into v_holds
-  using p_custom_fields;
+  into v_asked
+  from crm.custom_field_definitions as d
+  cross join crm_private.custom_field_checks(d) as asked
+  where crm_private.entity_table(d.entity_type) = p_table;
 
-  return query
-    select
-      'customFields.' || d.name,
-      case
-        when v_holds ->> d.name is null then 'is required'
-        else crm_private.custom_field_message(d)
-      end,
-      v_table || '_custom_fields_' || case
-        when v_holds ->> d.name is null then 'required'
-        else 'type'
-      end
-    from crm.custom_field_definitions as d
-    where crm_private.entity_table(d.entity_type) = p_table
-      and not coalesce((v_holds ->> d.name)::boolean, not d.required)
+  return query execute format(
+    $query$
+      select 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from (select $1 as custom_fields) as record
+      cross join lateral (values %s) as asked (name, rule, message, holds)
+      where not asked.holds
 
-    union all
+      union all
 
-    select
-      'customFields.' || key,
-      'is not a custom field of this entity type',
-      v_table || '_custom_fields_known'
-    from jsonb_object_keys(p_custom_fields) as key
-    where not coalesce(v_holds ? key, false)
+      select
+        'customFields.' || key, 'is not a custom field of this entity type', %L || 'known'
+      from jsonb_object_keys($1) as key
+      where not exists (
+        select from crm.custom_field_definitions as d
+        where d.name = key and crm_private.entity_table(d.entity_type) = $2
+      )
 
-    order by 1;
+      order by 1, 2
+    $query$,
+    v_table || '_custom_fields_',
+    coalesce(v_asked, '(null, null, null, true)'),
+    v_table || '_custom_fields_'
+  ) using p_custom_fields, p_table;
 end
 $$;
 

@@ -1,13 +1,16 @@
 /*
- * Under which name the API serves each custom field of an entity type: close_reason is closeReason. Where
- * a built-in field has that name it is customTitle; where an older definition has it, as close_reason
- * and closeReason would both be, the younger's name ends with a hash. Upper and lower case make no
- * difference between two names, since orders and groups are written in capitals.
+ * Under which name the API serves each custom field, given all definitions of an entity type:
+ * close_reason is closeReason. Where a built-in field has that name it is customTitle; where an older
+ * definition has it, as close_reason and closeReason would both be, the younger's name ends with a
+ * hash. Upper and lower case make no difference between two names, since orders and groups are
+ * written in capitals.
  */
-create or replace function crm_private.custom_field_names(p_entity_type text)
+create or replace function crm_private.custom_field_names(
+  p_definitions crm.custom_field_definitions[]
+)
 returns table (definition_id uuid, field_name text)
 language sql
-stable
+immutable
 set search_path = pg_catalog, pg_temp
 as $$
   select
@@ -21,9 +24,10 @@ as $$
       definition.name,
       named.free,
       row_number() over (
-        partition by lower(named.free) order by definition.created_at, definition.id
+        partition by lower(named.free)
+        order by definition.created_at, definition.name collate "C"
       ) as ordinal
-    from crm.custom_field_definitions as definition
+    from unnest(p_definitions) as definition
     cross join lateral (
       select string_agg(
         case
@@ -42,12 +46,11 @@ as $$
         else camel.name
       end
     ) as named (free)
-    where definition.entity_type = p_entity_type
   ) as numbered;
 $$;
 
-comment on function crm_private.custom_field_names(text) is
-  'Under which name the API serves each custom field of an entity type.';
+comment on function crm_private.custom_field_names(crm.custom_field_definitions[]) is
+  'Under which name the API serves each custom field, given all definitions of an entity type.';
 
-revoke all on function crm_private.custom_field_names(text) from public;
-grant execute on function crm_private.custom_field_names(text) to crm_reader;
+revoke all on function crm_private.custom_field_names(crm.custom_field_definitions[]) from public;
+grant execute on function crm_private.custom_field_names(crm.custom_field_definitions[]) to crm_reader;

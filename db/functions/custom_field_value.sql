@@ -25,6 +25,7 @@ as $$
         'left(%2$s ->> %1$L, 4)::integer, '
         'substr(%2$s ->> %1$L, 6, 2)::integer, '
         'right(%2$s ->> %1$L, 2)::integer)'
+      when 'multi_enum' then 'crm_private.texts(%2$s -> %1$L)'
       else '%2$s ->> %1$L'
     end,
     p_definition.name,

@@ -114,7 +114,7 @@ begin
   v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
 
   perform crm_private.refresh_statistics(table_oid)
-  from unnest('{crm.contacts,crm.tasks,crm.notes}'::regclass[]) as table_oid;
+  from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
 
   return v_erasure;
 end

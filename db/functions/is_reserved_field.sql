@@ -27,3 +27,4 @@ comment on function crm_private.is_reserved_field(text) is
   'Whether a built-in field has a name already, so that no custom field is served under it.';
 
 revoke all on function crm_private.is_reserved_field(text) from public;
+grant execute on function crm_private.is_reserved_field(text) to crm_reader;

@@ -31,6 +31,7 @@ begin
   select jsonb_build_object(
     'address',  (array_agg(address order by rank) filter (where address <> '{}'))[1],
     'owner_id', (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
+    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
     'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
   )
   into v_united
@@ -45,10 +46,19 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.companies
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
+
   update crm.companies as company
-  set (name, address, owner_id, custom_fields, version) = (
+  set (name, address, owner_id, custom_fields, external_ids, version) = (
     select
-      chosen.name, chosen.address, chosen.owner_id, chosen.custom_fields, chosen.version
+      chosen.name, chosen.address, chosen.owner_id, chosen.custom_fields, chosen.external_ids,
+      chosen.version
     from jsonb_populate_record(company, v_united || v_chosen) as chosen
   )
   where company.id = winner;
@@ -90,6 +100,7 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.companies where id = any (losers);
+  perform crm_private.defer_unique(false);
 
   v_merge.company_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;
@@ -99,7 +110,7 @@ $$;
 
 comment on function crm.merge_companies(uuid, uuid[], jsonb) is
   'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
-  'and what it has no value for; then the losers are deleted. fields holds the values that are to '
+  'their external ids, and what it has no value for; then the losers are deleted. fields holds the values that are to '
   'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
   'if the winner has another by now.';
 

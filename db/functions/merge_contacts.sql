@@ -6,7 +6,7 @@
  *    links something to a loser meanwhile waits, and is refused when the loser is gone. Companies
  *    come before contacts, deals, tasks and notes everywhere, lest two merges wait for each other.
  * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
- *    nothing; custom fields one by one; email addresses and phone numbers of all.
+ *    nothing; custom fields one by one; email addresses, phone numbers and external ids of all.
  * 3. Moves deals, tasks and notes to the winner.
  * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
  *
@@ -50,6 +50,7 @@ begin
     'owner_id',   (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
     'emails',     crm_private.united(jsonb_agg(emails order by rank)),
     'phones',     crm_private.united(jsonb_agg(phones order by rank)),
+    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
     'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
   )
   into v_united
@@ -64,13 +65,22 @@ begin
     v_chosen := v_chosen - 'custom_fields';
   end if;
 
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.contacts
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
+
   update crm.contacts as contact
   set (
-    first_name, last_name, emails, phones, company_id, owner_id, custom_fields, version
+    first_name, last_name, emails, phones, company_id, owner_id, custom_fields, external_ids,
+    version
   ) = (
     select
       chosen.first_name, chosen.last_name, chosen.emails, chosen.phones, chosen.company_id,
-      chosen.owner_id, chosen.custom_fields, chosen.version
+      chosen.owner_id, chosen.custom_fields, chosen.external_ids, chosen.version
     from jsonb_populate_record(contact, v_united || v_chosen) as chosen
   )
   where contact.id = winner;
@@ -103,6 +113,7 @@ begin
   get diagnostics v_merge.notes_moved = row_count;
 
   delete from crm.contacts where id = any (losers);
+  perform crm_private.defer_unique(false);
 
   v_merge.contact_id     := winner;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;
@@ -112,7 +123,7 @@ $$;
 
 comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
   'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
-  'addresses and phone numbers, and what it has no value for; then the losers are deleted. fields '
+  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
   'holds the values that are to win, as a patch has them; customFields one by one, null removes '
   'one. With a version it is refused if the winner has another by now.';
 

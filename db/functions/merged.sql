@@ -14,3 +14,4 @@ comment on function crm_private.merged(jsonb[]) is
   'Objects put together into one; of members that several have, those of the later one count.';
 
 revoke all on function crm_private.merged(jsonb[]) from public;
+grant execute on function crm_private.merged(jsonb[]) to crm_member;

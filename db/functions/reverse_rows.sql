@@ -1,7 +1,8 @@
 /*
  * Carries out what is planned for the rows of an entity type, in one statement: brings back rows
  * (insert), puts fields back (update), or takes rows away (delete). Returns how many rows it was.
- * prepare is an update of those definitions that were changed after the values of their field.
+ * prepare is an update of those definitions that were changed after the values of their field; they
+ * still allow the values of a list that the rows have until the update.
  *
  * A row that comes back has every column that it had; a column that has been added since has its
  * default. Rows that are there already are left to the update.
@@ -79,7 +80,17 @@ begin
             then
               'custom_fields = jsonb_strip_nulls('
               'found.custom_fields || crm_private.custom_members(planned.before))'
-            else format('%1$I = restored.%1$I', name)
+            else format(
+              case
+                when p_operation = 'prepare' and name = 'enum_values' then
+                  '%1$I = restored.%1$I || array(
+                     select value from unnest(found.%1$I) as value
+                     where value <> all (restored.%1$I)
+                   )'
+                else '%1$I = restored.%1$I'
+              end,
+              name
+            )
           end,
           ', '
         )

@@ -115,6 +115,9 @@ begin
       || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
   end if;
 
+  -- A row that was deleted before there were any has none.
+  v_row := '{"external_ids": []}' || v_row;
+
   if v_updates = 0 then
     return v_row;
   end if;

@@ -1,15 +1,22 @@
 /*
- * Every fault of a row, given as jsonb: what crm_private.rules says of its table and, where it has
- * custom fields, what their definitions say.
+ * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
+ * crm_private.rules says of the table and, where it has custom fields, what their definitions say.
  *
  * A rule about an array or an object is asked again with each of its elements alone, so that the
  * fault is of the one at fault, emails.1 or address.country; if each of them is fine by itself, or
  * the rule is marked @whole, the fault is of the whole.
  *
- * Called by the trigger that validates, once a row is known to be faulty: cost does not matter.
+ * Called for rows that are known to be faulty, one or thousands of them in one statement.
  */
-create or replace function crm_private.row_faults(p_table regclass, p_row jsonb)
-returns table (field text, message text, constraint_name text, column_name text)
+create or replace function crm_private.row_faults(p_table regclass, p_rows jsonb[])
+returns table (
+  place           bigint,
+  field           text,
+  message         text,
+  constraint_name text,
+  column_name     text,
+  kind            text
+)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -24,26 +31,24 @@ begin
       format(
         case
           when rule.per_element then
-            'select %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L, %5$s,
-               element.value, element.ordinal
-             from (values (true)) as once
+            'select faulty.place, %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L,
+               %8$L, %5$s, element.value, element.ordinal
+             from (select given.place, given.item from given where not (%7$s)) as faulty
              left join lateral (
                select element.*
-               from crm_private.elements($1 -> %4$L) as element
+               from crm_private.elements(faulty.item -> %4$L) as element
                cross join lateral jsonb_populate_record(
-                 null::%6$s, $1 || jsonb_build_object(%4$L, element.alone)
+                 null::%6$s, faulty.item || jsonb_build_object(%4$L, element.alone)
                )
                where not (%7$s)
-             ) as element on true
-             cross join lateral jsonb_populate_record(null::%6$s, $1)
-             where not (%7$s)'
+             ) as element on true'
           else
-            'select %1$L, %2$L, %3$L, %4$L, %5$s, $1 -> %4$L, null::bigint
-             from jsonb_populate_record(null::%6$s, $1)
+            'select given.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, given.item -> %4$L, null::bigint
+             from given
              where not (%7$s)'
         end,
         rule.field, rule.message, rule.constraint_name, rule.column_name, rule.ordinal, p_table,
-        rule.condition
+        rule.condition, rule.kind
       ),
       E'\nunion all\n'
     )
@@ -53,21 +58,31 @@ begin
     and rule.kind in ('required', 'check', 'reference');
 
   return query execute format(
-    'select fault.field, crm_private.fault_message(fault.message, fault.value), '
-    '  fault.constraint_name, fault.column_name '
+    'with given as materialized ('
+    '  select listed.place, listed.item, filled.* '
+    '  from unnest($1) with ordinality as listed (item, place) '
+    '  cross join lateral jsonb_populate_record(null::%s, listed.item) as filled'
+    ') '
+    'select fault.place, fault.field, crm_private.fault_message(fault.message, fault.value), '
+    '  fault.constraint_name, fault.column_name, fault.kind '
     'from (%s) as fault '
-    '  (field, message, constraint_name, column_name, ordinal, value, element_ordinal) '
-    'order by fault.ordinal, fault.constraint_name, fault.element_ordinal',
-    v_faults
-  ) using p_row;
+    '  (place, field, message, constraint_name, column_name, kind, ordinal, value, element_ordinal) '
+    'order by fault.place, fault.ordinal, fault.constraint_name, fault.element_ordinal',
+    p_table, v_faults
+  ) using p_rows;
 
   return query
-    select fault.field, fault.message, fault.constraint_name, 'custom_fields'
-    from crm_private.custom_field_faults(p_table, p_row -> 'custom_fields') as fault;
+    select
+      listed.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
+    from unnest(p_rows) with ordinality as listed (item, place)
+    cross join lateral crm_private.custom_field_faults(
+      p_table, listed.item -> 'custom_fields'
+    ) as fault;
 end
 $$;
 
-comment on function crm_private.row_faults(regclass, jsonb) is
-  'Every fault of a row of the table: the field, the message, the rule and the column.';
+comment on function crm_private.row_faults(regclass, jsonb[]) is
+  'Every fault of each of some rows: the place of the row, the field, the message, the rule, the '
+  'column and the kind of rule.';
 
-revoke all on function crm_private.row_faults(regclass, jsonb) from public;
+revoke all on function crm_private.row_faults(regclass, jsonb[]) from public;

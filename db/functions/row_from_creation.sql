@@ -70,6 +70,7 @@ begin
   end if;
 
   v_row := jsonb_build_object(
+      'external_ids', '[]'::jsonb,
       'id', p_entity_id, 'version', 1,
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id

@@ -3,6 +3,8 @@
  * paying for a call.
  *
  * - A custom field set to null is removed.
+ * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
+ *   be called $merge.
  * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
  * - A new deal without a probability gets its stage's.
  * - A new pipeline stage without a position goes to the end.
@@ -14,29 +16,47 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := new.custom_fields -> '$merge';
+    if tg_op = 'UPDATE' then
+      new.custom_fields := old.custom_fields || new.custom_fields;
+    end if;
+  end if;
+
   new.custom_fields := jsonb_strip_nulls(new.custom_fields);
   return new;
 end
 $$;
 
 comment on function crm_private.normalise_custom_fields() is
-  'Removes custom fields that are set to null.';
+  'Removes custom fields that are set to null; merges those that are to be merged.';
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
 create or replace trigger _100_normalise_custom_fields
   before insert or update on crm.contacts
-  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
   execute function crm_private.normalise_custom_fields();
 
 create or replace trigger _100_normalise_custom_fields
   before insert or update on crm.companies
-  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
   execute function crm_private.normalise_custom_fields();
 
 create or replace trigger _100_normalise_custom_fields
   before insert or update on crm.deals
-  for each row when (jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true))
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
   execute function crm_private.normalise_custom_fields();
 
 create or replace function crm_private.normalise_deal_value()

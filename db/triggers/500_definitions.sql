@@ -1,7 +1,6 @@
 /*
  * Phase 500: a change of custom field definitions is a migration of data, done and checked in the
- * same statement; crm_private.apply_definitions says how. What a field is called and what carries
- * it never change.
+ * same statement; crm_private.apply_definitions says how. What carries a field never changes.
  *
  * Security definer: it makes functions, and reaches rows whatever policies hide of them.
  */
@@ -58,32 +57,26 @@ create or replace trigger _500_definitions_delete after delete on crm.custom_fie
   referencing old table as old_rows
   for each statement execute function crm_private.definitions_changed();
 
-create or replace function crm_private.refuse_renamed_definition()
+create or replace function crm_private.refuse_moved_definition()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'custom_field_definitions: name and entityType of % cannot be changed', old.name
+  raise exception 'custom_field_definitions: entityType of % cannot be changed', old.name
     using errcode    = 'check_violation',
-          schema     = tg_table_schema, table = tg_table_name,
-          column     = case when new.name <> old.name then 'name' else 'entity_type' end,
-          constraint = 'custom_field_definitions_name_immutable',
-          detail     = (
-                         case when new.name <> old.name
-                           then '{"name": ["cannot be changed"]}'::jsonb else '{}' end
-                         || case when new.entity_type <> old.entity_type
-                           then '{"entityType": ["cannot be changed"]}'::jsonb else '{}' end
-                       )::text,
-          hint       = 'Define another field and move the values.';
+          schema     = tg_table_schema, table = tg_table_name, column = 'entity_type',
+          constraint = 'custom_field_definitions_entity_type_immutable',
+          detail     = '{"entityType": ["cannot be changed"]}',
+          hint       = 'Define the field for the other entity type, too.';
 end
 $$;
 
-comment on function crm_private.refuse_renamed_definition() is
-  'Refuses another name or entity type for a definition.';
+comment on function crm_private.refuse_moved_definition() is
+  'Refuses another entity type for a definition.';
 
-revoke all on function crm_private.refuse_renamed_definition() from public;
+revoke all on function crm_private.refuse_moved_definition() from public;
 
-create or replace trigger _210_refuse_renamed before update on crm.custom_field_definitions
-  for each row when (new.name <> old.name or new.entity_type <> old.entity_type)
-  execute function crm_private.refuse_renamed_definition();
+create or replace trigger _210_refuse_moved before update on crm.custom_field_definitions
+  for each row when (new.entity_type <> old.entity_type)
+  execute function crm_private.refuse_moved_definition();

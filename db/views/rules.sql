@@ -75,7 +75,7 @@ create or replace view crm_private.rules as
       )
     end,
     con.contype = 'c' and cardinality(con.conkey) = 1 and not texts.is_whole
-      and attribute.atttypid in ('text[]'::regtype, 'jsonb'::regtype),
+      and attribute.atttypid in ('text[]'::regtype, 'jsonb'::regtype, 'crm.external_id[]'::regtype),
     attribute.attnum
   from pg_constraint as con
   join constraint_columns as attribute on attribute.constraint_oid = con.oid

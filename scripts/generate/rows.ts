@@ -6,6 +6,7 @@ import type { TableModel } from "./model.ts";
 const types: Record<string, string> = {
   bigint: "string",
   boolean: "boolean",
+  "crm.external_id[]": "ExternalId[]",
   date: "string",
   integer: "number",
   numeric: "string",
@@ -22,6 +23,12 @@ const head = `
  */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
+
+/** The id by which another system, the source, knows a row. */
+export interface ExternalId {
+  source: string;
+  id: string;
+}
 
 /*
  * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
@@ -103,7 +110,8 @@ function printObject(check: Check): string {
 }
 
 function rowType(table: TableModel, column: CatalogColumn): string {
-  return valueType(table, column) + (column.required ? "" : " | null");
+  const type = valueType(table, column);
+  return column.required || type === "JsonValue" ? type : `${type} | null`;
 }
 
 function inputType(table: TableModel, column: CatalogColumn): string {
@@ -115,6 +123,7 @@ function valueType(table: TableModel, column: CatalogColumn): string {
   const checks = table.checks.filter((check) => check.field === column.field);
   if (column.type === "jsonb") {
     const hasKeys = checks.some((check) => check.rule === "keys");
+    if (!column.required && !hasKeys) return "JsonValue";
     return hasKeys ? pascalCase(column.field) : "Record<string, JsonValue>";
   }
   for (const check of checks) {

@@ -61,6 +61,25 @@ const forms: Form[] = [
     `crm_private\\.is_list\\(\\w+, ${numbers}\\) AND \\(cardinality\\(\\w+\\) > ${numbers}\\)`,
     ([most, least]) => ({ rule: "list", least: Number(least) + 1, most: Number(most) }),
   ),
+  form(
+    `\\(cardinality\\(\\w+\\) <= ${numbers}\\) AND \\(COALESCE\\(array_ndims\\(\\w+\\), 1\\) = 1\\) ` +
+      String.raw`AND \(array_position\(\w+, NULL::crm\.external_id\) IS NULL\)`,
+    ([most]) => ({ rule: "list", least: 0, most: Number(most) }),
+  ),
+  form(String.raw`NOT crm_private\.has_blank_external_id\(\w+\)`, () => ({
+    rule: "externalIdsNotBlank",
+  })),
+  form(
+    `NOT crm_private\\.has_long_external_id\\(\\w+, ${numbers}, ${numbers}\\)`,
+    ([source, id]) => ({
+      rule: "externalIdsMaxLength",
+      source: Number(source),
+      id: Number(id),
+    }),
+  ),
+  form(String.raw`NOT crm_private\.has_duplicate_external_id\(\w+\)`, () => ({
+    rule: "elementsDistinct",
+  })),
   form(String.raw`NOT crm_private\.has_blank_element\(\w+\)`, () => ({ rule: "elementsNotBlank" })),
   form(String.raw`NOT crm_private\.has_duplicates\(\w+\)`, () => ({ rule: "elementsDistinct" })),
   form(`crm_private\\.longest_element\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
@@ -86,11 +105,33 @@ const forms: Form[] = [
     jsonPath(String.raw`\w+`, String.raw`\$\.\*\?\(@ like_regex "\^\.\{(\d+)\}\." flag "s"\)`),
     ([limit]) => ({ rule: "membersMaxLength", limit: Number(limit) }),
   ),
-  form(String.raw`\((\w+) = '(\w+)'::text\) = \(\w+ IS NOT NULL\)`, ([other = "", value = ""]) => ({
-    rule: "presentFor",
+  form(
+    String.raw`\((\w+) = ANY \((ARRAY\[[^\]]*\])\)\) = \(\w+ IS NOT NULL\)`,
+    async ([other = "", values = ""], client) => ({
+      rule: "presentFor",
+      other: camelCase(other),
+      values: (await evaluate(client, values)) as string[],
+    }),
+  ),
+  form(
+    String.raw`\((?:\w+ IS NULL|NOT \w+)\) OR \((\w+) = ANY \((ARRAY\[[^\]]*\])\)\)`,
+    async ([other = "", values = ""], client) => ({
+      rule: "onlyFor",
+      other: camelCase(other),
+      values: (await evaluate(client, values)) as string[],
+    }),
+  ),
+  form(String.raw`\(\w+ IS NULL\) OR \(NOT (\w+)\)`, ([other = ""]) => ({
+    rule: "notWith",
     other: camelCase(other),
-    value,
   })),
+  // What a definition says of itself.
+  ...[
+    String.raw`crm_private\.(?:keeps_rules|is_pattern)\(.*\)`,
+    String.raw`CASE field_type\s.*`,
+    String.raw`\(maximum\)::numeric >= \(minimum\)::numeric`,
+    String.raw`\(NOT is_unique\) OR \(char_length\(name\) <= \d+\)`,
+  ].map((pattern) => form(pattern, () => ({ rule: "database" }))),
 ];
 
 /**
@@ -113,7 +154,7 @@ export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promis
 /** `case when <cheap condition> then (<rule>) end` and `(<rule>)` are both the rule. */
 function withoutShortcut(condition: string): string {
   const rule = /^\s*CASE\s+WHEN .* THEN (.*?)\s+ELSE NULL::boolean\s+END$/s.exec(condition)?.[1];
-  return (rule ?? condition).replace(/^\((.*)\)$/s, "$1");
+  return (rule ?? condition).trim().replace(/^\((.*)\)$/s, "$1");
 }
 
 /** The pattern of a check that nothing in a JSON value matches a path. */

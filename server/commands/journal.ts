@@ -45,19 +45,27 @@ export async function digestCommand(context: Context): Promise<void> {
   context.print(digest);
 }
 
-/** Does once what a running server does for the journal: partitions, purging, sealing. */
+/**
+ * Does once what a running server does from time to time: partitions, purging, sealing, and
+ * forgetting idempotency keys.
+ */
 export async function maintainCommand(context: Context): Promise<void> {
   await withOwner(context, async (query) => {
-    let purged = 0;
-    for (let count = 1; count > 0; purged += count) {
-      ({ count } = await query<{ count: number }>(
-        "select crm_private.maintain_journal() as count",
-      ));
-    }
+    const untilNothing = async (call: string): Promise<number> => {
+      let sum = 0;
+      for (let count = 1; count > 0; sum += count) {
+        ({ count } = await query<{ count: number }>(`select ${call} as count`));
+      }
+      return sum;
+    };
+    const purged = await untilNothing("crm_private.maintain_journal()");
+    const forgotten = await untilNothing("crm_private.expire_idempotency_keys()");
     const { sealed } = await query<{ sealed: string }>(
       "select crm_private.seal_journal() as sealed",
     );
-    context.print(`Purged ${purged} deletions, sealed ${sealed} entries.`);
+    context.print(
+      `Purged ${purged} deletions, forgot ${forgotten} idempotency keys, sealed ${sealed} entries.`,
+    );
   });
 }
 

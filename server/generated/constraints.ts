@@ -76,6 +76,26 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  companies_external_ids_blank: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  companies_external_ids_distinct: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  companies_external_ids_length: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  companies_external_ids_list: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
+  },
   contacts_first_name_blank: {
     table: "contacts",
     fields: ["firstName"],
@@ -138,6 +158,26 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  contacts_external_ids_blank: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  contacts_external_ids_distinct: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  contacts_external_ids_length: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  contacts_external_ids_list: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
+  },
   custom_field_definitions_name_format: {
     table: "custom_field_definitions",
     fields: ["name"],
@@ -171,7 +211,7 @@ export const constraints: Constraints = {
   custom_field_definitions_field_type_known: {
     table: "custom_field_definitions",
     fields: ["fieldType"],
-    message: "is not one of text, number, date, enum, boolean",
+    message: "is not one of text, number, date, enum, multi_enum, boolean",
   },
   custom_field_definitions_enum_values_blank: {
     table: "custom_field_definitions",
@@ -196,7 +236,88 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_present: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "must be given for an enum, and for no other type",
+    message: "must be given for an enum or a multi_enum, and for no other type",
+  },
+  custom_field_definitions_description_blank: {
+    table: "custom_field_definitions",
+    fields: ["description"],
+    message: "must not be blank",
+  },
+  custom_field_definitions_description_length: {
+    table: "custom_field_definitions",
+    fields: ["description"],
+    message: "must have at most 1,000 characters",
+  },
+  custom_field_definitions_minimum_format: {
+    table: "custom_field_definitions",
+    fields: ["minimum"],
+    message: "is not a decimal number or, for a date, not a day such as 2026-02-28",
+  },
+  custom_field_definitions_minimum_suited: {
+    table: "custom_field_definitions",
+    fields: ["minimum"],
+    message: "can be given for a number or a date only",
+  },
+  custom_field_definitions_maximum_format: {
+    table: "custom_field_definitions",
+    fields: ["maximum"],
+    message: "is not a decimal number or, for a date, not a day such as 2026-02-28",
+  },
+  custom_field_definitions_maximum_order: {
+    table: "custom_field_definitions",
+    fields: ["maximum"],
+    message: "must not be less than the minimum",
+  },
+  custom_field_definitions_maximum_suited: {
+    table: "custom_field_definitions",
+    fields: ["maximum"],
+    message: "can be given for a number or a date only",
+  },
+  custom_field_definitions_max_length_range: {
+    table: "custom_field_definitions",
+    fields: ["maxLength"],
+    message: "must be from 1 to 10,000",
+  },
+  custom_field_definitions_max_length_suited: {
+    table: "custom_field_definitions",
+    fields: ["maxLength"],
+    message: "can be given for a text only",
+  },
+  custom_field_definitions_pattern_length: {
+    table: "custom_field_definitions",
+    fields: ["pattern"],
+    message: "must have at most 255 characters",
+  },
+  custom_field_definitions_pattern_suited: {
+    table: "custom_field_definitions",
+    fields: ["pattern"],
+    message: "can be given for a text only",
+  },
+  custom_field_definitions_pattern_valid: {
+    table: "custom_field_definitions",
+    fields: ["pattern"],
+    message:
+      "is no regular expression, or one with back references, lookaround or long repetitions of groups",
+  },
+  custom_field_definitions_default_value_holds: {
+    table: "custom_field_definitions",
+    fields: ["defaultValue"],
+    message: "breaks a rule of the field itself",
+  },
+  custom_field_definitions_default_value_unique: {
+    table: "custom_field_definitions",
+    fields: ["defaultValue"],
+    message: "cannot be given for a unique field",
+  },
+  custom_field_definitions_is_unique_name: {
+    table: "custom_field_definitions",
+    fields: ["isUnique"],
+    message: "needs a name of at most 39 characters",
+  },
+  custom_field_definitions_is_unique_suited: {
+    table: "custom_field_definitions",
+    fields: ["isUnique"],
+    message: "can be true for a text, a number, a date or an enum only",
   },
   deals_title_blank: { table: "deals", fields: ["title"], message: "must not be blank" },
   deals_title_length: {
@@ -255,6 +376,26 @@ export const constraints: Constraints = {
     fields: ["customFields"],
     message: "must be an object",
   },
+  deals_external_ids_blank: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  deals_external_ids_distinct: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  deals_external_ids_length: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  deals_external_ids_list: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
+  },
   exchange_rates_currency_known: {
     table: "exchange_rates",
     fields: ["currency"],
@@ -310,6 +451,26 @@ export const constraints: Constraints = {
     table: "notes",
     fields: ["entityId"],
     message: "is not the id of a deal",
+  },
+  notes_external_ids_blank: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  notes_external_ids_distinct: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  notes_external_ids_length: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  notes_external_ids_list: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
   },
   pipeline_stages_name_blank: {
     table: "pipeline_stages",
@@ -382,5 +543,25 @@ export const constraints: Constraints = {
     table: "tasks",
     fields: ["entityId"],
     message: "is not the id of a deal",
+  },
+  tasks_external_ids_blank: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must have a source and an id",
+  },
+  tasks_external_ids_distinct: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must not hold an external id twice",
+  },
+  tasks_external_ids_length: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must have at most 100 characters as its source and 255 as its id",
+  },
+  tasks_external_ids_list: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must be a plain list of at most 20 external ids",
   },
 };

@@ -7,6 +7,12 @@
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
+/** The id by which another system, the source, knows a row. */
+export interface ExternalId {
+  source: string;
+  id: string;
+}
+
 /*
  * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
  * specification has Date, which would lose the microseconds that tell two updates apart. Days are
@@ -105,7 +111,8 @@ export interface Company {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -121,6 +128,8 @@ export interface Company {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new company. */
 export interface CreateCompany {
@@ -134,9 +143,12 @@ export interface CreateCompany {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a company. What is left out stays as it is. */
 export interface UpdateCompany {
@@ -150,7 +162,8 @@ export interface UpdateCompany {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
@@ -158,6 +171,8 @@ export interface UpdateCompany {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  externalIds?: ExternalId[];
 }
 
 /** A contact: a person. */
@@ -178,7 +193,8 @@ export interface Contact {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -194,6 +210,8 @@ export interface Contact {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new contact. */
 export interface CreateContact {
@@ -211,9 +229,12 @@ export interface CreateContact {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a contact. What is left out stays as it is. */
 export interface UpdateContact {
@@ -231,7 +252,8 @@ export interface UpdateContact {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
@@ -239,6 +261,8 @@ export interface UpdateContact {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  externalIds?: ExternalId[];
 }
 
 /**
@@ -249,17 +273,20 @@ export interface CustomFieldDefinition {
   /** The identifier of the row, set by the database. */
   id: string;
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
-   * changed.
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
    */
   name: string;
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
   entityType: "contact" | "company" | "deal";
-  /** text, number, date, enum or boolean. */
-  fieldType: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues: string[] | null;
   /** True if every row must have a value. */
   required: boolean;
@@ -276,32 +303,107 @@ export interface CustomFieldDefinition {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** What the field is for, at most 1,000 characters. */
+  description: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique: boolean;
 }
 /** What a client may say of a new custom field definition. */
 export interface CreateCustomFieldDefinition {
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. It cannot be
-   * changed.
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
    */
   name: string;
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
   entityType: "contact" | "company" | "deal";
-  /** text, number, date, enum or boolean. */
-  fieldType: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
   required?: boolean;
+  /** What the field is for, at most 1,000 characters. */
+  description?: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum?: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum?: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength?: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern?: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue?: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique?: boolean;
 }
 /** What a client may change of a custom field definition. What is left out stays as it is. */
 export interface UpdateCustomFieldDefinition {
+  /**
+   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
+   * the values of every row.
+   */
+  name?: string;
   /** What people call the field. */
   label?: string;
-  /** text, number, date, enum or boolean. */
-  fieldType?: "text" | "number" | "date" | "enum" | "boolean";
-  /** The values that an enum allows; null for every other type. */
+  /** text, number, date, enum, multi_enum or boolean. */
+  fieldType?: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
+  /**
+   * The values that an enum or a multi_enum allows; null for every other type.
+   * renameCustomFieldValue gives one another name.
+   */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
   required?: boolean;
@@ -310,6 +412,38 @@ export interface UpdateCustomFieldDefinition {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** What the field is for, at most 1,000 characters. */
+  description?: string | null;
+  /**
+   * The least value that a number may have, such as -1.5, or the first day that a date may be,
+   * such as 2026-01-31. For these types only.
+   */
+  minimum?: string | null;
+  /**
+   * The greatest value that a number may have, or the last day that a date may be, written like
+   * minimum. For these types only.
+   */
+  maximum?: string | null;
+  /**
+   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   */
+  maxLength?: number | null;
+  /**
+   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
+   * of groups are refused. For this type only.
+   */
+  pattern?: string | null;
+  /**
+   * The value of a new row that does not have the field; a row that has null for it gets none.
+   * Rows that are there stay as they are.
+   */
+  defaultValue?: JsonValue;
+  /**
+   * True if no two rows of the entity type may have the same value. For a text, a number, a date
+   * or an enum.
+   */
+  isUnique?: boolean;
 }
 
 /** A deal: a sale to a company, on its way through the pipeline. */
@@ -338,7 +472,8 @@ export interface Deal {
   ownerId: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
@@ -354,6 +489,8 @@ export interface Deal {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new deal. */
 export interface CreateDeal {
@@ -379,9 +516,12 @@ export interface CreateDeal {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a deal. What is left out stays as it is. */
 export interface UpdateDeal {
@@ -407,7 +547,8 @@ export interface UpdateDeal {
   ownerId?: string | null;
   /**
    * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; a field set to null is removed.
+   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
+   * leaves the others. A field set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
@@ -415,6 +556,8 @@ export interface UpdateDeal {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  externalIds?: ExternalId[];
 }
 
 /**
@@ -497,6 +640,8 @@ export interface Note {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new note. */
 export interface CreateNote {
@@ -506,6 +651,8 @@ export interface CreateNote {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a note. What is left out stays as it is. */
 export interface UpdateNote {
@@ -520,6 +667,8 @@ export interface UpdateNote {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  externalIds?: ExternalId[];
 }
 
 /** A stage of the sales pipeline. Administrators edit the stages. */
@@ -617,6 +766,8 @@ export interface Task {
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds: ExternalId[];
 }
 /** What a client may say of a new task. */
 export interface CreateTask {
@@ -632,6 +783,8 @@ export interface CreateTask {
   entityType: "contact" | "company" | "deal";
   /** The id of the entity that it is attached to. */
   entityId: string;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 /** What a client may change of a task. What is left out stays as it is. */
 export interface UpdateTask {
@@ -652,6 +805,8 @@ export interface UpdateTask {
    * one is refused with the code CONFLICT.
    */
   version?: number;
+  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  externalIds?: ExternalId[];
 }
 
 /** Row types by entity. */

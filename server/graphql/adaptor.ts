@@ -11,6 +11,7 @@ import type {
 import type { Timeouts } from "../config.ts";
 import { OverloadedError, TimeoutError, UnavailableError } from "../errors.ts";
 import { isAway } from "../untilAvailable.ts";
+import { createGate, type Gate } from "./gate.ts";
 
 /**
  * The way from PostGraphile to PostgreSQL: each statement runs under the settings of its request,
@@ -79,25 +80,59 @@ type Lend = <Result>(
 ) => Promise<Result>;
 
 /**
+ * Does something in one transaction, which everything belongs to that is done with the clients that
+ * are lent meanwhile. It is rolled back if the work throws, or if whoever asked is gone.
+ */
+export type Transact = <Result>(
+  work: (withPgClient: WithPgClient) => Promise<Result>,
+  departure?: AbortSignal,
+) => Promise<Result>;
+
+/**
  * Lends clients of a pool; every statement of a client runs under the settings it was lent with.
  *
  * When whoever asked is gone, what runs is cancelled in the database, and nothing further begins. The
  * connection is not used again: a cancellation that comes late must not meet another's statement.
  */
 export function createWithPgClient(pool: Pool, prepared = true): Lend {
-  return async (pgSettings, callback, departure) => {
-    const { client, statements } = await connect(pool, prepared);
-    const leave = () => cancel(client);
-    departure?.addEventListener("abort", leave);
-    try {
-      if (departure?.aborted) throw new TimeoutError("The client did not wait for the answer");
-      const settings = prepared ? pgSettings : { ...connectionSettings, ...pgSettings };
-      return await callback(lend(client, statements, settings));
-    } finally {
-      departure?.removeEventListener("abort", leave);
-      client.release(departure?.aborted);
-    }
-  };
+  return (pgSettings, callback, departure) =>
+    borrow(pool, prepared, departure, async (lent) => callback(lend(lent, pgSettings)));
+}
+
+/** Makes transactions out of a pool; see {@link createWithPgClient} for what holds in them. */
+export function createTransact(pool: Pool, prepared = true): Transact {
+  return (work, departure) =>
+    borrow(pool, prepared, departure, (lent) =>
+      inTransaction(lent.client, async () => {
+        const turns = createGate({ places: 1 });
+        return work(async (pgSettings, callback) => {
+          refuseDeparted(departure);
+          return callback(lend(lent, pgSettings, turns));
+        });
+      }),
+    );
+}
+
+async function borrow<Result>(
+  pool: Pool,
+  prepared: boolean,
+  departure: AbortSignal | undefined,
+  work: (lent: Lent) => Promise<Result>,
+): Promise<Result> {
+  const lent = await connect(pool, prepared);
+  const leave = () => cancel(lent.client);
+  departure?.addEventListener("abort", leave);
+  try {
+    refuseDeparted(departure);
+    return await work(lent);
+  } finally {
+    departure?.removeEventListener("abort", leave);
+    lent.client.release(departure?.aborted);
+  }
+}
+
+function refuseDeparted(departure: AbortSignal | undefined): void {
+  if (departure?.aborted) throw new TimeoutError("The client did not wait for the answer");
 }
 
 interface Lent {
@@ -175,27 +210,62 @@ async function prepare(client: PoolClient): Promise<Statements> {
   return statements;
 }
 
+/** @param turns those of the statements of a transaction that has begun already. */
 function lend(
-  client: PoolClient,
-  statements: Statements | undefined,
-  pgSettings: Record<string, string | undefined> | null,
+  { client, statements }: Lent,
+  pgSettings: Parameters<WithPgClient>[0],
+  turns?: Gate,
 ): PgClient {
-  const settings = JSON.stringify(pgSettings ?? {});
+  const settings = JSON.stringify(
+    statements === undefined ? { ...connectionSettings, ...pgSettings } : (pgSettings ?? {}),
+  );
   const lent: PgClient = {
-    query: (query) => run(client, statements, settings, query),
-    async withTransaction(callback) {
-      await client.query("begin");
-      try {
-        const result = await callback(lent);
-        await client.query("commit");
-        return result;
-      } catch (error) {
-        await client.query("rollback").catch(() => undefined); // the connection is lost, then
-        throw error;
-      }
-    },
+    query: (query) => inTurn(turns, () => run(client, statements, settings, query)),
+    withTransaction: (callback) =>
+      turns === undefined
+        ? inTransaction(client, () =>
+            callback(lend({ client, statements }, pgSettings, createGate({ places: 1 }))),
+          )
+        : inSavepoint(client, turns, () => callback(lent)),
   };
   return lent;
+}
+
+async function inTurn<Result>(turns: Gate | undefined, work: () => Promise<Result>) {
+  return turns === undefined ? work() : turns.run(work);
+}
+
+async function inTransaction<Result>(
+  client: PoolClient,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  try {
+    await client.query("begin");
+    const result = await work();
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch(() => undefined); // the connection is lost, then
+    throw error instanceof Error ? explain(error) : error;
+  }
+}
+
+/** A transaction within another one. */
+async function inSavepoint<Result>(
+  client: PoolClient,
+  turns: Gate,
+  work: () => Result | Promise<Result>,
+): Promise<Result> {
+  const say = (text: string) => turns.run(() => client.query(text));
+  await say("savepoint pgcrm");
+  try {
+    const result = await work();
+    await say("release savepoint pgcrm");
+    return result;
+  } catch (error) {
+    await say("rollback to savepoint pgcrm; release savepoint pgcrm").catch(() => undefined);
+    throw error;
+  }
 }
 
 async function run<TData>(

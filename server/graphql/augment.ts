@@ -5,7 +5,7 @@
  * only, and global.
  */
 
-import type { PgClient } from "postgraphile/@dataplan/pg";
+import type { PgClient, WithPgClient } from "postgraphile/@dataplan/pg";
 import type {} from "postgraphile/adaptors/pg";
 import type {} from "postgraphile/grafserv/express/v4";
 
@@ -22,6 +22,13 @@ declare module "http" {
 }
 
 declare global {
+  namespace Grafast {
+    interface Context {
+      /** Does something in one transaction; when the client leaves, it is cut short. */
+      transact: <Result>(work: (withPgClient: WithPgClient) => Promise<Result>) => Promise<Result>;
+    }
+  }
+
   namespace GraphileConfig {
     interface PgAdaptors {
       pgcrm: {
@@ -34,6 +41,11 @@ declare global {
   }
 
   namespace GraphileBuild {
+    interface ScopeInputObject {
+      /** The rows of a mutation that creates or updates by external ids. */
+      isBulkUpsert?: boolean;
+    }
+
     /** Registered by pg-aggregates, which leaves them out of its types. */
     interface BehaviorStrings {
       aggregate: true;

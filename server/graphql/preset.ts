@@ -9,15 +9,18 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import { createWithPgClient, type PgService } from "./adaptor.ts";
+import { createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
+import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
 import { DefaultOrderPlugin } from "./plugins/default-order.ts";
 import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
+import { BulkPlugin } from "./plugins/bulk.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
+import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
@@ -68,6 +71,7 @@ export interface PresetDeps {
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const { pool, prepared } = connectionsOf(deps.pgService);
   const withPgClient = createWithPgClient(pool, prepared);
+  const transact = createTransact(pool, prepared);
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -78,12 +82,14 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     plugins: [
       NamesPlugin,
       BehaviorsPlugin,
+      BulkPlugin,
       RelationDocsPlugin,
       DefaultOrderPlugin,
       ScalarsPlugin,
       LikePatternsPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,
+      CustomFieldsPlugin,
       NotFoundPlugin,
       HttpPlugin,
       ExactNumbersPlugin,
@@ -91,6 +97,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      IdempotencyPlugin,
       ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
       createPersistedPlugin(deps.persisted),
       ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
@@ -109,6 +116,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     ],
     schema: {
       defaultBehavior: "connection -list",
+      // What cannot be served is an error; PostGraphile would leave it out with a warning.
+      dontSwallowErrors: true,
       connectionFilterRelations: true,
       connectionFilterAllowEmptyObjectInput: true,
       pgForbidSetofFunctionsToReturnNull: true,
@@ -124,6 +133,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
         return {
           pgSettings,
           withPgClient: withDeparture(withPgClient, departure),
+          transact: (work) => transact(work, departure),
         };
       },
     },

@@ -21,7 +21,7 @@ export async function printApi(serverUrl: string): Promise<string> {
   try {
     const { schema } = await makeSchema(
       createPreset({
-        pgService: createPgService({ pool, schemas: ["crm"] }),
+        pgService: createPgService({ pool, schemas: ["crm", "crm_custom"] }),
         constraints: {},
         logger: pino({ level: "silent" }),
         limits,

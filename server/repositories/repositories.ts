@@ -8,6 +8,7 @@ import {
   type FindWithAttachments,
 } from "./attachments.ts";
 import { type AuditLogRepository, createAuditLogRepository } from "./auditLogs.ts";
+import { createCustomFieldRules, type CustomFieldRules } from "./customFieldRules.ts";
 import { createCreateDealWithTasks, type CreateDealWithTasks } from "./dealWithTasks.ts";
 import {
   createDuplicateRepository,
@@ -35,7 +36,7 @@ export interface Repositories {
   readonly deals: AttachableRepository<"deal"> & { createWithTasks: CreateDealWithTasks };
   readonly tasks: RepositoryOf<"task">;
   readonly notes: RepositoryOf<"note">;
-  readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition">;
+  readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition"> & CustomFieldRules;
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
   readonly exchangeRates: RepositoryOf<"exchangeRate">;
   readonly auditLogs: AuditLogRepository;
@@ -79,7 +80,10 @@ export function createRepositories(
     },
     tasks: createRepository(pool, "task", { role: member }),
     notes: createRepository(pool, "note", { role: member }),
-    customFieldDefinitions: createRepository(pool, "customFieldDefinition", { role: admin }),
+    customFieldDefinitions: {
+      ...createRepository(pool, "customFieldDefinition", { role: admin }),
+      ...createCustomFieldRules(pool, admin),
+    },
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
     exchangeRates: createRepository(pool, "exchangeRate", { role: admin }),
     auditLogs: createAuditLogRepository(pool, admin),

@@ -3,6 +3,7 @@ import type {
   CustomFieldDefinition,
   UpdateCustomFieldDefinition,
 } from "../generated/rows.ts";
+import type { CustomFieldRules } from "../repositories/customFieldRules.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
@@ -16,12 +17,20 @@ export interface CustomFieldService {
     data: CreateCustomFieldDefinition,
     userId: string,
   ): Promise<CustomFieldDefinition>;
-  /** @throws {ValidationError} if values that exist contradict the change; it says how many. */
+  /**
+   * Another name takes the values of every row along.
+   *
+   * @throws {ValidationError} if values that exist contradict the change; it says how many.
+   */
   changeCustomField(
     id: string,
     data: UpdateCustomFieldDefinition,
     userId: string,
   ): Promise<CustomFieldDefinition>;
+  /** The rows that would break a rule, before a definition is changed: at most 1,000. */
+  checkCustomFieldRule: CustomFieldRules["checkRule"];
+  /** Gives a value of an enum or a multi_enum another name, in every row that has it. */
+  renameCustomFieldValue: CustomFieldRules["renameValue"];
   /**
    * Removes the definition and its values from every row.
    *
@@ -44,6 +53,8 @@ export function createCustomFieldService({
   return {
     defineCustomField: service.create,
     changeCustomField: service.update,
+    checkCustomFieldRule: (...given) => customFieldDefinitions.checkRule(...given),
+    renameCustomFieldValue: (...given) => customFieldDefinitions.renameValue(...given),
     removeCustomField: service.remove,
     getCustomField: service.get,
     getCustomFields: (entityType) => service.list({ entityType }),

@@ -179,7 +179,10 @@ const rules: Record<string, string> = {
           'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
-          'erase_contact', 'base_currency', 'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field'
+          'erase_contact', 'check_custom_field_rule', 'rename_custom_field_value',
+          'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys', 'base_currency',
+          'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
+          'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation'
         ]
       )
       and proc.proname not like '%\\_journal'`,

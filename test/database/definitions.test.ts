@@ -72,6 +72,15 @@ describe.each([
     ],
   ],
   ["enum", ["a", "b c", `"q"`], [`"a"`, `"b c"`, `"\\"q\\""`], [`"A"`, `""`, `1`, `["a"]`]],
+  [
+    "multi_enum",
+    ["a", "b c", `"q"`],
+    [`["a"]`, `["\\"q\\"", "a", "b c"]`],
+    [
+      ...[`"a"`, `[]`, `["A"]`, `["a", "a"]`, `["a", "x"]`, `["a", null]`, `[["a"]]`, `[1]`, `{}`],
+      ...[`{"a": 1}`, `["a", "b c", "\\"q\\"", "a"]`, `1`],
+    ],
+  ],
   ["boolean", undefined, [`true`, `false`], [`"true"`, `0`, `{}`]],
 ] as [string, string[] | undefined, string[], string[]][])(
   "a %s field",
@@ -217,18 +226,16 @@ test("many definitions change in one statement", () =>
     expect(rows).toEqual([{ custom_fields: {} }]);
   }));
 
-test("a definition keeps its name and entity type", () =>
+test("a definition keeps its entity type", () =>
   withRollback(async (client) => {
     await define(client, "f", "text");
     expect(
-      await refusal(
-        client,
-        "update crm.custom_field_definitions set name = 'g', entity_type = 'deal'",
-      ),
+      await refusal(client, "update crm.custom_field_definitions set entity_type = 'deal'"),
     ).toMatchObject({
       code: "23514",
-      constraint: "custom_field_definitions_name_immutable",
-      fields: { name: ["cannot be changed"], entityType: ["cannot be changed"] },
+      column: "entity_type",
+      constraint: "custom_field_definitions_entity_type_immutable",
+      fields: { entityType: ["cannot be changed"] },
     });
   }));
 

@@ -81,7 +81,7 @@ test("every created row of every entity has an entry with its values", () =>
       action: "create",
       user_id: "db:postgres",
       source: "sql",
-      changes: { name: "Acme", address: null, owner_id: null, custom_fields: {} },
+      changes: { name: "Acme", address: null, owner_id: null, custom_fields: {}, external_ids: [] },
     });
   }));
 

@@ -96,8 +96,8 @@ test("a fault of a task that is created with its deal is named by which task it 
     expect(await create(" ", "call")).toMatchObject({ fields: { title: ["must not be blank"] } });
     await client.query(
       `select from crm.create_deal_with_tasks(
-         row('Engine', $1, null, 1, null, 'Won', null, null, null, null)::crm.new_deal,
-         array[row('call', null, null, null)::crm.new_task]
+         row('Engine', $1, null, 1, null, 'Won', null, null, null, null, null)::crm.new_deal,
+         array[row('call', null, null, null, null)::crm.new_task]
        )`,
       [companyId],
     );

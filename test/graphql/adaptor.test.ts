@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import pg from "pg";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 
-import { createWithPgClient } from "../../server/graphql/adaptor.ts";
+import { createTransact, createWithPgClient } from "../../server/graphql/adaptor.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { tapWire, type Wire } from "../helpers/wire.ts";
 
@@ -127,5 +127,76 @@ describe("a statement", () => {
     const [row] = await ask("select count(*)::int as count from pg_prepared_statements");
     expect(row?.count).toBeLessThanOrEqual(202);
     expect(await ask("select 0 as again")).toEqual([{ again: 0 }]);
+  });
+});
+
+describe("a transaction", () => {
+  const count = "select count(*)::int as count from crm.companies";
+  const insert = "insert into crm.companies (name) values ($1)";
+  const inserting = (name: string) => ({ text: insert, values: [name] });
+
+  test("is all that is done with the clients that are lent in it, or nothing", async () => {
+    const transact = createTransact(pool);
+    const [before] = await ask(count);
+    await expect(
+      transact(async (lend) => {
+        await lend(settings, (client) => client.query(inserting("Acme")));
+        const seen = await lend(settings, (client) => client.query({ text: count }));
+        expect(seen.rows).not.toEqual([before]);
+        throw new Error("no more");
+      }),
+    ).rejects.toThrow("no more");
+    expect(await ask(count)).toEqual([before]);
+    await transact(async (lend) => {
+      await lend(settings, (client) => client.query(inserting("Acme")));
+      await lend(settings, (client) => client.query(inserting("Bolt")));
+    });
+    expect(await ask(count)).toEqual([{ count: Number(before?.count) + 2 }]);
+    expect(await ask(whoAmI, [], null)).toEqual([{ role: "crm_server", user: "" }]);
+  });
+
+  test("takes the statements that come at once one by one, each under its settings", async () => {
+    const asServer = { role: "none", "crm.user_id": "nobody" };
+    const told = await createTransact(pool)((lend) =>
+      Promise.all(
+        [settings, asServer, settings].map(async (given) => {
+          const { rows } = await lend(given, (client) => client.query({ text: whoAmI }));
+          return rows[0];
+        }),
+      ),
+    );
+    expect(told).toMatchObject([
+      { role: "crm_member" },
+      { role: "crm_server", user: "nobody" },
+      { role: "crm_member" },
+    ]);
+  });
+
+  test("within another one is undone alone", async () => {
+    const [before] = await ask(count);
+    await createTransact(pool)((lend) =>
+      lend(settings, async (client) => {
+        await client.query(inserting("Acme"));
+        const inner = client.withTransaction(async (within) => {
+          await within.query(inserting("Bolt"));
+          await within.query(inserting(" "));
+        });
+        await expect(inner).rejects.toMatchObject({ code: "23514" });
+        await client.withTransaction((within) => within.query(inserting("Cog")));
+      }),
+    );
+    expect(await ask(count)).toEqual([{ count: Number(before?.count) + 2 }]);
+  });
+
+  test("ends when whoever asked is gone, and begins nothing further", async () => {
+    const [before] = await ask(count);
+    const departure = new AbortController();
+    const left = createTransact(pool)(async (lend) => {
+      await lend(settings, (client) => client.query(inserting("Acme")));
+      departure.abort();
+      await lend(settings, (client) => client.query(inserting("Bolt")));
+    }, departure.signal);
+    await expect(left).rejects.toThrow("The client did not wait for the answer");
+    expect(await ask(count)).toEqual([before]);
   });
 });

@@ -192,6 +192,29 @@ describe("paging", () => {
     });
   });
 
+  test.each([
+    ["CLOSE_DATE_ASC", "after", ["small", "large", "lost"]],
+    ["CLOSE_DATE_DESC", "after", ["lost", "large", "small"]],
+    ["CLOSE_DATE_ASC", "before", ["lost", "large", "small"]],
+    ["CLOSE_DATE_DESC", "before", ["small", "large", "lost"]],
+  ])("loses no row without a value: by %s, %s a cursor", async (order, side, expected) => {
+    const [size, end] = side === "after" ? ["first", "endCursor"] : ["last", "startCursor"];
+    const seen: string[] = [];
+    for (let cursor = ""; seen.length < 3;) {
+      const { data, errors } = await crm.graphql<{
+        deals: { nodes: { title: string }[]; pageInfo: Record<string, string> };
+      }>(`{
+        deals(${size}: 1, orderBy: ${order} ${cursor}) { nodes { title } pageInfo { ${end} } }
+      }`);
+      expect(errors).toBeUndefined();
+      const [deal] = data?.deals.nodes ?? [];
+      if (deal === undefined) break;
+      seen.push(deal.title);
+      cursor = `, ${side}: ${JSON.stringify(data?.deals.pageInfo[end])}`;
+    }
+    expect(seen).toEqual(expected);
+  });
+
   test("refuses a cursor of another order, and pages that cannot be", async () => {
     jest.spyOn(console, "error").mockImplementation(() => undefined); // Grafast says it there too
     const invalid = { errors: [{ extensions: { code: "VALIDATION_ERROR" } }] };

@@ -6,18 +6,20 @@ const crm = useTestServer();
 
 /** What a client may set, in order of the alphabet; `!` marks what it must. */
 const inputs: Record<string, string> = {
-  CompanyInput: "address customFields name! ownerId",
-  ContactInput: "companyId customFields emails firstName! lastName! ownerId phones",
-  CustomFieldDefinitionInput: "entityType! enumValues fieldType! label! name! required",
+  CompanyInput: "address customFields externalIds name! ownerId",
+  ContactInput: "companyId customFields emails externalIds firstName! lastName! ownerId phones",
+  CustomFieldDefinitionInput:
+    "defaultValue description entityType! enumValues fieldType! isUnique label! maxLength maximum " +
+    "minimum name! pattern required",
   DealInput:
-    "closeDate companyId! contactId currency customFields ownerId probability stage! title! value!",
+    "closeDate companyId! contactId currency customFields externalIds ownerId probability stage! title! value!",
   ExchangeRateInput: "currency! rate! validFrom!",
-  NoteInput: "content! entityId! entityType!",
+  NoteInput: "content! entityId! entityType! externalIds",
   PipelineStageInput: "kind name! position probability",
-  TaskInput: "assignedTo description! dueDate entityId! entityType! status",
+  TaskInput: "assignedTo description! dueDate entityId! entityType! externalIds status",
   NewDealInput:
-    "closeDate companyId contactId currency customFields ownerId probability stage title value",
-  NewTaskInput: "assignedTo description dueDate status",
+    "closeDate companyId contactId currency customFields externalIds ownerId probability stage title value",
+  NewTaskInput: "assignedTo description dueDate externalIds status",
 };
 
 async function fieldsOf(type: string): Promise<string[]> {
@@ -36,7 +38,7 @@ test.each(Object.entries(inputs))("%s holds what a client may set: %s", async (t
 });
 
 /** What is settled when a row is created. */
-const settled = new Map([["CustomFieldDefinitionInput", ["entityType", "name"]]]);
+const settled = new Map([["CustomFieldDefinitionInput", ["entityType"]]]);
 
 test.each(Object.entries(inputs).filter(([type]) => !type.startsWith("New")))(
   "the patch beside %s holds what may change, none of it required, and the version",
@@ -59,6 +61,7 @@ const deeds = [
   "mergeCompanies",
   "mergeContacts",
   "purgeTrash",
+  "renameCustomFieldValue",
   "restoreDeleted",
   "revokeApiKey",
   "setBaseCurrency",
@@ -79,6 +82,9 @@ test("mutations are those of the entities, and what else there is to do: the jou
   expect(data?.__schema.mutationType.fields.map(({ name }) => name).sort()).toEqual(
     [
       ...["create", "update", "delete"].flatMap((verb) => entities.map((entity) => verb + entity)),
+      ...["create", "update", "upsert", "delete"].flatMap((verb) =>
+        ["Companies", "Contacts", "Deals", "Notes", "Tasks"].map((entities) => verb + entities),
+      ),
       ...deeds,
     ].sort(),
   );

@@ -81,17 +81,20 @@ export async function asRole(client: pg.Client, role: RequestRole, userId: strin
 }
 
 /**
- * Waits until one session of a database waits for a lock.
+ * Waits until sessions of a database wait for a lock.
  *
  * @param client a connection to the database that does not wait itself.
+ * @param sessions how many there are to be.
  */
-export async function untilWaiting(client: pg.Client): Promise<void> {
+export async function untilWaiting(client: pg.Client, sessions = 1): Promise<void> {
   for (;;) {
+    // Within a transaction the sessions are those that there were when it first looked.
+    await client.query("select pg_stat_clear_snapshot()");
     const { rowCount } = await client.query(
       `select from pg_stat_activity
        where datname = current_database() and wait_event_type = 'Lock'`,
     );
-    if (rowCount === 1) return;
+    if (rowCount === sessions) return;
     await sleep(10);
   }
 }

@@ -19,7 +19,7 @@ export const entities: readonly Entity[] = [
 ];
 export const carriers: readonly Carrier[] = ["company", "contact", "deal"];
 export const stages = ["Prospecting", "Qualification", "Proposal", "Negotiation", "Won", "Lost"];
-export const fieldTypes = ["text", "number", "date", "enum", "boolean"] as const;
+export const fieldTypes = ["text", "number", "date", "enum", "multi_enum", "boolean"] as const;
 export type FieldType = (typeof fieldTypes)[number];
 
 /** White space of every script, and what has no width. */
@@ -222,6 +222,9 @@ export interface Field {
     fieldType: FieldType;
     enumValues: string[] | null;
     required: boolean;
+    minimum: string | null;
+    maximum: string | null;
+    maxLength: number | null;
   };
   good: unknown;
   other: unknown;
@@ -230,21 +233,80 @@ export interface Field {
 
 /** All but the entity type of its definition. */
 export const field: fc.Arbitrary<Field> = fc
-  .tuple(fc.constantFrom(...fieldTypes), enumValues)
-  .chain(([fieldType, choices]) =>
-    fc.record({
+  .tuple(fc.constantFrom(...fieldTypes), enumValues, fc.boolean())
+  .chain(([fieldType, choices, isRuled]) => {
+    const rules = isRuled ? ruled[fieldType] : undefined;
+    const good = rules?.good ?? goodValue(fieldType, choices);
+    const bad = badValue(fieldType, choices);
+    return fc.record({
       definition: fc.record({
         name: fieldName,
         label: text(255),
         fieldType: fc.constant(fieldType),
-        enumValues: fc.constant(fieldType === "enum" ? choices : null),
+        enumValues: fc.constant(isListed(fieldType) ? choices : null),
         required: fc.constant(false),
+        minimum: fc.constant(rules?.minimum ?? null),
+        maximum: fc.constant(rules?.maximum ?? null),
+        maxLength: fc.constant(rules?.maxLength ?? null),
       }),
-      good: goodValue(fieldType, choices),
-      other: goodValue(fieldType, choices),
-      bad: badValue(fieldType, choices),
-    }),
-  );
+      good,
+      other: good,
+      bad: rules === undefined ? bad : fc.oneof(rules.bad, bad),
+    });
+  });
+
+/** Rules that a field of a type may have, and values that keep them and that only break them. */
+const ruled: Partial<
+  Record<
+    FieldType,
+    {
+      minimum?: string;
+      maximum?: string;
+      maxLength?: number;
+      good: fc.Arbitrary<unknown>;
+      bad: fc.Arbitrary<unknown>;
+    }
+  >
+> = {
+  text: {
+    maxLength: 12,
+    good: fc.oneof(
+      text(12).filter((value) => !isLong(value)),
+      fc.constantFrom("", "x".repeat(12), "👩".repeat(12)),
+    ),
+    bad: fc.oneof(fc.constantFrom("x".repeat(13), "👩".repeat(13)), text(100).filter(isLong)),
+  },
+  number: {
+    minimum: "-10.50",
+    maximum: "123456789012345678",
+    good: fc.oneof(fc.integer({ min: -10 }), fc.constantFrom(-10.5, -1e-7, 0, 2 ** 53 - 1)),
+    bad: fc.oneof(
+      fc.constantFrom(-10.500000000000002, -11, -Number.MAX_VALUE, 123456789012345696, 1e21),
+      fc.double({ max: -11, noDefaultInfinity: true, noNaN: true }),
+    ),
+  },
+  date: {
+    minimum: "1999-12-31",
+    maximum: "2024-02-29",
+    good: fc.oneof(
+      fc.constantFrom("1999-12-31", "2000-01-01", "2024-02-28", "2024-02-29"),
+      day.filter((value) => value >= "1999-12-31" && value <= "2024-02-29"),
+    ),
+    bad: fc.oneof(
+      fc.constantFrom("1999-12-30", "0001-01-01", "2024-03-01", "9999-12-31"),
+      day.filter((value) => value < "1999-12-31" || value > "2024-02-29"),
+    ),
+  },
+};
+
+function isLong(value: string): boolean {
+  return Array.from(value).length > 12;
+}
+
+/** Whether a field of the type has a list of values. */
+export function isListed(type: FieldType): boolean {
+  return type === "enum" || type === "multi_enum";
+}
 
 /** Several fields of one entity, none called like another. */
 export const fields = fc.uniqueArray(field, {
@@ -255,8 +317,30 @@ export const fields = fc.uniqueArray(field, {
 
 /** A definition whole. */
 export const customFieldDefinition: fc.Arbitrary<Data> = fc
-  .tuple(field, fc.constantFrom(...carriers), fc.boolean())
-  .map(([{ definition }, entityType, required]) => ({ ...definition, entityType, required }));
+  .tuple(field, fc.constantFrom(...carriers), fc.boolean(), fc.oneof(none, text(1000)))
+  .map(([{ definition }, entityType, required, description]) => ({
+    ...definition,
+    entityType,
+    required,
+    description,
+    pattern: definition.fieldType === "text" ? "^.*$" : null,
+  }));
+
+/** A definition whole, with what it would do to other rows: give them values, or keep them apart. */
+export const strictDefinition: fc.Arbitrary<Data> = fc
+  .tuple(customFieldDefinition, field, fc.boolean())
+  .map(([definition, { definition: own, good }, isUnique]) => ({
+    ...definition,
+    ...own,
+    pattern: null,
+    ...(isUnique
+      ? { isUnique: canBeUnique(own), defaultValue: null }
+      : { isUnique: false, defaultValue: good }),
+  }));
+
+function canBeUnique({ name, fieldType }: Field["definition"]): boolean {
+  return !["boolean", "multi_enum"].includes(fieldType) && name.length <= 39;
+}
 
 export function goodValue(type: FieldType, choices: string[]): fc.Arbitrary<unknown> {
   switch (type) {
@@ -272,6 +356,8 @@ export function goodValue(type: FieldType, choices: string[]): fc.Arbitrary<unkn
       return day;
     case "enum":
       return fc.constantFrom(...choices);
+    case "multi_enum":
+      return fc.shuffledSubarray(choices, { minLength: 1 });
     case "boolean":
       return fc.boolean();
   }
@@ -291,6 +377,11 @@ export function badValue(type: FieldType, choices: string[]): fc.Arbitrary<unkno
     date: fc.oneof(fc.constantFrom<unknown>(20240229, true, ...noDays), text(20).filter(isNoDay)),
     enum: fc.oneof(
       fc.constantFrom<unknown>(5, true, "", [choices[0]], choices.join(" ,")),
+      text(20),
+    ),
+    multi_enum: fc.oneof(
+      fc.constantFrom<unknown>(5, true, "", choices[0], [choices[0], choices[0]], [[choices[0]]]),
+      fc.constantFrom<unknown>([...choices, null], [...choices, "no choice of these"], [0]),
       text(20),
     ),
     boolean: fc.constantFrom<unknown>("true", "false", "t", "on", "", 0, 1),
@@ -411,6 +502,11 @@ const malformed: Record<Entity, fc.Arbitrary<Fault>> = {
     noText("fieldType"),
     faulty("enumValues", noTexts(text(255))),
     faulty("required", fc.constantFrom<unknown>("true", 1, "yes", [], {})),
+    noText("description"),
+    noText("minimum"),
+    noText("pattern"),
+    faulty("maxLength", fc.constantFrom<unknown>(1.5, 2 ** 31, "5", true, [])),
+    faulty("isUnique", fc.constantFrom<unknown>("true", 1, [], {})),
     unknownKey,
   ),
 };

@@ -13,7 +13,17 @@ const defaults: Record<Entity, Data> = {
   deal: { contactId: null, currency: "USD", closeDate: null, ownerId: null, customFields: {} },
   task: { dueDate: null, assignedTo: null, status: "open" },
   note: {},
-  customFieldDefinition: { enumValues: null, required: false },
+  customFieldDefinition: {
+    enumValues: null,
+    required: false,
+    description: null,
+    minimum: null,
+    maximum: null,
+    maxLength: null,
+    pattern: null,
+    defaultValue: null,
+    isUnique: false,
+  },
 };
 
 /** What a new deal's probability is if it names none. */

@@ -13,7 +13,8 @@ const selections: Record<Entity, string> = {
   task: `id description dueDate assignedTo status entityType entityId contactId companyId dealId
     ${stamps}`,
   note: `id content entityType entityId contactId companyId dealId ${stamps}`,
-  customFieldDefinition: `id name label entityType fieldType enumValues required ${stamps}`,
+  customFieldDefinition: `id name label entityType fieldType enumValues required description
+    minimum maximum maxLength pattern defaultValue isUnique ${stamps}`,
 };
 
 const plurals: Record<Entity, string> = {

@@ -78,8 +78,15 @@ test.each(mutations.map((mutation) => [mutation.name, mutation] as const))(
         const answer = await mutate(name, input, echoes, [given]);
         expectRefused(answer, given);
       }
-      const answer = await mutate(name, input, echoes, good);
-      accepted += await expectDone(answer, good, echoes);
+      // With a key a mutation comes alone. Its key may be no good, or another's.
+      const [keyed = {}, ...others] = good;
+      const list = others.map((given) => ({ ...given, idempotencyKey: undefined }));
+      accepted += await expectDone(await mutate(name, input, echoes, list), list, echoes);
+      const answer = await mutate(name, input, echoes, [keyed]);
+      if (answer.data == null) expectRefused(answer, keyed);
+      else accepted += await expectDone(answer, [keyed], echoes);
+      if (answer.errors !== undefined || keyed.idempotencyKey == null) return;
+      expect(await mutate(name, input, echoes, [keyed])).toEqual(answer);
     };
     await fc.assert(
       fc.asyncProperty(

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { carriers, type Data, fieldTypes, goodValue } from "./arbitraries.ts";
+import { carriers, type Data, fieldTypes, goodValue, isListed } from "./arbitraries.ts";
 import { present, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { instant, stored, unstamped } from "./expected.ts";
@@ -17,7 +17,7 @@ beforeAll(async () => {
       label: fieldType,
       entityType,
       fieldType,
-      enumValues: fieldType === "enum" ? choices : null,
+      enumValues: isListed(fieldType) ? choices : null,
     })),
   );
   await doors[0]?.createAll("customFieldDefinition", definitions);
@@ -33,6 +33,13 @@ const kinds: Record<string, string[]> = {
   version: ["number"],
   probability: ["number"],
   required: ["boolean"],
+  isUnique: ["boolean"],
+  maxLength: ["number", "null"],
+  description: ["string", "null"],
+  minimum: ["string", "null"],
+  maximum: ["string", "null"],
+  pattern: ["string", "null"],
+  defaultValue: ["string", "number", "boolean", "list", "null"],
   emails: ["list"],
   phones: ["list"],
   enumValues: ["list", "null"],

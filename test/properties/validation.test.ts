@@ -26,13 +26,17 @@ import { complete, uniqueName } from "./given.ts";
 const { doors } = openDoors();
 const anyEntity = fc.constantFrom(...entities);
 
-/** An input that would be fine but for the faults: values are listed for an enum, and for it only. */
+/** An input that would be fine but for the faults: what is said of its type suits it. */
 function spoilt(entity: Entity, data: Data, ...found: Fault[]): Data {
   const isEnum = found.some(({ field }) => field === "enumValues");
   const type = isEnum
     ? { fieldType: "enum", enumValues: ["a", "b"] }
     : { fieldType: "text", enumValues: null };
-  return spoil(entity === "customFieldDefinition" ? { ...data, ...type } : data, ...found);
+  const rules = { minimum: null, maximum: null, maxLength: null, pattern: null };
+  return spoil(
+    entity === "customFieldDefinition" ? { ...data, ...type, ...rules } : data,
+    ...found,
+  );
 }
 
 /** Checks that a refusal names these fields and no other, and says of each what is wrong. */
@@ -144,6 +148,11 @@ const borderline: Record<string, fc.Arbitrary<unknown>> = {
   probability: fc.constantFrom<unknown>(-0, 1e2, 99.5, 2 ** 31),
 };
 
+const lists = new Set(["emails", "phones", "enumValues"]);
+
+/** What a definition says of itself, which only the database is asked. */
+const databaseOnly = new Set(["minimum", "maximum", "pattern", "defaultValue", "isUnique"]);
+
 /** An input, or a patch, that is fine, or has a field that is wrong, or any value at all. */
 const candidate = anyEntity.chain((entity) =>
   fc.record({
@@ -159,7 +168,8 @@ const candidate = anyEntity.chain((entity) =>
         return (
           fc
             .oneof(fc.jsonValue(), borderline[field] ?? text(300))
-            .filter((value) => !Array.isArray(data[field]) || typeof value !== "string")
+            .filter((value) => !lists.has(field) || typeof value !== "string")
+            .filter((value) => !databaseOnly.has(field) || value === null)
             // A definition that is required depends on the rows there are.
             .filter((value) => field !== "required" || value !== true)
             .map((value): Fault[] => [{ field, value }])

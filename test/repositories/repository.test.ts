@@ -29,6 +29,7 @@ describe("create", () => {
     expect(created).toEqual({
       ...ada,
       emails,
+      externalIds: [],
       id: expect.stringMatching(/^[0-9a-f-]{36}$/),
       phones: [],
       companyId: null,

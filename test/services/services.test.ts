@@ -134,6 +134,42 @@ describe("custom fields", () => {
     await expect(services.customFields.getCustomField(size.id)).rejects.toThrow(NotFoundError);
   });
 
+  test("are renamed with their values, and rules are tried before they are made", async () => {
+    const { customFields } = services;
+    const size = await customFields.defineCustomField(
+      {
+        name: "tier",
+        label: "Tier",
+        entityType: "company",
+        fieldType: "enum",
+        enumValues: ["a", "b"],
+        isUnique: true,
+      },
+      "ada",
+    );
+    const create = (tier: string) =>
+      services.companies.createCompany({ name: "Acme", customFields: { tier } }, "ada");
+    const { id } = await create("a");
+    await expect(create("a")).rejects.toMatchObject({
+      code: "CONSTRAINT_VIOLATION",
+      constraint: "companies_custom_tier_unique",
+      fields: { "customFields.tier": ["is taken"] },
+    });
+    expect(
+      await customFields.checkCustomFieldRule("company", "tier", { enumValues: ["b"] }),
+    ).toEqual([{ entityId: id, value: "a", message: "must be one of b" }]);
+    await expect(
+      customFields.checkCustomFieldRule("company", "tier", { pattern: "x" }),
+    ).rejects.toMatchObject({ fields: { pattern: ["can be given for a text only"] } });
+
+    const renamed = await customFields.renameCustomFieldValue("company", "tier", "a", "A", "ada");
+    expect(renamed).toMatchObject({ id: size.id, enumValues: ["A", "b"], updatedBy: "ada" });
+    await customFields.changeCustomField(size.id, { name: "class" }, "ada");
+    const company = await services.companies.getCompany(id);
+    expect(company).toMatchObject({ customFields: { class: "A" }, updatedBy: "ada" });
+    await customFields.removeCustomField(size.id, "ada");
+  });
+
   test("are refused by name where they break their definition", async () => {
     await services.customFields.defineCustomField(
       { name: "priority", label: "Priority", entityType: "deal", fieldType: "number" },

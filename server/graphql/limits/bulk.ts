@@ -6,12 +6,12 @@ import {
   Kind,
   OperationTypeNode,
   type DocumentNode,
-  type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLInputType,
   type GraphQLSchema,
-  type SelectionSetNode,
 } from "graphql";
+
+import { rootFields } from "./root-fields.ts";
 
 /**
  * Tells whether a document consists of bulk mutations: those that take a list of rows, so that there
@@ -24,7 +24,8 @@ export function isBulk(schema: GraphQLSchema, document: DocumentNode): boolean {
     .filter((node) => node.kind === Kind.OPERATION_DEFINITION)
     .every(({ operation, selectionSet }) => {
       if (operation !== OperationTypeNode.MUTATION) return false;
-      const names = [...namesOf(selectionSet, document)];
+      const fields = rootFields(selectionSet, document);
+      const names = Array.from(fields, ({ name }) => name.value);
       return (
         names.length > 0 && names.every((name) => mutations[name] && takesRows(mutations[name]))
       );
@@ -43,21 +44,4 @@ function takesRows({ args }: GraphQLField<unknown, unknown>): boolean {
 
 function isListOfRows(type: GraphQLInputType): boolean {
   return isListType(getNullableType(type)) && isInputObjectType(getNamedType(type));
-}
-
-/** The names of a selection's fields, those of fragments included. */
-function* namesOf({ selections }: SelectionSetNode, document: DocumentNode): Generator<string> {
-  for (const selection of selections) {
-    if (selection.kind === Kind.FIELD) {
-      if (selection.name.value !== "__typename") yield selection.name.value;
-    } else if (selection.kind === Kind.INLINE_FRAGMENT) {
-      yield* namesOf(selection.selectionSet, document);
-    } else {
-      const fragment = document.definitions.find(
-        (node): node is FragmentDefinitionNode =>
-          node.kind === Kind.FRAGMENT_DEFINITION && node.name.value === selection.name.value,
-      );
-      if (fragment) yield* namesOf(fragment.selectionSet, document);
-    }
-  }
 }

@@ -10,6 +10,7 @@ import {
   isListType,
   isObjectType,
   Kind,
+  OperationTypeNode,
   valueFromASTUntyped,
   type DocumentNode,
   type FieldNode,
@@ -17,6 +18,7 @@ import {
   type GraphQLField,
   type GraphQLNamedType,
   type GraphQLSchema,
+  type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
 } from "graphql";
@@ -45,6 +47,8 @@ interface Place {
   readonly list: List | undefined;
   /** How the lists around it are reached: `companies.contacts`. */
   readonly path: readonly string[];
+  /** How many rows the lists of a bulk mutation's payload have, by their names. */
+  readonly written: ReadonlyMap<string, number>;
   /** What each field costs in scans, where they are aggregates that sort. */
   readonly sorts: number;
 }
@@ -100,12 +104,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
   for (const node of document.definitions) {
     if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
   }
-  const values: Record<string, unknown> = {};
-  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
-    const name = variable.name.value;
-    if (variables[name] !== undefined) values[name] = variables[name];
-    else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
-  }
+  const values = variablesOf(operation, variables);
   // Those that the operation does not declare are read, too.
   for (const value of Object.values({ ...variables, ...values })) {
     const most = limits.variableDepth;
@@ -154,13 +153,18 @@ export function checkCost(request: Request, limits: Limits): Cost {
         : keepsList(field.name)
           ? list
           : undefined,
+      written:
+        operation.operation === OperationTypeNode.MUTATION && place.type === root
+          ? writtenBy(node, values)
+          : none,
       sorts: field.name === "distinctCount" ? sort * (list?.scan ?? 1) : 0,
     };
     if (!isListType(getNullableType(field.type))) {
       ofSelections(node.selectionSet, inner);
       return;
     }
-    const times = place.times * (isPage ? list.page : (page?.page ?? limits.defaultPageSize));
+    const most = place.written.get(field.name) ?? page?.page ?? limits.defaultPageSize;
+    const times = place.times * (isPage ? list.page : most);
     const lists = place.lists + 1;
     hold(limits, "lists", lists);
     const known = paths.length;
@@ -168,13 +172,28 @@ export function checkCost(request: Request, limits: Limits): Cost {
     if (paths.length === known) paths.push({ rows: times, path });
   };
   ofSelections(operation.selectionSet, {
-    ...{ type: root, times: 1, lists: 0, list: undefined, path: [], sorts: 0 },
+    ...{ type: root, times: 1, lists: 0, list: undefined, path: [], written: none, sorts: 0 },
   });
   const rows = paths.reduce((sum, path) => sum + path.rows, 0);
   const [longest] = paths.sort((a, b) => b.rows - a.rows);
   hold(limits, "rows", rows, longest && advice(longest));
   hold(limits, "scans", Math.ceil(scans));
   return { rows, scans };
+}
+
+const none: Place["written"] = new Map();
+
+/** How long the lists of objects are that a mutation is given, by their names in its input. */
+function writtenBy(node: FieldNode, values: Values): Place["written"] {
+  const given = node.arguments?.map(({ value }) => valueFromASTUntyped(value, values)) ?? [];
+  return new Map(
+    given
+      .filter(isObject)
+      .flatMap((input) => Object.entries(input))
+      .flatMap(([name, rows]: [string, unknown]) =>
+        Array.isArray(rows) ? [[name, rows.length] as const] : [],
+      ),
+  );
 }
 
 /** What is asked of all rows of a list. */
@@ -270,7 +289,19 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-function isIncluded(selection: SelectionNode, values: Values): boolean {
+/** The variables that an operation declares, with their values as they are sent, or else by default. */
+export function variablesOf(operation: OperationDefinitionNode, given: Values): Values {
+  const values: Record<string, unknown> = {};
+  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
+    const name = variable.name.value;
+    if (given[name] !== undefined) values[name] = given[name];
+    else if (defaultValue) values[name] = valueFromASTUntyped(defaultValue);
+  }
+  return values;
+}
+
+/** Whether `@skip` and `@include` leave a selection in. */
+export function isIncluded(selection: SelectionNode, values: Values): boolean {
   try {
     const skip = getDirectiveValues(GraphQLSkipDirective, selection, values);
     const include = getDirectiveValues(GraphQLIncludeDirective, selection, values);

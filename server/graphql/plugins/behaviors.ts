@@ -1,7 +1,7 @@
 import { TYPES } from "postgraphile/@dataplan/pg";
 
 /** Bookkeeping of the product: adding it up tells nothing. */
-const uncounted = new Set(["version", "position"]);
+const uncounted = new Set(["version", "position", "external_ids"]);
 
 /**
  * What the schema offers beyond what grants decide. Grants say who may do what, and so which fields
@@ -31,7 +31,11 @@ export const BehaviorsPlugin: GraphileConfig.Plugin = {
       pgCodecAttribute: {
         override(behavior, [codec, attributeName]) {
           if (uncounted.has(attributeName)) {
-            return [behavior, "-aggregate", "-aggregate:orderBy", "-aggregate:filterBy"];
+            const isGrouped = attributeName !== "external_ids";
+            return [
+              ...(isGrouped ? [behavior] : [behavior, "-attribute:groupBy" as const]),
+              ...(["-aggregate", "-aggregate:orderBy", "-aggregate:filterBy"] as const),
+            ];
           }
           return codec.attributes[attributeName]?.codec === TYPES.jsonb
             ? [behavior, "attribute:filterBy", "-attribute:groupBy"]

@@ -1,0 +1,204 @@
+/*
+ * One attempt of a bulk write: finds and locks the rows that are meant, writes those that can be, and
+ * gives every fault of the others.
+ *
+ * p_known are the faults that an earlier attempt met. Their rows are not written; those that could be
+ * read are validated all the same, so that all their faults are told.
+ *
+ * Raises what a statement raises that meets a collision; crm_private.write_rows finds out of which
+ * rows, and tries again.
+ */
+create or replace function crm_private.attempt_rows(
+  p_entity_type text,
+  p_operation   text,
+  p_rows        crm_private.bulk_row[],
+  p_known       crm_private.row_fault[]
+)
+returns crm_private.bulk_outcome
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_name    text     := (select relname::text from pg_class where oid = v_table);
+  v_current crm_private.current_row[];
+  v_absent  crm_private.row_fault[];
+  v_moved   bigint;
+  v_noted   crm_private.row_fault[];
+  v_outcome crm_private.bulk_outcome;
+begin
+  v_outcome.rows := p_rows;
+
+  -- An upsert means the row that has the external id once it is locked.
+  for v_round in 1 .. 10
+  loop
+    exit when p_operation = 'create';
+    if p_operation = 'upsert' then
+      v_outcome.rows := crm_private.meant_rows(p_entity_type, p_rows);
+    end if;
+    execute format(
+      'select array_agg(row(id, version, external_ids)::crm_private.current_row)
+       from (
+         select id, version, external_ids from %s
+         where id in (select given.id from unnest($1) as given)
+         order by id
+         for %s
+       ) as locked',
+      v_table, case p_operation when 'delete' then 'update' else 'no key update' end
+    ) into v_current using v_outcome.rows;
+    exit when p_operation <> 'upsert';
+
+    -- Counted, because the way to a first row would be one row by one.
+    select count(*)
+    into v_moved
+    from unnest(p_rows) as given
+    join unnest(v_outcome.rows) as meant using (place)
+    left join unnest(v_current) as found on found.id = meant.id
+    where meant.id is not null
+      and not coalesce(
+        jsonb_populate_record(null::crm.external_id, given.item -> 'external_id')
+          = any (found.external_ids),
+        false
+      );
+    exit when v_moved = 0;
+  end loop;
+
+  if p_operation <> 'create' then
+    select array_agg(row(fault.place, fault.code, fault.fields, false)::crm_private.row_fault)
+    into v_absent
+    from (
+      select
+        given.place,
+        case
+          when given.number > 1 then 'VALIDATION_ERROR'
+          when found.id is null then 'NOT_FOUND'
+          else 'CONFLICT'
+        end as code,
+        case
+          when given.number > 1 then jsonb_build_object(
+            case p_operation when 'upsert' then 'externalId' else 'id' end,
+            jsonb_build_array('is given to row ' || given.first || ' too')
+          )
+          when found.id is null then jsonb_build_object(
+            'id', jsonb_build_array(format('"%s" is not the id of a %s', given.id, p_entity_type))
+          )
+          else jsonb_build_object(
+            'version', jsonb_build_array('is not current, which is ' || found.version)
+          )
+        end as fields
+      from (
+        select
+          place, id, operation, item,
+          row_number() over (partition by id order by place) as number,
+          first_value(place) over (partition by id order by place) as first
+        from unnest(v_outcome.rows)
+        where id is not null
+      ) as given
+      left join unnest(v_current) as found using (id)
+      where given.number > 1
+        or found.id is null
+        or given.item ? 'version'
+          and given.item -> 'version' is distinct from to_jsonb(found.version)
+    ) as fault;
+
+    if p_operation = 'upsert' then
+      v_absent := v_absent || array(
+        select row(
+          given.place,
+          'VALIDATION_ERROR',
+          jsonb_build_object(
+            'externalId', jsonb_build_array('is given to row ' || given.first || ' too')
+          ),
+          false
+        )::crm_private.row_fault
+        from (
+          select
+            place, id,
+            first_value(place) over (partition by item -> 'external_id' order by place) as first
+          from unnest(p_rows)
+        ) as given
+        where given.first <> given.place
+          and not exists (
+            select from unnest(v_outcome.rows) as meant
+            where meant.place = given.place and meant.id is not null
+          )
+      );
+    end if;
+
+    v_outcome.rows := array(
+      select given from unnest(v_outcome.rows) as given
+      where given.place not in (select absent.place from unnest(v_absent) as absent)
+      order by given.place
+    );
+  end if;
+
+  perform set_config('crm.bulk', v_name || ' ' || pg_trigger_depth() + 1, true);
+
+  v_outcome.written := array(
+    select written
+    from crm_private.put_rows(v_table, array(
+      select given from unnest(v_outcome.rows) as given
+      where given.place not in (select known.place from unnest(p_known) as known)
+      order by given.place
+    )) as written
+  );
+
+  -- These are not written, whatever they hold: the validation only says what is wrong with them.
+  if cardinality(p_known) > 0 then
+    perform set_config('crm.refusing', 'on', true);
+    perform crm_private.put_rows(v_table, array(
+      select given from unnest(v_outcome.rows) as given
+      where given.operation <> 'delete'
+        and given.place in (select known.place from unnest(p_known) as known where known.readable)
+      order by given.place
+    ));
+    perform set_config('crm.refusing', '', true);
+  end if;
+
+  perform set_config('crm.bulk', '', true);
+
+  select array_agg(row(coalesce(noted.place, given.place), noted.code, noted.fields, true)
+    ::crm_private.row_fault)
+  into v_noted
+  from crm_private.take_faults(v_table) as noted
+  left join unnest(v_outcome.rows) as given on noted.place is null and given.id = noted.id;
+
+  v_outcome.faults := array(
+    select row(
+      fault.place,
+      case
+        when count(distinct fault.code) = 1 then min(fault.code)
+        else 'VALIDATION_ERROR'
+      end,
+      coalesce(
+        crm_private.merged(array_agg(fault.fields)),
+        '{"row": ["met another change; please try again"]}'
+      ),
+      bool_and(fault.readable)
+    )::crm_private.row_fault
+    from (
+      select * from unnest(v_absent)
+      union all
+      select * from unnest(v_noted)
+      union all
+      select * from unnest(p_known)
+    ) as fault
+    group by fault.place
+    order by fault.place
+  );
+  return v_outcome;
+end
+$$;
+
+comment on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) is
+  'One attempt of a bulk write.';
+
+revoke all on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) from public;
+grant execute on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) to crm_member;

@@ -1,0 +1,24 @@
+/*
+ * The company that carries an external id, by the key of crm_private.external_ids. Its body is bound when
+ * it is created, because readers cannot name what is in crm_private.
+ */
+create or replace function crm.company_by_external_id(source text, id text)
+returns crm.companies
+language sql
+stable
+strict
+parallel safe
+begin atomic
+  select record.*
+  from crm_private.external_ids as held
+  join crm.companies as record on record.id = held.entity_id
+  where held.entity_type = 'company'
+    and held.source = company_by_external_id.source
+    and held.id = company_by_external_id.id;
+end;
+
+comment on function crm.company_by_external_id(text, text) is
+  'The company that carries an external id; null if none does.';
+
+revoke all on function crm.company_by_external_id(text, text) from public;
+grant execute on function crm.company_by_external_id(text, text) to crm_reader;

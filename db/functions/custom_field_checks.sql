@@ -1,0 +1,34 @@
+/*
+ * All that a definition asks of an object of custom fields, each by itself as an SQL expression over the
+ * name custom_fields: whether the field must be there, and its rules. Those that are not of the type
+ * are asked of values of the type only, so that a value of another type has one fault. Called where
+ * faults are told apart; crm_private.custom_field_condition has them as one.
+ */
+create or replace function crm_private.custom_field_checks(p_definition crm.custom_field_definitions)
+returns table (ordinal integer, rule text, condition text, message text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 0, 'required', format('custom_fields ? %L', p_definition.name), 'is required'
+  where p_definition.required
+
+  union all
+
+  select
+    rule.ordinal,
+    rule.rule,
+    case rule.rule
+      when 'type' then rule.condition
+      else format('case when %s then %s end', type.condition, rule.condition)
+    end,
+    rule.message
+  from crm_private.custom_field_rules(p_definition) as type
+  cross join crm_private.custom_field_rules(p_definition) as rule
+  where type.rule = 'type';
+$$;
+
+comment on function crm_private.custom_field_checks(crm.custom_field_definitions) is
+  'All that a definition asks of an object of custom fields, each by itself.';
+
+revoke all on function crm_private.custom_field_checks(crm.custom_field_definitions) from public;

@@ -1,0 +1,25 @@
+/*
+ * True if an external id of a list lacks its source or its id, as crm_private.is_blank means it.
+ * Checks call it only where there are any.
+ */
+create or replace function crm_private.has_blank_external_id(value crm.external_id[])
+returns boolean
+language sql
+immutable
+parallel safe
+return (
+  select coalesce(
+    bool_or(
+      crm_private.is_blank(coalesce(element.source, ''))
+        or crm_private.is_blank(coalesce(element.id, ''))
+    ),
+    false
+  )
+  from unnest(value) as element
+);
+
+comment on function crm_private.has_blank_external_id(crm.external_id[]) is
+  'True if an external id of the list lacks its source or its id.';
+
+revoke all on function crm_private.has_blank_external_id(crm.external_id[]) from public;
+grant execute on function crm_private.has_blank_external_id(crm.external_id[]) to crm_member;

@@ -1,0 +1,73 @@
+/*
+ * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
+ * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
+ * not told again. Trying is put off where an upsert may only have to be attempted again.
+ */
+create or replace function crm_private.met_faults(
+  p_entity_type text,
+  p_operation   text,
+  p_rows        crm_private.bulk_row[],
+  p_known       crm_private.row_fault[],
+  p_state       text,
+  p_is_last     boolean
+)
+returns crm_private.row_fault[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_rows  crm_private.bulk_row[];
+  v_met   crm_private.row_fault[];
+begin
+  if p_state not like '23%' then
+    v_met := array(select unread from crm_private.unreadable_rows(v_table, p_rows) as unread);
+    if cardinality(v_met) > 0 then
+      return v_met;
+    end if;
+  end if;
+
+  v_rows := case p_operation
+    when 'upsert' then crm_private.meant_rows(p_entity_type, p_rows) else p_rows
+  end;
+  v_met := array(
+    select row(
+      colliding.place, min(colliding.code),
+      coalesce(crm_private.merged(array_agg(colliding.fields)), '{}'), true
+    )::crm_private.row_fault
+    from crm_private.colliding_rows(p_entity_type, v_rows) as colliding
+    where colliding.place not in (select known.place from unnest(p_known) as known)
+    group by colliding.place
+  );
+  if cardinality(v_met) > 0 then
+    return v_met;
+  end if;
+
+  if p_operation = 'upsert' and not p_is_last then
+    return '{}';
+  end if;
+
+  return array(
+    select offending
+    from crm_private.offending_rows(v_table, array(
+      select given from unnest(v_rows) as given
+      where given.place not in (select known.place from unnest(p_known) as known)
+      order by given.place
+    )) as offending
+  );
+end
+$$;
+
+comment on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) is
+  'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
+  'constraint.';
+
+revoke all on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) from public;
+grant execute on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) to crm_member;

@@ -1,0 +1,118 @@
+/*
+ * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a row
+ * for each; it follows from the columns external_ids, once for each statement. A row without external
+ * ids costs no look at it.
+ */
+
+/* Security definer: the table is nobody's to write. */
+create or replace function crm_private.keep_external_ids()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_gone  crm_private.external_ids[];
+  v_taken crm_private.external_ids[];
+begin
+  if tg_op = 'INSERT' then
+    select array_agg(row(tg_argv[0], own.source, own.id, new_row.id)::crm_private.external_ids)
+    into v_taken
+    from new_rows as new_row
+    cross join unnest(new_row.external_ids) as own
+    where cardinality(new_row.external_ids) > 0;
+
+  elsif tg_op = 'DELETE' then
+    select array_agg(row(tg_argv[0], own.source, own.id, old_row.id)::crm_private.external_ids)
+    into v_gone
+    from old_rows as old_row
+    cross join unnest(old_row.external_ids) as own
+    where cardinality(old_row.external_ids) > 0;
+
+  else
+    -- Both are of the rows before and after: what is only in one of them was freed, or taken.
+    with before as (
+      select own.source, own.id, old_row.id as entity_id
+      from old_rows as old_row
+      cross join unnest(old_row.external_ids) as own
+      where cardinality(old_row.external_ids) > 0
+    ),
+    after as (
+      select own.source, own.id, new_row.id as entity_id
+      from new_rows as new_row
+      cross join unnest(new_row.external_ids) as own
+      where cardinality(new_row.external_ids) > 0
+    )
+    select
+      (
+        select array_agg(row(tg_argv[0], source, id, entity_id)::crm_private.external_ids)
+        from (table before except table after) as gone
+      ),
+      (
+        select array_agg(row(tg_argv[0], source, id, entity_id)::crm_private.external_ids)
+        from (table after except table before) as taken
+      )
+    into v_gone, v_taken;
+  end if;
+
+  if v_gone is not null or v_taken is not null then
+    perform crm_private.move_external_ids(v_gone, v_taken);
+  end if;
+  return null;
+end
+$$;
+
+comment on function crm_private.keep_external_ids() is
+  'Frees the external ids that rows lose, and takes those that they get.';
+
+revoke all on function crm_private.keep_external_ids() from public;
+
+create or replace trigger _300_external_ids_insert after insert on crm.contacts
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+create or replace trigger _300_external_ids_update after update on crm.contacts
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+create or replace trigger _300_external_ids_delete after delete on crm.contacts
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+
+create or replace trigger _300_external_ids_insert after insert on crm.companies
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+create or replace trigger _300_external_ids_update after update on crm.companies
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+create or replace trigger _300_external_ids_delete after delete on crm.companies
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+
+create or replace trigger _300_external_ids_insert after insert on crm.deals
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+create or replace trigger _300_external_ids_update after update on crm.deals
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+create or replace trigger _300_external_ids_delete after delete on crm.deals
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+
+create or replace trigger _300_external_ids_insert after insert on crm.tasks
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+create or replace trigger _300_external_ids_update after update on crm.tasks
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+create or replace trigger _300_external_ids_delete after delete on crm.tasks
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+
+create or replace trigger _300_external_ids_insert after insert on crm.notes
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('note');
+create or replace trigger _300_external_ids_update after update on crm.notes
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('note');
+create or replace trigger _300_external_ids_delete after delete on crm.notes
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('note');
