@@ -21,8 +21,9 @@ comment on type crm.custom_field_index is
 comment on column crm.custom_field_index.name is
   E'@notNull\nWhat it is called in the schema crm.';
 comment on column crm.custom_field_index.method is
-  E'@notNull\nbtree, which answers filters by equality and ranges, and sorts; or spgist, for texts, '
-  'which answers filters by the whole value or its beginning.';
+  E'@notNull\nbtree, which answers filters by equality and ranges, and sorts; spgist, for long texts, '
+  'which answers filters by the whole value or its beginning; or gin, for several values, which answers '
+  'filters by what is among them.';
 comment on column crm.custom_field_index.is_valid is
   E'@notNull\nFalse while it is being built, and after a build that failed; queries do not use it then.';
 comment on column crm.custom_field_index.size is

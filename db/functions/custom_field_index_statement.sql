@@ -3,8 +3,10 @@
  * function returns; p_option is nothing or concurrently.
  *
  * A B-tree with the id behind the value, so that a page sorted by the field is read from it. Its
- * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail.
- * SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no order.
+ * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail:
+ * a text has one where its definition has a max_length that cannot exceed it, 500 characters of four
+ * bytes. SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no
+ * order. Of several values GIN has each.
  */
 create or replace function crm_private.custom_field_index_statement(
   p_definition crm.custom_field_definitions,
@@ -16,8 +18,10 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   select format(
-    case p_definition.field_type
-      when 'text' then 'create index %s %I on %s using spgist ((%s))'
+    case
+      when p_definition.field_type = 'multi_enum' then 'create index %s %I on %s using gin ((%s))'
+      when p_definition.field_type = 'text' and coalesce(p_definition.max_length > 500, true)
+        then 'create index %s %I on %s using spgist ((%s))'
       else 'create index %s %I on %s using btree ((%s), id)'
     end,
     p_option,

@@ -37,8 +37,8 @@ end
 $$;
 
 comment on function crm.index_custom_field(text, text) is
-  'Makes an index on a custom field, by which filters and orders on it are answered; of a text by '
-  'the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
+  'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '
+  'may have more than 500 characters filters by the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
   'meanwhile: on large tables use npx pgcrm field index. For administrators.';
 
 revoke all on function crm.index_custom_field(text, text) from public;

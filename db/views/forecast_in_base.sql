@@ -1,13 +1,26 @@
 /* What open deals may bring, in the base currency. Analysts read it with the rights of its owner. */
 create or replace view reporting.forecast_in_base as
   select
-    date_trunc('month', deal.close_date::timestamp)::date as month,
-    deal.currency,
-    count(*)                                              as deals,
-    round(sum(deal.value), 2)                             as value,
-    round(sum(deal.value * deal.probability) * 0.01, 2)   as weighted_value
-  from crm_private.deals_in_base as deal
-  where deal.kind = 'open'
+    summed.month,
+    conversion.converted_currency                             as currency,
+    sum(summed.deals)::bigint                                 as deals,
+    round(sum(summed.value * conversion.factor), 2)           as value,
+    round(sum(summed.percents * conversion.factor) * 0.01, 2) as weighted_value
+  from (
+    -- The sums of a month are converted: fewer than deals, and the same.
+    select
+      date_trunc('month', close_date::timestamp)::date as month,
+      currency,
+      day,
+      count(*)                                         as deals,
+      sum(value)                                       as value,
+      sum(value * probability)                         as percents
+    from crm_private.dated_deals
+    where kind = 'open'
+    group by 1, 2, 3
+  ) as summed
+  join crm_private.conversions as conversion
+    on conversion.currency = summed.currency and conversion.day = summed.day
   group by 1, 2;
 
 comment on view reporting.forecast_in_base is

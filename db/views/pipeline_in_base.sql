@@ -1,16 +1,29 @@
 /* What is in each stage, in the base currency. Analysts read it with the rights of its owner. */
 create or replace view reporting.pipeline_in_base as
   select
-    stage.name                                                          as stage,
+    stage.name                                                             as stage,
     stage.position,
     stage.kind,
-    deal.currency,
-    count(deal.id)                                                      as deals,
-    coalesce(round(sum(deal.value), 2), 0)                              as value,
-    coalesce(round(sum(deal.value * deal.probability) * 0.01, 2), 0)    as weighted_value
+    conversion.converted_currency                                          as currency,
+    coalesce(sum(summed.deals), 0)::bigint                                 as deals,
+    coalesce(round(sum(summed.value * conversion.factor), 2), 0)           as value,
+    coalesce(round(sum(summed.percents * conversion.factor) * 0.01, 2), 0) as weighted_value
   from crm.pipeline_stages as stage
-  left join crm_private.deals_in_base as deal on deal.stage = stage.name
-  group by stage.id, deal.currency;
+  left join (
+    -- The sums of a day are converted: fewer than deals, and the same.
+    select
+      stage,
+      currency,
+      day,
+      count(*)                 as deals,
+      sum(value)               as value,
+      sum(value * probability) as percents
+    from crm_private.dated_deals
+    group by stage, currency, day
+  ) as summed on summed.stage = stage.name
+  left join crm_private.conversions as conversion
+    on conversion.currency = summed.currency and conversion.day = summed.day
+  group by stage.id, conversion.converted_currency;
 
 comment on view reporting.pipeline_in_base is
   'The deals of each stage in the base currency: open ones at today''s rate, closed ones at that of '

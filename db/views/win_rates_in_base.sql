@@ -1,30 +1,34 @@
 /* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
 create or replace view reporting.win_rates_in_base as
   select
-    date_trunc('month', deal.close_date::timestamp)::date                    as month,
+    date_trunc('month', deal.close_date::timestamp)::date                         as month,
     deal.owner_id,
     deal.company_id,
-    company.name                                                             as company,
-    deal.currency,
-    count(*) filter (where deal.kind = 'won')                                as won,
-    count(*) filter (where deal.kind = 'lost')                               as lost,
-    round(avg((deal.kind = 'won')::integer), 4)                              as win_rate,
-    coalesce(round(sum(deal.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
-    coalesce(round(sum(deal.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
-    sum(cycle.days) filter (where deal.kind = 'won')                         as won_days,
-    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)               as average_cycle
-  from crm_private.deals_in_base as deal
+    company.name                                                                  as company,
+    conversion.converted_currency                                                 as currency,
+    count(*) filter (where deal.kind = 'won')                                     as won,
+    count(*) filter (where deal.kind = 'lost')                                    as lost,
+    round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
+    sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
+    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
   join crm.companies as company on company.id = deal.company_id
   cross join lateral (
     select deal.close_date - (deal.created_at at time zone 'UTC')::date
   ) as cycle (days)
+  cross join lateral (select deal.value * conversion.factor) as converted (value)
   where deal.kind in ('won', 'lost')
   group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates_in_base is
-  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close dates, '
-  'or today''s where they have none. Deals of a currency that has no rate for the day have a row of their '
-  'own, in that currency. For a total add up won and lost, and divide; rates of rows cannot be averaged.';
+  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close '
+  'dates, or today''s where they have none. Deals of a currency that has no rate for the day have a '
+  'row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
+  'cannot be averaged.';
 comment on column reporting.win_rates_in_base.month is
   'The first day of the month in which the deals closed; null for deals without a close date.';
 comment on column reporting.win_rates_in_base.owner_id is

@@ -324,7 +324,7 @@ test("an analyst reads the reports in the base currency, but no rate and no sett
     await asRole(client, "crm_reporter", "rita");
     for (const text of [
       "select from crm.exchange_rates",
-      "select from crm_private.deals_in_base",
+      "select from crm_private.conversions",
       "select from crm_private.settings",
       "select crm.base_currency()",
     ]) {

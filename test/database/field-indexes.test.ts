@@ -17,14 +17,17 @@ interface Index {
   is_valid: boolean;
 }
 
-const types = { industry: "text", size: "number", since: "date", tier: "enum", vip: "boolean" };
+const types = {
+  ...{ industry: "text", size: "number", since: "date", tier: "enum", vip: "boolean" },
+  ...{ code: "text", tags: "multi_enum" },
+};
 
 /** Defines a field of each type for contacts. */
 const define = (client: pg.ClientBase) =>
   client.query(
-    `insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)
-     select key, key, 'contact', value,
-       case value when 'enum' then array['a', 'b'] || array(select 'x' || i from generate_series(1, 98) as i) end
+    `insert into crm.custom_field_definitions (name, label, entity_type, field_type, max_length, enum_values)
+     select key, key, 'contact', value, case key when 'code' then 500 end,
+       case when value in ('enum', 'multi_enum') then array['a', 'b'] || array(select 'x' || i from generate_series(1, 98) as i) end
      from jsonb_each_text($1)`,
     [JSON.stringify(types)],
   );
@@ -35,7 +38,7 @@ const fill = (client: pg.ClientBase, rows = 3000) =>
     `insert into crm.contacts (first_name, last_name, custom_fields)
      select 'Ada', 'Lovelace', jsonb_build_object(
        'industry', 'Industry ' || i, 'size', i, 'since', date '2000-01-01' + i,
-       'tier', 'x' || i % 98 + 1, 'vip', i % 100 = 0)
+       'code', 'C' || i, 'tags', array['x' || i % 98 + 1, 'b'], 'tier', 'x' || i % 98 + 1, 'vip', i % 100 = 0)
      from generate_series(1, $1::integer) as i`,
     [rows],
   );
@@ -113,6 +116,11 @@ describe("what asks for an indexed field reads through its index", () => {
       ["industry", `${from}industry(t) in ('Industry 7', 'Industry 8')`],
       ["industry", `${from}industry(t) like 'Industry 77%'`],
       ["industry", `${from}industry(t) ^@ 'Industry 77'`],
+      ["code", `${from}code(t) = 'C7'`],
+      ["code", `${from}code(t) = any ('{C7,C8}')`],
+      ["code", sorted("code")],
+      ["tags", `${from}tags(t) @> '{x7}'`],
+      ["tags", `${from}tags(t) && '{x7,x8}'`],
       ["tier", `${from}tier(t) = 'x7'`],
       ["tier", `${from}tier(t) = any ('{x7,x8}')`],
       ["tier", sorted("tier")],
@@ -186,13 +194,15 @@ test("the longest values of the other types are written", () =>
     await client.query(
       `update crm.custom_field_definitions set enum_values = array[v] from
        (select string_agg(chr((random() * 15000)::integer + 40000), '') as v
-        from generate_series(1, 255)) as value where name = 'tier'`,
+        from generate_series(1, 255)) as value where name in ('tier', 'tags')`,
     );
     for (const name of Object.keys(types)) await index(client, name);
     for (const size of [`0.${"1234567890".repeat(39)}`, "9876543210".repeat(30), "1e300"]) {
       await client.query(
         `insert into crm.contacts (first_name, last_name, custom_fields)
-         select 'Ada', 'Lovelace', jsonb_build_object('size', $1::numeric, 'tier', enum_values[1])
+         select 'Ada', 'Lovelace', jsonb_build_object(
+           'size', $1::numeric, 'tier', enum_values[1], 'tags', enum_values,
+           'code', repeat(left(enum_values[1], 250), 2))
          from crm.custom_field_definitions where name = 'tier'`,
         [size],
       );
@@ -271,6 +281,9 @@ describe("an index follows its definition", () => {
     }));
 
   test.each([
+    ["code", "max_length = 501", "spgist", `${from}code(t) = 'C7'`],
+    ["industry", "max_length = 500", "btree", `${from}industry(t) = 'Industry 7'`],
+    ["code", "name = 'symbol'", "btree", `${from}symbol(t) = 'C7'`],
     ["tier", "field_type = 'text', enum_values = null", "spgist", `${from}tier(t) = 'x7'`],
     ["size", "field_type = 'number'", "btree", `${from}size(t) = 7`],
     ["digits", "field_type = 'date'", "btree", `${from}digits(t) = '2001-02-03'`],
@@ -292,11 +305,12 @@ describe("an index follows its definition", () => {
       await client.query(
         `update crm.custom_field_definitions set ${change} where name = '${name}'`,
       );
-      expect(await indexOf(client, name)).toMatchObject({ method, is_valid: true });
+      const called = change === "name = 'symbol'" ? "symbol" : name;
+      expect(await indexOf(client, called)).toMatchObject({ method, is_valid: true });
       expect(await indexCount(client)).toBe(1);
       await client.query("set local enable_seqscan = off");
       await asRole(client, "crm_member", "ann");
-      expect(await plan(client, text)).toContain((await indexOf(client, name))?.name);
+      expect(await plan(client, text)).toContain((await indexOf(client, called))?.name);
       expect((await ids(client, text)).length).toBeGreaterThan(0);
     }),
   );

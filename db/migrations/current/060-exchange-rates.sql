@@ -110,7 +110,8 @@ comment on column crm.audit_logs.entity_type is
 --!include triggers/200_validate.sql
 --!include triggers/210_exchange_rates.sql
 --!include triggers/900_journal.sql
---!include views/deals_in_base.sql
+--!include views/dated_deals.sql
+--!include views/conversions.sql
 --!include views/pipeline_in_base.sql
 --!include views/forecast_in_base.sql
 --!include views/win_rates_in_base.sql

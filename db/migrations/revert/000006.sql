@@ -13,7 +13,7 @@ drop table crm_private.idempotency_keys;
 
 drop view
   reporting.win_rates_in_base, reporting.forecast_in_base, reporting.pipeline_in_base,
-  crm_private.deals_in_base;
+  crm_private.conversions, crm_private.dated_deals;
 
 drop function
   crm.exchange_rate_as_of, crm.exchange_rates_history_is_complete, crm.exchange_rates_field_history,
