@@ -1,0 +1,1 @@
+-- Why, what it locks, and how it is undone.
