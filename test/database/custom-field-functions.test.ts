@@ -119,7 +119,7 @@ test("names are written as the API writes them, and each is there once", () =>
       and: "customAnd",
       on_truncated_to_month: "customOnTruncatedToMonth",
       Custom_Fields: "customCustomFields",
-      constructor: "constructor",
+      constructor: "customConstructor",
       closeReason: "closeReason",
     });
   }));

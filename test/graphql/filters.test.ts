@@ -140,6 +140,7 @@ describe("a filter", () => {
     );
     const computed = new Set([
       ...["history", "historyIsComplete", "fieldHistory", "duplicates", "index"],
+      "externalIds", // contactByExternalId finds by them
     ]);
     const types = new Map(data?.__schema.types.map((type) => [type.name, type]));
     const missing = entities.flatMap((entity) => {

@@ -1,5 +1,5 @@
 --! Previous: sha1:0b50fb6a2355a5688cf78614105cfef850ea526c
---! Hash: sha1:6f88eba9df120fabd9a017d04d13f37eece99e93
+--! Hash: sha1:e48cc0bc1d8de164e235d22a6fec472189220878
 --! Message: custom fields, bulk writes, external ids, indexes, exchange rates, idempotency
 
 --! split: 010-custom-fields.sql
@@ -66,7 +66,8 @@ revoke all on function crm_private.custom_field_value(crm.custom_field_definitio
  * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
  * what filters, orders and groups it, or in what is written. A custom field of that name is served
  * under another, so that no name ever means two things. A field that is added to the product joins
- * the list; a test compares it with the API.
+ * the list; a test compares it with the API. On it, too, are the names of what every object of
+ * JavaScript has, which would be found in an input that does not have them.
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
@@ -80,7 +81,9 @@ return lower(p_field) = any (array[
     'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
     'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
     'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
-    'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version'
+    'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
+    'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
+    'tostring', 'valueof'
   ])
   -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
   or lower(p_field) ~

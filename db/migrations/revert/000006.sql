@@ -1473,6 +1473,9 @@ comment on column crm.custom_field_definitions.field_type is
 comment on column crm.custom_field_definitions.enum_values is
   'The values that an enum allows; null for every other type.';
 
+-- The compiled check no longer asks what goes.
+select crm_private.bind_rules('crm.custom_field_definitions');
+
 drop function crm_private.compile_unique(text);
 drop function crm_private.compile_defaults(text);
 drop function crm_private.custom_field_checks(crm.custom_field_definitions);
@@ -2627,12 +2630,8 @@ create or replace trigger _210_refuse_renamed before update on crm.custom_field_
   execute function crm_private.refuse_renamed_definition();
 
 select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
-select crm_private.bind_rules('crm.custom_field_definitions');
 select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
 
-select crm_private.compile_custom_fields('contact');
-select crm_private.compile_custom_fields('company');
-select crm_private.compile_custom_fields('deal');
 
 /* 010-custom-fields.sql */
 
@@ -2749,3 +2748,7 @@ comment on column crm.deals.custom_fields is
   'replaces the whole object; a field set to null is removed.';
 
 comment on type crm.new_deal is 'A deal to create: what a client may say of it.';
+
+select crm_private.compile_custom_fields('contact');
+select crm_private.compile_custom_fields('company');
+select crm_private.compile_custom_fields('deal');
