@@ -1,10 +1,11 @@
 /*
- * Every fault of an object of custom fields: keys that are not defined, values that break their
- * definition, required fields without one. None for tables that carry no custom fields.
- * Called by crm_private.row_faults.
+ * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
+ * row from 1: keys that are not defined, values that break their definition, required fields without
+ * one. None for tables that carry no custom fields. The definitions are read once, however many rows
+ * there are. Called by crm_private.row_faults.
  */
-create or replace function crm_private.custom_field_faults(p_table regclass, p_custom_fields jsonb)
-returns table (field text, message text, constraint_name text)
+create or replace function crm_private.custom_field_faults(p_table regclass, p_rows jsonb[])
+returns table (place bigint, field text, message text, constraint_name text)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -14,47 +15,50 @@ as $$
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
+  v_known text[];
   v_asked text;
 begin
-  if jsonb_typeof(p_custom_fields) is distinct from 'object' then
-    return;
-  end if;
-
-  select string_agg(
-    format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
-  )
-  into v_asked
+  select
+    coalesce(array_agg(distinct d.name), '{}'),
+    string_agg(
+      format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
+    )
+  into v_known, v_asked
   from crm.custom_field_definitions as d
-  cross join crm_private.custom_field_checks(d) as asked
+  left join lateral crm_private.custom_field_checks(d) as asked on true
   where crm_private.entity_table(d.entity_type) = p_table;
 
   return query execute format(
     $query$
-      select 'customFields.' || asked.name, asked.message, %L || asked.rule
-      from (select $1 as custom_fields) as record
+      with given as (
+        select listed.place, listed.item -> 'custom_fields' as custom_fields
+        from unnest($1) with ordinality as listed (item, place)
+        where jsonb_typeof(listed.item -> 'custom_fields') = 'object'
+      )
+      select given.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from given
       cross join lateral (values %s) as asked (name, rule, message, holds)
       where not asked.holds
 
       union all
 
       select
-        'customFields.' || key, 'is not a custom field of this entity type', %L || 'known'
-      from jsonb_object_keys($1) as key
-      where not exists (
-        select from crm.custom_field_definitions as d
-        where d.name = key and crm_private.entity_table(d.entity_type) = $2
-      )
+        given.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        %L || 'known'
+      from given
+      cross join lateral jsonb_object_keys(given.custom_fields - $2) as key
 
-      order by 1, 2
+      order by 1, 2, 3
     $query$,
     v_table || '_custom_fields_',
     coalesce(v_asked, '(null, null, null, true)'),
     v_table || '_custom_fields_'
-  ) using p_custom_fields, p_table;
+  ) using p_rows, v_known;
 end
 $$;
 
-comment on function crm_private.custom_field_faults(regclass, jsonb) is
-  'Every fault of an object of custom fields of the table: the field, the message and the rule.';
+comment on function crm_private.custom_field_faults(regclass, jsonb[]) is
+  'Every fault of the custom fields of each of some rows: the place of the row, the field, the message '
+  'and the rule.';
 
-revoke all on function crm_private.custom_field_faults(regclass, jsonb) from public;
+revoke all on function crm_private.custom_field_faults(regclass, jsonb[]) from public;

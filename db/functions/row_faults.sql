@@ -73,11 +73,8 @@ begin
 
   return query
     select
-      listed.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
-    from unnest(p_rows) with ordinality as listed (item, place)
-    cross join lateral crm_private.custom_field_faults(
-      p_table, listed.item -> 'custom_fields'
-    ) as fault;
+      fault.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
+    from crm_private.custom_field_faults(p_table, p_rows) as fault;
 end
 $$;
 

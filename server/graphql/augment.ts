@@ -42,8 +42,8 @@ declare global {
 
   namespace GraphileBuild {
     interface ScopeInputObject {
-      /** The rows of a mutation that creates or updates by external ids. */
-      isBulkUpsert?: boolean;
+      /** A row of a bulk mutation that may create it. */
+      isBulkInsert?: boolean;
     }
 
     /** Registered by pg-aggregates, which leaves them out of its types. */

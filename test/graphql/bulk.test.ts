@@ -117,6 +117,16 @@ describe("of 10,000 contacts with 37 faulty ones", () => {
   }, 60_000);
 });
 
+test("what a row lacks is a fault of that row alone", async () => {
+  const { payload } = await contacts("create", [{ firstName: "Ada" }, ...people(1)], {
+    mode: "VALID_ONLY",
+  });
+  expect(payload).toMatchObject({
+    created: 1,
+    faults: [{ index: 0, fields: { lastName: ["is required"] } }],
+  });
+});
+
 test("a dry run tells what would happen and does nothing", async () => {
   const given = [...people(2), { firstName: "", lastName: "x" }];
   const whole = await contacts("create", given, { dryRun: true }, rows);

@@ -293,7 +293,7 @@ describe("an input with custom fields as fields", () => {
 });
 
 describe("a bulk mutation with custom fields as fields", () => {
-  const create = `mutation ($deals: [DealInput!]!, $mode: BulkMode) {
+  const create = `mutation ($deals: [DealCreate!]!, $mode: BulkMode) {
     createDeals(input: { deals: $deals, mode: $mode }) { faults { index fields } deals { id customFields } }
   }`;
   const deal = (fields: object) => ({

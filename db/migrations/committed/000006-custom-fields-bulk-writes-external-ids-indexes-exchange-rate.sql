@@ -1,5 +1,5 @@
 --! Previous: sha1:0b50fb6a2355a5688cf78614105cfef850ea526c
---! Hash: sha1:e48cc0bc1d8de164e235d22a6fec472189220878
+--! Hash: sha1:63d9f32718003b7081b0575c5a7c3af201e2a8a4
 --! Message: custom fields, bulk writes, external ids, indexes, exchange rates, idempotency
 
 --! split: 010-custom-fields.sql
@@ -1009,68 +1009,6 @@ comment on function crm_private.custom_field_checks(crm.custom_field_definitions
 
 revoke all on function crm_private.custom_field_checks(crm.custom_field_definitions) from public;
 --! EndIncluded functions/custom_field_checks.sql
---! Included functions/custom_field_faults.sql
-/*
- * Every fault of an object of custom fields: keys that are not defined, values that break their
- * definition, required fields without one. None for tables that carry no custom fields.
- * Called by crm_private.row_faults.
- */
-create or replace function crm_private.custom_field_faults(p_table regclass, p_custom_fields jsonb)
-returns table (field text, message text, constraint_name text)
-language plpgsql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; what they
--- return cannot be told.
--- @plpgsql_check_options: security_warnings = off, extra_warnings = off
-declare
-  v_table text := (select relname::text from pg_class where oid = p_table);
-  v_asked text;
-begin
-  if jsonb_typeof(p_custom_fields) is distinct from 'object' then
-    return;
-  end if;
-
-  select string_agg(
-    format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
-  )
-  into v_asked
-  from crm.custom_field_definitions as d
-  cross join crm_private.custom_field_checks(d) as asked
-  where crm_private.entity_table(d.entity_type) = p_table;
-
-  return query execute format(
-    $query$
-      select 'customFields.' || asked.name, asked.message, %L || asked.rule
-      from (select $1 as custom_fields) as record
-      cross join lateral (values %s) as asked (name, rule, message, holds)
-      where not asked.holds
-
-      union all
-
-      select
-        'customFields.' || key, 'is not a custom field of this entity type', %L || 'known'
-      from jsonb_object_keys($1) as key
-      where not exists (
-        select from crm.custom_field_definitions as d
-        where d.name = key and crm_private.entity_table(d.entity_type) = $2
-      )
-
-      order by 1, 2
-    $query$,
-    v_table || '_custom_fields_',
-    coalesce(v_asked, '(null, null, null, true)'),
-    v_table || '_custom_fields_'
-  ) using p_custom_fields, p_table;
-end
-$$;
-
-comment on function crm_private.custom_field_faults(regclass, jsonb) is
-  'Every fault of an object of custom fields of the table: the field, the message and the rule.';
-
-revoke all on function crm_private.custom_field_faults(regclass, jsonb) from public;
---! EndIncluded functions/custom_field_faults.sql
 --! Included functions/refuse_faults.sql
 /*
  * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
@@ -4077,6 +4015,73 @@ comment on table crm_private.faulty_rows is
 alter table crm_private.faulty_rows enable row level security;
 
 drop function if exists crm_private.row_faults(regclass, jsonb);
+drop function if exists crm_private.custom_field_faults(regclass, jsonb);
+--! Included functions/custom_field_faults.sql
+/*
+ * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
+ * row from 1: keys that are not defined, values that break their definition, required fields without
+ * one. None for tables that carry no custom fields. The definitions are read once, however many rows
+ * there are. Called by crm_private.row_faults.
+ */
+create or replace function crm_private.custom_field_faults(p_table regclass, p_rows jsonb[])
+returns table (place bigint, field text, message text, constraint_name text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; what they
+-- return cannot be told.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
+declare
+  v_table text := (select relname::text from pg_class where oid = p_table);
+  v_known text[];
+  v_asked text;
+begin
+  select
+    coalesce(array_agg(distinct d.name), '{}'),
+    string_agg(
+      format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
+    )
+  into v_known, v_asked
+  from crm.custom_field_definitions as d
+  left join lateral crm_private.custom_field_checks(d) as asked on true
+  where crm_private.entity_table(d.entity_type) = p_table;
+
+  return query execute format(
+    $query$
+      with given as (
+        select listed.place, listed.item -> 'custom_fields' as custom_fields
+        from unnest($1) with ordinality as listed (item, place)
+        where jsonb_typeof(listed.item -> 'custom_fields') = 'object'
+      )
+      select given.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from given
+      cross join lateral (values %s) as asked (name, rule, message, holds)
+      where not asked.holds
+
+      union all
+
+      select
+        given.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        %L || 'known'
+      from given
+      cross join lateral jsonb_object_keys(given.custom_fields - $2) as key
+
+      order by 1, 2, 3
+    $query$,
+    v_table || '_custom_fields_',
+    coalesce(v_asked, '(null, null, null, true)'),
+    v_table || '_custom_fields_'
+  ) using p_rows, v_known;
+end
+$$;
+
+comment on function crm_private.custom_field_faults(regclass, jsonb[]) is
+  'Every fault of the custom fields of each of some rows: the place of the row, the field, the message '
+  'and the rule.';
+
+revoke all on function crm_private.custom_field_faults(regclass, jsonb[]) from public;
+--! EndIncluded functions/custom_field_faults.sql
 --! Included functions/row_faults.sql
 /*
  * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
@@ -4153,11 +4158,8 @@ begin
 
   return query
     select
-      listed.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
-    from unnest(p_rows) with ordinality as listed (item, place)
-    cross join lateral crm_private.custom_field_faults(
-      p_table, listed.item -> 'custom_fields'
-    ) as fault;
+      fault.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
+    from crm_private.custom_field_faults(p_table, p_rows) as fault;
 end
 $$;
 

@@ -445,6 +445,7 @@ drop function crm_private.write_rows, crm_private.refuse_rows, crm_private.met_f
   crm_private.broken_reference, crm_private.colliding_rows, crm_private.attempt_rows, crm_private.meant_rows,
   crm_private.put_rows, crm_private.take_faults, crm_private.read_rows,
   crm_private.column_defaults, crm_private.written_columns, crm_private.row_faults;
+drop function crm_private.custom_field_faults(regclass, jsonb[]);
 drop type crm_private.bulk_result, crm_private.bulk_outcome, crm_private.row_fault,
   crm_private.current_row, crm_private.written_row, crm_private.bulk_row;
 drop table crm_private.faulty_rows;

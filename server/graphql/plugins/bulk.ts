@@ -140,14 +140,14 @@ export const BulkPlugin: GraphileConfig.Plugin = {
           "CrmBulkPlugin",
         );
 
-        for (const { resource, list, name } of entitiesOf(build)) {
+        for (const { resource, entityType, list, name } of entitiesOf(build)) {
           const { codec } = resource;
           const patchScope = { pgCodec: codec, isPgPatch: true, isPgRowType: true };
           build.registerInputObjectType(
             `${name}Update`,
             patchScope,
             () => ({
-              description: `A ${codec.name} to change. A field that is left out stays as it is.`,
+              description: `A ${entityType} to change. A field that is left out stays as it is.`,
               fields: () => ({
                 id: {
                   type: required(build.getInputTypeByName("UUID")),
@@ -158,9 +158,19 @@ export const BulkPlugin: GraphileConfig.Plugin = {
             }),
             "CrmBulkPlugin",
           );
+          // Nothing is required by its type: what a row lacks is a fault of that row alone.
+          build.registerInputObjectType(
+            `${name}Create`,
+            { ...patchScope, isBulkInsert: true },
+            () => ({
+              description: `A ${entityType} to create. A field that is left out has its default.`,
+              fields: () => ({}),
+            }),
+            "CrmBulkPlugin",
+          );
           build.registerInputObjectType(
             `${name}Upsert`,
-            { ...patchScope, isBulkUpsert: true },
+            { ...patchScope, isBulkInsert: true },
             () => ({
               description:
                 "A row to change, or to create if none has the external id. A field that is left " +
@@ -258,8 +268,8 @@ export const BulkPlugin: GraphileConfig.Plugin = {
       },
 
       GraphQLInputObjectType_fields(fields, _build, { scope }) {
-        // Which row it is, is told by the external id; whether it is there, nobody has to know.
-        if (scope.isBulkUpsert) delete fields.version;
+        // A new row has no version yet.
+        if (scope.isBulkInsert) delete fields.version;
         return fields;
       },
 
@@ -354,7 +364,7 @@ function settingOf(column: string) {
 function rowTypeOf(operation: Operation, name: string): string {
   switch (operation) {
     case "create":
-      return `${name}Input`;
+      return `${name}Create`;
     case "update":
       return `${name}Update`;
     case "upsert":
