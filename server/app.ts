@@ -74,6 +74,8 @@ export interface AppDeps {
   shutdownGrace: number;
   /** How often the journal is looked after; absent, somebody else does. */
   maintenance?: MaintenanceIntervals | undefined;
+  /** How often custom fields are looked for, in milliseconds; absent, those of the start stay. */
+  customFields?: number | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -207,14 +209,17 @@ export function createApp(deps: AppDeps): App {
     release = async () => api.release();
     graphql = handler;
     if (stopping.signal.aborted) return;
-    followCustomFields({
-      pool,
-      preset,
-      logger,
-      served: current,
-      serve: (schema) => api.setSchema(schema),
-      signal: stopping.signal,
-    });
+    if (deps.customFields !== undefined) {
+      followCustomFields({
+        interval: deps.customFields,
+        pool,
+        preset,
+        logger,
+        served: current,
+        serve: (schema) => api.setSchema(schema),
+        signal: stopping.signal,
+      });
+    }
     if (deps.maintenance !== undefined) {
       maintenance = startMaintenance(pool, deps.maintenance, logger);
     }

@@ -8,9 +8,6 @@ import { makeSchema } from "postgraphile";
 import { isAway } from "../untilAvailable.ts";
 import { customSchema } from "./plugins/custom-fields.ts";
 
-/** How often it is asked whether custom fields are defined otherwise, in milliseconds. */
-const interval = 1000;
-
 export interface SchemaDeps {
   /** Logs in as `crm_server`. */
   pool: Pool;
@@ -48,16 +45,19 @@ export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
  * than listens: a question finds its way through a pooler, and after a lost connection nothing has
  * been missed. What cannot be served is logged, and what was served before goes on.
  *
+ * @param interval how often it asks, in milliseconds.
  * @param served what is served already.
  * @param serve is given each new API.
  * @param signal ends it.
  */
 export function followCustomFields({
+  interval,
   served,
   serve,
   signal,
   ...deps
 }: SchemaDeps & {
+  interval: number;
   served: CurrentSchema;
   serve: (schema: GraphQLSchema) => void;
   signal: AbortSignal;
