@@ -651,10 +651,12 @@ export const required: Record<Entity, readonly string[]> = {
   customFieldDefinition: ["name", "label", "entityType", "fieldType"],
 };
 
-/** Somebody, as a token may name them: printable, and not blank. */
+/** Somebody, as a token may name them: printable, and something can be seen of it. */
 export const user = fc.oneof(
   fc.stringMatching(/^[a-z]{1,8}$/),
-  text(80).filter((name) => /^(?![\s\p{Cf}]*(?:db|key):)(?=.*\S)\P{Cc}+$/iu.test(name)),
+  text(80).filter((name) =>
+    /^(?![\s\p{Cf}]*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu.test(name),
+  ),
 );
 
 /** Valid inputs; deals lack their company, and tasks and notes what they are attached to. */
