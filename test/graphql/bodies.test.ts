@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -123,7 +122,7 @@ async function send(head: string[], chunks: () => Generator<string>) {
   let answer = "";
   socket.on("data", (data) => (answer += data.toString()));
   socket.on("error", () => undefined);
-  const closed = once(socket, "close");
+  const closed = next(socket, "close");
   socket.write([...head, "", ""].join("\r\n"));
   let sent = 0;
   for (const chunk of chunks()) {
@@ -131,13 +130,17 @@ async function send(head: string[], chunks: () => Generator<string>) {
     sent += chunk.length;
     if (!socket.write(chunk)) await drained(socket);
   }
-  if (answer === "") await Promise.race([closed, once(socket, "data")]);
+  if (answer === "") await Promise.race([closed, next(socket, "data")]);
   socket.destroy();
   return { answer, sent };
 }
 
+/** Waits for an event, and takes a reset of the connection for none. */
+const next = (socket: Socket, event: "close" | "data" | "drain") =>
+  new Promise((resolve) => socket.once(event, resolve));
+
 const drained = (socket: Socket) =>
-  Promise.race([once(socket, "drain"), once(socket, "close"), once(socket, "data")]);
+  Promise.race([next(socket, "drain"), next(socket, "close"), next(socket, "data")]);
 
 const head = (authorization: string, ...more: string[]) => [
   "POST /graphql HTTP/1.1",

@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import { connect } from "node:net";
 
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
@@ -91,7 +90,7 @@ export function useTarget(): Target {
       socket.on("error", () => undefined); // a reset is an answer, too
       let text = "";
       socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
-      const closed = once(socket, "close");
+      const closed = new Promise((resolve) => socket.once("close", resolve));
       for (const part of parts) {
         socket.write(part);
         await new Promise((resolve) => setTimeout(resolve, 5));
