@@ -75,7 +75,7 @@ export interface AppDeps {
   /** How often the journal is looked after; absent, somebody else does. */
   maintenance?: MaintenanceIntervals | undefined;
   /** How often custom fields are looked for, in milliseconds; absent, those of the start stay. */
-  customFields?: number | undefined;
+  customFieldsInterval?: number | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -209,9 +209,9 @@ export function createApp(deps: AppDeps): App {
     release = async () => api.release();
     graphql = handler;
     if (stopping.signal.aborted) return;
-    if (deps.customFields !== undefined) {
+    if (deps.customFieldsInterval !== undefined) {
       followCustomFields({
-        interval: deps.customFields,
+        interval: deps.customFieldsInterval,
         pool,
         preset,
         logger,

@@ -52,7 +52,7 @@ export async function startCommand(context: Context): Promise<void> {
       queriesByGet: config.queriesByGet,
       allowedOrigins: config.allowedOrigins,
       shutdownGrace: config.shutdownGrace,
-      customFields: 1000,
+      customFieldsInterval: 1000,
       maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
       async prepare() {
         await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting

@@ -72,7 +72,8 @@ export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   const cause = error.originalError;
   const [node] = error.nodes ?? [];
   if (!(cause instanceof pg.DatabaseError) || node?.kind !== Kind.FIELD) return;
-  if (!cause.detail?.includes("customFields.")) return;
+  // What PostgreSQL itself says in a detail is no JSON, and quotes values.
+  if (cause.schema !== "crm" || !cause.detail?.startsWith("{")) return;
   const field = args.schema.getMutationType()?.getFields()[node.name.value];
   if (field === undefined) return;
 

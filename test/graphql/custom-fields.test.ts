@@ -27,6 +27,7 @@ beforeAll(async () => {
     ["deal", "title", "text"],
     ["deal", "colours", "multi_enum", ["red", "green", "blue"]],
     ["company", "revenue", "number"],
+    ["company", "code", "text"],
     ["contact", "product", "number"],
   );
   crm = await startTestServer(database.serverUrl);
@@ -285,6 +286,23 @@ describe("an input with custom fields as fields", () => {
         listPrice: ["must be a number of at most 400 digits"],
       },
     });
+    await withConnection(database.ownerUrl, (client) =>
+      client.query("update crm.custom_field_definitions set is_unique = true where name = 'code'"),
+    );
+    const company = { name: "Twin", code: "{customFields.x" };
+    const id = await crm.create("company", company);
+    const { errors } = await crm.graphql(
+      `mutation ($c: CompanyInput!) { createCompany(input: { company: $c }) { company { id } } }`,
+      { c: company },
+    );
+    expect(errors?.[0]?.extensions).toMatchObject({
+      code: "CONSTRAINT_VIOLATION",
+      fields: { "customFields.code": ["is taken"] },
+    });
+    await crm.graphql(
+      `mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
+      { id },
+    );
     expect(await update(deal?.id ?? "", { engageDate: "2016-02-30" })).toMatchObject({
       code: "VALIDATION_ERROR",
       fields: { engageDate: ["must be a date such as 2026-01-31"] },

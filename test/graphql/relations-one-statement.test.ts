@@ -12,7 +12,7 @@ const ids = { company: "", contact: "", deal: "" };
 beforeAll(async () => {
   database = await createTestDatabase();
   wire = await tapWire(database.serverUrl);
-  server = await startTestServer(wire.url, { customFields: undefined });
+  server = await startTestServer(wire.url, { customFieldsInterval: undefined });
   ids.company = await server.create("company", { name: "Acme" });
   ids.contact = await server.create("contact", {
     firstName: "Ada",

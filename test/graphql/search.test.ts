@@ -11,7 +11,7 @@ let server: TestServer;
 beforeAll(async () => {
   database = await createTestDatabase();
   wire = await tapWire(database.serverUrl);
-  server = await startTestServer(wire.url, { customFields: undefined });
+  server = await startTestServer(wire.url, { customFieldsInterval: undefined });
   const companyId = await server.create("company", { name: "Lovelace & Co" });
   const contactId = await server.create("contact", {
     firstName: "Ada",

@@ -91,7 +91,7 @@ export async function startTestServer(
     tokenRules: { keys: { secrets: [jwtSecret] } },
     logger,
     shutdownGrace: 5000,
-    customFields: 1000,
+    customFieldsInterval: 1000,
     allowedOrigins: [],
     rateLimits: { user: 0, address: 0 },
     trustedProxies: 0,
