@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+
 import { beforeAll, describe, expect, jest, test } from "@jest/globals";
 
 import { useTestServer } from "../helpers/server.ts";
@@ -52,6 +54,30 @@ const contacts = (args: string) => found("contacts", "firstName", args);
 const deals = (args: string) => found("deals", "title", `${args}, orderBy: TITLE_ASC`);
 
 describe("a filter", () => {
+  test.each(["like", "notLike", "likeInsensitive", "notLikeInsensitive"])(
+    "%s refuses a pattern that ends with its escape, with nothing to compare, too",
+    async (operator) => {
+      const query = `query ($pattern: String, $none: UUID) {
+        companies(filter: { id: { equalTo: $none }, name: { ${operator}: $pattern } }) { totalCount }
+      }`;
+      const ask = (pattern: string) => crm.graphql(query, { pattern, none: randomUUID() });
+      for (const pattern of ["\\", "a\\", "\\\\\\"]) {
+        expect((await ask(pattern)).errors).toMatchObject([
+          {
+            message: "A pattern ends with its escape character",
+            extensions: {
+              code: "VALIDATION_ERROR",
+              fields: { [`name.${operator}`]: ["must not end with a single backslash"] },
+            },
+          },
+        ]);
+      }
+      for (const pattern of ["\\\\", "a\\%", "\\\\\\\\", ""]) {
+        expect((await ask(pattern)).data).toEqual({ companies: { totalCount: 0 } });
+      }
+    },
+  );
+
   test("compares text exactly, as a member of a list, or by a part of it", async () => {
     expect(await companies(`filter: { name: { equalTo: "acorn_" } }`)).toEqual(["acorn_"]);
     expect(await companies(`filter: { name: { in: ["acorn_", "x"] } }`)).toEqual(["acorn_"]);
