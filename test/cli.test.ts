@@ -12,7 +12,7 @@ import type pg from "pg";
 import { colorsFor } from "../server/colors.ts";
 import { withConnection } from "../server/connect.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
-import { until } from "./helpers/process.ts";
+import { freePort, until } from "./helpers/process.ts";
 import { outcome } from "./helpers/refusal.ts";
 
 const entry = join(import.meta.dirname, "..", "bin", "pgcrm.js");
@@ -590,15 +590,6 @@ async function graphql(address: string, token: string, query: string): Promise<u
     body: JSON.stringify({ query }),
   });
   return response.json();
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const port = portOf(probe);
-  probe.close();
-  await once(probe, "close");
-  return port;
 }
 
 function portOf(server: ReturnType<typeof createServer>): number {

@@ -142,21 +142,36 @@ describe("under load", () => {
 });
 
 test("a database without a free connection makes clean errors, and is found again", async () => {
-  await withConnection(url, (client) =>
-    client.query(
-      "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'crm_server'",
-    ),
-  );
   const taken: pg.Client[] = [];
   const take = async () => {
-    const client = new pg.Client({ connectionString: deriveServerUrl(url) });
+    const client = new pg.Client({
+      connectionString: deriveServerUrl(url),
+      application_name: "taker",
+    });
     await client.connect();
     taken.push(client);
   };
-  let refusal: unknown;
-  while (!hasCode(refusal, "53300")) {
-    refusal = await take().catch((error: unknown) => error);
-  }
+  /** Takes what the server has, which looks for custom fields meanwhile and may be faster than we. */
+  const takeFromServer = async () => {
+    const { rowCount } = await withConnection(url, (client) =>
+      client.query(
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where usename = 'crm_server' and application_name <> 'taker'`,
+      ),
+    );
+    return rowCount !== 0;
+  };
+  do {
+    for (let isLeft = true; isLeft;) {
+      isLeft = await take().then(
+        () => true,
+        (error: unknown) => {
+          if (hasCode(error, "53300")) return false;
+          throw error;
+        },
+      );
+    }
+  } while (await takeFromServer());
   const { status, errors } = await server.ask(read);
   expect(status).toBe(503);
   expect(errors?.map(({ extensions }) => extensions.code)).toEqual(["OVERLOADED"]);

@@ -15,7 +15,7 @@ import { createRepositoryDoor } from "./repository-door.ts";
  * @returns the doors, closed until the first test runs.
  */
 export function openDoors(): { doors: Door[]; ownerUrl: () => string } {
-  jest.setTimeout(120_000);
+  jest.setTimeout(360_000);
   let database: TestDatabase;
   let server: TestServer;
   let pool: pg.Pool;
@@ -47,7 +47,7 @@ export async function holds<Input>(
 ): Promise<void> {
   await fc.assert(fc.asyncProperty(inputs, law), {
     numRuns: 100,
-    interruptAfterTimeLimit: 60_000,
+    interruptAfterTimeLimit: 300_000,
     markInterruptAsFailure: true,
   });
 }

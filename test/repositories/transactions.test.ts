@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
@@ -15,6 +14,7 @@ import {
 import { createPool, inTransaction } from "../../server/pool.ts";
 import { createRepositories, type Repositories } from "../../server/repositories/repositories.ts";
 import { untilWaiting } from "../helpers/database.ts";
+import { freePort } from "../helpers/process.ts";
 import { usePool } from "./usePool.ts";
 
 const crm = usePool();
@@ -164,12 +164,3 @@ describe("a pool", () => {
     await pool.end();
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
