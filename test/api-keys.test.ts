@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 
 import { withConnection } from "../server/connect.ts";
+import { untilWaiting } from "./helpers/database.ts";
 import { until } from "./helpers/process.ts";
 import { startTestServer, useTestServer } from "./helpers/server.ts";
 
@@ -119,6 +120,23 @@ test("a revoked key is refused from the next request on, also when it is revoked
   expect(await revoke(id)).toEqual(first);
   expect(await ask(key)).toMatchObject(refused);
   expect(crm.log).toContainEqual(expect.objectContaining({ reason: "key:revoked was revoked" }));
+});
+
+test("a request that waits while its key is revoked writes nothing", async () => {
+  const { key, id } = await create("waiting");
+  const write = `mutation { createCompany(input: { company: { name: "Late" } }) { clientMutationId } }`;
+  await withConnection(crm.database.ownerUrl, async (client) => {
+    await client.query("begin; lock table crm.companies in access exclusive mode");
+    const answer = ask(key, write);
+    await untilWaiting(client);
+    expect((await revoke(id)).errors).toBeUndefined();
+    await client.query("commit");
+    expect(await answer).toMatchObject({
+      body: {
+        errors: [{ extensions: { code: "FORBIDDEN" } }],
+      },
+    });
+  });
 });
 
 test("an expired key is refused", async () => {

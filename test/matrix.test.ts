@@ -151,8 +151,11 @@ async function attempt(text: string, values?: unknown[]): Promise<number | strin
   }
 }
 
-/** Rights are missing; or it is a view, or its column, that cannot be written, which is told before. */
-const refusals: unknown[] = ["42501", "55000", "0A000"];
+/**
+ * Rights are missing; or it is a view, or its column, that cannot be written, or a number that nobody
+ * chooses, which is told before.
+ */
+const refusals: unknown[] = ["42501", "55000", "0A000", "428C9"];
 
 /** The columns that the role which the transaction has become may write. */
 async function writableColumns(table: string): Promise<{ insert: string[]; update: string[] }> {

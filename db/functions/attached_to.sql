@@ -4,13 +4,18 @@
  */
 create or replace function crm_private.attached_to(action text, changes jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return case action
-  when 'update' then changes #>> '{entity_id,new}'
-  else changes ->> 'entity_id'
-end;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case action
+    when 'update' then changes #>> '{entity_id,new}'
+    else changes ->> 'entity_id'
+  end;
+end
+$$;
 
 comment on function crm_private.attached_to(text, jsonb) is
   'The id of what a task or note became attached to by an entry of the journal.';

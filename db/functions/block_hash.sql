@@ -10,13 +10,18 @@ create or replace function crm_private.block_hash(
   digests   bytea[]
 )
 returns bytea
-language sql
+language plpgsql
 stable
 parallel safe
-return sha256(
-  previous || int8send(number) || timestamptz_send(sealed_at) || array_send(ids)
-  || array_send(digests)
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(
+    previous || int8send(number) || timestamptz_send(sealed_at) || array_send(ids)
+    || array_send(digests)
+  );
+end
+$$;
 
 comment on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[]) is
   'SHA-256 of a block of sealed entries and of the hash of the block before it.';

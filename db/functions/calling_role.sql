@@ -4,12 +4,18 @@
  */
 create or replace function crm_private.calling_role()
 returns name
-language sql
+language plpgsql
 stable
 parallel safe
-return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+end
+$$;
 
 comment on function crm_private.calling_role() is
   'The role that the statement runs as, also within a security definer function.';
 
 revoke all on function crm_private.calling_role() from public;
+grant execute on function crm_private.calling_role() to crm_reader;

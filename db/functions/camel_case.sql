@@ -4,10 +4,15 @@
  */
 create or replace function crm_private.camel_case(name text)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return left(name, 1) || right(replace(initcap(replace(name, '_', ' ')), ' ', ''), -1);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return left(name, 1) || right(replace(initcap(replace(name, '_', ' ')), ' ', ''), -1);
+end
+$$;
 
 comment on function crm_private.camel_case(text) is
   'The name a client of the API knows a column by: first_name becomes firstName.';

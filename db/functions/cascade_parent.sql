@@ -4,13 +4,18 @@
  */
 create or replace function crm_private.cascade_parent(p_entity_type text, p_changes jsonb)
 returns uuid
-language sql
+language plpgsql
 immutable
 parallel safe
-return case
-  when p_entity_type = 'deal' then p_changes ->> 'company_id'
-  when p_entity_type in ('task', 'note') then p_changes ->> 'entity_id'
-end::uuid;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when p_entity_type = 'deal' then p_changes ->> 'company_id'
+    when p_entity_type in ('task', 'note') then p_changes ->> 'entity_id'
+  end::uuid;
+end
+$$;
 
 comment on function crm_private.cascade_parent(text, jsonb) is
   'The row with which a row is deleted, null if there is none.';

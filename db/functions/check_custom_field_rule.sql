@@ -5,7 +5,7 @@
  *
  * Security definer: it reads rows whatever policies hide of them, as a change of the definition does.
  */
-create or replace function crm.check_custom_field_rule(
+create or replace function crm_private.check_custom_field_rule(
   entity_type text,
   name        text,
   field_type  text    default null,
@@ -96,6 +96,40 @@ begin
   ) using name, v_definition.is_unique;
 end
 $$;
+
+comment on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) is
+  'What crm.check_custom_field_rule calls, with the rights of the owner.';
+
+revoke all on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) from public;
+grant execute on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) to crm_admin;
+
+create or replace function crm.check_custom_field_rule(
+  entity_type text,
+  name        text,
+  field_type  text    default null,
+  enum_values text[]  default null,
+  required    boolean default null,
+  minimum     text    default null,
+  maximum     text    default null,
+  max_length  integer default null,
+  pattern     text    default null,
+  is_unique   boolean default null
+)
+returns setof crm.custom_field_fault
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select * from crm_private.check_custom_field_rule(
+  entity_type, name, field_type, enum_values, required, minimum, maximum, max_length, pattern, is_unique
+);
+end;
 
 comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean

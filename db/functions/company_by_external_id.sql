@@ -8,6 +8,7 @@ language sql
 stable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select record.*
   from crm_private.external_ids as held

@@ -1,6 +1,6 @@
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * the trigger that validates inlines: a row is checked without reading a definition; into the trigger
+ * the validation of a row asks: it is checked without reading a definition; into the trigger
  * that gives new rows their defaults, the constraints of unique fields, a function of each field, and
  * the columns of its report. Called when the definitions of the type change; the caller has stopped
  * writers of the table.
@@ -24,22 +24,25 @@ declare
 begin
   execute (
     select format(
-      'create or replace function %s(custom_fields jsonb)
-       returns boolean
-       language sql
-       immutable
-       parallel safe
-       return case
-         when custom_fields = ''{}'' then %s
-         when jsonb_typeof(custom_fields) = ''object''
-         then custom_fields - %L::text[] = ''{}'' %s
-       end',
+      'create or replace function %s(custom_fields jsonb) returns boolean language plpgsql '
+      'immutable parallel safe set search_path = pg_catalog, pg_temp as %L',
       v_function,
-      (not coalesce(bool_or(d.required), false))::text,
-      coalesce(array_agg(d.name order by d.name), '{}'),
-      string_agg(
-        format('and coalesce(%s, %s)', crm_private.custom_field_condition(d), (not d.required)::text),
-        E'\n' order by d.name
+      format(
+        'begin
+           return case
+             when custom_fields = ''{}'' then %s
+             when jsonb_typeof(custom_fields) = ''object''
+             then custom_fields - %L::text[] = ''{}'' %s
+           end;
+         end',
+        (not coalesce(bool_or(d.required), false))::text,
+        coalesce(array_agg(d.name order by d.name), '{}'),
+        string_agg(
+          format(
+            'and coalesce(%s, %s)', crm_private.custom_field_condition(d), (not d.required)::text
+          ),
+          E'\n' order by d.name
+        )
       )
     )
     from crm.custom_field_definitions as d

@@ -13,10 +13,11 @@ language plpgsql
 immutable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return crm_private.name_words(first_name || ' ' || last_name) || ' ' || pg_catalog.regexp_replace(
-    pg_catalog.array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
+  return crm_private.name_words(first_name || ' ' || last_name) || ' ' || regexp_replace(
+    array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
   );
 end
 $$;

@@ -5,6 +5,7 @@ language sql
 stable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select history.* from crm.field_history('contact', record.id, field) as history;
 end;

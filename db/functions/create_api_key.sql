@@ -7,7 +7,7 @@
  * Security definer: nobody but the owner reaches the hashes, and no client says what a row holds
  * beside what it gives here.
  */
-create or replace function crm.create_api_key(
+create or replace function crm_private.create_api_key(
   name       text,
   role       text,
   expires_at timestamptz default null
@@ -48,6 +48,23 @@ begin
   return (v_key, v_api_key);
 end
 $$;
+
+comment on function crm_private.create_api_key(text, text, timestamptz) is
+  'What crm.create_api_key calls, with the rights of the owner.';
+
+revoke all on function crm_private.create_api_key(text, text, timestamptz) from public;
+grant execute on function crm_private.create_api_key(text, text, timestamptz) to crm_admin;
+
+create or replace function crm.create_api_key(
+  name       text,
+  role       text,
+  expires_at timestamptz default null
+)
+returns crm.issued_api_key
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.create_api_key(name, role, expires_at);
 
 comment on function crm.create_api_key(text, text, timestamptz) is
   'Creates an API key: its name (lower case letters and digits, with single dots, hyphens or '

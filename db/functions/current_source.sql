@@ -4,15 +4,20 @@
  */
 create or replace function crm_private.current_source()
 returns text
-language sql
+language plpgsql
 stable
 parallel safe
-return case
-  when current_setting('crm.source', true) = any (array['api', 'import'])
-    and pg_has_role(session_user, 'crm_server', 'member')
-  then current_setting('crm.source', true)
-  else 'sql'
-end;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when current_setting('crm.source', true) = any (array['api', 'import'])
+      and pg_has_role(session_user, 'crm_server', 'member')
+    then current_setting('crm.source', true)
+    else 'sql'
+  end;
+end
+$$;
 
 comment on function crm_private.current_source() is
   'What a change comes through: api, import or sql.';

@@ -3,23 +3,25 @@
  * Only sessions that may act as the server are believed; anyone else who logs in by themselves
  * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
  * journal row is without one.
- *
- * The stamp of every row asks it, so it must inline: it names no search_path, and its body is
- * bound to its functions when it is created.
  */
 create or replace function crm.current_user_id()
 returns text
-language sql
+language plpgsql
 stable
 parallel safe
-return coalesce(
-  case
-    when current_setting('crm.user_id', true) <> ''
-      and pg_has_role(session_user, 'crm_server', 'member')
-    then current_setting('crm.user_id', true)
-  end,
-  'db:' || session_user
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    case
+      when current_setting('crm.user_id', true) <> ''
+        and pg_has_role(session_user, 'crm_server', 'member')
+      then current_setting('crm.user_id', true)
+    end,
+    'db:' || session_user
+  );
+end
+$$;
 
 comment on function crm.current_user_id() is
   E'@notNull\nWho is asking: the subject of the token, key:<name> for an API key, or db:<login role> '

@@ -8,6 +8,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select coalesce(
     jsonb_object_agg(

@@ -1,9 +1,10 @@
-/* The history of a row: GraphQL's field history. Inlined, so that it is part of the query. */
+/* The history of a row: GraphQL's field history. */
 create or replace function crm.custom_field_definitions_history(record crm.custom_field_definitions)
 returns setof crm.audit_logs
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
   select audit_log.*
   from crm.audit_logs as audit_log

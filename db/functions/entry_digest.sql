@@ -3,8 +3,6 @@
  * columns are in binary form, which does not depend on time zone or format of dates; the texts are
  * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
  * break the digest; crm_private.check_journal holds it against the entry that records the erasure.
- *
- * Asked of every row that is sealed or verified, so it must inline.
  */
 create or replace function crm_private.entry_digest(
   id             bigint,
@@ -18,14 +16,19 @@ create or replace function crm_private.entry_digest(
   payload        bytea
 )
 returns bytea
-language sql
+language plpgsql
 stable
 parallel safe
-return sha256(
-  int8send(id) || timestamptz_send("timestamp") || uuid_send(entity_id) || int8send(transaction_id)
-  || payload
-  || convert_to(jsonb_build_array(entity_type, action, user_id, source)::text, 'UTF8')
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(
+    int8send(id) || timestamptz_send("timestamp") || uuid_send(entity_id) || int8send(transaction_id)
+    || payload
+    || convert_to(jsonb_build_array(entity_type, action, user_id, source)::text, 'UTF8')
+  );
+end
+$$;
 
 comment on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea

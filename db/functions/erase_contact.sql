@@ -11,7 +11,7 @@
  *
  * Security definer: nobody but the owner of the journal may change it.
  */
-create or replace function crm.erase_contact(id uuid)
+create or replace function crm_private.erase_contact(id uuid)
 returns crm.audit_logs
 language plpgsql
 volatile
@@ -31,6 +31,8 @@ declare
   v_existed boolean;
   v_at      timestamptz;
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.refuse_old_snapshot('erase_contact');
   lock table crm.contacts, crm.tasks, crm.notes in share row exclusive mode;
   perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
@@ -119,6 +121,20 @@ begin
   return v_erasure;
 end
 $$;
+
+comment on function crm_private.erase_contact(uuid) is
+  'What crm.erase_contact calls, with the rights of the owner.';
+
+revoke all on function crm_private.erase_contact(uuid) from public;
+grant execute on function crm_private.erase_contact(uuid) to crm_admin;
+
+create or replace function crm.erase_contact(id uuid)
+returns crm.audit_logs
+language sql
+volatile
+strict
+set search_path = pg_catalog, pg_temp
+return crm_private.erase_contact(id);
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '

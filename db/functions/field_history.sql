@@ -9,6 +9,7 @@ language sql
 stable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     nullif(period.value, 'null'),

@@ -12,14 +12,13 @@ language plpgsql
 immutable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if pg_catalog.octet_length(value) = pg_catalog.char_length(value) then
-    return pg_catalog.lower(value collate "C");
+  if octet_length(value) = char_length(value) then
+    return lower(value collate "C");
   end if;
-  return pg_catalog.lower(
-    extensions.unaccent('extensions.unaccent'::regdictionary, pg_catalog.normalize(value, 'NFKC'))
-  );
+  return lower(extensions.unaccent('extensions.unaccent'::regdictionary, normalize(value, nfkc)));
 end
 $$;
 

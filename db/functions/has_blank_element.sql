@@ -4,6 +4,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select coalesce(bool_or(crm_private.is_blank(element)), false) from unnest(value) as element
 );

@@ -7,6 +7,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select coalesce(
     bool_or(

@@ -4,6 +4,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select count(*) <> count(distinct (element.source, element.id))
     filter (where element.source is not null or element.id is not null)

@@ -11,6 +11,7 @@ returns boolean
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select coalesce(
     bool_or(char_length(element.source) > max_source or char_length(element.id) > max_id), false

@@ -5,7 +5,7 @@
  *
  * Security definer: only the owner of a table makes indexes of it.
  */
-create or replace function crm.index_custom_field(entity_type text, name text)
+create or replace function crm_private.index_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
 language plpgsql
 volatile
@@ -18,6 +18,8 @@ declare
   v_definition crm.custom_field_definitions;
   v_index      crm.custom_field_index;
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);
   v_index := crm.custom_field_definitions_index(v_definition);
@@ -35,6 +37,19 @@ begin
   return v_definition;
 end
 $$;
+
+comment on function crm_private.index_custom_field(text, text) is
+  'What crm.index_custom_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.index_custom_field(text, text) from public;
+grant execute on function crm_private.index_custom_field(text, text) to crm_admin;
+
+create or replace function crm.index_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.index_custom_field(entity_type, name);
 
 comment on function crm.index_custom_field(text, text) is
   'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '

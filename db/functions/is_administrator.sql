@@ -4,6 +4,7 @@ returns boolean
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return pg_has_role(crm_private.calling_role(), 'crm_admin', 'usage')
   or pg_has_role(
     crm_private.calling_role(),
@@ -15,3 +16,4 @@ comment on function crm_private.is_administrator() is
   'True if the caller has the rights of an administrator.';
 
 revoke all on function crm_private.is_administrator() from public;
+grant execute on function crm_private.is_administrator() to crm_reader;

@@ -7,24 +7,29 @@
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
-return lower(p_field) = any (array[
-    'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
-    'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
-    'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
-    'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
-    'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
-    'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
-    'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
-    'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
-    'tostring', 'valueof'
-  ])
-  -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
-  or lower(p_field) ~
-    '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
-  or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return lower(p_field) = any (array[
+      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
+      'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+      'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
+      'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
+      'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
+      'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
+      'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
+      'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
+      'tostring', 'valueof'
+    ])
+    -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+    or lower(p_field) ~
+      '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
+    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+end
+$$;
 
 comment on function crm_private.is_reserved_field(text) is
   'Whether a built-in field has a name already, so that no custom field is served under it.';

@@ -4,6 +4,7 @@ returns name[]
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select array_agg(attname order by attnum)
   from pg_catalog.pg_attribute

@@ -4,7 +4,7 @@
  *
  * Security definer: the blocks are the owner's.
  */
-create or replace function crm.journal_digest()
+create or replace function crm_private.journal_digest()
 returns text
 language plpgsql
 volatile
@@ -17,6 +17,19 @@ begin
   return crm_private.last_digest();
 end
 $$;
+
+comment on function crm_private.journal_digest() is
+  'What crm.journal_digest calls, with the rights of the owner.';
+
+revoke all on function crm_private.journal_digest() from public;
+grant execute on function crm_private.journal_digest() to crm_admin;
+
+create or replace function crm.journal_digest()
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.journal_digest();
 
 comment on function crm.journal_digest() is
   E'@behavior queryField -mutationField\n'

@@ -8,6 +8,7 @@ returns text
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return coalesce(
   case
     when crm_private.entity_table(p_entity_type) is null

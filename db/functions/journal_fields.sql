@@ -2,13 +2,13 @@
  * What an entry of the journal tells, field by field: a row for each column and each custom field
  * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
  * deleted one has none after. What an entry says of itself (@undoes) is no field.
- * Inlined where entries are undone.
  */
 create or replace function crm_private.journal_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     told.key,

@@ -2,7 +2,7 @@
  * From when on the journal is here; null if nothing of it was ever archived. Security definer:
  * everybody has to know it, while the entry that says it is for administrators.
  */
-create or replace function crm.journal_kept_since()
+create or replace function crm_private.journal_kept_since()
 returns timestamptz
 language sql
 stable
@@ -16,6 +16,19 @@ as $$
   order by audit_log.id desc
   limit 1;
 $$;
+
+comment on function crm_private.journal_kept_since() is
+  'What crm.journal_kept_since calls, with the rights of the owner.';
+
+revoke all on function crm_private.journal_kept_since() from public;
+grant execute on function crm_private.journal_kept_since() to crm_reader;
+
+create or replace function crm.journal_kept_since()
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+return crm_private.journal_kept_since();
 
 comment on function crm.journal_kept_since() is
   'From when on the journal is kept here: what was done before has been archived. '

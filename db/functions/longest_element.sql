@@ -8,6 +8,7 @@ returns integer
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (select coalesce(max(char_length(element)), 0) from unnest(value) as element);
 
 comment on function crm_private.longest_element(text[]) is

@@ -4,6 +4,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select jsonb_object_agg(member.key, member.value order by listed.ordinal)
   from unnest(p_objects) with ordinality as listed (object, ordinal)

@@ -1,6 +1,5 @@
 /*
  * The words of a name, each after a blank: what trigrams find parts of. Indexes stand on it.
- * Every name in it is qualified.
  */
 create or replace function crm_private.name_words(name text)
 returns text
@@ -8,6 +7,7 @@ language plpgsql
 immutable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   return ' ' || crm_private.search_words(name);

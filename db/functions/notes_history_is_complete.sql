@@ -1,10 +1,15 @@
 /* Whether the history of a row has all of it, or begins with what was archived. */
 create or replace function crm.notes_history_is_complete(record crm.notes)
 returns boolean
-language sql
+language plpgsql
 stable
 parallel safe
-return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
 
 comment on function crm.notes_history_is_complete(crm.notes) is
   E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'

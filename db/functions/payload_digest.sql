@@ -4,10 +4,15 @@
  */
 create or replace function crm_private.payload_digest(salt bytea, changes jsonb)
 returns bytea
-language sql
+language plpgsql
 immutable
 parallel safe
-return sha256(salt || convert_to(changes::text, 'UTF8'));
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(salt || convert_to(changes::text, 'UTF8'));
+end
+$$;
 
 comment on function crm_private.payload_digest(bytea, jsonb) is
   'SHA-256 of a salt and of what changed.';

@@ -6,7 +6,7 @@
  * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
  * They name no deal.
  */
-create or replace function crm.pipeline_as_of(at timestamptz)
+create or replace function crm_private.pipeline_as_of(at timestamptz)
 returns setof crm.pipeline_stage_total
 language plpgsql
 stable
@@ -112,6 +112,23 @@ begin
     order by stages.position nulls last, 1;
 end
 $$;
+
+comment on function crm_private.pipeline_as_of(timestamptz) is
+  'What crm.pipeline_as_of calls, with the rights of the owner.';
+
+revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
+grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
+
+create or replace function crm.pipeline_as_of(at timestamptz)
+returns setof crm.pipeline_stage_total
+language sql
+stable
+strict
+rows 10
+set search_path = pg_catalog, pg_temp
+begin atomic
+  select * from crm_private.pipeline_as_of(at);
+end;
 
 comment on function crm.pipeline_as_of(timestamptz) is
   'The pipeline as it was at an instant: how many deals each stage had then, and their value.';

@@ -5,6 +5,7 @@ language sql
 stable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select history.* from crm.field_history('pipeline_stage', record.id, field) as history;
 end;

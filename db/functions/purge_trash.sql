@@ -4,7 +4,7 @@
  *
  * Security definer: nobody but the owner of the journal may change it.
  */
-create or replace function crm.purge_trash(older_than interval default null)
+create or replace function crm_private.purge_trash(older_than interval default null)
 returns integer
 language plpgsql
 volatile
@@ -16,6 +16,8 @@ declare
     older_than, make_interval(days => crm.trash_retention_days())
   );
 begin
+  perform crm_private.caller_holds();
+
   if v_older_than < interval '0' then
     raise exception 'purge_trash: older_than must not be negative'
       using errcode    = 'check_violation',
@@ -27,6 +29,19 @@ begin
   return crm_private.purge_deletions(clock_timestamp() - v_older_than);
 end
 $$;
+
+comment on function crm_private.purge_trash(interval) is
+  'What crm.purge_trash calls, with the rights of the owner.';
+
+revoke all on function crm_private.purge_trash(interval) from public;
+grant execute on function crm_private.purge_trash(interval) to crm_admin;
+
+create or replace function crm.purge_trash(older_than interval default null)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.purge_trash(older_than);
 
 comment on function crm.purge_trash(interval) is
   'Ends the restorability of what was deleted longer ago than this, or than trashRetentionDays if '

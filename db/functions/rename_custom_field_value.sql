@@ -8,7 +8,7 @@
  *
  * Security definer: it reaches rows whatever policies hide of them.
  */
-create or replace function crm.rename_custom_field_value(
+create or replace function crm_private.rename_custom_field_value(
   entity_type text,
   name        text,
   old_value   text,
@@ -25,6 +25,8 @@ declare
   v_renamed    crm.custom_field_definitions;
   v_fault      record;
 begin
+  perform crm_private.caller_holds();
+
   perform
     crm_private.refuse_null('entityType', entity_type),
     crm_private.refuse_null('name', name),
@@ -105,6 +107,24 @@ begin
   return v_renamed;
 end
 $$;
+
+comment on function crm_private.rename_custom_field_value(text, text, text, text) is
+  'What crm.rename_custom_field_value calls, with the rights of the owner.';
+
+revoke all on function crm_private.rename_custom_field_value(text, text, text, text) from public;
+grant execute on function crm_private.rename_custom_field_value(text, text, text, text) to crm_admin;
+
+create or replace function crm.rename_custom_field_value(
+  entity_type text,
+  name        text,
+  old_value   text,
+  new_value   text
+)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.rename_custom_field_value(entity_type, name, old_value, new_value);
 
 comment on function crm.rename_custom_field_value(text, text, text, text) is
   'Gives a value of a custom field of type enum or multi_enum another name, in the definition and in '

@@ -8,6 +8,7 @@ returns table (ordinal integer, name text, expression text, comment text)
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select listed.ordinal, listed.name, listed.expression, listed.comment
   from (

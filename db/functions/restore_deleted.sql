@@ -5,7 +5,7 @@
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm.restore_deleted(entity_type text, id uuid)
+create or replace function crm_private.restore_deleted(entity_type text, id uuid)
 returns crm.reversal
 language plpgsql
 volatile
@@ -17,6 +17,8 @@ declare
   v_table    regclass := crm_private.entity_table(entity_type);
   v_exists   boolean;
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.refuse_null('id', id::text);
 
   if v_table is null then
@@ -75,6 +77,19 @@ begin
   return crm_private.carry_out_reversal(false, true);
 end
 $$;
+
+comment on function crm_private.restore_deleted(text, uuid) is
+  'What crm.restore_deleted calls, with the rights of the owner.';
+
+revoke all on function crm_private.restore_deleted(text, uuid) from public;
+grant execute on function crm_private.restore_deleted(text, uuid) to crm_member;
+
+create or replace function crm.restore_deleted(entity_type text, id uuid)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.restore_deleted(entity_type, id);
 
 comment on function crm.restore_deleted(text, uuid) is
   'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '

@@ -4,7 +4,7 @@
  *
  * Security definer: no client writes the table.
  */
-create or replace function crm.revoke_api_key(id uuid)
+create or replace function crm_private.revoke_api_key(id uuid)
 returns crm.api_keys
 language plpgsql
 volatile
@@ -36,6 +36,19 @@ begin
   return v_api_key;
 end
 $$;
+
+comment on function crm_private.revoke_api_key(uuid) is
+  'What crm.revoke_api_key calls, with the rights of the owner.';
+
+revoke all on function crm_private.revoke_api_key(uuid) from public;
+grant execute on function crm_private.revoke_api_key(uuid) to crm_admin;
+
+create or replace function crm.revoke_api_key(id uuid)
+returns crm.api_keys
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.revoke_api_key(id);
 
 comment on function crm.revoke_api_key(uuid) is
   'Revokes an API key: the next request with it is refused. It cannot be undone.';

@@ -9,7 +9,7 @@
  * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
  *
  * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
- * those after the tenth. Every row calls it. Every name in it is qualified.
+ * those after the tenth.
  */
 create or replace function crm_private.search_neighbours(words text)
 returns text[]
@@ -17,25 +17,26 @@ language plpgsql
 immutable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_neighbours pg_catalog.text[] := '{}'::pg_catalog.text[];
-  v_word       pg_catalog.text;
-  v_previous   pg_catalog.text   := '';
-  v_length     pg_catalog.int4;
-  v_count      pg_catalog.int4   := 0;
+  v_neighbours text[] := '{}'::text[];
+  v_word       text;
+  v_previous   text    := '';
+  v_length     integer;
+  v_count      integer := 0;
 begin
-  foreach v_word in array pg_catalog.string_to_array(words, ' ') loop
-    v_length := pg_catalog.length(v_word);
+  foreach v_word in array string_to_array(words, ' ') loop
+    v_length := length(v_word);
     continue when v_length not between 1 and 20;
     v_neighbours := v_neighbours || ('~' || v_word);
     if v_length > 3 and v_word !~ '[0-9]' then
       for v_left in 1 .. v_length loop
         v_neighbours := v_neighbours
-          || ('~' || pg_catalog.left(v_word, v_left - 1) || pg_catalog.substr(v_word, v_left + 1));
+          || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
       end loop;
     end if;
-    if v_previous <> '' and pg_catalog.length(v_previous) + v_length <= 20 then
+    if v_previous <> '' and length(v_previous) + v_length <= 20 then
       v_neighbours := v_neighbours || ('~' || v_previous || v_word);
     end if;
     v_previous := v_word;

@@ -4,13 +4,18 @@
  */
 create or replace function crm_private.search_texts(members jsonb)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return (
-  select left(string_agg(member #>> '{}', ' '), 100000)
-  from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select left(string_agg(member #>> '{}', ' '), 100000)
+    from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
+  );
+end
+$$;
 
 comment on function crm_private.search_texts(jsonb) is
   'The texts among the members of an object.';

@@ -1,16 +1,17 @@
 /*
  * A text as search indexes it: its words, all with one weight. Without words if it is null.
- * Every row calls it. Every name in it is qualified.
+ *
  */
 create or replace function crm_private.search_vector(value text, weight "char")
 returns tsvector
 language plpgsql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return pg_catalog.setweight(
-    pg_catalog.to_tsvector('pg_catalog.simple', coalesce(crm_private.search_words(value), '')),
+  return setweight(
+    to_tsvector('pg_catalog.simple', coalesce(crm_private.search_words(value), '')),
     weight
   );
 end

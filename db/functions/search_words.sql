@@ -8,7 +8,7 @@
  * and a word is cut long before the 2 kB of a lexeme. So nothing that a column can hold fails here,
  * whatever its checks will say.
  *
- * Every row calls it, and indexes stand on it. Every name in it is qualified.
+ * Indexes stand on it.
  */
 create or replace function crm_private.search_words(value text)
 returns text
@@ -16,15 +16,16 @@ language plpgsql
 immutable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_words pg_catalog.text := pg_catalog.translate(
-    pg_catalog.left(crm_private.fold(pg_catalog.left(value, 100000)), 100000),
+  v_words text := translate(
+    left(crm_private.fold(left(value, 100000)), 100000),
     '!"#$%&()*+,-./:;<=>?@[\]^_`{|}~''', '                               '
   );
 begin
-  if pg_catalog.octet_length(v_words) > 2000 then
-    v_words := pg_catalog.regexp_replace(v_words, '([^ ]{255})[^ ]+', '\1', 'g');
+  if octet_length(v_words) > 2000 then
+    v_words := regexp_replace(v_words, '([^ ]{255})[^ ]+', '\1', 'g');
   end if;
   return v_words;
 end

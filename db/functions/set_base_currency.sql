@@ -5,7 +5,7 @@
  *
  * Security definer: the table of settings is the owner's.
  */
-create or replace function crm.set_base_currency(currency text)
+create or replace function crm_private.set_base_currency(currency text)
 returns text
 language plpgsql
 volatile
@@ -16,6 +16,8 @@ declare
   v_old     text;
   v_message text;
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.refuse_null('currency', currency);
   select base_currency into v_old from crm_private.settings for update;
 
@@ -54,6 +56,19 @@ begin
   return currency;
 end
 $$;
+
+comment on function crm_private.set_base_currency(text) is
+  'What crm.set_base_currency calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_base_currency(text) from public;
+grant execute on function crm_private.set_base_currency(text) to crm_admin;
+
+create or replace function crm.set_base_currency(currency text)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.set_base_currency(currency);
 
 comment on function crm.set_base_currency(text) is
   'Sets the currency that exchange rates are in; refused while there are any. For administrators.';

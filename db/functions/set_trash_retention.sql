@@ -2,7 +2,7 @@
  * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
  * changes anything. Security definer: the table of settings is the owner's.
  */
-create or replace function crm.set_trash_retention(days integer)
+create or replace function crm_private.set_trash_retention(days integer)
 returns integer
 language plpgsql
 volatile
@@ -12,6 +12,8 @@ as $$
 declare
   v_old integer;
 begin
+  perform crm_private.caller_holds();
+
   if days not between 0 and 36500 then
     raise exception 'set_trash_retention: days must be from 0 to 36500'
       using errcode    = 'check_violation',
@@ -36,6 +38,19 @@ begin
   return days;
 end
 $$;
+
+comment on function crm_private.set_trash_retention(integer) is
+  'What crm.set_trash_retention calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_trash_retention(integer) from public;
+grant execute on function crm_private.set_trash_retention(integer) to crm_admin;
+
+create or replace function crm.set_trash_retention(days integer)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.set_trash_retention(days);
 
 comment on function crm.set_trash_retention(integer) is
   'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '

@@ -17,6 +17,7 @@ returns table (id bigint, action text)
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   with recursive entries as materialized (
     select log.id, log.entity_type, log.entity_id, log.action, log.changes

@@ -8,6 +8,7 @@ language sql
 stable
 strict
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select jsonb_populate_record(
     null::crm.tasks,

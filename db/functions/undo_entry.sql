@@ -4,7 +4,7 @@
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+create or replace function crm_private.undo_entry(entry_id bigint, force boolean default false)
 returns crm.reversal
 language plpgsql
 volatile
@@ -16,6 +16,8 @@ declare
     select log.transaction_id from crm.audit_logs as log where log.id = entry_id
   );
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.refuse_null('entryId', entry_id::text);
 
   if v_transaction_id is null then
@@ -26,6 +28,19 @@ begin
   return crm_private.carry_out_reversal(coalesce(force, false), false);
 end
 $$;
+
+comment on function crm_private.undo_entry(bigint, boolean) is
+  'What crm.undo_entry calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_entry(bigint, boolean) from public;
+grant execute on function crm_private.undo_entry(bigint, boolean) to crm_member;
+
+create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.undo_entry(entry_id, force);
 
 comment on function crm.undo_entry(bigint, boolean) is
   'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '

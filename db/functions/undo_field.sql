@@ -5,7 +5,7 @@
  * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
  * could do by hand what it does.
  */
-create or replace function crm.undo_field(
+create or replace function crm_private.undo_field(
   entity_type text,
   entity_id   uuid,
   field       text,
@@ -24,6 +24,8 @@ declare
   v_action text;
   v_told   record;
 begin
+  perform crm_private.caller_holds();
+
   perform
     crm_private.refuse_null('entityId', entity_id::text),
     crm_private.refuse_null('entryId', entry_id::text);
@@ -91,6 +93,25 @@ begin
   return crm_private.carry_out_reversal(coalesce(force, false), false);
 end
 $$;
+
+comment on function crm_private.undo_field(text, uuid, text, bigint, boolean) is
+  'What crm.undo_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_field(text, uuid, text, bigint, boolean) from public;
+grant execute on function crm_private.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+
+create or replace function crm.undo_field(
+  entity_type text,
+  entity_id   uuid,
+  field       text,
+  entry_id    bigint,
+  force       boolean default false
+)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
 
 comment on function crm.undo_field(text, uuid, text, bigint, boolean) is
   'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '

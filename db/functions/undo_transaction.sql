@@ -4,7 +4,7 @@
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm.undo_transaction(transaction_id bigint, force boolean default false)
+create or replace function crm_private.undo_transaction(transaction_id bigint, force boolean default false)
 returns crm.reversal
 language plpgsql
 volatile
@@ -12,6 +12,8 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.refuse_null('transactionId', transaction_id::text);
 
   if not exists (
@@ -27,6 +29,19 @@ begin
   return crm_private.carry_out_reversal(coalesce(force, false), false);
 end
 $$;
+
+comment on function crm_private.undo_transaction(bigint, boolean) is
+  'What crm.undo_transaction calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_transaction(bigint, boolean) from public;
+grant execute on function crm_private.undo_transaction(bigint, boolean) to crm_member;
+
+create or replace function crm.undo_transaction(transaction_id bigint, force boolean default false)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.undo_transaction(transaction_id, force);
 
 comment on function crm.undo_transaction(bigint, boolean) is
   'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '

@@ -4,7 +4,7 @@
  *
  * Security definer: only the owner of a table drops indexes of it.
  */
-create or replace function crm.unindex_custom_field(entity_type text, name text)
+create or replace function crm_private.unindex_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
 language plpgsql
 volatile
@@ -14,6 +14,8 @@ as $$
 declare
   v_definition crm.custom_field_definitions;
 begin
+  perform crm_private.caller_holds();
+
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);
   execute format(
@@ -23,6 +25,19 @@ begin
   return v_definition;
 end
 $$;
+
+comment on function crm_private.unindex_custom_field(text, text) is
+  'What crm.unindex_custom_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.unindex_custom_field(text, text) from public;
+grant execute on function crm_private.unindex_custom_field(text, text) to crm_admin;
+
+create or replace function crm.unindex_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.unindex_custom_field(entity_type, name);
 
 comment on function crm.unindex_custom_field(text, text) is
   'Drops the index on a custom field. Nothing is done if there is none. For administrators.';

@@ -7,6 +7,7 @@ returns jsonb
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 return (
   select coalesce(jsonb_agg(element.value order by list.row, element.position), '[]')
   from jsonb_array_elements(p_lists) with ordinality as list (value, row)

@@ -5,7 +5,7 @@
  *
  * Security definer: the blocks are the owner's.
  */
-create or replace function crm.verify_journal(digest text default null)
+create or replace function crm_private.verify_journal(digest text default null)
 returns crm.journal_verdict
 language plpgsql
 volatile
@@ -17,6 +17,19 @@ begin
   return crm_private.check_journal(digest);
 end
 $$;
+
+comment on function crm_private.verify_journal(text) is
+  'What crm.verify_journal calls, with the rights of the owner.';
+
+revoke all on function crm_private.verify_journal(text) from public;
+grant execute on function crm_private.verify_journal(text) to crm_admin;
+
+create or replace function crm.verify_journal(digest text default null)
+returns crm.journal_verdict
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+return crm_private.verify_journal(digest);
 
 comment on function crm.verify_journal(text) is
   E'@behavior queryField -mutationField\n'

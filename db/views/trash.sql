@@ -1,21 +1,60 @@
-/* What has been deleted and can be restored. crm_private.trashed says what that is. */
+/*
+ * What has been deleted and can be restored. The last deletion of a row counts, if the row is not back.
+ * What went with another row that is still gone comes back with that one; what has been erased does not
+ * come back.
+ *
+ * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
+ * owner's entries.
+ */
 create or replace view crm.trash as
   select
-    trashed.entity_type,
-    trashed.id,
-    trashed.label,
-    trashed.deleted_at,
-    trashed.deleted_by,
-    trashed.cascaded_rows,
-    trashed.transaction_id,
-    trashed.entry_id
-  from crm_private.trashed() as trashed;
+    deletion.entity_type,
+    deletion.entity_id                                                as id,
+    crm_private.deleted_label(deletion.entity_type, deletion.changes) as label,
+    deletion."timestamp"                                              as deleted_at,
+    deletion.user_id                                                  as deleted_by,
+    (
+      select count(*) - 1
+      from crm_private.taken_with(
+        deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id,
+        deletion.changes
+      ) as taken
+      where taken.action = 'delete'
+    )                                                                 as cascaded_rows,
+    deletion.transaction_id,
+    deletion.id                                                       as entry_id
+  from crm.audit_logs as deletion
+  where deletion.action = 'delete'
+    and deletion.erased_at is null
+    and (
+      (select crm_private.is_administrator())
+      or deletion.user_id = (select crm.current_user_id())
+    )
+    and not crm_private.is_readable(deletion.entity_type, deletion.entity_id)
+    and not exists (
+      select
+      from crm.audit_logs as later
+      where later.entity_id = deletion.entity_id
+        and later.action = 'delete'
+        and later.id > deletion.id
+    )
+    and not exists (
+      select
+      from crm.audit_logs as parent
+      where parent.entity_id = crm_private.cascade_parent(deletion.entity_type, deletion.changes)
+        and parent.transaction_id = deletion.transaction_id
+        and parent.action = 'delete'
+        and parent.id < deletion.id
+        and not crm_private.is_readable(parent.entity_type, parent.entity_id)
+    );
 
 do $invoker$
 begin
-  -- It reads functions only, which run as whoever asks in any case; before release 15 it cannot be said.
   if current_setting('server_version_num')::integer >= 150000 then
     alter view crm.trash set (security_invoker = true);
+  else
+    alter view crm.trash set (security_barrier = true);
   end if;
 end
 $invoker$;

@@ -176,6 +176,43 @@ describe("an API key", () => {
       expect(Object.keys(rows[1]?.changes as object)).toEqual(["revoked_at"]);
     }));
 
+  test.each([
+    ["revoked", "revoked_at = now()"],
+    ["expired", "expires_at = clock_timestamp()"],
+  ])("that is %s writes nothing more, in a transaction that is under way, too", (_, end) =>
+    withRollback(async (client) => {
+      const { id } = await create(client, "zapier");
+      await asRole(client, "crm_member", "key:zapier");
+      const insert = "insert into crm.companies (name) values ('Acme')";
+      const writes = [
+        insert,
+        "update crm.companies set name = 'Bolt'",
+        "delete from crm.companies",
+      ];
+      await client.query(insert);
+      await client.query("reset role");
+      await client.query(`update crm.api_keys set ${end} where id = $1`, [id]);
+      await asRole(client, "crm_member", "key:zapier");
+      for (const text of writes) {
+        expect(await refusal(client, text)).toMatchObject({ code: "42501" });
+      }
+      await asRole(client, "crm_member", "ann");
+      for (const text of writes) expect((await client.query(text)).rowCount).toBeGreaterThan(0);
+    }),
+  );
+
+  test("that there is not writes nothing", () =>
+    withRollback(async (client) => {
+      await asRole(client, "crm_admin", "key:nobody");
+      for (const text of [
+        "update crm.pipeline_stages set position = position",
+        "delete from crm.pipeline_stages",
+        "insert into crm.companies (name) values ('Acme')",
+      ]) {
+        expect(await refusal(client, text)).toMatchObject({ code: "42501" });
+      }
+    }));
+
   test("that there is not cannot be revoked", () =>
     withRollback(async (client) => {
       const text = "select crm.revoke_api_key($1)";

@@ -148,24 +148,22 @@ const rules: Record<string, string> = {
         select from aclexplode(proc.proacl) as acl where acl.grantee = 0
       ))`,
 
-  "every function that runs statements has a fixed search_path, temporary objects last": `
+  "every function has a fixed search_path, temporary objects last": `
     select proc.oid::regprocedure::text
     from pg_proc as proc
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
-      -- Bodies that are bound when they are created need none, and could not be inlined with one.
-      and proc.prosqlbody is null
-      -- Inlined, or called for every row; every name in them is qualified.
-      and proc.proname !~ '_(history|validate|document|name_words)$'
-      and proc.proname !~ '^(fold|name_words|search_(words|neighbours|vector|name_vector))$'`,
+      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)`,
 
-  "every variable of a function without one has a type that is named with its schema": `
-    select proc.oid::regprocedure::text
-    from pg_proc as proc
-    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-      and proc.prolang = (select oid from pg_language where lanname = 'plpgsql')
-      and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)
-      and split_part(proc.prosrc, 'begin', 1) ~ '\\mv_\\w+ +(?! |pg_catalog\\.)'`,
+  "no function of the API has the rights of the owner": `
+    select oid::regprocedure::text
+    from pg_proc
+    where pronamespace = 'crm'::regnamespace and prosecdef`,
+
+  "no policy lets everybody write without asking": `
+    select polrelid::regclass || ' ' || polname
+    from pg_policy
+    where polcmd <> 'r'
+      and 'true' in (pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))`,
 
   "security definer is for what changes or reads beyond the caller's rights": `
     select proc.oid::regprocedure::text
@@ -182,7 +180,8 @@ const rules: Record<string, string> = {
           'erase_contact', 'check_custom_field_rule', 'rename_custom_field_value',
           'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys', 'base_currency',
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
-          'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation'
+          'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation',
+          'caller_holds'
         ]
       )
       and proc.proname not like '%\\_journal'`,

@@ -55,9 +55,10 @@ test("a file of functions is called like what it defines", async () => {
   for (const { name, sql } of await sources()) {
     if (!name.startsWith("functions")) continue;
     const defined = [...sql.matchAll(/^create or replace function crm(?:_private)?\.(\w+)/gm)];
-    expect([name, defined.map(([, function_]) => function_)]).toEqual([
+    // One of the API stands beside the one that it calls.
+    expect([name, ...new Set(defined.map(([, function_]) => function_))]).toEqual([
       name,
-      [name.replace(/^functions\/|\.sql$/g, "")],
+      name.replace(/^functions\/|\.sql$/g, ""),
     ]);
   }
 });
