@@ -155,6 +155,16 @@ describe("no request sees the identity of another", () => {
     async () => {
       const bouncer = await startPgBouncer(database.serverUrl);
       expect(await alternate(bouncer.url, false)).toEqual([]);
+      // It drops the timeouts that the server asks for; those of the role hold.
+      const { rows } = await withConnection(bouncer.url, (client) =>
+        client.query(
+          "select name, setting from pg_settings where name ~ '^(lock|statement)_timeout$'",
+        ),
+      );
+      expect(rows).toEqual([
+        { name: "lock_timeout", setting: "5000" },
+        { name: "statement_timeout", setting: "20000" },
+      ]);
       await bouncer.close();
     },
   );
