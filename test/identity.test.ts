@@ -157,14 +157,9 @@ describe("no request sees the identity of another", () => {
       expect(await alternate(bouncer.url, false)).toEqual([]);
       // It drops the timeouts that the server asks for; those of the role hold.
       const { rows } = await withConnection(bouncer.url, (client) =>
-        client.query(
-          "select name, setting from pg_settings where name ~ '^(lock|statement)_timeout$'",
-        ),
+        client.query("show statement_timeout"),
       );
-      expect(rows).toEqual([
-        { name: "lock_timeout", setting: "5000" },
-        { name: "statement_timeout", setting: "20000" },
-      ]);
+      expect(rows).toEqual([{ statement_timeout: "20s" }]);
       await bouncer.close();
     },
   );
