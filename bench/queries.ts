@@ -34,7 +34,7 @@ export const expensive = {
     companies(first: 1000) { nodes { id ${times(14, (i) => `d${i}: deals(filter: { title: { likeInsensitive: "%a%${i}%" } }) { aggregates { sum { value } } }`)} } }
   }`,
   "15 lists in an order without an index": `{ ${times(15, (i) => `o${i}: contacts(first: 1000, orderBy: [OWNER_ID_ASC, UPDATED_AT_DESC, FIRST_NAME_ASC]) { nodes { id } }`)} }`,
-  "15 searches for names": `{ ${times(15, (i) => `s${i}: search(query: "frist last ${i}", first: 1000) { rank extract contact { ${contact} } }`)} }`,
+  "10 searches for names": `{ ${times(10, (i) => `s${i}: search(query: "frist last ${i}", first: 1000) { rank extract contact { ${contact} } }`)} }`,
   "duplicates of 75 contacts": `{
     contacts(first: 75) { nodes { id duplicates { nodes { score reasons contact { ${contact} } } } } }
   }`,

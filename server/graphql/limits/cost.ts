@@ -73,7 +73,7 @@ export interface Cost {
 
 /** What fields cost in scans beyond what any list does, each time that they are answered. */
 export const scansOfFields: ReadonlyMap<string, number> = new Map([
-  ["Query.search", 1],
+  ["Query.search", 1.5],
   ["Query.findDuplicates", 0.2],
   ["Contact.duplicates", 0.2],
   ["Company.duplicates", 0.2],
