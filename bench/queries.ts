@@ -35,8 +35,8 @@ export const expensive = {
   }`,
   "15 lists in an order without an index": `{ ${times(15, (i) => `o${i}: contacts(first: 1000, orderBy: [OWNER_ID_ASC, UPDATED_AT_DESC, FIRST_NAME_ASC]) { nodes { id } }`)} }`,
   "10 searches for names": `{ ${times(10, (i) => `s${i}: search(query: "frist last ${i}", first: 1000) { rank extract contact { ${contact} } }`)} }`,
-  "duplicates of 75 contacts": `{
-    contacts(first: 75) { nodes { id duplicates { nodes { score reasons contact { ${contact} } } } } }
+  "duplicates of 60 contacts": `{
+    contacts(first: 60) { nodes { id duplicates { nodes { score reasons contact { ${contact} } } } } }
   }`,
   "all groups of duplicates": `{ duplicateGroups(entityType: "contact") { nodes { score contacts { nodes { id } } } } }`,
   "the pipeline at three times": `{ ${times(3, (i) => `p${i}: pipelineAsOf(at: "203${i}-01-01T00:00:00Z") { nodes { stage count value } }`)} }`,

@@ -69,7 +69,8 @@ begin
   where attrelid = p_table
     and attnum > 0
     and not attisdropped
-    and atttypid <> 'tsvector'::regtype;
+    -- What search and the look for duplicates read follows from the rest.
+    and attname <> all ('{search_document,match_keys}'::name[]);
 
   execute format(
     $function$

@@ -30,7 +30,7 @@ as $$
     cross join lateral (
       select company.id
       from crm.companies as company
-      where crm_private.company_keys(company.name, company.custom_fields) && array[keys.key]
+      where company.match_keys && array[keys.key]
         and company.id <> record.id
       limit 1000
     ) as other
@@ -42,9 +42,7 @@ as $$
     cross join lateral (
       select contact.company_id
       from crm.contacts as contact
-      where crm_private.contact_keys(
-          contact.first_name, contact.last_name, contact.emails, contact.phones
-        ) && array[keys.key]
+      where contact.match_keys && array[keys.key]
         and contact.company_id <> record.id
       limit 1000
     ) as other

@@ -1,12 +1,13 @@
 /*
  * The domains of a company: those that its custom fields name, and those of its contacts' email
- * addresses. Domains that belong to nobody in particular are none. Inlined.
+ * addresses. Domains that belong to nobody in particular are none.
  */
 create or replace function crm_private.company_domains(company crm.companies)
 returns setof text
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select found.domain
   from jsonb_each_text(company.custom_fields) as field

@@ -25,9 +25,7 @@ as $$
       crm_private.name_skeleton(plain.name) as skeleton,
       array(
         select key
-        from unnest(
-          crm_private.company_keys(company.name, company.custom_fields) || of_contacts.keys
-        ) as key
+        from unnest(company.match_keys || of_contacts.keys) as key
         where not starts_with(key, 'domain:')
           or substr(key, 8) <> all (crm_private.shared_domains())
       ) as keys

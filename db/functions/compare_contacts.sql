@@ -1,12 +1,13 @@
 /*
  * What two contacts have in common, as a candidate for the first one. Addresses are compared without
- * regard to case, domains only if they belong to somebody. Inlined.
+ * regard to case, domains only if they belong to somebody.
  */
 create or replace function crm_private.compare_contacts(contact crm.contacts, other crm.contacts)
 returns setof crm.duplicate
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select candidate.*
   from (

@@ -2,9 +2,11 @@
  * The pairs of contacts that may be one person, out of all contacts, with a score that reaches the
  * least one. Called by crm.duplicate_groups.
  *
- * Contacts are put in line for each key that they share, by name, and each is compared with the four
- * after it. So the work grows with the number of contacts, however many share a key, and a hundred
- * copies of one contact still hang together, neighbour by neighbour.
+ * Contacts are put in line, by name, for each key that they share: their name, an address, a number, or
+ * the beginning or end of their name together with a domain that at most a thousand contacts have. Of
+ * up to five who share one each is compared with each; of more, each with the next. So the work grows
+ * with the number of contacts, however many share a key, and a hundred copies of one contact still
+ * hang together, neighbour by neighbour.
  *
  * Contacts are numbered and keys hashed, because most of the work is sorting.
  */
@@ -16,68 +18,110 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 -- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory.
 set join_collapse_limit = 1
-set work_mem = '32MB'
+set work_mem = '64MB'
 as $$
   with contacts as materialized (
     select
-      row_number() over () as number,
+      row_number() over (
+        order by contact.last_name collate "C", contact.first_name collate "C"
+      )::integer as number,
       contact.id,
+      contact.first_name,
+      contact.last_name,
+      contact.emails,
       contact.phones,
-      plain.name,
-      crm_private.name_skeleton(plain.name) as skeleton,
-      crm_private.contact_keys(
-        contact.first_name, contact.last_name, contact.emails, contact.phones
-      ) as keys
+      contact.match_keys
     from crm.contacts as contact
-    cross join lateral (
-      select crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
-      offset 0
-    ) as plain (name)
+  ),
+  keys as materialized (
+    select number, split_part(key, ':', 1) as kind, key
+    from contacts
+    cross join lateral unnest(match_keys) as key
+  ),
+  domains as (
+    select number, key
+    from (
+      select number, key, count(*) over (partition by key) as contacts
+      from keys
+      where kind = 'domain' and substr(key, 8) <> all (crm_private.shared_domains())
+    ) as domain
+    where contacts between 2 and 1000
   ),
   lines as (
     select
       number,
-      split_part(key, ':', 1) as kind,
-      array_agg(number) over (
-        partition by hashtextextended(key, 0)
-        -- Where the key is the end of the name, those that end alike stand together.
-        order by case when starts_with(key, 'tail:') then reverse(name) else name end, number
-        rows between 1 following and 4 following
-      ) as neighbours
-    from contacts
-    cross join lateral unnest(keys) as key
-    where not starts_with(key, 'domain:')
+      is_phone,
+      array[
+        lead(number, 1) over line,
+        case when count(*) over same_key <= 5 then lead(number, 2) over line end,
+        case when count(*) over same_key <= 5 then lead(number, 3) over line end,
+        case when count(*) over same_key <= 5 then lead(number, 4) over line end
+      ] as neighbours
+    from (
+      select number, kind = 'phone' as is_phone, hashtextextended(key, 0) as key
+      from keys
+      where kind in ('name', 'email', 'phone')
+
+      union all
+
+      select number, false, hashtextextended(domains.key || ending.key, 0)
+      from domains
+      join keys as ending using (number)
+      where ending.kind in ('head', 'tail')
+    ) as keyed
+    window same_key as (partition by key), line as (same_key order by number)
   ),
-  pairs as (
-    select
-      least(lines.number, neighbour.number) as one,
-      greatest(lines.number, neighbour.number) as other,
-      bool_or(kind = 'email') as same_email,
-      bool_or(kind = 'phone') as maybe_same_phone
+  pairs as materialized (
+    select number as one, neighbour as other, bool_or(is_phone) as maybe_same_phone
     from lines
-    cross join lateral unnest(neighbours) as neighbour (number)
-    where lines.number <> neighbour.number
+    cross join lateral unnest(neighbours) as neighbour
+    where neighbour > number
     group by 1, 2
+  ),
+  members as materialized (
+    select
+      contacts.number,
+      contacts.id,
+      contacts.phones,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
+      addresses.emails,
+      string_to_array(
+        regexp_replace(array_to_string(addresses.emails, ' '), '[^ ]*@', '', 'g'), ' '
+      ) as domains
+    from (select one as number from pairs union select other from pairs) as paired
+    join contacts using (number)
+    cross join lateral (
+      select
+        crm_private.plain_name(contacts.first_name || ' ' || contacts.last_name) collate "C"
+      offset 0
+    ) as plain (name)
+    cross join lateral (
+      select string_to_array(lower(array_to_string(contacts.emails, ' ')), ' ')
+      offset 0
+    ) as addresses (emails)
   ),
   compared as materialized (
     select *
     from (
       select
         pairs.*,
+        one.emails && other.emails as same_email,
+        one.domains && other.domains as maybe_same_domain,
         crm_private.name_likeness(
           one.name, other.name, one.skeleton, other.skeleton
         ) as name_similarity
       from pairs
-      join contacts as one on one.number = pairs.one
-      join contacts as other on other.number = pairs.other
+      join members as one on one.number = pairs.one
+      join members as other on other.number = pairs.other
       offset 0
     ) as pair
     -- Rounding may lift a score by half a thousandth.
     where crm_private.duplicate_doubt(
-      'contact', same_email, maybe_same_phone, true, name_similarity
+      'contact', same_email, maybe_same_phone, maybe_same_domain, name_similarity
     ) < 1.001 - p_min_score
   ),
-  -- A domain of both, and a number that needs more than its end compared, are looked for only where
+  -- A number that needs more than its end compared, and whose domain it is, are looked at only where
   -- they can tip the balance.
   judged as materialized (
     select
@@ -91,27 +135,29 @@ as $$
           crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
         )
       ) as same_phone,
-      exists (
+      maybe_same_domain and exists (
         select
-        from unnest(one.keys) as key
-        where starts_with(key, 'domain:')
-          and key = any (other.keys)
-          and substr(key, 8) <> all (crm_private.shared_domains())
+        from unnest(one.domains) as domain
+        where domain = any (other.domains)
+          and domain <> all (crm_private.shared_domains())
       ) as same_domain,
       name_similarity
     from compared
-    join contacts as one on one.number = compared.one
-    join contacts as other on other.number = compared.other
+    join members as one on one.number = compared.one
+    join members as other on other.number = compared.other
   )
 
-  select
-    id,
-    other_id,
-    crm_private.duplicate_score('contact', same_email, same_phone, same_domain, name_similarity),
-    crm_private.duplicate_reasons(same_email, same_phone, same_domain, name_similarity)
+  select id, other_id, scored.score, scored.reasons
   from judged
-  where crm_private.duplicate_score('contact', same_email, same_phone, same_domain, name_similarity)
-    >= p_min_score;
+  cross join lateral (
+    select
+      crm_private.duplicate_score(
+        'contact', same_email, same_phone, same_domain, name_similarity
+      ),
+      crm_private.duplicate_reasons(same_email, same_phone, same_domain, name_similarity)
+    offset 0
+  ) as scored (score, reasons)
+  where scored.score >= p_min_score;
 $$;
 
 comment on function crm_private.contact_links(double precision) is

@@ -30,9 +30,7 @@ as $$
         other.id,
         crm_private.plain_name(other.first_name || ' ' || other.last_name) as name
       from crm.contacts as other
-      where crm_private.contact_keys(
-          other.first_name, other.last_name, other.emails, other.phones
-        ) && array[key]
+      where other.match_keys && array[key]
         and other.id <> record.id
       limit 1000
     ) as candidate

@@ -1,6 +1,6 @@
 /*
  * A candidate, made of what it has in common with the row that it is compared with. One of the two
- * ids is the candidate's. Inlined.
+ * ids is the candidate's.
  */
 create or replace function crm_private.duplicate(
   entity_type     text,
@@ -14,6 +14,7 @@ returns setof crm.duplicate
 language sql
 immutable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select
     entity_type,

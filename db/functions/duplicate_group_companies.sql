@@ -1,9 +1,10 @@
-/* The companies of a group: GraphQL's field companies. Inlined, so that it is part of the query. */
+/* The companies of a group: GraphQL's field companies. */
 create or replace function crm.duplicate_group_companies(record crm.duplicate_group)
 returns setof crm.companies
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select company.*
   from crm.companies as company

@@ -1,9 +1,10 @@
-/* The contacts of a group: GraphQL's field contacts. Inlined, so that it is part of the query. */
+/* The contacts of a group: GraphQL's field contacts. */
 create or replace function crm.duplicate_group_contacts(record crm.duplicate_group)
 returns setof crm.contacts
 language sql
 stable
 parallel safe
+set search_path = pg_catalog, pg_temp
 begin atomic
   select contact.*
   from crm.contacts as contact

@@ -6,18 +6,23 @@ create or replace function crm_private.duplicate_reasons(
   name_similarity real
 )
 returns text[]
-language sql
+language plpgsql
 immutable
 parallel safe
-return array_remove(
-  array[
-    case when same_email then 'email' end,
-    case when same_phone then 'phone' end,
-    case when same_domain then 'domain' end,
-    case when name_similarity >= 0.5 then 'name' end
-  ],
-  null
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array_remove(
+    array[
+      case when same_email then 'email' end,
+      case when same_phone then 'phone' end,
+      case when same_domain then 'domain' end,
+      case when name_similarity >= 0.5 then 'name' end
+    ],
+    null
+  );
+end
+$$;
 
 comment on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) is
   'What two rows have in common, the strongest first.';

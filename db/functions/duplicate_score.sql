@@ -7,14 +7,19 @@ create or replace function crm_private.duplicate_score(
   name_similarity real
 )
 returns double precision
-language sql
+language plpgsql
 immutable
 parallel safe
-return round(
-  (1 - crm_private.duplicate_doubt(entity_type, same_email, same_phone, same_domain, name_similarity))
-    ::numeric,
-  3
-)::double precision;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return round(
+    (1 - crm_private.duplicate_doubt(entity_type, same_email, same_phone, same_domain, name_similarity))
+      ::numeric,
+    3
+  )::double precision;
+end
+$$;
 
 comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
   'How likely two rows are one, from 0 to 1, by what they have in common.';

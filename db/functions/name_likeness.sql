@@ -1,7 +1,7 @@
 /*
  * How alike two plain names are, from 0 to 1: the share of trigrams that they have in common, and
  * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more. Whoever compares
- * many takes the skeletons once. Inlined.
+ * many takes the skeletons once.
  */
 create or replace function crm_private.name_likeness(
   plain_name     text,
@@ -10,15 +10,20 @@ create or replace function crm_private.name_likeness(
   other_skeleton text
 )
 returns real
-language sql
+language plpgsql
 immutable
 parallel safe
-return case
-  when plain_name = other_name then 1
-  when skeleton = other_skeleton and length(skeleton) >= 4
-  then greatest(extensions.similarity(plain_name, other_name), 0.8::real)
-  else extensions.similarity(plain_name, other_name)
-end;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when plain_name = other_name then 1
+    when skeleton = other_skeleton and length(skeleton) >= 4
+    then greatest(extensions.similarity(plain_name, other_name), 0.8::real)
+    else extensions.similarity(plain_name, other_name)
+  end;
+end
+$$;
 
 comment on function crm_private.name_likeness(text, text, text, text) is
   'How alike two plain names are, from 0 to 1.';

@@ -1,13 +1,18 @@
 /* How alike two plain names are, from 0 to 1: crm_private.name_likeness of both. */
 create or replace function crm_private.name_similarity(plain_name text, other_name text)
 returns real
-language sql
+language plpgsql
 immutable
 parallel safe
-return crm_private.name_likeness(
-  plain_name, other_name,
-  crm_private.name_skeleton(plain_name), crm_private.name_skeleton(other_name)
-);
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.name_likeness(
+    plain_name, other_name,
+    crm_private.name_skeleton(plain_name), crm_private.name_skeleton(other_name)
+  );
+end
+$$;
 
 comment on function crm_private.name_similarity(text, text) is
   'How alike two plain names are, from 0 to 1.';

@@ -3,24 +3,29 @@
  * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt". A name
  * of which nothing is left stays, folded.
  *
- * Every write of a name pays for it, so it is one pass, without folding what is ASCII, and inlined.
+ * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
  */
 create or replace function crm_private.name_skeleton(name text)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return case
-  when octet_length(name) = char_length(name)
-  then coalesce(
-    nullif(translate(lower(name collate "C"), 'aeiouhwy .,-''&/()', ''), ''),
-    lower(name collate "C")
-  )
-  else coalesce(
-    nullif(translate(crm_private.fold(name), 'aeiouhwy .,-''’&/()', ''), ''),
-    crm_private.fold(name)
-  )
-end;
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when octet_length(name) = char_length(name)
+    then coalesce(
+      nullif(translate(lower(name collate "C"), 'aeiouhwy .,-''&/()', ''), ''),
+      lower(name collate "C")
+    )
+    else coalesce(
+      nullif(translate(crm_private.fold(name), 'aeiouhwy .,-''’&/()', ''), ''),
+      crm_private.fold(name)
+    )
+  end;
+end
+$$;
 
 comment on function crm_private.name_skeleton(text) is
   'A name without what is easily heard or typed otherwise.';

@@ -1,16 +1,27 @@
 /*
  * A name as it is compared: folded, words apart by one space, without punctuation. "O'Neill, Zoë"
- * becomes "oneill zoe". Inlined.
+ * becomes "oneill zoe".
  */
 create or replace function crm_private.plain_name(name text)
 returns text
-language sql
+language plpgsql
 immutable
 parallel safe
-return btrim(regexp_replace(
-  regexp_replace(crm_private.fold(name), '[''.`´’]+', '', 'g'),
-  '[[:space:]!-/:-@[-`{-~]+', ' ', 'g'
-));
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_folded text := crm_private.fold(name);
+begin
+  -- As most names are.
+  if v_folded ~ '^[a-z0-9]+(?: [a-z0-9]+)*$' then
+    return v_folded;
+  end if;
+  return btrim(regexp_replace(
+    regexp_replace(v_folded, '[''.`´’]+', '', 'g'),
+    '[[:space:]!-/:-@[-`{-~]+', ' ', 'g'
+  ));
+end
+$$;
 
 comment on function crm_private.plain_name(text) is
   'A name as it is compared: folded and without punctuation.';

@@ -1,7 +1,7 @@
 /*
  * A row as it was at an instant, as jsonb; null if there was none. p_current is the row as it is
- * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document is null:
- * nobody searches the past.
+ * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document and
+ * match_keys are null: nobody searches the past, or looks for duplicates there.
  *
  * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
  * takes back every update since. So it needs the journal from that instant on and no further, and
@@ -45,7 +45,7 @@ begin
     min(id) filter (where action = 'delete'),
     coalesce(
       (array_agg(changes order by id) filter (where action = 'delete'))[1],
-      p_current - 'search_document'
+      p_current - '{search_document,match_keys}'::text[]
     )
   into v_first, v_deleted, v_row
   from crm.audit_logs

@@ -74,7 +74,7 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
         where attrelid = class.oid
           and attnum > 0
           and not attisdropped
-          and atttypid <> 'tsvector'::regtype
+          and attname <> all ('{search_document,match_keys}'::name[])
       ),
       'rules', (
         select coalesce(

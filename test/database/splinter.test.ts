@@ -31,7 +31,7 @@ async function findings(url: string): Promise<string[]> {
     linter,
     ...["dblint", "--diagnostic-level=warn", "--max-diagnostics=none", "--reporter=json"],
     `--connection-string=${url}`,
-  ]);
+  ]).catch((error: unknown) => error as { stdout: string }); // it fails where it finds an error
   const { diagnostics } = JSON.parse(stdout) as { diagnostics: Finding[] };
   return diagnostics.map(({ category, message }) => `${category}: ${message}`);
 }
@@ -67,16 +67,13 @@ test("splinter finds nothing, whatever role its own are taken for", () =>
       // It does look.
       await client.query(`
         create function crm.careless() returns integer language sql return 1;
-        grant execute on function crm.careless to crm_member;
-        alter function crm.careless security definer;
-        alter policy contacts_delete on crm.contacts using (true)`);
+        alter table crm.contacts disable row level security`);
       const careless = await renamed(client, "crm_member", "authenticated", () =>
         findings(ownerUrl),
       );
       expect(careless.map((text) => text.split(":")[0]).sort()).toEqual([
-        "splinter/security/authenticatedSecurityDefinerFunctionExecutable",
         "splinter/security/functionSearchPathMutable",
-        "splinter/security/rlsPolicyAlwaysTrue",
+        "splinter/security/policyExistsRlsDisabled",
       ]);
     }),
   ));

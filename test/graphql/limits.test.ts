@@ -337,8 +337,8 @@ describe("a list", () => {
       { limit: "scans", maximum: 15, actual: 20 },
     ],
     [
-      "that looks for duplicates of 76 contacts",
-      "{ contacts(first: 76) { nodes { duplicates { nodes { score } } } } }",
+      "that looks for duplicates of 61 contacts",
+      "{ contacts(first: 61) { nodes { duplicates { nodes { score } } } } }",
       undefined,
       { limit: "scans", maximum: 15, actual: 16 },
     ],

@@ -161,7 +161,7 @@ async function look(): Promise<State> {
     `select
        clock_timestamp()::text as at,
        (
-         select coalesce(jsonb_object_agg(kind || ' ' || id, record - 'search_document'), '{}')
+         select coalesce(jsonb_object_agg(kind || ' ' || id, record - '{search_document,match_keys}'::text[]), '{}')
          from (
            select 'company', id, to_jsonb(companies) from crm.companies
            union all select 'contact', id, to_jsonb(contacts) from crm.contacts
@@ -187,7 +187,7 @@ async function lookBack(names: string[], instants: string[]): Promise<State[]> {
     `select
        instant as at,
        (
-         select coalesce(jsonb_object_agg(name, record - 'search_document') filter (where record is not null), '{}')
+         select coalesce(jsonb_object_agg(name, record - '{search_document,match_keys}'::text[]) filter (where record is not null), '{}')
          from unnest($1::text[]) as name
          cross join lateral (
            select split_part(name, ' ', 1) as kind, split_part(name, ' ', 2)::uuid as id

@@ -75,7 +75,7 @@ export interface Cost {
 export const scansOfFields: ReadonlyMap<string, number> = new Map([
   ["Query.search", 1.5],
   ["Query.findDuplicates", 0.2],
-  ["Contact.duplicates", 0.2],
+  ["Contact.duplicates", 0.25],
   ["Company.duplicates", 0.2],
   ["Query.pipelineAsOf", 4],
   ["Query.duplicateGroups", 9],
