@@ -281,6 +281,78 @@ describe("groups", () => {
       expect(others).toEqual([]);
     }));
 
+  /*
+   * The law: two contacts whose names differ by two errors, or by one and their order, are a group if
+   * find_duplicates gives them a score of 0.5 or more, with the same reasons; unless nothing but their
+   * names speaks for them, and these have not even their skeletons in common.
+   */
+  test("hold whom find_duplicates finds", async () => {
+    const word = fc.string({
+      unit: fc.constantFrom(..."abcdefghijklmnopqrstuvwxyz".split("")),
+      minLength: 2,
+      maxLength: 14,
+    });
+    const error = fc.record({
+      at: fc.nat(30),
+      length: fc.nat(1),
+      letters: fc.string({ unit: fc.constantFrom(..."aensz".split("")), maxLength: 2 }),
+    });
+    const pair = fc.record({
+      name: fc.tuple(word, word),
+      errors: fc.array(error, { maxLength: 2 }),
+      isSwapped: fc.boolean(),
+      emails: fc.constantFrom<[string[], string[]]>(
+        [[], []],
+        [["a@acme.com"], ["b@acme.com"]],
+        [["a@gmail.com"], ["b@gmail.com"]],
+        [
+          ["a@x.org", "a@acme.com"],
+          ["a@y.org", "b@Acme.com"],
+        ],
+      ),
+      phones: fc.constantFrom<[string[], string[]]>(
+        [[], []],
+        [["110", "+49 30 1234567"], ["030 1234567"]],
+        [
+          ["+49 30 1234567", "110"],
+          ["+49 89 1234567", "110"],
+        ],
+      ),
+    });
+    await withRollback((client) =>
+      fc.assert(
+        fc.asyncProperty(pair, async ({ name, errors, isSwapped, emails, phones }) => {
+          let other = name.join(" ");
+          for (const { at, length, letters } of errors.slice(isSwapped ? 1 : 0)) {
+            other = other.slice(0, at) + letters + other.slice(at + length);
+          }
+          const [first = "", ...rest] = other.trim().split(/ +/);
+          const last = rest.join(" ") || first;
+          await client.query("savepoint pair");
+          const id = await addContact(client, {
+            first: name[0],
+            last: name[1],
+            emails: emails[0],
+            phones: phones[0],
+          });
+          await addContact(client, {
+            first: isSwapped ? last : first || "x",
+            last: (isSwapped ? first : last) || "x",
+            emails: emails[1],
+            phones: phones[1],
+          });
+          const found = (await find(client, "contact", id)).filter(({ score }) => score >= 0.5);
+          const grouped = await groups(client, "contact");
+          await client.query("rollback to savepoint pair");
+          const known = found.map(({ score, reasons }) => ({ size: 2, score, reasons }));
+          const isByNameAlone = found.every(({ reasons }) => reasons.join() === "name");
+          if (grouped.length > 0 || !isByNameAlone) expect(grouped).toMatchObject(known);
+        }),
+        { numRuns: 200 },
+      ),
+    );
+  });
+
   test("of nothing are none", () =>
     withRollback(async (client) => {
       expect(await groups(client, "contact")).toEqual([]);
