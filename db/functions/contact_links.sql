@@ -16,9 +16,9 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory.
+-- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory, mostly.
 set join_collapse_limit = 1
-set work_mem = '64MB'
+set work_mem = '16MB'
 as $$
   with contacts as materialized (
     select
@@ -26,53 +26,56 @@ as $$
         order by contact.last_name collate "C", contact.first_name collate "C"
       )::integer as number,
       contact.id,
-      contact.first_name,
-      contact.last_name,
-      contact.emails,
-      contact.phones,
       contact.match_keys
     from crm.contacts as contact
   ),
   keys as materialized (
-    select number, split_part(key, ':', 1) as kind, key
+    select number, left(key, 1)::"char" as kind, hashtextextended(key, 0) as key
     from contacts
     cross join lateral unnest(match_keys) as key
+    where not starts_with(key, 'domain:')
+      or substr(key, 8) <> all (crm_private.shared_domains())
   ),
   domains as (
     select number, key
     from (
       select number, key, count(*) over (partition by key) as contacts
       from keys
-      where kind = 'domain' and substr(key, 8) <> all (crm_private.shared_domains())
+      where kind = 'd'
     ) as domain
     where contacts between 2 and 1000
   ),
   lines as (
     select
       number,
-      is_phone,
+      kind,
       array[
         lead(number, 1) over line,
-        case when count(*) over same_key <= 5 then lead(number, 2) over line end,
-        case when count(*) over same_key <= 5 then lead(number, 3) over line end,
-        case when count(*) over same_key <= 5 then lead(number, 4) over line end
+        case when contacts <= 5 then lead(number, 2) over line end,
+        case when contacts <= 5 then lead(number, 3) over line end,
+        case when contacts <= 5 then lead(number, 4) over line end
       ] as neighbours
     from (
-      select number, kind = 'phone' as is_phone, hashtextextended(key, 0) as key
-      from keys
-      where kind in ('name', 'email', 'phone')
-
-      union all
-
-      select number, false, hashtextextended(domains.key || ending.key, 0)
-      from domains
-      join keys as ending using (number)
-      where ending.kind in ('head', 'tail')
-    ) as keyed
-    window same_key as (partition by key), line as (same_key order by number)
+      select
+        *,
+        count(*) over (
+          partition by key order by number
+          rows between unbounded preceding and unbounded following
+        ) as contacts
+      from (
+        select number, kind, key from keys where kind in ('n', 'e', 'p')
+        union all
+        select number, 'd', domains.key # ending.key
+        from domains
+        join keys as ending using (number)
+        where ending.kind in ('h', 't')
+      ) as keyed
+    ) as counted
+    where contacts > 1
+    window line as (partition by key order by number)
   ),
   pairs as materialized (
-    select number as one, neighbour as other, bool_or(is_phone) as maybe_same_phone
+    select number as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
     from lines
     cross join lateral unnest(neighbours) as neighbour
     where neighbour > number
@@ -81,8 +84,8 @@ as $$
   members as materialized (
     select
       contacts.number,
-      contacts.id,
-      contacts.phones,
+      contact.id,
+      contact.phones,
       plain.name,
       crm_private.name_skeleton(plain.name) as skeleton,
       addresses.emails,
@@ -91,13 +94,14 @@ as $$
       ) as domains
     from (select one as number from pairs union select other from pairs) as paired
     join contacts using (number)
+    join crm.contacts as contact on contact.id = contacts.id
     cross join lateral (
       select
-        crm_private.plain_name(contacts.first_name || ' ' || contacts.last_name) collate "C"
+        crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
       offset 0
     ) as plain (name)
     cross join lateral (
-      select string_to_array(lower(array_to_string(contacts.emails, ' ')), ' ')
+      select string_to_array(lower(array_to_string(contact.emails, ' ')), ' ')
       offset 0
     ) as addresses (emails)
   ),
