@@ -486,7 +486,8 @@ function required({ column = "" }: PgError): ValidationError {
   return new ValidationError(sentence(fields, "A value is required"), fields);
 }
 
-function fieldsOf(constraint: Constraint | undefined): Fields {
+/** What a constraint says of the fields that break it. */
+export function fieldsOf(constraint: Constraint | undefined): Fields {
   if (constraint === undefined) return {};
   // PostgreSQL tells the value in its own detail only, which is never trusted.
   const message = constraint.message.replaceAll("%s", "this");
@@ -497,7 +498,11 @@ function fieldsOf(constraint: Constraint | undefined): Fields {
  * The constraint of a custom field that is unique, which is made when the field is defined and says
  * in its name which one it is; undefined for every other constraint.
  */
-function uniqueCustomField({ schema, table, constraint }: PgError): Constraint | undefined {
+export function uniqueCustomField({
+  schema,
+  table,
+  constraint,
+}: Pick<PgError, "schema" | "table" | "constraint">): Constraint | undefined {
   const [, plural, name] =
     /^(contacts|companies|deals)_custom_([A-Za-z]\w*)_unique$/.exec(constraint ?? "") ?? [];
   return schema === "crm" && plural !== undefined && plural === table

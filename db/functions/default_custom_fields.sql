@@ -16,6 +16,13 @@ begin
     end if;
   end if;
 
+  -- Of a new row {"$merge": {…}} is the same as what it has; what comes next would not know both.
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := new.custom_fields -> '$merge';
+  end if;
+
   new.custom_fields := tg_argv[0]::jsonb || new.custom_fields;
   return new;
 end

@@ -11,6 +11,8 @@ import {
 } from "graphql";
 import pg from "pg";
 
+import { fieldsOf, uniqueCustomField } from "../errors.ts";
+
 declare global {
   interface JSON {
     /** Makes a value that is written as the given text of JSON. */
@@ -72,8 +74,8 @@ export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   const cause = error.originalError;
   const [node] = error.nodes ?? [];
   if (!(cause instanceof pg.DatabaseError) || node?.kind !== Kind.FIELD) return;
-  // What PostgreSQL itself says in a detail is no JSON, and quotes values.
-  if (cause.schema !== "crm" || !cause.detail?.startsWith("{")) return;
+  const told = faultsOf(cause);
+  if (told === undefined) return;
   const field = args.schema.getMutationType()?.getFields()[node.name.value];
   if (field === undefined) return;
 
@@ -85,8 +87,16 @@ export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   const names = new Map<string, string>();
   const values = getArgumentValues(field, node, variables.coerced);
   for (const { name, type } of field.args) collectNames(names, values[name], type, "");
-  const faults = JSON.parse(cause.detail) as Record<string, unknown>;
-  cause.detail = JSON.stringify(renamed(faults, names));
+  cause.detail = JSON.stringify(renamed(told, names));
+}
+
+/** The faults by field that an error of the database tells of, if it does. */
+function faultsOf(error: pg.DatabaseError): Record<string, unknown> | undefined {
+  const taken = uniqueCustomField(error);
+  if (taken) return fieldsOf(taken);
+  // What PostgreSQL itself says in a detail is no JSON, and quotes values.
+  if (error.schema !== "crm" || !error.detail?.startsWith("{")) return undefined;
+  return JSON.parse(error.detail) as Record<string, unknown>;
 }
 
 /**

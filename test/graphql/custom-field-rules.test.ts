@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 
+import { until } from "../helpers/process.ts";
 import { type Caller, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();
@@ -65,6 +66,18 @@ test("a unique value that is taken is told by the name of its field", async () =
     constraint: "companies_custom_vat_number_unique",
     fields: { "customFields.vat_number": ["is taken"] },
   });
+});
+
+test("a unique value that is taken is told by the field that it was sent as", async () => {
+  await define({ name: "ticker", fieldType: "text", isUnique: true });
+  await company({ ticker: "ACME" });
+  const query = "{ companies(first: 1) { nodes { ticker } } }";
+  await until(async () => (await crm.graphql(query)).errors === undefined);
+  const create = `mutation ($input: CreateCompanyInput!) {
+    createCompany(input: $input) { clientMutationId }
+  }`;
+  const input = { company: { name: "B", ticker: "ACME" } };
+  expect(await refused(create, { input }, bob)).toMatchObject({ fields: { ticker: ["is taken"] } });
 });
 
 test("rows that a rule would break are listed page by page, for administrators", async () => {

@@ -297,7 +297,7 @@ describe("an input with custom fields as fields", () => {
     );
     expect(errors?.[0]?.extensions).toMatchObject({
       code: "CONSTRAINT_VIOLATION",
-      fields: { "customFields.code": ["is taken"] },
+      fields: { code: ["is taken"] },
     });
     await crm.graphql(
       `mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { company { id } } }`,

@@ -1,5 +1,5 @@
 --! Previous: sha1:63d9f32718003b7081b0575c5a7c3af201e2a8a4
---! Hash: sha1:b481ac266bfaafddfdd568f3b38256524eb99ce3
+--! Hash: sha1:11198c1e5acb3e4e7dca6054c6e6127b59ee16f1
 --! Message: search paths, match keys, policies that ask
 
 --! split: 1-current.sql
@@ -1910,6 +1910,42 @@ comment on function crm_private.deleted_label(text, jsonb) is
 revoke all on function crm_private.deleted_label(text, jsonb) from public;
 grant execute on function crm_private.deleted_label(text, jsonb) to crm_member;
 --! EndIncluded functions/deleted_label.sql
+--! Included functions/default_custom_fields.sql
+/*
+ * Gives a new row the custom fields that it does not have: its argument is an object of defaults. A
+ * field that is null is there, and will be removed. A row that an undo brings back stays as it was.
+ * crm_private.compile_defaults binds it, with a condition that only lets rows through that lack one.
+ */
+create or replace function crm_private.default_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Only the owner may ask for the plan; who else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
+    if (crm_private.planned_reversal(new.id)).before ? 'id' then
+      return new;
+    end if;
+  end if;
+
+  -- Of a new row {"$merge": {…}} is the same as what it has; what comes next would not know both.
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := new.custom_fields -> '$merge';
+  end if;
+
+  new.custom_fields := tg_argv[0]::jsonb || new.custom_fields;
+  return new;
+end
+$$;
+
+comment on function crm_private.default_custom_fields() is
+  'Gives a new row the defaults of the custom fields that it does not have.';
+
+revoke all on function crm_private.default_custom_fields() from public;
+--! EndIncluded functions/default_custom_fields.sql
 --! Included functions/domain_of.sql
 /*
  * The domain of a text that is a link, a host or an email address and nothing else, without www:

@@ -2769,6 +2769,34 @@ comment on function crm.deals_history_is_complete(crm.deals) is
 revoke all on function crm.deals_history_is_complete(crm.deals) from public;
 grant execute on function crm.deals_history_is_complete(crm.deals) to crm_reader;
 
+/*
+ * Gives a new row the custom fields that it does not have: its argument is an object of defaults. A
+ * field that is null is there, and will be removed. A row that an undo brings back stays as it was.
+ * crm_private.compile_defaults binds it, with a condition that only lets rows through that lack one.
+ */
+create or replace function crm_private.default_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Only the owner may ask for the plan; who else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
+    if (crm_private.planned_reversal(new.id)).before ? 'id' then
+      return new;
+    end if;
+  end if;
+
+  new.custom_fields := tg_argv[0]::jsonb || new.custom_fields;
+  return new;
+end
+$$;
+
+comment on function crm_private.default_custom_fields() is
+  'Gives a new row the defaults of the custom fields that it does not have.';
+
+revoke all on function crm_private.default_custom_fields() from public;
+
 /* What people recognise a deleted row by, from the entry of its deletion. */
 create or replace function crm_private.deleted_label(p_entity_type text, p_changes jsonb)
 returns text
