@@ -30,6 +30,19 @@ begin
   from crm_private.rules as rule
   where rule.table_oid = p_table and rule.constraint_name = p_constraint;
 
+  -- The rule of a custom field that is unique says in its name which one it is.
+  if v_fields is null then
+    select jsonb_build_object(
+      'customFields.' || substring(conname from '_custom_(\w+)_unique$'), '["is taken"]'::jsonb
+    )
+    into v_fields
+    from pg_constraint
+    where conrelid = p_table
+      and contype = 'x'
+      and conname = p_constraint
+      and conname ~ '_custom_\w+_unique$';
+  end if;
+
   if v_fields is null then
     select jsonb_object_agg(
       crm_private.camel_case(attribute.attname), '["has a value that is taken"]'::jsonb

@@ -78,6 +78,14 @@ test("a unique value that is taken is told by the field that it was sent as", as
   }`;
   const input = { company: { name: "B", ticker: "ACME" } };
   expect(await refused(create, { input }, bob)).toMatchObject({ fields: { ticker: ["is taken"] } });
+  const createAll = `mutation ($input: CreateCompaniesInput!) {
+    createCompanies(input: $input) { clientMutationId }
+  }`;
+  const companies = [{ name: "C" }, { name: "D", ticker: "ACME" }];
+  expect(await refused(createAll, { input: { companies } }, bob)).toMatchObject({
+    fields: { "companies.1.ticker": ["is taken"] },
+    faults: [{ index: 1, fields: { ticker: ["is taken"] } }],
+  });
 });
 
 test("rows that a rule would break are listed page by page, for administrators", async () => {
