@@ -22,7 +22,7 @@ import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
 import { followCustomFields, readSchema } from "./graphql/schema.ts";
-import { allowOrigins, secureHeaders, settleForm } from "./http.ts";
+import { allowOrigins, closeAfterAnswer, secureHeaders, settleForm } from "./http.ts";
 import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { openPersistedOperations, type PersistedRules } from "./persisted.ts";
@@ -364,7 +364,7 @@ function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
     metrics?.noteError(answer.extensions.code);
     const status = known ? statuses[error.code] : undefined;
     if (status === 503) response.setHeader("retry-after", "1");
-    if (status === 413) response.setHeader("connection", "close"); // spares us the rest
+    if (status === 413) closeAfterAnswer(response); // spares us the rest
     response.status(status ?? 500).json({ errors: [answer] });
   };
 }

@@ -1,3 +1,5 @@
+import type { ServerResponse } from "node:http";
+
 import type { RequestHandler } from "express";
 
 /** The page of GraphiQL has its scripts and styles in itself, and fetches from its server only. */
@@ -76,3 +78,25 @@ export const settleForm: RequestHandler = (request, _response, next) => {
   request.headers.accept = request.accepts(forms) || noForm;
   next();
 };
+
+/** How long a client may go on sending after its answer, in milliseconds. */
+const lingerFor = 1000;
+
+/**
+ * Closes a connection after an answer that does not wait for the end of its request. A connection that
+ * is closed while something sent is unread is reset, and the answer may be lost with it; so what still
+ * comes is read and dropped for a while.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+ */
+export function closeAfterAnswer(response: ServerResponse): void {
+  const { socket } = response;
+  response.setHeader("connection", "close");
+  if (socket === null) return;
+  // Node calls it when the answer is written.
+  socket.destroySoon = () => {
+    socket.end();
+    const cut = setTimeout(() => socket.destroy(), lingerFor);
+    socket.once("close", () => clearTimeout(cut));
+  };
+}

@@ -169,6 +169,26 @@ describe("a body of unknown length", () => {
     expect(sent).toBeLessThan(50 * megabyte);
   });
 
+  test("has its answer read by who sends all of it first", async () => {
+    const socket = connect(Number(new URL(server.url).port), "127.0.0.1");
+    socket.on("error", () => undefined);
+    const closed = next(socket, "close");
+    socket.write([...head(await bearer(), "transfer-encoding: chunked"), "", ""].join("\r\n"));
+    let sent = 0;
+    for (const chunk of endless()) {
+      if (socket.destroyed || sent > 30 * megabyte) break;
+      sent += chunk.length;
+      if (!socket.write(chunk)) {
+        await Promise.race([next(socket, "drain"), closed]);
+      }
+    }
+    let answer = "";
+    socket.on("data", (data) => (answer += data.toString()));
+    await closed;
+    expect(sent).toBeGreaterThan(30 * megabyte);
+    expect(answer).toMatch(/^HTTP\/1.1 413 /);
+  });
+
   test("is not read at all of who has no good token", async () => {
     const { answer, sent } = await send(
       head("Bearer x.y.z", "transfer-encoding: chunked"),
