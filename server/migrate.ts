@@ -298,11 +298,21 @@ function pendingMigrations(
   return committed.filter(({ number }) => !numbers.has(number)).map(({ name }) => name);
 }
 
+/** What the first of the migrations had that preceded the first release. */
+const firstHashBeforeRelease = "sha1:b4c7087cf403e5b2b8e683bf5439cb5cb42a81f0";
+
 /** Migrating goes on from where a database is, so it must have come the same way. */
 function refuseOtherHistory(
   applied: readonly AppliedMigration[],
   committed: readonly CommittedMigration[],
 ): void {
+  if (applied.some(({ hash }) => hash === firstHashBeforeRelease)) {
+    throw new Problem(
+      "The database was made before the first release, whose migrations have been made anew since. " +
+        "Go on with the version that made it, or load its data into a database of this version: " +
+        'db/README.md, "From before the first release".',
+    );
+  }
   for (const { number, hash } of applied) {
     const known = committed.find((migration) => migration.number === number);
     if (!known) {

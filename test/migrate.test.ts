@@ -153,6 +153,21 @@ describe("migrating", () => {
     });
   });
 
+  test("refuses a database from before the first release, and says where it goes on", async () => {
+    await withEmptyDatabase(async ({ ownerUrl }) => {
+      const target = { ownerUrl, folder };
+      await migrateDatabase(target);
+      await withConnection(ownerUrl, (client) =>
+        client.query(
+          `update graphile_migrate.migrations
+           set hash = 'sha1:b4c7087cf403e5b2b8e683bf5439cb5cb42a81f0'
+           where filename like '000002%'`,
+        ),
+      );
+      await expect(migrateDatabase(target)).rejects.toThrow("before the first release");
+    });
+  });
+
   test("is done once where several servers do it at once", async () => {
     await withEmptyDatabase(async ({ ownerUrl }) => {
       const all = await Promise.all([1, 2, 3, 4].map(() => migrateDatabase({ ownerUrl, folder })));

@@ -20,7 +20,9 @@ returns text
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-return crm_private.base_currency();
+as $$
+  select crm_private.base_currency();
+$$;
 
 comment on function crm.base_currency() is
   E'@notNull\nThe currency that exchange rates are in, as an ISO 4217 code.';

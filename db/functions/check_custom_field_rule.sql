@@ -125,11 +125,11 @@ returns setof crm.custom_field_fault
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select * from crm_private.check_custom_field_rule(
   entity_type, name, field_type, enum_values, required, minimum, maximum, max_length, pattern, is_unique
 );
-end;
+$$;
 
 comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean

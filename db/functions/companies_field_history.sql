@@ -6,9 +6,9 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select history.* from crm.field_history('company', record.id, field) as history;
-end;
+$$;
 
 comment on function crm.companies_field_history(crm.companies, text) is
   'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '

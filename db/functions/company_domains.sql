@@ -8,7 +8,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select found.domain
   from jsonb_each_text(company.custom_fields) as field
   cross join lateral crm_private.domain_of(field.value) as found (domain)
@@ -23,7 +23,7 @@ begin atomic
   cross join lateral split_part(lower(email), '@', 2) as found (domain)
   where contact.company_id = company.id
     and found.domain <> all (crm_private.shared_domains());
-end;
+$$;
 
 comment on function crm_private.company_domains(crm.companies) is
   'The domains that a company''s custom fields and its contacts'' addresses name.';

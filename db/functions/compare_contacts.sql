@@ -8,7 +8,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select candidate.*
   from (
     select
@@ -40,7 +40,7 @@ begin atomic
   cross join lateral crm_private.duplicate(
     'contact', other.id, common.email, common.phone, common.domain, common.name_similarity
   ) as candidate;
-end;
+$$;
 
 comment on function crm_private.compare_contacts(crm.contacts, crm.contacts) is
   'What two contacts have in common.';

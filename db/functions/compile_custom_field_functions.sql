@@ -33,9 +33,11 @@ begin
         listed.type,
         format(
           'create or replace function crm_custom.%I(%I %s) returns %s '
-          'language sql immutable parallel safe return %s',
+          'language sql immutable parallel safe as %L',
           listed.function_name, p_entity_type, v_table, listed.type,
-          crm_private.custom_field_value(listed.definition, format('(%I).custom_fields', p_entity_type))
+          'select ' || crm_private.custom_field_value(
+            listed.definition, format('(%I).custom_fields', p_entity_type)
+          )
         ),
         listed.comment
       )

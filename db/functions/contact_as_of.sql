@@ -1,6 +1,5 @@
 /*
  * A contact as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- * Its body is bound when it is created, because readers cannot name what is in crm_private.
  */
 create or replace function crm.contact_as_of(id uuid, at timestamptz)
 returns crm.contacts
@@ -9,15 +8,15 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select jsonb_populate_record(
     null::crm.contacts,
     crm_private.row_as_of(
       'contact', contact_as_of.id, contact_as_of.at,
       (select to_jsonb(record) from crm.contacts as record where record.id = contact_as_of.id)
     )
-  )
-);
+  );
+$$;
 
 comment on function crm.contact_as_of(uuid, timestamptz) is
   'The contact as it was at an instant, with every column and custom field; null if there was none then. '

@@ -1,6 +1,5 @@
 /*
- * The contact that carries an external id, by the key of crm_private.external_ids. Its body is bound when
- * it is created, because readers cannot name what is in crm_private.
+ * The contact that carries an external id, by the key of crm_private.external_ids.
  */
 create or replace function crm.contact_by_external_id(source text, id text)
 returns crm.contacts
@@ -9,14 +8,14 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select record.*
   from crm_private.external_ids as held
   join crm.contacts as record on record.id = held.entity_id
   where held.entity_type = 'contact'
     and held.source = contact_by_external_id.source
     and held.id = contact_by_external_id.id;
-end;
+$$;
 
 comment on function crm.contact_by_external_id(text, text) is
   'The contact that carries an external id; null if none does.';

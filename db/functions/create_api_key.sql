@@ -64,7 +64,9 @@ returns crm.issued_api_key
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.create_api_key(name, role, expires_at);
+as $$
+  select crm_private.create_api_key(name, role, expires_at);
+$$;
 
 comment on function crm.create_api_key(text, text, timestamptz) is
   'Creates an API key: its name (lower case letters and digits, with single dots, hyphens or '

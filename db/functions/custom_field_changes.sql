@@ -9,7 +9,7 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select coalesce(
     jsonb_object_agg(
       'custom_fields.' || name,
@@ -19,8 +19,8 @@ return (
   )
   from jsonb_each(p_old) as old_field (name, value)
   full join jsonb_each(p_new) as new_field (name, value) using (name)
-  where old_field.value is distinct from new_field.value
-);
+  where old_field.value is distinct from new_field.value;
+$$;
 
 comment on function crm_private.custom_field_changes(jsonb, jsonb) is
   'What differs between two objects of custom fields: the old and the new value of each.';

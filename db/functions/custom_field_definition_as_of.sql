@@ -1,7 +1,6 @@
 /*
  * A custom field definition as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
  * One that was deleted before definitions could be unique was not.
- * Its body is bound when it is created, because readers cannot name what is in crm_private.
  */
 create or replace function crm.custom_field_definition_as_of(id uuid, at timestamptz)
 returns crm.custom_field_definitions
@@ -10,15 +9,15 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select jsonb_populate_record(
     null::crm.custom_field_definitions,
     '{"is_unique": false}' || crm_private.row_as_of(
       'custom_field_definition', custom_field_definition_as_of.id, custom_field_definition_as_of.at,
       (select to_jsonb(record) from crm.custom_field_definitions as record where record.id = custom_field_definition_as_of.id)
     )
-  )
-);
+  );
+$$;
 
 comment on function crm.custom_field_definition_as_of(uuid, timestamptz) is
   'The custom field definition as it was at an instant, with every column and custom field; null if there was none then. '

@@ -5,11 +5,11 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select coalesce(jsonb_object_agg(substr(key, 15), value), '{}')
   from jsonb_each(p_fields)
-  where key like 'custom\_fields.%'
-);
+  where key like 'custom\_fields.%';
+$$;
 
 comment on function crm_private.custom_members(jsonb) is
   'The custom fields among the fields of a planned reversal.';

@@ -1,6 +1,5 @@
 /*
  * A deal as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- * Its body is bound when it is created, because readers cannot name what is in crm_private.
  */
 create or replace function crm.deal_as_of(id uuid, at timestamptz)
 returns crm.deals
@@ -9,15 +8,15 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select jsonb_populate_record(
     null::crm.deals,
     crm_private.row_as_of(
       'deal', deal_as_of.id, deal_as_of.at,
       (select to_jsonb(record) from crm.deals as record where record.id = deal_as_of.id)
     )
-  )
-);
+  );
+$$;
 
 comment on function crm.deal_as_of(uuid, timestamptz) is
   'The deal as it was at an instant, with every column and custom field; null if there was none then. '

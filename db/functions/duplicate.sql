@@ -15,7 +15,7 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select
     entity_type,
     entity_id,
@@ -31,7 +31,7 @@ begin atomic
     phone,
     domain,
     round(name_similarity::numeric, 3)::double precision;
-end;
+$$;
 
 comment on function crm_private.duplicate(text, uuid, text, text, text, real) is
   'A candidate, made of what it has in common with the row that it is compared with.';

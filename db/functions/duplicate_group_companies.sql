@@ -5,13 +5,13 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select company.*
   from crm.companies as company
   where record.entity_type = 'company'
     and company.id = any (record.ids)
   order by company.created_at, company.id;
-end;
+$$;
 
 comment on function crm.duplicate_group_companies(crm.duplicate_group) is
   E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';

@@ -5,13 +5,13 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select contact.*
   from crm.contacts as contact
   where record.entity_type = 'contact'
     and contact.id = any (record.ids)
   order by contact.created_at, contact.id;
-end;
+$$;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
   E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';

@@ -134,7 +134,9 @@ language sql
 volatile
 strict
 set search_path = pg_catalog, pg_temp
-return crm_private.erase_contact(id);
+as $$
+  select crm_private.erase_contact(id);
+$$;
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '

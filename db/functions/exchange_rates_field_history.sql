@@ -6,9 +6,9 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select history.* from crm.field_history('exchange_rate', record.id, field) as history;
-end;
+$$;
 
 comment on function crm.exchange_rates_field_history(crm.exchange_rates, text) is
   'Every value that a field had, the oldest first: from when to when, who set it, and through what.';

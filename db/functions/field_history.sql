@@ -1,7 +1,6 @@
 /*
  * The values that a field had, from the journal. Runs with the caller's rights: the policy of the
- * journal decides which entries count. Readers cannot name what is in crm_private, so its body is bound
- * when it is created.
+ * journal decides which entries count.
  */
 create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
 returns setof crm.field_value
@@ -10,7 +9,7 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select
     nullif(period.value, 'null'),
     period."timestamp",
@@ -42,7 +41,7 @@ begin atomic
   ) as period
   where period.action <> 'delete'
   order by period.id;
-end;
+$$;
 
 comment on function crm.field_history(text, uuid, text) is
   'Every value that a field of a row had, the oldest first: from when to when, who set it, and through '

@@ -5,9 +5,9 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
-  select coalesce(bool_or(crm_private.is_blank(element)), false) from unnest(value) as element
-);
+as $$
+  select coalesce(bool_or(crm_private.is_blank(element)), false) from unnest(value) as element;
+$$;
 
 comment on function crm_private.has_blank_element(text[]) is
   'True if an element of the array is blank.';

@@ -8,7 +8,7 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select coalesce(
     bool_or(
       crm_private.is_blank(coalesce(element.source, ''))
@@ -16,8 +16,8 @@ return (
     ),
     false
   )
-  from unnest(value) as element
-);
+  from unnest(value) as element;
+$$;
 
 comment on function crm_private.has_blank_external_id(crm.external_id[]) is
   'True if an external id of the list lacks its source or its id.';

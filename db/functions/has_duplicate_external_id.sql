@@ -5,11 +5,11 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select count(*) <> count(distinct (element.source, element.id))
     filter (where element.source is not null or element.id is not null)
-  from unnest(value) as element
-);
+  from unnest(value) as element;
+$$;
 
 comment on function crm_private.has_duplicate_external_id(crm.external_id[]) is
   'True if the list has an external id twice.';

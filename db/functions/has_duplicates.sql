@@ -5,7 +5,9 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (select count(*) <> count(distinct element) from unnest(value) as element);
+as $$
+  select count(*) <> count(distinct element) from unnest(value) as element;
+$$;
 
 comment on function crm_private.has_duplicates(text[]) is
   'True if two elements of the array are equal.';

@@ -12,12 +12,12 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select coalesce(
     bool_or(char_length(element.source) > max_source or char_length(element.id) > max_id), false
   )
-  from unnest(value) as element
-);
+  from unnest(value) as element;
+$$;
 
 comment on function crm_private.has_long_external_id(crm.external_id[], integer, integer) is
   'True if an external id of the list has a longer source or a longer id.';

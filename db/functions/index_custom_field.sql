@@ -49,7 +49,9 @@ returns crm.custom_field_definitions
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.index_custom_field(entity_type, name);
+as $$
+  select crm_private.index_custom_field(entity_type, name);
+$$;
 
 comment on function crm.index_custom_field(text, text) is
   'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '

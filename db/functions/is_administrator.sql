@@ -5,12 +5,14 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return pg_has_role(crm_private.calling_role(), 'crm_admin', 'usage')
+as $$
+  select pg_has_role(crm_private.calling_role(), 'crm_admin', 'usage')
   or pg_has_role(
     crm_private.calling_role(),
     (select nspowner from pg_catalog.pg_namespace where nspname = 'crm'),
     'usage'
   );
+$$;
 
 comment on function crm_private.is_administrator() is
   'True if the caller has the rights of an administrator.';

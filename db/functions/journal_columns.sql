@@ -5,7 +5,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select array_agg(attname order by attnum)
   from pg_catalog.pg_attribute
   where attrelid = p_table
@@ -14,8 +14,8 @@ return (
     and attgenerated = ''
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
-    )
-);
+    );
+$$;
 
 comment on function crm_private.journal_columns(regclass) is
   'The columns of a table whose changes the journal has.';

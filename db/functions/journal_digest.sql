@@ -29,7 +29,9 @@ returns text
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.journal_digest();
+as $$
+  select crm_private.journal_digest();
+$$;
 
 comment on function crm.journal_digest() is
   E'@behavior queryField -mutationField\n'

@@ -9,7 +9,8 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return coalesce(
+as $$
+  select coalesce(
   case
     when crm_private.entity_table(p_entity_type) is null
     then crm_private.refuse_argument(
@@ -39,6 +40,7 @@ return coalesce(
     'audit_logs_field_known'
   )
 );
+$$;
 
 comment on function crm_private.journal_field(text, text) is
   'What the journal calls a field of an entity type; refuses what is none.';

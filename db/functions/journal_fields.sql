@@ -9,7 +9,7 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select
     told.key,
     case p_action when 'update' then told.value -> 'old' when 'delete' then told.value end,
@@ -27,7 +27,7 @@ begin atomic
   from jsonb_each(
     case when p_action <> 'update' then p_changes -> 'custom_fields' end
   ) as custom;
-end;
+$$;
 
 comment on function crm_private.journal_fields(text, jsonb) is
   'The fields that an entry of the journal tells, with the value before and after it.';

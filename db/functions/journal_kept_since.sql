@@ -28,7 +28,9 @@ returns timestamptz
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-return crm_private.journal_kept_since();
+as $$
+  select crm_private.journal_kept_since();
+$$;
 
 comment on function crm.journal_kept_since() is
   'From when on the journal is kept here: what was done before has been archived. '

@@ -21,23 +21,28 @@ as $$
 -- is in the arguments, so it is immutable though what it calls is not marked so.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
-  v_definition crm.custom_field_definitions;
-  v_condition  text;
-  v_holds      boolean;
+  v_condition text;
+  v_holds     boolean;
 begin
   if value is null then
     return null;
   end if;
 
-  v_definition.name        := 'value';
-  v_definition.field_type  := keeps_rules.field_type;
-  v_definition.enum_values := keeps_rules.enum_values;
-  v_definition.minimum     := keeps_rules.minimum;
-  v_definition.maximum     := keeps_rules.maximum;
-  v_definition.max_length  := keeps_rules.max_length;
-  v_definition.pattern     := keeps_rules.pattern;
-
-  v_condition := crm_private.custom_field_condition(v_definition);
+  -- Declared nowhere, because the table needs this function before it is there.
+  v_condition := crm_private.custom_field_condition(
+    jsonb_populate_record(
+      null::crm.custom_field_definitions,
+      jsonb_build_object(
+        'name', 'value',
+        'field_type', field_type,
+        'enum_values', enum_values,
+        'minimum', minimum,
+        'maximum', maximum,
+        'max_length', max_length,
+        'pattern', pattern
+      )
+    )
+  );
 
   if v_condition is null then
     return null;

@@ -9,7 +9,9 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (select coalesce(max(char_length(element)), 0) from unnest(value) as element);
+as $$
+  select (select coalesce(max(char_length(element)), 0) from unnest(value) as element);
+$$;
 
 comment on function crm_private.longest_element(text[]) is
   'The number of characters of the longest element, 0 for an empty array.';

@@ -5,11 +5,11 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select jsonb_object_agg(member.key, member.value order by listed.ordinal)
   from unnest(p_objects) with ordinality as listed (object, ordinal)
-  cross join lateral jsonb_each(listed.object) as member
-);
+  cross join lateral jsonb_each(listed.object) as member;
+$$;
 
 comment on function crm_private.merged(jsonb[]) is
   'Objects put together into one; of members that several have, those of the later one count.';

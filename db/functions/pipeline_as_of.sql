@@ -126,9 +126,9 @@ stable
 strict
 rows 10
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select * from crm_private.pipeline_as_of(at);
-end;
+$$;
 
 comment on function crm.pipeline_as_of(timestamptz) is
   'The pipeline as it was at an instant: how many deals each stage had then, and their value.';

@@ -6,9 +6,9 @@ stable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select history.* from crm.field_history('pipeline_stage', record.id, field) as history;
-end;
+$$;
 
 comment on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) is
   'Every value that a field had, the oldest first: from when to when, who set it, and through what.';

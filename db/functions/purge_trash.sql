@@ -41,7 +41,9 @@ returns integer
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.purge_trash(older_than);
+as $$
+  select crm_private.purge_trash(older_than);
+$$;
 
 comment on function crm.purge_trash(interval) is
   'Ends the restorability of what was deleted longer ago than this, or than trashRetentionDays if '

@@ -124,7 +124,9 @@ returns crm.custom_field_definitions
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.rename_custom_field_value(entity_type, name, old_value, new_value);
+as $$
+  select crm_private.rename_custom_field_value(entity_type, name, old_value, new_value);
+$$;
 
 comment on function crm.rename_custom_field_value(text, text, text, text) is
   'Gives a value of a custom field of type enum or multi_enum another name, in the definition and in '

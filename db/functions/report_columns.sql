@@ -9,7 +9,7 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   select listed.ordinal, listed.name, listed.expression, listed.comment
   from (
     values
@@ -63,7 +63,7 @@ begin atomic
       ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.')
   ) as listed (entity_type, ordinal, name, expression, comment)
   where listed.entity_type = p_entity_type;
-end;
+$$;
 
 comment on function crm_private.report_columns(text) is
   'The columns that the report of an entity type has, custom fields aside.';

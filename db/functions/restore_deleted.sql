@@ -89,7 +89,9 @@ returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.restore_deleted(entity_type, id);
+as $$
+  select crm_private.restore_deleted(entity_type, id);
+$$;
 
 comment on function crm.restore_deleted(text, uuid) is
   'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '

@@ -48,7 +48,9 @@ returns crm.api_keys
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.revoke_api_key(id);
+as $$
+  select crm_private.revoke_api_key(id);
+$$;
 
 comment on function crm.revoke_api_key(uuid) is
   'Revokes an API key: the next request with it is refused. It cannot be undone.';

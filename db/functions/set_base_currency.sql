@@ -68,7 +68,9 @@ returns text
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.set_base_currency(currency);
+as $$
+  select crm_private.set_base_currency(currency);
+$$;
 
 comment on function crm.set_base_currency(text) is
   'Sets the currency that exchange rates are in; refused while there are any. For administrators.';

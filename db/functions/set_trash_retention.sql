@@ -50,7 +50,9 @@ returns integer
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.set_trash_retention(days);
+as $$
+  select crm_private.set_trash_retention(days);
+$$;
 
 comment on function crm.set_trash_retention(integer) is
   'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '

@@ -18,7 +18,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
-begin atomic
+as $$
   with recursive entries as materialized (
     select log.id, log.entity_type, log.entity_id, log.action, log.changes
     from crm.audit_logs as log
@@ -59,7 +59,7 @@ begin atomic
     and entries.id < p_entry_id
     and entries.entity_type = p_changes ->> 'entity_type'
     and entries.changes #> array['custom_fields.' || (p_changes ->> 'name'), 'new'] = 'null';
-end;
+$$;
 
 comment on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) is
   'The entries that a deletion made: its own, and those of what went with it.';

@@ -20,7 +20,9 @@ returns integer
 language sql
 stable
 set search_path = pg_catalog, pg_temp
-return crm_private.trash_retention_days();
+as $$
+  select crm_private.trash_retention_days();
+$$;
 
 comment on function crm.trash_retention_days() is
   'For how many days what was deleted can be restored; then the server purges it. Null if it is '

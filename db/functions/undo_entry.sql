@@ -40,7 +40,9 @@ returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.undo_entry(entry_id, force);
+as $$
+  select crm_private.undo_entry(entry_id, force);
+$$;
 
 comment on function crm.undo_entry(bigint, boolean) is
   'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '

@@ -111,7 +111,9 @@ returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
+as $$
+  select crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
+$$;
 
 comment on function crm.undo_field(text, uuid, text, bigint, boolean) is
   'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '

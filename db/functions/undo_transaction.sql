@@ -41,7 +41,9 @@ returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.undo_transaction(transaction_id, force);
+as $$
+  select crm_private.undo_transaction(transaction_id, force);
+$$;
 
 comment on function crm.undo_transaction(bigint, boolean) is
   'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '

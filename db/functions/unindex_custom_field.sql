@@ -37,7 +37,9 @@ returns crm.custom_field_definitions
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.unindex_custom_field(entity_type, name);
+as $$
+  select crm_private.unindex_custom_field(entity_type, name);
+$$;
 
 comment on function crm.unindex_custom_field(text, text) is
   'Drops the index on a custom field. Nothing is done if there is none. For administrators.';

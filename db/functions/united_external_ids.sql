@@ -8,11 +8,11 @@ language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
-return (
+as $$
   select coalesce(jsonb_agg(element.value order by list.row, element.position), '[]')
   from jsonb_array_elements(p_lists) with ordinality as list (value, row)
-  cross join lateral jsonb_array_elements(list.value) with ordinality as element (value, position)
-);
+  cross join lateral jsonb_array_elements(list.value) with ordinality as element (value, position);
+$$;
 
 comment on function crm_private.united_external_ids(jsonb) is
   'The external ids of several rows in one list.';

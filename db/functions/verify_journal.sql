@@ -29,7 +29,9 @@ returns crm.journal_verdict
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
-return crm_private.verify_journal(digest);
+as $$
+  select crm_private.verify_journal(digest);
+$$;
 
 comment on function crm.verify_journal(text) is
   E'@behavior queryField -mutationField\n'

@@ -52,6 +52,26 @@ const rules: Record<string, string> = {
       and class.relkind in ('r', 'p')
       and not exists (select from pg_index where indrelid = class.oid and indisprimary)`,
 
+  "no function is in the way of an alter table: bodies are texts": `
+    select oid::regprocedure::text
+    from pg_proc
+    where pronamespace in (
+        'crm'::regnamespace, 'crm_private'::regnamespace, 'crm_custom'::regnamespace
+      )
+      and prosqlbody is not null`,
+
+  "no function is in the way of an alter table: defaults use no table's type": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and exists (
+        select
+        from pg_class as class
+        join pg_type as type on type.oid = class.reltype
+        where class.relkind in ('r', 'p', 'v')
+          and proc.proargdefaults::text ~ format('type (%s|%s)\\M', type.oid, type.typarray)
+      )`,
+
   "every foreign key is the beginning of an index": `
     select con.conname
     from pg_constraint as con

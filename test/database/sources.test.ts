@@ -3,11 +3,12 @@ import { join, resolve } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
+import { committedRelease, composeRelease } from "../../scripts/compose-release.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import { withRollback } from "../helpers/database.ts";
 
 const folder = resolve(import.meta.dirname, "../../db");
-const kinds = ["functions", "views", "triggers"];
+const kinds = ["types", "functions", "tables", "views", "triggers"];
 
 async function sources(): Promise<{ name: string; sql: string }[]> {
   const files = await Promise.all(
@@ -20,14 +21,22 @@ async function sources(): Promise<{ name: string; sql: string }[]> {
   );
 }
 
-test("a migrated database holds what db/functions, db/views and db/triggers say", () =>
+test("the first release is composed of the present sources, all of them", async () => {
+  expect(committedRelease() === composeRelease()).toBe(true); // npm run db:compose
+  const included = [...committedRelease().matchAll(/^--! Included (\S+)$/gm)].map(
+    ([, name]) => name,
+  );
+  expect(included.sort()).toEqual((await sources()).map(({ name }) => name).sort());
+});
+
+test("a migrated database holds what the folders of db say", () =>
   withRollback(async (client) => {
     const before = await readCatalog(client);
     for (const { sql } of await sources()) await client.query(sql);
     expect(await readCatalog(client)).toEqual(before);
   }));
 
-test("every function, view and trigger of a migrated database has its file", () =>
+test("everything in a migrated database has its file", () =>
   withRollback(async (client) => {
     const text = (await sources()).map(({ sql }) => sql).join("\n");
     const { rows } = await client.query<{ name: string }>(
@@ -39,10 +48,13 @@ test("every function, view and trigger of a migrated database has its file", () 
        union all
        select oid::regclass::text
        from pg_class
-       where relkind = 'v'
+       where relkind = any (array['v', 'r', 'p', 'c'])
+         and not relispartition
          and relnamespace in (
            'crm'::regnamespace, 'crm_private'::regnamespace, 'reporting'::regnamespace
          )
+         -- The views of entities are compiled, too.
+         and relname !~ '^(companies|contacts|deals)$'
        union all
        select distinct tgname::text
        from pg_trigger
@@ -51,14 +63,18 @@ test("every function, view and trigger of a migrated database has its file", () 
     expect(rows.map(({ name }) => name).filter((name) => !text.includes(name))).toEqual([]);
   }));
 
-test("a file of functions is called like what it defines", async () => {
+test("a file is called like what it defines", async () => {
   for (const { name, sql } of await sources()) {
-    if (!name.startsWith("functions")) continue;
-    const defined = [...sql.matchAll(/^create or replace function crm(?:_private)?\.(\w+)/gm)];
+    if (name.startsWith("triggers")) continue;
+    const defined = [
+      ...sql.matchAll(
+        /^ *(?:create or replace (?:function|view)|create (?:unlogged )?table if not exists|create type) \w+\.(\w+)/gm,
+      ),
+    ];
     // One of the API stands beside the one that it calls.
-    expect([name, ...new Set(defined.map(([, function_]) => function_))]).toEqual([
+    expect([name, ...new Set(defined.map(([, object]) => object))]).toEqual([
       name,
-      name.replace(/^functions\/|\.sql$/g, ""),
+      name.replace(/^\w+\/|\.sql$/g, ""),
     ]);
   }
 });

@@ -3,9 +3,21 @@
  * another database of the cluster uses it.
  */
 
-drop schema crm, crm_private, reporting cascade;
+drop schema crm, crm_private, crm_custom, reporting cascade;
+
+-- The extensions may serve others too; they go unless something depends on them.
+drop extension if exists pg_trgm, unaccent;
+drop schema extensions;
 
 alter default privileges grant execute on functions to public;
+
+do $public$
+begin
+  if current_setting('server_version_num')::integer < 150000 then
+    grant create on schema public to public;
+  end if;
+end
+$public$;
 
 do $roles$
 declare

@@ -1,0 +1,152 @@
+/*
+ * Why: the roles, schemas and extensions that everything else stands on. Roles belong to the whole
+ *      cluster, so they may be there already from another database; nothing is changed about one
+ *      that is.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql, which keeps roles that another database still uses.
+ */
+
+do $roles$
+declare
+  v_role   record;
+  v_member record;
+begin
+  -- Two databases of one cluster may be migrated at once.
+  perform pg_advisory_xact_lock(hashtext('pgcrm roles'));
+
+  for v_role in
+    select *
+    from (
+      values
+        ('crm_reader', 'nologin',
+          'Reads every entity, its history, the definitions and the stages.'),
+        ('crm_member', 'nologin',
+          'Reads, and writes contacts, companies, deals, tasks and notes.'),
+        ('crm_admin', 'nologin',
+          'Writes definitions and stages too, and reads the whole journal.'),
+        ('crm_server', 'login noinherit',
+          'Login role of the server: can do nothing but become reader, member or administrator.'),
+        ('crm_reporter', 'login',
+          'Login role of analysts: reads the schema reporting and nothing else.')
+    ) as role (name, options, description)
+    where to_regrole(name) is null
+  loop
+    execute format('create role %I %s', v_role.name, v_role.options);
+    execute format('comment on role %I is %L', v_role.name, v_role.description);
+    if v_role.name = 'crm_reporter' then
+      alter role crm_reporter set default_transaction_read_only = on;
+    end if;
+  end loop;
+
+  -- Whoever has them already keeps them: granting again takes rights that this owner may lack.
+  for v_member in
+    select *
+    from (
+      values
+        ('crm_reader', 'crm_member'), ('crm_member', 'crm_admin'),
+        ('crm_reader', 'crm_server'), ('crm_member', 'crm_server'), ('crm_admin', 'crm_server')
+    ) as membership (role, member)
+    where not exists (
+      select from pg_auth_members
+      where roleid = to_regrole(membership.role)
+        and pg_auth_members.member = to_regrole(membership.member)
+    )
+  loop
+    execute format('grant %I to %I', v_member.role, v_member.member);
+  end loop;
+end
+$roles$;
+
+/*
+ * What the server asks of its connections is what the roles that log in have anyway, so that it holds
+ * behind a pooler that drops it, and for whoever else logs in with them. One that is set already stays.
+ */
+do $timeouts$
+declare
+  v_setting record;
+begin
+  for v_setting in
+    select setting.*
+    from (
+      values
+        ('crm_server', 'statement_timeout', '20s'),
+        ('crm_server', 'lock_timeout', '5s'),
+        ('crm_server', 'idle_in_transaction_session_timeout', '10s'),
+        ('crm_reporter', 'statement_timeout', '5min'),
+        ('crm_reporter', 'lock_timeout', '5s'),
+        ('crm_reporter', 'idle_in_transaction_session_timeout', '5min')
+    ) as setting (role, name, value)
+    join pg_roles on rolname = setting.role
+    where not exists (
+      select from unnest(rolconfig) as entry where starts_with(entry, setting.name || '=')
+    )
+  loop
+    begin
+      execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
+    exception when insufficient_privilege then
+      -- Roles belong to the cluster, and perhaps to the owner of another database in it.
+      raise warning 'only a role that administers % can set its %', v_setting.role, v_setting.name;
+    end;
+  end loop;
+end
+$timeouts$;
+
+create schema crm;
+create schema crm_private;
+create schema crm_custom;
+create schema reporting;
+
+comment on schema crm is 'What clients see: every table and function in it is API.';
+comment on schema crm_private is 'Internals: what the rules of crm are made of.';
+comment on schema crm_custom is
+  'A function for each custom field: the value of the field in a row, of the field''s type. Made from '
+  'the definitions.';
+comment on schema reporting is 'Views for analysts, whose meaning does not change.';
+
+revoke all on schema crm, crm_private, reporting from public;
+grant usage on schema crm, crm_custom to crm_reader;
+grant usage on schema reporting to crm_reporter;
+-- Triggers that run as the writer call what they need in crm_private by name, and so do readers' functions.
+grant usage on schema crm_private to crm_server, crm_member, crm_reader;
+
+-- Nothing is executable by everyone unless its own file says so.
+alter default privileges revoke execute on functions from public;
+
+do $public$
+begin
+  -- Before release 15 everybody may make objects in the schema public.
+  if current_setting('server_version_num')::integer < 150000 then
+    revoke create on schema public from public;
+  end if;
+end
+$public$;
+
+/*
+ * Search and the comparison of names need trigrams and letters without their accents. Both
+ * extensions come with PostgreSQL and are trusted: the owner of a database may create them. They
+ * stand in a schema of their own, because everything else names what it calls by schema.
+ */
+create schema if not exists extensions;
+create extension if not exists pg_trgm with schema extensions;
+create extension if not exists unaccent with schema extensions;
+
+do $extensions$
+declare
+  v_name text;
+begin
+  select extname into v_name
+  from pg_extension
+  where extname = any (array['pg_trgm', 'unaccent'])
+    and extnamespace <> 'extensions'::regnamespace
+  limit 1;
+
+  if v_name is not null then
+    raise exception 'the extension % is installed in another schema than extensions', v_name
+      using errcode = 'object_not_in_prerequisite_state',
+            hint    = format('alter extension %I set schema extensions', v_name);
+  end if;
+end
+$extensions$;
+
+grant usage on schema extensions to crm_reader;
+grant execute on all functions in schema extensions to crm_reader;

@@ -1,0 +1,17 @@
+/*
+ * Why: what fires on what, a phase a file.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--!include triggers/100_normalise.sql
+--!include triggers/110_stamp.sql
+--!include triggers/200_validate.sql
+--!include triggers/210_exchange_rates.sql
+--!include triggers/300_external_ids.sql
+--!include triggers/500_definitions.sql
+--!include triggers/900_journal.sql
+
+select crm_private.ensure_audit_partitions();
+select crm_private.compile_report(entity_type)
+from unnest(array['company', 'contact', 'deal']) as entity_type;

@@ -1,0 +1,16236 @@
+--! Previous: -
+--! Hash: sha1:c695088d0b58f0e6f9913f01b50ac077ce943f92
+--! Message: first release
+
+--! split: 010-roles-and-schemas.sql
+/*
+ * Why: the roles, schemas and extensions that everything else stands on. Roles belong to the whole
+ *      cluster, so they may be there already from another database; nothing is changed about one
+ *      that is.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql, which keeps roles that another database still uses.
+ */
+
+do $roles$
+declare
+  v_role   record;
+  v_member record;
+begin
+  -- Two databases of one cluster may be migrated at once.
+  perform pg_advisory_xact_lock(hashtext('pgcrm roles'));
+
+  for v_role in
+    select *
+    from (
+      values
+        ('crm_reader', 'nologin',
+          'Reads every entity, its history, the definitions and the stages.'),
+        ('crm_member', 'nologin',
+          'Reads, and writes contacts, companies, deals, tasks and notes.'),
+        ('crm_admin', 'nologin',
+          'Writes definitions and stages too, and reads the whole journal.'),
+        ('crm_server', 'login noinherit',
+          'Login role of the server: can do nothing but become reader, member or administrator.'),
+        ('crm_reporter', 'login',
+          'Login role of analysts: reads the schema reporting and nothing else.')
+    ) as role (name, options, description)
+    where to_regrole(name) is null
+  loop
+    execute format('create role %I %s', v_role.name, v_role.options);
+    execute format('comment on role %I is %L', v_role.name, v_role.description);
+    if v_role.name = 'crm_reporter' then
+      alter role crm_reporter set default_transaction_read_only = on;
+    end if;
+  end loop;
+
+  -- Whoever has them already keeps them: granting again takes rights that this owner may lack.
+  for v_member in
+    select *
+    from (
+      values
+        ('crm_reader', 'crm_member'), ('crm_member', 'crm_admin'),
+        ('crm_reader', 'crm_server'), ('crm_member', 'crm_server'), ('crm_admin', 'crm_server')
+    ) as membership (role, member)
+    where not exists (
+      select from pg_auth_members
+      where roleid = to_regrole(membership.role)
+        and pg_auth_members.member = to_regrole(membership.member)
+    )
+  loop
+    execute format('grant %I to %I', v_member.role, v_member.member);
+  end loop;
+end
+$roles$;
+
+/*
+ * What the server asks of its connections is what the roles that log in have anyway, so that it holds
+ * behind a pooler that drops it, and for whoever else logs in with them. One that is set already stays.
+ */
+do $timeouts$
+declare
+  v_setting record;
+begin
+  for v_setting in
+    select setting.*
+    from (
+      values
+        ('crm_server', 'statement_timeout', '20s'),
+        ('crm_server', 'lock_timeout', '5s'),
+        ('crm_server', 'idle_in_transaction_session_timeout', '10s'),
+        ('crm_reporter', 'statement_timeout', '5min'),
+        ('crm_reporter', 'lock_timeout', '5s'),
+        ('crm_reporter', 'idle_in_transaction_session_timeout', '5min')
+    ) as setting (role, name, value)
+    join pg_roles on rolname = setting.role
+    where not exists (
+      select from unnest(rolconfig) as entry where starts_with(entry, setting.name || '=')
+    )
+  loop
+    begin
+      execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
+    exception when insufficient_privilege then
+      -- Roles belong to the cluster, and perhaps to the owner of another database in it.
+      raise warning 'only a role that administers % can set its %', v_setting.role, v_setting.name;
+    end;
+  end loop;
+end
+$timeouts$;
+
+create schema crm;
+create schema crm_private;
+create schema crm_custom;
+create schema reporting;
+
+comment on schema crm is 'What clients see: every table and function in it is API.';
+comment on schema crm_private is 'Internals: what the rules of crm are made of.';
+comment on schema crm_custom is
+  'A function for each custom field: the value of the field in a row, of the field''s type. Made from '
+  'the definitions.';
+comment on schema reporting is 'Views for analysts, whose meaning does not change.';
+
+revoke all on schema crm, crm_private, reporting from public;
+grant usage on schema crm, crm_custom to crm_reader;
+grant usage on schema reporting to crm_reporter;
+-- Triggers that run as the writer call what they need in crm_private by name, and so do readers' functions.
+grant usage on schema crm_private to crm_server, crm_member, crm_reader;
+
+-- Nothing is executable by everyone unless its own file says so.
+alter default privileges revoke execute on functions from public;
+
+do $public$
+begin
+  -- Before release 15 everybody may make objects in the schema public.
+  if current_setting('server_version_num')::integer < 150000 then
+    revoke create on schema public from public;
+  end if;
+end
+$public$;
+
+/*
+ * Search and the comparison of names need trigrams and letters without their accents. Both
+ * extensions come with PostgreSQL and are trusted: the owner of a database may create them. They
+ * stand in a schema of their own, because everything else names what it calls by schema.
+ */
+create schema if not exists extensions;
+create extension if not exists pg_trgm with schema extensions;
+create extension if not exists unaccent with schema extensions;
+
+do $extensions$
+declare
+  v_name text;
+begin
+  select extname into v_name
+  from pg_extension
+  where extname = any (array['pg_trgm', 'unaccent'])
+    and extnamespace <> 'extensions'::regnamespace
+  limit 1;
+
+  if v_name is not null then
+    raise exception 'the extension % is installed in another schema than extensions', v_name
+      using errcode = 'object_not_in_prerequisite_state',
+            hint    = format('alter extension %I set schema extensions', v_name);
+  end if;
+end
+$extensions$;
+
+grant usage on schema extensions to crm_reader;
+grant execute on all functions in schema extensions to crm_reader;
+
+--! split: 020-what-tables-need.sql
+/*
+ * Why: types of columns, and functions that columns, checks, indexes and policies call.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included types/external_id.sql
+do $type$
+begin
+  if to_regtype('crm.external_id') is null then
+    create type crm.external_id as (
+      source text,
+      id     text
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.external_id is 'The id by which another system knows a row.';
+
+comment on column crm.external_id.source is
+  E'@notNull\nThe system, such as hubspot: at most 100 characters.';
+comment on column crm.external_id.id is
+  E'@notNull\nWhat the row is called there: at most 255 characters.';
+--! EndIncluded types/external_id.sql
+--! Included functions/attached_to.sql
+/*
+ * What a task or note became attached to by an entry of the journal, null if it says nothing of it.
+ * An index of the journal stands on it.
+ */
+create or replace function crm_private.attached_to(action text, changes jsonb)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case action
+    when 'update' then changes #>> '{entity_id,new}'
+    else changes ->> 'entity_id'
+  end;
+end
+$$;
+
+comment on function crm_private.attached_to(text, jsonb) is
+  'The id of what a task or note became attached to by an entry of the journal.';
+
+revoke all on function crm_private.attached_to(text, jsonb) from public;
+--! EndIncluded functions/attached_to.sql
+--! Included functions/caller_holds.sql
+/*
+ * Whether whoever asks may still do so. Who logged in, or came with a token, may; an API key that was
+ * revoked or has expired since its request was let in is refused. The policies of all tables that are
+ * written by others than the owner ask it, once a statement, and so do the functions that write with
+ * the rights of the owner: revocation holds for what waits for its turn, and in a transaction that is
+ * under way.
+ *
+ * Security definer: nobody but administrators reads the keys.
+ */
+create or replace function crm_private.caller_holds()
+returns boolean
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if starts_with(crm.current_user_id(), 'key:')
+    and not exists (
+      select
+      from crm.api_keys as api_key
+      where 'key:' || api_key.name = crm.current_user_id()
+        and api_key.revoked_at is null
+        and coalesce(api_key.expires_at > clock_timestamp(), true)
+    )
+  then
+    raise exception 'the API key was revoked or has expired'
+      using errcode = 'insufficient_privilege';
+  end if;
+  return true;
+end
+$$;
+
+comment on function crm_private.caller_holds() is
+  'True; refuses an API key that was revoked or has expired.';
+
+revoke all on function crm_private.caller_holds() from public;
+grant execute on function crm_private.caller_holds() to crm_member;
+--! EndIncluded functions/caller_holds.sql
+--! Included functions/company_document.sql
+/*
+ * What a company is found by: its name (A), its address and the texts of its custom fields (C).
+ * crm.companies.search_document is generated by it.
+ */
+create or replace function crm_private.company_document(
+  name          text,
+  address       jsonb,
+  custom_fields jsonb
+)
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.search_name_vector(name)
+    || crm_private.search_vector(crm_private.search_texts(address), 'C')
+    || crm_private.search_vector(crm_private.search_texts(custom_fields), 'C');
+end
+$$;
+
+comment on function crm_private.company_document(text, jsonb, jsonb) is
+  'What a company is found by.';
+
+revoke all on function crm_private.company_document(text, jsonb, jsonb) from public;
+grant execute on function crm_private.company_document(text, jsonb, jsonb) to crm_member;
+--! EndIncluded functions/company_document.sql
+--! Included functions/contact_name_words.sql
+/*
+ * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
+ * trigrams find parts of.
+ * An index stands on it. Every name in it is qualified.
+ */
+create or replace function crm_private.contact_name_words(
+  first_name text,
+  last_name  text,
+  phones     text[]
+)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.name_words(first_name || ' ' || last_name) || ' ' || regexp_replace(
+    array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
+  );
+end
+$$;
+
+comment on function crm_private.contact_name_words(text, text, text[]) is
+  'The words of a contact''s name, and the digits of its phone numbers.';
+
+revoke all on function crm_private.contact_name_words(text, text, text[]) from public;
+grant execute on function crm_private.contact_name_words(text, text, text[]) to crm_reader;
+--! EndIncluded functions/contact_name_words.sql
+--! Included functions/currencies.sql
+/*
+ * The currencies that a deal may be in: the active codes of ISO 4217 (its table A.1), without
+ * precious metals, test codes and bond market units; ANG and BGN, withdrawn in 2025 and 2026, stay
+ * because deals were closed in them. The check of crm.deals uses it.
+ */
+create or replace function crm.currencies()
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return string_to_array(
+    'AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BOV '
+    'BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK '
+    'DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL '
+    'HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT '
+    'LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR '
+    'MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF '
+    'SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP '
+    'TRY TTD TWD TZS UAH UGX USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG '
+    'XDR XOF XPF YER ZAR ZMW ZWG',
+    ' '
+  );
+end
+$$;
+
+comment on function crm.currencies() is
+  E'@notNull\nThe ISO 4217 codes that a deal can be in, for example USD.';
+
+revoke all on function crm.currencies() from public;
+grant execute on function crm.currencies() to crm_reader;
+--! EndIncluded functions/currencies.sql
+--! Included functions/current_user_id.sql
+/*
+ * Who is asking. The server says it in the setting crm.user_id, for one transaction at a time.
+ * Only sessions that may act as the server are believed; anyone else who logs in by themselves
+ * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
+ * journal row is without one.
+ */
+create or replace function crm.current_user_id()
+returns text
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    case
+      when current_setting('crm.user_id', true) <> ''
+        and pg_has_role(session_user, 'crm_server', 'member')
+      then current_setting('crm.user_id', true)
+    end,
+    'db:' || session_user
+  );
+end
+$$;
+
+comment on function crm.current_user_id() is
+  E'@notNull\nWho is asking: the subject of the token, key:<name> for an API key, or db:<login role> '
+  'for a database session.';
+
+revoke all on function crm.current_user_id() from public;
+grant execute on function crm.current_user_id() to crm_reader;
+--! EndIncluded functions/current_user_id.sql
+--! Included functions/deal_document.sql
+/*
+ * What a deal is found by: its title (A) and the texts of its custom fields (C).
+ * crm.deals.search_document is generated by it.
+ */
+create or replace function crm_private.deal_document(title text, custom_fields jsonb)
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.search_name_vector(title)
+    || crm_private.search_vector(crm_private.search_texts(custom_fields), 'C');
+end
+$$;
+
+comment on function crm_private.deal_document(text, jsonb) is
+  'What a deal is found by.';
+
+revoke all on function crm_private.deal_document(text, jsonb) from public;
+grant execute on function crm_private.deal_document(text, jsonb) to crm_member;
+--! EndIncluded functions/deal_document.sql
+--! Included functions/fold.sql
+/*
+ * What a text is compared by where neither case nor accents count: "Zoë ÅNGSTRÖM" becomes
+ * "zoe angstrom". Indexes stand on it.
+ *
+ * Immutable by what it names: the dictionary is fixed, and its rules change with a release of
+ * PostgreSQL only; reindex then. Every write of a name pays for it, and most names are ASCII, which
+ * has only its case to lose.
+ */
+create or replace function crm_private.fold(value text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if octet_length(value) = char_length(value) then
+    return lower(value collate "C");
+  end if;
+  return lower(extensions.unaccent('extensions.unaccent'::regdictionary, normalize(value, nfkc)));
+end
+$$;
+
+comment on function crm_private.fold(text) is
+  'The text in lower case and without accents.';
+
+revoke all on function crm_private.fold(text) from public;
+grant execute on function crm_private.fold(text) to crm_reader;
+--! EndIncluded functions/fold.sql
+--! Included functions/has_duplicate_external_id.sql
+/* True if a list has an external id twice. Checks call it only where there are several. */
+create or replace function crm_private.has_duplicate_external_id(value crm.external_id[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) <> count(distinct (element.source, element.id))
+    filter (where element.source is not null or element.id is not null)
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_duplicate_external_id(crm.external_id[]) is
+  'True if the list has an external id twice.';
+
+revoke all on function crm_private.has_duplicate_external_id(crm.external_id[]) from public;
+grant execute on function crm_private.has_duplicate_external_id(crm.external_id[]) to crm_member;
+--! EndIncluded functions/has_duplicate_external_id.sql
+--! Included functions/has_duplicates.sql
+/* True if two elements of an array are equal. */
+create or replace function crm_private.has_duplicates(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) <> count(distinct element) from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_duplicates(text[]) is
+  'True if two elements of the array are equal.';
+
+revoke all on function crm_private.has_duplicates(text[]) from public;
+grant execute on function crm_private.has_duplicates(text[]) to crm_member;
+--! EndIncluded functions/has_duplicates.sql
+--! Included functions/has_long_external_id.sql
+/*
+ * True if an external id of a list has a source or an id with more characters than it may have.
+ * Checks call it only where there are any.
+ */
+create or replace function crm_private.has_long_external_id(
+  value      crm.external_id[],
+  max_source integer,
+  max_id     integer
+)
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    bool_or(char_length(element.source) > max_source or char_length(element.id) > max_id), false
+  )
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_long_external_id(crm.external_id[], integer, integer) is
+  'True if an external id of the list has a longer source or a longer id.';
+
+revoke all on function crm_private.has_long_external_id(crm.external_id[], integer, integer)
+  from public;
+grant execute on function crm_private.has_long_external_id(crm.external_id[], integer, integer)
+  to crm_member;
+--! EndIncluded functions/has_long_external_id.sql
+--! Included functions/is_blank.sql
+/*
+ * True if a text has nothing to see in it: white space of any script, and zero-width characters.
+ * Used by every "must not be blank" check.
+ */
+create or replace function crm_private.is_blank(value text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not coalesce(ascii(value) between 33 and 126, false) and btrim(
+    value,
+    U&'\0009\000A\000B\000C\000D\0020\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007'
+    '\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\2060\3000\FEFF'
+  ) = '';
+end
+$$;
+
+comment on function crm_private.is_blank(text) is
+  'True if the text is empty or holds only white space and zero-width characters.';
+
+revoke all on function crm_private.is_blank(text) from public;
+grant execute on function crm_private.is_blank(text) to crm_member;
+--! EndIncluded functions/is_blank.sql
+--! Included functions/has_blank_element.sql
+/* True if an element of an array is blank, as crm_private.is_blank means it. */
+create or replace function crm_private.has_blank_element(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_or(crm_private.is_blank(element)), false) from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_blank_element(text[]) is
+  'True if an element of the array is blank.';
+
+revoke all on function crm_private.has_blank_element(text[]) from public;
+grant execute on function crm_private.has_blank_element(text[]) to crm_member;
+--! EndIncluded functions/has_blank_element.sql
+--! Included functions/has_blank_external_id.sql
+/*
+ * True if an external id of a list lacks its source or its id, as crm_private.is_blank means it.
+ * Checks call it only where there are any.
+ */
+create or replace function crm_private.has_blank_external_id(value crm.external_id[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    bool_or(
+      crm_private.is_blank(coalesce(element.source, ''))
+        or crm_private.is_blank(coalesce(element.id, ''))
+    ),
+    false
+  )
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_blank_external_id(crm.external_id[]) is
+  'True if an external id of the list lacks its source or its id.';
+
+revoke all on function crm_private.has_blank_external_id(crm.external_id[]) from public;
+grant execute on function crm_private.has_blank_external_id(crm.external_id[]) to crm_member;
+--! EndIncluded functions/has_blank_external_id.sql
+--! Included functions/is_list.sql
+/*
+ * True if an array is a plain list: one dimension at most, none of its elements null, and not
+ * more of them than the limit.
+ */
+create or replace function crm_private.is_list(value text[], max_elements integer)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return cardinality(value) <= max_elements
+    and coalesce(array_ndims(value), 1) = 1
+    and array_position(value, null) is null;
+end
+$$;
+
+comment on function crm_private.is_list(text[], integer) is
+  'True if the array has one dimension, no null element and at most max_elements elements.';
+
+revoke all on function crm_private.is_list(text[], integer) from public;
+grant execute on function crm_private.is_list(text[], integer) to crm_member;
+--! EndIncluded functions/is_list.sql
+--! Included functions/is_pattern.sql
+/*
+ * True if a text is a regular expression of PostgreSQL that every value can be asked of. Refused is
+ * what lets time grow out of hand: back references and looking ahead or behind, when a text is
+ * matched; groups that are repeated very often, when the expression is read. All others are read in
+ * milliseconds, and match a text in one pass.
+ *
+ * Asked where a definition is written, never for the rows.
+ */
+create or replace function crm_private.is_pattern(value text)
+returns boolean
+language plpgsql
+immutable
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Without what is escaped: a backslash, and parentheses.
+  v_bare text    := regexp_replace(replace(value, '\\', ''), '\\[()]', '', 'g');
+  v_size numeric := char_length(value)::numeric;
+  v_most text;
+begin
+  -- Another syntax than the usual one would hide it.
+  if v_bare ~ '^\*\*\*' or v_bare ~ '^\(\?[a-z]*[beqx]' then
+    return false;
+  end if;
+
+  if v_bare ~ '\\[1-9]' or v_bare ~ '\(\?<?[=!]' then
+    return false;
+  end if;
+
+  -- Groups within groups multiply.
+  for v_most in
+    select coalesce(nullif(repeated[2], ''), repeated[1])
+    from regexp_matches(v_bare, '\)\{([0-9]+)(?:,([0-9]*))?\}', 'g') as repeated
+  loop
+    v_size := v_size * greatest(v_most::numeric, 1);
+  end loop;
+
+  if v_size > 2000 then
+    return false;
+  end if;
+
+  perform '' ~ value;
+  return true;
+exception
+  when invalid_regular_expression then
+    return false;
+end
+$$;
+
+comment on function crm_private.is_pattern(text) is
+  'True if the text is a regular expression that can be asked of every value.';
+
+revoke all on function crm_private.is_pattern(text) from public;
+grant execute on function crm_private.is_pattern(text) to crm_member;
+--! EndIncluded functions/is_pattern.sql
+--! Included functions/is_readable.sql
+/*
+ * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * of what they can see now. A function, because PostgreSQL would hash whole tables to answer the
+ * policy's subqueries, and plan each of them for every partition; this asks a primary key at a time.
+ *
+ * Runs with the caller's rights, so that the policies of the entities decide.
+ */
+create or replace function crm_private.is_readable(p_entity_type text, p_entity_id uuid)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  case p_entity_type
+    when 'contact' then
+      return exists (select from crm.contacts where id = p_entity_id);
+    when 'company' then
+      return exists (select from crm.companies where id = p_entity_id);
+    when 'deal' then
+      return exists (select from crm.deals where id = p_entity_id);
+    when 'task' then
+      return exists (select from crm.tasks where id = p_entity_id);
+    when 'note' then
+      return exists (select from crm.notes where id = p_entity_id);
+    when 'custom_field_definition' then
+      return exists (select from crm.custom_field_definitions where id = p_entity_id);
+    when 'pipeline_stage' then
+      return exists (select from crm.pipeline_stages where id = p_entity_id);
+    when 'exchange_rate' then
+      return exists (select from crm.exchange_rates where id = p_entity_id);
+    else
+      return false;
+  end case;
+end
+$$;
+
+comment on function crm_private.is_readable(text, uuid) is
+  'True if the caller can read the entity.';
+
+revoke all on function crm_private.is_readable(text, uuid) from public;
+grant execute on function crm_private.is_readable(text, uuid) to crm_reader;
+--! EndIncluded functions/is_readable.sql
+--! Included functions/keeps_rules.sql
+/*
+ * True if a value keeps the rules that a definition would give a custom field; null without a value,
+ * and where the rules themselves are faulty, which other checks tell. Its arguments are columns of
+ * crm.custom_field_definitions, one of whose checks calls it for the default.
+ */
+create or replace function crm_private.keeps_rules(
+  value       jsonb,
+  field_type  text,
+  enum_values text[],
+  minimum     text,
+  maximum     text,
+  max_length  integer,
+  pattern     text
+)
+returns boolean
+language plpgsql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of an expression, which cannot be quoted as names and values can. What it reads
+-- is in the arguments, so it is immutable though what it calls is not marked so.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
+declare
+  v_condition text;
+  v_holds     boolean;
+begin
+  if value is null then
+    return null;
+  end if;
+
+  -- Declared nowhere, because the table needs this function before it is there.
+  v_condition := crm_private.custom_field_condition(
+    jsonb_populate_record(
+      null::crm.custom_field_definitions,
+      jsonb_build_object(
+        'name', 'value',
+        'field_type', field_type,
+        'enum_values', enum_values,
+        'minimum', minimum,
+        'maximum', maximum,
+        'max_length', max_length,
+        'pattern', pattern
+      )
+    )
+  );
+
+  if v_condition is null then
+    return null;
+  end if;
+
+  execute format(
+    'select %s from (select jsonb_build_object(''value'', $1) as custom_fields) as row', v_condition
+  ) into v_holds using value;
+
+  return v_holds;
+exception
+  when data_exception then
+    return null;
+end
+$$;
+
+comment on function crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) is
+  'True if a value keeps the rules that a definition would give a custom field.';
+
+revoke all on function
+  crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) from public;
+grant execute on function
+  crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) to crm_admin;
+--! EndIncluded functions/keeps_rules.sql
+--! Included functions/longest_element.sql
+/*
+ * The number of characters of an array's longest element, 0 for an empty array.
+ * Checks call it only for arrays whose elements are long together, so that the common row does
+ * not pay for a subquery.
+ */
+create or replace function crm_private.longest_element(value text[])
+returns integer
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select (select coalesce(max(char_length(element)), 0) from unnest(value) as element);
+$$;
+
+comment on function crm_private.longest_element(text[]) is
+  'The number of characters of the longest element, 0 for an empty array.';
+
+revoke all on function crm_private.longest_element(text[]) from public;
+grant execute on function crm_private.longest_element(text[]) to crm_member;
+--! EndIncluded functions/longest_element.sql
+--! Included functions/name_skeleton.sql
+/*
+ * What is left of a name when everything goes that is easily heard or typed otherwise: accents,
+ * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt". A name
+ * of which nothing is left stays, folded.
+ *
+ * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
+ */
+create or replace function crm_private.name_skeleton(name text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when octet_length(name) = char_length(name)
+    then coalesce(
+      nullif(translate(lower(name collate "C"), 'aeiouhwy .,-''&/()', ''), ''),
+      lower(name collate "C")
+    )
+    else coalesce(
+      nullif(translate(crm_private.fold(name), 'aeiouhwy .,-''’&/()', ''), ''),
+      crm_private.fold(name)
+    )
+  end;
+end
+$$;
+
+comment on function crm_private.name_skeleton(text) is
+  'A name without what is easily heard or typed otherwise.';
+
+revoke all on function crm_private.name_skeleton(text) from public;
+grant execute on function crm_private.name_skeleton(text) to crm_reader;
+--! EndIncluded functions/name_skeleton.sql
+--! Included functions/contact_keys.sql
+/*
+ * The keys that a contact may share with its duplicates. Whoever shares one is compared, and nobody
+ * else: crm.contacts.match_keys is generated by it.
+ *
+ * - name: the skeletons of both names, in either order; head and tail: how the two together begin
+ *   and end, so that one error elsewhere does no harm.
+ * - email: each address in lower case. Dots and plus signs stay: what they mean is the provider's
+ *   affair.
+ * - domain: of each address.
+ * - phone: the last seven digits of each number, which are the same with and without area code.
+ *
+ * One expression over whole arrays, because every write of a contact pays for it: a subquery over
+ * the elements costs four times as much.
+ */
+create or replace function crm_private.contact_keys(
+  first_name text,
+  last_name  text,
+  emails     text[],
+  phones     text[]
+)
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_first  text := crm_private.name_skeleton(first_name);
+  v_last   text := crm_private.name_skeleton(last_name);
+  v_emails text := lower(array_to_string(emails, ' ') collate "C");
+begin
+  return case
+      when v_first || v_last <> '' then array[
+        'name:' || left(least(v_first, v_last) || greatest(v_first, v_last), 100),
+        'head:' || left(v_first || v_last, 4),
+        'tail:' || right(v_first || v_last, 5)
+      ]
+      else '{}'
+    end
+    || case
+      when v_emails <> '' then
+        string_to_array('email:' || replace(v_emails, ' ', ' email:'), ' ')
+        || string_to_array(regexp_replace(v_emails, '[^ ]*@', 'domain:', 'g'), ' ')
+    end
+    || case
+      when phones <> '{}' then string_to_array(
+        regexp_replace(
+          regexp_replace(array_to_string(phones, '|'), '[^0-9|]+', '', 'g'),
+          '[0-9]*([0-9]{7})(?![0-9])', 'phone:\1', 'g'
+        ),
+        '|'
+      )
+    end;
+end
+$$;
+
+comment on function crm_private.contact_keys(text, text, text[], text[]) is
+  'The keys that a contact may share with its duplicates.';
+
+revoke all on function crm_private.contact_keys(text, text, text[], text[]) from public;
+grant execute on function crm_private.contact_keys(text, text, text[], text[]) to crm_reader;
+--! EndIncluded functions/contact_keys.sql
+--! Included functions/name_words.sql
+/*
+ * The words of a name, each after a blank: what trigrams find parts of. Indexes stand on it.
+ */
+create or replace function crm_private.name_words(name text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return ' ' || crm_private.search_words(name);
+end
+$$;
+
+comment on function crm_private.name_words(text) is
+  'The words of a name, each after a blank.';
+
+revoke all on function crm_private.name_words(text) from public;
+grant execute on function crm_private.name_words(text) to crm_reader;
+--! EndIncluded functions/name_words.sql
+--! Included functions/plain_company_name.sql
+/*
+ * A company's name as it is compared: plain, and without what says its legal form. "Acme Robotics
+ * GmbH & Co. KG" becomes "acme robotics". A name that is nothing else stays.
+ */
+create or replace function crm_private.plain_company_name(name text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return regexp_replace(
+    crm_private.plain_name(name),
+    '(?: (?:ab|ag|aktiengesellschaft|ao|aps|as|asa|bhd|bv|bvba|co|company|corp|corporation|cv|doo|eg|'
+    'eood|ev|gbr|gesmbh|gmbh|inc|incorporated|kabushiki kaisha|kft|kg|kgaa|kk|lda|limited|llc|llp|'
+    'lp|ltd|ltda|mbh|nv|ohg|ood|ooo|oy|oyj|partg|plc|pte|pty|pvt|sa|sab|sae|sarl|sas|sasu|sdn|se|sl|'
+    'slu|snc|spa|sp zoo|sp z oo|spol|spzoo|sro|srl|ug|vof|zrt))+$',
+    ''
+  );
+end
+$$;
+
+comment on function crm_private.plain_company_name(text) is
+  'A company''s name as it is compared: plain, without its legal form.';
+
+revoke all on function crm_private.plain_company_name(text) from public;
+grant execute on function crm_private.plain_company_name(text) to crm_reader;
+--! EndIncluded functions/plain_company_name.sql
+--! Included functions/company_keys.sql
+/*
+ * The keys that a company may share with its duplicates, as crm_private.contact_keys makes them of a
+ * contact. crm.companies.match_keys is generated by it.
+ *
+ * - name, head, tail: of the skeleton of its name without its legal form. Names end in words such as
+ *   Solutions, so the tail is long enough to hold more than that.
+ * - domain: of each custom field that holds nothing but a link, a host or an address. A company has
+ *   further domains, those of its contacts' addresses, which are among the keys of the contacts.
+ */
+create or replace function crm_private.company_keys(name text, custom_fields jsonb)
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text := crm_private.name_skeleton(crm_private.plain_company_name(name));
+begin
+  return case
+      when v_name <> '' then array[
+        'name:' || left(v_name, 100), 'head:' || left(v_name, 5), 'tail:' || right(v_name, 8)
+      ]
+      else '{}'
+    end
+    || case
+      when custom_fields::text like '%.%' then array(
+        select 'domain:' || domain
+        from jsonb_each_text(custom_fields) as field
+        cross join lateral crm_private.domain_of(field.value) as domain
+        where domain is not null
+      )
+    end;
+end
+$$;
+
+comment on function crm_private.company_keys(text, jsonb) is
+  'The keys that a company may share with its duplicates.';
+
+revoke all on function crm_private.company_keys(text, jsonb) from public;
+grant execute on function crm_private.company_keys(text, jsonb) to crm_reader;
+--! EndIncluded functions/company_keys.sql
+--! Included functions/search_vector.sql
+/*
+ * A text as search indexes it: its words, all with one weight. Without words if it is null.
+ *
+ */
+create or replace function crm_private.search_vector(value text, weight "char")
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return setweight(
+    to_tsvector('pg_catalog.simple', coalesce(crm_private.search_words(value), '')),
+    weight
+  );
+end
+$$;
+
+comment on function crm_private.search_vector(text, "char") is
+  'The words of a text, all with the same weight.';
+
+revoke all on function crm_private.search_vector(text, "char") from public;
+grant execute on function crm_private.search_vector(text, "char") to crm_member;
+--! EndIncluded functions/search_vector.sql
+--! Included functions/search_words.sql
+/*
+ * The words of a text as search knows them: without case and accents, and with a blank for whatever
+ * ASCII has beside letters and digits. What is indexed and what is looked for both pass through it,
+ * so that an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien
+ * is one word.
+ *
+ * Bounded, because PostgreSQL is: 100,000 characters are far from the megabyte that a tsvector holds,
+ * and a word is cut long before the 2 kB of a lexeme. So nothing that a column can hold fails here,
+ * whatever its checks will say.
+ *
+ * Indexes stand on it.
+ */
+create or replace function crm_private.search_words(value text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_words text := translate(
+    left(crm_private.fold(left(value, 100000)), 100000),
+    '!"#$%&()*+,-./:;<=>?@[\]^_`{|}~''', '                               '
+  );
+begin
+  if octet_length(v_words) > 2000 then
+    v_words := regexp_replace(v_words, '([^ ]{255})[^ ]+', '\1', 'g');
+  end if;
+  return v_words;
+end
+$$;
+
+comment on function crm_private.search_words(text) is
+  'The words of a text, folded, with blanks between them.';
+
+revoke all on function crm_private.search_words(text) from public;
+grant execute on function crm_private.search_words(text) to crm_reader;
+--! EndIncluded functions/search_words.sql
+--! Included functions/search_name_vector.sql
+/*
+ * A name as search indexes it: its words with weight A, and what misspelt ones have in common with
+ * them.
+ */
+create or replace function crm_private.search_name_vector(name text)
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_words text := coalesce(crm_private.search_words(name), '');
+begin
+  return setweight(to_tsvector('pg_catalog.simple', v_words), 'A')
+    || array_to_tsvector(crm_private.search_neighbours(v_words));
+end
+$$;
+
+comment on function crm_private.search_name_vector(text) is
+  'The words of a name, and what misspelt ones have in common with them.';
+
+revoke all on function crm_private.search_name_vector(text) from public;
+grant execute on function crm_private.search_name_vector(text) to crm_member;
+--! EndIncluded functions/search_name_vector.sql
+--! Included functions/contact_document.sql
+/*
+ * What a contact is found by: its name (A), the parts of its addresses and phone numbers (B) and the
+ * texts of its custom fields (C). crm.contacts.search_document is generated by it.
+ */
+create or replace function crm_private.contact_document(
+  first_name    text,
+  last_name     text,
+  emails        text[],
+  phones        text[],
+  custom_fields jsonb
+)
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_document tsvector := crm_private.search_name_vector(first_name || ' ' || last_name)
+    || crm_private.search_vector(
+      array_to_string(emails, ' ') || ' ' || array_to_string(phones, ' '), 'B'
+    );
+begin
+  if custom_fields <> '{}' then
+    return v_document || crm_private.search_vector(crm_private.search_texts(custom_fields), 'C');
+  end if;
+  return v_document;
+end
+$$;
+
+comment on function crm_private.contact_document(text, text, text[], text[], jsonb) is
+  'What a contact is found by.';
+
+revoke all on function crm_private.contact_document(text, text, text[], text[], jsonb) from public;
+grant execute on function crm_private.contact_document(text, text, text[], text[], jsonb)
+  to crm_member;
+--! EndIncluded functions/contact_document.sql
+
+--! split: 030-tables.sql
+/*
+ * Why: the tables, each with its constraints, comments, indexes, grants and policies.
+ *
+ * A rule that one row can answer for is a check constraint. Its name, <table>_<column>_<rule>, is
+ * API; its comment is the message that a client reads, in which %s stands for the faulty value.
+ * A check of an array or an object is asked again for each element, so the message names the one
+ * that is wrong.
+ *
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included tables/pipeline_stages.sql
+/* A stage of the sales pipeline. Administrators edit the stages. */
+
+create table if not exists crm.pipeline_stages (
+  id          uuid        not null default gen_random_uuid(),
+  name        text        not null,
+  position    integer     not null,
+  probability integer     not null default 0,
+  kind        text        not null default 'open',
+  version     integer     not null default 1,
+  created_at  timestamptz not null default now(),
+  updated_at  timestamptz not null default now(),
+  created_by  text        not null default crm.current_user_id(),
+  updated_by  text        not null default crm.current_user_id(),
+
+  constraint pipeline_stages_pkey primary key (id),
+  constraint pipeline_stages_name_unique unique (name),
+  constraint pipeline_stages_name_blank check (not crm_private.is_blank(name)),
+  constraint pipeline_stages_name_length check (char_length(name) <= 100),
+  constraint pipeline_stages_position_range check (position >= 0),
+  constraint pipeline_stages_probability_range check (probability between 0 and 100),
+  constraint pipeline_stages_kind_known check (kind = any (array['open', 'won', 'lost']))
+);
+
+comment on table crm.pipeline_stages is
+  E'@defaultOrder POSITION_ASC\nA stage of the sales pipeline. Administrators edit the stages.';
+
+comment on column crm.pipeline_stages.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.pipeline_stages.name is
+  'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
+comment on column crm.pipeline_stages.position is
+  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
+comment on column crm.pipeline_stages.probability is
+  'The chance of winning, in percent, that a new deal at this stage starts with if it names '
+  'none.';
+comment on column crm.pipeline_stages.kind is
+  'open, won or lost.';
+comment on column crm.pipeline_stages.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.pipeline_stages.created_at is
+  'When the row was created.';
+comment on column crm.pipeline_stages.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.pipeline_stages.created_by is
+  'The user who created the row.';
+comment on column crm.pipeline_stages.updated_by is
+  'The user who last changed the row.';
+
+comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
+  '%s is already the name of a stage';
+comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
+  'must not be blank';
+comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
+  'must have at most 100 characters';
+comment on constraint pipeline_stages_position_range on crm.pipeline_stages is
+  'must be 0 or more';
+comment on constraint pipeline_stages_probability_range on crm.pipeline_stages is
+  'must be from 0 to 100';
+comment on constraint pipeline_stages_kind_known on crm.pipeline_stages is
+  '%s is not one of open, won, lost';
+
+alter table crm.pipeline_stages enable row level security;
+
+grant select on crm.pipeline_stages to crm_reader;
+grant insert
+  (name, position, probability, kind)
+  on crm.pipeline_stages to crm_admin;
+grant update
+  (name, position, probability, kind, version)
+  on crm.pipeline_stages to crm_admin;
+grant delete on crm.pipeline_stages to crm_admin;
+
+drop policy if exists pipeline_stages_select on crm.pipeline_stages;
+create policy pipeline_stages_select on crm.pipeline_stages for select to crm_reader
+  using (true);
+drop policy if exists pipeline_stages_insert on crm.pipeline_stages;
+create policy pipeline_stages_insert on crm.pipeline_stages for insert to crm_admin
+  with check ((select crm_private.caller_holds()));
+drop policy if exists pipeline_stages_update on crm.pipeline_stages;
+create policy pipeline_stages_update on crm.pipeline_stages for update to crm_admin
+  using ((select crm_private.caller_holds()));
+drop policy if exists pipeline_stages_delete on crm.pipeline_stages;
+create policy pipeline_stages_delete on crm.pipeline_stages for delete to crm_admin
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/pipeline_stages.sql
+--! Included tables/companies.sql
+/* A company: an organisation that contacts work for and deals are made with. */
+
+create table if not exists crm.companies (
+  id              uuid        not null default gen_random_uuid(),
+  name            text        not null,
+  address         jsonb,
+  owner_id        text,
+  custom_fields   jsonb       not null default '{}',
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.company_document(name, address, custom_fields)) stored,
+  external_ids    crm.external_id[] not null default '{}',
+  match_keys      text[]
+    generated always as (crm_private.company_keys(name, custom_fields)) stored,
+
+  constraint companies_pkey primary key (id),
+  constraint companies_name_blank check (not crm_private.is_blank(name)),
+  constraint companies_name_length check (char_length(name) <= 255),
+  constraint companies_address_object check (jsonb_typeof(address) = 'object'),
+  constraint companies_address_keys check (
+    case
+      when jsonb_typeof(address) = 'object'
+      then address - array['street', 'city', 'state', 'postalCode', 'country'] = '{}'
+    end
+  ),
+  constraint companies_address_values check (
+    case
+      when jsonb_typeof(address) = 'object'
+      then not jsonb_path_exists(address, 'strict $.* ? (@.type() != "string")')
+    end
+  ),
+  constraint companies_address_length check (
+    case
+      when jsonb_typeof(address) = 'object' and char_length(address::text) > 255
+      then not jsonb_path_exists(address, 'strict $.* ? (@ like_regex "^.{255}." flag "s")')
+    end
+  ),
+  constraint companies_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint companies_owner_id_length check (char_length(owner_id) <= 255),
+  constraint companies_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
+  constraint companies_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint companies_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint companies_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint companies_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.companies is
+  'A company: an organisation that contacts work for and deals are made with.';
+
+comment on column crm.companies.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.companies.name is
+  'The name, at most 255 characters.';
+comment on column crm.companies.address is
+  'An object with any of the keys street, city, state, postalCode and country, each a string.';
+comment on column crm.companies.owner_id is
+  'The user who is responsible, or null if nobody is.';
+comment on column crm.companies.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
+  'leaves the others. A field set to null is removed.';
+comment on column crm.companies.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.companies.created_at is
+  'When the row was created.';
+comment on column crm.companies.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.companies.created_by is
+  'The user who created the row.';
+comment on column crm.companies.updated_by is
+  'The user who last changed the row.';
+comment on column crm.companies.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.companies.external_ids is
+  'The ids by which other systems know the company, at most 20. Each belongs to one company.';
+comment on column crm.companies.match_keys is
+  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+
+comment on constraint companies_name_blank on crm.companies is
+  'must not be blank';
+comment on constraint companies_name_length on crm.companies is
+  'must have at most 255 characters';
+comment on constraint companies_address_object on crm.companies is
+  E'@whole\nmust be an object';
+comment on constraint companies_address_keys on crm.companies is
+  'is not one of street, city, state, postalCode, country';
+comment on constraint companies_address_values on crm.companies is
+  'must be a string';
+comment on constraint companies_address_length on crm.companies is
+  'must have at most 255 characters';
+comment on constraint companies_owner_id_blank on crm.companies is
+  'must not be blank';
+comment on constraint companies_owner_id_length on crm.companies is
+  'must have at most 255 characters';
+comment on constraint companies_custom_fields_object on crm.companies is
+  E'@whole\nmust be an object';
+comment on constraint companies_external_ids_list on crm.companies is
+  'must be a plain list of at most 20 external ids';
+comment on constraint companies_external_ids_blank on crm.companies is
+  'must have a source and an id';
+comment on constraint companies_external_ids_length on crm.companies is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint companies_external_ids_distinct on crm.companies is
+  'must not hold an external id twice';
+
+create index if not exists companies_name on crm.companies (name);
+create index if not exists companies_owner_id on crm.companies (owner_id);
+create index if not exists companies_created_at on crm.companies (created_at);
+create index if not exists companies_custom_fields on crm.companies using gin (custom_fields jsonb_path_ops);
+create index if not exists companies_search_document on crm.companies
+  using gin (search_document) with (gin_pending_list_limit = 512);
+create index if not exists companies_name_words on crm.companies
+  using gin (crm_private.name_words(name) extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512);
+create index if not exists companies_match_keys on crm.companies using gin (match_keys);
+
+alter table crm.companies enable row level security;
+
+grant select on crm.companies to crm_reader;
+grant insert
+  (name, address, owner_id, custom_fields, external_ids)
+  on crm.companies to crm_member;
+grant update
+  (name, address, owner_id, custom_fields, version, external_ids)
+  on crm.companies to crm_member;
+grant delete on crm.companies to crm_member;
+
+drop policy if exists companies_select on crm.companies;
+create policy companies_select on crm.companies for select to crm_reader
+  using (true);
+drop policy if exists companies_insert on crm.companies;
+create policy companies_insert on crm.companies for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists companies_update on crm.companies;
+create policy companies_update on crm.companies for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists companies_delete on crm.companies;
+create policy companies_delete on crm.companies for delete to crm_member
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/companies.sql
+--! Included tables/contacts.sql
+/* A contact: a person. */
+
+create table if not exists crm.contacts (
+  id              uuid        not null default gen_random_uuid(),
+  first_name      text        not null,
+  last_name       text        not null,
+  emails          text[]      not null default '{}',
+  phones          text[]      not null default '{}',
+  company_id      uuid,
+  owner_id        text,
+  custom_fields   jsonb       not null default '{}',
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (
+      crm_private.contact_document(first_name, last_name, emails, phones, custom_fields)
+    ) stored,
+  external_ids    crm.external_id[] not null default '{}',
+  match_keys      text[]
+    generated always as (
+      crm_private.contact_keys(first_name, last_name, emails, phones)
+    ) stored,
+
+  constraint contacts_pkey primary key (id),
+  constraint contacts_company_id_exists foreign key (company_id)
+    references crm.companies on delete set null,
+  constraint contacts_first_name_blank check (not crm_private.is_blank(first_name)),
+  constraint contacts_first_name_length check (char_length(first_name) <= 255),
+  constraint contacts_last_name_blank check (not crm_private.is_blank(last_name)),
+  constraint contacts_last_name_length check (char_length(last_name) <= 255),
+  constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
+  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more; RFC 5321 allows 254 characters.
+  constraint contacts_emails_format check (
+    not jsonb_path_exists(
+      to_jsonb(emails),
+      '$[*] ? (!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\\.)+[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*$"))'
+    )
+  ),
+  constraint contacts_emails_length check (
+    case
+      when char_length(array_to_string(emails, '')) > 254
+      then crm_private.longest_element(emails) <= 254
+    end
+  ),
+  constraint contacts_phones_list check (crm_private.is_list(phones, 100)),
+  constraint contacts_phones_blank check (
+    case
+      -- Only an array that, written a line each, has a line without a visible ASCII character.
+      when phones <> '{}' and array_to_string(phones, E'\n') ~ '(?:^|\n)[^!-~\n]*(?:\n|$)'
+      then not crm_private.has_blank_element(phones)
+    end
+  ),
+  constraint contacts_phones_length check (
+    case
+      when char_length(array_to_string(phones, '')) > 255
+      then crm_private.longest_element(phones) <= 255
+    end
+  ),
+  constraint contacts_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint contacts_owner_id_length check (char_length(owner_id) <= 255),
+  constraint contacts_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
+  constraint contacts_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint contacts_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint contacts_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint contacts_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.contacts is
+  'A contact: a person.';
+
+comment on column crm.contacts.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.contacts.first_name is
+  'The given name, at most 255 characters.';
+comment on column crm.contacts.last_name is
+  'The family name, at most 255 characters.';
+comment on column crm.contacts.emails is
+  'Email addresses, the preferred one first.';
+comment on column crm.contacts.phones is
+  'Phone numbers as written, the preferred one first.';
+comment on column crm.contacts.company_id is
+  'The company that the contact works for, if any. Null once that company is deleted.';
+comment on column crm.contacts.owner_id is
+  'The user who is responsible, or null if nobody is.';
+comment on column crm.contacts.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
+  'leaves the others. A field set to null is removed.';
+comment on column crm.contacts.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.contacts.created_at is
+  'When the row was created.';
+comment on column crm.contacts.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.contacts.created_by is
+  'The user who created the row.';
+comment on column crm.contacts.updated_by is
+  'The user who last changed the row.';
+comment on column crm.contacts.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.contacts.external_ids is
+  'The ids by which other systems know the contact, at most 20. Each belongs to one contact.';
+comment on column crm.contacts.match_keys is
+  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+
+comment on constraint contacts_company_id_exists on crm.contacts is
+  '%s is not the id of a company';
+comment on constraint contacts_first_name_blank on crm.contacts is
+  'must not be blank';
+comment on constraint contacts_first_name_length on crm.contacts is
+  'must have at most 255 characters';
+comment on constraint contacts_last_name_blank on crm.contacts is
+  'must not be blank';
+comment on constraint contacts_last_name_length on crm.contacts is
+  'must have at most 255 characters';
+comment on constraint contacts_emails_list on crm.contacts is
+  E'@whole\nmust be a list of at most 100 addresses, none of them null';
+comment on constraint contacts_emails_format on crm.contacts is
+  '%s is not an email address';
+comment on constraint contacts_emails_length on crm.contacts is
+  'must have at most 254 characters';
+comment on constraint contacts_phones_list on crm.contacts is
+  E'@whole\nmust be a list of at most 100 numbers, none of them null';
+comment on constraint contacts_phones_blank on crm.contacts is
+  'must not be blank';
+comment on constraint contacts_phones_length on crm.contacts is
+  'must have at most 255 characters';
+comment on constraint contacts_owner_id_blank on crm.contacts is
+  'must not be blank';
+comment on constraint contacts_owner_id_length on crm.contacts is
+  'must have at most 255 characters';
+comment on constraint contacts_custom_fields_object on crm.contacts is
+  E'@whole\nmust be an object';
+comment on constraint contacts_external_ids_list on crm.contacts is
+  'must be a plain list of at most 20 external ids';
+comment on constraint contacts_external_ids_blank on crm.contacts is
+  'must have a source and an id';
+comment on constraint contacts_external_ids_length on crm.contacts is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint contacts_external_ids_distinct on crm.contacts is
+  'must not hold an external id twice';
+
+create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
+create index if not exists contacts_company_id on crm.contacts (company_id);
+create index if not exists contacts_owner_id on crm.contacts (owner_id);
+create index if not exists contacts_created_at on crm.contacts (created_at);
+create index if not exists contacts_emails on crm.contacts using gin (emails);
+create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);
+-- What is written waits in a list, in which a search looks one by one; so the lists are short.
+create index if not exists contacts_search_document on crm.contacts
+  using gin (search_document) with (gin_pending_list_limit = 512);
+create index if not exists contacts_name_words on crm.contacts
+  using gin (
+    crm_private.contact_name_words(first_name, last_name, phones) extensions.gin_trgm_ops
+  ) with (gin_pending_list_limit = 512);
+create index if not exists contacts_match_keys on crm.contacts using gin (match_keys);
+
+alter table crm.contacts enable row level security;
+
+grant select on crm.contacts to crm_reader;
+grant insert
+  (first_name, last_name, emails, phones, company_id, owner_id, custom_fields, external_ids)
+  on crm.contacts to crm_member;
+grant update
+  (first_name, last_name, emails, phones, company_id, owner_id, custom_fields, version,
+   external_ids)
+  on crm.contacts to crm_member;
+grant delete on crm.contacts to crm_member;
+
+drop policy if exists contacts_select on crm.contacts;
+create policy contacts_select on crm.contacts for select to crm_reader
+  using (true);
+drop policy if exists contacts_insert on crm.contacts;
+create policy contacts_insert on crm.contacts for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists contacts_update on crm.contacts;
+create policy contacts_update on crm.contacts for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists contacts_delete on crm.contacts;
+create policy contacts_delete on crm.contacts for delete to crm_member
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/contacts.sql
+--! Included tables/deals.sql
+/* A deal: a sale to a company, on its way through the pipeline. */
+
+create table if not exists crm.deals (
+  id              uuid        not null default gen_random_uuid(),
+  title           text        not null,
+  company_id      uuid        not null,
+  contact_id      uuid,
+  value           numeric     not null,
+  currency        text        not null default 'USD',
+  stage           text        not null,
+  probability     integer     not null,
+  close_date      date,
+  owner_id        text,
+  custom_fields   jsonb       not null default '{}',
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.deal_document(title, custom_fields)) stored,
+  external_ids    crm.external_id[] not null default '{}',
+
+  constraint deals_pkey primary key (id),
+  constraint deals_company_id_exists foreign key (company_id)
+    references crm.companies on delete cascade,
+  constraint deals_contact_id_exists foreign key (contact_id)
+    references crm.contacts on delete set null,
+  constraint deals_stage_exists foreign key (stage)
+    references crm.pipeline_stages (name) on update cascade,
+  constraint deals_title_blank check (not crm_private.is_blank(title)),
+  constraint deals_title_length check (char_length(title) <= 255),
+  -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
+  constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
+  constraint deals_value_range check (abs(value) < 10000000000000),
+  constraint deals_currency_known check (currency = any (crm.currencies())),
+  constraint deals_probability_range check (probability between 0 and 100),
+  constraint deals_close_date_range check (
+    close_date between date '0001-01-01' and date '9999-12-31'
+  ),
+  constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint deals_owner_id_length check (char_length(owner_id) <= 255),
+  constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
+  constraint deals_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint deals_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint deals_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint deals_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.deals is
+  'A deal: a sale to a company, on its way through the pipeline.';
+
+comment on column crm.deals.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.deals.title is
+  'What the deal is about, at most 255 characters.';
+comment on column crm.deals.company_id is
+  'The company that the deal is made with. The deal is deleted with it.';
+comment on column crm.deals.contact_id is
+  'The person at the company, if any. Null once that contact is deleted.';
+comment on column crm.deals.value is
+  'What the deal is worth, in its currency: at most two decimals.';
+comment on column crm.deals.currency is
+  'An ISO 4217 code, for example USD.';
+comment on column crm.deals.stage is
+  'The name of the pipeline stage that the deal is in.';
+comment on column crm.deals.probability is
+  E'@hasDefault\n'
+  'The chance of winning, in percent. That of the deal''s stage, if not given when it is '
+  'created.';
+comment on column crm.deals.close_date is
+  'The day on which the deal closed or is expected to.';
+comment on column crm.deals.owner_id is
+  'The user who is responsible, or null if nobody is.';
+comment on column crm.deals.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
+  'leaves the others. A field set to null is removed.';
+comment on column crm.deals.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.deals.created_at is
+  'When the row was created.';
+comment on column crm.deals.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.deals.created_by is
+  'The user who created the row.';
+comment on column crm.deals.updated_by is
+  'The user who last changed the row.';
+comment on column crm.deals.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.deals.external_ids is
+  'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
+
+comment on constraint deals_company_id_exists on crm.deals is
+  '%s is not the id of a company';
+comment on constraint deals_contact_id_exists on crm.deals is
+  '%s is not the id of a contact';
+comment on constraint deals_stage_exists on crm.deals is
+  E'@fieldName pipelineStage\n@foreignFieldName deals\n%s is not the name of a pipeline stage';
+comment on constraint deals_title_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_title_length on crm.deals is
+  'must have at most 255 characters';
+comment on constraint deals_value_decimals on crm.deals is
+  '%s has more than two decimals';
+comment on constraint deals_value_range on crm.deals is
+  'must be a number below 10,000,000,000,000';
+comment on constraint deals_currency_known on crm.deals is
+  '%s is not an ISO 4217 currency code';
+comment on constraint deals_probability_range on crm.deals is
+  'must be from 0 to 100';
+comment on constraint deals_close_date_range on crm.deals is
+  'must be a day of the years 1 to 9999';
+comment on constraint deals_owner_id_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_owner_id_length on crm.deals is
+  'must have at most 255 characters';
+comment on constraint deals_custom_fields_object on crm.deals is
+  E'@whole\nmust be an object';
+comment on constraint deals_external_ids_list on crm.deals is
+  'must be a plain list of at most 20 external ids';
+comment on constraint deals_external_ids_blank on crm.deals is
+  'must have a source and an id';
+comment on constraint deals_external_ids_length on crm.deals is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint deals_external_ids_distinct on crm.deals is
+  'must not hold an external id twice';
+
+create index if not exists deals_company_id on crm.deals (company_id);
+create index if not exists deals_contact_id on crm.deals (contact_id);
+create index if not exists deals_stage on crm.deals (stage);
+create index if not exists deals_owner_id on crm.deals (owner_id);
+create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_created_at on crm.deals (created_at);
+create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);
+create index if not exists deals_search_document on crm.deals
+  using gin (search_document) with (gin_pending_list_limit = 512);
+create index if not exists deals_name_words on crm.deals
+  using gin (crm_private.name_words(title) extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512);
+
+alter table crm.deals enable row level security;
+
+grant select on crm.deals to crm_reader;
+grant insert
+  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+   custom_fields, external_ids)
+  on crm.deals to crm_member;
+grant update
+  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+   custom_fields, version, external_ids)
+  on crm.deals to crm_member;
+grant delete on crm.deals to crm_member;
+
+drop policy if exists deals_select on crm.deals;
+create policy deals_select on crm.deals for select to crm_reader
+  using (true);
+drop policy if exists deals_insert on crm.deals;
+create policy deals_insert on crm.deals for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists deals_update on crm.deals;
+create policy deals_update on crm.deals for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists deals_delete on crm.deals;
+create policy deals_delete on crm.deals for delete to crm_member
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/deals.sql
+--! Included tables/tasks.sql
+/*
+ * Tasks and notes are attached to one entity of any kind. The client says which by entity_type and
+ * entity_id; from these, one generated column for each kind carries the foreign key, so that an
+ * attachment without its entity cannot exist.
+ */
+
+create table if not exists crm.tasks (
+  id              uuid        not null default gen_random_uuid(),
+  description     text        not null,
+  due_date        date,
+  assigned_to     text,
+  status          text        not null default 'open',
+  entity_type     text        not null,
+  entity_id       uuid        not null,
+  contact_id      uuid generated always as (case when entity_type = 'contact' then entity_id end) stored,
+  company_id      uuid generated always as (case when entity_type = 'company' then entity_id end) stored,
+  deal_id         uuid generated always as (case when entity_type = 'deal' then entity_id end) stored,
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.search_vector(description, 'B')) stored,
+  external_ids    crm.external_id[] not null default '{}',
+
+  constraint tasks_pkey primary key (id),
+  constraint tasks_contact_id_exists foreign key (contact_id)
+    references crm.contacts on delete cascade,
+  constraint tasks_company_id_exists foreign key (company_id)
+    references crm.companies on delete cascade,
+  constraint tasks_deal_id_exists foreign key (deal_id)
+    references crm.deals on delete cascade,
+  constraint tasks_description_blank check (not crm_private.is_blank(description)),
+  constraint tasks_description_length check (char_length(description) <= 10000),
+  constraint tasks_due_date_range check (
+    due_date between date '0001-01-01' and date '9999-12-31'
+  ),
+  constraint tasks_assigned_to_blank check (not crm_private.is_blank(assigned_to)),
+  constraint tasks_assigned_to_length check (char_length(assigned_to) <= 255),
+  constraint tasks_status_known check (status = any (array['open', 'closed'])),
+  constraint tasks_entity_type_known check (
+    entity_type = any (array['contact', 'company', 'deal'])
+  ),
+  constraint tasks_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint tasks_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint tasks_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint tasks_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.tasks is
+  'A task: something to do about a contact, company or deal. It is deleted with that entity.';
+
+comment on column crm.tasks.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.tasks.description is
+  'What is to be done, at most 10,000 characters.';
+comment on column crm.tasks.due_date is
+  'The day by which it is to be done.';
+comment on column crm.tasks.assigned_to is
+  'The user who is to do it.';
+comment on column crm.tasks.status is
+  'open or closed.';
+comment on column crm.tasks.entity_type is
+  'What it is attached to: contact, company or deal.';
+comment on column crm.tasks.entity_id is
+  'The id of the entity that it is attached to.';
+comment on column crm.tasks.contact_id is
+  'The contact that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.company_id is
+  'The company that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.deal_id is
+  'The deal that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.tasks.created_at is
+  'When the row was created.';
+comment on column crm.tasks.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.tasks.created_by is
+  'The user who created the row.';
+comment on column crm.tasks.updated_by is
+  'The user who last changed the row.';
+comment on column crm.tasks.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.tasks.external_ids is
+  'The ids by which other systems know the task, at most 20. Each belongs to one task.';
+
+comment on constraint tasks_contact_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a contact';
+comment on constraint tasks_company_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a company';
+comment on constraint tasks_deal_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a deal';
+comment on constraint tasks_description_blank on crm.tasks is
+  'must not be blank';
+comment on constraint tasks_description_length on crm.tasks is
+  'must have at most 10,000 characters';
+comment on constraint tasks_due_date_range on crm.tasks is
+  'must be a day of the years 1 to 9999';
+comment on constraint tasks_assigned_to_blank on crm.tasks is
+  'must not be blank';
+comment on constraint tasks_assigned_to_length on crm.tasks is
+  'must have at most 255 characters';
+comment on constraint tasks_status_known on crm.tasks is
+  '%s is not one of open, closed';
+comment on constraint tasks_entity_type_known on crm.tasks is
+  '%s is not one of contact, company, deal';
+comment on constraint tasks_external_ids_list on crm.tasks is
+  'must be a plain list of at most 20 external ids';
+comment on constraint tasks_external_ids_blank on crm.tasks is
+  'must have a source and an id';
+comment on constraint tasks_external_ids_length on crm.tasks is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint tasks_external_ids_distinct on crm.tasks is
+  'must not hold an external id twice';
+
+create index if not exists tasks_entity_id on crm.tasks (entity_id);
+create index if not exists tasks_contact_id on crm.tasks (contact_id) where contact_id is not null;
+create index if not exists tasks_company_id on crm.tasks (company_id) where company_id is not null;
+create index if not exists tasks_deal_id on crm.tasks (deal_id) where deal_id is not null;
+create index if not exists tasks_assigned_to on crm.tasks (assigned_to);
+create index if not exists tasks_due_date on crm.tasks (due_date);
+create index if not exists tasks_status on crm.tasks (status);
+create index if not exists tasks_search_document on crm.tasks
+  using gin (search_document) with (gin_pending_list_limit = 512);
+
+alter table crm.tasks enable row level security;
+
+grant select on crm.tasks to crm_reader;
+grant insert
+  (description, due_date, assigned_to, status, entity_type, entity_id, external_ids)
+  on crm.tasks to crm_member;
+grant update
+  (description, due_date, assigned_to, status, entity_type, entity_id, version,
+   external_ids)
+  on crm.tasks to crm_member;
+grant delete on crm.tasks to crm_member;
+
+drop policy if exists tasks_select on crm.tasks;
+create policy tasks_select on crm.tasks for select to crm_reader
+  using (true);
+drop policy if exists tasks_insert on crm.tasks;
+create policy tasks_insert on crm.tasks for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists tasks_update on crm.tasks;
+create policy tasks_update on crm.tasks for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists tasks_delete on crm.tasks;
+create policy tasks_delete on crm.tasks for delete to crm_member
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/tasks.sql
+--! Included tables/notes.sql
+/* A note about a contact, company or deal. It is deleted with that entity. */
+
+create table if not exists crm.notes (
+  id              uuid        not null default gen_random_uuid(),
+  content         text        not null,
+  entity_type     text        not null,
+  entity_id       uuid        not null,
+  contact_id      uuid generated always as (case when entity_type = 'contact' then entity_id end) stored,
+  company_id      uuid generated always as (case when entity_type = 'company' then entity_id end) stored,
+  deal_id         uuid generated always as (case when entity_type = 'deal' then entity_id end) stored,
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.search_vector(content, 'D')) stored,
+  external_ids    crm.external_id[] not null default '{}',
+
+  constraint notes_pkey primary key (id),
+  constraint notes_contact_id_exists foreign key (contact_id)
+    references crm.contacts on delete cascade,
+  constraint notes_company_id_exists foreign key (company_id)
+    references crm.companies on delete cascade,
+  constraint notes_deal_id_exists foreign key (deal_id)
+    references crm.deals on delete cascade,
+  constraint notes_content_blank check (not crm_private.is_blank(content)),
+  constraint notes_content_length check (char_length(content) <= 100000),
+  constraint notes_entity_type_known check (
+    entity_type = any (array['contact', 'company', 'deal'])
+  ),
+  constraint notes_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint notes_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint notes_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint notes_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.notes is
+  'A note about a contact, company or deal. It is deleted with that entity.';
+
+comment on column crm.notes.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.notes.content is
+  'Free text, at most 100,000 characters.';
+comment on column crm.notes.entity_type is
+  'What it is attached to: contact, company or deal.';
+comment on column crm.notes.entity_id is
+  'The id of the entity that it is attached to.';
+comment on column crm.notes.contact_id is
+  'The contact that it is attached to, if that is what it is attached to.';
+comment on column crm.notes.company_id is
+  'The company that it is attached to, if that is what it is attached to.';
+comment on column crm.notes.deal_id is
+  'The deal that it is attached to, if that is what it is attached to.';
+comment on column crm.notes.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.notes.created_at is
+  'When the row was created.';
+comment on column crm.notes.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.notes.created_by is
+  'The user who created the row.';
+comment on column crm.notes.updated_by is
+  'The user who last changed the row.';
+comment on column crm.notes.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.notes.external_ids is
+  'The ids by which other systems know the note, at most 20. Each belongs to one note.';
+
+comment on constraint notes_contact_id_exists on crm.notes is
+  E'@column entity_id\n%s is not the id of a contact';
+comment on constraint notes_company_id_exists on crm.notes is
+  E'@column entity_id\n%s is not the id of a company';
+comment on constraint notes_deal_id_exists on crm.notes is
+  E'@column entity_id\n%s is not the id of a deal';
+comment on constraint notes_content_blank on crm.notes is
+  'must not be blank';
+comment on constraint notes_content_length on crm.notes is
+  'must have at most 100,000 characters';
+comment on constraint notes_entity_type_known on crm.notes is
+  '%s is not one of contact, company, deal';
+comment on constraint notes_external_ids_list on crm.notes is
+  'must be a plain list of at most 20 external ids';
+comment on constraint notes_external_ids_blank on crm.notes is
+  'must have a source and an id';
+comment on constraint notes_external_ids_length on crm.notes is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint notes_external_ids_distinct on crm.notes is
+  'must not hold an external id twice';
+
+create index if not exists notes_entity_id on crm.notes (entity_id);
+create index if not exists notes_contact_id on crm.notes (contact_id) where contact_id is not null;
+create index if not exists notes_company_id on crm.notes (company_id) where company_id is not null;
+create index if not exists notes_deal_id on crm.notes (deal_id) where deal_id is not null;
+create index if not exists notes_created_at on crm.notes (created_at);
+create index if not exists notes_search_document on crm.notes
+  using gin (search_document) with (gin_pending_list_limit = 512);
+
+alter table crm.notes enable row level security;
+
+grant select on crm.notes to crm_reader;
+grant insert
+  (content, entity_type, entity_id, external_ids)
+  on crm.notes to crm_member;
+grant update
+  (content, entity_type, entity_id, version, external_ids)
+  on crm.notes to crm_member;
+grant delete on crm.notes to crm_member;
+
+drop policy if exists notes_select on crm.notes;
+create policy notes_select on crm.notes for select to crm_reader
+  using (true);
+drop policy if exists notes_insert on crm.notes;
+create policy notes_insert on crm.notes for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists notes_update on crm.notes;
+create policy notes_update on crm.notes for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists notes_delete on crm.notes;
+create policy notes_delete on crm.notes for delete to crm_member
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/notes.sql
+--! Included tables/custom_field_definitions.sql
+/*
+ * A custom field: a name that contacts, companies or deals may carry in customFields, and the
+ * rule that its values keep. Deleting a definition removes its values.
+ */
+
+create table if not exists crm.custom_field_definitions (
+  id            uuid        not null default gen_random_uuid(),
+  name          text        not null,
+  label         text        not null,
+  entity_type   text        not null,
+  field_type    text        not null,
+  enum_values   text[],
+  required      boolean     not null default false,
+  version       integer     not null default 1,
+  created_at    timestamptz not null default now(),
+  updated_at    timestamptz not null default now(),
+  created_by    text        not null default crm.current_user_id(),
+  updated_by    text        not null default crm.current_user_id(),
+  description   text,
+  minimum       text,
+  maximum       text,
+  max_length    integer,
+  pattern       text,
+  default_value jsonb,
+  is_unique     boolean     not null default false,
+
+  constraint custom_field_definitions_pkey primary key (id),
+  constraint custom_field_definitions_name_unique unique (entity_type, name),
+  constraint custom_field_definitions_name_format check (name ~ '^[A-Za-z][A-Za-z0-9_]*$'),
+  constraint custom_field_definitions_name_length check (char_length(name) <= 100),
+  constraint custom_field_definitions_label_blank check (not crm_private.is_blank(label)),
+  constraint custom_field_definitions_label_length check (char_length(label) <= 255),
+  constraint custom_field_definitions_entity_type_known check (
+    entity_type = any (array['contact', 'company', 'deal'])
+  ),
+  constraint custom_field_definitions_enum_values_list check (
+    crm_private.is_list(enum_values, 1000) and cardinality(enum_values) > 0
+  ),
+  constraint custom_field_definitions_enum_values_blank check (
+    not crm_private.has_blank_element(enum_values)
+  ),
+  constraint custom_field_definitions_enum_values_length check (
+    crm_private.longest_element(enum_values) <= 255
+  ),
+  constraint custom_field_definitions_enum_values_distinct check (
+    not crm_private.has_duplicates(enum_values)
+  ),
+  constraint custom_field_definitions_field_type_known check (
+    field_type = any (array['text', 'number', 'date', 'enum', 'multi_enum', 'boolean'])
+  ),
+  constraint custom_field_definitions_enum_values_present check (
+    (field_type = any (array['enum', 'multi_enum'])) = (enum_values is not null)
+  ),
+  constraint custom_field_definitions_description_blank check (
+    not crm_private.is_blank(description)
+  ),
+  constraint custom_field_definitions_description_length check (
+    char_length(description) <= 1000
+  ),
+  constraint custom_field_definitions_minimum_suited check (
+    minimum is null or field_type = any (array['number', 'date'])
+  ),
+  constraint custom_field_definitions_minimum_format check (
+    case field_type
+      when 'number' then minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
+      when 'date' then crm_private.keeps_rules(
+        to_jsonb(minimum), 'date', null, null, null, null, null
+      )
+    end
+  ),
+  constraint custom_field_definitions_maximum_suited check (
+    maximum is null or field_type = any (array['number', 'date'])
+  ),
+  constraint custom_field_definitions_maximum_format check (
+    case field_type
+      when 'number' then maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
+      when 'date' then crm_private.keeps_rules(
+        to_jsonb(maximum), 'date', null, null, null, null, null
+      )
+    end
+  ),
+  constraint custom_field_definitions_maximum_order check (
+    case
+      when field_type = 'date'
+        and crm_private.keeps_rules(to_jsonb(minimum), 'date', null, null, null, null, null)
+        and crm_private.keeps_rules(to_jsonb(maximum), 'date', null, null, null, null, null)
+      then maximum collate "C" >= minimum
+      when minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
+        and maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
+      then maximum::numeric >= minimum::numeric
+    end
+  ),
+  constraint custom_field_definitions_max_length_suited check (
+    max_length is null or field_type = any (array['text'])
+  ),
+  constraint custom_field_definitions_max_length_range check (
+    max_length >= 1 and max_length <= 10000
+  ),
+  constraint custom_field_definitions_pattern_suited check (
+    pattern is null or field_type = any (array['text'])
+  ),
+  constraint custom_field_definitions_pattern_length check (char_length(pattern) <= 255),
+  constraint custom_field_definitions_pattern_valid check (
+    case when char_length(pattern) <= 255 then crm_private.is_pattern(pattern) end
+  ),
+  constraint custom_field_definitions_default_value_holds check (
+    crm_private.keeps_rules(
+      default_value, field_type, enum_values, minimum, maximum, max_length,
+      case when char_length(pattern) <= 255 and crm_private.is_pattern(pattern) then pattern end
+    )
+  ),
+  constraint custom_field_definitions_default_value_unique check (
+    default_value is null or not is_unique
+  ),
+  constraint custom_field_definitions_is_unique_suited check (
+    not is_unique or field_type = any (array['text', 'number', 'date', 'enum'])
+  ),
+  constraint custom_field_definitions_is_unique_name check (
+    not is_unique or char_length(name) <= 39
+  )
+);
+
+comment on table crm.custom_field_definitions is
+  'A custom field: a name that contacts, companies or deals may carry in customFields, and '
+  'the rule that its values keep. Deleting a definition removes its values.';
+
+comment on column crm.custom_field_definitions.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.custom_field_definitions.name is
+  'The key in customFields: letters, digits and underscores, a letter first. Changing it moves the '
+  'values of every row.';
+comment on column crm.custom_field_definitions.label is
+  'What people call the field.';
+comment on column crm.custom_field_definitions.entity_type is
+  'What carries the field: contact, company or deal. It cannot be changed.';
+comment on column crm.custom_field_definitions.field_type is
+  'text, number, date, enum, multi_enum or boolean.';
+comment on column crm.custom_field_definitions.enum_values is
+  'The values that an enum or a multi_enum allows; null for every other type. '
+  'renameCustomFieldValue gives one another name.';
+comment on column crm.custom_field_definitions.required is
+  'True if every row must have a value.';
+comment on column crm.custom_field_definitions.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.custom_field_definitions.created_at is
+  'When the row was created.';
+comment on column crm.custom_field_definitions.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.custom_field_definitions.created_by is
+  'The user who created the row.';
+comment on column crm.custom_field_definitions.updated_by is
+  'The user who last changed the row.';
+comment on column crm.custom_field_definitions.description is
+  'What the field is for, at most 1,000 characters.';
+comment on column crm.custom_field_definitions.minimum is
+  'The least value that a number may have, such as -1.5, or the first day that a date may be, such '
+  'as 2026-01-31. For these types only.';
+comment on column crm.custom_field_definitions.maximum is
+  'The greatest value that a number may have, or the last day that a date may be, written like '
+  'minimum. For these types only.';
+comment on column crm.custom_field_definitions.max_length is
+  E'@behavior -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.';
+comment on column crm.custom_field_definitions.pattern is
+  'A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches '
+  'anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions of '
+  'groups are refused. For this type only.';
+comment on column crm.custom_field_definitions.default_value is
+  'The value of a new row that does not have the field; a row that has null for it gets none. Rows '
+  'that are there stay as they are.';
+comment on column crm.custom_field_definitions.is_unique is
+  'True if no two rows of the entity type may have the same value. For a text, a number, a date or '
+  'an enum.';
+
+comment on constraint custom_field_definitions_name_unique on crm.custom_field_definitions is
+  '%s is already defined';
+comment on constraint custom_field_definitions_name_format on crm.custom_field_definitions is
+  'must consist of letters, digits and underscores and begin with a letter';
+comment on constraint custom_field_definitions_name_length on crm.custom_field_definitions is
+  'must have at most 100 characters';
+comment on constraint custom_field_definitions_label_blank on crm.custom_field_definitions is
+  'must not be blank';
+comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
+  'must have at most 255 characters';
+comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
+  '%s is not one of contact, company, deal';
+comment on constraint custom_field_definitions_enum_values_list on crm.custom_field_definitions is
+  E'@whole\nmust be a list of 1 to 1,000 values, none of them null';
+comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
+  'must not be blank';
+comment on constraint custom_field_definitions_enum_values_length on crm.custom_field_definitions is
+  'must have at most 255 characters';
+comment on constraint custom_field_definitions_enum_values_distinct on crm.custom_field_definitions is
+  E'@whole\nmust not hold a value twice';
+comment on constraint custom_field_definitions_field_type_known on crm.custom_field_definitions is
+  '%s is not one of text, number, date, enum, multi_enum, boolean';
+comment on constraint custom_field_definitions_enum_values_present on crm.custom_field_definitions is
+  'must be given for an enum or a multi_enum, and for no other type';
+comment on constraint custom_field_definitions_description_blank on crm.custom_field_definitions is
+  'must not be blank';
+comment on constraint custom_field_definitions_description_length on crm.custom_field_definitions is
+  'must have at most 1,000 characters';
+comment on constraint custom_field_definitions_minimum_suited on crm.custom_field_definitions is
+  'can be given for a number or a date only';
+comment on constraint custom_field_definitions_minimum_format on crm.custom_field_definitions is
+  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+comment on constraint custom_field_definitions_maximum_suited on crm.custom_field_definitions is
+  'can be given for a number or a date only';
+comment on constraint custom_field_definitions_maximum_format on crm.custom_field_definitions is
+  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+comment on constraint custom_field_definitions_maximum_order on crm.custom_field_definitions is
+  'must not be less than the minimum';
+comment on constraint custom_field_definitions_max_length_suited on crm.custom_field_definitions is
+  'can be given for a text only';
+comment on constraint custom_field_definitions_max_length_range on crm.custom_field_definitions is
+  'must be from 1 to 10,000';
+comment on constraint custom_field_definitions_pattern_suited on crm.custom_field_definitions is
+  'can be given for a text only';
+comment on constraint custom_field_definitions_pattern_length on crm.custom_field_definitions is
+  'must have at most 255 characters';
+comment on constraint custom_field_definitions_pattern_valid on crm.custom_field_definitions is
+  '%s is no regular expression, or one with back references, lookaround or long repetitions of groups';
+comment on constraint custom_field_definitions_default_value_holds on crm.custom_field_definitions is
+  '%s breaks a rule of the field itself';
+comment on constraint custom_field_definitions_default_value_unique on crm.custom_field_definitions is
+  'cannot be given for a unique field';
+comment on constraint custom_field_definitions_is_unique_suited on crm.custom_field_definitions is
+  'can be true for a text, a number, a date or an enum only';
+comment on constraint custom_field_definitions_is_unique_name on crm.custom_field_definitions is
+  'needs a name of at most 39 characters';
+
+alter table crm.custom_field_definitions enable row level security;
+
+grant select on crm.custom_field_definitions to crm_reader;
+grant insert
+  (name, label, entity_type, field_type, enum_values, required, description, minimum,
+   maximum, max_length, pattern, default_value, is_unique)
+  on crm.custom_field_definitions to crm_admin;
+grant update
+  (name, label, field_type, enum_values, required, version, description, minimum, maximum,
+   max_length, pattern, default_value, is_unique)
+  on crm.custom_field_definitions to crm_admin;
+grant delete on crm.custom_field_definitions to crm_admin;
+
+drop policy if exists custom_field_definitions_select on crm.custom_field_definitions;
+create policy custom_field_definitions_select on crm.custom_field_definitions for select to crm_reader
+  using (true);
+drop policy if exists custom_field_definitions_insert on crm.custom_field_definitions;
+create policy custom_field_definitions_insert on crm.custom_field_definitions for insert to crm_admin
+  with check ((select crm_private.caller_holds()));
+drop policy if exists custom_field_definitions_update on crm.custom_field_definitions;
+create policy custom_field_definitions_update on crm.custom_field_definitions for update to crm_admin
+  using ((select crm_private.caller_holds()));
+drop policy if exists custom_field_definitions_delete on crm.custom_field_definitions;
+create policy custom_field_definitions_delete on crm.custom_field_definitions for delete to crm_admin
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/custom_field_definitions.sql
+--! Included tables/exchange_rates.sql
+/*
+ * What one unit of a currency is worth in the base currency, from a day on until the next rate.
+ * Administrators edit the rates.
+ */
+
+create table if not exists crm.exchange_rates (
+  id         uuid        not null default gen_random_uuid(),
+  currency   text        not null,
+  valid_from date        not null,
+  rate       numeric     not null,
+  version    integer     not null default 1,
+  created_at timestamptz not null default now(),
+  updated_at timestamptz not null default now(),
+  created_by text        not null default crm.current_user_id(),
+  updated_by text        not null default crm.current_user_id(),
+
+  constraint exchange_rates_pkey primary key (id),
+  constraint exchange_rates_valid_from_unique unique (currency, valid_from),
+  constraint exchange_rates_currency_known check (currency = any (crm.currencies())),
+  constraint exchange_rates_valid_from_range check (
+    valid_from between date '0001-01-01' and date '9999-12-31'
+  ),
+  constraint exchange_rates_rate_positive check (rate > 0),
+  constraint exchange_rates_rate_range check (abs(rate) < 10000000000000),
+  constraint exchange_rates_rate_decimals check (scale(trim_scale(rate)) <= 12)
+);
+
+comment on table crm.exchange_rates is
+  'What one unit of a currency is worth in the base currency, from a day on until the next rate. '
+  'Administrators edit the rates.';
+
+comment on column crm.exchange_rates.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.exchange_rates.currency is
+  'An ISO 4217 code, for example EUR. The base currency needs no rate.';
+comment on column crm.exchange_rates.valid_from is
+  'The first day that the rate is good for; the last is the day before the next rate.';
+comment on column crm.exchange_rates.rate is
+  'Units of the base currency for one unit of the currency, with at most 12 decimals.';
+comment on column crm.exchange_rates.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.exchange_rates.created_at is
+  'When the row was created.';
+comment on column crm.exchange_rates.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.exchange_rates.created_by is
+  'The user who created the row.';
+comment on column crm.exchange_rates.updated_by is
+  'The user who last changed the row.';
+
+comment on constraint exchange_rates_valid_from_unique on crm.exchange_rates is
+  'is the first day of a rate of the currency already';
+comment on constraint exchange_rates_currency_known on crm.exchange_rates is
+  '%s is not an ISO 4217 currency code';
+comment on constraint exchange_rates_valid_from_range on crm.exchange_rates is
+  'must be a day of the years 1 to 9999';
+comment on constraint exchange_rates_rate_positive on crm.exchange_rates is
+  'must be above 0';
+comment on constraint exchange_rates_rate_range on crm.exchange_rates is
+  'must be a number below 10,000,000,000,000';
+comment on constraint exchange_rates_rate_decimals on crm.exchange_rates is
+  '%s has more than 12 decimals';
+
+alter table crm.exchange_rates enable row level security;
+
+grant select on crm.exchange_rates to crm_reader;
+grant insert
+  (currency, valid_from, rate)
+  on crm.exchange_rates to crm_admin;
+grant update
+  (currency, valid_from, rate, version)
+  on crm.exchange_rates to crm_admin;
+grant delete on crm.exchange_rates to crm_admin;
+
+drop policy if exists exchange_rates_select on crm.exchange_rates;
+create policy exchange_rates_select on crm.exchange_rates for select to crm_reader
+  using (true);
+drop policy if exists exchange_rates_insert on crm.exchange_rates;
+create policy exchange_rates_insert on crm.exchange_rates for insert to crm_admin
+  with check ((select crm_private.caller_holds()));
+drop policy if exists exchange_rates_update on crm.exchange_rates;
+create policy exchange_rates_update on crm.exchange_rates for update to crm_admin
+  using ((select crm_private.caller_holds()));
+drop policy if exists exchange_rates_delete on crm.exchange_rates;
+create policy exchange_rates_delete on crm.exchange_rates for delete to crm_admin
+  using ((select crm_private.caller_holds()));
+--! EndIncluded tables/exchange_rates.sql
+--! Included tables/settings.sql
+/* What administrators set: one row. */
+
+create table if not exists crm_private.settings (
+  id                   boolean     not null default true,
+  trash_retention_days integer default 30,
+  base_currency        text        not null default 'USD'::text,
+
+  constraint settings_pkey primary key (id),
+  constraint settings_id_single check (id),
+  constraint settings_trash_retention_days_range check (trash_retention_days between 0 and 36500),
+  constraint settings_base_currency_known check (base_currency = any (crm.currencies()))
+);
+
+comment on table crm_private.settings is
+  'What administrators set: one row.';
+
+comment on column crm_private.settings.id is
+  'Always true, so that there is one row.';
+comment on column crm_private.settings.trash_retention_days is
+  'For how many days what was deleted can be restored; null for good.';
+comment on column crm_private.settings.base_currency is
+  'The currency that exchange rates are in.';
+
+comment on constraint settings_trash_retention_days_range on crm_private.settings is
+  'must be from 0 to 36500';
+comment on constraint settings_base_currency_known on crm_private.settings is
+  '%s is not an ISO 4217 currency code';
+
+alter table crm_private.settings enable row level security;
+--! EndIncluded tables/settings.sql
+--! Included tables/api_keys.sql
+/*
+ * A key that an integration asks with. Administrators create and revoke keys; a revoked one
+ * stays, because the journal names it.
+ */
+
+create table if not exists crm.api_keys (
+  id           uuid        not null default gen_random_uuid(),
+  name         text        not null,
+  role         text        not null,
+  prefix       text        not null,
+  expires_at   timestamptz,
+  last_used_at timestamptz,
+  revoked_at   timestamptz,
+  version      integer     not null default 1,
+  created_at   timestamptz not null default now(),
+  updated_at   timestamptz not null default now(),
+  created_by   text        not null default crm.current_user_id(),
+  updated_by   text        not null default crm.current_user_id(),
+
+  constraint api_keys_pkey primary key (id),
+  constraint api_keys_name_unique unique (name),
+  constraint api_keys_name_length check (char_length(name) <= 100),
+  -- One spelling for each name, so that no two keys look alike in the journal.
+  constraint api_keys_name_format check (name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
+  constraint api_keys_role_known check (role = any (array['reader', 'member', 'admin'])),
+  constraint api_keys_expires_at_range check (
+    expires_at > created_at and expires_at <= created_at + interval '100 years'
+  )
+);
+
+comment on table crm.api_keys is
+  E'@defaultOrder NAME_ASC\nA key that an integration asks with. Administrators create and revoke '
+  'keys; a revoked one stays, because the journal names it.';
+
+comment on column crm.api_keys.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.api_keys.name is
+  'What the integration is called, unique. The journal has it as key:<name>.';
+comment on column crm.api_keys.role is
+  'What the key may do: reader, member or admin.';
+comment on column crm.api_keys.prefix is
+  'The first characters of the key, by which people recognise it.';
+comment on column crm.api_keys.expires_at is
+  'When the key ceases to be good; null if it is good until it is revoked.';
+comment on column crm.api_keys.last_used_at is
+  'When the key was last used, to the minute; null if it never was.';
+comment on column crm.api_keys.revoked_at is
+  'When the key was revoked; null if it was not.';
+comment on column crm.api_keys.version is
+  'Increases by one with every change of the row.';
+comment on column crm.api_keys.created_at is
+  'When the row was created.';
+comment on column crm.api_keys.updated_at is
+  'When the row was last changed; later with every change, but for its use.';
+comment on column crm.api_keys.created_by is
+  'The user who created the row.';
+comment on column crm.api_keys.updated_by is
+  'The user who last changed the row.';
+
+comment on constraint api_keys_name_unique on crm.api_keys is
+  '%s is already the name of a key, or was that of a revoked one';
+comment on constraint api_keys_name_length on crm.api_keys is
+  'must have at most 100 characters';
+comment on constraint api_keys_name_format on crm.api_keys is
+  'must consist of lower case letters and digits, with single dots, hyphens or underscores between '
+  'them';
+comment on constraint api_keys_role_known on crm.api_keys is
+  '%s is not one of reader, member, admin';
+comment on constraint api_keys_expires_at_range on crm.api_keys is
+  'must be in the future, at most 100 years from now';
+
+alter table crm.api_keys enable row level security;
+
+grant select on crm.api_keys to crm_admin;
+
+drop policy if exists api_keys_select on crm.api_keys;
+create policy api_keys_select on crm.api_keys for select to crm_admin
+  using (true);
+--! EndIncluded tables/api_keys.sql
+--! Included tables/api_key_hashes.sql
+/*
+ * The hash stands apart from what administrators read, so that whoever reads or journals a whole row
+ * never meets it. SHA-256 is enough: a key is 256 random bits, which nobody can try through; slow
+ * hashes are for passwords, which people choose.
+ */
+
+create table if not exists crm_private.api_key_hashes (
+  api_key_id uuid        not null,
+  key_hash   bytea       not null,
+
+  constraint api_key_hashes_pkey primary key (api_key_id),
+  constraint api_key_hashes_key_hash_unique unique (key_hash),
+  constraint api_key_hashes_api_key_id_exists foreign key (api_key_id)
+    references crm.api_keys on delete cascade
+);
+
+comment on table crm_private.api_key_hashes is
+  'What is kept of each API key itself: its SHA-256. No role of the product reads it.';
+
+alter table crm_private.api_key_hashes enable row level security;
+--! EndIncluded tables/api_key_hashes.sql
+--! Included tables/external_ids.sql
+/*
+ * Whose external ids are, for look-ups and to keep them apart. Deferrable, because an undo may move
+ * an external id from one row to another in several statements.
+ */
+
+create table if not exists crm_private.external_ids (
+  entity_type text        not null,
+  source      text        not null,
+  id          text        not null,
+  entity_id   uuid        not null,
+
+  constraint external_ids_pkey primary key (entity_type, source, id) deferrable initially immediate
+);
+
+comment on table crm_private.external_ids is
+  'The external ids of all rows. Kept by triggers from the columns external_ids.';
+
+alter table crm_private.external_ids enable row level security;
+
+grant select on crm_private.external_ids to crm_reader;
+
+drop policy if exists external_ids_select on crm_private.external_ids;
+create policy external_ids_select on crm_private.external_ids for select to crm_reader
+  using (crm_private.is_readable(entity_type, entity_id));
+--! EndIncluded tables/external_ids.sql
+--! Included tables/audit_logs.sql
+/*
+ * The journal: one row for each row that was created, changed or deleted, written with the
+ * change.
+ */
+
+create table if not exists crm.audit_logs (
+  id             bigint      not null generated always as identity,
+  entity_type    text        not null,
+  entity_id      uuid        not null,
+  action         text        not null,
+  user_id        text        not null,
+  changes        jsonb       not null,
+  "timestamp"    timestamptz not null,
+  transaction_id bigint      not null,
+  source         text        not null,
+  erased_at      timestamptz,
+
+  constraint audit_logs_pkey primary key ("timestamp", id),
+  constraint audit_logs_user_id_length check (char_length(user_id) <= 255)
+) partition by range ("timestamp");
+
+alter table crm.audit_logs alter column changes set statistics 0;
+
+comment on table crm.audit_logs is
+  'The journal: one row for each row that was created, changed or deleted, written with the change.';
+
+comment on column crm.audit_logs.id is
+  'Increases from one entry to the next.';
+comment on column crm.audit_logs.entity_type is
+  'What was changed: contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage, exchange_rate or api_key; setting, or journal for the journal itself.';
+comment on column crm.audit_logs.entity_id is
+  'The id of the row that was changed. It may be gone.';
+comment on column crm.audit_logs.action is
+  'create, update or delete; erase where the values were taken out of the entries before; purge '
+  'or archive of the journal.';
+comment on column crm.audit_logs.user_id is
+  'Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a '
+  'database session.';
+comment on column crm.audit_logs.changes is
+  'What changed. For an update a member for each column, or custom field (custom_fields.<name>), '
+  'with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a '
+  'create the values of the new row, for a delete the whole old row. Empty if they were erased.';
+comment on column crm.audit_logs."timestamp" is
+  'When it was done: the created_at or updated_at that the row got by it.';
+comment on column crm.audit_logs.transaction_id is
+  'The database transaction; what was done together has it in common.';
+comment on column crm.audit_logs.source is
+  'What it was done through: api, import or sql.';
+comment on column crm.audit_logs.erased_at is
+  'When the values were taken out of changes for good; null if they are there.';
+
+comment on constraint audit_logs_user_id_length on crm.audit_logs is
+  'must have at most 255 characters';
+
+create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
+create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
+create index if not exists audit_logs_transaction_id on crm.audit_logs
+  using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
+-- The trash: what can be restored, or purged. Only deletions pay for it.
+create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
+  where action = 'delete' and erased_at is null;
+create index if not exists audit_logs_attached_to on crm.audit_logs
+  (crm_private.attached_to(action, changes))
+  where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
+
+alter table crm.audit_logs enable row level security;
+
+grant select on crm.audit_logs to crm_reader;
+
+drop policy if exists audit_logs_select_all on crm.audit_logs;
+create policy audit_logs_select_all on crm.audit_logs for select to crm_admin
+  using (true);
+drop policy if exists audit_logs_select on crm.audit_logs;
+create policy audit_logs_select on crm.audit_logs for select to crm_reader
+  using (user_id = (select crm.current_user_id()) or crm_private.is_readable(entity_type, entity_id));
+--! EndIncluded tables/audit_logs.sql
+--! Included tables/journal_blocks.sql
+/* Seals of the journal: a block covers the entries after the block before it, up to last_id. */
+
+create table if not exists crm_private.journal_blocks (
+  number    bigint      not null,
+  last_id   bigint      not null,
+  sealed_at timestamptz not null,
+  ids       bigint[]    not null,
+  digests   bytea[]     not null,
+  salts     bytea[]     not null,
+  previous  bytea       not null,
+  hash      bytea       not null,
+
+  constraint journal_blocks_pkey primary key (number),
+  constraint journal_blocks_last_id_unique unique (last_id)
+);
+
+alter table crm_private.journal_blocks alter column digests set storage external;
+
+alter table crm_private.journal_blocks alter column salts set storage external;
+
+comment on table crm_private.journal_blocks is
+  'Seals of the journal: a block covers the entries after the block before it, up to last_id.';
+
+comment on column crm_private.journal_blocks.number is
+  'Counted from 1, without a gap.';
+comment on column crm_private.journal_blocks.last_id is
+  'The last of the ids.';
+comment on column crm_private.journal_blocks.sealed_at is
+  'When the block was made.';
+comment on column crm_private.journal_blocks.ids is
+  'The entries that the block covers, in order.';
+comment on column crm_private.journal_blocks.digests is
+  'The digest of each entry; crm_private.entry_digest says of what.';
+comment on column crm_private.journal_blocks.salts is
+  'What each entry''s values were salted with, 16 random bytes. Of an erased entry the salted '
+  'digest of the values, 32 bytes, so that its own digest can still be told.';
+comment on column crm_private.journal_blocks.previous is
+  'The hash of the block before, zeros for the first.';
+comment on column crm_private.journal_blocks.hash is
+  'The hash of the block; crm_private.block_hash says of what.';
+
+comment on constraint journal_blocks_last_id_unique on crm_private.journal_blocks is
+  '%s is already the end of a block';
+
+alter table crm_private.journal_blocks enable row level security;
+--! EndIncluded tables/journal_blocks.sql
+--! Included tables/journal_progress.sql
+/* How far the journal is sealed: one row. */
+
+create table if not exists crm_private.journal_progress (
+  id          boolean     not null default true,
+  sealed_to   bigint      not null default 0,
+  pending_to  bigint,
+  pending_for text[],
+
+  constraint journal_progress_pkey primary key (id),
+  constraint journal_progress_id_single check (id),
+  constraint journal_progress_pending_complete CHECK (((pending_to IS NULL) = (pending_for IS NULL)))
+);
+
+comment on table crm_private.journal_progress is
+  'How far the journal is sealed: one row.';
+
+comment on column crm_private.journal_progress.id is
+  'Always true, so that there is one row.';
+comment on column crm_private.journal_progress.sealed_to is
+  'Every id up to this one is sealed, or was given out in vain.';
+comment on column crm_private.journal_progress.pending_to is
+  'The ids up to this one can be sealed when the transactions of pending_for have ended.';
+comment on column crm_private.journal_progress.pending_for is
+  'The virtual transactions that were writing the journal when pending_to was read.';
+
+comment on constraint journal_progress_pending_complete on crm_private.journal_progress is
+  'must be given together';
+
+alter table crm_private.journal_progress enable row level security;
+--! EndIncluded tables/journal_progress.sql
+--! Included tables/reversals.sql
+/*
+ * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
+ * out, and the journal's triggers find there what each row undoes. It is empty between transactions, and
+ * nobody but the owner's functions can write it, so nobody can pretend to undo.
+ */
+
+create unlogged table if not exists crm_private.reversals (
+  transaction_id bigint      not null,
+  entity_type    text        not null,
+  entity_id      uuid        not null,
+  before         jsonb,
+  after          jsonb,
+  undoes         jsonb       not null,
+
+  constraint reversals_pkey primary key (transaction_id, entity_id, entity_type)
+);
+
+comment on table crm_private.reversals is
+  'What the running transactions undo, row by row. Empty otherwise.';
+
+comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
+comment on column crm_private.reversals.entity_type is 'What the row is, as the journal calls it.';
+comment on column crm_private.reversals.entity_id is 'The id of the row.';
+comment on column crm_private.reversals.before is
+  'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
+comment on column crm_private.reversals.after is
+  'The values that these fields are expected to have; null if the row is expected to be gone.';
+comment on column crm_private.reversals.undoes is 'What the entries of the journal say of it.';
+
+alter table crm_private.reversals enable row level security;
+--! EndIncluded tables/reversals.sql
+--! Included tables/faulty_rows.sql
+/* The rows that a running bulk write found faulty. Empty outside of it. */
+
+create table if not exists crm_private.faulty_rows (
+  transaction_id bigint      not null,
+  number         bigint      not null generated always as identity,
+  place          integer,
+  item           jsonb       not null,
+
+  constraint faulty_rows_pkey primary key (transaction_id, number)
+);
+
+comment on table crm_private.faulty_rows is
+  'The rows that a running bulk write found faulty. Empty outside of it.';
+
+alter table crm_private.faulty_rows enable row level security;
+--! EndIncluded tables/faulty_rows.sql
+--! Included tables/idempotency_keys.sql
+/*
+ * What mutations with an idempotency key were answered, written in their own transactions. No
+ * role of the product reads or writes it.
+ */
+
+create table if not exists crm_private.idempotency_keys (
+  key_hash     bytea       not null,
+  request_hash bytea       not null,
+  answer       bytea       not null,
+  expires_at   timestamptz not null default now() + interval '24 hours',
+
+  constraint idempotency_keys_pkey primary key (key_hash),
+  constraint idempotency_keys_key_hash_length check (octet_length(key_hash) = 32),
+  constraint idempotency_keys_request_hash_length check (octet_length(request_hash) = 32)
+);
+
+alter table crm_private.idempotency_keys alter column answer set storage external;
+
+comment on table crm_private.idempotency_keys is
+  'What mutations with an idempotency key were answered, written in their own transactions. No role '
+  'of the product reads or writes it.';
+
+comment on column crm_private.idempotency_keys.key_hash is
+  'The SHA-256 of who asked and the key. The key itself is nowhere.';
+comment on column crm_private.idempotency_keys.request_hash is
+  'The SHA-256 of what was asked, and in which role.';
+comment on column crm_private.idempotency_keys.answer is
+  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it.';
+comment on column crm_private.idempotency_keys.expires_at is
+  'When the key is forgotten.';
+
+create index if not exists idempotency_keys_expires_at_idx
+  on crm_private.idempotency_keys (expires_at);
+
+alter table crm_private.idempotency_keys enable row level security;
+--! EndIncluded tables/idempotency_keys.sql
+
+-- What no partition is made for is never lost.
+create table crm_private.audit_logs_other partition of crm.audit_logs default;
+alter table crm_private.audit_logs_other alter column changes set statistics 0;
+alter table crm_private.audit_logs_other enable row level security;
+comment on table crm_private.audit_logs_other is
+  'Entries of the journal of a month that has no partition of its own.';
+
+insert into crm_private.settings default values;
+insert into crm_private.journal_progress default values;
+
+--! split: 040-types.sql
+/*
+ * Why: what functions take and return.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included types/bulk_result.sql
+do $type$
+begin
+  if to_regtype('crm_private.bulk_result') is null then
+    create type crm_private.bulk_result as (
+      created   integer,
+      updated   integer,
+      deleted   integer,
+      unchanged integer,
+      faults    jsonb,
+      ids       uuid[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.bulk_result is
+  'What a bulk write did: how many rows were created, updated, deleted, and left as they were; the '
+  'faults, [{"index", "code", "fields"}]; and the ids of the rows in the order of the input, null '
+  'where nothing was written.';
+--! EndIncluded types/bulk_result.sql
+--! Included types/bulk_row.sql
+do $type$
+begin
+  if to_regtype('crm_private.bulk_row') is null then
+    create type crm_private.bulk_row as (
+      place     integer,
+      id        uuid,
+      operation text,
+      item      jsonb
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.bulk_row is
+  'A row of a bulk write: its place in the input, the row that is meant, what is to be done, and its '
+  'columns.';
+--! EndIncluded types/bulk_row.sql
+--! Included types/company_merge.sql
+do $type$
+begin
+  if to_regtype('crm.company_merge') is null then
+    create type crm.company_merge as (
+      company_id     uuid,
+      transaction_id bigint,
+      contacts_moved integer,
+      deals_moved    integer,
+      tasks_moved    integer,
+      notes_moved    integer
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.company_merge is
+  E'@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that is left.|@behavior -manyRelation\n'
+  'What a merge of companies did.';
+
+comment on column crm.company_merge.company_id is
+  E'@notNull\nThe company that is left.';
+comment on column crm.company_merge.transaction_id is
+  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+comment on column crm.company_merge.contacts_moved is
+  E'@notNull\nHow many contacts became its own.';
+comment on column crm.company_merge.deals_moved is
+  E'@notNull\nHow many deals became its own.';
+comment on column crm.company_merge.tasks_moved is
+  E'@notNull\nHow many tasks became its own.';
+comment on column crm.company_merge.notes_moved is
+  E'@notNull\nHow many notes became its own.';
+--! EndIncluded types/company_merge.sql
+--! Included types/contact_merge.sql
+do $type$
+begin
+  if to_regtype('crm.contact_merge') is null then
+    create type crm.contact_merge as (
+      contact_id     uuid,
+      transaction_id bigint,
+      deals_moved    integer,
+      tasks_moved    integer,
+      notes_moved    integer
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.contact_merge is
+  E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that is left.|@behavior -manyRelation\n'
+  'What a merge of contacts did.';
+
+comment on column crm.contact_merge.contact_id is
+  E'@notNull\nThe contact that is left.';
+comment on column crm.contact_merge.transaction_id is
+  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+comment on column crm.contact_merge.deals_moved is
+  E'@notNull\nHow many deals became its own.';
+comment on column crm.contact_merge.tasks_moved is
+  E'@notNull\nHow many tasks became its own.';
+comment on column crm.contact_merge.notes_moved is
+  E'@notNull\nHow many notes became its own.';
+--! EndIncluded types/contact_merge.sql
+--! Included types/current_row.sql
+do $type$
+begin
+  if to_regtype('crm_private.current_row') is null then
+    create type crm_private.current_row as (
+      id           uuid,
+      version      integer,
+      external_ids crm.external_id[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.current_row is 'A row that a bulk write has locked.';
+--! EndIncluded types/current_row.sql
+--! Included types/custom_field_fault.sql
+do $type$
+begin
+  if to_regtype('crm.custom_field_fault') is null then
+    create type crm.custom_field_fault as (
+      entity_id uuid,
+      value     jsonb,
+      message   text
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.custom_field_fault is
+  'A row that would break a rule of a custom field.';
+
+comment on column crm.custom_field_fault.entity_id is
+  E'@notNull\nThe id of the contact, company or deal.';
+comment on column crm.custom_field_fault.value is
+  'The value of the field; null if the row has none.';
+comment on column crm.custom_field_fault.message is
+  E'@notNull\nWhat a client would read.';
+--! EndIncluded types/custom_field_fault.sql
+--! Included types/custom_field_index.sql
+do $type$
+begin
+  if to_regtype('crm.custom_field_index') is null then
+    create type crm.custom_field_index as (
+      name     text,
+      method   text,
+      is_valid boolean,
+      size     bigint,
+      scans    bigint
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.custom_field_index is
+  'An index on a custom field.';
+
+comment on column crm.custom_field_index.name is
+  E'@notNull\nWhat it is called in the schema crm.';
+comment on column crm.custom_field_index.method is
+  E'@notNull\nbtree, which answers filters by equality and ranges, and sorts; spgist, for long '
+  'texts, which answers filters by the whole value or its beginning; or gin, for several '
+  'values, which answers filters by what is among them.';
+comment on column crm.custom_field_index.is_valid is
+  E'@notNull\nFalse while it is being built, and after a build that failed; queries do not use '
+  'it then.';
+comment on column crm.custom_field_index.size is
+  E'@notNull\nIts size in bytes.';
+comment on column crm.custom_field_index.scans is
+  E'@notNull\nHow many times it has been read since statistics are kept.';
+--! EndIncluded types/custom_field_index.sql
+--! Included types/duplicate.sql
+do $type$
+begin
+  if to_regtype('crm.duplicate') is null then
+    create type crm.duplicate as (
+      entity_type     text,
+      entity_id       uuid,
+      contact_id      uuid,
+      company_id      uuid,
+      score           double precision,
+      reasons         text[],
+      email           text,
+      phone           text,
+      domain          text,
+      name_similarity double precision
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.duplicate is
+  E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that may be the same.|@behavior -manyRelation\n'
+  '@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that may be the same.|@behavior -manyRelation\n'
+  'A row that may be the same as another, and why.';
+
+comment on column crm.duplicate.entity_type is
+  E'@notNull\ncontact or company.';
+comment on column crm.duplicate.entity_id is
+  E'@notNull\nThe id of the row that may be the same.';
+comment on column crm.duplicate.contact_id is
+  'The contact that may be the same, null if it is a company.';
+comment on column crm.duplicate.company_id is
+  'The company that may be the same, null if it is a contact.';
+comment on column crm.duplicate.score is
+  E'@notNull\nHow likely it is, from 0 to 1.';
+comment on column crm.duplicate.reasons is
+  E'@notNull\nWhat both have in common, the strongest first: email, phone, domain, name.';
+comment on column crm.duplicate.email is
+  'An email address of both, in lower case.';
+comment on column crm.duplicate.phone is
+  'A phone number of the row that was asked about, which the other one has too, maybe without '
+  'country or area code.';
+comment on column crm.duplicate.domain is
+  'A domain of both: that of their email addresses or, of a company, of its web address.';
+comment on column crm.duplicate.name_similarity is
+  E'@notNull\nHow alike the names are, from 0 to 1; from 0.5 on it is a reason.';
+--! EndIncluded types/duplicate.sql
+--! Included types/duplicate_group.sql
+do $type$
+begin
+  if to_regtype('crm.duplicate_group') is null then
+    create type crm.duplicate_group as (
+      entity_type text,
+      size        integer,
+      score       double precision,
+      reasons     text[],
+      ids         uuid[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.duplicate_group is
+  'Rows that may all be the same.';
+
+comment on column crm.duplicate_group.entity_type is
+  E'@notNull\ncontact or company.';
+comment on column crm.duplicate_group.size is
+  E'@notNull\nHow many rows the group has.';
+comment on column crm.duplicate_group.score is
+  E'@notNull\nHow likely they are the same, from 0 to 1: the mean of the pairs that make the group.';
+comment on column crm.duplicate_group.reasons is
+  E'@notNull\nWhat holds the group together, the strongest first: email, phone, domain, name.';
+comment on column crm.duplicate_group.ids is
+  E'@notNull\nThe ids of its rows, of a larger group the first 1,000.';
+--! EndIncluded types/duplicate_group.sql
+--! Included types/field_value.sql
+do $type$
+begin
+  if to_regtype('crm.field_value') is null then
+    create type crm.field_value as (
+      value       jsonb,
+      valid_from  timestamptz,
+      valid_until timestamptz,
+      set_by      text,
+      source      text,
+      entry_id    bigint,
+      erased      boolean
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.field_value is 'A value that a field had for some time.';
+
+comment on column crm.field_value.value is 'The value, as JSON; null if the field had none.';
+comment on column crm.field_value.valid_from is E'@notNull\nWhen it was set.';
+comment on column crm.field_value.valid_until is
+  'When another one was set, or the row deleted; null if it still holds.';
+comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
+comment on column crm.field_value.source is
+  E'@notNull\nWhat it was set through: api, import or sql.';
+comment on column crm.field_value.entry_id is
+  E'@notNull\nThe id of the entry of the journal that tells it.';
+comment on column crm.field_value.erased is
+  E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';
+--! EndIncluded types/field_value.sql
+--! Included types/issued_api_key.sql
+do $type$
+begin
+  if to_regtype('crm.issued_api_key') is null then
+    create type crm.issued_api_key as (
+      key     text,
+      api_key crm.api_keys
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.issued_api_key is
+  'A new API key.';
+
+comment on column crm.issued_api_key.key is
+  E'@notNull\nThe key itself, for the header Authorization: Bearer <key>. It is shown here and never again.';
+comment on column crm.issued_api_key.api_key is
+  E'@notNull\nWhat is kept of it.';
+--! EndIncluded types/issued_api_key.sql
+--! Included types/journal_verdict.sql
+do $type$
+begin
+  if to_regtype('crm.journal_verdict') is null then
+    create type crm.journal_verdict as (
+      intact      boolean,
+      fault       text,
+      entry_id    bigint,
+      "timestamp" timestamptz,
+      message     text,
+      entries     bigint,
+      archived    bigint,
+      unsealed    bigint,
+      kept_since  timestamptz,
+      digest      text
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.journal_verdict is
+  'What comparing the journal with its seals gave.';
+
+comment on column crm.journal_verdict.intact is
+  E'@notNull\nWhether everything is as it was sealed.';
+comment on column crm.journal_verdict.fault is
+  'What is wrong with the first faulty entry: altered, removed or inserted; or rewritten, if the '
+  'seals themselves were changed, or are not those that the digest was taken of.';
+comment on column crm.journal_verdict.entry_id is
+  'The first faulty entry. If the seals were rewritten, the first whose seal is not to be believed.';
+comment on column crm.journal_verdict."timestamp" is
+  'The time of the faulty entry, if it is there.';
+comment on column crm.journal_verdict.message is
+  E'@notNull\nThe verdict in one sentence.';
+comment on column crm.journal_verdict.entries is
+  E'@notNull\nHow many entries were compared, up to the first fault.';
+comment on column crm.journal_verdict.archived is
+  E'@notNull\nHow many sealed entries have been archived, so that they could not be compared.';
+comment on column crm.journal_verdict.unsealed is
+  E'@notNull\nHow many entries have come too lately to be sealed.';
+comment on column crm.journal_verdict.kept_since is
+  'From when on the journal is kept here; null if nothing was archived.';
+comment on column crm.journal_verdict.digest is
+  E'@notNull\nWhat journalDigest gives now.';
+--! EndIncluded types/journal_verdict.sql
+--! Included types/new_deal.sql
+do $type$
+begin
+  if to_regtype('crm.new_deal') is null then
+    create type crm.new_deal as (
+      title         text,
+      company_id    uuid,
+      contact_id    uuid,
+      value         numeric,
+      currency      text,
+      stage         text,
+      probability   integer,
+      close_date    date,
+      owner_id      text,
+      custom_fields jsonb,
+      external_ids  crm.external_id[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.new_deal is
+  E'@customFieldsOf deals\nA deal to create: what a client may say of it.';
+
+comment on column crm.new_deal.title is 'Required.';
+comment on column crm.new_deal.company_id is 'Required.';
+comment on column crm.new_deal.contact_id is 'The person at the company, if any.';
+comment on column crm.new_deal.value is 'Required: at most two decimals.';
+comment on column crm.new_deal.currency is 'USD, if not given.';
+comment on column crm.new_deal.stage is 'Required: the name of a pipeline stage.';
+comment on column crm.new_deal.probability is 'That of the stage, if not given.';
+comment on column crm.new_deal.close_date is 'The day on which it closed or is expected to.';
+comment on column crm.new_deal.owner_id is 'The user who is responsible, if anybody is.';
+comment on column crm.new_deal.custom_fields is 'None, if not given.';
+comment on column crm.new_deal.external_ids is 'None, if not given.';
+--! EndIncluded types/new_deal.sql
+--! Included types/new_task.sql
+do $type$
+begin
+  if to_regtype('crm.new_task') is null then
+    create type crm.new_task as (
+      description  text,
+      due_date     date,
+      assigned_to  text,
+      status       text,
+      external_ids crm.external_id[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.new_task is 'A task to create with the entity that it is attached to.';
+
+comment on column crm.new_task.description is 'Required.';
+comment on column crm.new_task.due_date is 'The day by which it is to be done.';
+comment on column crm.new_task.assigned_to is 'The user who is to do it.';
+comment on column crm.new_task.status is 'open, if not given.';
+comment on column crm.new_task.external_ids is 'None, if not given.';
+--! EndIncluded types/new_task.sql
+--! Included types/pipeline_stage_total.sql
+do $type$
+begin
+  if to_regtype('crm.pipeline_stage_total') is null then
+    create type crm.pipeline_stage_total as (
+      stage             text,
+      "position"        integer,
+      count             bigint,
+      value             numeric,
+      value_by_currency jsonb
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.pipeline_stage_total is 'What a stage of the pipeline held at an instant.';
+
+comment on column crm.pipeline_stage_total.stage is
+  E'@notNull\nThe name that the stage had then.';
+comment on column crm.pipeline_stage_total."position" is
+  'The place that the stage had then, the first being the lowest.';
+comment on column crm.pipeline_stage_total.count is E'@notNull\nHow many deals were in it.';
+comment on column crm.pipeline_stage_total.value is
+  E'@notNull\nThe sum of their values, whatever their currencies.';
+comment on column crm.pipeline_stage_total.value_by_currency is
+  E'@notNull\nThe sum of their values in each currency, as {"EUR": 10.00}.';
+--! EndIncluded types/pipeline_stage_total.sql
+--! Included types/reversal.sql
+do $type$
+begin
+  if to_regtype('crm.reversal') is null then
+    create type crm.reversal as (
+      transaction_id bigint,
+      restored       bigint,
+      changed        bigint,
+      deleted        bigint,
+      kept           jsonb
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.reversal is 'What was done to undo something, or to restore it.';
+
+comment on column crm.reversal.transaction_id is
+  E'@notNull\nThe transaction that did it, and by which it can be undone.';
+comment on column crm.reversal.restored is E'@notNull\nHow many rows were brought back.';
+comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
+comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
+comment on column crm.reversal.kept is
+  E'@notNull\nWhat was changed since and left as it is: entityType, entityId, field, expected, found, '
+  'changedBy and changedAt of each. At most 100.';
+--! EndIncluded types/reversal.sql
+--! Included types/row_fault.sql
+do $type$
+begin
+  if to_regtype('crm_private.row_fault') is null then
+    create type crm_private.row_fault as (
+      place    integer,
+      code     text,
+      fields   jsonb,
+      readable boolean
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.row_fault is
+  'What is wrong with a row of a bulk write; not readable, if the row cannot be asked its other '
+  'faults.';
+--! EndIncluded types/row_fault.sql
+--! Included types/search_hit.sql
+do $type$
+begin
+  if to_regtype('crm.search_hit') is null then
+    create type crm.search_hit as (
+      entity_type text,
+      entity_id   uuid,
+      rank        double precision,
+      extract     text,
+      contact_id  uuid,
+      company_id  uuid,
+      deal_id     uuid,
+      task_id     uuid,
+      note_id     uuid
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.search_hit is
+  E'@foreignKey (contact_id) references crm.contacts (id)\n'
+  '@foreignKey (company_id) references crm.companies (id)\n'
+  '@foreignKey (deal_id) references crm.deals (id)\n'
+  '@foreignKey (task_id) references crm.tasks (id)\n'
+  '@foreignKey (note_id) references crm.notes (id)\n'
+  'Something that search found: one of contact, company, deal, task and note has it.';
+
+comment on column crm.search_hit.entity_type is
+  E'@notNull\nWhat was found: contact, company, deal, task or note.';
+comment on column crm.search_hit.entity_id is
+  E'@notNull\nThe id of what was found.';
+comment on column crm.search_hit.rank is
+  E'@notNull\nHow well it matches, between 0 and 1: the best hit has the highest.';
+comment on column crm.search_hit.extract is
+  E'@notNull\nA passage with what was looked for, as HTML: <mark> around the words that were found, '
+  'and no other markup, since what the data holds is escaped.';
+comment on column crm.search_hit.contact_id is
+  'The id of the contact, if it is one.';
+comment on column crm.search_hit.company_id is
+  'The id of the company, if it is one.';
+comment on column crm.search_hit.deal_id is
+  'The id of the deal, if it is one.';
+comment on column crm.search_hit.task_id is
+  'The id of the task, if it is one.';
+comment on column crm.search_hit.note_id is
+  'The id of the note, if it is one.';
+--! EndIncluded types/search_hit.sql
+--! Included types/written_row.sql
+do $type$
+begin
+  if to_regtype('crm_private.written_row') is null then
+    create type crm_private.written_row as (
+      place     integer,
+      id        uuid,
+      operation text,
+      changed   boolean
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.written_row is
+  'A row that a bulk write wrote: its place in the input, its id, what was done, and whether that '
+  'changed anything.';
+--! EndIncluded types/written_row.sql
+--! Included types/bulk_outcome.sql
+do $type$
+begin
+  if to_regtype('crm_private.bulk_outcome') is null then
+    create type crm_private.bulk_outcome as (
+      rows      crm_private.bulk_row[],
+      written   crm_private.written_row[],
+      faults    crm_private.row_fault[],
+      is_undone boolean
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.bulk_outcome is
+  'What an attempt of a bulk write did: the rows that were meant, those written, and the faults.';
+--! EndIncluded types/bulk_outcome.sql
+
+--! split: 050-functions.sql
+/*
+ * Why: everything that is done by SQL. A function in the language sql comes after what it calls.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included functions/api_keys_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.api_keys_history(record crm.api_keys)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.api_keys_history(crm.api_keys) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.api_keys_history(crm.api_keys) from public;
+grant execute on function crm.api_keys_history(crm.api_keys) to crm_admin;
+--! EndIncluded functions/api_keys_history.sql
+--! Included functions/applied_migrations.sql
+/*
+ * The hashes of the migrations that this database has run, in order. The server compares them with
+ * its own to say whether it is ready. Security definer: graphile_migrate belongs to the owner.
+ */
+create or replace function crm_private.applied_migrations()
+returns setof text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select hash from graphile_migrate.migrations order by filename;
+$$;
+
+comment on function crm_private.applied_migrations() is
+  'The hashes of the migrations that this database has run, in order.';
+
+revoke all on function crm_private.applied_migrations() from public;
+grant execute on function crm_private.applied_migrations() to crm_server;
+--! EndIncluded functions/applied_migrations.sql
+--! Included functions/apply_indexes.sql
+/*
+ * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, that of one
+ * whose value is another expression now, because of its type or its name, is made anew. p_old and
+ * p_new hold the definitions before and after the statement. Called by
+ * crm_private.definitions_changed when the rows hold what the definitions say.
+ *
+ * To drop an index keeps readers waiting, too, so it comes last; and whoever has been reading for
+ * three seconds is not waited for.
+ */
+create or replace function crm_private.apply_indexes(
+  p_entity_type text,
+  p_old         crm.custom_field_definitions[],
+  p_new         crm.custom_field_definitions[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_changes text;
+begin
+  select string_agg(
+    format('drop index crm.%I; ', (index).name)
+      || case when new_row.id is null then ''
+        else crm_private.custom_field_index_statement(new_row)
+      end,
+    '; ' order by old_row.id
+  ) || case when bool_or(new_row.id is not null)
+    then format('; analyze %s', crm_private.entity_table(p_entity_type)) else ''
+  end
+  into v_changes
+  from unnest(p_old) as old_row
+  left join unnest(p_new) as new_row using (id)
+  cross join crm.custom_field_definitions_index(old_row) as index
+  where old_row.entity_type = p_entity_type
+    and (index).name is not null
+    and case when new_row.id is null then true
+      else crm_private.custom_field_index_statement(new_row)
+        <> crm_private.custom_field_index_statement(old_row)
+    end;
+
+  if v_changes is not null then
+    execute v_changes;
+  end if;
+end
+$$;
+
+comment on function crm_private.apply_indexes(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) is
+  'Makes the indexes of the custom fields of an entity type follow their definitions.';
+
+revoke all on function crm_private.apply_indexes(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) from public;
+--! EndIncluded functions/apply_indexes.sql
+--! Included functions/archive_journal.sql
+/*
+ * Detaches the months of the journal that ended before a time and gives their tables, for the owner to
+ * dump and drop. An entry of the journal says which entries they held, so that crm.verify_journal
+ * tells them from entries that somebody removed, and from when on the journal is kept.
+ *
+ * Refuses a time later than this month's beginning, and months that are not all sealed.
+ */
+create or replace function crm_private.archive_journal(p_before timestamptz)
+returns setof regclass
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_month    record;
+  v_ids      int8multirange := '{}'::int8multirange;
+  v_sealed   bigint;
+  v_unsealed bigint;
+  v_tables   text[] := '{}'::text[];
+  v_until    timestamptz;
+begin
+  perform crm_private.refuse_old_snapshot('archive_journal');
+  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.seal_journal();
+
+  if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then
+    raise exception 'archive_journal: % is after the beginning of this month', p_before
+      using errcode = 'invalid_parameter_value',
+            schema  = 'crm', table = 'audit_logs',
+            hint    = 'A month can be archived when it is over.';
+  end if;
+
+  perform crm_private.ensure_audit_partitions();
+  v_sealed := (select sealed_to from crm_private.journal_progress);
+
+  for v_month in
+    select child.oid::regclass as partition, child.ends
+    from (
+      select
+        class.oid,
+        (to_date(right(class.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC' as ends
+      from pg_inherits
+      join pg_class as class on class.oid = inhrelid
+      where inhparent = 'crm.audit_logs'::regclass and class.relname ~ '^audit_logs_\d{4}_\d{2}$'
+    ) as child
+    where child.ends <= p_before
+    order by child.ends
+  loop
+    execute format('select count(*) from %s where id > $1', v_month.partition)
+    into v_unsealed using v_sealed;
+    if v_unsealed > 0 then
+      raise exception 'archive_journal: % has % entries that are not sealed yet',
+          v_month.partition, v_unsealed
+        using errcode = 'object_in_use',
+              schema  = 'crm', table = 'audit_logs',
+              hint    = 'Try again when the transactions that run now have ended.';
+    end if;
+
+    -- The ids in as few ranges as they fall into among those that were sealed.
+    execute format(
+      $ids$
+        select $1 + coalesce(range_agg(int8range(first, last, '[]')), '{}')
+        from (
+          select min(id) as first, max(id) as last
+          from (
+            select
+              seal.id,
+              entry.id is not null as goes,
+              row_number() over (order by seal.id)
+                - row_number() over (partition by entry.id is not null order by seal.id) as island
+            from crm_private.journal_blocks as block
+            cross join lateral unnest(block.ids) as seal (id)
+            left join %1$s as entry on entry.id = seal.id
+            where block.last_id >= (select min(id) from %1$s)
+              and block.ids[1] <= (select max(id) from %1$s)
+          ) as sealed
+          where goes
+          group by island
+        ) as island
+      $ids$,
+      v_month.partition
+    ) into v_ids using v_ids;
+
+    execute format('alter table crm.audit_logs detach partition %s', v_month.partition);
+    v_tables := v_tables || v_month.partition::text;
+    v_until  := v_month.ends;
+  end loop;
+
+  if v_until is not null then
+    perform crm_private.journal_event(
+      'journal', 'archive',
+      jsonb_build_object(
+        'before', v_until,
+        'tables', v_tables,
+        'ids', (crm_private.archived_entries() + v_ids)::text
+      ),
+      clock_timestamp()
+    );
+  end if;
+
+  return query select name::regclass from unnest(v_tables) as name;
+end
+$$;
+
+comment on function crm_private.archive_journal(timestamptz) is
+  'Detaches the months of the journal that ended before a time; gives their tables.';
+
+revoke all on function crm_private.archive_journal(timestamptz) from public;
+--! EndIncluded functions/archive_journal.sql
+--! Included functions/archived_entries.sql
+/*
+ * The ids of the entries that are no longer in the journal because their months were archived. The
+ * last entry of crm_private.archive_journal has them all.
+ */
+create or replace function crm_private.archived_entries()
+returns int8multirange
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select (audit_log.changes ->> 'ids')::int8multirange
+      from crm.audit_logs as audit_log
+      where audit_log.entity_id = '00000000-0000-0000-0000-000000000000'
+        and audit_log.action = 'archive'
+      order by audit_log.id desc
+      limit 1
+    ),
+    '{}'
+  );
+$$;
+
+comment on function crm_private.archived_entries() is
+  'The ids of the entries that were archived.';
+
+revoke all on function crm_private.archived_entries() from public;
+--! EndIncluded functions/archived_entries.sql
+--! Included functions/are_choices.sql
+/*
+ * True if a JSON value is a list of one or more different texts, each of them one of the choices; null
+ * for no value. The rule of a multi_enum field.
+ */
+create or replace function crm_private.are_choices(value jsonb, choices jsonb)
+returns boolean
+language sql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when jsonb_typeof(value) <> 'array' then false
+    -- Compared with each choice, so a list that is too long is not looked into.
+    when jsonb_array_length(value) not between 1 and jsonb_array_length(choices) then false
+    else value <@ choices and (
+      select count(*) = count(distinct element) from jsonb_array_elements(value) as element
+    )
+  end;
+$$;
+
+comment on function crm_private.are_choices(jsonb, jsonb) is
+  'True if the JSON value is a list of one or more different choices.';
+
+revoke all on function crm_private.are_choices(jsonb, jsonb) from public;
+grant execute on function crm_private.are_choices(jsonb, jsonb) to crm_member;
+--! EndIncluded functions/are_choices.sql
+--! Included functions/authenticate_api_key.sql
+/*
+ * Who a request with an API key speaks for, asked by the server at each request, so that revocation
+ * and expiry hold at once. No row if no key has this hash; no role, but the reason for the log, if
+ * the key is not good any more. It takes the hash, so that no key comes near the database's logs,
+ * and answers about a key only whoever holds it.
+ *
+ * A use is noted at most once a minute, and never waited for: not where another request is just
+ * noting it, nor for the disk, nor where the database takes no writes. It is no change of the row:
+ * neither version nor journal tell of it.
+ *
+ * Security definer: the server's login role reads no table.
+ */
+create or replace function crm_private.authenticate_api_key(p_key_hash bytea)
+returns table (user_id text, role text, fault text)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_api_key crm.api_keys;
+begin
+  select api_key.* into v_api_key
+  from crm_private.api_key_hashes as hash
+  join crm.api_keys as api_key on api_key.id = hash.api_key_id
+  where hash.key_hash = p_key_hash;
+
+  if not found then
+    return;
+  end if;
+
+  user_id := 'key:' || v_api_key.name;
+  if v_api_key.revoked_at is not null then
+    fault := 'was revoked';
+  elsif v_api_key.expires_at <= now() then
+    fault := 'has expired';
+  else
+    role := v_api_key.role;
+    if coalesce(v_api_key.last_used_at < now() - interval '1 minute', true)
+      and current_setting('transaction_read_only') = 'off'
+    then
+      perform set_config('synchronous_commit', 'off', true);
+      update crm.api_keys as api_key
+      set last_used_at = now()
+      from (
+        select free.id
+        from crm.api_keys as free
+        where free.id = v_api_key.id
+        for no key update skip locked
+      ) as free
+      where api_key.id = free.id;
+    end if;
+  end if;
+  return next;
+end
+$$;
+
+comment on function crm_private.authenticate_api_key(bytea) is
+  'Who a request with an API key of this SHA-256 speaks for, and whether the key is good.';
+
+revoke all on function crm_private.authenticate_api_key(bytea) from public;
+grant execute on function crm_private.authenticate_api_key(bytea) to crm_server;
+--! EndIncluded functions/authenticate_api_key.sql
+--! Included functions/base_currency.sql
+/* The setting. Security definer: the table of settings is the owner's. */
+create or replace function crm_private.base_currency()
+returns text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select base_currency from crm_private.settings;
+$$;
+
+comment on function crm_private.base_currency() is
+  'What crm.base_currency calls, with the rights of the owner.';
+
+revoke all on function crm_private.base_currency() from public;
+grant execute on function crm_private.base_currency() to crm_reader;
+
+create or replace function crm.base_currency()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.base_currency();
+$$;
+
+comment on function crm.base_currency() is
+  E'@notNull\nThe currency that exchange rates are in, as an ISO 4217 code.';
+
+revoke all on function crm.base_currency() from public;
+grant execute on function crm.base_currency() to crm_reader;
+--! EndIncluded functions/base_currency.sql
+--! Included functions/block_hash.sql
+/*
+ * The hash of a block of sealed entries. It holds the hash of the block before, so whoever changes
+ * one has to change all that follow. Salts are left out: erasure takes them away.
+ */
+create or replace function crm_private.block_hash(
+  previous  bytea,
+  number    bigint,
+  sealed_at timestamptz,
+  ids       bigint[],
+  digests   bytea[]
+)
+returns bytea
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(
+    previous || int8send(number) || timestamptz_send(sealed_at) || array_send(ids)
+    || array_send(digests)
+  );
+end
+$$;
+
+comment on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[]) is
+  'SHA-256 of a block of sealed entries and of the hash of the block before it.';
+
+revoke all on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[])
+  from public;
+--! EndIncluded functions/block_hash.sql
+--! Included functions/broken_block.sql
+/*
+ * The number of the first block that is not as it was made: it is missing, it does not fit the block
+ * before it, its hash is not that of its content, or the auditor's digest was taken of another. Null
+ * if the chain holds. A digest of a block that does not exist yet gives the number after the last.
+ */
+create or replace function crm_private.broken_block(p_digest text)
+returns bigint
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with block as (
+    select
+      number, last_id, sealed_at, ids, digests, previous, hash,
+      lag(number, 1, 0::bigint) over in_order as number_before,
+      lag(hash, 1, decode(repeat('00', 32), 'hex')) over in_order as hash_before
+    from crm_private.journal_blocks
+    window in_order as (order by number)
+  )
+  select least(
+    (
+      select number_before + 1
+      from block
+      where (number, previous, last_id, hash) is distinct from (
+        number_before + 1,
+        hash_before,
+        ids[cardinality(ids)],
+        crm_private.block_hash(previous, number, sealed_at, ids, digests)
+      )
+      order by number
+      limit 1
+    ),
+    (
+      select least(kept.number, (select count(*) + 1 from block))
+      from (
+        select
+          split_part(p_digest, '-', 1)::bigint as number,
+          decode(split_part(p_digest, '-', 2), 'hex') as hash
+        where p_digest is not null
+      ) as kept
+      where kept.number > 0
+        and not exists (
+          select from block where block.number = kept.number and block.hash = kept.hash
+        )
+    )
+  );
+$$;
+
+comment on function crm_private.broken_block(text) is
+  'The number of the first block that is not as it was made, or not as the digest says.';
+
+revoke all on function crm_private.broken_block(text) from public;
+--! EndIncluded functions/broken_block.sql
+--! Included functions/calling_role.sql
+/*
+ * The role that a statement runs as, also within a security definer function, where current_user is
+ * its owner. Whoever sets the role must be a member of it, so it can be believed.
+ */
+create or replace function crm_private.calling_role()
+returns name
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(nullif(current_setting('role'), 'none')::name, session_user);
+end
+$$;
+
+comment on function crm_private.calling_role() is
+  'The role that the statement runs as, also within a security definer function.';
+
+revoke all on function crm_private.calling_role() from public;
+grant execute on function crm_private.calling_role() to crm_reader;
+--! EndIncluded functions/calling_role.sql
+--! Included functions/camel_case.sql
+/*
+ * first_name -> firstName: from a column's name to the name that clients of the API know.
+ * Called where an error names its fields.
+ */
+create or replace function crm_private.camel_case(name text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return left(name, 1) || right(replace(initcap(replace(name, '_', ' ')), ' ', ''), -1);
+end
+$$;
+
+comment on function crm_private.camel_case(text) is
+  'The name a client of the API knows a column by: first_name becomes firstName.';
+
+revoke all on function crm_private.camel_case(text) from public;
+grant execute on function crm_private.camel_case(text) to crm_reader;
+--! EndIncluded functions/camel_case.sql
+--! Included functions/carry_out_reversal.sql
+/*
+ * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
+ * each entity type however many rows there are. Called by the functions of the API that undo and restore,
+ * which run as the owner of the journal: so it checks what the caller may do by hand.
+ *
+ * 1. Locks the rows, in one order always.
+ * 2. Compares them with what is expected. Where they differ it is refused with CRM02 and a list of
+ *    the conflicts; with p_force they are overwritten; with p_keep what differs stays as it is, and
+ *    is reported.
+ * 3. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
+ *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
+ *
+ * Definitions of custom fields come first where rows need them, last where rows must lose their values
+ * first: the reverse of how it was done.
+ */
+create or replace function crm_private.carry_out_reversal(p_force boolean, p_keep boolean)
+returns crm.reversal
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid        bigint := pg_current_xact_id()::text::bigint;
+  v_types      text[];
+  v_type       text;
+  v_missing    text;
+  v_conflicts  jsonb  := '[]'::jsonb;
+  v_count      bigint := 0::bigint;
+  v_inserted   bigint := 0::bigint;
+  v_step       record;
+  v_constraint text;
+  v_result     crm.reversal;
+begin
+  -- Nobody can undo what they could not do.
+  select format('%s on crm.%I', needed.operation, class.relname)
+  into v_missing
+  from (
+    select distinct
+      planned.entity_type,
+      case
+        when planned.before is null then 'delete' when planned.after is null then 'insert' else 'update'
+      end as operation,
+      case
+        when planned.before is not null and planned.after is not null
+        then split_part(field.name, '.', 1)
+      end as column_name
+    from crm_private.reversals as planned
+    left join lateral jsonb_object_keys(planned.before) as field (name)
+      on planned.after is not null
+    where planned.transaction_id = v_xid
+  ) as needed
+  join pg_class as class on class.oid = crm_private.entity_table(needed.entity_type)
+  where case
+    when needed.operation = 'delete'
+    then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
+    when needed.operation = 'insert'
+    then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
+    when needed.column_name = any (crm_private.journal_columns(class.oid))
+    then not has_column_privilege(
+      crm_private.calling_role(), class.oid, needed.column_name, 'update'
+    )
+    else false
+  end
+  limit 1;
+
+  if v_missing is not null or (p_force and not crm_private.is_administrator()) then
+    raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
+      using errcode = 'insufficient_privilege',
+            schema  = 'crm', table = 'audit_logs';
+  end if;
+
+  if p_force then
+    update crm_private.reversals
+    set undoes = undoes || '{"forced": true}'
+    where transaction_id = v_xid;
+  end if;
+
+  -- What others refer to comes first.
+  select array_agg(entity_type order by array_position(
+    '{pipeline_stage,exchange_rate,custom_field_definition,company,contact,deal,task,note}', entity_type
+  ))
+  into v_types
+  from (
+    select distinct entity_type from crm_private.reversals where transaction_id = v_xid
+  ) as planned;
+
+  -- A change of definitions stops the writers of a table. It must not begin with locked rows.
+  foreach v_type in array array['company', 'contact', 'deal']
+  loop
+    if exists (
+      select
+      from crm_private.reversals
+      where transaction_id = v_xid
+        and entity_type = 'custom_field_definition'
+        and v_type in (before ->> 'entity_type', after ->> 'entity_type', (
+          select definition.entity_type
+          from crm.custom_field_definitions as definition
+          where definition.id = reversals.entity_id
+        ))
+    ) then
+      execute format(
+        'lock table %s in share row exclusive mode', crm_private.entity_table(v_type)
+      );
+    end if;
+  end loop;
+
+  foreach v_type in array coalesce(v_types, '{}')
+  loop
+    execute format(
+      'select from %s
+       where id in (
+         select entity_id from crm_private.reversals
+         where transaction_id = $1 and entity_type = $2
+       )
+       order by id
+       for update',
+      crm_private.entity_table(v_type)
+    ) using v_xid, v_type;
+  end loop;
+
+  if not p_force then
+    select settled.count, settled.conflicts
+    into v_count, v_conflicts
+    from crm_private.settle_conflicts(v_types, p_keep) as settled;
+  end if;
+
+  if v_count > 0 and not p_keep then
+    perform crm_private.refuse_conflicts(v_count, v_conflicts);
+  end if;
+
+  select
+    v_xid,
+    count(*) filter (where after is null),
+    count(*) filter (where before is not null and after is not null and before <> '{}'),
+    count(*) filter (where before is null),
+    v_conflicts
+  into v_result
+  from crm_private.reversals
+  where transaction_id = v_xid;
+
+  -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
+  -- The rows that go are hashed once, however many there were when this was planned.
+  update crm_private.reversals as planned
+  set before = planned.before - link.field
+  from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
+  where planned.transaction_id = v_xid
+    and planned.entity_type = link.entity_type
+    and planned.before -> link.field = 'null'
+    and (
+      planned.after ->> link.field in (
+        select going.entity_id::text
+        from crm_private.reversals as going
+        where going.transaction_id = v_xid
+          and going.before is null
+      )
+    ) is true;
+
+  -- The journal and the stamps look into the plan for as long as this says so.
+  perform set_config('crm.reversing', v_xid::text, true);
+
+  begin
+    -- An external id may go from one row to another, step by step.
+    set constraints crm_private.external_ids_pkey deferred;
+
+    for v_step in
+      select step.place, step.operation, type.name as entity_type
+      from (
+        values
+          (1, 'insert',  '{pipeline_stage,exchange_rate,custom_field_definition}'),
+          (2, 'prepare', '{custom_field_definition}'),
+          (3, 'update',  '{pipeline_stage,exchange_rate}'),
+          (4, 'delete',  '{custom_field_definition}'),
+          (5, 'insert',  '{company,contact,deal,task,note}'),
+          (6, 'update',  '{company,contact,deal,task,note}'),
+          (7, 'delete',  '{company,contact,deal,task,note}'),
+          (8, 'update',  '{custom_field_definition}'),
+          (9, 'delete',  '{pipeline_stage,exchange_rate}')
+      ) as step (place, operation, entity_types)
+      cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
+      where type.name = any (v_types)
+      order by step.place, type.ordinal
+    loop
+      -- While rows change, two may have the same value of a unique field.
+      perform crm_private.defer_unique(v_step.place between 5 and 7);
+      v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
+      v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
+    end loop;
+
+    foreach v_type in array coalesce(v_types, '{}')
+    loop
+      if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+        perform crm_private.settle_external_ids(v_type, array(
+          select entity_id from crm_private.reversals
+          where transaction_id = v_xid and entity_type = v_type
+        ));
+      end if;
+    end loop;
+
+    perform crm_private.defer_unique(false);
+  exception
+    when foreign_key_violation then
+      get stacked diagnostics v_constraint = constraint_name;
+      perform crm_private.refuse_broken_link(v_constraint);
+      raise;
+  end;
+
+  -- Somebody brought one back between the comparison and the insert.
+  if v_inserted < v_result.restored and not p_force then
+    perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
+  end if;
+
+  perform set_config('crm.reversing', '', true);
+  delete from crm_private.reversals where transaction_id = v_xid;
+
+  return v_result;
+end
+$$;
+
+comment on function crm_private.carry_out_reversal(boolean, boolean) is
+  'Carries out a planned reversal: all of it, or nothing.';
+
+revoke all on function crm_private.carry_out_reversal(boolean, boolean) from public;
+--! EndIncluded functions/carry_out_reversal.sql
+--! Included functions/cascade_parent.sql
+/*
+ * The row with which a row is deleted, by the keys that are declared on delete cascade; null if there is
+ * none. p_changes is the entry of a deletion. A test compares it with the foreign keys.
+ */
+create or replace function crm_private.cascade_parent(p_entity_type text, p_changes jsonb)
+returns uuid
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when p_entity_type = 'deal' then p_changes ->> 'company_id'
+    when p_entity_type in ('task', 'note') then p_changes ->> 'entity_id'
+  end::uuid;
+end
+$$;
+
+comment on function crm_private.cascade_parent(text, jsonb) is
+  'The row with which a row is deleted, null if there is none.';
+
+revoke all on function crm_private.cascade_parent(text, jsonb) from public;
+grant execute on function crm_private.cascade_parent(text, jsonb) to crm_member;
+--! EndIncluded functions/cascade_parent.sql
+--! Included functions/check_custom_field_rule.sql
+/*
+ * The rows that a rule would break, before it is made: the definition as it is, changed by what is
+ * given. A row comes once for each fault. Where the type changes, only what is given holds beside it.
+ * What is given is checked as a definition is.
+ *
+ * Security definer: it reads rows whatever policies hide of them, as a change of the definition does.
+ */
+create or replace function crm_private.check_custom_field_rule(
+  entity_type text,
+  name        text,
+  field_type  text    default null,
+  enum_values text[]  default null,
+  required    boolean default null,
+  minimum     text    default null,
+  maximum     text    default null,
+  max_length  integer default null,
+  pattern     text    default null,
+  is_unique   boolean default null
+)
+returns setof crm.custom_field_fault
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
+declare
+  v_table      regclass;
+  v_present    crm.custom_field_definitions;
+  v_definition crm.custom_field_definitions;
+begin
+  select * into v_present
+  from crm.custom_field_definitions as definition
+  where definition.entity_type = check_custom_field_rule.entity_type
+    and definition.name = check_custom_field_rule.name;
+
+  v_definition := case
+    when v_present.id is null then jsonb_populate_record(
+      null::crm.custom_field_definitions,
+      jsonb_build_object(
+        'id', gen_random_uuid(), 'entity_type', entity_type, 'name', name, 'label', '-',
+        'required', false, 'is_unique', false, 'version', 1, 'created_at', now(),
+        'updated_at', now(), 'created_by', '-', 'updated_by', '-'
+      )
+    )
+    when field_type <> v_present.field_type then jsonb_populate_record(
+      v_present,
+      '{"minimum": null, "maximum": null, "max_length": null, "pattern": null, "is_unique": false}'
+        || case
+          when field_type in ('enum', 'multi_enum') then '{}' else '{"enum_values": null}'::jsonb
+        end
+    )
+    else v_present
+  end;
+
+  -- A default is for new rows.
+  v_definition := jsonb_populate_record(
+    v_definition,
+    jsonb_strip_nulls(jsonb_build_object(
+      'field_type', field_type, 'enum_values', enum_values, 'required', required,
+      'minimum', minimum, 'maximum', maximum, 'max_length', max_length, 'pattern', pattern,
+      'is_unique', is_unique
+    )) || '{"default_value": null}'
+  );
+
+  perform crm_private.refuse_faults('crm.custom_field_definitions', to_jsonb(v_definition));
+  v_table := crm_private.entity_table(entity_type);
+
+  return query execute (
+    select format(
+      $query$
+        select fault.id, fault.custom_fields -> $1, fault.message
+        from (
+          select record.id, record.custom_fields, asked.ordinal, asked.message
+          from %1$s as record
+          cross join lateral (values %2$s) as asked (ordinal, message, holds)
+          where not asked.holds
+
+          union all
+
+          select held.id, held.custom_fields, 9, 'is not unique'
+          from (
+            select record.*, count(*) over (partition by record.custom_fields -> $1) as times
+            from %1$s as record
+            where record.custom_fields ? $1
+          ) as held
+          where $2 and held.times > 1
+        ) as fault
+        order by fault.id, fault.ordinal
+      $query$,
+      v_table,
+      string_agg(format('(%s, %L, %s)', asked.ordinal, asked.message, asked.condition), ', ')
+    )
+    from crm_private.custom_field_checks(v_definition) as asked
+  ) using name, v_definition.is_unique;
+end
+$$;
+
+comment on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) is
+  'What crm.check_custom_field_rule calls, with the rights of the owner.';
+
+revoke all on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) from public;
+grant execute on function crm_private.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) to crm_admin;
+
+create or replace function crm.check_custom_field_rule(
+  entity_type text,
+  name        text,
+  field_type  text    default null,
+  enum_values text[]  default null,
+  required    boolean default null,
+  minimum     text    default null,
+  maximum     text    default null,
+  max_length  integer default null,
+  pattern     text    default null,
+  is_unique   boolean default null
+)
+returns setof crm.custom_field_fault
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select * from crm_private.check_custom_field_rule(
+  entity_type, name, field_type, enum_values, required, minimum, maximum, max_length, pattern, is_unique
+);
+$$;
+
+comment on function crm.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) is
+  'The rows that would break a rule of a custom field, before it is changed so: once for each fault. '
+  'What is not given stays as the definition has it; with another fieldType only what is given holds. '
+  'For a field that is not defined yet fieldType must be given. For administrators.';
+
+revoke all on function crm.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) from public;
+grant execute on function crm.check_custom_field_rule(
+  text, text, text, text[], boolean, text, text, integer, text, boolean
+) to crm_admin;
+--! EndIncluded functions/check_custom_field_rule.sql
+--! Included functions/check_journal.sql
+/*
+ * Compares the journal with its seals and, if it is given, with a digest that was kept elsewhere; names
+ * the first entry that is not as it was sealed. crm.verify_journal and the command line call it, after
+ * sealing. Refuses a digest that cannot be one.
+ *
+ * First the blocks by themselves. What stands before the first that is broken can be relied on: its
+ * entries are compared, a hundred blocks at a time, so that memory does not grow with the journal.
+ */
+create or replace function crm_private.check_journal(p_digest text default null)
+returns crm.journal_verdict
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_blocks  constant bigint := 100::bigint; -- at a time
+  v_verdict crm.journal_verdict;
+  v_broken  bigint;
+  v_blocks  bigint;
+  v_first   bigint := 1::bigint;
+  v_part    record;
+begin
+  if p_digest !~ '^\d{1,18}-[0-9a-f]{64}$' then
+    raise exception 'verify_journal: % is not a digest that journal_digest gives',
+        left(to_json(p_digest)::text, 80)
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'digest',
+            constraint = 'verify_journal_digest_format',
+            detail     = '{"digest": ["is not one that journalDigest gives"]}';
+  end if;
+
+  v_verdict.digest     := crm_private.last_digest();
+  v_verdict.entries    := 0;
+  v_verdict.archived   := 0;
+  v_verdict.kept_since := crm.journal_kept_since();
+  v_verdict.unsealed   := (
+    select count(*)
+    from crm.audit_logs as audit_log
+    where audit_log.id > coalesce(
+      (select max(last_id) from crm_private.journal_blocks), -9223372036854775808
+    )
+  );
+
+  v_broken := crm_private.broken_block(p_digest);
+  v_blocks := coalesce(
+    v_broken - 1, (select max(number) from crm_private.journal_blocks), 0
+  );
+
+  while v_first <= v_blocks loop
+    select * into v_part
+    from crm_private.compare_entries(v_first, least(v_first + c_blocks - 1, v_blocks));
+
+    v_verdict.entries  := v_verdict.entries + v_part.entries;
+    v_verdict.archived := v_verdict.archived + v_part.archived;
+
+    if v_part.fault is not null then
+      v_verdict.fault       := v_part.fault;
+      v_verdict.entry_id    := v_part.entry_id;
+      v_verdict."timestamp" := (
+        select min(audit_log."timestamp")
+        from crm.audit_logs as audit_log
+        where audit_log.id = v_part.entry_id
+      );
+      v_verdict.message := format(
+        case v_part.fault
+          when 'altered'  then 'Entry %s is not as it was sealed.'
+          when 'removed'  then 'Entry %s was sealed and is gone.'
+          when 'inserted' then 'Entry %s was put in where nothing was sealed.'
+        end,
+        v_part.entry_id
+      );
+      exit;
+    end if;
+    v_first := v_first + c_blocks;
+  end loop;
+
+  if v_verdict.fault is null and v_broken is not null then
+    v_verdict.fault    := 'rewritten';
+    v_verdict.entry_id := (
+      select last_id + 1 from crm_private.journal_blocks where number = v_broken - 1
+    );
+    v_verdict.entry_id := coalesce(v_verdict.entry_id, 1);
+    v_verdict.message  := format(
+      'The seals from block %s on, of the entries from %s on, are not those that were made.',
+      v_broken, v_verdict.entry_id
+    );
+  end if;
+
+  v_verdict.intact  := v_verdict.fault is null;
+  v_verdict.message := coalesce(
+    v_verdict.message, format('All %s sealed entries are as they were.', v_verdict.entries)
+  );
+  return v_verdict;
+end
+$$;
+
+comment on function crm_private.check_journal(text) is
+  'Compares the journal with its seals; names the first entry that is not as it was.';
+
+revoke all on function crm_private.check_journal(text) from public;
+--! EndIncluded functions/check_journal.sql
+--! Included functions/check_merge.sql
+/*
+ * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
+ * Called by crm.merge_contacts and crm.merge_companies.
+ *
+ * A field may be called as the API calls it or as its column is called, and is one that a member may
+ * set in an update. A value of another type than the column's is refused here, in the words of the
+ * typed layer; what jsonb_populate_record would make of it, nobody meant.
+ */
+create or replace function crm_private.check_merge(
+  p_table  regclass,
+  p_winner uuid,
+  p_losers uuid[],
+  p_fields jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table  text := (select relname::text from pg_class where oid = p_table);
+  v_chosen jsonb;
+  v_faults jsonb;
+begin
+  with given as (
+    select member.key, member.value, settable.attname, settable.atttypid
+    from jsonb_each(case jsonb_typeof(p_fields) when 'object' then p_fields end) as member
+    left join pg_attribute as settable
+      on settable.attrelid = p_table
+      and settable.attnum > 0
+      and not settable.attisdropped
+      and member.key in (settable.attname, crm_private.camel_case(settable.attname))
+      and has_column_privilege('crm_member', p_table, settable.attnum, 'update')
+  ),
+  faults as (
+    select 'winner' as field, 'is required' as message, v_table || '_winner_present' as rule
+    where p_winner is null
+
+    union all
+
+    select 'losers', 'must name at least one', v_table || '_losers_present'
+    where coalesce(cardinality(p_losers), 0) = 0
+
+    union all
+
+    select 'losers', 'must not hold null', v_table || '_losers_present'
+    where array_position(p_losers, null) is not null
+
+    union all
+
+    select 'losers', format('must not name the winner, %s', p_winner), v_table || '_losers_others'
+    where p_winner = any (p_losers)
+
+    union all
+
+    select 'losers', format('must not name %s twice', loser), v_table || '_losers_distinct'
+    from unnest(p_losers) as loser
+    where loser is not null
+    group by loser
+    having count(*) > 1
+
+    union all
+
+    select 'fields', 'must be an object', v_table || '_fields_object'
+    where jsonb_typeof(p_fields) <> 'object'
+
+    union all
+
+    select key, 'is not a field that can be given here', v_table || '_fields_known'
+    from given
+    where attname is null
+
+    union all
+
+    select crm_private.camel_case(attname), 'is given twice', v_table || '_fields_known'
+    from given
+    where attname is not null
+    group by attname
+    having count(*) > 1
+
+    union all
+
+    select
+      key,
+      case atttypid
+        when 'text[]'::regtype  then 'must be a list of texts'
+        when 'crm.external_id[]'::regtype then 'must be a list of external ids'
+        when 'uuid'::regtype    then 'must be a UUID'
+        when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
+        else 'must be text'
+      end,
+      v_table || '_fields_type'
+    from given
+    where attname is not null
+      and jsonb_typeof(value) <> 'null'
+      and not case atttypid
+        when 'text[]'::regtype then
+          jsonb_typeof(value) = 'array'
+          and not jsonb_path_exists(
+            value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
+          )
+        when 'crm.external_id[]'::regtype then
+          jsonb_typeof(value) = 'array'
+          and not jsonb_path_exists(
+            value,
+            'strict $[*] ? (@.type() != "object" || @.source.type() != "string" || @.id.type() != "string")',
+            silent => true
+          )
+        when 'uuid'::regtype then
+          jsonb_typeof(value) = 'string'
+          and value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+        when 'integer'::regtype then
+          jsonb_typeof(value) = 'number'
+          and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
+        -- Whether JSON is an object is for the column's own check to say.
+        when 'jsonb'::regtype then true
+        else jsonb_typeof(value) = 'string'
+      end
+  )
+  select
+    (select jsonb_object_agg(attname, value) from given where attname is not null),
+    (
+      select jsonb_build_object(
+        'fields', jsonb_object_agg(field, messages),
+        'rule', (array_agg(rule order by rank))[1],
+        'summary', string_agg(field || ' ' || (messages ->> 0), '; ' order by rank)
+      )
+      from (
+        select
+          left(field, 80) as field,
+          jsonb_agg(message order by message) as messages,
+          min(rule) as rule,
+          row_number() over (order by left(field, 80)) as rank
+        from faults
+        group by left(field, 80)
+      ) as listed
+    )
+  into v_chosen, v_faults;
+
+  if v_faults ->> 'rule' is not null then
+    raise exception '%: %', v_table, v_faults ->> 'summary'
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = v_table,
+            constraint = v_faults ->> 'rule',
+            detail     = v_faults -> 'fields';
+  end if;
+
+  return coalesce(v_chosen, '{}');
+end
+$$;
+
+comment on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) is
+  'Refuses what cannot be merged; gives the chosen fields by column.';
+
+revoke all on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) from public;
+grant execute on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/check_merge.sql
+--! Included functions/claim_definitions.sql
+/*
+ * Keeps builds of indexes on custom fields and changes of definitions apart, until the transaction
+ * ends. A build that does not block writers waits for every transaction that is older, so one that
+ * waited for the build would be a deadlock, with all writers of the table behind it: refused
+ * instead, at once. Changes of definitions do not refuse each other.
+ *
+ * The command line takes the same lock for its session before it builds.
+ */
+create or replace function crm_private.claim_definitions(p_alone boolean)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lock constant integer := hashtext('crm_private.claim_definitions');
+begin
+  if p_alone and pg_try_advisory_xact_lock(v_lock)
+    or not p_alone and pg_try_advisory_xact_lock_shared(v_lock)
+  then
+    return;
+  end if;
+
+  raise exception '%', case when p_alone
+      then 'custom fields are being changed, or one is being indexed'
+      else 'a custom field is being indexed'
+    end
+    using errcode = 'lock_not_available',
+          schema  = 'crm', table = 'custom_field_definitions',
+          hint    = 'Try again when that is done.';
+end
+$$;
+
+comment on function crm_private.claim_definitions(boolean) is
+  'Keeps builds of indexes on custom fields and changes of definitions apart.';
+
+revoke all on function crm_private.claim_definitions(boolean) from public;
+--! EndIncluded functions/claim_definitions.sql
+--! Included functions/claim_idempotency_key.sql
+/*
+ * Takes an idempotency key for the rest of the transaction, and waits for whoever has it. Gives what
+ * was kept under the key, if something was and has not expired: then the mutation has been done. The
+ * server calls it at the beginning of the transaction in which the mutation is to be done.
+ *
+ * The lock ends with the transaction, whatever ends that, so nobody holds a key who is gone. What is
+ * read is read by a statement of its own, which sees what the one before committed.
+ *
+ * It takes the hash, so that no key comes near the database's logs. Security definer: the server's
+ * login role reads no table.
+ */
+create or replace function crm_private.claim_idempotency_key(p_key_hash bytea)
+returns table (request_hash bytea, answer bytea)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(
+    ('x' || encode(substr(p_key_hash, 1, 8), 'hex'))::bit(64)::bigint
+  );
+
+  delete from crm_private.idempotency_keys as expired
+  where expired.key_hash = p_key_hash
+    and expired.expires_at <= now();
+
+  return query
+  select kept.request_hash, kept.answer
+  from crm_private.idempotency_keys as kept
+  where kept.key_hash = p_key_hash;
+end
+$$;
+
+comment on function crm_private.claim_idempotency_key(bytea) is
+  'Takes an idempotency key of this SHA-256 for the transaction; gives what is kept under it.';
+
+revoke all on function crm_private.claim_idempotency_key(bytea) from public;
+grant execute on function crm_private.claim_idempotency_key(bytea) to crm_server;
+--! EndIncluded functions/claim_idempotency_key.sql
+--! Included functions/column_defaults.sql
+/* What a new row holds where it is given nothing, by column, of those that members may insert. */
+create or replace function crm_private.column_defaults(p_table regclass)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_defaults jsonb;
+begin
+  execute (
+    select format(
+      'select jsonb_build_object(%s)',
+      string_agg(
+        format('%L, %s', attname, pg_get_expr(adbin, adrelid)), ', ' order by attnum
+      )
+    )
+    from pg_attribute
+    join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where attrelid = p_table
+      and attgenerated = ''
+      and attname = any (crm_private.written_columns(p_table, 'insert'))
+  ) into v_defaults;
+  return v_defaults;
+end
+$$;
+
+comment on function crm_private.column_defaults(regclass) is
+  'What a new row holds where it is given nothing, by column.';
+
+revoke all on function crm_private.column_defaults(regclass) from public;
+grant execute on function crm_private.column_defaults(regclass) to crm_member;
+--! EndIncluded functions/column_defaults.sql
+--! Included functions/companies_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.companies_history(record crm.companies)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.companies_history(crm.companies) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.companies_history(crm.companies) from public;
+grant execute on function crm.companies_history(crm.companies) to crm_reader;
+--! EndIncluded functions/companies_history.sql
+--! Included functions/companies_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.companies_history_is_complete(record crm.companies)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.companies_history_is_complete(crm.companies) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.companies_history_is_complete(crm.companies) from public;
+grant execute on function crm.companies_history_is_complete(crm.companies) to crm_reader;
+--! EndIncluded functions/companies_history_is_complete.sql
+--! Included functions/company_by_external_id.sql
+/*
+ * The company that carries an external id, by the key of crm_private.external_ids.
+ */
+create or replace function crm.company_by_external_id(source text, id text)
+returns crm.companies
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm_private.external_ids as held
+  join crm.companies as record on record.id = held.entity_id
+  where held.entity_type = 'company'
+    and held.source = company_by_external_id.source
+    and held.id = company_by_external_id.id;
+$$;
+
+comment on function crm.company_by_external_id(text, text) is
+  'The company that carries an external id; null if none does.';
+
+revoke all on function crm.company_by_external_id(text, text) from public;
+grant execute on function crm.company_by_external_id(text, text) to crm_reader;
+--! EndIncluded functions/company_by_external_id.sql
+--! Included functions/compile_defaults.sql
+/*
+ * Compiles the defaults of an entity type's custom fields into the trigger that gives them to new rows:
+ * no definition is read for a row, and a row that has all of them costs no call. Without defaults the
+ * trigger never fires; it is not dropped, because that would keep readers waiting.
+ */
+create or replace function crm_private.compile_defaults(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of quoted names and values; that it is cannot be told.
+-- @plpgsql_check_options: security_warnings = off
+begin
+  execute (
+    select format(
+      'create or replace trigger _100_default_custom_fields before insert on %s '
+      'for each row when (%s) execute function crm_private.default_custom_fields(%L)',
+      crm_private.entity_table(p_entity_type),
+      coalesce(
+        format(
+          'jsonb_typeof(new.custom_fields) = ''object'' and not new.custom_fields ?& %L::text[]',
+          array_agg(d.name order by d.name)
+        ),
+        'false'
+      ),
+      coalesce(jsonb_object_agg(d.name, d.default_value), '{}')
+    )
+    from crm.custom_field_definitions as d
+    where d.entity_type = p_entity_type
+      and d.default_value is not null
+  );
+end
+$$;
+
+comment on function crm_private.compile_defaults(text) is
+  'Compiles the defaults of an entity type''s custom fields into the trigger that gives them.';
+
+revoke all on function crm_private.compile_defaults(text) from public;
+--! EndIncluded functions/compile_defaults.sql
+--! Included functions/components.sql
+/*
+ * What hangs together in a graph of p_count nodes, 1 to p_count: for each node the least node
+ * that paths lead to. The edge number i joins p_one[i] and p_other[i].
+ *
+ * A forest, in which each node has a label that is not greater than itself, and a root itself.
+ * Each edge hangs the greater of two roots below the other; on the way to a root, labels move
+ * up. So the work hardly grows faster than the number of edges, and at the end one pass leads
+ * every node to its root.
+ */
+create or replace function crm_private.components(
+  p_count integer,
+  p_one   integer[],
+  p_other integer[]
+)
+returns integer[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_labels integer[] := array(select generate_series(1, p_count));
+  v_one    integer;
+  v_other  integer;
+begin
+  for v_edge in 1 .. coalesce(cardinality(p_one), 0) loop
+    v_one := p_one[v_edge];
+    v_other := p_other[v_edge];
+    while v_labels[v_one] < v_one loop
+      v_labels[v_one] := v_labels[v_labels[v_one]];
+      v_one := v_labels[v_one];
+    end loop;
+    while v_labels[v_other] < v_other loop
+      v_labels[v_other] := v_labels[v_labels[v_other]];
+      v_other := v_labels[v_other];
+    end loop;
+    v_labels[greatest(v_one, v_other)] := least(v_one, v_other);
+  end loop;
+
+  for v_node in 1 .. p_count loop
+    v_labels[v_node] := v_labels[v_labels[v_node]];
+  end loop;
+
+  return v_labels;
+end
+$$;
+
+comment on function crm_private.components(integer, integer[], integer[]) is
+  'What hangs together in a graph: for each node the least one that it hangs together with.';
+
+revoke all on function crm_private.components(integer, integer[], integer[]) from public;
+grant execute on function crm_private.components(integer, integer[], integer[]) to crm_reader;
+--! EndIncluded functions/components.sql
+--! Included functions/contact_by_external_id.sql
+/*
+ * The contact that carries an external id, by the key of crm_private.external_ids.
+ */
+create or replace function crm.contact_by_external_id(source text, id text)
+returns crm.contacts
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm_private.external_ids as held
+  join crm.contacts as record on record.id = held.entity_id
+  where held.entity_type = 'contact'
+    and held.source = contact_by_external_id.source
+    and held.id = contact_by_external_id.id;
+$$;
+
+comment on function crm.contact_by_external_id(text, text) is
+  'The contact that carries an external id; null if none does.';
+
+revoke all on function crm.contact_by_external_id(text, text) from public;
+grant execute on function crm.contact_by_external_id(text, text) to crm_reader;
+--! EndIncluded functions/contact_by_external_id.sql
+--! Included functions/contacts_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.contacts_history(record crm.contacts)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.contacts_history(crm.contacts) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.contacts_history(crm.contacts) from public;
+grant execute on function crm.contacts_history(crm.contacts) to crm_reader;
+--! EndIncluded functions/contacts_history.sql
+--! Included functions/contacts_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.contacts_history_is_complete(record crm.contacts)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.contacts_history_is_complete(crm.contacts) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.contacts_history_is_complete(crm.contacts) from public;
+grant execute on function crm.contacts_history_is_complete(crm.contacts) to crm_reader;
+--! EndIncluded functions/contacts_history_is_complete.sql
+--! Included functions/create_api_key.sql
+/*
+ * Creates an API key and gives it, this once: what is kept is its hash. The key is 256 random bits,
+ * in base64 as URLs take it, behind a beginning by which scanners find keys that were leaked.
+ *
+ * An API key cannot create another one: a stolen one must not outlive its revocation.
+ *
+ * Security definer: nobody but the owner reaches the hashes, and no client says what a row holds
+ * beside what it gives here.
+ */
+create or replace function crm_private.create_api_key(
+  name       text,
+  role       text,
+  expires_at timestamptz default null
+)
+returns crm.issued_api_key
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- A random UUID has 122 random bits; three of them have more than the digest keeps.
+  v_key     text := 'pgcrm_' || translate(
+    encode(
+      sha256(
+        uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+      ),
+      'base64'
+    ),
+    '+/=', '-_'
+  );
+  v_api_key crm.api_keys;
+begin
+  if starts_with(crm.current_user_id(), 'key:') then
+    raise exception 'an API key cannot create API keys'
+      using errcode = 'insufficient_privilege';
+  end if;
+
+  insert into crm.api_keys (name, role, expires_at, prefix)
+  values (
+    create_api_key.name, create_api_key.role, create_api_key.expires_at, left(v_key, 12)
+  )
+  returning * into v_api_key;
+
+  insert into crm_private.api_key_hashes (api_key_id, key_hash)
+  values (v_api_key.id, sha256(convert_to(v_key, 'UTF8')));
+
+  return (v_key, v_api_key);
+end
+$$;
+
+comment on function crm_private.create_api_key(text, text, timestamptz) is
+  'What crm.create_api_key calls, with the rights of the owner.';
+
+revoke all on function crm_private.create_api_key(text, text, timestamptz) from public;
+grant execute on function crm_private.create_api_key(text, text, timestamptz) to crm_admin;
+
+create or replace function crm.create_api_key(
+  name       text,
+  role       text,
+  expires_at timestamptz default null
+)
+returns crm.issued_api_key
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.create_api_key(name, role, expires_at);
+$$;
+
+comment on function crm.create_api_key(text, text, timestamptz) is
+  'Creates an API key: its name (lower case letters and digits, with single dots, hyphens or '
+  'underscores between them), its role (reader, member or admin), and when it ceases to be good, if '
+  'it does. The key itself is shown in the answer and never again.';
+
+revoke all on function crm.create_api_key(text, text, timestamptz) from public;
+grant execute on function crm.create_api_key(text, text, timestamptz) to crm_admin;
+--! EndIncluded functions/create_api_key.sql
+--! Included functions/create_deal_with_tasks.sql
+/*
+ * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
+ * by which task it is: tasks.1.description. The deal's fields have their names alone.
+ * Runs with the caller's rights: whoever may create deals and tasks may call it.
+ */
+create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
+returns crm.deals
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deal crm.deals;
+begin
+  insert into crm.deals (
+    title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+    custom_fields, external_ids
+  )
+  values (
+    deal.title, deal.company_id, deal.contact_id, deal.value, coalesce(deal.currency, 'USD'),
+    deal.stage, deal.probability, deal.close_date, deal.owner_id,
+    coalesce(deal.custom_fields, '{}'), coalesce(deal.external_ids, '{}')
+  )
+  returning * into v_deal;
+
+  insert into crm.tasks (
+    description, due_date, assigned_to, status, entity_type, entity_id, external_ids
+  )
+  select
+    task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
+    'deal', v_deal.id, coalesce(task.external_ids, '{}')
+  from unnest(tasks) with ordinality as task (
+    description, due_date, assigned_to, status, external_ids, ordinal
+  )
+  -- Rows are made and validated one after the other: this says which one the next is.
+  where set_config('crm.path', 'tasks.' || (task.ordinal - 1), true) is not null;
+
+  perform set_config('crm.path', '', true);
+
+  return v_deal;
+end
+$$;
+
+comment on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) is
+  'Creates a deal together with its tasks: all of them, or nothing.';
+
+revoke all on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) from public;
+grant execute on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) to crm_member;
+--! EndIncluded functions/create_deal_with_tasks.sql
+--! Included functions/current_source.sql
+/*
+ * What a change comes through: api, import or sql. Believed of the same sessions as crm.user_id.
+ * Called by the journal.
+ */
+create or replace function crm_private.current_source()
+returns text
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when current_setting('crm.source', true) = any (array['api', 'import'])
+      and pg_has_role(session_user, 'crm_server', 'member')
+    then current_setting('crm.source', true)
+    else 'sql'
+  end;
+end
+$$;
+
+comment on function crm_private.current_source() is
+  'What a change comes through: api, import or sql.';
+
+revoke all on function crm_private.current_source() from public;
+--! EndIncluded functions/current_source.sql
+--! Included functions/custom_field.sql
+/* The definition of a custom field by its name; refuses one that is not there. */
+create or replace function crm_private.custom_field(p_entity_type text, p_name text)
+returns crm.custom_field_definitions
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_definition crm.custom_field_definitions;
+begin
+  perform crm_private.refuse_null('entityType', p_entity_type);
+  perform crm_private.refuse_null('name', p_name);
+
+  select definition.* into v_definition
+  from crm.custom_field_definitions as definition
+  where definition.entity_type = p_entity_type and definition.name = p_name;
+
+  if not found then
+    perform crm_private.refuse_missing('customFieldDefinition', left(p_name, 100));
+  end if;
+
+  return v_definition;
+end
+$$;
+
+comment on function crm_private.custom_field(text, text) is
+  'The definition of a custom field by its name; refuses one that is not there.';
+
+revoke all on function crm_private.custom_field(text, text) from public;
+--! EndIncluded functions/custom_field.sql
+--! Included functions/custom_field_changes.sql
+/*
+ * What differs between two objects of custom fields, as the journal writes it: a member called
+ * custom_fields.<name> for each field, with its old and its new value; empty if nothing does.
+ * Called by the journal's trigger for each row whose custom fields an update changed.
+ */
+create or replace function crm_private.custom_field_changes(p_old jsonb, p_new jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    jsonb_object_agg(
+      'custom_fields.' || name,
+      jsonb_build_object('old', old_field.value, 'new', new_field.value)
+    ),
+    '{}'
+  )
+  from jsonb_each(p_old) as old_field (name, value)
+  full join jsonb_each(p_new) as new_field (name, value) using (name)
+  where old_field.value is distinct from new_field.value;
+$$;
+
+comment on function crm_private.custom_field_changes(jsonb, jsonb) is
+  'What differs between two objects of custom fields: the old and the new value of each.';
+
+revoke all on function crm_private.custom_field_changes(jsonb, jsonb) from public;
+--! EndIncluded functions/custom_field_changes.sql
+--! Included functions/custom_field_definitions_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.custom_field_definitions_history(record crm.custom_field_definitions)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.custom_field_definitions_history(crm.custom_field_definitions) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.custom_field_definitions_history(crm.custom_field_definitions) from public;
+grant execute on function crm.custom_field_definitions_history(crm.custom_field_definitions) to crm_reader;
+--! EndIncluded functions/custom_field_definitions_history.sql
+--! Included functions/custom_field_definitions_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.custom_field_definitions_history_is_complete(record crm.custom_field_definitions)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) from public;
+grant execute on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) to crm_reader;
+--! EndIncluded functions/custom_field_definitions_history_is_complete.sql
+--! Included functions/custom_field_faults.sql
+/*
+ * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
+ * row from 1: keys that are not defined, values that break their definition, required fields without
+ * one. None for tables that carry no custom fields. The definitions are read once, however many rows
+ * there are. Called by crm_private.row_faults.
+ */
+create or replace function crm_private.custom_field_faults(p_table regclass, p_rows jsonb[])
+returns table (place bigint, field text, message text, constraint_name text)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; what they
+-- return cannot be told.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
+declare
+  v_table text := (select relname::text from pg_class where oid = p_table);
+  v_known text[];
+  v_asked text;
+begin
+  select
+    coalesce(array_agg(distinct d.name), '{}'),
+    string_agg(
+      format('(%L, %L, %L, %s)', d.name, asked.rule, asked.message, asked.condition), E',\n'
+    )
+  into v_known, v_asked
+  from crm.custom_field_definitions as d
+  left join lateral crm_private.custom_field_checks(d) as asked on true
+  where crm_private.entity_table(d.entity_type) = p_table;
+
+  return query execute format(
+    $query$
+      with given as (
+        select listed.place, listed.item -> 'custom_fields' as custom_fields
+        from unnest($1) with ordinality as listed (item, place)
+        where jsonb_typeof(listed.item -> 'custom_fields') = 'object'
+      )
+      select given.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from given
+      cross join lateral (values %s) as asked (name, rule, message, holds)
+      where not asked.holds
+
+      union all
+
+      select
+        given.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        %L || 'known'
+      from given
+      cross join lateral jsonb_object_keys(given.custom_fields - $2) as key
+
+      order by 1, 2, 3
+    $query$,
+    v_table || '_custom_fields_',
+    coalesce(v_asked, '(null, null, null, true)'),
+    v_table || '_custom_fields_'
+  ) using p_rows, v_known;
+end
+$$;
+
+comment on function crm_private.custom_field_faults(regclass, jsonb[]) is
+  'Every fault of the custom fields of each of some rows: the place of the row, the field, the message '
+  'and the rule.';
+
+revoke all on function crm_private.custom_field_faults(regclass, jsonb[]) from public;
+--! EndIncluded functions/custom_field_faults.sql
+--! Included functions/custom_field_rules.sql
+/*
+ * The rules of one custom field, one a row: each as an SQL expression over the name custom_fields, null
+ * where the field has no value, and what a client reads where it is broken. The first is that of the
+ * type; the others are asked of values of that type. The compiled check of an entity type, the
+ * explanation of a fault, and the look for rows that a change would break are all made of it, so a
+ * rule stands here and nowhere else.
+ *
+ * No expression raises, whatever JSON the value is.
+ */
+create or replace function crm_private.custom_field_rules(
+  p_definition crm.custom_field_definitions
+)
+returns table (ordinal integer, rule text, condition text, message text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    1,
+    'type',
+    format(
+      case p_definition.field_type
+        when 'text' then
+          'jsonb_typeof(custom_fields -> %1$L) = ''string'' '
+          'and char_length(custom_fields ->> %1$L) <= 10000'
+        when 'number' then
+          'jsonb_typeof(custom_fields -> %1$L) = ''number'' '
+          'and char_length(custom_fields ->> %1$L) <= 400'
+        -- A day of the Gregorian calendar, years 0001 to 9999. No JSON but a string looks like it.
+        when 'date' then
+          '(custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$'' '
+          'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13-9]|1[0-2])-(?:29|30)$'' '
+          'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13578]|1[02])-31$'' '
+          'or custom_fields ->> %1$L ~ '
+          '''^(?:[0-9][0-9](?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29$'') '
+          'and not starts_with(custom_fields ->> %1$L, ''0000'')'
+        when 'enum' then
+          'custom_fields -> %1$L = any (%2$L::jsonb[])'
+        when 'multi_enum' then
+          'crm_private.are_choices(custom_fields -> %1$L, %3$L::jsonb)'
+        when 'boolean' then
+          'jsonb_typeof(custom_fields -> %1$L) = ''boolean'''
+      end,
+      p_definition.name,
+      array(select to_jsonb(value) from unnest(p_definition.enum_values) as value),
+      to_jsonb(p_definition.enum_values)
+    ),
+    case p_definition.field_type
+      when 'text'    then 'must be a text of at most 10,000 characters'
+      when 'number'  then 'must be a number of at most 400 digits'
+      when 'date'    then 'must be a date such as "2026-02-28"'
+      when 'boolean' then 'must be true or false'
+      else
+        case p_definition.field_type
+          when 'enum' then 'must be one of '
+          else 'must be a list of one or more, none twice, of '
+        end
+        || (
+          select string_agg(value, ', ' order by ordinal)
+            || case when cardinality(p_definition.enum_values) > 20 then ' and others' else '' end
+          from unnest(p_definition.enum_values[:20]) with ordinality as listed (value, ordinal)
+        )
+    end
+
+  union all
+
+  select
+    listed.ordinal,
+    listed.rule,
+    case p_definition.field_type
+      -- JSON of any type can be compared with a number, and is never equal.
+      when 'number' then
+        format(
+          'custom_fields -> %L %s %L::jsonb',
+          p_definition.name, listed.operator, listed.bound::numeric::text
+        )
+      -- Days are in the order of their texts.
+      else
+        format(
+          '(custom_fields ->> %L) collate "C" %s %L',
+          p_definition.name, listed.operator, listed.bound
+        )
+    end,
+    format(
+      case p_definition.field_type when 'number' then listed.number_message else listed.day_message end,
+      listed.bound
+    )
+  from (
+    values
+      (2, 'minimum', '>=', p_definition.minimum, 'must be at least %s', 'must not be before %s'),
+      (3, 'maximum', '<=', p_definition.maximum, 'must be at most %s', 'must not be after %s')
+  ) as listed (ordinal, rule, operator, bound, number_message, day_message)
+  where listed.bound is not null
+
+  union all
+
+  select
+    4,
+    'max_length',
+    format('char_length(custom_fields ->> %L) <= %s', p_definition.name, p_definition.max_length),
+    format('must have at most %s characters', p_definition.max_length)
+  where p_definition.max_length is not null
+
+  union all
+
+  select
+    5,
+    'pattern',
+    format('custom_fields ->> %L ~ %L', p_definition.name, p_definition.pattern),
+    'must match ' || p_definition.pattern
+  where p_definition.pattern is not null;
+$$;
+
+comment on function crm_private.custom_field_rules(crm.custom_field_definitions) is
+  'The rules of a custom field: each as an SQL expression over custom_fields, and its message.';
+
+revoke all on function crm_private.custom_field_rules(crm.custom_field_definitions) from public;
+grant execute on function crm_private.custom_field_rules(crm.custom_field_definitions) to crm_admin;
+--! EndIncluded functions/custom_field_rules.sql
+--! Included functions/custom_field_checks.sql
+/*
+ * All that a definition asks of an object of custom fields, each by itself as an SQL expression over the
+ * name custom_fields: whether the field must be there, and its rules. Those that are not of the type
+ * are asked of values of the type only, so that a value of another type has one fault. Called where
+ * faults are told apart; crm_private.custom_field_condition has them as one.
+ */
+create or replace function crm_private.custom_field_checks(p_definition crm.custom_field_definitions)
+returns table (ordinal integer, rule text, condition text, message text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 0, 'required', format('custom_fields ? %L', p_definition.name), 'is required'
+  where p_definition.required
+
+  union all
+
+  select
+    rule.ordinal,
+    rule.rule,
+    case rule.rule
+      when 'type' then rule.condition
+      else format('case when %s then %s end', type.condition, rule.condition)
+    end,
+    rule.message
+  from crm_private.custom_field_rules(p_definition) as type
+  cross join crm_private.custom_field_rules(p_definition) as rule
+  where type.rule = 'type';
+$$;
+
+comment on function crm_private.custom_field_checks(crm.custom_field_definitions) is
+  'All that a definition asks of an object of custom fields, each by itself.';
+
+revoke all on function crm_private.custom_field_checks(crm.custom_field_definitions) from public;
+--! EndIncluded functions/custom_field_checks.sql
+--! Included functions/custom_field_condition.sql
+/*
+ * The rules of one custom field as one SQL expression over the name custom_fields: null where the field
+ * has no value. The compiled check of an entity type is made of it.
+ */
+create or replace function crm_private.custom_field_condition(
+  p_definition crm.custom_field_definitions
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg('(' || condition || ')', ' and ' order by ordinal)
+  from crm_private.custom_field_rules(p_definition);
+$$;
+
+comment on function crm_private.custom_field_condition(crm.custom_field_definitions) is
+  'The rules of a custom field as an SQL expression over custom_fields, null without a value.';
+
+revoke all on function crm_private.custom_field_condition(crm.custom_field_definitions) from public;
+grant execute on function crm_private.custom_field_condition(crm.custom_field_definitions)
+  to crm_admin;
+--! EndIncluded functions/custom_field_condition.sql
+--! Included functions/custom_members.sql
+/* The custom fields among the fields of a planned reversal: {"custom_fields.size": 3} has {"size": 3}. */
+create or replace function crm_private.custom_members(p_fields jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(substr(key, 15), value), '{}')
+  from jsonb_each(p_fields)
+  where key like 'custom\_fields.%';
+$$;
+
+comment on function crm_private.custom_members(jsonb) is
+  'The custom fields among the fields of a planned reversal.';
+
+revoke all on function crm_private.custom_members(jsonb) from public;
+--! EndIncluded functions/custom_members.sql
+--! Included functions/deal_by_external_id.sql
+/*
+ * The deal that carries an external id, by the key of crm_private.external_ids.
+ */
+create or replace function crm.deal_by_external_id(source text, id text)
+returns crm.deals
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm_private.external_ids as held
+  join crm.deals as record on record.id = held.entity_id
+  where held.entity_type = 'deal'
+    and held.source = deal_by_external_id.source
+    and held.id = deal_by_external_id.id;
+$$;
+
+comment on function crm.deal_by_external_id(text, text) is
+  'The deal that carries an external id; null if none does.';
+
+revoke all on function crm.deal_by_external_id(text, text) from public;
+grant execute on function crm.deal_by_external_id(text, text) to crm_reader;
+--! EndIncluded functions/deal_by_external_id.sql
+--! Included functions/deals_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.deals_history(record crm.deals)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.deals_history(crm.deals) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.deals_history(crm.deals) from public;
+grant execute on function crm.deals_history(crm.deals) to crm_reader;
+--! EndIncluded functions/deals_history.sql
+--! Included functions/deals_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.deals_history_is_complete(record crm.deals)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.deals_history_is_complete(crm.deals) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.deals_history_is_complete(crm.deals) from public;
+grant execute on function crm.deals_history_is_complete(crm.deals) to crm_reader;
+--! EndIncluded functions/deals_history_is_complete.sql
+--! Included functions/default_custom_fields.sql
+/*
+ * Gives a new row the custom fields that it does not have: its argument is an object of defaults. A
+ * field that is null is there, and will be removed. A row that an undo brings back stays as it was.
+ * crm_private.compile_defaults binds it, with a condition that only lets rows through that lack one.
+ */
+create or replace function crm_private.default_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Only the owner may ask for the plan; who else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
+    if (crm_private.planned_reversal(new.id)).before ? 'id' then
+      return new;
+    end if;
+  end if;
+
+  -- Of a new row {"$merge": {…}} is the same as what it has; what comes next would not know both.
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := new.custom_fields -> '$merge';
+  end if;
+
+  new.custom_fields := tg_argv[0]::jsonb || new.custom_fields;
+  return new;
+end
+$$;
+
+comment on function crm_private.default_custom_fields() is
+  'Gives a new row the defaults of the custom fields that it does not have.';
+
+revoke all on function crm_private.default_custom_fields() from public;
+--! EndIncluded functions/default_custom_fields.sql
+--! Included functions/defer_unique.sql
+/*
+ * Lets rows have the same value of a unique custom field until it is called with false, or the
+ * transaction ends. Called where values move from row to row: by merges, and where something is undone.
+ */
+create or replace function crm_private.defer_unique(p_deferred boolean)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of quoted names; that it is cannot be told.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_names text;
+begin
+  select string_agg(format('crm.%I', conname), ', ')
+  into v_names
+  from pg_constraint
+  where contype = 'x'
+    and condeferrable
+    and conrelid in ('crm.contacts'::regclass, 'crm.companies'::regclass, 'crm.deals'::regclass);
+
+  if v_names is not null then
+    execute format(
+      'set constraints %s %s', v_names, case when p_deferred then 'deferred' else 'immediate' end
+    );
+  end if;
+end
+$$;
+
+comment on function crm_private.defer_unique(boolean) is
+  'Lets rows have the same value of a unique custom field for a while, or no longer.';
+
+revoke all on function crm_private.defer_unique(boolean) from public;
+grant execute on function crm_private.defer_unique(boolean) to crm_member;
+--! EndIncluded functions/defer_unique.sql
+--! Included functions/deleted_label.sql
+/* What people recognise a deleted row by, from the entry of its deletion. */
+create or replace function crm_private.deleted_label(p_entity_type text, p_changes jsonb)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return left(
+    case p_entity_type
+      when 'contact' then (p_changes ->> 'first_name') || ' ' || (p_changes ->> 'last_name')
+      when 'deal' then p_changes ->> 'title'
+      when 'task' then p_changes ->> 'description'
+      when 'note' then p_changes ->> 'content'
+      when 'exchange_rate' then (p_changes ->> 'currency') || ' ' || (p_changes ->> 'valid_from')
+      else p_changes ->> 'name'
+    end,
+    100
+  );
+end
+$$;
+
+comment on function crm_private.deleted_label(text, jsonb) is
+  'What people recognise a deleted row by.';
+
+revoke all on function crm_private.deleted_label(text, jsonb) from public;
+grant execute on function crm_private.deleted_label(text, jsonb) to crm_member;
+--! EndIncluded functions/deleted_label.sql
+--! Included functions/domain_of.sql
+/*
+ * The domain of a text that is a link, a host or an email address and nothing else, without www:
+ * "https://www.acme.com/about" and "info@acme.com" are of acme.com. Null for any other text.
+ */
+create or replace function crm_private.domain_of(value text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when char_length(value) <= 1000 then (
+      regexp_match(
+        lower(value collate "C"),
+        '^\s*(?:https?://)?(?:[^\s@/]+@)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})'
+        '(?::[0-9]+)?(?:[/?#]\S*)?\s*$'
+      )
+    )[1]
+  end;
+end
+$$;
+
+comment on function crm_private.domain_of(text) is
+  'The domain of a text that is a link, a host or an email address; null for any other text.';
+
+revoke all on function crm_private.domain_of(text) from public;
+grant execute on function crm_private.domain_of(text) to crm_reader;
+--! EndIncluded functions/domain_of.sql
+--! Included functions/duplicate_doubt.sql
+/*
+ * How likely two rows are not one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
+ * and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
+ *
+ * An address is nearly a proof; a number may be that of an office or a family; colleagues share a
+ * domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
+ */
+create or replace function crm_private.duplicate_doubt(
+  entity_type     text,
+  same_email      boolean,
+  same_phone      boolean,
+  same_domain     boolean,
+  name_similarity real
+)
+returns double precision
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case when same_email then 0.1::double precision else 1 end
+    * case when same_phone then 0.5::double precision else 1 end
+    * case
+      when not same_domain then 1::double precision
+      when entity_type = 'company' then 0.4
+      else 0.8
+    end
+    * case
+      when name_similarity >= 0.5::real
+      then 1 - case entity_type when 'company' then 0.75::double precision else 0.6 end
+        * name_similarity
+      else 1
+    end;
+end
+$$;
+
+comment on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) is
+  'How likely two rows are not one, from 0 to 1, by what they have in common.';
+
+revoke all on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) from public;
+grant execute on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) to crm_reader;
+--! EndIncluded functions/duplicate_doubt.sql
+--! Included functions/duplicate_group_companies.sql
+/* The companies of a group: GraphQL's field companies. */
+create or replace function crm.duplicate_group_companies(record crm.duplicate_group)
+returns setof crm.companies
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select company.*
+  from crm.companies as company
+  where record.entity_type = 'company'
+    and company.id = any (record.ids)
+  order by company.created_at, company.id;
+$$;
+
+comment on function crm.duplicate_group_companies(crm.duplicate_group) is
+  E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';
+
+revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
+grant execute on function crm.duplicate_group_companies(crm.duplicate_group) to crm_reader;
+--! EndIncluded functions/duplicate_group_companies.sql
+--! Included functions/duplicate_group_contacts.sql
+/* The contacts of a group: GraphQL's field contacts. */
+create or replace function crm.duplicate_group_contacts(record crm.duplicate_group)
+returns setof crm.contacts
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select contact.*
+  from crm.contacts as contact
+  where record.entity_type = 'contact'
+    and contact.id = any (record.ids)
+  order by contact.created_at, contact.id;
+$$;
+
+comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
+  E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';
+
+revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
+grant execute on function crm.duplicate_group_contacts(crm.duplicate_group) to crm_reader;
+--! EndIncluded functions/duplicate_group_contacts.sql
+--! Included functions/duplicate_groups.sql
+/*
+ * Groups of contacts or companies that may be one, over the whole table. Two rows are of one group
+ * if a chain of pairs leads from one to the other in which each pair reaches the least score.
+ */
+create or replace function crm.duplicate_groups(
+  entity_type text,
+  min_score   double precision default 0.5
+)
+returns setof crm.duplicate_group
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_min_score double precision := greatest(coalesce(min_score, 0.5), 0.3);
+  v_ids       uuid[];
+  v_one       integer[];
+  v_other     integer[];
+  v_scores    double precision[];
+  v_reasons   text[];
+  v_labels    integer[];
+begin
+  if entity_type is null or entity_type not in ('contact', 'company') then
+    perform crm_private.refuse_entity_type(entity_type);
+  end if;
+
+  with links as materialized (
+    select * from crm_private.contact_links(v_min_score) where entity_type = 'contact'
+    union all
+    select * from crm_private.company_links(v_min_score) where entity_type = 'company'
+  ),
+  nodes as materialized (
+    select id, row_number() over (order by id)::integer as node
+    from (select id from links union select other_id from links) as linked (id)
+  )
+  select
+    (select array_agg(nodes.id order by nodes.node) from nodes),
+    array_agg(node_one.node),
+    array_agg(node_other.node),
+    array_agg(links.score),
+    array_agg(array_to_string(links.reasons, ' '))
+  into v_ids, v_one, v_other, v_scores, v_reasons
+  from links
+  join nodes as node_one on node_one.id = links.id
+  join nodes as node_other on node_other.id = links.other_id;
+
+  v_labels := crm_private.components(coalesce(cardinality(v_ids), 0), v_one, v_other);
+
+  return query
+    with members as (
+      select
+        label,
+        count(*)::integer as size,
+        array_agg(v_ids[node] order by node) as ids
+      from unnest(v_labels) with ordinality as member (label, node)
+      group by label
+    ),
+    evidence as (
+      select
+        v_labels[link.one] as label,
+        round(avg(link.score)::numeric, 3)::double precision as score,
+        string_agg(distinct link.reasons, ' ') as reasons
+      from unnest(v_one, v_scores, v_reasons) as link (one, score, reasons)
+      group by 1
+    )
+    select
+      entity_type,
+      members.size,
+      evidence.score,
+      array(
+        select reason
+        from unnest(array['email', 'phone', 'domain', 'name']) as reason
+        where reason = any (string_to_array(evidence.reasons, ' '))
+      ),
+      members.ids[:1000]
+    from members
+    join evidence using (label)
+    order by evidence.score desc, members.size desc, members.ids[1];
+end
+$$;
+
+comment on function crm.duplicate_groups(text, double precision) is
+  'Groups of contacts or companies that may be one, the likeliest first. The entity type is contact '
+  'or company.';
+
+revoke all on function crm.duplicate_groups(text, double precision) from public;
+grant execute on function crm.duplicate_groups(text, double precision) to crm_reader;
+--! EndIncluded functions/duplicate_groups.sql
+--! Included functions/duplicate_reasons.sql
+/* What two rows have in common, the strongest first. Names do from a similarity of 0.5 on. */
+create or replace function crm_private.duplicate_reasons(
+  same_email      boolean,
+  same_phone      boolean,
+  same_domain     boolean,
+  name_similarity real
+)
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array_remove(
+    array[
+      case when same_email then 'email' end,
+      case when same_phone then 'phone' end,
+      case when same_domain then 'domain' end,
+      case when name_similarity >= 0.5 then 'name' end
+    ],
+    null
+  );
+end
+$$;
+
+comment on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) is
+  'What two rows have in common, the strongest first.';
+
+revoke all on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) from public;
+grant execute on function crm_private.duplicate_reasons(boolean, boolean, boolean, real)
+  to crm_reader;
+--! EndIncluded functions/duplicate_reasons.sql
+--! Included functions/duplicate_score.sql
+/* How likely two rows are one, from 0 to 1, to three digits: what crm_private.duplicate_doubt leaves. */
+create or replace function crm_private.duplicate_score(
+  entity_type     text,
+  same_email      boolean,
+  same_phone      boolean,
+  same_domain     boolean,
+  name_similarity real
+)
+returns double precision
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return round(
+    (1 - crm_private.duplicate_doubt(entity_type, same_email, same_phone, same_domain, name_similarity))
+      ::numeric,
+    3
+  )::double precision;
+end
+$$;
+
+comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
+  'How likely two rows are one, from 0 to 1, by what they have in common.';
+
+revoke all on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) from public;
+grant execute on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) to crm_reader;
+--! EndIncluded functions/duplicate_score.sql
+--! Included functions/duplicate.sql
+/*
+ * A candidate, made of what it has in common with the row that it is compared with. One of the two
+ * ids is the candidate's.
+ */
+create or replace function crm_private.duplicate(
+  entity_type     text,
+  entity_id       uuid,
+  email           text,
+  phone           text,
+  domain          text,
+  name_similarity real
+)
+returns setof crm.duplicate
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    entity_type,
+    entity_id,
+    case entity_type when 'contact' then entity_id end,
+    case entity_type when 'company' then entity_id end,
+    crm_private.duplicate_score(
+      entity_type, email is not null, phone is not null, domain is not null, name_similarity
+    ),
+    crm_private.duplicate_reasons(
+      email is not null, phone is not null, domain is not null, name_similarity
+    ),
+    email,
+    phone,
+    domain,
+    round(name_similarity::numeric, 3)::double precision;
+$$;
+
+comment on function crm_private.duplicate(text, uuid, text, text, text, real) is
+  'A candidate, made of what it has in common with the row that it is compared with.';
+
+revoke all on function crm_private.duplicate(text, uuid, text, text, text, real) from public;
+grant execute on function crm_private.duplicate(text, uuid, text, text, text, real) to crm_reader;
+--! EndIncluded functions/duplicate.sql
+--! Included functions/elements.sql
+/*
+ * The elements of a JSON array or the members of a JSON object, in order: the position, from 0, or
+ * the key that a client finds it by, what a message quotes (the element, or the member's key) and
+ * the array or object that holds it alone. Anything else has no elements.
+ * Called by crm_private.row_faults.
+ */
+create or replace function crm_private.elements(p_value jsonb)
+returns table (ordinal bigint, key text, value jsonb, alone jsonb)
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    element.ordinal, (element.ordinal - 1)::text, element.value, jsonb_build_array(element.value)
+  from jsonb_array_elements(case jsonb_typeof(p_value) when 'array' then p_value end)
+    with ordinality as element (value, ordinal)
+
+  union all
+
+  select
+    member.ordinal, member.key, to_jsonb(member.key), jsonb_build_object(member.key, member.value)
+  from jsonb_each(case jsonb_typeof(p_value) when 'object' then p_value end)
+    with ordinality as member (key, value, ordinal);
+$$;
+
+comment on function crm_private.elements(jsonb) is
+  'The elements of a JSON array or the members of an object, each with its key and the value '
+  'holding it alone.';
+
+revoke all on function crm_private.elements(jsonb) from public;
+--! EndIncluded functions/elements.sql
+--! Included functions/ensure_audit_partitions.sql
+/*
+ * Makes the journal's partitions for this month and the months after it. Called by the migration,
+ * whenever the server or a migration starts, and every hour by the server, so that a partition
+ * stands long before its month. Entries of a month that had none are in the default partition; they
+ * move to the new one, whichever month it is.
+ */
+create or replace function crm_private.ensure_audit_partitions(p_months integer default 12)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_from timestamptz;
+  v_to   timestamptz;
+  v_name text;
+begin
+  -- Servers that start together do this one after the other.
+  perform pg_advisory_xact_lock(hashtext('crm_private.ensure_audit_partitions'));
+
+  for v_from in
+    select month at time zone 'UTC'
+    from (
+      select generate_series(
+        date_trunc('month', now() at time zone 'UTC'),
+        date_trunc('month', now() at time zone 'UTC') + make_interval(months => p_months),
+        interval '1 month'
+      )
+      union
+      select date_trunc('month', "timestamp" at time zone 'UTC') from crm_private.audit_logs_other
+    ) as needed (month)
+    where to_regclass('crm_private.audit_logs_' || to_char(month, 'YYYY_MM')) is null
+    order by month
+  loop
+    v_to   := (v_from at time zone 'UTC' + interval '1 month') at time zone 'UTC';
+    v_name := 'audit_logs_' || to_char(v_from at time zone 'UTC', 'YYYY_MM');
+
+    execute format(
+      'create table crm_private.%I (like crm.audit_logs including defaults including constraints)',
+      v_name
+    );
+    execute format('alter table crm_private.%I enable row level security', v_name);
+    execute format('alter table crm_private.%I alter column changes set statistics 0', v_name);
+    execute format(
+      'create trigger _900_refuse_truncate before truncate on crm_private.%I '
+      'for each statement execute function crm_private.refuse_truncate()',
+      v_name
+    );
+    execute format(
+      'comment on table crm_private.%I is %L',
+      v_name, 'Entries of the journal of one month.'
+    );
+    execute format(
+      'with moved as (
+         delete from crm_private.audit_logs_other
+         where "timestamp" >= $1 and "timestamp" < $2
+         returning *
+       )
+       insert into crm_private.%I select * from moved',
+      v_name
+    ) using v_from, v_to;
+    execute format(
+      'alter table crm.audit_logs attach partition crm_private.%I for values from (%L) to (%L)',
+      v_name, v_from, v_to
+    );
+  end loop;
+end
+$$;
+
+comment on function crm_private.ensure_audit_partitions(integer) is
+  'Makes the partitions of the journal for this month and the given number of months after it.';
+
+revoke all on function crm_private.ensure_audit_partitions(integer) from public;
+--! EndIncluded functions/ensure_audit_partitions.sql
+--! Included functions/entity_table.sql
+/* The table of an entity type: contact is crm.contacts. Null if nothing is called so. */
+create or replace function crm_private.entity_table(p_entity_type text)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case p_entity_type
+    when 'contact' then 'crm.contacts'::regclass
+    when 'company' then 'crm.companies'::regclass
+    when 'deal'    then 'crm.deals'::regclass
+    when 'task'    then 'crm.tasks'::regclass
+    when 'note'    then 'crm.notes'::regclass
+    when 'custom_field_definition' then 'crm.custom_field_definitions'::regclass
+    when 'pipeline_stage'          then 'crm.pipeline_stages'::regclass
+    when 'exchange_rate'           then 'crm.exchange_rates'::regclass
+    when 'api_key'                 then 'crm.api_keys'::regclass
+  end;
+$$;
+
+comment on function crm_private.entity_table(text) is
+  'The table of an entity type, null if there is no such type.';
+
+revoke all on function crm_private.entity_table(text) from public;
+grant execute on function crm_private.entity_table(text) to crm_reader;
+--! EndIncluded functions/entity_table.sql
+--! Included functions/attempt_rows.sql
+/*
+ * One attempt of a bulk write: finds and locks the rows that are meant, writes those that can be, and
+ * gives every fault of the others.
+ *
+ * p_known are the faults that an earlier attempt met. Their rows are not written; those that could be
+ * read are validated all the same, so that all their faults are told.
+ *
+ * Raises what a statement raises that meets a collision; crm_private.write_rows finds out of which
+ * rows, and tries again.
+ */
+create or replace function crm_private.attempt_rows(
+  p_entity_type text,
+  p_operation   text,
+  p_rows        crm_private.bulk_row[],
+  p_known       crm_private.row_fault[]
+)
+returns crm_private.bulk_outcome
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_name    text     := (select relname::text from pg_class where oid = v_table);
+  v_current crm_private.current_row[];
+  v_absent  crm_private.row_fault[];
+  v_moved   bigint;
+  v_noted   crm_private.row_fault[];
+  v_outcome crm_private.bulk_outcome;
+begin
+  v_outcome.rows := p_rows;
+
+  -- An upsert means the row that has the external id once it is locked.
+  for v_round in 1 .. 10
+  loop
+    exit when p_operation = 'create';
+    if p_operation = 'upsert' then
+      v_outcome.rows := crm_private.meant_rows(p_entity_type, p_rows);
+    end if;
+    execute format(
+      'select array_agg(row(id, version, external_ids)::crm_private.current_row)
+       from (
+         select id, version, external_ids from %s
+         where id in (select given.id from unnest($1) as given)
+         order by id
+         for %s
+       ) as locked',
+      v_table, case p_operation when 'delete' then 'update' else 'no key update' end
+    ) into v_current using v_outcome.rows;
+    exit when p_operation <> 'upsert';
+
+    -- Counted, because the way to a first row would be one row by one.
+    select count(*)
+    into v_moved
+    from unnest(p_rows) as given
+    join unnest(v_outcome.rows) as meant using (place)
+    left join unnest(v_current) as found on found.id = meant.id
+    where meant.id is not null
+      and not coalesce(
+        jsonb_populate_record(null::crm.external_id, given.item -> 'external_id')
+          = any (found.external_ids),
+        false
+      );
+    exit when v_moved = 0;
+  end loop;
+
+  if p_operation <> 'create' then
+    select array_agg(row(fault.place, fault.code, fault.fields, false)::crm_private.row_fault)
+    into v_absent
+    from (
+      select
+        given.place,
+        case
+          when given.number > 1 then 'VALIDATION_ERROR'
+          when found.id is null then 'NOT_FOUND'
+          else 'CONFLICT'
+        end as code,
+        case
+          when given.number > 1 then jsonb_build_object(
+            case p_operation when 'upsert' then 'externalId' else 'id' end,
+            jsonb_build_array('is given to row ' || given.first || ' too')
+          )
+          when found.id is null then jsonb_build_object(
+            'id', jsonb_build_array(format('"%s" is not the id of a %s', given.id, p_entity_type))
+          )
+          else jsonb_build_object(
+            'version', jsonb_build_array('is not current, which is ' || found.version)
+          )
+        end as fields
+      from (
+        select
+          place, id, operation, item,
+          row_number() over (partition by id order by place) as number,
+          first_value(place) over (partition by id order by place) as first
+        from unnest(v_outcome.rows)
+        where id is not null
+      ) as given
+      left join unnest(v_current) as found using (id)
+      where given.number > 1
+        or found.id is null
+        or given.item ? 'version'
+          and given.item -> 'version' is distinct from to_jsonb(found.version)
+    ) as fault;
+
+    if p_operation = 'upsert' then
+      v_absent := v_absent || array(
+        select row(
+          given.place,
+          'VALIDATION_ERROR',
+          jsonb_build_object(
+            'externalId', jsonb_build_array('is given to row ' || given.first || ' too')
+          ),
+          false
+        )::crm_private.row_fault
+        from (
+          select
+            place, id,
+            first_value(place) over (partition by item -> 'external_id' order by place) as first
+          from unnest(p_rows)
+        ) as given
+        where given.first <> given.place
+          and not exists (
+            select from unnest(v_outcome.rows) as meant
+            where meant.place = given.place and meant.id is not null
+          )
+      );
+    end if;
+
+    v_outcome.rows := array(
+      select given from unnest(v_outcome.rows) as given
+      where given.place not in (select absent.place from unnest(v_absent) as absent)
+      order by given.place
+    );
+  end if;
+
+  perform set_config('crm.bulk', v_name || ' ' || pg_trigger_depth() + 1, true);
+
+  v_outcome.written := array(
+    select written
+    from crm_private.put_rows(v_table, array(
+      select given from unnest(v_outcome.rows) as given
+      where given.place not in (select known.place from unnest(p_known) as known)
+      order by given.place
+    )) as written
+  );
+
+  -- These are not written, whatever they hold: the validation only says what is wrong with them.
+  if cardinality(p_known) > 0 then
+    perform set_config('crm.refusing', 'on', true);
+    perform crm_private.put_rows(v_table, array(
+      select given from unnest(v_outcome.rows) as given
+      where given.operation <> 'delete'
+        and given.place in (select known.place from unnest(p_known) as known where known.readable)
+      order by given.place
+    ));
+    perform set_config('crm.refusing', '', true);
+  end if;
+
+  perform set_config('crm.bulk', '', true);
+
+  select array_agg(row(coalesce(noted.place, given.place), noted.code, noted.fields, true)
+    ::crm_private.row_fault)
+  into v_noted
+  from crm_private.take_faults(v_table) as noted
+  left join unnest(v_outcome.rows) as given on noted.place is null and given.id = noted.id;
+
+  v_outcome.faults := array(
+    select row(
+      fault.place,
+      case
+        when count(distinct fault.code) = 1 then min(fault.code)
+        else 'VALIDATION_ERROR'
+      end,
+      coalesce(
+        crm_private.merged(array_agg(fault.fields)),
+        '{"row": ["met another change; please try again"]}'
+      ),
+      bool_and(fault.readable)
+    )::crm_private.row_fault
+    from (
+      select * from unnest(v_absent)
+      union all
+      select * from unnest(v_noted)
+      union all
+      select * from unnest(p_known)
+    ) as fault
+    group by fault.place
+    order by fault.place
+  );
+  return v_outcome;
+end
+$$;
+
+comment on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) is
+  'One attempt of a bulk write.';
+
+revoke all on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) from public;
+grant execute on function crm_private.attempt_rows(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[]
+) to crm_member;
+--! EndIncluded functions/attempt_rows.sql
+--! Included functions/colliding_rows.sql
+/*
+ * The rows of a bulk write that collide with other rows, in the database or in the list: those with a
+ * reference that leads nowhere, and those with an external id that belongs to another row. What is
+ * wrong is told of external ids only; references are found with the other rules of the row.
+ *
+ * Called once a statement has met such a row, which PostgreSQL reports alone.
+ */
+create or replace function crm_private.colliding_rows(
+  p_entity_type text,
+  p_rows        crm_private.bulk_row[]
+)
+returns setof crm_private.row_fault
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_filled text := format(
+    'select given.place as "#place", given.item as "#item", filled.*
+     from unnest($1) as given
+     left join %s as found on found.id = given.id
+     cross join lateral jsonb_populate_record(found, given.item) as filled
+     where given.operation <> ''delete''',
+    v_table
+  );
+  v_broken text;
+begin
+  v_broken := crm_private.broken_reference(v_table);
+
+  if v_broken is not null then
+    return query execute format(
+      'select "#place", ''CONSTRAINT_VIOLATION'', ''{}''::jsonb, true from (%s) as filled where %s',
+      v_filled, v_broken
+    ) using p_rows;
+  end if;
+
+  return query execute format(
+    $find$
+      with carried as materialized (
+        select
+          filled."#place" as place, filled.id as entity_id, own.source, own.id,
+          own.position - 1 as position
+        from (%s) as filled
+        cross join unnest(filled.external_ids) with ordinality as own (source, id, position)
+        where filled."#item" ? 'external_ids'
+      ),
+      freed as materialized (
+        select id from unnest($1) as given where given.item ? 'external_ids' and id is not null
+      ),
+      collisions as (
+        select carried.*, 'belongs to another ' || $2 as message
+        from carried
+        join crm_private.external_ids as held
+          on held.entity_type = $2 and held.source = carried.source and held.id = carried.id
+        where held.entity_id is distinct from carried.entity_id
+          and held.entity_id not in (select id from freed)
+
+        union
+
+        select place, entity_id, source, id, position, 'is given to row ' || first || ' too'
+        from (
+          select
+            carried.*,
+            first_value(place) over (partition by source, id order by place, position) as first
+          from carried
+        ) as twice (place, entity_id, source, id, position, first)
+        where twice.first <> twice.place
+      )
+      select
+        place, 'CONSTRAINT_VIOLATION',
+        jsonb_object_agg('externalIds.' || position, jsonb_build_array(
+          crm_private.fault_message(
+            '%%s ' || message, jsonb_build_object('source', source, 'id', id)
+          )
+        )),
+        true
+      from collisions
+      group by place
+    $find$,
+    v_filled
+  ) using p_rows, p_entity_type;
+end
+$$;
+
+comment on function crm_private.colliding_rows(text, crm_private.bulk_row[]) is
+  'The rows of a bulk write that collide with other rows.';
+
+revoke all on function crm_private.colliding_rows(text, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.colliding_rows(text, crm_private.bulk_row[]) to crm_member;
+--! EndIncluded functions/colliding_rows.sql
+--! Included functions/compile_report.sql
+/*
+ * Makes the report of an entity type, such as reporting.deals, anew: the columns that
+ * crm_private.report_columns has, and one for each custom field, of the field's type. Called when
+ * the definitions of the type change.
+ *
+ * A custom field's column is called custom_<name>, so that no column of ours will ever take its
+ * name; a name that is too long for PostgreSQL is cut and told apart by a hash. New columns come
+ * last. Where one has to go, or gets another type, the view is dropped and made again: refused if
+ * somebody's view depends on it, rather than dropping that, too.
+ *
+ * The caller keeps writers waiting, so whoever reads the view for long is not waited for.
+ */
+create or replace function crm_private.compile_report(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_view    text := format(
+    'reporting.%I',
+    (select relname from pg_class where oid = crm_private.entity_table(p_entity_type))
+  );
+  v_columns jsonb;
+  v_query   text;
+  v_lost    text;
+  v_field   text;
+  v_users   text;
+begin
+  -- What is to be: our columns, then those of the fields that the view has, then new ones.
+  select jsonb_agg(
+    jsonb_build_array(listed.name, listed.expression, listed.comment, listed.type)
+    order by listed.rank, present.attnum, listed.ordinal, listed.name
+  )
+  into v_columns
+  from (
+    select 1 as rank, ordinal, name, expression, comment, null as type
+    from crm_private.report_columns(p_entity_type)
+
+    union all
+
+    select
+      2,
+      0,
+      case
+        when length(definition.name) <= 56 then 'custom_' || definition.name
+        else 'custom_' || left(definition.name, 47) || '_' || left(md5(definition.name), 8)
+      end,
+      case definition.field_type
+        when 'text' then format('custom_fields ->> %L', definition.name)
+        when 'enum' then format('custom_fields ->> %L', definition.name)
+        -- A function of ours would have to be executable by whoever reads the view.
+        when 'multi_enum' then format(
+          'case when jsonb_typeof(custom_fields -> %1$L) = ''array'' '
+          'then array(select jsonb_array_elements_text(custom_fields -> %1$L)) end',
+          definition.name
+        )
+        else format(
+          'case when %s then (custom_fields ->> %L)::%s end',
+          (
+            select rule.condition from crm_private.custom_field_rules(definition) as rule
+            where rule.rule = 'type'
+          ),
+          definition.name,
+          typed.name
+        )
+      end,
+      definition.label,
+      typed.name
+    from crm.custom_field_definitions as definition
+    cross join lateral (
+      select case definition.field_type
+        when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
+        when 'multi_enum' then 'text[]' else 'text'
+      end
+    ) as typed (name)
+    where definition.entity_type = p_entity_type
+  ) as listed
+  left join pg_attribute as present
+    on present.attrelid = to_regclass(v_view) and present.attname = listed.name and listed.rank = 2;
+
+  select
+    'create or replace view ' || v_view || ' as select '
+      || string_agg(format('%s as %I', wanted.item ->> 1, wanted.item ->> 0), ', ' order by ordinal)
+      || case p_entity_type
+        when 'company' then ' from crm.companies as company'
+        when 'contact' then
+          ' from crm.contacts as contact
+            left join (select id, name from crm.companies) as company
+              on company.id = contact.company_id'
+        when 'deal' then
+          ' from crm.deals as deal
+            join (select id, name from crm.companies) as company on company.id = deal.company_id
+            join (select name, kind from crm.pipeline_stages) as stage on stage.name = deal.stage
+            left join (select id, first_name, last_name from crm.contacts) as contact
+              on contact.id = deal.contact_id'
+      end
+  into v_query
+  from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
+
+  -- What the view has and is not to have any more, or not of that type.
+  select present.attname::text, case when wanted.item is null then 'name' else 'fieldType' end
+  into v_lost, v_field
+  from pg_attribute as present
+  left join jsonb_array_elements(v_columns) as wanted (item)
+    on wanted.item ->> 0 = present.attname
+  where present.attrelid = to_regclass(v_view)
+    and present.attnum > 0
+    and (
+      wanted.item is null
+      or wanted.item ->> 3 <> format_type(present.atttypid, present.atttypmod)
+    )
+  order by present.attnum
+  limit 1;
+
+  if v_lost is not null then
+    begin
+      execute 'drop view ' || v_view;
+    exception when dependent_objects_still_exist then
+      select string_agg(distinct rewrite.ev_class::regclass::text, ', ')
+      into v_users
+      from pg_depend as dependency
+      join pg_rewrite as rewrite on rewrite.oid = dependency.objid
+      where dependency.refobjid = v_view::regclass
+        and dependency.classid = 'pg_rewrite'::regclass
+        and rewrite.ev_class <> v_view::regclass;
+
+      raise exception 'column % of % cannot go: % reads the view', v_lost, v_view, v_users
+        using errcode    = 'check_violation',
+              schema     = 'crm', table = 'custom_field_definitions',
+              column     = case v_field when 'name' then 'name' else 'field_type' end,
+              constraint = 'custom_field_definitions_report_used',
+              detail     = jsonb_build_object(
+                             v_field,
+                             jsonb_build_array(format(
+                               'is column %s of %s, which is read by %s', v_lost, v_view, v_users
+                             ))
+                           )::text,
+              hint       = 'Drop what reads the view first, and make it again afterwards.';
+    end;
+  end if;
+
+  execute v_query;
+  execute format(
+    'comment on view %s is %L',
+    v_view,
+    'One row for each ' || p_entity_type || ', with its custom fields as columns: custom_<name>.'
+  );
+  execute (
+    select string_agg(
+      format('comment on column %s.%I is %L', v_view, item ->> 0, item ->> 2), '; '
+    )
+    from jsonb_array_elements(v_columns) as wanted (item)
+  );
+  execute format('grant select on %s to crm_reporter', v_view);
+end
+$$;
+
+comment on function crm_private.compile_report(text) is
+  'Makes the report of an entity type anew, with its custom fields as columns.';
+
+revoke all on function crm_private.compile_report(text) from public;
+--! EndIncluded functions/compile_report.sql
+--! Included functions/compile_unique.sql
+/*
+ * Makes the constraints of an entity type what the definitions say is unique: one for each such field,
+ * <table>_custom_<name>_unique, and none for others. Called when the definitions of the type change.
+ *
+ * They are exclusion constraints, because those can be of an expression and yet be deferred: a merge
+ * and an undo move values from row to row, and two rows may have one for a moment. They stand on hash
+ * indexes, which take a text of any length. They compare JSON, which is equal where the values are, and
+ * can be asked of whatever an old version of a row had. A field without a value collides with none.
+ *
+ * Adding or dropping one locks the table exclusively while its index is built.
+ */
+create or replace function crm_private.compile_unique(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table  regclass := crm_private.entity_table(p_entity_type);
+  v_prefix text     := (select relname || '_custom_' from pg_class where oid = v_table);
+  v_change record;
+begin
+  for v_change in
+    select
+      wanted.field,
+      coalesce(wanted.name, present.name) as name
+    from (
+      select d.name as field, v_prefix || d.name || '_unique' as name
+      from crm.custom_field_definitions as d
+      where d.entity_type = p_entity_type
+        and d.is_unique
+    ) as wanted
+    full join (
+      select conname::text as name
+      from pg_constraint
+      where conrelid = v_table
+        and contype = 'x'
+        and starts_with(conname, v_prefix)
+    ) as present using (name)
+    where wanted.name is null
+      or present.name is null
+  loop
+    if v_change.field is null then
+      execute format('alter table %s drop constraint %I', v_table, v_change.name);
+    else
+      execute format(
+        'alter table %s add constraint %I '
+        'exclude using hash ((custom_fields -> %L) with =) deferrable',
+        v_table, v_change.name, v_change.field
+      );
+      execute format(
+        'comment on constraint %I on %s is %L',
+        v_change.name, v_table, format('customFields.%s is taken', v_change.field)
+      );
+    end if;
+  end loop;
+end
+$$;
+
+comment on function crm_private.compile_unique(text) is
+  'Makes the constraints of an entity type what its definitions say is unique.';
+
+revoke all on function crm_private.compile_unique(text) from public;
+--! EndIncluded functions/compile_unique.sql
+--! Included functions/custom_field_index_name.sql
+/*
+ * What the index of a custom field is called, whether there is one or not: by the id of the
+ * definition, which stays when the field gets another name.
+ */
+create or replace function crm_private.custom_field_index_name(
+  p_definition crm.custom_field_definitions
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select relname || '_custom_' || replace(p_definition.id::text, '-', '')
+  from pg_class
+  where oid = crm_private.entity_table(p_definition.entity_type);
+$$;
+
+comment on function crm_private.custom_field_index_name(crm.custom_field_definitions) is
+  'What the index of a custom field is called, whether there is one or not.';
+
+revoke all on function crm_private.custom_field_index_name(crm.custom_field_definitions)
+  from public;
+grant execute on function crm_private.custom_field_index_name(crm.custom_field_definitions)
+  to crm_reader;
+--! EndIncluded functions/custom_field_index_name.sql
+--! Included functions/custom_field_definitions_index.sql
+/*
+ * The index of a custom field, null where there is none. What is read is the catalog, so it is what
+ * the database has, whoever made or dropped it.
+ */
+create or replace function crm.custom_field_definitions_index(
+  definition crm.custom_field_definitions
+)
+returns crm.custom_field_index
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select (
+    class.relname, method.amname, index.indisvalid,
+    pg_relation_size(class.oid), pg_stat_get_numscans(class.oid)
+  )::crm.custom_field_index
+  from pg_class as class
+  join pg_index as index on index.indexrelid = class.oid
+  join pg_am as method on method.oid = class.relam
+  where class.oid = to_regclass(
+    format('crm.%I', crm_private.custom_field_index_name(definition))
+  );
+$$;
+
+comment on function crm.custom_field_definitions_index(crm.custom_field_definitions) is
+  'The index by which filters and orders on the field are answered; null if there is none.';
+
+revoke all on function crm.custom_field_definitions_index(crm.custom_field_definitions)
+  from public;
+grant execute on function crm.custom_field_definitions_index(crm.custom_field_definitions)
+  to crm_reader;
+--! EndIncluded functions/custom_field_definitions_index.sql
+--! Included functions/entry_digest.sql
+/*
+ * The digest of an entry of the journal: of every column, and of the values by their own digest. The
+ * columns are in binary form, which does not depend on time zone or format of dates; the texts are
+ * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
+ * break the digest; crm_private.check_journal holds it against the entry that records the erasure.
+ */
+create or replace function crm_private.entry_digest(
+  id             bigint,
+  entity_type    text,
+  entity_id      uuid,
+  action         text,
+  user_id        text,
+  "timestamp"    timestamptz,
+  transaction_id bigint,
+  source         text,
+  payload        bytea
+)
+returns bytea
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(
+    int8send(id) || timestamptz_send("timestamp") || uuid_send(entity_id) || int8send(transaction_id)
+    || payload
+    || convert_to(jsonb_build_array(entity_type, action, user_id, source)::text, 'UTF8')
+  );
+end
+$$;
+
+comment on function crm_private.entry_digest(
+  bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
+) is
+  'SHA-256 of an entry of the journal, its values given by their own digest.';
+
+revoke all on function crm_private.entry_digest(
+  bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
+) from public;
+--! EndIncluded functions/entry_digest.sql
+--! Included functions/erase_contact.sql
+/*
+ * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
+ * values out of every entry of theirs, months included that were detached from the journal and are
+ * still in the database. Gives the entry that records it. Refuses an id that no contact ever had.
+ *
+ * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
+ * that were moved to another entity belong to that one.
+ *
+ * Writers of contacts, tasks and notes wait until the transaction ends: what they are about to commit
+ * would be missed. Nothing is sealed meanwhile.
+ *
+ * Security definer: nobody but the owner of the journal may change it.
+ */
+create or replace function crm_private.erase_contact(id uuid)
+returns crm.audit_logs
+language plpgsql
+volatile
+strict
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_id      uuid   := erase_contact.id;
+  v_ids     uuid[] := array[erase_contact.id];
+  v_more    uuid[];
+  v_table   regclass;
+  v_entries crm.audit_logs[];
+  v_erased  crm.audit_logs[] := '{}'::crm.audit_logs[];
+  v_erasure crm.audit_logs;
+  v_existed boolean;
+  v_at      timestamptz;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_old_snapshot('erase_contact');
+  lock table crm.contacts, crm.tasks, crm.notes in share row exclusive mode;
+  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+
+  v_ids := v_ids
+    || array(select id from crm.tasks where contact_id = v_id)
+    || array(select id from crm.notes where contact_id = v_id);
+
+  for v_table in select * from crm_private.journal_tables()
+  loop
+    execute format(
+      $find$
+        select array_agg(entity_id)
+        from (
+          select distinct on (entity_id)
+            entity_id, crm_private.attached_to(action, changes) as attached_to
+          from %1$s
+          where entity_type = any (array['task', 'note'])
+            and changes ? 'entity_id'
+            and crm_private.attached_to(action, changes) is not null
+            and entity_id in (
+              select entity_id
+              from %1$s
+              where entity_type = any (array['task', 'note'])
+                and changes ? 'entity_id'
+                and crm_private.attached_to(action, changes) = $1::text
+            )
+          order by entity_id, id desc
+        ) as last
+        where attached_to = $1::text
+      $find$,
+      v_table
+    ) into v_more using v_id;
+    v_ids := v_ids || v_more;
+  end loop;
+
+  delete from crm.contacts where id = v_id;
+  v_existed := found;
+  v_at      := clock_timestamp();
+
+  for v_table in select * from crm_private.journal_tables()
+  loop
+    execute format(
+      $find$
+        select array_agg(row(
+          id, entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id,
+          source, erased_at
+        )::crm.audit_logs)
+        from (
+          select *
+          from %s
+          where entity_id = any ($1) and erased_at is null and action <> 'erase'
+          for update
+        ) as entry
+      $find$,
+      v_table
+    ) into v_entries using v_ids;
+    perform crm_private.scrub_entries(v_table, v_entries, v_at);
+    v_erased := v_erased || v_entries;
+  end loop;
+
+  if not v_existed and cardinality(v_erased) = 0 then
+    select * into v_erasure
+    from crm.audit_logs
+    where entity_id = v_id and entity_type = 'contact' and action = 'erase'
+    order by id desc
+    limit 1;
+    if found then
+      return v_erasure; -- asked twice
+    end if;
+
+    perform crm_private.refuse_missing('contact', v_id::text);
+  end if;
+
+  perform crm_private.journal_event(entity_type, 'erase', '{}', v_at, entity_id)
+  from (
+    select distinct entity_type, entity_id
+    from unnest(v_erased)
+    where entity_id <> v_id
+  ) as attached;
+  v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
+
+  perform crm_private.refresh_statistics(table_oid)
+  from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
+
+  return v_erasure;
+end
+$$;
+
+comment on function crm_private.erase_contact(uuid) is
+  'What crm.erase_contact calls, with the rights of the owner.';
+
+revoke all on function crm_private.erase_contact(uuid) from public;
+grant execute on function crm_private.erase_contact(uuid) to crm_admin;
+
+create or replace function crm.erase_contact(id uuid)
+returns crm.audit_logs
+language sql
+volatile
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.erase_contact(id);
+$$;
+
+comment on function crm.erase_contact(uuid) is
+  'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
+  'and takes their values out of the journal and the trash. Who did what to them, and when, '
+  'stays. Gives the entry that records the erasure. For administrators.';
+
+revoke all on function crm.erase_contact(uuid) from public;
+grant execute on function crm.erase_contact(uuid) to crm_admin;
+--! EndIncluded functions/erase_contact.sql
+--! Included functions/exchange_rates_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.exchange_rates_history(record crm.exchange_rates)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.exchange_rates_history(crm.exchange_rates) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.exchange_rates_history(crm.exchange_rates) from public;
+grant execute on function crm.exchange_rates_history(crm.exchange_rates) to crm_reader;
+--! EndIncluded functions/exchange_rates_history.sql
+--! Included functions/exchange_rates_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.exchange_rates_history_is_complete(record crm.exchange_rates)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.exchange_rates_history_is_complete(crm.exchange_rates) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.exchange_rates_history_is_complete(crm.exchange_rates) from public;
+grant execute on function crm.exchange_rates_history_is_complete(crm.exchange_rates) to crm_reader;
+--! EndIncluded functions/exchange_rates_history_is_complete.sql
+--! Included functions/expire_idempotency_keys.sql
+/*
+ * Forgets idempotency keys that have expired, with their answers; at most p_limit, lest it takes
+ * long. Gives their number, so that the caller can go on. The server calls it every hour; several
+ * may call it at once, and none waits for a key that is just being used again.
+ *
+ * Security definer: crm_server has no rights of its own on the table.
+ */
+create or replace function crm_private.expire_idempotency_keys(p_limit integer default 10000)
+returns integer
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  with expired as (
+    select key_hash
+    from crm_private.idempotency_keys
+    where expires_at <= now()
+    order by expires_at
+    limit p_limit
+    for update skip locked
+  ),
+  forgotten as (
+    delete from crm_private.idempotency_keys
+    where key_hash in (select key_hash from expired)
+    returning 1
+  )
+  select count(*)::integer from forgotten;
+$$;
+
+comment on function crm_private.expire_idempotency_keys(integer) is
+  'Forgets idempotency keys that have expired; gives how many.';
+
+revoke all on function crm_private.expire_idempotency_keys(integer) from public;
+grant execute on function crm_private.expire_idempotency_keys(integer) to crm_server;
+--! EndIncluded functions/expire_idempotency_keys.sql
+--! Included functions/fault_message.sql
+/*
+ * A message with its faulty value filled in for %s, as JSON writes it and cut to a length that a
+ * form can show. Called by crm_private.row_faults.
+ */
+create or replace function crm_private.fault_message(p_template text, p_value jsonb)
+returns text
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when strpos(p_template, '%s') = 0 then p_template
+    when p_value is null then ltrim(replace(p_template, '%s', ''))
+    when char_length(p_value::text) > 80
+    then replace(p_template, '%s', left(p_value::text, 77) || '...')
+    else replace(p_template, '%s', p_value::text)
+  end;
+$$;
+
+comment on function crm_private.fault_message(text, jsonb) is
+  'The message with the faulty value, as JSON, for %s.';
+
+revoke all on function crm_private.fault_message(text, jsonb) from public;
+grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;
+--! EndIncluded functions/fault_message.sql
+--! Included functions/fields_of_violation.sql
+/*
+ * The fields that a broken constraint is about, each with its message: what the product's own error
+ * says in its detail, or the rule's message, or, of an index that is nobody's rule, its columns.
+ *
+ * Security definer, because rules are not read by roles; it reads no rows.
+ */
+create or replace function crm_private.fields_of_violation(
+  p_table      regclass,
+  p_schema     text,
+  p_constraint text,
+  p_detail     text
+)
+returns jsonb
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fields jsonb;
+begin
+  if p_schema = 'crm' and p_detail like '{%' then
+    return p_detail::jsonb;
+  end if;
+
+  select jsonb_object_agg(
+    rule.field, jsonb_build_array(crm_private.fault_message(rule.message, null))
+  )
+  into v_fields
+  from crm_private.rules as rule
+  where rule.table_oid = p_table and rule.constraint_name = p_constraint;
+
+  -- The rule of a custom field that is unique says in its name which one it is.
+  if v_fields is null then
+    select jsonb_build_object(
+      'customFields.' || substring(conname from '_custom_(\w+)_unique$'), '["is taken"]'::jsonb
+    )
+    into v_fields
+    from pg_constraint
+    where conrelid = p_table
+      and contype = 'x'
+      and conname = p_constraint
+      and conname ~ '_custom_\w+_unique$';
+  end if;
+
+  if v_fields is null then
+    select jsonb_object_agg(
+      crm_private.camel_case(attribute.attname), '["has a value that is taken"]'::jsonb
+    )
+    into v_fields
+    from pg_index as index
+    join pg_attribute as attribute
+      on attribute.attrelid = index.indrelid
+      and (
+        attribute.attnum = any (index.indkey)
+        or strpos(pg_get_expr(index.indexprs, index.indrelid), attribute.attname) > 0
+      )
+    where index.indrelid = p_table
+      and index.indexrelid = (
+        select class.oid
+        from pg_class as class
+        where class.relname = p_constraint
+          and class.relnamespace = (select relnamespace from pg_class where oid = p_table)
+      )
+      and attribute.attnum > 0;
+  end if;
+
+  return coalesce(
+    v_fields, jsonb_build_object('row', jsonb_build_array('breaks the rule ' || p_constraint))
+  );
+end
+$$;
+
+comment on function crm_private.fields_of_violation(regclass, text, text, text) is
+  'The fields that a broken constraint is about, each with its message.';
+
+revoke all on function crm_private.fields_of_violation(regclass, text, text, text) from public;
+grant execute on function crm_private.fields_of_violation(regclass, text, text, text)
+  to crm_member;
+--! EndIncluded functions/fields_of_violation.sql
+--! Included functions/find_duplicates.sql
+/*
+ * The rows that may be the same as a contact or a company. Refuses an entity type that has no
+ * duplicates, and the id of a row that is not there or that the caller may not see: an empty list
+ * would say that it has none.
+ */
+create or replace function crm.find_duplicates(
+  entity_type text,
+  id          uuid,
+  min_score   double precision default 0.3
+)
+returns setof crm.duplicate
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_contact crm.contacts;
+  v_company crm.companies;
+begin
+  case entity_type
+    when 'contact' then
+      select * into v_contact from crm.contacts where contacts.id = find_duplicates.id;
+      if found then
+        return query select * from crm.contacts_duplicates(v_contact, min_score);
+        return;
+      end if;
+    when 'company' then
+      select * into v_company from crm.companies where companies.id = find_duplicates.id;
+      if found then
+        return query select * from crm.companies_duplicates(v_company, min_score);
+        return;
+      end if;
+    else
+      perform crm_private.refuse_entity_type(entity_type);
+  end case;
+
+  perform crm_private.refuse_missing(entity_type, find_duplicates.id::text);
+end
+$$;
+
+comment on function crm.find_duplicates(text, uuid, double precision) is
+  'The contacts or companies that may be the same as one, the likeliest first, each with a score '
+  'from 0 to 1 and the reasons. The entity type is contact or company.';
+
+revoke all on function crm.find_duplicates(text, uuid, double precision) from public;
+grant execute on function crm.find_duplicates(text, uuid, double precision) to crm_reader;
+--! EndIncluded functions/find_duplicates.sql
+--! Included functions/in_base_currency.sql
+/*
+ * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
+ * For an amount here and there; reports convert by crm_private.conversions.
+ */
+create or replace function crm.in_base_currency(
+  amount   numeric,
+  currency text,
+  day      date default (now() at time zone 'UTC')::date
+)
+returns numeric
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select amount * case
+    when currency = crm.base_currency() then 1
+    else (
+      select exchange_rate.rate
+      from crm.exchange_rates as exchange_rate
+      where exchange_rate.currency = in_base_currency.currency
+        and exchange_rate.valid_from <= day
+      order by exchange_rate.valid_from desc
+      limit 1
+    )
+  end;
+$$;
+
+comment on function crm.in_base_currency(numeric, text, date) is
+  'An amount in the base currency, at the rate of a day, which is today, in UTC, if none is given; not '
+  'rounded. Null where the currency has no rate for the day.';
+
+revoke all on function crm.in_base_currency(numeric, text, date) from public;
+grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;
+--! EndIncluded functions/in_base_currency.sql
+--! Included functions/index_custom_field.sql
+/*
+ * Makes the index of a custom field, unless it is there. Writers of the entity wait until the
+ * transaction ends; npx pgcrm field index does it without that. What a build that failed left is
+ * replaced.
+ *
+ * Security definer: only the owner of a table makes indexes of it.
+ */
+create or replace function crm_private.index_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_definition crm.custom_field_definitions;
+  v_index      crm.custom_field_index;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.claim_definitions(p_alone => true);
+  v_definition := crm_private.custom_field(entity_type, name);
+  v_index := crm.custom_field_definitions_index(v_definition);
+
+  if not coalesce(v_index.is_valid, false) then
+    if v_index.name is not null then
+      execute format('drop index crm.%I', v_index.name);
+    end if;
+    execute crm_private.custom_field_index_statement(v_definition);
+
+    -- Until the planner knows the values it expects too many rows to be found.
+    execute format('analyze %s', crm_private.entity_table(entity_type));
+  end if;
+
+  return v_definition;
+end
+$$;
+
+comment on function crm_private.index_custom_field(text, text) is
+  'What crm.index_custom_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.index_custom_field(text, text) from public;
+grant execute on function crm_private.index_custom_field(text, text) to crm_admin;
+
+create or replace function crm.index_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.index_custom_field(entity_type, name);
+$$;
+
+comment on function crm.index_custom_field(text, text) is
+  'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '
+  'may have more than 500 characters filters by the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
+  'meanwhile: on large tables use npx pgcrm field index. For administrators.';
+
+revoke all on function crm.index_custom_field(text, text) from public;
+grant execute on function crm.index_custom_field(text, text) to crm_admin;
+--! EndIncluded functions/index_custom_field.sql
+--! Included functions/is_administrator.sql
+/* Whether the caller may do what is for administrators, also within a security definer function. */
+create or replace function crm_private.is_administrator()
+returns boolean
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_has_role(crm_private.calling_role(), 'crm_admin', 'usage')
+  or pg_has_role(
+    crm_private.calling_role(),
+    (select nspowner from pg_catalog.pg_namespace where nspname = 'crm'),
+    'usage'
+  );
+$$;
+
+comment on function crm_private.is_administrator() is
+  'True if the caller has the rights of an administrator.';
+
+revoke all on function crm_private.is_administrator() from public;
+grant execute on function crm_private.is_administrator() to crm_reader;
+--! EndIncluded functions/is_administrator.sql
+--! Included functions/is_reserved_field.sql
+/*
+ * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
+ * what filters, orders and groups it, or in what is written. A custom field of that name is served
+ * under another, so that no name ever means two things. A field that is added to the product joins
+ * the list; a test compares it with the API. On it, too, are the names of what every object of
+ * JavaScript has, which would be found in an input that does not have them.
+ */
+create or replace function crm_private.is_reserved_field(p_field text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return lower(p_field) = any (array[
+      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
+      'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+      'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
+      'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
+      'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
+      'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
+      'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
+      'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
+      'tostring', 'valueof'
+    ])
+    -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+    or lower(p_field) ~
+      '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
+    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+end
+$$;
+
+comment on function crm_private.is_reserved_field(text) is
+  'Whether a built-in field has a name already, so that no custom field is served under it.';
+
+revoke all on function crm_private.is_reserved_field(text) from public;
+grant execute on function crm_private.is_reserved_field(text) to crm_reader;
+--! EndIncluded functions/is_reserved_field.sql
+--! Included functions/custom_field_names.sql
+/*
+ * Under which name the API serves each custom field, given all definitions of an entity type:
+ * close_reason is closeReason. Where a built-in field has that name it is customTitle; where an older
+ * definition has it, as close_reason and closeReason would both be, the younger's name ends with a
+ * hash. Upper and lower case make no difference between two names, since orders and groups are
+ * written in capitals.
+ */
+create or replace function crm_private.custom_field_names(
+  p_definitions crm.custom_field_definitions[]
+)
+returns table (definition_id uuid, field_name text)
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    numbered.id,
+    case when numbered.ordinal = 1 then numbered.free
+      else numbered.free || '_' || left(md5(numbered.name), 8)
+    end
+  from (
+    select
+      definition.id,
+      definition.name,
+      named.free,
+      row_number() over (
+        partition by lower(named.free)
+        order by definition.created_at, definition.name collate "C"
+      ) as ordinal
+    from unnest(p_definitions) as definition
+    cross join lateral (
+      select string_agg(
+        case
+          when ordinal > 1 then upper(left(part, 1)) || substr(part, 2)
+          when part ~ '^[A-Z][a-z]' then lower(left(part, 1)) || substr(part, 2)
+          else part
+        end,
+        '' order by ordinal
+      )
+      from string_to_table(definition.name, '_') with ordinality as parts (part, ordinal)
+    ) as camel (name)
+    cross join lateral (
+      select case
+        when crm_private.is_reserved_field(camel.name)
+          then 'custom' || upper(left(camel.name, 1)) || substr(camel.name, 2)
+        else camel.name
+      end
+    ) as named (free)
+  ) as numbered;
+$$;
+
+comment on function crm_private.custom_field_names(crm.custom_field_definitions[]) is
+  'Under which name the API serves each custom field, given all definitions of an entity type.';
+
+revoke all on function crm_private.custom_field_names(crm.custom_field_definitions[]) from public;
+grant execute on function crm_private.custom_field_names(crm.custom_field_definitions[]) to crm_reader;
+--! EndIncluded functions/custom_field_names.sql
+--! Included functions/custom_field_definitions_field_name.sql
+/*
+ * The name of the typed field that a definition makes; see crm_private.custom_field_names. It counts the
+ * definition itself among those that are there, because the statement that creates it does not.
+ */
+create or replace function crm.custom_field_definitions_field_name(
+  definition crm.custom_field_definitions
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select named.field_name
+  from crm_private.custom_field_names(
+    array(
+      select other
+      from crm.custom_field_definitions as other
+      where other.entity_type = definition.entity_type and other.id <> definition.id
+    ) || definition
+  ) as named
+  where named.definition_id = definition.id;
+$$;
+
+comment on function crm.custom_field_definitions_field_name(crm.custom_field_definitions) is
+  'The name of the typed field that the definition makes on its entity type: close_reason is '
+  'closeReason. Where a built-in field has that name already it begins with custom: customTitle.';
+
+revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
+  from public;
+grant execute on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
+  to crm_reader;
+--! EndIncluded functions/custom_field_definitions_field_name.sql
+--! Included functions/journal_columns.sql
+/* The columns of a table that the journal follows: those that crm_private.bind_journal compiles. */
+create or replace function crm_private.journal_columns(p_table regclass)
+returns name[]
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(attname order by attnum)
+  from pg_catalog.pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and attgenerated = ''
+    and attname <> all (
+      '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
+    );
+$$;
+
+comment on function crm_private.journal_columns(regclass) is
+  'The columns of a table whose changes the journal has.';
+
+revoke all on function crm_private.journal_columns(regclass) from public;
+grant execute on function crm_private.journal_columns(regclass) to crm_reader;
+--! EndIncluded functions/journal_columns.sql
+--! Included functions/journal_digest.sql
+/*
+ * What an auditor keeps outside: the number of the last block and its hash, on which all that was
+ * sealed before bears. Seals first, waiting for whoever seals at this moment.
+ *
+ * Security definer: the blocks are the owner's.
+ */
+create or replace function crm_private.journal_digest()
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.seal_journal();
+  return crm_private.last_digest();
+end
+$$;
+
+comment on function crm_private.journal_digest() is
+  'What crm.journal_digest calls, with the rights of the owner.';
+
+revoke all on function crm_private.journal_digest() from public;
+grant execute on function crm_private.journal_digest() to crm_admin;
+
+create or replace function crm.journal_digest()
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.journal_digest();
+$$;
+
+comment on function crm.journal_digest() is
+  E'@behavior queryField -mutationField\n'
+  'What the journal is at this moment, in one line for an auditor to keep elsewhere: given to '
+  'verifyJournal later, it proves that nothing which was in the journal now was changed since. '
+  'For administrators.';
+
+revoke all on function crm.journal_digest() from public;
+grant execute on function crm.journal_digest() to crm_admin;
+--! EndIncluded functions/journal_digest.sql
+--! Included functions/journal_event.sql
+/*
+ * Writes an entry for what is done to no row of a table: an erasure, a setting, the journal itself.
+ * What has no id of its own has the one that is all zeros.
+ */
+create or replace function crm_private.journal_event(
+  p_entity_type text,
+  p_action      text,
+  p_changes     jsonb,
+  p_at          timestamptz,
+  p_entity_id   uuid default '00000000-0000-0000-0000-000000000000'
+)
+returns crm.audit_logs
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into crm.audit_logs
+    (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+  values (
+    p_entity_type, p_entity_id, p_action, crm.current_user_id(), p_changes, p_at,
+    pg_current_xact_id()::text::bigint, crm_private.current_source()
+  )
+  returning *;
+$$;
+
+comment on function crm_private.journal_event(text, text, jsonb, timestamptz, uuid) is
+  'Writes an entry of the journal for what is done to no row of a table.';
+
+revoke all on function crm_private.journal_event(text, text, jsonb, timestamptz, uuid) from public;
+--! EndIncluded functions/journal_event.sql
+--! Included functions/journal_fields.sql
+/*
+ * What an entry of the journal tells, field by field: a row for each column and each custom field
+ * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
+ * deleted one has none after. What an entry says of itself (@undoes) is no field.
+ */
+create or replace function crm_private.journal_fields(p_action text, p_changes jsonb)
+returns table (field text, old jsonb, new jsonb)
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    told.key,
+    case p_action when 'update' then told.value -> 'old' when 'delete' then told.value end,
+    case p_action when 'update' then told.value -> 'new' when 'create' then told.value end
+  from jsonb_each(
+    p_changes - '@undoes' - case p_action when 'update' then '' else 'custom_fields' end
+  ) as told
+
+  union all
+
+  select
+    'custom_fields.' || custom.key,
+    case p_action when 'delete' then custom.value end,
+    case p_action when 'create' then custom.value end
+  from jsonb_each(
+    case when p_action <> 'update' then p_changes -> 'custom_fields' end
+  ) as custom;
+$$;
+
+comment on function crm_private.journal_fields(text, jsonb) is
+  'The fields that an entry of the journal tells, with the value before and after it.';
+
+revoke all on function crm_private.journal_fields(text, jsonb) from public;
+--! EndIncluded functions/journal_fields.sql
+--! Included functions/journal_kept_since.sql
+/*
+ * From when on the journal is here; null if nothing of it was ever archived. Security definer:
+ * everybody has to know it, while the entry that says it is for administrators.
+ */
+create or replace function crm_private.journal_kept_since()
+returns timestamptz
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select (audit_log.changes ->> 'before')::timestamptz
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = '00000000-0000-0000-0000-000000000000'
+    and audit_log.action = 'archive'
+  order by audit_log.id desc
+  limit 1;
+$$;
+
+comment on function crm_private.journal_kept_since() is
+  'What crm.journal_kept_since calls, with the rights of the owner.';
+
+revoke all on function crm_private.journal_kept_since() from public;
+grant execute on function crm_private.journal_kept_since() to crm_reader;
+
+create or replace function crm.journal_kept_since()
+returns timestamptz
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.journal_kept_since();
+$$;
+
+comment on function crm.journal_kept_since() is
+  'From when on the journal is kept here: what was done before has been archived. '
+  'Null if nothing was.';
+
+revoke all on function crm.journal_kept_since() from public;
+grant execute on function crm.journal_kept_since() to crm_reader;
+--! EndIncluded functions/journal_kept_since.sql
+--! Included functions/journal_tables.sql
+/* The journal, and the months that were detached from it and are still in the database. */
+create or replace function crm_private.journal_tables()
+returns setof regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select 'crm.audit_logs'::regclass
+  union all
+  select class.oid::regclass
+  from pg_class as class
+  where class.relnamespace = 'crm_private'::regnamespace
+    and class.relkind = 'r'
+    and class.relname ~ '^audit_logs_\d{4}_\d{2}$'
+    and not class.relispartition;
+$$;
+
+comment on function crm_private.journal_tables() is
+  'The journal and its detached months.';
+
+revoke all on function crm_private.journal_tables() from public;
+--! EndIncluded functions/journal_tables.sql
+--! Included functions/keep_answer.sql
+/*
+ * Keeps what a mutation was answered under the idempotency key that its transaction has claimed: it
+ * is there when the mutation is, and only then. A second answer under one key would break the
+ * primary key, and undo what it is the answer of.
+ *
+ * Security definer: the server's login role writes no table.
+ */
+create or replace function crm_private.keep_answer(
+  p_key_hash     bytea,
+  p_request_hash bytea,
+  p_answer       bytea
+)
+returns void
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  insert into crm_private.idempotency_keys (key_hash, request_hash, answer)
+  values (p_key_hash, p_request_hash, p_answer);
+$$;
+
+comment on function crm_private.keep_answer(bytea, bytea, bytea) is
+  'Keeps the answer of a mutation under its idempotency key.';
+
+revoke all on function crm_private.keep_answer(bytea, bytea, bytea) from public;
+grant execute on function crm_private.keep_answer(bytea, bytea, bytea) to crm_server;
+--! EndIncluded functions/keep_answer.sql
+--! Included functions/last_digest.sql
+/* The number of the last block and its hash: what crm.journal_digest gives, after sealing. */
+create or replace function crm_private.last_digest()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s-%s', coalesce(block.number, 0), encode(coalesce(block.hash, none.hash), 'hex'))
+  from (select decode(repeat('00', 32), 'hex') as hash) as none
+  left join (
+    select number, hash from crm_private.journal_blocks order by number desc limit 1
+  ) as block on true;
+$$;
+
+comment on function crm_private.last_digest() is
+  'The number of the last block of sealed entries, and its hash.';
+
+revoke all on function crm_private.last_digest() from public;
+--! EndIncluded functions/last_digest.sql
+--! Included functions/maintain_journal.sql
+/*
+ * What has to be done for the journal from time to time, beside sealing: makes partitions before they
+ * are needed, and purges what was deleted longer ago than the setting says. At most 10,000 deletions
+ * at a time, lest writers of the journal's blocks wait for long; gives their number, so that the
+ * caller can go on. The server calls it every hour. Several may call it at once.
+ *
+ * Security definer: crm_server has no rights of its own on the journal.
+ */
+create or replace function crm_private.maintain_journal()
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform crm_private.ensure_audit_partitions();
+  return crm_private.purge_deletions(
+    clock_timestamp() - make_interval(days => crm.trash_retention_days()), 10000
+  );
+end
+$$;
+
+comment on function crm_private.maintain_journal() is
+  'Makes the partitions that will be needed, and purges the trash; gives how many deletions.';
+
+revoke all on function crm_private.maintain_journal() from public;
+grant execute on function crm_private.maintain_journal() to crm_server;
+--! EndIncluded functions/maintain_journal.sql
+--! Included functions/max_custom_fields.sql
+/*
+ * How many custom fields an entity type may have: 200, or what the owner set for the database:
+ *
+ *   alter database crm set crm.max_custom_fields = 500;
+ *
+ * Read from where only the owner of the database can write it. The setting itself could be changed
+ * by every session. Anything but a whole number counts as not set. Called by
+ * crm_private.apply_definitions.
+ */
+create or replace function crm_private.max_custom_fields()
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select substring(setting from '^crm\.max_custom_fields=([0-9]{1,6})$')::integer
+      from pg_db_role_setting as given
+      cross join unnest(given.setconfig) as setting
+      where given.setdatabase = (select oid from pg_database where datname = current_database())
+        and given.setrole = 0
+        and starts_with(setting, 'crm.max_custom_fields=')
+    ),
+    200
+  );
+$$;
+
+comment on function crm_private.max_custom_fields() is
+  'How many custom fields an entity type may have.';
+
+revoke all on function crm_private.max_custom_fields() from public;
+--! EndIncluded functions/max_custom_fields.sql
+--! Included functions/apply_definitions.sql
+/*
+ * Applies changed definitions of one entity type to its rows, and refuses what the rows contradict.
+ * p_old and p_new hold the definitions before and after the statement. Called by
+ * crm_private.definitions_changed.
+ *
+ * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
+ * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
+ * written before it, so only read committed will do.
+ */
+create or replace function crm_private.apply_definitions(
+  p_entity_type text,
+  p_old         crm.custom_field_definitions[],
+  p_new         crm.custom_field_definitions[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_plural  text     := (select relname::text from pg_class where oid = v_table);
+  v_most    integer  := crm_private.max_custom_fields();
+  v_unique  boolean;
+  v_timeout text     := current_setting('lock_timeout');
+  v_deleted text[];
+  v_renamed jsonb;
+  v_counts  text;
+  v_fields  jsonb;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'definitions cannot be changed in a % transaction',
+        current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'custom_field_definitions',
+            hint    = 'Use a read committed transaction.';
+  end if;
+
+  -- The constraint of a unique field comes, goes, or becomes another.
+  select exists (
+    select
+    from unnest(p_old) as old_row
+    full join unnest(p_new) as new_row using (id)
+    where p_entity_type in (old_row.entity_type, new_row.entity_type)
+      and case when old_row.is_unique then old_row.name end
+        is distinct from case when new_row.is_unique then new_row.name end
+  ) into v_unique;
+
+  -- Where readers have to wait, too, they do not wait for one that reads for long.
+  if v_unique then
+    perform set_config('lock_timeout', '3s', true);
+    execute format('lock table %s in access exclusive mode', v_table);
+    perform set_config('lock_timeout', v_timeout, true);
+  else
+    execute format('lock table %s in share row exclusive mode', v_table);
+  end if;
+
+  -- Each field costs every write of the entity something. Who defines another waits for the lock.
+  if exists (
+      select
+      from unnest(p_new) as new_row
+      where new_row.entity_type = p_entity_type
+        and not exists (select from unnest(p_old) as old_row where old_row.id = new_row.id)
+    )
+    and (
+      select count(*) > v_most
+      from crm.custom_field_definitions as definition
+      where definition.entity_type = p_entity_type
+    )
+  then
+    raise exception 'custom_field_definitions: entityType may have at most % custom fields', v_most
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions', column = 'entity_type',
+            constraint = 'custom_field_definitions_entity_type_full',
+            detail     = jsonb_build_object(
+              'entityType', jsonb_build_array(format('may have at most %s custom fields', v_most))
+            ),
+            hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
+  end if;
+
+  -- The rows are counted only where a definition became stricter or other than it was. They have the
+  -- names of before.
+  select string_agg(
+    format('select %L, %L, count(*) from %s', breach.field, breach.message, breach.rows),
+    E'\nunion all\n'
+  )
+  into v_counts
+  from unnest(p_new) as new_row
+  left join unnest(p_old) as old_row using (id)
+  cross join lateral jsonb_populate_record(
+    new_row, jsonb_build_object('name', coalesce(old_row.name, new_row.name))
+  ) as definition
+  cross join lateral (
+    select
+      'required' as field,
+      format('existing %s without a value: %%s', v_plural) as message,
+      format('%s where not custom_fields ? %L', v_table, definition.name) as rows
+    where new_row.required and not coalesce(old_row.required, false)
+
+    union all
+
+    select
+      case
+        when rule.rule <> 'type' then crm_private.camel_case(rule.rule)
+        when new_row.field_type = old_row.field_type then 'enumValues'
+        else 'fieldType'
+      end,
+      format(
+        'existing %s with another value: %%s (%s)', v_plural, replace(rule.message, '%', '%%')
+      ),
+      format('%s where not coalesce(%s, true)', v_table, rule.condition)
+    from crm_private.custom_field_rules(definition) as rule
+    where old_row.id is not null
+      and rule.condition not in (
+        select was.condition from crm_private.custom_field_rules(old_row) as was
+      )
+
+    union all
+
+    select
+      'isUnique',
+      format('existing %s with a value that another one has: %%s', v_plural),
+      format(
+        '(select count(*) over (partition by custom_fields -> %1$L) as times
+          from %2$s where custom_fields ? %1$L) as held
+         where times > 1',
+        definition.name, v_table
+      )
+    where new_row.is_unique and not coalesce(old_row.is_unique, false) and old_row.id is not null
+  ) as breach
+  where new_row.entity_type = p_entity_type;
+
+  if v_counts is not null then
+    execute format(
+      'select jsonb_object_agg(field, messages)
+       from (
+         select field, jsonb_agg(format(message, count) order by message) as messages
+         from (%s) as counted (field, message, count)
+         where count > 0
+         group by field
+       ) as faults',
+      v_counts
+    ) into v_fields;
+  end if;
+
+  if v_fields is not null then
+    raise exception 'custom_field_definitions: %',
+        (select string_agg(key || ' ' || (value ->> 0), '; ') from jsonb_each(v_fields))
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'custom_field_definitions',
+            column     = (
+              select lower(regexp_replace(key, '([A-Z])', '_\1', 'g'))
+              from jsonb_object_keys(v_fields) as key limit 1
+            ),
+            constraint = 'custom_field_definitions_values_hold',
+            detail     = v_fields::text,
+            hint       = 'Change the rows first; crm.check_custom_field_rule lists them.';
+  end if;
+
+  perform crm_private.compile_custom_fields(p_entity_type);
+
+  select array_agg(old_row.name)
+  into v_deleted
+  from unnest(p_old) as old_row
+  where old_row.entity_type = p_entity_type
+    and not exists (select from unnest(p_new) as new_row where new_row.id = old_row.id);
+
+  if v_deleted is not null then
+    execute format(
+      'update %s set custom_fields = custom_fields - $1 where custom_fields ?| $1', v_table
+    ) using v_deleted;
+  end if;
+
+  select jsonb_object_agg(old_row.name, new_row.name)
+  into v_renamed
+  from unnest(p_old) as old_row
+  join unnest(p_new) as new_row using (id)
+  where new_row.entity_type = p_entity_type
+    and new_row.name <> old_row.name;
+
+  if v_renamed is not null then
+    execute format(
+      'update %s as record
+       set custom_fields = custom_fields - $2 || (
+         select jsonb_object_agg(renamed.value, record.custom_fields -> renamed.key)
+         from jsonb_each_text($1) as renamed
+         where record.custom_fields ? renamed.key
+       )
+       where custom_fields ?| $2',
+      v_table
+    ) using v_renamed, array(select jsonb_object_keys(v_renamed));
+  end if;
+end
+$$;
+
+comment on function crm_private.apply_definitions(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) is
+  'Applies changed definitions of an entity type to its rows; refuses what the rows contradict.';
+
+revoke all on function crm_private.apply_definitions(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) from public;
+--! EndIncluded functions/apply_definitions.sql
+--! Included functions/meant_rows.sql
+/*
+ * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
+ * it. external_ids that are given have it too, or it would be lost.
+ */
+create or replace function crm_private.meant_rows(
+  p_entity_type text,
+  p_rows        crm_private.bulk_row[]
+)
+returns crm_private.bulk_row[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(
+    row(
+      given.place,
+      held.entity_id,
+      case when held.entity_id is null then 'create' else 'update' end,
+      case
+        when held.entity_id is not null and not given.item ? 'external_ids'
+          or jsonb_typeof(given.item -> 'external_ids') not in ('array', 'null')
+          or given.item -> 'external_ids' @> jsonb_build_array(own.external_id)
+        then given.item - 'external_id'
+        else given.item - 'external_id' || jsonb_build_object(
+          'external_ids',
+          jsonb_build_array(own.external_id)
+            || coalesce(nullif(given.item -> 'external_ids', 'null'), '[]')
+        )
+      end
+    )::crm_private.bulk_row
+    order by given.place
+  )
+  from unnest(p_rows) as given
+  cross join lateral (select given.item -> 'external_id' as external_id) as own
+  left join crm_private.external_ids as held
+    on held.entity_type = p_entity_type
+    and held.source = own.external_id ->> 'source'
+    and held.id = own.external_id ->> 'id';
+$$;
+
+comment on function crm_private.meant_rows(text, crm_private.bulk_row[]) is
+  'Which rows an upsert means, by their external ids.';
+
+revoke all on function crm_private.meant_rows(text, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.meant_rows(text, crm_private.bulk_row[]) to crm_member;
+--! EndIncluded functions/meant_rows.sql
+--! Included functions/merge_companies.sql
+/*
+ * Makes one company of several, as crm.merge_contacts does of contacts; contacts and deals of the
+ * losers become the winner's.
+ */
+create or replace function crm.merge_companies(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.company_merge
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_chosen jsonb  := crm_private.check_merge('crm.companies', winner, losers, fields);
+  v_ids    uuid[] := winner || losers;
+  v_found  uuid[];
+  v_united jsonb;
+  v_merge  crm.company_merge;
+begin
+  v_found := array(
+    select id from crm.companies where id = any (v_ids) order by id for update
+  );
+  if cardinality(v_found) < cardinality(v_ids) then
+    perform crm_private.refuse_missing(
+      'company', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
+    );
+  end if;
+
+  select jsonb_build_object(
+    'address',  (array_agg(address order by rank) filter (where address <> '{}'))[1],
+    'owner_id', (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
+    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
+    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
+  )
+  into v_united
+  from unnest(v_ids) with ordinality as merged (id, rank)
+  join crm.companies using (id);
+
+  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
+    v_united := jsonb_set(
+      v_united, '{custom_fields}',
+      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
+    );
+    v_chosen := v_chosen - 'custom_fields';
+  end if;
+
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.companies
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
+
+  update crm.companies as company
+  set (name, address, owner_id, custom_fields, external_ids, version) = (
+    select
+      chosen.name, chosen.address, chosen.owner_id, chosen.custom_fields, chosen.external_ids,
+      chosen.version
+    from jsonb_populate_record(company, v_united || v_chosen) as chosen
+  )
+  where company.id = winner;
+
+  with locked as (
+    select id from crm.contacts where company_id = any (losers) order by id for no key update
+  )
+  update crm.contacts
+  set company_id = winner
+  from locked
+  where contacts.id = locked.id;
+  get diagnostics v_merge.contacts_moved = row_count;
+
+  with locked as (
+    select id from crm.deals where company_id = any (losers) order by id for no key update
+  )
+  update crm.deals
+  set company_id = winner
+  from locked
+  where deals.id = locked.id;
+  get diagnostics v_merge.deals_moved = row_count;
+
+  with locked as (
+    select id from crm.tasks where company_id = any (losers) order by id for no key update
+  )
+  update crm.tasks
+  set entity_id = winner
+  from locked
+  where tasks.id = locked.id;
+  get diagnostics v_merge.tasks_moved = row_count;
+
+  with locked as (
+    select id from crm.notes where company_id = any (losers) order by id for no key update
+  )
+  update crm.notes
+  set entity_id = winner
+  from locked
+  where notes.id = locked.id;
+  get diagnostics v_merge.notes_moved = row_count;
+
+  delete from crm.companies where id = any (losers);
+  perform crm_private.defer_unique(false);
+
+  v_merge.company_id     := winner;
+  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
+  return v_merge;
+end
+$$;
+
+comment on function crm.merge_companies(uuid, uuid[], jsonb) is
+  'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
+  'their external ids, and what it has no value for; then the losers are deleted. fields holds the values that are to '
+  'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
+  'if the winner has another by now.';
+
+revoke all on function crm.merge_companies(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/merge_companies.sql
+--! Included functions/merge_contacts.sql
+/*
+ * Makes one contact of several: the winner stays, the losers go. Runs with the caller's rights, who
+ * could do all of it by hand.
+ *
+ * 1. Locks the contacts by id, so that merges that overlap come one after the other and whoever
+ *    links something to a loser meanwhile waits, and is refused when the loser is gone. Companies
+ *    come before contacts, deals, tasks and notes everywhere, lest two merges wait for each other.
+ * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
+ *    nothing; custom fields one by one; email addresses, phone numbers and external ids of all.
+ * 3. Moves deals, tasks and notes to the winner.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
+ *
+ * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
+ * the first, they give back exactly what was.
+ */
+create or replace function crm.merge_contacts(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.contact_merge
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_chosen jsonb  := crm_private.check_merge('crm.contacts', winner, losers, fields);
+  v_ids    uuid[] := winner || losers;
+  v_found  uuid[];
+  v_united jsonb;
+  v_merge  crm.contact_merge;
+begin
+  perform
+  from crm.companies
+  where id in (select company_id from crm.contacts where contacts.id = any (v_ids))
+  order by id
+  for key share;
+
+  v_found := array(
+    select id from crm.contacts where id = any (v_ids) order by id for update
+  );
+  if cardinality(v_found) < cardinality(v_ids) then
+    perform crm_private.refuse_missing(
+      'contact', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
+    );
+  end if;
+
+  select jsonb_build_object(
+    'company_id', (array_agg(company_id order by rank) filter (where company_id is not null))[1],
+    'owner_id',   (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
+    'emails',     crm_private.united(jsonb_agg(emails order by rank)),
+    'phones',     crm_private.united(jsonb_agg(phones order by rank)),
+    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
+    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
+  )
+  into v_united
+  from unnest(v_ids) with ordinality as merged (id, rank)
+  join crm.contacts using (id);
+
+  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
+    v_united := jsonb_set(
+      v_united, '{custom_fields}',
+      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
+    );
+    v_chosen := v_chosen - 'custom_fields';
+  end if;
+
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
+  -- An external id belongs to one row: the losers give theirs up first.
+  update crm.contacts
+  set external_ids = '{}'
+  where id = any (losers) and cardinality(external_ids) > 0;
+
+  update crm.contacts as contact
+  set (
+    first_name, last_name, emails, phones, company_id, owner_id, custom_fields, external_ids,
+    version
+  ) = (
+    select
+      chosen.first_name, chosen.last_name, chosen.emails, chosen.phones, chosen.company_id,
+      chosen.owner_id, chosen.custom_fields, chosen.external_ids, chosen.version
+    from jsonb_populate_record(contact, v_united || v_chosen) as chosen
+  )
+  where contact.id = winner;
+
+  with locked as (
+    select id from crm.deals where contact_id = any (losers) order by id for no key update
+  )
+  update crm.deals
+  set contact_id = winner
+  from locked
+  where deals.id = locked.id;
+  get diagnostics v_merge.deals_moved = row_count;
+
+  with locked as (
+    select id from crm.tasks where contact_id = any (losers) order by id for no key update
+  )
+  update crm.tasks
+  set entity_id = winner
+  from locked
+  where tasks.id = locked.id;
+  get diagnostics v_merge.tasks_moved = row_count;
+
+  with locked as (
+    select id from crm.notes where contact_id = any (losers) order by id for no key update
+  )
+  update crm.notes
+  set entity_id = winner
+  from locked
+  where notes.id = locked.id;
+  get diagnostics v_merge.notes_moved = row_count;
+
+  delete from crm.contacts where id = any (losers);
+  perform crm_private.defer_unique(false);
+
+  v_merge.contact_id     := winner;
+  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
+  return v_merge;
+end
+$$;
+
+comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
+  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
+  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
+  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
+  'one. With a version it is refused if the winner has another by now.';
+
+revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/merge_contacts.sql
+--! Included functions/merged.sql
+/* Objects put together into one; of members that several have, those of the later one count. */
+create or replace function crm_private.merged(p_objects jsonb[])
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(member.key, member.value order by listed.ordinal)
+  from unnest(p_objects) with ordinality as listed (object, ordinal)
+  cross join lateral jsonb_each(listed.object) as member;
+$$;
+
+comment on function crm_private.merged(jsonb[]) is
+  'Objects put together into one; of members that several have, those of the later one count.';
+
+revoke all on function crm_private.merged(jsonb[]) from public;
+grant execute on function crm_private.merged(jsonb[]) to crm_member;
+--! EndIncluded functions/merged.sql
+--! Included functions/met_faults.sql
+/*
+ * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
+ * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
+ * not told again. Trying is put off where an upsert may only have to be attempted again.
+ */
+create or replace function crm_private.met_faults(
+  p_entity_type text,
+  p_operation   text,
+  p_rows        crm_private.bulk_row[],
+  p_known       crm_private.row_fault[],
+  p_state       text,
+  p_is_last     boolean
+)
+returns crm_private.row_fault[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_rows  crm_private.bulk_row[];
+  v_met   crm_private.row_fault[];
+begin
+  if p_state not like '23%' then
+    v_met := array(select unread from crm_private.unreadable_rows(v_table, p_rows) as unread);
+    if cardinality(v_met) > 0 then
+      return v_met;
+    end if;
+  end if;
+
+  v_rows := case p_operation
+    when 'upsert' then crm_private.meant_rows(p_entity_type, p_rows) else p_rows
+  end;
+  v_met := array(
+    select row(
+      colliding.place, min(colliding.code),
+      coalesce(crm_private.merged(array_agg(colliding.fields)), '{}'), true
+    )::crm_private.row_fault
+    from crm_private.colliding_rows(p_entity_type, v_rows) as colliding
+    where colliding.place not in (select known.place from unnest(p_known) as known)
+    group by colliding.place
+  );
+  if cardinality(v_met) > 0 then
+    return v_met;
+  end if;
+
+  if p_operation = 'upsert' and not p_is_last then
+    return array[]::crm_private.row_fault[];
+  end if;
+
+  return array(
+    select offending
+    from crm_private.offending_rows(v_table, array(
+      select given from unnest(v_rows) as given
+      where given.place not in (select known.place from unnest(p_known) as known)
+      order by given.place
+    )) as offending
+  );
+end
+$$;
+
+comment on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) is
+  'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
+  'constraint.';
+
+revoke all on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) from public;
+grant execute on function crm_private.met_faults(
+  text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
+) to crm_member;
+--! EndIncluded functions/met_faults.sql
+--! Included functions/move_external_ids.sql
+/*
+ * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
+ * that want the same one at once exactly one wins, and the others wait for it to end. They take them
+ * in one order, lest they wait for each other. Called by crm_private.keep_external_ids.
+ *
+ * Its plans are kept for the session and must not depend on how many there were when they were made:
+ * each external id is looked up by the key.
+ */
+create or replace function crm_private.move_external_ids(
+  p_gone  crm_private.external_ids[],
+  p_taken crm_private.external_ids[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
+begin
+  delete from crm_private.external_ids as held
+  using unnest(p_gone) as gone
+  where held.entity_type = gone.entity_type
+    and held.source = gone.source
+    and held.id = gone.id
+    and held.entity_id = gone.entity_id;
+
+  if p_taken is null then
+    return;
+  end if;
+
+  begin
+    insert into crm_private.external_ids (entity_type, source, id, entity_id)
+    select entity_type, source, id, entity_id
+    from unnest(p_taken)
+    order by source, id;
+  exception
+    when unique_violation then
+      perform crm_private.refuse_taken_external_ids(
+        p_taken[1].entity_type, array(select entity_id from unnest(p_taken))
+      );
+      -- The row that has it is younger than the snapshot of this transaction.
+      raise exception 'an external id was taken since this transaction began'
+        using errcode = 'serialization_failure';
+  end;
+end
+$$;
+
+comment on function crm_private.move_external_ids(
+  crm_private.external_ids[], crm_private.external_ids[]
+) is
+  'Frees external ids and takes others.';
+
+revoke all on function crm_private.move_external_ids(
+  crm_private.external_ids[], crm_private.external_ids[]
+) from public;
+--! EndIncluded functions/move_external_ids.sql
+--! Included functions/name_likeness.sql
+/*
+ * How alike two plain names are, from 0 to 1: the share of trigrams that they have in common, and
+ * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more. Whoever compares
+ * many takes the skeletons once.
+ */
+create or replace function crm_private.name_likeness(
+  plain_name     text,
+  other_name     text,
+  skeleton       text,
+  other_skeleton text
+)
+returns real
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when plain_name = other_name then 1
+    when skeleton = other_skeleton and length(skeleton) >= 4
+    then greatest(extensions.similarity(plain_name, other_name), 0.8::real)
+    else extensions.similarity(plain_name, other_name)
+  end;
+end
+$$;
+
+comment on function crm_private.name_likeness(text, text, text, text) is
+  'How alike two plain names are, from 0 to 1.';
+
+revoke all on function crm_private.name_likeness(text, text, text, text) from public;
+grant execute on function crm_private.name_likeness(text, text, text, text) to crm_reader;
+--! EndIncluded functions/name_likeness.sql
+--! Included functions/name_similarity.sql
+/* How alike two plain names are, from 0 to 1: crm_private.name_likeness of both. */
+create or replace function crm_private.name_similarity(plain_name text, other_name text)
+returns real
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.name_likeness(
+    plain_name, other_name,
+    crm_private.name_skeleton(plain_name), crm_private.name_skeleton(other_name)
+  );
+end
+$$;
+
+comment on function crm_private.name_similarity(text, text) is
+  'How alike two plain names are, from 0 to 1.';
+
+revoke all on function crm_private.name_similarity(text, text) from public;
+grant execute on function crm_private.name_similarity(text, text) to crm_reader;
+--! EndIncluded functions/name_similarity.sql
+--! Included functions/note_by_external_id.sql
+/*
+ * The note that carries an external id, by the key of crm_private.external_ids.
+ */
+create or replace function crm.note_by_external_id(source text, id text)
+returns crm.notes
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm_private.external_ids as held
+  join crm.notes as record on record.id = held.entity_id
+  where held.entity_type = 'note'
+    and held.source = note_by_external_id.source
+    and held.id = note_by_external_id.id;
+$$;
+
+comment on function crm.note_by_external_id(text, text) is
+  'The note that carries an external id; null if none does.';
+
+revoke all on function crm.note_by_external_id(text, text) from public;
+grant execute on function crm.note_by_external_id(text, text) to crm_reader;
+--! EndIncluded functions/note_by_external_id.sql
+--! Included functions/notes_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.notes_history(record crm.notes)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.notes_history(crm.notes) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.notes_history(crm.notes) from public;
+grant execute on function crm.notes_history(crm.notes) to crm_reader;
+--! EndIncluded functions/notes_history.sql
+--! Included functions/notes_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.notes_history_is_complete(record crm.notes)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.notes_history_is_complete(crm.notes) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.notes_history_is_complete(crm.notes) from public;
+grant execute on function crm.notes_history_is_complete(crm.notes) to crm_reader;
+--! EndIncluded functions/notes_history_is_complete.sql
+--! Included functions/offending_rows.sql
+/*
+ * The rows of a bulk write that break a constraint which only the table as a whole can be asked, a
+ * unique index that somebody made for example. Writes the list in halves, and those that fail in
+ * halves again, until what fails is a row; then takes everything back. Called where nothing else
+ * explains why a statement failed.
+ */
+create or replace function crm_private.offending_rows(
+  p_table regclass,
+  p_rows  crm_private.bulk_row[]
+)
+returns setof crm_private.row_fault
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_pending    int4range[] := array[int4range(1, cardinality(p_rows) + 1)];
+  v_part       int4range;
+  v_middle     integer;
+  v_faults     crm_private.row_fault[] := array[]::crm_private.row_fault[];
+  v_state      text;
+  v_schema     text;
+  v_constraint text;
+  v_detail     text;
+begin
+  begin
+    -- Rows that break a rule are left out, and found otherwise.
+    perform set_config(
+      'crm.bulk',
+      (select relname from pg_class where oid = p_table) || ' ' || pg_trigger_depth() + 1,
+      true
+    );
+    while cardinality(v_pending) > 0
+    loop
+      v_part    := v_pending[1];
+      v_pending := v_pending[2:];
+      begin
+        perform crm_private.put_rows(p_table, p_rows[lower(v_part) : upper(v_part) - 1]);
+      exception
+        when integrity_constraint_violation or data_exception or program_limit_exceeded
+          or sqlstate 'CRM01'
+        then
+          v_middle := (lower(v_part) + upper(v_part)) / 2;
+          if v_middle > lower(v_part) then
+            v_pending := int4range(lower(v_part), v_middle)
+              || (int4range(v_middle, upper(v_part)) || v_pending);
+          -- A version that is not current is found otherwise, too.
+          elsif sqlstate <> 'CRM01' then
+            get stacked diagnostics
+              v_state      = returned_sqlstate,
+              v_schema     = schema_name,
+              v_constraint = constraint_name,
+              v_detail     = pg_exception_detail;
+            v_faults := v_faults || row(
+              p_rows[lower(v_part)].place,
+              case
+                when v_state like '23%' and v_state not in ('23514', '23502')
+                then 'CONSTRAINT_VIOLATION'
+                else 'VALIDATION_ERROR'
+              end,
+              crm_private.fields_of_violation(p_table, v_schema, v_constraint, v_detail),
+              false
+            )::crm_private.row_fault;
+          end if;
+      end;
+    end loop;
+
+    raise triggered_action_exception using message = 'takes everything back';
+  exception
+    when triggered_action_exception then
+      null;
+  end;
+
+  return query select * from unnest(v_faults);
+end
+$$;
+
+comment on function crm_private.offending_rows(regclass, crm_private.bulk_row[]) is
+  'The rows of a bulk write that break a constraint, found by trying.';
+
+revoke all on function crm_private.offending_rows(regclass, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.offending_rows(regclass, crm_private.bulk_row[])
+  to crm_member;
+--! EndIncluded functions/offending_rows.sql
+--! Included functions/payload_digest.sql
+/*
+ * The digest of an entry's values, salted: without the salt nobody can tell from it whether guessed
+ * values are right, so it may stay when the values are erased. Called to seal, verify and erase.
+ */
+create or replace function crm_private.payload_digest(salt bytea, changes jsonb)
+returns bytea
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return sha256(salt || convert_to(changes::text, 'UTF8'));
+end
+$$;
+
+comment on function crm_private.payload_digest(bytea, jsonb) is
+  'SHA-256 of a salt and of what changed.';
+
+revoke all on function crm_private.payload_digest(bytea, jsonb) from public;
+--! EndIncluded functions/payload_digest.sql
+--! Included functions/compare_entries.sql
+/*
+ * Compares the journal with a range of blocks: gives the first entry that is not as it was sealed,
+ * with its fault (altered, removed or inserted), and how many entries are there and how many
+ * archived.
+ *
+ * The blocks cover all ids after the block before them, so an entry there that no block lists was
+ * put in later. An erased entry has no values to compare: the block holds their digest in place of
+ * the salt, and the journal must hold the entry that records the erasure.
+ */
+create or replace function crm_private.compare_entries(
+  p_first      bigint,
+  p_last       bigint,
+  out entry_id bigint,
+  out fault    text,
+  out entries  bigint,
+  out archived bigint
+)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  with block as (
+    select * from crm_private.journal_blocks where number between p_first and p_last
+  ),
+  sealed as (
+    select seal.*
+    from block
+    cross join lateral unnest(block.ids, block.digests, block.salts) as seal (id, digest, salt)
+  ),
+  entry as (
+    select audit_log.*
+    from crm.audit_logs as audit_log
+    where audit_log.id > coalesce(
+        (select last_id from crm_private.journal_blocks where number = p_first - 1),
+        -9223372036854775808
+      )
+      and audit_log.id <= (select max(last_id) from block)
+  ),
+  compared as materialized (
+    select
+      id,
+      entry.entity_id is not null as is_there,
+      case
+        when entry.entity_id is null then
+          case when id <@ (select crm_private.archived_entries()) then null else 'removed' end
+        when sealed.digest is null then 'inserted'
+        when sealed.digest <> crm_private.entry_digest(
+          id, entry.entity_type, entry.entity_id, entry.action, entry.user_id,
+          entry."timestamp", entry.transaction_id, entry.source,
+          case
+            when octet_length(sealed.salt) = 32 then sealed.salt
+            else crm_private.payload_digest(coalesce(sealed.salt, ''), entry.changes)
+          end
+        ) then 'altered'
+        when entry.erased_at is null then
+          case when octet_length(sealed.salt) = 32 then 'altered' end
+        when entry.changes <> '{}' or not exists (
+          select
+          from crm.audit_logs as erasure
+          where erasure."timestamp" = entry.erased_at
+            and (
+              erasure.action = 'erase' and erasure.entity_id = entry.entity_id
+              or erasure.action = 'purge' and entry.action = 'delete'
+                and (erasure.changes ->> 'before')::timestamptz > entry."timestamp"
+            )
+        ) then 'altered'
+      end as fault
+    from sealed
+    full join entry using (id)
+  ),
+  -- An entry and its exact copy match both; a key forbids them, and a superuser can drop the key.
+  faulty as (
+    select id, compared.fault from compared where compared.fault is not null
+    union all
+    select id, 'inserted'
+    from compared
+    where (select count(*) from compared) > (select sum(cardinality(ids)) from block)
+    group by id
+    having count(*) > 1 and count(compared.fault) = 0
+  )
+  select
+    first.id,
+    first.fault,
+    (select count(*) from compared where is_there),
+    (select count(*) from compared where not is_there)
+  from (select) as always
+  left join (select id, faulty.fault from faulty order by id limit 1) as first on true;
+$$;
+
+comment on function crm_private.compare_entries(bigint, bigint) is
+  'The first entry of a range of blocks that is not as it was sealed, and how many were compared.';
+
+revoke all on function crm_private.compare_entries(bigint, bigint) from public;
+--! EndIncluded functions/compare_entries.sql
+--! Included functions/phone_digits.sql
+/*
+ * The digits of a phone number without the zeros before them, and without the zero in brackets that
+ * is not dialled from abroad: "+49 (0) 30 1234567" and "0049 30 1234567" are both 49301234567. Empty
+ * if it has none.
+ */
+create or replace function crm_private.phone_digits(phone text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return ltrim(regexp_replace(replace(phone, '(0)', ''), '[^0-9]+', '', 'g'), '0');
+end
+$$;
+
+comment on function crm_private.phone_digits(text) is
+  'The digits of a phone number without leading zeros.';
+
+revoke all on function crm_private.phone_digits(text) from public;
+grant execute on function crm_private.phone_digits(text) to crm_reader;
+--! EndIncluded functions/phone_digits.sql
+--! Included functions/pipeline_as_of.sql
+/*
+ * The pipeline as it was: the deals of each stage at an instant. Backwards like
+ * crm_private.row_as_of, all deals at once: what the first entry since tells of a deal, else what it
+ * is now, or of a deal whose deletion has been purged, what it was made of.
+ *
+ * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
+ * They name no deal.
+ */
+create or replace function crm_private.pipeline_as_of(at timestamptz)
+returns setof crm.pipeline_stage_total
+language plpgsql
+stable
+strict
+security definer
+set search_path = pg_catalog, pg_temp
+rows 10
+as $$
+declare
+  v_erased bigint;
+begin
+  if at < crm.journal_kept_since() then
+    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
+        at, crm.journal_kept_since()
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
+  select min(id) into v_erased
+  from crm.audit_logs
+  where entity_type = 'deal'
+    and "timestamp" > at
+    and erased_at is not null
+    and action = 'update';
+
+  if v_erased is not null then
+    raise exception 'the pipeline at % cannot be told: entry % of the journal has been erased',
+        at, v_erased
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'changes',
+            constraint = 'audit_logs_changes_erased',
+            detail     = '{"at": ["is before values that have been erased for good"]}';
+  end if;
+
+  return query
+    with since as (
+      select
+        entity_id,
+        (array_agg(action order by id))[1] as first_action,
+        bool_or(action = 'delete' and erased_at is not null) as is_purged,
+        (array_agg(
+          case action when 'update' then changes #>> '{stage,old}' else changes ->> 'stage' end
+          order by id
+        ) filter (where action <> 'create' and changes ? 'stage'))[1] as stage,
+        (array_agg(
+          case action when 'update' then changes #>> '{value,old}' else changes ->> 'value' end
+          order by id
+        ) filter (where action <> 'create' and changes ? 'value'))[1]::numeric as value,
+        (array_agg(
+          case action when 'update' then changes #>> '{currency,old}' else changes ->> 'currency' end
+          order by id
+        ) filter (where action <> 'create' and changes ? 'currency'))[1] as currency
+      from crm.audit_logs
+      where entity_type = 'deal'
+        and "timestamp" > at
+      group by entity_id
+    ),
+    deals as (
+      select
+        coalesce(since.stage, deal.stage, purged.was ->> 'stage')              as stage,
+        coalesce(since.value, deal.value, (purged.was ->> 'value')::numeric)   as value,
+        coalesce(since.currency, deal.currency, purged.was ->> 'currency')     as currency
+      from crm.deals as deal
+      full join since on since.entity_id = deal.id
+      left join lateral crm_private.row_from_creation('deal', since.entity_id, at) as purged (was)
+        on since.is_purged
+      where since.first_action is distinct from 'create'
+    ),
+    stages as (
+      select stage_was.name, stage_was.position
+      from (
+        select id from crm.pipeline_stages
+        union
+        select entity_id from crm.audit_logs
+        where entity_type = 'pipeline_stage' and action = 'delete' and "timestamp" > at
+      ) as known (id)
+      cross join lateral crm.pipeline_stage_as_of(known.id, at) as stage_was
+      where stage_was.id is not null
+    ),
+    totals as (
+      select
+        by_currency.stage,
+        sum(by_currency.count)::bigint                              as count,
+        sum(by_currency.value)                                      as value,
+        jsonb_object_agg(by_currency.currency, by_currency.value)   as value_by_currency
+      from (
+        select deals.stage, deals.currency, count(*) as count, sum(deals.value) as value
+        from deals
+        group by deals.stage, deals.currency
+      ) as by_currency
+      group by by_currency.stage
+    )
+    select
+      coalesce(stages.name, totals.stage),
+      stages.position,
+      coalesce(totals.count, 0),
+      coalesce(totals.value, 0.00),
+      coalesce(totals.value_by_currency, '{}')
+    from stages
+    full join totals on totals.stage = stages.name
+    order by stages.position nulls last, 1;
+end
+$$;
+
+comment on function crm_private.pipeline_as_of(timestamptz) is
+  'What crm.pipeline_as_of calls, with the rights of the owner.';
+
+revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
+grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
+
+create or replace function crm.pipeline_as_of(at timestamptz)
+returns setof crm.pipeline_stage_total
+language sql
+stable
+strict
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+  select * from crm_private.pipeline_as_of(at);
+$$;
+
+comment on function crm.pipeline_as_of(timestamptz) is
+  'The pipeline as it was at an instant: how many deals each stage had then, and their value.';
+
+revoke all on function crm.pipeline_as_of(timestamptz) from public;
+grant execute on function crm.pipeline_as_of(timestamptz) to crm_reader;
+--! EndIncluded functions/pipeline_as_of.sql
+--! Included functions/pipeline_stages_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.pipeline_stages_history(record crm.pipeline_stages)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.pipeline_stages_history(crm.pipeline_stages) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.pipeline_stages_history(crm.pipeline_stages) from public;
+grant execute on function crm.pipeline_stages_history(crm.pipeline_stages) to crm_reader;
+--! EndIncluded functions/pipeline_stages_history.sql
+--! Included functions/pipeline_stages_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.pipeline_stages_history_is_complete(record crm.pipeline_stages)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) from public;
+grant execute on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) to crm_reader;
+--! EndIncluded functions/pipeline_stages_history_is_complete.sql
+--! Included functions/plain_name.sql
+/*
+ * A name as it is compared: folded, words apart by one space, without punctuation. "O'Neill, Zoë"
+ * becomes "oneill zoe".
+ */
+create or replace function crm_private.plain_name(name text)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_folded text := crm_private.fold(name);
+begin
+  -- As most names are.
+  if v_folded ~ '^[a-z0-9]+(?: [a-z0-9]+)*$' then
+    return v_folded;
+  end if;
+  return btrim(regexp_replace(
+    regexp_replace(v_folded, '[''.`´’]+', '', 'g'),
+    '[[:space:]!-/:-@[-`{-~]+', ' ', 'g'
+  ));
+end
+$$;
+
+comment on function crm_private.plain_name(text) is
+  'A name as it is compared: folded and without punctuation.';
+
+revoke all on function crm_private.plain_name(text) from public;
+grant execute on function crm_private.plain_name(text) to crm_reader;
+--! EndIncluded functions/plain_name.sql
+--! Included functions/plan_reversal.sql
+/*
+ * Plans to undo entries of one transaction, all of them or those given: a row in
+ * crm_private.reversals for each row that they changed, with what it was before the first of them and
+ * what it was after the last. What was created and deleted again needs nothing.
+ *
+ * Refused where an entry has been erased, and to members where one deleted a row in another's name:
+ * these they cannot see. p_argument is what the client called it by.
+ *
+ * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
+ * after it was erased. So a snapshot that is older will not do.
+ *
+ * Nested loops are off, because its plan is kept, and may have been made for a row or two.
+ */
+create or replace function crm_private.plan_reversal(
+  p_transaction_id bigint,
+  p_entries        bigint[],
+  p_undoes         jsonb,
+  p_argument       text
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $$
+declare
+  v_erased  bigint;
+  v_foreign bigint;
+begin
+  perform crm_private.refuse_old_snapshot('an undo');
+  lock table crm.contacts, crm.tasks, crm.notes in row exclusive mode;
+
+  -- Two that undo the same come one after the other, so that the second sees what the first did.
+  perform pg_advisory_xact_lock(
+    hashtext('crm_private.reversals'), hashint8(p_transaction_id)
+  );
+
+  select
+    min(id) filter (where erased_at is not null),
+    min(id) filter (where action = 'delete' and user_id <> crm.current_user_id())
+  into v_erased, v_foreign
+  from crm.audit_logs
+  where transaction_id = p_transaction_id
+    and (p_entries is null or id = any (p_entries));
+
+  if v_foreign is not null and not crm_private.is_administrator() then
+    raise exception 'entry % deleted something in the name of somebody else', v_foreign
+      using errcode = 'insufficient_privilege',
+            schema  = 'crm', table = 'audit_logs';
+  end if;
+
+  if v_erased is not null then
+    raise exception 'entry % of the journal has been erased, so it cannot be undone', v_erased
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'changes',
+            constraint = 'audit_logs_changes_erased',
+            detail     = jsonb_build_object(
+                           p_argument,
+                           jsonb_build_array('leads to values that have been erased for good')
+                         )::text;
+  end if;
+
+  insert into crm_private.reversals
+    (transaction_id, entity_type, entity_id, before, after, undoes)
+  with entries as (
+    select log.id, log.entity_type, log.entity_id, log.action, image.old, image.new
+    from crm.audit_logs as log
+    cross join lateral (
+      select
+        coalesce(jsonb_object_agg(told.field, told.old), '{}') as old,
+        coalesce(jsonb_object_agg(told.field, told.new), '{}') as new
+      from crm_private.journal_fields(log.action, log.changes) as told
+    ) as image
+    where log.transaction_id = p_transaction_id
+      and (p_entries is null or log.id = any (p_entries))
+  ),
+  touched as (
+    select
+      entity_type,
+      entity_id,
+      jsonb_agg(id order by id)                as ids,
+      (array_agg(action order by id))[1]       as first_action,
+      (array_agg(action order by id desc))[1]  as last_action,
+      -- Of each field, what the first entry found and what the last one left. Most rows have one.
+      case count(*)
+        when 1 then (array_agg(old))[1]
+        else crm_private.merged(array_agg(old order by id desc))
+      end as old,
+      case count(*)
+        when 1 then (array_agg(new))[1]
+        else crm_private.merged(array_agg(new order by id))
+      end as new
+    from entries
+    group by entity_type, entity_id
+  )
+  select
+    pg_current_xact_id()::text::bigint,
+    entity_type,
+    entity_id,
+    case when first_action <> 'create' then old end,
+    case when last_action <> 'delete' then new end,
+    p_undoes || jsonb_build_object('entries', ids)
+  from touched
+  where first_action <> 'create'
+    or last_action <> 'delete';
+end
+$$;
+
+comment on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) is
+  'Plans to undo entries of a transaction.';
+
+revoke all on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) from public;
+--! EndIncluded functions/plan_reversal.sql
+--! Included functions/planned_reversal.sql
+/*
+ * What the running transaction is about to undo of a row. Asked by the journal and the stamps, for each
+ * row of an undo, so its plan must not depend on how few rows the table had when it was made: without the
+ * setting one that was cached for an empty table would read the whole of it for every row.
+ */
+create or replace function crm_private.planned_reversal(p_entity_id uuid)
+returns crm_private.reversals
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+declare
+  v_planned crm_private.reversals;
+begin
+  select planned.* into v_planned
+  from crm_private.reversals as planned
+  where planned.transaction_id = pg_current_xact_id()::text::bigint
+    and planned.entity_id = p_entity_id;
+
+  return v_planned;
+end
+$$;
+
+comment on function crm_private.planned_reversal(uuid) is
+  'What the running transaction is about to undo of a row.';
+
+revoke all on function crm_private.planned_reversal(uuid) from public;
+--! EndIncluded functions/planned_reversal.sql
+--! Included functions/bind_journal.sql
+/*
+ * Binds the journal to a table: makes crm_private.<table>_journal, compiled from the table's
+ * columns, and the triggers that call it once for each statement.
+ *
+ * The changes of a created row are its values, those of a deleted row the whole old row. Those of
+ * an updated row have a member for each column, and for each custom field, that changed. What an
+ * entry says itself (which row, who and when) and what follows from it (the version, generated
+ * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
+ * undoes is its member @undoes, which no column is called like.
+ *
+ * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
+ * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
+ * test finds where that was forgotten.
+ *
+ * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
+ * bulk update to the new ones pair by pair, so nested loops are off.
+ *
+ * The trigger is security definer: nobody but the owner of the journal may write it.
+ */
+create or replace function crm_private.bind_journal(p_table regclass, p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format(
+    'crm_private.%I', (select relname from pg_class where oid = p_table) || '_journal'
+  );
+  v_values  text;
+  v_changes text;
+  v_old     text;
+  -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
+  v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
+    '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
+begin
+  select
+    string_agg(format('new_row.%I', attname), ', ' order by attnum),
+    string_agg(
+      format(
+        case attname
+          when 'custom_fields' then
+            'case when old_row.%1$I is distinct from new_row.%1$I '
+            'then crm_private.custom_field_changes(old_row.%1$I, new_row.%1$I) else ''{}'' end'
+          else
+            'case when old_row.%1$I is distinct from new_row.%1$I '
+            'then jsonb_build_object(%1$L, '
+            'jsonb_build_object(''old'', old_row.%1$I, ''new'', new_row.%1$I)) else ''{}'' end'
+        end,
+        attname
+      ),
+      E'\n        || ' order by attnum
+    )
+  into v_values, v_changes
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and attgenerated = ''
+    and attname <> all (
+      '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
+    );
+
+  select string_agg(format('old_row.%I', attname), ', ' order by attnum)
+  into v_old
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    -- What search and the look for duplicates read follows from the rest.
+    and attname <> all ('{search_document,match_keys}'::name[]);
+
+  execute format(
+    $function$
+create or replace function %1$s()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $journal$
+declare
+  v_user_id text   := crm.current_user_id();
+  v_source  text   := crm_private.current_source();
+  v_xid     bigint := pg_current_xact_id()::text::bigint;
+  v_undoes  boolean := current_setting('crm.reversing', true) = v_xid::text;
+begin
+  if tg_op = 'INSERT' then
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, new_row.id, 'create', v_user_id,
+      to_jsonb(new_values)
+        -- What came back under its own id goes on where it was; that is not its time.
+        || case when new_row.version = 1 then '{}' else jsonb_build_object(
+          'version', new_row.version, 'created_at', new_row.created_at,
+          'created_by', new_row.created_by, 'updated_by', new_row.updated_by
+        ) end
+        || %5$s,
+      new_row.updated_at, v_xid, v_source
+    from new_rows as new_row
+    cross join lateral (select %3$s) as new_values;
+
+  elsif tg_op = 'UPDATE' then
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, new_row.id, 'update', v_user_id,
+      %4$s
+        || %5$s,
+      new_row.updated_at, v_xid, v_source
+    from new_rows as new_row
+    join old_rows as old_row using (id)
+    where new_row.version <> old_row.version;
+
+  else
+    insert into crm.audit_logs
+      (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+    select
+      %2$L, old_row.id, 'delete', v_user_id, to_jsonb(old_values) || %6$s,
+      clock_timestamp(), v_xid, v_source
+    from old_rows as old_row
+    cross join lateral (select %7$s) as old_values;
+  end if;
+
+  return null;
+end
+$journal$
+    $function$,
+    v_function, p_entity_type, v_values, v_changes,
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old
+  );
+  execute format(
+    'comment on function %s() is %L',
+    v_function, 'Writes an entry of the journal for each row that a statement changed. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_function);
+
+  execute format(
+    'create or replace trigger _900_journal_insert after insert on %s '
+    'referencing new table as new_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_journal_update after update on %s '
+    'referencing old table as old_rows new table as new_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_journal_delete after delete on %s '
+    'referencing old table as old_rows '
+    'for each statement execute function %s()',
+    p_table, v_function
+  );
+end
+$$;
+
+comment on function crm_private.bind_journal(regclass, text) is
+  'Makes the triggers that write the journal of a table, compiled from its columns.';
+
+revoke all on function crm_private.bind_journal(regclass, text) from public;
+--! EndIncluded functions/bind_journal.sql
+--! Included functions/purge_deletions.sql
+/*
+ * Ends the restorability of what was deleted before a time, the oldest first and at most p_limit; gives
+ * how many. The entries stay, without values. Called by crm.purge_trash and
+ * crm_private.maintain_journal.
+ */
+create or replace function crm_private.purge_deletions(
+  p_before timestamptz,
+  p_limit  bigint default null
+)
+returns integer
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_entries crm.audit_logs[];
+  v_count   integer;
+  v_at      timestamptz;
+begin
+  perform crm_private.refuse_old_snapshot('purge_trash');
+  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+
+  select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
+  into v_entries, v_count
+  from (
+    select *
+    from crm.audit_logs as audit_log
+    where audit_log.action = 'delete'
+      and audit_log.erased_at is null
+      and audit_log."timestamp" < p_before
+    order by audit_log."timestamp"
+    limit p_limit
+    for update
+  ) as entry;
+
+  if v_count = 0 then
+    return 0;
+  end if;
+
+  v_at := clock_timestamp();
+  perform crm_private.scrub_entries('crm.audit_logs', v_entries, v_at);
+  perform crm_private.journal_event(
+    'journal', 'purge',
+    jsonb_build_object(
+      'before', v_entries[v_count]."timestamp" + interval '1 microsecond', 'entries', v_count
+    ),
+    v_at
+  );
+  return v_count;
+end
+$$;
+
+comment on function crm_private.purge_deletions(timestamptz, bigint) is
+  'Takes the values out of the entries of deletions before a time; gives their number.';
+
+revoke all on function crm_private.purge_deletions(timestamptz, bigint) from public;
+--! EndIncluded functions/purge_deletions.sql
+--! Included functions/put_rows.sql
+/*
+ * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Gives those
+ * that were written, with their ids, in any order, and whether anything changed.
+ *
+ * A row that the validation refuses is noted and left out (crm_private.refuse_row). Rows are made one
+ * after the other, and until the next one crm.bulk_row tells the place of each: to the validation,
+ * and to what is returned of it. Triggers that fire meanwhile plan as they always do.
+ */
+create or replace function crm_private.put_rows(p_table regclass, p_rows crm_private.bulk_row[])
+returns setof crm_private.written_row
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = auto
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; that they
+-- write cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+begin
+  if exists (select from unnest(p_rows) as given where given.operation = 'create') then
+    return query execute (
+      select format(
+        'insert into %s as record (%s)
+         select %s
+         from unnest($1) as given
+         cross join lateral jsonb_populate_record(null::%1$s, $2 || given.item) as filled
+         where given.operation = ''create''
+           and set_config(''crm.bulk_row'', given.place::text, true) is not null
+         returning current_setting(''crm.bulk_row'')::integer, record.id, ''create'', true',
+        p_table,
+        string_agg(quote_ident(name), ', '),
+        string_agg('filled.' || quote_ident(name), ', ')
+      )
+      from unnest(crm_private.written_columns(p_table, 'insert')) as name
+    ) using p_rows, crm_private.column_defaults(p_table);
+    perform set_config('crm.bulk_row', '', true);
+  end if;
+
+  if exists (select from unnest(p_rows) as given where given.operation = 'update') then
+    return query execute (
+      select format(
+        'update %s as record
+         set %s
+         from (
+           select given.place, found.version as old_version, %s
+           from unnest($1) as given
+           join %1$s as found on found.id = given.id
+           cross join lateral jsonb_populate_record(found, given.item) as filled
+           where given.operation = ''update''
+         ) as patched
+         where record.id = patched."#id"
+         returning patched.place, record.id, ''update'', record.version <> patched.old_version',
+        p_table,
+        string_agg(format('%1$I = patched.%1$I', name), ', '),
+        string_agg(format('filled.%I', name), ', ') || ', found.id as "#id"'
+      )
+      from unnest(crm_private.written_columns(p_table, 'update')) as name
+    ) using p_rows;
+  end if;
+
+  if exists (select from unnest(p_rows) as given where given.operation = 'delete') then
+    return query execute format(
+      'delete from %s as record
+       using unnest($1) as given
+       where given.operation = ''delete'' and record.id = given.id
+       returning given.place, record.id, ''delete'', true',
+      p_table
+    ) using p_rows;
+  end if;
+end
+$$;
+
+comment on function crm_private.put_rows(regclass, crm_private.bulk_row[]) is
+  'Writes the rows of a bulk write whose ids are known.';
+
+revoke all on function crm_private.put_rows(regclass, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.put_rows(regclass, crm_private.bulk_row[]) to crm_member;
+--! EndIncluded functions/put_rows.sql
+--! Included functions/refresh_statistics.sql
+/*
+ * Makes the planner's statistics of a table anew: they hold the most common values, and those at
+ * regular distances, some of which may have been erased. A table that is empty now keeps its old
+ * statistics otherwise; from PostgreSQL 18 on they can be cleared.
+ */
+create or replace function crm_private.refresh_statistics(p_table regclass)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_clear regproc := to_regproc('pg_catalog.pg_clear_attribute_stats');
+begin
+  if v_clear is not null then
+    execute format(
+      $clear$
+      select %s(class.relnamespace::regnamespace::text, class.relname, attname, false)
+      from pg_catalog.pg_attribute
+      join pg_catalog.pg_class as class on class.oid = attrelid
+      where attnum > 0
+        and not attisdropped
+        and attrelid in (
+          select $1
+          union all
+          select indexrelid from pg_catalog.pg_index where indrelid = $1
+        )
+      $clear$,
+      v_clear
+    ) using p_table;
+  end if;
+
+  execute format('analyze %s', p_table);
+end
+$$;
+
+comment on function crm_private.refresh_statistics(regclass) is
+  'Makes the statistics of a table anew, without values that it no longer holds.';
+
+revoke all on function crm_private.refresh_statistics(regclass) from public;
+--! EndIncluded functions/refresh_statistics.sql
+--! Included functions/refuse_argument.sql
+/*
+ * Refuses an argument of a function of the API like a faulty column. Returns nothing, ever; it is a
+ * function of text so that it can stand at the end of a coalesce.
+ */
+create or replace function crm_private.refuse_argument(
+  p_argument   text,
+  p_message    text,
+  p_constraint text
+)
+returns text
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% %', p_argument, p_message
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = 'audit_logs',
+          constraint = p_constraint,
+          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text;
+end
+$$;
+
+comment on function crm_private.refuse_argument(text, text, text) is
+  'Refuses an argument of a function, with a message by its name.';
+
+revoke all on function crm_private.refuse_argument(text, text, text) from public;
+grant execute on function crm_private.refuse_argument(text, text, text) to crm_reader;
+--! EndIncluded functions/refuse_argument.sql
+--! Included functions/journal_field.sql
+/*
+ * What the journal calls a field of an entity type: company_id for companyId and company_id,
+ * custom_fields.size for customFields.size and custom_fields.size. A custom field need not be
+ * defined: it may have been. Refuses other names. Called by what takes a field as an argument.
+ */
+create or replace function crm_private.journal_field(p_entity_type text, p_field text)
+returns text
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+  case
+    when crm_private.entity_table(p_entity_type) is null
+    then crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message(
+        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
+        'pipeline_stage, exchange_rate',
+        to_jsonb(p_entity_type)
+      ),
+      'audit_logs_entity_type_known'
+    )
+    when p_field ~ '^custom(?:_f|F)ields\.' and p_entity_type in ('contact', 'company', 'deal')
+    then regexp_replace(p_field, '^custom(?:_f|F)ields', 'custom_fields')
+  end,
+  (
+    select name
+    from unnest(crm_private.journal_columns(crm_private.entity_table(p_entity_type))) as name
+    where name <> 'custom_fields'
+      and p_field in (name, crm_private.camel_case(name))
+  ),
+  crm_private.refuse_argument(
+    'field',
+    crm_private.fault_message(
+      '%s is not a field of ' || p_entity_type || ' whose values the journal has',
+      to_jsonb(p_field)
+    ),
+    'audit_logs_field_known'
+  )
+);
+$$;
+
+comment on function crm_private.journal_field(text, text) is
+  'What the journal calls a field of an entity type; refuses what is none.';
+
+revoke all on function crm_private.journal_field(text, text) from public;
+grant execute on function crm_private.journal_field(text, text) to crm_reader;
+--! EndIncluded functions/journal_field.sql
+--! Included functions/field_history.sql
+/*
+ * The values that a field had, from the journal. Runs with the caller's rights: the policy of the
+ * journal decides which entries count.
+ */
+create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    nullif(period.value, 'null'),
+    period."timestamp",
+    period.until,
+    period.user_id,
+    period.source,
+    period.id,
+    period.erased
+  from (
+    select
+      log.id,
+      log.action,
+      log."timestamp",
+      log.user_id,
+      log.source,
+      log.erased_at is not null as erased,
+      case
+        when log.action = 'update' then log.changes #> array[name.name, 'new']
+        when name.name like 'custom\_fields.%'
+        then log.changes #> array['custom_fields', substr(name.name, 15)]
+        else log.changes -> name.name
+      end as value,
+      lead(log."timestamp") over (order by log.id) as until
+    from crm_private.journal_field(field_history.entity_type, field_history.field) as name (name)
+    cross join crm.audit_logs as log
+    where log.entity_id = field_history.entity_id
+      and log.entity_type = field_history.entity_type
+      and (log.action <> 'update' or log.changes ? name.name or log.erased_at is not null)
+  ) as period
+  where period.action <> 'delete'
+  order by period.id;
+$$;
+
+comment on function crm.field_history(text, uuid, text) is
+  'Every value that a field of a row had, the oldest first: from when to when, who set it, and through '
+  'what. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'exchange_rate; a custom field is customFields.<name>.';
+
+revoke all on function crm.field_history(text, uuid, text) from public;
+grant execute on function crm.field_history(text, uuid, text) to crm_reader;
+--! EndIncluded functions/field_history.sql
+--! Included functions/companies_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.companies_field_history(record crm.companies, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('company', record.id, field) as history;
+$$;
+
+comment on function crm.companies_field_history(crm.companies, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
+  'custom field is customFields.<name>.';
+
+revoke all on function crm.companies_field_history(crm.companies, text) from public;
+grant execute on function crm.companies_field_history(crm.companies, text) to crm_reader;
+--! EndIncluded functions/companies_field_history.sql
+--! Included functions/contacts_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.contacts_field_history(record crm.contacts, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('contact', record.id, field) as history;
+$$;
+
+comment on function crm.contacts_field_history(crm.contacts, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
+  'custom field is customFields.<name>.';
+
+revoke all on function crm.contacts_field_history(crm.contacts, text) from public;
+grant execute on function crm.contacts_field_history(crm.contacts, text) to crm_reader;
+--! EndIncluded functions/contacts_field_history.sql
+--! Included functions/custom_field_definitions_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.custom_field_definitions_field_history(record crm.custom_field_definitions, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('custom_field_definition', record.id, field) as history;
+$$;
+
+comment on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) from public;
+grant execute on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) to crm_reader;
+--! EndIncluded functions/custom_field_definitions_field_history.sql
+--! Included functions/deals_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.deals_field_history(record crm.deals, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('deal', record.id, field) as history;
+$$;
+
+comment on function crm.deals_field_history(crm.deals, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
+  'custom field is customFields.<name>.';
+
+revoke all on function crm.deals_field_history(crm.deals, text) from public;
+grant execute on function crm.deals_field_history(crm.deals, text) to crm_reader;
+--! EndIncluded functions/deals_field_history.sql
+--! Included functions/exchange_rates_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.exchange_rates_field_history(record crm.exchange_rates, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('exchange_rate', record.id, field) as history;
+$$;
+
+comment on function crm.exchange_rates_field_history(crm.exchange_rates, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.exchange_rates_field_history(crm.exchange_rates, text) from public;
+grant execute on function crm.exchange_rates_field_history(crm.exchange_rates, text) to crm_reader;
+--! EndIncluded functions/exchange_rates_field_history.sql
+--! Included functions/notes_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.notes_field_history(record crm.notes, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('note', record.id, field) as history;
+$$;
+
+comment on function crm.notes_field_history(crm.notes, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.notes_field_history(crm.notes, text) from public;
+grant execute on function crm.notes_field_history(crm.notes, text) to crm_reader;
+--! EndIncluded functions/notes_field_history.sql
+--! Included functions/pipeline_stages_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.pipeline_stages_field_history(record crm.pipeline_stages, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('pipeline_stage', record.id, field) as history;
+$$;
+
+comment on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) from public;
+grant execute on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) to crm_reader;
+--! EndIncluded functions/pipeline_stages_field_history.sql
+--! Included functions/refuse_broken_link.sql
+/*
+ * Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere:
+ * PostgreSQL's own error says it only in words that no client is shown. Returns if nothing planned is
+ * at fault, as where a row is still linked to.
+ */
+create or replace function crm_private.refuse_broken_link(p_constraint text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_nestloop = off
+as $$
+declare
+  v_link  record;
+  v_value jsonb;
+begin
+  select
+    con.conrelid::regclass  as table_name,
+    con.confrelid::regclass as referenced_table,
+    class.relname,
+    type.name               as entity_type,
+    attribute.attname,
+    referenced.attname      as referenced_column,
+    rule.column_name,
+    rule.field,
+    rule.message
+  into v_link
+  from crm_private.rules as rule
+  join pg_constraint as con
+    on con.conname = rule.constraint_name and con.conrelid = rule.table_oid
+  join pg_class as class on class.oid = con.conrelid
+  join pg_attribute as attribute
+    on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
+  join pg_attribute as referenced
+    on referenced.attrelid = con.confrelid and referenced.attnum = con.confkey[1]
+  join unnest('{contact,company,deal,task,note}'::text[]) as type (name)
+    on crm_private.entity_table(type.name) = con.conrelid
+  where rule.constraint_name = p_constraint
+    and rule.kind = 'reference';
+
+  if not found then
+    return;
+  end if;
+
+  execute format(
+    $query$
+    select planned.before -> %2$L
+    from crm_private.reversals as planned
+    where planned.transaction_id = $1
+      and planned.entity_type = $2
+      and planned.before ->> %2$L is not null
+      and %3$L in (%2$L, (planned.before ->> 'entity_type') || '_id')
+      and not exists (
+        select from %1$s as referenced where referenced.%4$I::text = planned.before ->> %2$L
+      )
+      and not exists (
+        select from crm_private.reversals as also
+        where also.transaction_id = $1
+          and also.after is null
+          and also.before ->> %4$L = planned.before ->> %2$L
+      )
+    limit 1
+    $query$,
+    v_link.referenced_table, v_link.column_name, v_link.attname, v_link.referenced_column
+  )
+  into v_value
+  using pg_current_xact_id()::text::bigint, v_link.entity_type;
+
+  if v_value is null then
+    return;
+  end if;
+
+  raise exception '%: % %',
+      v_link.relname, v_link.field, crm_private.fault_message(v_link.message, v_value)
+    using errcode    = 'foreign_key_violation',
+          schema     = 'crm', table = v_link.relname, column = v_link.column_name,
+          constraint = p_constraint,
+          detail     = jsonb_build_object(
+                         v_link.field,
+                         jsonb_build_array(crm_private.fault_message(v_link.message, v_value))
+                       )::text,
+          hint       = 'Restore what it refers to first.';
+end
+$$;
+
+comment on function crm_private.refuse_broken_link(text) is
+  'Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere.';
+
+revoke all on function crm_private.refuse_broken_link(text) from public;
+--! EndIncluded functions/refuse_broken_link.sql
+--! Included functions/refuse_conflicts.sql
+/* Refuses to undo what was changed since, with the list of where. */
+create or replace function crm_private.refuse_conflicts(p_count bigint, p_conflicts jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '%', coalesce(
+      (
+        select format(
+          '%s %s was changed since: %s is %s, not %s%s',
+          conflict ->> 'entityType', conflict ->> 'entityId', conflict ->> 'field',
+          left((conflict -> 'found')::text, 80), left((conflict -> 'expected')::text, 80),
+          case when p_count > 1 then format(' (and %s more)', p_count - 1) end
+        )
+        from jsonb_array_elements(p_conflicts) with ordinality as listed (conflict, ordinal)
+        order by ordinal
+        limit 1
+      ),
+      'it was changed meanwhile'
+    )
+    using errcode    = 'CRM02',
+          schema     = 'crm', table = 'audit_logs', column = 'changes',
+          constraint = 'audit_logs_changes_current',
+          detail     = jsonb_build_object('count', p_count, 'conflicts', p_conflicts)::text,
+          hint       = 'Undo the later changes first, or force it as an administrator.';
+end
+$$;
+
+comment on function crm_private.refuse_conflicts(bigint, jsonb) is
+  'Refuses to undo what was changed since, with the list of where.';
+
+revoke all on function crm_private.refuse_conflicts(bigint, jsonb) from public;
+--! EndIncluded functions/refuse_conflicts.sql
+--! Included functions/refuse_definition.sql
+/* Refuses an argument of a function about a definition, with a message by its name. */
+create or replace function crm_private.refuse_definition(
+  p_argument   text,
+  p_message    text,
+  p_constraint text
+)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'custom_field_definitions: % %', p_argument, p_message
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = 'custom_field_definitions',
+          constraint = p_constraint,
+          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text;
+end
+$$;
+
+comment on function crm_private.refuse_definition(text, text, text) is
+  'Refuses an argument of a function about a definition.';
+
+revoke all on function crm_private.refuse_definition(text, text, text) from public;
+--! EndIncluded functions/refuse_definition.sql
+--! Included functions/refuse_entity_type.sql
+/* Refuses an entity type of which no duplicates are looked for. */
+create or replace function crm_private.refuse_entity_type(p_entity_type text)
+returns void
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'only contacts and companies have duplicates, not %',
+      coalesce(to_jsonb(p_entity_type)::text, 'null')
+    using errcode    = 'check_violation',
+          schema     = 'crm', table = 'duplicate', column = 'entity_type',
+          constraint = 'duplicate_entity_type_known',
+          detail     = '{"entityType": ["must be contact or company"]}';
+end
+$$;
+
+comment on function crm_private.refuse_entity_type(text) is
+  'Refuses an entity type of which no duplicates are looked for.';
+
+revoke all on function crm_private.refuse_entity_type(text) from public;
+grant execute on function crm_private.refuse_entity_type(text) to crm_reader;
+--! EndIncluded functions/refuse_entity_type.sql
+--! Included functions/refuse_faults.sql
+/*
+ * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
+ * field, in the client's words. Does nothing if it has none. Called by crm_private.refuse_row, and for
+ * rows that were only thought of.
+ *
+ * A function that writes several rows of one input says in crm.path where in it a row stands:
+ * tasks.1 makes tasks.1.description of description.
+ */
+create or replace function crm_private.refuse_faults(p_table regclass, p_row jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table      text := (select relname::text from pg_class where oid = p_table);
+  v_path       text := coalesce(nullif(current_setting('crm.path', true), '') || '.', '');
+  v_fields     jsonb;
+  v_summary    text;
+  v_constraint text;
+  v_column     text;
+begin
+  select
+    jsonb_object_agg(v_path || fault.field, fault.messages),
+    string_agg(
+      v_path || fault.field || ' ' || (fault.messages ->> 0), '; ' order by fault.ordinal
+    ),
+    (array_agg(fault.constraint_name order by fault.ordinal))[1],
+    (array_agg(fault.column_name order by fault.ordinal))[1]
+  into v_fields, v_summary, v_constraint, v_column
+  from (
+    select
+      field,
+      jsonb_agg(message order by ordinal)               as messages,
+      min(ordinal)                                      as ordinal,
+      (array_agg(constraint_name order by ordinal))[1]  as constraint_name,
+      (array_agg(column_name order by ordinal))[1]      as column_name
+    from crm_private.row_faults(p_table, array[p_row]) with ordinality as listed (
+      place, field, message, constraint_name, column_name, kind, ordinal
+    )
+    group by field
+  ) as fault;
+
+  if v_fields is not null then
+    raise exception '%: %', v_table, v_summary
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = v_table, column = v_column,
+            constraint = v_constraint,
+            detail     = v_fields::text;
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_faults(regclass, jsonb) is
+  'Refuses a row that breaks a rule, with all its faults; does nothing if it breaks none.';
+
+revoke all on function crm_private.refuse_faults(regclass, jsonb) from public;
+--! EndIncluded functions/refuse_faults.sql
+--! Included functions/refuse_missing.sql
+/*
+ * Refuses ids that lead to nothing, or to nothing that the caller may see: the two are told alike. The
+ * detail names all of them. Called by functions that are given ids.
+ */
+create or replace function crm_private.refuse_missing(p_entity_type text, variadic p_ids text[])
+returns void
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% % not found', p_entity_type, array_to_string(p_ids, ', ', 'null')
+    using errcode = 'no_data_found',
+          schema  = 'crm',
+          detail  = jsonb_build_object(
+                    'entityType', p_entity_type, 'ids', array_replace(p_ids, null, 'null')
+                  )::text;
+end
+$$;
+
+comment on function crm_private.refuse_missing(text, text[]) is
+  'Refuses ids that lead to nothing, or to nothing that the caller may see.';
+
+revoke all on function crm_private.refuse_missing(text, text[]) from public;
+grant execute on function crm_private.refuse_missing(text, text[]) to crm_reader;
+--! EndIncluded functions/refuse_missing.sql
+--! Included functions/refuse_null.sql
+/* Refuses a function of the API an argument that is missing. */
+create or replace function crm_private.refuse_null(p_argument text, p_value text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_value is null then
+    perform crm_private.refuse_argument(p_argument, 'is required', 'argument_not_null');
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_null(text, text) is
+  'Refuses an argument of a function that is null.';
+
+revoke all on function crm_private.refuse_null(text, text) from public;
+--! EndIncluded functions/refuse_null.sql
+--! Included functions/refuse_old_snapshot.sql
+/*
+ * Refuses to go on in a transaction that may not see what others have committed meanwhile. Called by
+ * what must find every value there is.
+ */
+create or replace function crm_private.refuse_old_snapshot(p_what text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception '% cannot run in a % transaction',
+        p_what, current_setting('transaction_isolation')
+      using errcode = 'feature_not_supported',
+            schema  = 'crm', table = 'audit_logs',
+            hint    = 'Use a read committed transaction.';
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_old_snapshot(text) is
+  'Refuses a transaction that is not read committed.';
+
+revoke all on function crm_private.refuse_old_snapshot(text) from public;
+--! EndIncluded functions/refuse_old_snapshot.sql
+--! Included functions/refuse_row.sql
+/*
+ * Refuses a row, given as jsonb, as crm_private.refuse_faults does. Called by the trigger that
+ * validates, for faulty rows only.
+ *
+ * Where many rows are written at once, crm_private.write_rows says so in crm.bulk, and the row is
+ * noted, with its place in crm.bulk_row, and left out by the trigger. That holds for rows of its own
+ * statements only: what these cascade to is refused. In no case is a faulty row written.
+ *
+ * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
+ * policies hide of them, and notes rows where nobody else writes.
+ */
+create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table text := (select relname::text from pg_class where oid = p_table);
+begin
+  -- Asked by itself, it would tell which ids exist, whatever policies hide.
+  if pg_trigger_depth() = 0 then
+    raise exception 'crm_private.refuse_row is for triggers'
+      using errcode = 'insufficient_privilege';
+  end if;
+
+  if current_setting('crm.bulk', true) = v_table || ' ' || pg_trigger_depth() then
+    insert into crm_private.faulty_rows (transaction_id, place, item)
+    values (
+      pg_current_xact_id()::text::bigint,
+      nullif(current_setting('crm.bulk_row', true), '')::integer,
+      p_row
+    );
+    return;
+  end if;
+
+  perform crm_private.refuse_faults(p_table, p_row);
+
+  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
+  -- has to begin again; or bind_rules was forgotten.
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'the rules of % changed since this transaction began', p_table
+      using errcode = 'serialization_failure';
+  else
+    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+      using errcode = 'internal_error';
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_row(regclass, jsonb) is
+  'Refuses a row that breaks a rule, with all its faults; of many rows, notes the faulty ones.';
+
+revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
+grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
+--! EndIncluded functions/refuse_row.sql
+--! Included functions/bind_rules.sql
+/*
+ * Binds the validation of a table. All the rules that a row can answer by itself become one
+ * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
+ * PostgreSQL plans it once a session as one expression, so a row that keeps the rules costs neither
+ * a query nor a look at the catalog. A row that breaks one meets
+ * crm_private.refuse_row, which finds every fault, or notes the row where many are written at once;
+ * either way it is not written.
+ *
+ * Call it in the migration that changes a column or a constraint; a test finds where that was
+ * forgotten. The constraints themselves hold in any case, one at a time.
+ */
+create or replace function crm_private.bind_rules(p_table regclass)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table    text := (select relname::text from pg_class where oid = p_table);
+  v_hold     text := format('crm_private.%I', v_table || '_hold');
+  v_validate text := format('crm_private.%I', v_table || '_validate');
+  v_columns  text;
+  v_values   text;
+  v_rules    text;
+begin
+  select string_agg(
+    format(case kind when 'required' then '%s' else 'coalesce(%s, true)' end, condition),
+    E'\nand ' order by kind desc, ordinal, constraint_name
+  )
+  into v_rules
+  from crm_private.rules
+  where table_oid = p_table and kind in ('required', 'check');
+
+  if to_regprocedure(format('crm_private.%I(jsonb)', v_table || '_custom_fields_hold')) is not null
+  then
+    v_rules := v_rules
+      || format(E'\nand crm_private.%I(custom_fields)', v_table || '_custom_fields_hold');
+  end if;
+
+  select
+    string_agg(format('%I %s', attname, format_type(atttypid, null)), ', ' order by attnum),
+    string_agg(format('new.%I', attname), ', ' order by attnum)
+  into v_columns, v_values
+  from pg_attribute
+  where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = ''
+    and v_rules ~ ('\m' || attname || '\M');
+
+  -- The arguments are columns of the table, so the function is made anew.
+  execute coalesce(
+    (
+      select format('drop function %s', proc.oid::regprocedure)
+      from pg_proc as proc
+      where proc.pronamespace = 'crm_private'::regnamespace and proc.proname = v_table || '_hold'
+    ),
+    'select'
+  );
+  execute format(
+    'create function %s(%s) returns boolean language plpgsql stable parallel safe '
+    'set search_path = pg_catalog, pg_temp as %L',
+    v_hold, v_columns, format(
+      E'-- Whether it could be immutable is the affair of the rules that it is made of.\n'
+      '-- @plpgsql_check_options: performance_warnings = off\n'
+      'begin\n  return %s;\nend',
+      v_rules
+    )
+  );
+  execute format(
+    'comment on function %s is %L',
+    v_hold, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
+  );
+  execute format('revoke all on function %s from public', v_hold);
+  execute format('grant execute on function %s to crm_member', v_hold);
+
+  execute format(
+    $function$
+create or replace function %s()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $validate$
+begin
+  -- crm.refusing is on where rows that cannot be written are asked for all their faults.
+  if not %s(%s) or current_setting('crm.refusing', true) = 'on' then
+    perform crm_private.refuse_row(tg_relid, to_jsonb(new));
+    return null;
+  end if;
+  return new;
+end
+$validate$
+    $function$,
+    v_validate, v_hold, v_values
+  );
+  execute format(
+    'comment on function %s() is %L', v_validate, 'Refuses a row that breaks a rule. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_validate);
+  execute format(
+    'create or replace trigger _200_validate before insert or update on %s '
+    'for each row execute function %s()',
+    p_table, v_validate
+  );
+end
+$$;
+
+comment on function crm_private.bind_rules(regclass) is
+  'Makes the trigger that validates the rows of a table from its constraints.';
+
+revoke all on function crm_private.bind_rules(regclass) from public;
+--! EndIncluded functions/bind_rules.sql
+--! Included functions/refuse_rows.sql
+/*
+ * Refuses a bulk write with the faults of all its rows: the detail lists them. The condition is that
+ * of the faults, if they have one in common.
+ */
+create or replace function crm_private.refuse_rows(p_table regclass, p_count bigint, p_faults jsonb)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table text  := (select relname::text from pg_class where oid = p_table);
+  v_first jsonb := p_faults -> 0;
+  v_codes text[] := array(
+    select distinct fault ->> 'code' from jsonb_array_elements(p_faults) as fault
+  );
+begin
+  raise exception '%: % of % rows are faulty; the first is % with %',
+      v_table, jsonb_array_length(p_faults), p_count, v_first ->> 'index', v_first ->> 'fields'
+    using errcode = case
+                      when v_codes = '{NOT_FOUND}'            then 'P0002'
+                      when v_codes = '{CONFLICT}'             then 'CRM01'
+                      when v_codes = '{CONSTRAINT_VIOLATION}' then '23000'
+                      else '23514'
+                    end,
+          schema  = 'crm', table = v_table,
+          detail  = jsonb_build_object('faults', p_faults)::text;
+end
+$$;
+
+comment on function crm_private.refuse_rows(regclass, bigint, jsonb) is
+  'Refuses a bulk write with the faults of all its rows.';
+
+revoke all on function crm_private.refuse_rows(regclass, bigint, jsonb) from public;
+grant execute on function crm_private.refuse_rows(regclass, bigint, jsonb) to crm_member;
+--! EndIncluded functions/refuse_rows.sql
+--! Included functions/refuse_taken_external_ids.sql
+/*
+ * Refuses rows of an entity type that carry an external id of another row, with the place of each in
+ * externalIds. Whose it is, is not told. Returns if none does. Called once it is known that a key is
+ * held twice: cost does not matter.
+ */
+create or replace function crm_private.refuse_taken_external_ids(p_entity_type text, p_ids uuid[])
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_relation regclass := crm_private.entity_table(p_entity_type);
+  v_table    text     := (select relname::text from pg_class where oid = v_relation);
+  v_fields   jsonb;
+begin
+  execute format(
+    $find$
+      with carried as (
+        select record.id as entity_id, own.source, own.id, own.place - 1 as place
+        from %s as record
+        cross join unnest(record.external_ids) with ordinality as own (source, id, place)
+        where record.id = any ($2)
+      )
+      select jsonb_object_agg(
+        'externalIds.' || carried.place,
+        jsonb_build_array(crm_private.fault_message(
+          '%%s belongs to another ' || $1,
+          jsonb_build_object('source', carried.source, 'id', carried.id)
+        ))
+      )
+      from carried
+      where exists (
+          select from crm_private.external_ids as held
+          where held.entity_type = $1
+            and held.source = carried.source
+            and held.id = carried.id
+            and held.entity_id <> carried.entity_id
+        )
+        or exists (
+          select from carried as other
+          where other.source = carried.source
+            and other.id = carried.id
+            and other.entity_id <> carried.entity_id
+        )
+    $find$,
+    v_relation
+  ) into v_fields using p_entity_type, p_ids;
+
+  if v_fields is null then
+    return;
+  end if;
+
+  raise exception '%: an external id belongs to another %', v_table, p_entity_type
+    using errcode    = 'unique_violation',
+          schema     = 'crm', table = v_table, column = 'external_ids',
+          constraint = v_table || '_external_ids_taken',
+          detail     = v_fields::text;
+end
+$$;
+
+comment on function crm_private.refuse_taken_external_ids(text, uuid[]) is
+  'Refuses rows that carry an external id of another row.';
+
+revoke all on function crm_private.refuse_taken_external_ids(text, uuid[]) from public;
+--! EndIncluded functions/refuse_taken_external_ids.sql
+--! Included functions/refuse_update.sql
+/*
+ * Refuses an update of a row, given as jsonb before and after: with SQLSTATE CRM01 and what is
+ * current as its detail, where it carries another version than the row has; as breaking a rule, where
+ * it changes the id. Called by the triggers that stamp, for such updates only.
+ */
+create or replace function crm_private.refuse_update(
+  p_table       text,
+  p_entity_type text,
+  p_old         jsonb,
+  p_new         jsonb
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_updated_at timestamptz := (p_old ->> 'updated_at')::timestamptz;
+begin
+  if p_new -> 'id' <> p_old -> 'id' then
+    raise exception 'the id of a row in crm.% cannot be changed', p_table
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = p_table, column = 'id',
+            constraint = p_table || '_id_immutable',
+            detail     = '{"id": ["cannot be changed"]}';
+  end if;
+
+  raise exception '% % was changed meanwhile: it has version %, not %',
+      p_entity_type, p_old ->> 'id', p_old -> 'version', p_new -> 'version'
+    using errcode    = 'CRM01',
+          schema     = 'crm', table = p_table, column = 'version',
+          constraint = p_table || '_version_current',
+          detail     = jsonb_build_object(
+                         'version', p_old -> 'version',
+                         'updatedAt', to_char(
+                           v_updated_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+                         ),
+                         'updatedBy', p_old -> 'updated_by'
+                       ),
+          hint       = 'Read the row again and repeat the change.';
+end
+$$;
+
+comment on function crm_private.refuse_update(text, text, jsonb, jsonb) is
+  'Refuses an update with another id or an outdated version, given the row before and after.';
+
+revoke all on function crm_private.refuse_update(text, text, jsonb, jsonb) from public;
+grant execute on function crm_private.refuse_update(text, text, jsonb, jsonb) to crm_member;
+--! EndIncluded functions/refuse_update.sql
+--! Included functions/rename_custom_field_value.sql
+/*
+ * Gives a value of an enum or a multi_enum another name: in its definition, the default included, and
+ * in every row that has it, in one statement. These are updates: they raise the version, and the
+ * journal has them under the name of who called this.
+ *
+ * The definition allows both names while the rows change, so the journal has two entries of it. Undoing
+ * the transaction goes the same way back.
+ *
+ * Security definer: it reaches rows whatever policies hide of them.
+ */
+create or replace function crm_private.rename_custom_field_value(
+  entity_type text,
+  name        text,
+  old_value   text,
+  new_value   text
+)
+returns crm.custom_field_definitions
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_definition crm.custom_field_definitions;
+  v_renamed    crm.custom_field_definitions;
+  v_fault      record;
+begin
+  perform crm_private.caller_holds();
+
+  perform
+    crm_private.refuse_null('entityType', entity_type),
+    crm_private.refuse_null('name', name),
+    crm_private.refuse_null('oldValue', old_value),
+    crm_private.refuse_null('newValue', new_value);
+
+  select * into v_definition
+  from crm.custom_field_definitions as definition
+  where definition.entity_type = rename_custom_field_value.entity_type
+    and definition.name = rename_custom_field_value.name
+  for update;
+
+  if not found then
+    perform crm_private.refuse_definition(
+      'name', 'is not a custom field of this entity type', 'custom_field_definitions_name_known'
+    );
+  elsif (old_value = any (v_definition.enum_values)) is not true then
+    perform crm_private.refuse_definition(
+      'oldValue',
+      crm_private.fault_message('%s is not a value of this field', to_jsonb(old_value)),
+      'custom_field_definitions_enum_values_known'
+    );
+  elsif new_value = any (v_definition.enum_values) then
+    perform crm_private.refuse_definition(
+      'newValue',
+      crm_private.fault_message('%s is a value of this field already', to_jsonb(new_value)),
+      'custom_field_definitions_enum_values_distinct'
+    );
+  end if;
+
+  -- What a value has to be like, its definition says.
+  select fault.* into v_fault
+  from crm_private.row_faults(
+    'crm.custom_field_definitions',
+    array[
+      to_jsonb(v_definition) || jsonb_build_object('enum_values', jsonb_build_array(new_value))
+    ]
+  ) as fault
+  where starts_with(fault.field, 'enumValues');
+
+  if found then
+    perform crm_private.refuse_definition('newValue', v_fault.message, v_fault.constraint_name);
+  end if;
+
+  update crm.custom_field_definitions as definition
+  set enum_values = enum_values || new_value
+  where definition.id = v_definition.id;
+
+  -- Of one value and of a list of them alike: its elements, and the value again.
+  execute format(
+    'update %s as record
+     set custom_fields = jsonb_set(record.custom_fields, array[$1], case
+       when jsonb_typeof(record.custom_fields -> $1) = ''array'' then (
+         select jsonb_agg(case when value = $2 then $3 else value end order by ordinal)
+         from jsonb_array_elements_text(record.custom_fields -> $1) with ordinality
+           as element (value, ordinal)
+       )
+       else to_jsonb($3)
+     end)
+     where record.custom_fields -> $1 ? $2',
+    crm_private.entity_table(entity_type)
+  ) using name, old_value, new_value;
+
+  update crm.custom_field_definitions as definition
+  set
+    enum_values   = array_replace(v_definition.enum_values, old_value, new_value),
+    default_value = case
+      when jsonb_typeof(default_value) = 'array' then (
+        select jsonb_agg(case when value = old_value then new_value else value end order by ordinal)
+        from jsonb_array_elements_text(default_value) with ordinality as element (value, ordinal)
+      )
+      when default_value = to_jsonb(old_value) then to_jsonb(new_value)
+      else default_value
+    end
+  where definition.id = v_definition.id
+  returning definition.* into v_renamed;
+
+  return v_renamed;
+end
+$$;
+
+comment on function crm_private.rename_custom_field_value(text, text, text, text) is
+  'What crm.rename_custom_field_value calls, with the rights of the owner.';
+
+revoke all on function crm_private.rename_custom_field_value(text, text, text, text) from public;
+grant execute on function crm_private.rename_custom_field_value(text, text, text, text) to crm_admin;
+
+create or replace function crm.rename_custom_field_value(
+  entity_type text,
+  name        text,
+  old_value   text,
+  new_value   text
+)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.rename_custom_field_value(entity_type, name, old_value, new_value);
+$$;
+
+comment on function crm.rename_custom_field_value(text, text, text, text) is
+  'Gives a value of a custom field of type enum or multi_enum another name, in the definition and in '
+  'every row that has it. For administrators.';
+
+revoke all on function crm.rename_custom_field_value(text, text, text, text) from public;
+grant execute on function crm.rename_custom_field_value(text, text, text, text) to crm_admin;
+--! EndIncluded functions/rename_custom_field_value.sql
+--! Included functions/report_columns.sql
+/*
+ * The columns that the report of an entity type has, custom fields aside: reporting.contacts,
+ * reporting.companies and reporting.deals are compiled from them by crm_private.compile_report. The
+ * names in the expressions are those of its from clause.
+ */
+create or replace function crm_private.report_columns(p_entity_type text)
+returns table (ordinal integer, name text, expression text, comment text)
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select listed.ordinal, listed.name, listed.expression, listed.comment
+  from (
+    values
+      ('contact', 1, 'id', 'contact.id', 'The id of the contact.'),
+      ('contact', 2, 'name', 'contact.first_name || '' '' || contact.last_name',
+        'First and last name.'),
+      ('contact', 3, 'first_name', 'contact.first_name', 'The first name.'),
+      ('contact', 4, 'last_name', 'contact.last_name', 'The last name.'),
+      ('contact', 5, 'email', 'contact.emails[1]', 'The first email address, if any.'),
+      ('contact', 6, 'emails', 'contact.emails', 'All email addresses.'),
+      ('contact', 7, 'phone', 'contact.phones[1]', 'The first phone number, if any.'),
+      ('contact', 8, 'phones', 'contact.phones', 'All phone numbers.'),
+      ('contact', 9, 'company_id', 'contact.company_id', 'The id of the company.'),
+      ('contact', 10, 'company', 'company.name', 'The name of the company.'),
+      ('contact', 11, 'owner_id', 'contact.owner_id', 'The user who owns the contact.'),
+      ('contact', 12, 'created_at', 'contact.created_at', 'When the contact was created.'),
+      ('contact', 13, 'created_by', 'contact.created_by', 'Who created it.'),
+      ('contact', 14, 'updated_at', 'contact.updated_at', 'When it was changed last.'),
+      ('contact', 15, 'updated_by', 'contact.updated_by', 'Who changed it last.'),
+
+      ('company', 1, 'id', 'company.id', 'The id of the company.'),
+      ('company', 2, 'name', 'company.name', 'The name.'),
+      ('company', 3, 'street', 'company.address ->> ''street''', 'The street.'),
+      ('company', 4, 'city', 'company.address ->> ''city''', 'The city.'),
+      ('company', 5, 'state', 'company.address ->> ''state''', 'The state.'),
+      ('company', 6, 'postal_code', 'company.address ->> ''postalCode''', 'The postal code.'),
+      ('company', 7, 'country', 'company.address ->> ''country''', 'The country.'),
+      ('company', 8, 'owner_id', 'company.owner_id', 'The user who owns the company.'),
+      ('company', 9, 'created_at', 'company.created_at', 'When the company was created.'),
+      ('company', 10, 'created_by', 'company.created_by', 'Who created it.'),
+      ('company', 11, 'updated_at', 'company.updated_at', 'When it was changed last.'),
+      ('company', 12, 'updated_by', 'company.updated_by', 'Who changed it last.'),
+
+      ('deal', 1, 'id', 'deal.id', 'The id of the deal.'),
+      ('deal', 2, 'title', 'deal.title', 'The title.'),
+      ('deal', 3, 'company_id', 'deal.company_id', 'The id of the company.'),
+      ('deal', 4, 'company', 'company.name', 'The name of the company.'),
+      ('deal', 5, 'contact_id', 'deal.contact_id', 'The id of the contact.'),
+      ('deal', 6, 'contact', 'contact.first_name || '' '' || contact.last_name',
+        'The name of the contact.'),
+      ('deal', 7, 'value', 'deal.value', 'The value.'),
+      ('deal', 8, 'currency', 'deal.currency', 'The currency of the value.'),
+      ('deal', 9, 'stage', 'deal.stage', 'The name of the stage.'),
+      ('deal', 10, 'stage_kind', 'stage.kind', 'The kind of the stage: open, won or lost.'),
+      ('deal', 11, 'probability', 'deal.probability', 'How likely it is won, from 0 to 100.'),
+      ('deal', 12, 'close_date', 'deal.close_date', 'When it closed, or is to close.'),
+      ('deal', 13, 'owner_id', 'deal.owner_id', 'The user who owns the deal.'),
+      ('deal', 14, 'created_at', 'deal.created_at', 'When the deal was created.'),
+      ('deal', 15, 'created_by', 'deal.created_by', 'Who created it.'),
+      ('deal', 16, 'updated_at', 'deal.updated_at', 'When it was changed last.'),
+      ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.')
+  ) as listed (entity_type, ordinal, name, expression, comment)
+  where listed.entity_type = p_entity_type;
+$$;
+
+comment on function crm_private.report_columns(text) is
+  'The columns that the report of an entity type has, custom fields aside.';
+
+revoke all on function crm_private.report_columns(text) from public;
+--! EndIncluded functions/report_columns.sql
+--! Included functions/restore_deleted.sql
+/*
+ * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
+ * that were set to null. A link that leads elsewhere by now stays as it is, and is reported.
+ *
+ * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ */
+create or replace function crm_private.restore_deleted(entity_type text, id uuid)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_deletion crm.audit_logs;
+  v_table    regclass := crm_private.entity_table(entity_type);
+  v_exists   boolean;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_null('id', id::text);
+
+  if v_table is null then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message(
+        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
+        'pipeline_stage, exchange_rate',
+        to_jsonb(entity_type)
+      ),
+      'audit_logs_entity_type_known'
+    );
+  end if;
+
+  select log.* into v_deletion
+  from crm.audit_logs as log
+  where log.entity_id = restore_deleted.id
+    and log.entity_type = restore_deleted.entity_type
+    and log.action = 'delete'
+  order by log.id desc
+  limit 1;
+
+  -- Two that restore the same come one after the other, so that the second sees it back.
+  perform pg_advisory_xact_lock(
+    hashtext('crm_private.reversals'), hashint8(v_deletion.transaction_id)
+  );
+  execute format('select exists (select from %s where id = $1)', v_table)
+  into v_exists
+  using restore_deleted.id;
+
+  if v_exists then
+    raise exception '% % is not deleted', entity_type, id
+      using errcode    = 'unique_violation',
+            schema     = 'crm', table = (select relname from pg_class where oid = v_table),
+            column     = 'id',
+            constraint = 'trash_id_deleted',
+            detail     = '{"id": ["is not deleted, or was restored already"]}';
+  elsif v_deletion.id is null
+    or (v_deletion.user_id <> crm.current_user_id() and not crm_private.is_administrator())
+  then
+    perform crm_private.refuse_missing(entity_type, id::text);
+  end if;
+
+  perform crm_private.plan_reversal(
+    v_deletion.transaction_id,
+    array(
+      select taken.id
+      from crm_private.taken_with(
+        v_deletion.transaction_id, v_deletion.id, v_deletion.entity_type, v_deletion.entity_id,
+        v_deletion.changes
+      ) as taken
+    ),
+    '{}',
+    'id'
+  );
+  return crm_private.carry_out_reversal(false, true);
+end
+$$;
+
+comment on function crm_private.restore_deleted(text, uuid) is
+  'What crm.restore_deleted calls, with the rights of the owner.';
+
+revoke all on function crm_private.restore_deleted(text, uuid) from public;
+grant execute on function crm_private.restore_deleted(text, uuid) to crm_member;
+
+create or replace function crm.restore_deleted(entity_type text, id uuid)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.restore_deleted(entity_type, id);
+$$;
+
+comment on function crm.restore_deleted(text, uuid) is
+  'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
+  'went with it, and the links to it that were set to null, unless they lead elsewhere by now; these are '
+  'in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'exchange_rate.';
+
+revoke all on function crm.restore_deleted(text, uuid) from public;
+grant execute on function crm.restore_deleted(text, uuid) to crm_member;
+--! EndIncluded functions/restore_deleted.sql
+--! Included functions/reversal_conflicts.sql
+/*
+ * Where the rows of an entity type are no longer what a planned reversal expects: a field has another
+ * value, a row is gone or is there again (field id), or something has been attached since to a row
+ * that is to go. The rows are locked by now.
+ */
+create or replace function crm_private.reversal_conflicts(p_entity_type text)
+returns table (entity_type text, entity_id uuid, field text, expected jsonb, found jsonb)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of others, in which names and values are quoted already; what they return
+-- cannot be told.
+-- @plpgsql_check_options: security_warnings = off, extra_warnings = off
+declare
+  v_table  regclass := crm_private.entity_table(p_entity_type);
+  v_xid    bigint   := pg_current_xact_id()::text::bigint;
+  v_attach text;
+begin
+  return query execute format(
+    $query$
+    select planned.entity_type, planned.entity_id, differing.field, differing.expected, differing.found
+    from crm_private.reversals as planned
+    left join %s as record on record.id = planned.entity_id
+    cross join lateral to_jsonb(record) as now
+    cross join lateral (
+      select
+        'id' as field,
+        case when planned.after is not null then to_jsonb(planned.entity_id) else 'null' end as expected,
+        case when record.id is not null then to_jsonb(planned.entity_id) else 'null' end     as found
+      where (planned.after is null) <> (record.id is null)
+
+      union all
+
+      select told.key, told.value, held.value
+      from jsonb_each(planned.after) as told
+      cross join lateral (
+        select coalesce(
+          case
+            when told.key like 'custom\_fields.%%' then now -> 'custom_fields' -> substr(told.key, 15)
+            else now -> told.key
+          end,
+          'null'
+        ) as value
+      ) as held
+      where record.id is not null
+        and held.value <> told.value
+        and split_part(told.key, '.', 1) = any ($3)
+    ) as differing
+    where planned.transaction_id = $1
+      and planned.entity_type = $2
+    $query$,
+    v_table
+  ) using v_xid, p_entity_type, crm_private.journal_columns(v_table);
+
+  -- What refers to a row that is to go, and would go or lose its link with it.
+  select string_agg(
+    format(
+      $query$
+      select %1$L, child.id, %2$L, 'null'::jsonb, to_jsonb(child.%3$I)
+      from crm_private.reversals as planned
+      join %4$s as child on child.%3$I = planned.entity_id
+      where planned.transaction_id = $1
+        and planned.entity_type = $2
+        and planned.before is null
+        and not exists (
+          select from crm_private.reversals as also
+          where also.transaction_id = $1
+            and also.entity_type = %1$L
+            and also.entity_id = child.id
+            and (also.before is null or also.before ? %2$L)
+        )
+      $query$,
+      child.entity_type,
+      -- A client writes entity_id; the columns that carry the keys of tasks and notes follow from it.
+      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end,
+      attribute.attname,
+      con.conrelid::regclass
+    ),
+    E'\nunion all\n'
+  )
+  into v_attach
+  from pg_constraint as con
+  join pg_attribute as attribute
+    on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
+  join unnest('{contact,company,deal,task,note}'::text[]) as child (entity_type)
+    on crm_private.entity_table(child.entity_type) = con.conrelid
+  where con.confrelid = v_table
+    and con.contype = 'f'
+    and con.confdeltype in ('c', 'n');
+
+  if v_attach is not null then
+    return query execute v_attach using v_xid, p_entity_type;
+  end if;
+
+  if p_entity_type <> 'custom_field_definition' then
+    return;
+  end if;
+
+  -- A definition takes its values with it.
+  select string_agg(
+    format(
+      $query$
+      select %1$L, record.id, 'custom_fields.' || %2$L, 'null'::jsonb, record.custom_fields -> %2$L
+      from %3$s as record
+      where record.custom_fields ? %2$L
+        and not exists (
+          select from crm_private.reversals as also
+          where also.transaction_id = $1
+            and also.entity_type = %1$L
+            and also.entity_id = record.id
+            and (also.before is null or also.before ? ('custom_fields.' || %2$L))
+        )
+      $query$,
+      definition.entity_type, definition.name, crm_private.entity_table(definition.entity_type)
+    ),
+    E'\nunion all\n'
+  )
+  into v_attach
+  from crm_private.reversals as planned
+  join crm.custom_field_definitions as definition on definition.id = planned.entity_id
+  where planned.transaction_id = v_xid
+    and planned.entity_type = p_entity_type
+    and planned.before is null;
+
+  if v_attach is not null then
+    return query execute v_attach using v_xid;
+  end if;
+end
+$$;
+
+comment on function crm_private.reversal_conflicts(text) is
+  'Where the rows of an entity type are no longer what a planned reversal expects.';
+
+revoke all on function crm_private.reversal_conflicts(text) from public;
+--! EndIncluded functions/reversal_conflicts.sql
+--! Included functions/reverse_rows.sql
+/*
+ * Carries out what is planned for the rows of an entity type, in one statement: brings back rows
+ * (insert), puts fields back (update), or takes rows away (delete). Returns how many rows it was.
+ * prepare is an update of those definitions that were changed after the values of their field; they
+ * still allow the values of a list that the rows have until the update.
+ *
+ * A row that comes back has every column that it had; a column that has been added since has its
+ * default. Rows that are there already are left to the update.
+ */
+create or replace function crm_private.reverse_rows(p_entity_type text, p_operation text)
+returns bigint
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can; that they
+-- write cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_table   regclass := crm_private.entity_table(p_entity_type);
+  v_columns name[]   := crm_private.journal_columns(v_table);
+  v_xid     bigint   := pg_current_xact_id()::text::bigint;
+  v_written bigint;
+begin
+  if p_operation = 'insert' then
+    execute (
+      select format(
+        'insert into %s (%s)
+         select %s
+         from crm_private.reversals as planned
+         cross join lateral jsonb_populate_record(null::%s, planned.before) as restored
+         where planned.transaction_id = $1
+           and planned.entity_type = $2
+           and planned.after is null
+           and planned.before ? ''id''
+         on conflict (id) do nothing',
+        v_table,
+        string_agg(format('%I', attname), ', ' order by attnum),
+        string_agg(
+          case
+            when attname = 'custom_fields'
+            then 'jsonb_strip_nulls(crm_private.custom_members(planned.before))'
+            -- Rows get their values after the definition; what must have one has to wait for it.
+            when p_entity_type = 'custom_field_definition' and attname = 'required' then 'false'
+            else format(
+              'case when planned.before ? %1$L then restored.%1$I else %2$s end',
+              attname, coalesce(pg_get_expr(adbin, adrelid), 'null')
+            )
+          end,
+          ', ' order by attnum
+        ),
+        v_table
+      )
+      from pg_attribute
+      left join pg_attrdef on adrelid = attrelid and adnum = attnum
+      where attrelid = v_table
+        and attnum > 0
+        and not attisdropped
+        and attgenerated = ''
+    ) using v_xid, p_entity_type;
+
+  elsif p_operation in ('update', 'prepare') then
+    execute format(
+      'update %s as record
+       set %s
+       from crm_private.reversals as planned
+       join %s as found on found.id = planned.entity_id
+       cross join lateral jsonb_populate_record(found, planned.before) as restored
+       where planned.transaction_id = $1
+         and planned.entity_type = $2
+         and planned.before is not null
+         and (planned.after is not null or planned.undoes ? ''forced'' or $3)
+         %s
+         and record.id = planned.entity_id',
+      v_table,
+      (
+        select string_agg(
+          case name
+            when 'custom_fields'
+            then
+              'custom_fields = jsonb_strip_nulls('
+              'found.custom_fields || crm_private.custom_members(planned.before))'
+            else format(
+              case
+                when p_operation = 'prepare' and name = 'enum_values' then
+                  '%1$I = restored.%1$I || array(
+                     select value from unnest(found.%1$I) as value
+                     where value <> all (restored.%1$I)
+                   )'
+                else '%1$I = restored.%1$I'
+              end,
+              name
+            )
+          end,
+          ', '
+        )
+        from unnest(v_columns) as name
+      ),
+      v_table,
+      case
+        when p_operation = 'prepare' then
+          'and not exists (
+             select from crm_private.reversals as later
+             where later.transaction_id = $1
+               and later.entity_type = found.entity_type
+               and later.before ? (''custom_fields.'' || found.name)
+               and (later.undoes -> ''entries'' ->> -1)::bigint
+                 > (planned.undoes -> ''entries'' ->> -1)::bigint
+           )'
+        else ''
+      end
+    ) using
+      v_xid, p_entity_type, p_entity_type = 'custom_field_definition' and p_operation = 'update';
+
+  else
+    execute format(
+      'delete from %s as record
+       using crm_private.reversals as planned
+       where planned.transaction_id = $1
+         and planned.entity_type = $2
+         and planned.before is null
+         and record.id = planned.entity_id',
+      v_table
+    ) using v_xid, p_entity_type;
+  end if;
+
+  get diagnostics v_written = row_count;
+  return v_written;
+end
+$$;
+
+comment on function crm_private.reverse_rows(text, text) is
+  'Inserts, updates or deletes the rows of an entity type as a reversal plans it.';
+
+revoke all on function crm_private.reverse_rows(text, text) from public;
+--! EndIncluded functions/reverse_rows.sql
+--! Included functions/revoke_api_key.sql
+/*
+ * Revokes an API key: the next request that presents it is refused. One that was revoked before
+ * stays as it is.
+ *
+ * Security definer: no client writes the table.
+ */
+create or replace function crm_private.revoke_api_key(id uuid)
+returns crm.api_keys
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_api_key crm.api_keys;
+begin
+  if id is null then
+    raise exception 'api_keys: id is required'
+      using errcode = 'not_null_violation',
+            schema  = 'crm', table = 'api_keys', column = 'id',
+            detail  = '{"id": ["is required"]}';
+  end if;
+
+  update crm.api_keys as api_key
+  set revoked_at = now()
+  where api_key.id = revoke_api_key.id and api_key.revoked_at is null;
+
+  select api_key.* into v_api_key
+  from crm.api_keys as api_key
+  where api_key.id = revoke_api_key.id;
+
+  if not found then
+    perform crm_private.refuse_missing('apiKey', id::text);
+  end if;
+
+  return v_api_key;
+end
+$$;
+
+comment on function crm_private.revoke_api_key(uuid) is
+  'What crm.revoke_api_key calls, with the rights of the owner.';
+
+revoke all on function crm_private.revoke_api_key(uuid) from public;
+grant execute on function crm_private.revoke_api_key(uuid) to crm_admin;
+
+create or replace function crm.revoke_api_key(id uuid)
+returns crm.api_keys
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.revoke_api_key(id);
+$$;
+
+comment on function crm.revoke_api_key(uuid) is
+  'Revokes an API key: the next request with it is refused. It cannot be undone.';
+
+revoke all on function crm.revoke_api_key(uuid) from public;
+grant execute on function crm.revoke_api_key(uuid) to crm_admin;
+--! EndIncluded functions/revoke_api_key.sql
+--! Included functions/row_as_of.sql
+/*
+ * A row as it was at an instant, as jsonb; null if there was none. p_current is the row as it is
+ * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document and
+ * match_keys are null: nobody searches the past, or looks for duplicates there.
+ *
+ * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
+ * takes back every update since. So it needs the journal from that instant on and no further, and
+ * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
+ *
+ * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
+ */
+create or replace function crm_private.row_as_of(
+  p_entity_type text,
+  p_entity_id   uuid,
+  p_at          timestamptz,
+  p_current     jsonb
+)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row     jsonb := p_current;
+  v_first   text;
+  v_deleted bigint;
+  v_changed jsonb;
+  v_custom  jsonb;
+  v_updates integer;
+  v_erased  bigint;
+  v_stamp   record;
+begin
+  if p_at < crm.journal_kept_since() then
+    raise exception 'what % % was at % cannot be told: the journal is kept since %',
+        p_entity_type, p_entity_id, p_at, crm.journal_kept_since()
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
+  select
+    (array_agg(action order by id))[1],
+    min(id) filter (where action = 'delete'),
+    coalesce(
+      (array_agg(changes order by id) filter (where action = 'delete'))[1],
+      p_current - '{search_document,match_keys}'::text[]
+    )
+  into v_first, v_deleted, v_row
+  from crm.audit_logs
+  where entity_id = p_entity_id
+    and entity_type = p_entity_type
+    and "timestamp" > p_at;
+
+  if v_first = 'create' or v_row is null then
+    return null;
+  end if;
+
+  -- A deletion that has been purged tells nothing any more, but what was before it is still there.
+  if v_row = '{}' then
+    return crm_private.row_from_creation(p_entity_type, p_entity_id, p_at);
+  end if;
+
+  -- Of each field the first change since tells what it was; later ones do not matter.
+  with since as (
+    select id, action, changes, erased_at
+    from crm.audit_logs
+    where entity_id = p_entity_id
+      and entity_type = p_entity_type
+      and "timestamp" > p_at
+      and action <> 'create'
+      and (v_deleted is null or id <= v_deleted)
+  ),
+  was as (
+    select distinct on (told.key) told.key, told.value -> 'old' as value
+    from since
+    cross join lateral jsonb_each(since.changes - '@undoes') as told
+    where since.action = 'update'
+    order by told.key, since.id
+  )
+  select
+    (select min(id) from since where erased_at is not null),
+    (select count(*)::integer from since where action = 'update'),
+    coalesce(jsonb_object_agg(key, value) filter (where key not like 'custom\_fields.%'), '{}'),
+    jsonb_object_agg(substr(key, 15), value) filter (where key like 'custom\_fields.%')
+  into v_erased, v_updates, v_changed, v_custom
+  from was;
+
+  if v_erased is not null then
+    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+        p_entity_type, p_entity_id, p_at, v_erased
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'changes',
+            constraint = 'audit_logs_changes_erased',
+            detail     = '{"at": ["is before values that have been erased for good"]}';
+  end if;
+
+  if (v_row ->> 'created_at')::timestamptz > p_at then
+    return null;
+  end if;
+
+  v_row := v_row || v_changed;
+
+  if v_custom is not null then
+    v_row := v_row || jsonb_build_object(
+      'custom_fields', jsonb_strip_nulls((v_row -> 'custom_fields') || v_custom)
+    );
+  end if;
+
+  -- Generated columns are not journalled; they follow from the others.
+  if p_entity_type in ('task', 'note') then
+    v_row := v_row
+      || '{"contact_id": null, "company_id": null, "deal_id": null}'
+      || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
+  end if;
+
+  -- A row that was deleted before there were any has none.
+  v_row := '{"external_ids": []}' || v_row;
+
+  if v_updates = 0 then
+    return v_row;
+  end if;
+
+  select
+    log."timestamp" as updated_at,
+    coalesce(case log.action when 'create' then log.changes ->> 'updated_by' end, log.user_id)
+      as updated_by
+  into v_stamp
+  from crm.audit_logs as log
+  where log.entity_id = p_entity_id
+    and log.entity_type = p_entity_type
+    and log."timestamp" <= p_at
+  order by log.id desc
+  limit 1;
+
+  if not found then
+    raise exception 'what % % was at % cannot be told: the journal does not go back so far',
+        p_entity_type, p_entity_id, p_at
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
+  return v_row || jsonb_build_object(
+    'version', (v_row ->> 'version')::integer - v_updates,
+    'updated_at', v_stamp.updated_at,
+    'updated_by', v_stamp.updated_by
+  );
+end
+$$;
+
+comment on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) is
+  'A row as it was at an instant, null if there was none.';
+
+revoke all on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) from public;
+grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) to crm_reader;
+--! EndIncluded functions/row_as_of.sql
+--! Included functions/company_as_of.sql
+/*
+ * A company as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.company_as_of(id uuid, at timestamptz)
+returns crm.companies
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.companies,
+    crm_private.row_as_of(
+      'company', company_as_of.id, company_as_of.at,
+      (select to_jsonb(record) from crm.companies as record where record.id = company_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.company_as_of(uuid, timestamptz) is
+  'The company as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.company_as_of(uuid, timestamptz) from public;
+grant execute on function crm.company_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/company_as_of.sql
+--! Included functions/contact_as_of.sql
+/*
+ * A contact as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.contact_as_of(id uuid, at timestamptz)
+returns crm.contacts
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.contacts,
+    crm_private.row_as_of(
+      'contact', contact_as_of.id, contact_as_of.at,
+      (select to_jsonb(record) from crm.contacts as record where record.id = contact_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.contact_as_of(uuid, timestamptz) is
+  'The contact as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.contact_as_of(uuid, timestamptz) from public;
+grant execute on function crm.contact_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/contact_as_of.sql
+--! Included functions/custom_field_definition_as_of.sql
+/*
+ * A custom field definition as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ * One that was deleted before definitions could be unique was not.
+ */
+create or replace function crm.custom_field_definition_as_of(id uuid, at timestamptz)
+returns crm.custom_field_definitions
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.custom_field_definitions,
+    '{"is_unique": false}' || crm_private.row_as_of(
+      'custom_field_definition', custom_field_definition_as_of.id, custom_field_definition_as_of.at,
+      (select to_jsonb(record) from crm.custom_field_definitions as record where record.id = custom_field_definition_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.custom_field_definition_as_of(uuid, timestamptz) is
+  'The custom field definition as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.custom_field_definition_as_of(uuid, timestamptz) from public;
+grant execute on function crm.custom_field_definition_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/custom_field_definition_as_of.sql
+--! Included functions/deal_as_of.sql
+/*
+ * A deal as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.deal_as_of(id uuid, at timestamptz)
+returns crm.deals
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.deals,
+    crm_private.row_as_of(
+      'deal', deal_as_of.id, deal_as_of.at,
+      (select to_jsonb(record) from crm.deals as record where record.id = deal_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.deal_as_of(uuid, timestamptz) is
+  'The deal as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.deal_as_of(uuid, timestamptz) from public;
+grant execute on function crm.deal_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/deal_as_of.sql
+--! Included functions/exchange_rate_as_of.sql
+/*
+ * An exchange rate as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.exchange_rate_as_of(id uuid, at timestamptz)
+returns crm.exchange_rates
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.exchange_rates,
+    crm_private.row_as_of(
+      'exchange_rate', exchange_rate_as_of.id, exchange_rate_as_of.at,
+      (select to_jsonb(record) from crm.exchange_rates as record where record.id = exchange_rate_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.exchange_rate_as_of(uuid, timestamptz) is
+  'The exchange rate as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.exchange_rate_as_of(uuid, timestamptz) from public;
+grant execute on function crm.exchange_rate_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/exchange_rate_as_of.sql
+--! Included functions/note_as_of.sql
+/*
+ * A note as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.note_as_of(id uuid, at timestamptz)
+returns crm.notes
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.notes,
+    crm_private.row_as_of(
+      'note', note_as_of.id, note_as_of.at,
+      (select to_jsonb(record) from crm.notes as record where record.id = note_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.note_as_of(uuid, timestamptz) is
+  'The note as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.note_as_of(uuid, timestamptz) from public;
+grant execute on function crm.note_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/note_as_of.sql
+--! Included functions/pipeline_stage_as_of.sql
+/*
+ * A pipeline stage as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.pipeline_stage_as_of(id uuid, at timestamptz)
+returns crm.pipeline_stages
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.pipeline_stages,
+    crm_private.row_as_of(
+      'pipeline_stage', pipeline_stage_as_of.id, pipeline_stage_as_of.at,
+      (select to_jsonb(record) from crm.pipeline_stages as record where record.id = pipeline_stage_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.pipeline_stage_as_of(uuid, timestamptz) is
+  'The pipeline stage as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.pipeline_stage_as_of(uuid, timestamptz) from public;
+grant execute on function crm.pipeline_stage_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/pipeline_stage_as_of.sql
+--! Included functions/row_faults.sql
+/*
+ * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
+ * crm_private.rules says of the table and, where it has custom fields, what their definitions say.
+ *
+ * A rule about an array or an object is asked again with each of its elements alone, so that the
+ * fault is of the one at fault, emails.1 or address.country; if each of them is fine by itself, or
+ * the rule is marked @whole, the fault is of the whole.
+ *
+ * Called for rows that are known to be faulty, one or thousands of them in one statement.
+ */
+create or replace function crm_private.row_faults(p_table regclass, p_rows jsonb[])
+returns table (
+  place           bigint,
+  field           text,
+  message         text,
+  constraint_name text,
+  column_name     text,
+  kind            text
+)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_faults text;
+begin
+  select
+    string_agg(
+      format(
+        case
+          when rule.per_element then
+            'select faulty.place, %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L,
+               %8$L, %5$s, element.value, element.ordinal
+             from (select given.place, given.item from given where not (%7$s)) as faulty
+             left join lateral (
+               select element.*
+               from crm_private.elements(faulty.item -> %4$L) as element
+               cross join lateral jsonb_populate_record(
+                 null::%6$s, faulty.item || jsonb_build_object(%4$L, element.alone)
+               )
+               where not (%7$s)
+             ) as element on true'
+          else
+            'select given.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, given.item -> %4$L, null::bigint
+             from given
+             where not (%7$s)'
+        end,
+        rule.field, rule.message, rule.constraint_name, rule.column_name, rule.ordinal, p_table,
+        rule.condition, rule.kind
+      ),
+      E'\nunion all\n'
+    )
+  into v_faults
+  from crm_private.rules as rule
+  where rule.table_oid = p_table
+    and rule.kind in ('required', 'check', 'reference');
+
+  return query execute format(
+    'with given as materialized ('
+    '  select listed.place, listed.item, filled.* '
+    '  from unnest($1) with ordinality as listed (item, place) '
+    '  cross join lateral jsonb_populate_record(null::%s, listed.item) as filled'
+    ') '
+    'select fault.place, fault.field, crm_private.fault_message(fault.message, fault.value), '
+    '  fault.constraint_name, fault.column_name, fault.kind '
+    'from (%s) as fault '
+    '  (place, field, message, constraint_name, column_name, kind, ordinal, value, element_ordinal) '
+    'order by fault.place, fault.ordinal, fault.constraint_name, fault.element_ordinal',
+    p_table, v_faults
+  ) using p_rows;
+
+  return query
+    select
+      fault.place, fault.field, fault.message, fault.constraint_name, 'custom_fields', 'check'
+    from crm_private.custom_field_faults(p_table, p_rows) as fault;
+end
+$$;
+
+comment on function crm_private.row_faults(regclass, jsonb[]) is
+  'Every fault of each of some rows: the place of the row, the field, the message, the rule, the '
+  'column and the kind of rule.';
+
+revoke all on function crm_private.row_faults(regclass, jsonb[]) from public;
+--! EndIncluded functions/row_faults.sql
+--! Included functions/row_from_creation.sql
+/*
+ * A row as it was at an instant, told forwards: what it was created or brought back with, and every
+ * update until then. For rows whose deletion has been purged, which crm_private.row_as_of cannot
+ * begin with; null if there was none then. Refused where an entry that it needs has been erased.
+ */
+create or replace function crm_private.row_from_creation(
+  p_entity_type text,
+  p_entity_id   uuid,
+  p_at          timestamptz
+)
+returns jsonb
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_created crm.audit_logs;
+  v_updates record;
+  v_row     jsonb;
+begin
+  select log.* into v_created
+  from crm.audit_logs as log
+  where log.entity_id = p_entity_id
+    and log.entity_type = p_entity_type
+    and log.action = 'create'
+    and log."timestamp" <= p_at
+  order by log.id desc
+  limit 1;
+
+  if not found then
+    return null;
+  end if;
+
+  with updates as (
+    select log.id, log."timestamp", log.user_id, log.changes, log.erased_at
+    from crm.audit_logs as log
+    where log.entity_id = p_entity_id
+      and log.entity_type = p_entity_type
+      and log.action = 'update'
+      and log.id > v_created.id
+      and log."timestamp" <= p_at
+  ),
+  became as (
+    select distinct on (told.key) told.key, told.value -> 'new' as value
+    from updates
+    cross join lateral jsonb_each(updates.changes - '@undoes') as told
+    order by told.key, updates.id desc
+  )
+  select
+    (select count(*) from updates) as count,
+    (select min(id) from updates where erased_at is not null) as erased,
+    (select "timestamp" from updates order by id desc limit 1) as updated_at,
+    (select user_id from updates order by id desc limit 1) as updated_by,
+    coalesce(jsonb_object_agg(key, value) filter (where key not like 'custom\_fields.%'), '{}')
+      as changed,
+    coalesce(
+      jsonb_object_agg(substr(key, 15), value) filter (where key like 'custom\_fields.%'), '{}'
+    ) as custom
+  into v_updates
+  from became;
+
+  if v_created.erased_at is not null or v_updates.erased is not null then
+    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+        p_entity_type, p_entity_id, p_at, coalesce(v_updates.erased, v_created.id)
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'changes',
+            constraint = 'audit_logs_changes_erased',
+            detail     = '{"at": ["is before values that have been erased for good"]}';
+  end if;
+
+  v_row := jsonb_build_object(
+      'external_ids', '[]'::jsonb,
+      'id', p_entity_id, 'version', 1,
+      'created_at', v_created."timestamp", 'created_by', v_created.user_id,
+      'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
+    )
+    || (v_created.changes - '@undoes')
+    || v_updates.changed;
+
+  if v_row ? 'custom_fields' then
+    v_row := v_row || jsonb_build_object(
+      'custom_fields', jsonb_strip_nulls((v_row -> 'custom_fields') || v_updates.custom)
+    );
+  end if;
+
+  -- Generated columns are not journalled; they follow from the others.
+  if p_entity_type in ('task', 'note') then
+    v_row := v_row || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
+  end if;
+
+  if v_updates.count = 0 then
+    return v_row;
+  end if;
+
+  return v_row || jsonb_build_object(
+    'version', (v_row ->> 'version')::integer + v_updates.count,
+    'updated_at', v_updates.updated_at,
+    'updated_by', v_updates.updated_by
+  );
+end
+$$;
+
+comment on function crm_private.row_from_creation(text, uuid, timestamptz) is
+  'A row as it was at an instant, told from its creation on; null if there was none.';
+
+revoke all on function crm_private.row_from_creation(text, uuid, timestamptz) from public;
+grant execute on function crm_private.row_from_creation(text, uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/row_from_creation.sql
+--! Included functions/same_phone.sql
+/*
+ * True if two phone numbers can be one, written with and without country or area code: one ends with
+ * the other, which has seven digits at least. Of longer numbers the last ten decide, because trunk
+ * prefixes differ from country to country.
+ */
+create or replace function crm_private.same_phone(digits text, other_digits text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return least(length(digits), length(other_digits)) >= 7
+    and right(digits, least(length(digits), length(other_digits), 10))
+      = right(other_digits, least(length(digits), length(other_digits), 10));
+end
+$$;
+
+comment on function crm_private.same_phone(text, text) is
+  'True if two phone numbers, given as digits, can be one.';
+
+revoke all on function crm_private.same_phone(text, text) from public;
+grant execute on function crm_private.same_phone(text, text) to crm_reader;
+--! EndIncluded functions/same_phone.sql
+--! Included functions/scrub_entries.sql
+/*
+ * Takes the values out of entries for good. In the blocks that seal them the digests of the values
+ * take the place of the salts, so the entries can still be verified, and nobody can try guesses.
+ *
+ * Whoever calls it holds the lock of crm_private.seal_journal, so that no block is being made of the
+ * old values, and journals the erasure with the same time; crm_private.compare_entries asks for it.
+ */
+create or replace function crm_private.scrub_entries(
+  p_table   regclass,
+  p_entries crm.audit_logs[],
+  p_at      timestamptz
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  with doomed as (
+    select entry.id, entry.changes, block.number
+    from unnest(p_entries) as entry
+    cross join lateral (
+      select number
+      from crm_private.journal_blocks
+      where last_id >= entry.id
+      order by last_id
+      limit 1
+    ) as block
+  ),
+  scrubbed as (
+    select
+      block.number,
+      array_agg(
+        case
+          when doomed.id is null then seal.salt
+          else crm_private.payload_digest(seal.salt, doomed.changes)
+        end
+        order by seal.place
+      ) as salts
+    from crm_private.journal_blocks as block
+    cross join lateral unnest(block.ids, block.salts)
+      with ordinality as seal (id, salt, place)
+    left join doomed on doomed.number = block.number and doomed.id = seal.id
+    where block.number in (select number from doomed)
+    group by block.number
+  )
+  update crm_private.journal_blocks as block
+  set salts = scrubbed.salts
+  from scrubbed
+  where scrubbed.number = block.number;
+
+  -- Only keys: a log may hold what a statement is given.
+  execute format(
+    'update %s as entry set changes = ''{}'', erased_at = $3
+     from unnest($1, $2) as doomed (id, "timestamp")
+     where entry."timestamp" = doomed."timestamp" and entry.id = doomed.id',
+    p_table
+  ) using
+    array(select id from unnest(p_entries) with ordinality order by ordinality),
+    array(select "timestamp" from unnest(p_entries) with ordinality order by ordinality),
+    p_at;
+end
+$$;
+
+comment on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) is
+  'Takes the values out of entries of the journal and leaves what verifies them.';
+
+revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) from public;
+--! EndIncluded functions/scrub_entries.sql
+--! Included functions/seal_journal.sql
+/*
+ * Seals the entries of the journal that have come since the last time: puts their digests into
+ * blocks, each with the hash of the block before. Gives the number of entries sealed; about p_limit of
+ * them are enough. The server calls it every few seconds, crm.verify_journal and crm.journal_digest
+ * before they look.
+ *
+ * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
+ * them: ids are given out before their transactions commit, so the sequence is read first, then who
+ * else is writing the journal at this moment, which their locks tell. Once these have ended, each id
+ * up to the one that was read is in the journal or never will be. If there are some, both are kept,
+ * and a later call goes on from there. What the own transaction wrote is sealed with it, or not at all.
+ *
+ * Seals nothing where it could not see or write: on a standby, and in a transaction that is read
+ * only or has a snapshot of its own.
+ *
+ * Security definer: the blocks belong to the owner, and nobody else may write them.
+ */
+create or replace function crm_private.seal_journal(p_limit bigint default null)
+returns bigint
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  c_span    constant bigint := 10000::bigint; -- ids that a block covers, at most
+  v_state   crm_private.journal_progress;
+  v_last    bigint;
+  v_writers text[];
+  v_to      bigint;
+  v_from    bigint;
+  v_number  bigint := 0::bigint;
+  v_hash    bytea  := decode(repeat('00', 32), 'hex');
+  v_block   crm_private.journal_blocks;
+  v_sealed  bigint := 0::bigint;
+begin
+  if pg_is_in_recovery()
+    or current_setting('transaction_read_only')::boolean
+    or current_setting('transaction_isolation') <> 'read committed'
+    or not pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
+  then
+    return 0::bigint;
+  end if;
+
+  select case when is_called then last_value else last_value - 1 end into v_last
+  from crm.audit_logs_id_seq;
+
+  select * into strict v_state from crm_private.journal_progress;
+
+  if v_last <= v_state.sealed_to then
+    return 0::bigint;
+  end if;
+
+  v_writers := array(
+    select virtualtransaction
+    from pg_locks
+    where locktype = 'relation'
+      and database = (select oid from pg_database where datname = current_database())
+      and relation = 'crm.audit_logs'::regclass
+      and mode = 'RowExclusiveLock'
+      and pid is distinct from pg_backend_pid()
+  );
+
+  v_to := case
+    when v_writers = '{}' then v_last
+    when not v_state.pending_for && v_writers then v_state.pending_to
+  end;
+
+  if v_to = v_last then
+    v_state.pending_to  := null;
+    v_state.pending_for := null;
+  elsif v_state.pending_to is null or v_to is not null then
+    v_state.pending_to  := v_last;
+    v_state.pending_for := v_writers;
+  end if;
+
+  if v_to is not null then
+    select number, hash into v_block.number, v_block.hash
+    from crm_private.journal_blocks order by number desc limit 1;
+    if found then
+      v_number := v_block.number;
+      v_hash   := v_block.hash;
+    end if;
+
+    v_from := v_state.sealed_to;
+    while v_from < v_to and not coalesce(v_sealed >= p_limit, false) loop
+      insert into crm_private.journal_blocks
+        (number, last_id, sealed_at, ids, digests, salts, previous, hash)
+      select
+        v_number + 1, max(id), now(), array_agg(id), array_agg(digest), array_agg(salt), v_hash,
+        crm_private.block_hash(v_hash, v_number + 1, now(), array_agg(id), array_agg(digest))
+      from (
+        select
+          id, salt,
+          crm_private.entry_digest(
+            id, entity_type, entity_id, action, user_id, "timestamp", transaction_id, source,
+            crm_private.payload_digest(salt, changes)
+          ) as digest
+        from (
+          select audit_log.*, uuid_send(gen_random_uuid()) as salt
+          from crm.audit_logs as audit_log
+          where audit_log.id > v_from and audit_log.id <= least(v_from + c_span, v_to)
+        ) as entry
+        order by id
+      ) as entry
+      having count(*) > 0
+      returning * into v_block;
+
+      if found then
+        v_number := v_block.number;
+        v_hash   := v_block.hash;
+        v_sealed := v_sealed + cardinality(v_block.ids);
+        v_from   := least(v_from + c_span, v_to);
+      else
+        -- Of ids that were given out in vain there may be many.
+        select coalesce(min(audit_log.id) - 1, v_to) into v_from
+        from crm.audit_logs as audit_log
+        where audit_log.id > v_from + c_span and audit_log.id <= v_to;
+      end if;
+    end loop;
+    v_state.sealed_to := v_from;
+
+    if v_from < v_to then -- the rest is for the next call
+      v_state.pending_to  := v_to;
+      v_state.pending_for := '{}';
+    end if;
+  end if;
+
+  update crm_private.journal_progress
+  set sealed_to   = v_state.sealed_to,
+      pending_to  = v_state.pending_to,
+      pending_for = v_state.pending_for;
+
+  return v_sealed;
+end
+$$;
+
+comment on function crm_private.seal_journal(bigint) is
+  'Seals the entries of the journal that came since the last time; gives their number.';
+
+revoke all on function crm_private.seal_journal(bigint) from public;
+grant execute on function crm_private.seal_journal(bigint) to crm_server;
+--! EndIncluded functions/seal_journal.sql
+--! Included functions/search.sql
+/*
+ * Search over everything that people look for. It goes on only while it has found too little: first
+ * the words as they were typed, then words with a typing error each, then parts of names.
+ * crm_private.search_query says how a query is read, crm_private.search_candidates how hits are
+ * ranked.
+ *
+ * Refuses a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
+ * above 1,000. Runs with the caller's rights: nobody finds what they cannot read.
+ */
+create or replace function crm.search(
+  query        text,
+  entity_types text[]  default null,
+  first        integer default 100
+)
+returns setof crm.search_hit
+language plpgsql
+stable
+parallel safe
+rows 20
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  known    constant text[] := '{contact,company,deal,task,note}'::text[];
+  enough   constant integer := 5; -- fewer hits are too little
+  v_types  text[]  := coalesce(entity_types, known);
+  v_first  integer := coalesce(first, 100);
+  v_limit  integer := greatest(v_first, 200); -- hits that are ranked, of each type
+  v_fault  record;
+  v_query  record;
+begin
+  select
+    jsonb_object_agg(field, jsonb_build_array(message))       as fields,
+    string_agg(field || ' ' || message, '; ' order by ordinal) as summary,
+    (array_agg(rule order by ordinal))[1]                      as rule
+  into v_fault
+  from (
+    values
+      (1, 'search_query_length', 'query', 'must have at most 1,000 characters',
+        length(query) > 1000),
+      (2, 'search_entity_types_known', 'entityTypes',
+        'must be some of ' || array_to_string(known, ', '), not (v_types <@ known)),
+      (3, 'search_first_range', 'first', 'must be between 0 and 1,000',
+        v_first not between 0 and 1000)
+  ) as rules (ordinal, rule, field, message, is_broken)
+  where is_broken;
+
+  if v_fault.fields is not null then
+    raise exception 'search: %', v_fault.summary
+      using errcode    = 'check_violation',
+            schema     = 'crm',
+            constraint = v_fault.rule,
+            detail     = v_fault.fields::text;
+  end if;
+
+  select * into v_query from crm_private.search_query(query);
+
+  return query
+  with
+    found as materialized (
+      select *
+      from crm_private.search_candidates(
+        v_types, v_query.indexed, v_query.typed, v_query.whole, v_query.whole_names,
+        v_query.typed_names, v_query.named, v_limit
+      )
+      union all
+      select *
+      from crm_private.search_parts(
+        v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
+      )
+    ),
+    misspelt as materialized (
+      select entity_type, entity_id, rank / 4 as rank
+      from crm_private.search_candidates(
+        v_types, v_query.loose, replace(v_query.loose::text, '&', '|')::tsquery, null, null, null,
+        null, v_limit
+      )
+      where (select count(*) from found) < enough
+    ),
+    alike as materialized (
+      select *
+      from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
+      where not exists (select from found) and not exists (select from misspelt)
+    ),
+    ranked as materialized (
+      select entity_type, entity_id, max(rank) as rank
+      from (table found union all table misspelt union all table alike) as hits
+      group by entity_type, entity_id
+      order by max(rank) desc, entity_id
+      limit v_first
+    )
+  select
+    entity_type,
+    entity_id,
+    rank,
+    crm_private.search_extract(
+      body, v_query.marks, case when rank < 1 / 8.0 then v_query.near end, v_query.number
+    ),
+    case when entity_type = 'contact' then entity_id end,
+    case when entity_type = 'company' then entity_id end,
+    case when entity_type = 'deal' then entity_id end,
+    case when entity_type = 'task' then entity_id end,
+    case when entity_type = 'note' then entity_id end
+  from ranked
+  cross join lateral (
+    select concat_ws(
+      ' · ',
+      first_name || ' ' || last_name,
+      nullif(array_to_string(emails, ', '), ''),
+      nullif(array_to_string(phones, ', '), ''),
+      crm_private.search_texts(custom_fields)
+    )
+    from crm.contacts
+    where ranked.entity_type = 'contact' and id = ranked.entity_id
+    union all
+    select concat_ws(
+      ' · ', name, crm_private.search_texts(address), crm_private.search_texts(custom_fields)
+    )
+    from crm.companies
+    where ranked.entity_type = 'company' and id = ranked.entity_id
+    union all
+    select concat_ws(' · ', title, crm_private.search_texts(custom_fields))
+    from crm.deals
+    where ranked.entity_type = 'deal' and id = ranked.entity_id
+    union all
+    select description
+    from crm.tasks
+    where ranked.entity_type = 'task' and id = ranked.entity_id
+    union all
+    select content
+    from crm.notes
+    where ranked.entity_type = 'note' and id = ranked.entity_id
+  ) as bodies (body)
+  order by rank desc, entity_id;
+end
+$$;
+
+comment on function crm.search(text, text[], integer) is
+  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first. '
+  'The last word may be only begun; case and accents do not count; "words in quotes" stand in '
+  'sequence; -word leaves out what has it; or parts alternatives. Where that finds fewer than five, '
+  'a typing error in each word is forgiven. A phone number is found by four or more of its digits, an '
+  'address by its parts. entityTypes are some of contact, company, deal, task and note, all if it '
+  'is left out; first is how many hits there are at most, 100 if it is left out.';
+
+revoke all on function crm.search(text, text[], integer) from public;
+grant execute on function crm.search(text, text[], integer) to crm_reader;
+--! EndIncluded functions/search.sql
+--! Included functions/search_candidates.sql
+/*
+ * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
+ * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
+ * everything that has a common word would mean to read it all, for hits that nobody looks at.
+ *
+ * The rank is between 0 and 1. What its digits say first is whether a name has every word whole
+ * (1/2), or has them with the last one begun (1/4), and whether the row has every word whole (1/8);
+ * the rest is ts_rank. So a name beats a note's body, however often that has the words.
+ *
+ * Without p_whole the query is about misspelt words, and counts what they have in common.
+ *
+ * Runs with the caller's rights, so that policies decide. It forbids scans of tables, because the
+ * plan of a statement for any tsquery cannot know how few rows match.
+ */
+create or replace function crm_private.search_candidates(
+  entity_types  text[],
+  p_indexed     tsquery,
+  p_typed       tsquery,
+  p_whole       tsquery,
+  p_whole_names tsquery,
+  p_typed_names tsquery,
+  p_named       tsquery,
+  p_limit       integer
+)
+returns table (entity_type text, entity_id uuid, rank double precision)
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  v_weights constant real[] :=
+    case when p_whole is null then '{1,1,1,1}'::real[] else '{.1,.2,.4,1}'::real[] end;
+begin
+  return query
+  with
+    contacts as materialized (
+      select id, search_document from crm.contacts
+      where 'contact' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    companies as materialized (
+      select id, search_document from crm.companies
+      where 'company' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    deals as materialized (
+      select id, search_document from crm.deals
+      where 'deal' = any (entity_types) and search_document @@ p_indexed
+        and not (search_document @@ !!p_typed)
+      limit p_limit
+    ),
+    named as (
+      select 'contact' as entity_type, id, search_document from contacts
+      union all
+      select 'company', id, search_document from companies
+      union all
+      select 'deal', id, search_document from deals
+      union all
+      (
+        select 'contact', id, search_document from crm.contacts
+        where (select count(*) from contacts) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+      union all
+      (
+        select 'company', id, search_document from crm.companies
+        where (select count(*) from companies) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+      union all
+      (
+        select 'deal', id, search_document from crm.deals
+        where (select count(*) from deals) = p_limit
+          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+        limit p_limit
+      )
+    ),
+    unnamed as (
+      (
+        select 'task' as entity_type, id, search_document from crm.tasks
+        where 'task' = any (entity_types) and search_document @@ p_indexed
+          and not (search_document @@ !!p_typed)
+        limit p_limit
+      )
+      union all
+      (
+        select 'note', id, search_document from crm.notes
+        where 'note' = any (entity_types) and search_document @@ p_indexed
+          and not (search_document @@ !!p_typed)
+        limit p_limit
+      )
+    )
+  select
+    entity_type,
+    id,
+    coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
+      + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
+      + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
+      + ts_rank(v_weights, search_document, p_typed) / 8.0
+  from named
+  union all
+  select
+    entity_type,
+    id,
+    coalesce((search_document @@ p_whole)::integer, 0) / 8.0::double precision
+      + ts_rank(v_weights, search_document, p_typed) / 8.0
+  from unnamed;
+end
+$$;
+
+comment on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) is
+  'The rows whose documents match a tsquery, ranked; of many, some.';
+
+revoke all on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) from public;
+grant execute on function crm_private.search_candidates(
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+) to crm_reader;
+--! EndIncluded functions/search_candidates.sql
+--! Included functions/search_extract.sql
+/*
+ * A passage of a text around the first word that was found, as HTML: what was found stands in <mark>,
+ * and there is no other markup, since whatever the text holds is escaped.
+ *
+ * Words are told apart as crm_private.search_words does, so that what an address was found by is
+ * marked as a part of it, and Zoë if zoe was looked for; PostgreSQL's own ts_headline does neither.
+ */
+create or replace function crm_private.search_extract(
+  value  text,
+  marks  text[],
+  near   text[],
+  number text
+)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_length  constant integer := 240;
+  v_text    text             := left(value, 100000);
+  v_folded  text;
+  v_before  integer;
+begin
+  if length(v_text) > v_length then
+    v_folded := crm_private.fold(v_text);
+    v_before := length(substring(v_folded from (
+      select format('^(.*?)\m(?:%s)', string_agg(trim(mark, '% '), '|'))
+      from unnest(marks) as mark
+    )));
+    -- Folding may make a text longer.
+    v_before := (coalesce(v_before, 0)::bigint * length(v_text) / length(v_folded))::integer;
+    if v_before > v_length / 3 then
+      v_text := regexp_replace(substr(v_text, v_before - v_length / 4), '^\S{0,40}\s+', '');
+    end if;
+    v_text := regexp_replace(left(v_text, v_length), '\s+\S{0,40}$', '');
+  end if;
+
+  return (
+    select string_agg(
+      case when is_found then '<mark>' || safe || '</mark>' else safe end, '' order by ordinal
+    )
+    from regexp_matches(
+      v_text,
+      -- What may be a word, and what may not: blanks, and ASCII but for letters, digits, apostrophes.
+      '([^\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)'
+      '|([\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)',
+      'g'
+    ) with ordinality as matched (parts, ordinal)
+    cross join lateral replace(replace(replace(replace(replace(
+      coalesce(parts[1], parts[2]),
+      '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'
+    ) as safe
+    cross join lateral crm_private.search_words(coalesce(parts[1], '')) as words
+    cross join lateral coalesce(
+      parts[1] is not null and (
+        ' ' || words || ' ' like any (marks)
+        or crm_private.search_neighbours(words) && near
+        or words ~ '^[0-9]{2,}$' and number like '%' || words || '%'
+      ),
+      false
+    ) as is_found
+  );
+end
+$$;
+
+comment on function crm_private.search_extract(text, text[], text[], text) is
+  'A passage of a text as HTML, with <mark> around what was found.';
+
+revoke all on function crm_private.search_extract(text, text[], text[], text) from public;
+grant execute on function crm_private.search_extract(text, text[], text[], text) to crm_reader;
+--! EndIncluded functions/search_extract.sql
+--! Included functions/search_neighbours.sql
+/*
+ * What the words of a name have in common with words that differ from them by one typing error: each
+ * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
+ * two words has a letter too many, too few or another one, or if two letters changed places, there
+ * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
+ * found by "cocacola".
+ *
+ * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
+ * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
+ *
+ * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
+ * those after the tenth.
+ */
+create or replace function crm_private.search_neighbours(words text)
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_neighbours text[] := '{}'::text[];
+  v_word       text;
+  v_previous   text    := '';
+  v_length     integer;
+  v_count      integer := 0;
+begin
+  foreach v_word in array string_to_array(words, ' ') loop
+    v_length := length(v_word);
+    continue when v_length not between 1 and 20;
+    v_neighbours := v_neighbours || ('~' || v_word);
+    if v_length > 3 and v_word !~ '[0-9]' then
+      for v_left in 1 .. v_length loop
+        v_neighbours := v_neighbours
+          || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
+      end loop;
+    end if;
+    if v_previous <> '' and length(v_previous) + v_length <= 20 then
+      v_neighbours := v_neighbours || ('~' || v_previous || v_word);
+    end if;
+    v_previous := v_word;
+    v_count    := v_count + 1;
+    exit when v_count = 10;
+  end loop;
+  return v_neighbours;
+end
+$$;
+
+comment on function crm_private.search_neighbours(text) is
+  'What words have in common with those that differ by one typing error.';
+
+revoke all on function crm_private.search_neighbours(text) from public;
+grant execute on function crm_private.search_neighbours(text) to crm_reader;
+--! EndIncluded functions/search_neighbours.sql
+--! Included functions/search_parts.sql
+/*
+ * The rows that are found by a part of a name or of a phone number, through trigrams: names with a
+ * word that begins so, contacts with a phone number that has these digits, or names that have
+ * something similar to the words in them. What is null is not looked for. Of each entity type at
+ * most p_limit, ranked as crm_private.search_candidates ranks.
+ *
+ * Runs with the caller's rights, and without scans of tables.
+ */
+create or replace function crm_private.search_parts(
+  entity_types text[],
+  p_begun      text,
+  p_number     text,
+  p_beside     tsquery,
+  p_words      text[],
+  p_limit      integer
+)
+returns table (entity_type text, entity_id uuid, rank double precision)
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+#variable_conflict use_column
+declare
+  v_begun constant text := '% ' || p_begun || '%';
+begin
+  if p_begun is not null then
+    return query
+    with named as (
+      (
+        select 'contact' as entity_type, id,
+          crm_private.contact_name_words(first_name, last_name, phones) as words
+        from crm.contacts
+        where 'contact' = any (entity_types)
+          and crm_private.contact_name_words(first_name, last_name, phones) like v_begun
+        limit p_limit
+      )
+      union all
+      (
+        select 'company', id, crm_private.name_words(name)
+        from crm.companies
+        where 'company' = any (entity_types)
+          and crm_private.name_words(name) like v_begun
+        limit p_limit
+      )
+      union all
+      (
+        select 'deal', id, crm_private.name_words(title)
+        from crm.deals
+        where 'deal' = any (entity_types)
+          and crm_private.name_words(title) like v_begun
+        limit p_limit
+      )
+    )
+    select
+      entity_type,
+      id,
+      case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
+        / 8.0::double precision
+    from named;
+  end if;
+
+  if p_number is not null and 'contact' = any (entity_types) then
+    return query
+    select 'contact', id, 3 / 8.0::double precision
+    from crm.contacts
+    where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
+      and (p_beside is null or search_document @@ p_beside)
+    limit p_limit;
+  end if;
+
+  if p_words is not null then
+    return query
+    with named as (
+      (
+        select 'contact' as entity_type, id,
+          crm_private.contact_name_words(first_name, last_name, phones) as words
+        from crm.contacts
+        where 'contact' = any (entity_types)
+          and p_words[1] operator(extensions.<%)
+            crm_private.contact_name_words(first_name, last_name, phones)
+      )
+      union all
+      (
+        select 'company', id, crm_private.name_words(name)
+        from crm.companies
+        where 'company' = any (entity_types)
+          and p_words[1] operator(extensions.<%) crm_private.name_words(name)
+      )
+      union all
+      (
+        select 'deal', id, crm_private.name_words(title)
+        from crm.deals
+        where 'deal' = any (entity_types)
+          and p_words[1] operator(extensions.<%) crm_private.name_words(title)
+      )
+    )
+    select
+      entity_type,
+      id,
+      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision
+    from named
+    where not exists (
+      select from unnest(p_words) as word where not word operator(extensions.<%) words
+    )
+    limit p_limit;
+  end if;
+end
+$$;
+
+comment on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) is
+  'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
+
+revoke all on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) from public;
+grant execute on function crm_private.search_parts(text[], text, text, tsquery, text[], integer)
+  to crm_reader;
+--! EndIncluded functions/search_parts.sql
+--! Included functions/search_query.sql
+/*
+ * What somebody typed into a search box, as tsqueries and patterns. All are null if there is nothing
+ * to look for.
+ *
+ * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
+ * such as an address, is a sequence of its parts. The last word may be only begun.
+ *
+ * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
+ * the 32nd are left out, too.
+ *
+ * Nothing that was typed gets into the syntax of a tsquery: PostgreSQL writes its text, of words that
+ * have neither quotes nor backslashes left.
+ */
+create or replace function crm_private.search_query(
+  query           text,
+  out whole       tsquery, -- every word as it stands
+  out typed       tsquery, -- the last word as begun
+  out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
+  out loose       tsquery, -- indexed, or with a typing error in each word
+  out whole_names tsquery, -- whole, of names alone
+  out typed_names tsquery, -- typed, of names alone
+  out named       tsquery, -- whole_names as an index knows it: what only names have
+  out begun       text,    -- such a short beginning, if there is nothing else
+  out number      text,    -- the longest run of digits, as a phone number has them
+  out beside      tsquery, -- what is asked for beside the number
+  out words       text[],  -- the words, the longest first, if there is nothing but words
+  out marks       text[],  -- patterns of the words that are found, among blanks
+  out near        text[]   -- what misspelt words have in common with them
+)
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
+as $$
+#variable_conflict use_column
+begin
+  with items as (
+    select
+      ordinal,
+      parts[1] = '-'                                      as is_without,
+      coalesce(parts[2], parts[3], parts[4])              as item,
+      parts[1] = '' and lower(parts[4]) = 'or'            as is_or,
+      parts[2] is not null                                as is_quoted,
+      parts[3] is not null                                as is_number,
+      parts[2] is null and ordinal = max(ordinal) over () as is_last
+    from regexp_matches(
+      query,
+      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,})(?![^\s"])|([^\s"]+))',
+      'g'
+    ) with ordinality as matched (parts, ordinal)
+    order by ordinal
+    limit 32
+  ),
+  worded as (
+    select
+      items.*,
+      item_words,
+      count(*) filter (where is_or) over (order by ordinal) as alternative,
+      case
+        when is_or then ''
+        when is_number then plainto_tsquery('pg_catalog.simple', item_words)::text
+        else phraseto_tsquery('pg_catalog.simple', item_words)::text
+      end as term
+    from items
+    cross join lateral trim(crm_private.search_words(item)) as item_words
+  ),
+  terms as (
+    select
+      ordinal,
+      alternative,
+      is_without,
+      is_quoted,
+      item_words,
+      case when is_without then '!(%s)' else '(%s)' end as sign,
+      term,
+      term || case when is_last then ':*' else '' end   as typed_term,
+      is_last and not is_without and length(term) <= 4  as is_short, -- two letters and the quotes
+      case
+        when not is_without
+        then ltrim(
+          regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
+        )
+      end                                               as digits,
+      case
+        when is_quoted or is_without or item_words ~ ' ' then '{}'
+        else crm_private.search_neighbours(item_words)
+      end                                               as neighbours
+    from worded
+    where term <> ''
+  ),
+  alternatives as (
+    select
+      string_agg(format(sign, term), ' & ' order by ordinal)       as whole_text,
+      string_agg(format(sign, typed_term), ' & ' order by ordinal) as typed_text,
+      string_agg(format(sign, typed_term), ' & ' order by ordinal)
+        filter (where not is_short)                                as indexed_text,
+      string_agg(
+        format(
+          sign,
+          typed_term
+            || coalesce(' | ''' || array_to_string(nullif(neighbours, '{}'), ''' | ''') || '''', '')
+        ),
+        ' & ' order by ordinal
+      ) filter (where not is_short)                                as loose_text,
+      bool_or(not is_without and not is_short)                     as is_indexable
+    from terms
+    group by alternative
+    having bool_or(not is_without)
+  ),
+  queries as (
+    select
+      string_agg(whole_text, ' | ')                               as whole_text,
+      string_agg(typed_text, ' | ')                               as typed_text,
+      string_agg(indexed_text, ' | ') filter (where is_indexable) as indexed_text,
+      string_agg(loose_text, ' | ') filter (where is_indexable)   as loose_text
+    from alternatives
+  ),
+  number as (
+    select ordinal, digits
+    from terms
+    where length(digits) >= 4 and (select count(*) from alternatives) = 1
+    order by length(digits) desc, ordinal
+    limit 1
+  )
+  select
+    whole_text::tsquery,
+    typed_text::tsquery,
+    coalesce(indexed_text, whole_text)::tsquery,
+    loose_text::tsquery,
+    regexp_replace(whole_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
+    regexp_replace(typed_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
+    regexp_replace(
+      regexp_replace(whole_text, '''([^'' ]+)''', '''~\1''', 'g'), '<[-0-9]+>', '&', 'g'
+    )::tsquery,
+    (select item_words from terms where indexed_text is null and is_short limit 1),
+    (select digits from number),
+    (
+      select string_agg(format(sign, typed_term), ' & ')::tsquery
+      from terms
+      where ordinal <> (select ordinal from number)
+    ),
+    (
+      select array_agg(item_words order by length(item_words) desc, ordinal)
+      from terms
+      having bool_and(not is_without and not is_quoted) and max(alternative) = 0
+    ),
+    (
+      select array_agg('% ' || lexeme[1] || case when lexeme[2] = '*' then '%' else ' %' end)
+      from terms
+      cross join lateral regexp_matches(typed_term, '''([^'']+)''(?::(\*))?', 'g') as lexeme
+      where not is_without
+    ),
+    (select array_agg(neighbour) from terms cross join lateral unnest(neighbours) as neighbour)
+  into
+    whole, typed, indexed, loose, whole_names, typed_names, named, begun, number, beside, words,
+    marks, near
+  from queries
+  where whole_text is not null;
+end
+$$;
+
+comment on function crm_private.search_query(text) is
+  'What somebody typed into a search box, as tsqueries and patterns.';
+
+revoke all on function crm_private.search_query(text) from public;
+grant execute on function crm_private.search_query(text) to crm_reader;
+--! EndIncluded functions/search_query.sql
+--! Included functions/search_texts.sql
+/*
+ * The texts among the members of an object, such as custom fields or an address, one after the
+ * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ */
+create or replace function crm_private.search_texts(members jsonb)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select left(string_agg(member #>> '{}', ' '), 100000)
+    from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
+  );
+end
+$$;
+
+comment on function crm_private.search_texts(jsonb) is
+  'The texts among the members of an object.';
+
+revoke all on function crm_private.search_texts(jsonb) from public;
+grant execute on function crm_private.search_texts(jsonb) to crm_reader;
+--! EndIncluded functions/search_texts.sql
+--! Included functions/set_base_currency.sql
+/*
+ * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something
+ * else. Journalled, if it changes anything. The setting's row is locked, as who writes a rate locks
+ * it, so no rate comes in beside the change.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.set_base_currency(currency text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old     text;
+  v_message text;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_null('currency', currency);
+  select base_currency into v_old from crm_private.settings for update;
+
+  if currency = v_old then
+    return currency;
+  end if;
+
+  v_message := case
+    when currency <> all (crm.currencies()) then crm_private.fault_message(
+      '%s is not an ISO 4217 currency code', to_jsonb(currency)
+    )
+    when exists (select from crm.exchange_rates) then format(
+      'cannot be changed while there are exchange rates: %s',
+      (select count(*) from crm.exchange_rates)
+    )
+  end;
+
+  if v_message is not null then
+    raise exception 'set_base_currency: currency %', v_message
+      using errcode    = 'check_violation',
+            schema     = 'crm', column = 'currency',
+            constraint = case when currency = any (crm.currencies())
+              then 'settings_base_currency_unused' else 'settings_base_currency_known'
+            end,
+            detail     = jsonb_build_object('currency', jsonb_build_array(v_message))::text,
+            hint       = 'Delete the exchange rates first, and enter those to the new one.';
+  end if;
+
+  update crm_private.settings set base_currency = currency;
+  perform crm_private.journal_event(
+    'setting', 'update',
+    jsonb_build_object('base_currency', jsonb_build_object('old', v_old, 'new', currency)),
+    clock_timestamp()
+  );
+
+  return currency;
+end
+$$;
+
+comment on function crm_private.set_base_currency(text) is
+  'What crm.set_base_currency calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_base_currency(text) from public;
+grant execute on function crm_private.set_base_currency(text) to crm_admin;
+
+create or replace function crm.set_base_currency(currency text)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_base_currency(currency);
+$$;
+
+comment on function crm.set_base_currency(text) is
+  'Sets the currency that exchange rates are in; refused while there are any. For administrators.';
+
+revoke all on function crm.set_base_currency(text) from public;
+grant execute on function crm.set_base_currency(text) to crm_admin;
+--! EndIncluded functions/set_base_currency.sql
+--! Included functions/set_trash_retention.sql
+/*
+ * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
+ * changes anything. Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.set_trash_retention(days integer)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old integer;
+begin
+  perform crm_private.caller_holds();
+
+  if days not between 0 and 36500 then
+    raise exception 'set_trash_retention: days must be from 0 to 36500'
+      using errcode    = 'check_violation',
+            schema     = 'crm', column = 'days',
+            constraint = 'settings_trash_retention_days_range',
+            detail     = '{"days": ["must be from 0 to 36500"]}';
+  end if;
+
+  select trash_retention_days into v_old from crm_private.settings for update;
+
+  if days is distinct from v_old then
+    update crm_private.settings set trash_retention_days = days;
+    perform crm_private.journal_event(
+      'setting', 'update',
+      jsonb_build_object(
+        'trash_retention_days', jsonb_build_object('old', v_old, 'new', days)
+      ),
+      clock_timestamp()
+    );
+  end if;
+
+  return days;
+end
+$$;
+
+comment on function crm_private.set_trash_retention(integer) is
+  'What crm.set_trash_retention calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_trash_retention(integer) from public;
+grant execute on function crm_private.set_trash_retention(integer) to crm_admin;
+
+create or replace function crm.set_trash_retention(days integer)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_trash_retention(days);
+$$;
+
+comment on function crm.set_trash_retention(integer) is
+  'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '
+  'somebody purges it. For administrators.';
+
+revoke all on function crm.set_trash_retention(integer) from public;
+grant execute on function crm.set_trash_retention(integer) to crm_admin;
+--! EndIncluded functions/set_trash_retention.sql
+--! Included functions/settle_conflicts.sql
+/*
+ * Compares the rows of a planned reversal with what it expects. Gives how many conflicts there are, and
+ * the first hundred, each with who set what was found. With p_keep it takes what differs out of the
+ * plan, so that it stays as it is.
+ */
+create or replace function crm_private.settle_conflicts(p_types text[], p_keep boolean)
+returns table (count bigint, conflicts jsonb)
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  with conflicts as materialized (
+    select conflict.*
+    from unnest(p_types) as type (name)
+    cross join lateral crm_private.reversal_conflicts(type.name) as conflict
+  ),
+  listed as (
+    select conflicts.*, setter.user_id, setter."timestamp"
+    from (
+      select * from conflicts order by entity_type, entity_id, field limit 100
+    ) as conflicts
+    left join lateral (
+      select log.user_id, log."timestamp"
+      from crm.audit_logs as log
+      where log.entity_id = conflicts.entity_id
+        and log.entity_type = conflicts.entity_type
+        and (log.action <> 'update' or log.changes ? conflicts.field)
+      order by log.id desc
+      limit 1
+    ) as setter on true
+  ),
+  dropped as (
+    delete from crm_private.reversals as planned
+    using conflicts
+    where p_keep
+      and conflicts.field = 'id'
+      and planned.transaction_id = pg_current_xact_id()::text::bigint
+      and planned.entity_type = conflicts.entity_type
+      and planned.entity_id = conflicts.entity_id
+  ),
+  narrowed as (
+    update crm_private.reversals as planned
+    set before = planned.before - kept.fields
+    from (
+      select entity_type, entity_id, array_agg(field) as fields
+      from conflicts
+      group by entity_type, entity_id
+      having bool_and(field <> 'id')
+    ) as kept
+    where p_keep
+      and planned.transaction_id = pg_current_xact_id()::text::bigint
+      and planned.entity_type = kept.entity_type
+      and planned.entity_id = kept.entity_id
+  )
+  select
+    (select count(*) from conflicts),
+    coalesce(jsonb_agg(
+      jsonb_build_object(
+        'entityType', listed.entity_type,
+        'entityId', listed.entity_id,
+        'field', case
+          when listed.field like 'custom\_fields.%' then 'customFields.' || substr(listed.field, 15)
+          else crm_private.camel_case(listed.field)
+        end,
+        'expected', listed.expected,
+        'found', listed.found,
+        'changedBy', listed.user_id,
+        'changedAt', to_char(
+          listed."timestamp" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
+        )
+      )
+      order by listed.entity_type, listed.entity_id, listed.field
+    ), '[]')
+  from listed;
+$$;
+
+comment on function crm_private.settle_conflicts(text[], boolean) is
+  'Where rows differ from what a planned reversal expects; with p_keep they stay as they are.';
+
+revoke all on function crm_private.settle_conflicts(text[], boolean) from public;
+--! EndIncluded functions/settle_conflicts.sql
+--! Included functions/settle_external_ids.sql
+/*
+ * Ends the time in which an external id may be held twice, which begins with
+ * set constraints crm_private.external_ids_pkey deferred: while an undo moves it from one row to
+ * another in several statements. Refuses the given rows if one of theirs belongs to another.
+ */
+create or replace function crm_private.settle_external_ids(p_entity_type text, p_ids uuid[])
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  set constraints crm_private.external_ids_pkey immediate;
+exception
+  when unique_violation then
+    perform crm_private.refuse_taken_external_ids(p_entity_type, p_ids);
+    raise;
+end
+$$;
+
+comment on function crm_private.settle_external_ids(text, uuid[]) is
+  'Ends the time in which an external id may be held twice; refuses rows that share one.';
+
+revoke all on function crm_private.settle_external_ids(text, uuid[]) from public;
+--! EndIncluded functions/settle_external_ids.sql
+--! Included functions/severed_link.sql
+/*
+ * The row whose deletion made an update: one that set a link to null, by the keys that are declared on
+ * delete set null; null if the update did nothing of the kind. A test compares it with the foreign keys.
+ */
+create or replace function crm_private.severed_link(p_entity_type text, p_changes jsonb)
+returns uuid
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return case
+    when p_entity_type = 'contact' and p_changes #> '{company_id,new}' = 'null'
+    then p_changes #>> '{company_id,old}'
+    when p_entity_type = 'deal' and p_changes #> '{contact_id,new}' = 'null'
+    then p_changes #>> '{contact_id,old}'
+  end::uuid;
+end
+$$;
+
+comment on function crm_private.severed_link(text, jsonb) is
+  'The row whose deletion made an update that set a link to null; null if it was none.';
+
+revoke all on function crm_private.severed_link(text, jsonb) from public;
+grant execute on function crm_private.severed_link(text, jsonb) to crm_member;
+--! EndIncluded functions/severed_link.sql
+--! Included functions/shared_domains.sql
+/*
+ * Domains that say nothing about whom somebody works for: mail for everyone, and networks where
+ * companies have pages. An address or a link there makes no two contacts or companies alike.
+ * Called where rows are compared; no index stands on it.
+ */
+create or replace function crm_private.shared_domains()
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return string_to_array(
+    '126.com 139.com 163.com aim.com alice.it aol.com aol.de arcor.de att.net bellsouth.net '
+    'bigpond.com bluewin.ch btinternet.com chello.at comcast.net cox.net daum.net duck.com '
+    'earthlink.net email.com email.cz fastmail.com fastmail.fm free.fr freemail.hu freenet.de '
+    'gmail.com gmx.at gmx.ch gmx.com gmx.de gmx.net googlemail.com hanmail.net hey.com '
+    'home.nl hotmail.co.uk hotmail.com hotmail.de hotmail.es hotmail.fr hotmail.it icloud.com '
+    'inbox.lv inbox.ru interia.pl juno.com kpnmail.nl laposte.net libero.it list.ru live.co.uk '
+    'live.com live.de live.fr live.nl mac.com mail.com mail.de mail.ru me.com msn.com naver.com '
+    'o2.pl online.de onet.pl optonline.net orange.fr outlook.com outlook.de outlook.es outlook.fr '
+    'posteo.de proton.me protonmail.com protonmail.ch qq.com rediffmail.com rocketmail.com '
+    'rogers.com sbcglobal.net seznam.cz sfr.fr shaw.ca sina.com sky.com t-online.de telenet.be '
+    'terra.com.br tiscali.it tuta.com tutanota.com ukr.net uol.com.br verizon.net virgilio.it '
+    'virginmedia.com vodafone.de wanadoo.fr web.de wp.pl xtra.co.nz yahoo.ca yahoo.co.in '
+    'yahoo.co.jp yahoo.co.uk yahoo.com yahoo.com.au yahoo.com.br yahoo.de yahoo.es yahoo.fr '
+    'yahoo.in yahoo.it yandex.com yandex.ru yeah.net ymail.com zoho.com '
+    'crunchbase.com facebook.com github.com gitlab.com google.com instagram.com linkedin.com '
+    'medium.com pinterest.com t.me tiktok.com twitter.com vimeo.com wa.me wikipedia.org x.com '
+    'xing.com youtu.be youtube.com',
+    ' '
+  );
+end
+$$;
+
+comment on function crm_private.shared_domains() is
+  'Domains of mail for everyone and of networks, which make no two contacts or companies alike.';
+
+revoke all on function crm_private.shared_domains() from public;
+grant execute on function crm_private.shared_domains() to crm_reader;
+--! EndIncluded functions/shared_domains.sql
+--! Included functions/company_domains.sql
+/*
+ * The domains of a company: those that its custom fields name, and those of its contacts' email
+ * addresses. Domains that belong to nobody in particular are none.
+ */
+create or replace function crm_private.company_domains(company crm.companies)
+returns setof text
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select found.domain
+  from jsonb_each_text(company.custom_fields) as field
+  cross join lateral crm_private.domain_of(field.value) as found (domain)
+  where company.custom_fields::text like '%.%'
+    and found.domain <> all (crm_private.shared_domains())
+
+  union
+
+  select found.domain
+  from crm.contacts as contact
+  cross join lateral unnest(contact.emails) as email
+  cross join lateral split_part(lower(email), '@', 2) as found (domain)
+  where contact.company_id = company.id
+    and found.domain <> all (crm_private.shared_domains());
+$$;
+
+comment on function crm_private.company_domains(crm.companies) is
+  'The domains that a company''s custom fields and its contacts'' addresses name.';
+
+revoke all on function crm_private.company_domains(crm.companies) from public;
+grant execute on function crm_private.company_domains(crm.companies) to crm_reader;
+--! EndIncluded functions/company_domains.sql
+--! Included functions/companies_duplicates.sql
+/*
+ * The companies that may be the same as one: GraphQL's field duplicates. Candidates share a key of
+ * their name, or a domain, which is found where it stands: among the keys of companies or of their
+ * contacts. Both indexes of match keys are used, and of each key 1,000 rows are looked at, as by
+ * crm.contacts_duplicates.
+ */
+create or replace function crm.companies_duplicates(
+  record    crm.companies,
+  min_score double precision default 0.3
+)
+returns setof crm.duplicate
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with keys as materialized (
+    select key, null as domain
+    from unnest(crm_private.company_keys(record.name, record.custom_fields)) as key
+    where not starts_with(key, 'domain:')
+
+    union all
+
+    select 'domain:' || domain, domain
+    from crm_private.company_domains(record) as domain
+  ),
+  candidates as (
+    select other.id, keys.domain
+    from keys
+    cross join lateral (
+      select company.id
+      from crm.companies as company
+      where company.match_keys && array[keys.key]
+        and company.id <> record.id
+      limit 1000
+    ) as other
+
+    union all
+
+    select other.company_id, keys.domain
+    from keys
+    cross join lateral (
+      select contact.company_id
+      from crm.contacts as contact
+      where contact.match_keys && array[keys.key]
+        and contact.company_id <> record.id
+      limit 1000
+    ) as other
+    where keys.domain is not null
+  )
+
+  select duplicate.*
+  from (select id, min(domain) as domain from candidates group by id) as candidate
+  join crm.companies as other using (id)
+  cross join lateral crm_private.duplicate(
+    'company', other.id, null, null, candidate.domain,
+    crm_private.name_similarity(
+      crm_private.plain_company_name(record.name), crm_private.plain_company_name(other.name)
+    )
+  ) as duplicate
+  where duplicate.score >= coalesce(min_score, 0.3)
+  order by duplicate.score desc, duplicate.entity_id;
+$$;
+
+comment on function crm.companies_duplicates(crm.companies, double precision) is
+  'The companies that may be the same, the likeliest first.';
+
+revoke all on function crm.companies_duplicates(crm.companies, double precision) from public;
+grant execute on function crm.companies_duplicates(crm.companies, double precision) to crm_reader;
+--! EndIncluded functions/companies_duplicates.sql
+--! Included functions/company_links.sql
+/*
+ * The pairs of companies that may be one, out of all companies, as crm_private.contact_links finds
+ * those of contacts. Here domains are keys: of custom fields, and of the contacts' addresses.
+ */
+create or replace function crm_private.company_links(p_min_score double precision)
+returns table (id uuid, other_id uuid, score double precision, reasons text[])
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set join_collapse_limit = 1
+set work_mem = '32MB'
+as $$
+  with addresses as (
+    select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
+    from crm.contacts as contact
+    cross join lateral unnest(contact.emails) as email
+    where contact.company_id is not null
+  ),
+  companies as materialized (
+    select
+      row_number() over () as number,
+      company.id,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
+      array(
+        select key
+        from unnest(company.match_keys || of_contacts.keys) as key
+        where not starts_with(key, 'domain:')
+          or substr(key, 8) <> all (crm_private.shared_domains())
+      ) as keys
+    from crm.companies as company
+    cross join lateral (
+      select crm_private.plain_company_name(company.name) collate "C"
+      offset 0
+    ) as plain (name)
+    left join (
+      select company_id, array_agg(key) as keys from addresses group by company_id
+    ) as of_contacts on of_contacts.company_id = company.id
+  ),
+  lines as (
+    select
+      number,
+      array_agg(number) over (
+        partition by hashtextextended(key, 0)
+        order by case when starts_with(key, 'tail:') then reverse(name) else name end, number
+        rows between 1 following and 4 following
+      ) as neighbours
+    from companies
+    cross join lateral unnest(keys) as key
+  ),
+  pairs as (
+    select distinct
+      least(lines.number, neighbour.number) as one,
+      greatest(lines.number, neighbour.number) as other
+    from lines
+    cross join lateral unnest(neighbours) as neighbour (number)
+    where lines.number <> neighbour.number
+  ),
+  compared as materialized (
+    select
+      one.id,
+      other.id as other_id,
+      crm_private.name_likeness(
+        one.name, other.name, one.skeleton, other.skeleton
+      ) as name_similarity,
+      exists (
+        select
+        from unnest(one.keys) as key
+        where starts_with(key, 'domain:') and key = any (other.keys)
+      ) as same_domain
+    from pairs
+    join companies as one on one.number = pairs.one
+    join companies as other on other.number = pairs.other
+  )
+
+  select
+    id,
+    other_id,
+    crm_private.duplicate_score('company', false, false, same_domain, name_similarity),
+    crm_private.duplicate_reasons(false, false, same_domain, name_similarity)
+  from compared
+  where crm_private.duplicate_score('company', false, false, same_domain, name_similarity)
+    >= p_min_score;
+$$;
+
+comment on function crm_private.company_links(double precision) is
+  'The pairs of companies that may be one.';
+
+revoke all on function crm_private.company_links(double precision) from public;
+grant execute on function crm_private.company_links(double precision) to crm_reader;
+--! EndIncluded functions/company_links.sql
+--! Included functions/compare_contacts.sql
+/*
+ * What two contacts have in common, as a candidate for the first one. Addresses are compared without
+ * regard to case, domains only if they belong to somebody.
+ */
+create or replace function crm_private.compare_contacts(contact crm.contacts, other crm.contacts)
+returns setof crm.duplicate
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select candidate.*
+  from (
+    select
+      (
+        select min(lower(mine))
+        from unnest(contact.emails) as mine
+        join unnest(other.emails) as theirs on lower(theirs) = lower(mine)
+      ) as email,
+      (
+        select min(mine)
+        from unnest(contact.phones) as mine
+        join unnest(other.phones) as theirs
+          on crm_private.same_phone(
+            crm_private.phone_digits(mine), crm_private.phone_digits(theirs)
+          )
+      ) as phone,
+      (
+        select min(split_part(lower(mine), '@', 2))
+        from unnest(contact.emails) as mine
+        join unnest(other.emails) as theirs
+          on split_part(lower(theirs), '@', 2) = split_part(lower(mine), '@', 2)
+        where split_part(lower(mine), '@', 2) <> all (crm_private.shared_domains())
+      ) as domain,
+      crm_private.name_similarity(
+        crm_private.plain_name(contact.first_name || ' ' || contact.last_name),
+        crm_private.plain_name(other.first_name || ' ' || other.last_name)
+      ) as name_similarity
+  ) as common
+  cross join lateral crm_private.duplicate(
+    'contact', other.id, common.email, common.phone, common.domain, common.name_similarity
+  ) as candidate;
+$$;
+
+comment on function crm_private.compare_contacts(crm.contacts, crm.contacts) is
+  'What two contacts have in common.';
+
+revoke all on function crm_private.compare_contacts(crm.contacts, crm.contacts) from public;
+grant execute on function crm_private.compare_contacts(crm.contacts, crm.contacts) to crm_reader;
+--! EndIncluded functions/compare_contacts.sql
+--! Included functions/contact_links.sql
+/*
+ * The pairs of contacts that may be one person, out of all contacts, with a score that reaches the
+ * least one. Called by crm.duplicate_groups.
+ *
+ * Contacts are put in line, by name, for each key that they share: their name, an address, a number, or
+ * the beginning or end of their name together with a domain that at most a thousand contacts have. Of
+ * up to five who share one each is compared with each; of more, each with the next. So the work grows
+ * with the number of contacts, however many share a key, and a hundred copies of one contact still
+ * hang together, neighbour by neighbour.
+ *
+ * Contacts are numbered and keys hashed, because most of the work is sorting.
+ */
+create or replace function crm_private.contact_links(p_min_score double precision)
+returns table (id uuid, other_id uuid, score double precision, reasons text[])
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+-- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory, mostly.
+set join_collapse_limit = 1
+set work_mem = '16MB'
+as $$
+  with contacts as materialized (
+    select
+      row_number() over (
+        order by contact.last_name collate "C", contact.first_name collate "C"
+      )::integer as number,
+      contact.id,
+      contact.match_keys
+    from crm.contacts as contact
+  ),
+  keys as materialized (
+    select number, left(key, 1)::"char" as kind, hashtextextended(key, 0) as key
+    from contacts
+    cross join lateral unnest(match_keys) as key
+    where not starts_with(key, 'domain:')
+      or substr(key, 8) <> all (crm_private.shared_domains())
+  ),
+  domains as (
+    select number, key
+    from (
+      select number, key, count(*) over (partition by key) as contacts
+      from keys
+      where kind = 'd'
+    ) as domain
+    where contacts between 2 and 1000
+  ),
+  lines as (
+    select
+      number,
+      kind,
+      array[
+        lead(number, 1) over line,
+        case when contacts <= 5 then lead(number, 2) over line end,
+        case when contacts <= 5 then lead(number, 3) over line end,
+        case when contacts <= 5 then lead(number, 4) over line end
+      ] as neighbours
+    from (
+      select
+        *,
+        count(*) over (
+          partition by key order by number
+          rows between unbounded preceding and unbounded following
+        ) as contacts
+      from (
+        select number, kind, key from keys where kind in ('n', 'e', 'p')
+        union all
+        select number, 'd', domains.key # ending.key
+        from domains
+        join keys as ending using (number)
+        where ending.kind in ('h', 't')
+      ) as keyed
+    ) as counted
+    where contacts > 1
+    window line as (partition by key order by number)
+  ),
+  pairs as materialized (
+    select number as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
+    from lines
+    cross join lateral unnest(neighbours) as neighbour
+    where neighbour > number
+    group by 1, 2
+  ),
+  members as materialized (
+    select
+      contacts.number,
+      contact.id,
+      contact.phones,
+      plain.name,
+      crm_private.name_skeleton(plain.name) as skeleton,
+      addresses.emails,
+      string_to_array(
+        regexp_replace(array_to_string(addresses.emails, ' '), '[^ ]*@', '', 'g'), ' '
+      ) as domains
+    from (select one as number from pairs union select other from pairs) as paired
+    join contacts using (number)
+    join crm.contacts as contact on contact.id = contacts.id
+    cross join lateral (
+      select
+        crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
+      offset 0
+    ) as plain (name)
+    cross join lateral (
+      select string_to_array(lower(array_to_string(contact.emails, ' ')), ' ')
+      offset 0
+    ) as addresses (emails)
+  ),
+  compared as materialized (
+    select *
+    from (
+      select
+        pairs.*,
+        one.emails && other.emails as same_email,
+        one.domains && other.domains as maybe_same_domain,
+        crm_private.name_likeness(
+          one.name, other.name, one.skeleton, other.skeleton
+        ) as name_similarity
+      from pairs
+      join members as one on one.number = pairs.one
+      join members as other on other.number = pairs.other
+      offset 0
+    ) as pair
+    -- Rounding may lift a score by half a thousandth.
+    where crm_private.duplicate_doubt(
+      'contact', same_email, maybe_same_phone, maybe_same_domain, name_similarity
+    ) < 1.001 - p_min_score
+  ),
+  -- A number that needs more than its end compared, and whose domain it is, are looked at only where
+  -- they can tip the balance.
+  judged as materialized (
+    select
+      one.id,
+      other.id as other_id,
+      same_email,
+      maybe_same_phone and exists (
+        select
+        from unnest(one.phones) as phone
+        join unnest(other.phones) as other_phone on crm_private.same_phone(
+          crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
+        )
+      ) as same_phone,
+      maybe_same_domain and exists (
+        select
+        from unnest(one.domains) as domain
+        where domain = any (other.domains)
+          and domain <> all (crm_private.shared_domains())
+      ) as same_domain,
+      name_similarity
+    from compared
+    join members as one on one.number = compared.one
+    join members as other on other.number = compared.other
+  )
+
+  select id, other_id, scored.score, scored.reasons
+  from judged
+  cross join lateral (
+    select
+      crm_private.duplicate_score(
+        'contact', same_email, same_phone, same_domain, name_similarity
+      ),
+      crm_private.duplicate_reasons(same_email, same_phone, same_domain, name_similarity)
+    offset 0
+  ) as scored (score, reasons)
+  where scored.score >= p_min_score;
+$$;
+
+comment on function crm_private.contact_links(double precision) is
+  'The pairs of contacts that may be one person.';
+
+revoke all on function crm_private.contact_links(double precision) from public;
+grant execute on function crm_private.contact_links(double precision) to crm_reader;
+--! EndIncluded functions/contact_links.sql
+--! Included functions/contacts_duplicates.sql
+/*
+ * The contacts that may be the same person as one: GraphQL's field duplicates. The index
+ * contacts_match_keys finds those that share a key, and these are compared. A domain alone is no
+ * key, because it leads to all colleagues.
+ *
+ * Of each key 1,000 contacts are looked at, so that it takes no longer where more share one; keys that say
+ * much, such as an address, are shared by few. Only those that can reach the score are compared in full:
+ * if nothing but a domain is added to their key and their name.
+ */
+create or replace function crm.contacts_duplicates(
+  record    crm.contacts,
+  min_score double precision default 0.3
+)
+returns setof crm.duplicate
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with mine as materialized (
+    select crm_private.plain_name(record.first_name || ' ' || record.last_name) as name
+  ),
+  candidates as materialized (
+    select distinct candidate.id
+    from unnest(
+      crm_private.contact_keys(record.first_name, record.last_name, record.emails, record.phones)
+    ) as key
+    cross join lateral (
+      select
+        other.id,
+        crm_private.plain_name(other.first_name || ' ' || other.last_name) as name
+      from crm.contacts as other
+      where other.match_keys && array[key]
+        and other.id <> record.id
+      limit 1000
+    ) as candidate
+    where not starts_with(key, 'domain:')
+      and (
+        starts_with(key, 'email:')
+        or starts_with(key, 'phone:')
+        or starts_with(key, 'name:')
+        or crm_private.duplicate_doubt(
+          'contact', false, false, true,
+          extensions.similarity(candidate.name, (select name from mine))
+        ) < 1.001 - coalesce(min_score, 0.3)
+      )
+  )
+
+  select duplicate.*
+  from candidates
+  join crm.contacts as other using (id)
+  cross join lateral crm_private.compare_contacts(record, other) as duplicate
+  where duplicate.score >= coalesce(min_score, 0.3)
+  order by duplicate.score desc, duplicate.entity_id;
+$$;
+
+comment on function crm.contacts_duplicates(crm.contacts, double precision) is
+  'The contacts that may be the same person, the likeliest first.';
+
+revoke all on function crm.contacts_duplicates(crm.contacts, double precision) from public;
+grant execute on function crm.contacts_duplicates(crm.contacts, double precision) to crm_reader;
+--! EndIncluded functions/contacts_duplicates.sql
+--! Included functions/take_faults.sql
+/*
+ * The faults of the rows that this transaction's bulk write found faulty, with the place of each in
+ * the input, or the id where it was an update; forgets the rows. Called by crm_private.attempt_rows.
+ *
+ * Security definer, because rules are asked of the catalog and of referenced rows, and because nobody
+ * may read or write what is noted. It tells of rows only that the caller has tried to write.
+ */
+create or replace function crm_private.take_faults(p_table regclass)
+returns table (place integer, id uuid, code text, fields jsonb)
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_places integer[];
+  v_items  jsonb[];
+begin
+  with taken as (
+    delete from crm_private.faulty_rows
+    where transaction_id = pg_current_xact_id()::text::bigint
+    returning number, place, item
+  )
+  select array_agg(taken.place order by taken.number), array_agg(taken.item order by taken.number)
+  into v_places, v_items
+  from taken;
+
+  if v_items is null then
+    return;
+  end if;
+
+  return query
+    select
+      v_places[listed.place],
+      (v_items[listed.place] ->> 'id')::uuid,
+      case
+        when bool_and(listed.kinds <@ '{reference}') then 'CONSTRAINT_VIOLATION'
+        else 'VALIDATION_ERROR'
+      end,
+      jsonb_object_agg(listed.field, listed.messages)
+    from (
+      select
+        fault.place,
+        fault.field,
+        jsonb_agg(fault.message order by fault.ordinal) as messages,
+        array_agg(fault.kind) as kinds
+      from crm_private.row_faults(p_table, v_items) with ordinality as fault (
+        place, field, message, constraint_name, column_name, kind, ordinal
+      )
+      group by fault.place, fault.field
+    ) as listed
+    group by listed.place;
+end
+$$;
+
+comment on function crm_private.take_faults(regclass) is
+  'The faults of the rows that a bulk write of this transaction found faulty.';
+
+revoke all on function crm_private.take_faults(regclass) from public;
+grant execute on function crm_private.take_faults(regclass) to crm_member;
+--! EndIncluded functions/take_faults.sql
+--! Included functions/taken_with.sql
+/*
+ * The entries of the journal that a deletion made, its own among them: the rows that were deleted with
+ * the row and with these, the links to them that were set to null, and for the definition of a custom
+ * field the values that were removed. What the transaction had done before, and what it did to
+ * other rows, is not among them.
+ *
+ * Runs with the caller's rights: of a deletion by somebody else only administrators see the entries.
+ */
+create or replace function crm_private.taken_with(
+  p_transaction_id bigint,
+  p_entry_id       bigint,
+  p_entity_type    text,
+  p_entity_id      uuid,
+  p_changes        jsonb
+)
+returns table (id bigint, action text)
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  with recursive entries as materialized (
+    select log.id, log.entity_type, log.entity_id, log.action, log.changes
+    from crm.audit_logs as log
+    where log.transaction_id = p_transaction_id
+      and log.action <> 'create'
+      -- A deletion is journalled before what it takes, a definition's after the values.
+      and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
+      and p_entity_type not in ('task', 'note', 'pipeline_stage', 'exchange_rate')
+  ),
+  gone (id, entity_id) as (
+    select p_entry_id, p_entity_id
+    union
+    select entries.id, entries.entity_id
+    from gone
+    join entries
+      on entries.action = 'delete'
+      and crm_private.cascade_parent(entries.entity_type, entries.changes) = gone.entity_id
+      and entries.id > gone.id
+  )
+  select gone.id, 'delete'
+  from gone
+
+  union all
+
+  select entries.id, 'update'
+  from gone
+  join entries
+    on entries.action = 'update'
+    and crm_private.severed_link(entries.entity_type, entries.changes) = gone.entity_id
+    and entries.id > gone.id
+
+  union all
+
+  select entries.id, 'update'
+  from entries
+  where p_entity_type = 'custom_field_definition'
+    and entries.action = 'update'
+    and entries.id < p_entry_id
+    and entries.entity_type = p_changes ->> 'entity_type'
+    and entries.changes #> array['custom_fields.' || (p_changes ->> 'name'), 'new'] = 'null';
+$$;
+
+comment on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) is
+  'The entries that a deletion made: its own, and those of what went with it.';
+
+revoke all on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) from public;
+grant execute on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) to crm_member;
+--! EndIncluded functions/taken_with.sql
+--! Included functions/task_as_of.sql
+/*
+ * A task as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ */
+create or replace function crm.task_as_of(id uuid, at timestamptz)
+returns crm.tasks
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.tasks,
+    crm_private.row_as_of(
+      'task', task_as_of.id, task_as_of.at,
+      (select to_jsonb(record) from crm.tasks as record where record.id = task_as_of.id)
+    )
+  );
+$$;
+
+comment on function crm.task_as_of(uuid, timestamptz) is
+  'The task as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now.';
+
+revoke all on function crm.task_as_of(uuid, timestamptz) from public;
+grant execute on function crm.task_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/task_as_of.sql
+--! Included functions/task_by_external_id.sql
+/*
+ * The task that carries an external id, by the key of crm_private.external_ids.
+ */
+create or replace function crm.task_by_external_id(source text, id text)
+returns crm.tasks
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm_private.external_ids as held
+  join crm.tasks as record on record.id = held.entity_id
+  where held.entity_type = 'task'
+    and held.source = task_by_external_id.source
+    and held.id = task_by_external_id.id;
+$$;
+
+comment on function crm.task_by_external_id(text, text) is
+  'The task that carries an external id; null if none does.';
+
+revoke all on function crm.task_by_external_id(text, text) from public;
+grant execute on function crm.task_by_external_id(text, text) to crm_reader;
+--! EndIncluded functions/task_by_external_id.sql
+--! Included functions/tasks_field_history.sql
+/* The values that a field of a row had: GraphQL's field fieldHistory. */
+create or replace function crm.tasks_field_history(record crm.tasks, field text)
+returns setof crm.field_value
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select history.* from crm.field_history('task', record.id, field) as history;
+$$;
+
+comment on function crm.tasks_field_history(crm.tasks, text) is
+  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
+
+revoke all on function crm.tasks_field_history(crm.tasks, text) from public;
+grant execute on function crm.tasks_field_history(crm.tasks, text) to crm_reader;
+--! EndIncluded functions/tasks_field_history.sql
+--! Included functions/tasks_history.sql
+/* The history of a row: GraphQL's field history. */
+create or replace function crm.tasks_history(record crm.tasks)
+returns setof crm.audit_logs
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = record.id
+  order by audit_log.id;
+$$;
+
+comment on function crm.tasks_history(crm.tasks) is
+  'Everything that was done to it, the oldest first.';
+
+revoke all on function crm.tasks_history(crm.tasks) from public;
+grant execute on function crm.tasks_history(crm.tasks) to crm_reader;
+--! EndIncluded functions/tasks_history.sql
+--! Included functions/tasks_history_is_complete.sql
+/* Whether the history of a row has all of it, or begins with what was archived. */
+create or replace function crm.tasks_history_is_complete(record crm.tasks)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$$;
+
+comment on function crm.tasks_history_is_complete(crm.tasks) is
+  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+  'Whether its history has everything that was done to it. If not, what was done before '
+  'journalKeptSince has been archived.';
+
+revoke all on function crm.tasks_history_is_complete(crm.tasks) from public;
+grant execute on function crm.tasks_history_is_complete(crm.tasks) to crm_reader;
+--! EndIncluded functions/tasks_history_is_complete.sql
+--! Included functions/texts.sql
+/* The texts of a JSON list, in order; null for what is no list. The value of a multi_enum field. */
+create or replace function crm_private.texts(value jsonb)
+returns text[]
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when jsonb_typeof(value) = 'array' then array(select jsonb_array_elements_text(value))
+  end;
+$$;
+
+comment on function crm_private.texts(jsonb) is
+  'The texts of a JSON list; null for what is no list.';
+
+revoke all on function crm_private.texts(jsonb) from public;
+grant execute on function crm_private.texts(jsonb) to crm_reader;
+--! EndIncluded functions/texts.sql
+--! Included functions/custom_field_value.sql
+/*
+ * The value of one custom field as an SQL expression of the field's type over p_source, which names
+ * the custom fields of a row: null where the field has no value. Immutable, so that an index can have
+ * it; what the field's typed function and its index share, so that a query by one is answered by the
+ * other.
+ *
+ * Rows keep their definitions, but the build of an index also reads versions of rows that are dead by
+ * now, of a time when the field had another type: what is not of the type has no value.
+ */
+create or replace function crm_private.custom_field_value(
+  p_definition crm.custom_field_definitions,
+  p_source     text default 'custom_fields'
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    case p_definition.field_type
+      when 'number' then
+        'case when jsonb_typeof(%2$s -> %1$L) = ''number'' then (%2$s -> %1$L)::numeric end'
+      when 'boolean' then
+        'case when jsonb_typeof(%2$s -> %1$L) = ''boolean'' then (%2$s -> %1$L)::boolean end'
+      -- The cast of a text to a date depends on the session; this does not.
+      when 'date' then
+        'case when %2$s ->> %1$L ~ ''^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$'' '
+        'then make_date('
+        'left(%2$s ->> %1$L, 4)::integer, '
+        'substr(%2$s ->> %1$L, 6, 2)::integer, '
+        'right(%2$s ->> %1$L, 2)::integer) end'
+      when 'multi_enum' then 'crm_private.texts(%2$s -> %1$L)'
+      else '%2$s ->> %1$L'
+    end,
+    p_definition.name,
+    p_source
+  );
+$$;
+
+comment on function crm_private.custom_field_value(crm.custom_field_definitions, text) is
+  'The value of a custom field as an SQL expression over custom_fields, of the type of the field.';
+
+revoke all on function crm_private.custom_field_value(crm.custom_field_definitions, text)
+  from public;
+--! EndIncluded functions/custom_field_value.sql
+--! Included functions/compile_custom_field_functions.sql
+/*
+ * Makes a function of each custom field of an entity type: crm_custom.deals_product(deal) is the value
+ * of product, of the field's type. The API serves it as a field of deals, and SQL may call it; the
+ * planner puts its expression in place of the call, so it costs nothing and an index on the
+ * expression serves it. Called when the definitions of the type change.
+ *
+ * The functions stand in a schema of their own, so that none can take the name of one of ours. One that
+ * is used by somebody's view cannot go: refused, rather than dropping the view, too.
+ */
+create or replace function crm_private.compile_custom_field_functions(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table       regclass := crm_private.entity_table(p_entity_type);
+  v_definitions crm.custom_field_definitions[] := array(
+    select definition
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = p_entity_type
+  );
+  v_wanted      jsonb;
+  v_gone        text;
+begin
+  select coalesce(
+    jsonb_object_agg(
+      format('crm_custom.%I(%s)', listed.function_name, v_table),
+      jsonb_build_array(
+        listed.type,
+        format(
+          'create or replace function crm_custom.%I(%I %s) returns %s '
+          'language sql immutable parallel safe as %L',
+          listed.function_name, p_entity_type, v_table, listed.type,
+          'select ' || crm_private.custom_field_value(
+            listed.definition, format('(%I).custom_fields', p_entity_type)
+          )
+        ),
+        listed.comment
+      )
+    ),
+    '{}'
+  )
+  into v_wanted
+  from (
+    select
+      definition,
+      case
+        when length(prefix || definition.name) <= 63 then prefix || definition.name
+        else left(prefix || definition.name, 54) || '_' || left(md5(definition.name), 8)
+      end as function_name,
+      case definition.field_type
+        when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
+        when 'multi_enum' then 'text[]' else 'text'
+      end as type,
+      format(
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". %sA value %s.%s',
+        prefix,
+        named.field_name,
+        named.field_name,
+        definition.name,
+        definition.label,
+        definition.description || E'\n\n',
+        (
+          select string_agg(rule.message, ', ' order by rule.ordinal)
+          from crm_private.custom_field_rules(definition) as rule
+        ),
+        case when definition.required then format(' Every %s has one.', p_entity_type) else '' end
+      ) as comment
+    from unnest(v_definitions) as definition
+    join crm_private.custom_field_names(v_definitions) as named
+      on named.definition_id = definition.id
+    cross join (
+      select relname || '_' from pg_class where oid = v_table
+    ) as tables (prefix)
+  ) as listed;
+
+  -- What is there and is not wanted any more, or returns another type now.
+  select string_agg(present.signature, ', ' order by present.signature)
+  into v_gone
+  from (
+    select
+      format('crm_custom.%I(%s)', proc.proname, v_table) as signature,
+      format_type(proc.prorettype, null) as type
+    from pg_proc as proc
+    where proc.pronamespace = 'crm_custom'::regnamespace
+      and proc.proargtypes[0] = (select reltype from pg_class where oid = v_table)
+  ) as present
+  where v_wanted -> present.signature ->> 0 is distinct from present.type;
+
+  if v_gone is not null then
+    begin
+      execute 'drop function ' || v_gone;
+    exception when dependent_objects_still_exist then
+      raise exception 'functions that something depends on cannot go: %', v_gone
+        using errcode    = 'check_violation',
+              schema     = 'crm', table = 'custom_field_definitions',
+              column     = 'name',
+              constraint = 'custom_field_definitions_function_used',
+              detail     = jsonb_build_object(
+                             'name',
+                             jsonb_build_array(format('makes %s, which something uses', v_gone))
+                           )::text,
+              hint       = 'Drop what uses it first, and make it again afterwards.';
+    end;
+  end if;
+
+  if v_wanted = '{}' then
+    return;
+  end if;
+
+  execute (
+    select string_agg(
+      format(
+        '%1$s; comment on function %2$s is %3$L; '
+        'revoke all on function %2$s from public; '
+        'grant execute on function %2$s to crm_reader',
+        wanted.item ->> 1, wanted.signature, wanted.item ->> 2
+      ),
+      '; '
+    )
+    from jsonb_each(v_wanted) as wanted (signature, item)
+  );
+end
+$$;
+
+comment on function crm_private.compile_custom_field_functions(text) is
+  'Makes a typed function of each custom field of an entity type.';
+
+revoke all on function crm_private.compile_custom_field_functions(text) from public;
+--! EndIncluded functions/compile_custom_field_functions.sql
+--! Included functions/compile_custom_fields.sql
+/*
+ * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
+ * the validation of a row asks: it is checked without reading a definition; into the trigger
+ * that gives new rows their defaults, the constraints of unique fields, a function of each field, and
+ * the columns of its report. Called when the definitions of the type change; the caller has stopped
+ * writers of the table.
+ *
+ * Members that are null never reach it: _100_normalise removes them before.
+ */
+create or replace function crm_private.compile_custom_fields(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format(
+    'crm_private.%I',
+    (select relname from pg_class where oid = crm_private.entity_table(p_entity_type))
+      || '_custom_fields_hold'
+  );
+begin
+  execute (
+    select format(
+      'create or replace function %s(custom_fields jsonb) returns boolean language plpgsql '
+      'immutable parallel safe set search_path = pg_catalog, pg_temp as %L',
+      v_function,
+      format(
+        'begin
+           return case
+             when custom_fields = ''{}'' then %s
+             when jsonb_typeof(custom_fields) = ''object''
+             then custom_fields - %L::text[] = ''{}'' %s
+           end;
+         end',
+        (not coalesce(bool_or(d.required), false))::text,
+        coalesce(array_agg(d.name order by d.name), '{}'),
+        string_agg(
+          format(
+            'and coalesce(%s, %s)', crm_private.custom_field_condition(d), (not d.required)::text
+          ),
+          E'\n' order by d.name
+        )
+      )
+    )
+    from crm.custom_field_definitions as d
+    where d.entity_type = p_entity_type
+  );
+
+  execute format(
+    'comment on function %s(jsonb) is %L',
+    v_function, 'True if the custom fields keep their definitions. Compiled from them.'
+  );
+  execute format('revoke all on function %s(jsonb) from public', v_function);
+  execute format('grant execute on function %s(jsonb) to crm_member', v_function);
+
+  perform crm_private.compile_defaults(p_entity_type);
+  perform crm_private.compile_unique(p_entity_type);
+  perform crm_private.compile_custom_field_functions(p_entity_type);
+  perform crm_private.compile_report(p_entity_type);
+end
+$$;
+
+comment on function crm_private.compile_custom_fields(text) is
+  'Compiles the definitions of an entity type into the check, the defaults and the unique keys of '
+  'its rows, into its functions and into its report.';
+
+revoke all on function crm_private.compile_custom_fields(text) from public;
+--! EndIncluded functions/compile_custom_fields.sql
+--! Included functions/custom_field_index_statement.sql
+/*
+ * The statement that makes the index of a custom field, over the very expression that the field's
+ * function returns; p_option is nothing or concurrently.
+ *
+ * A B-tree with the id behind the value, so that a page sorted by the field is read from it. Its
+ * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail:
+ * a text has one where its definition has a max_length that cannot exceed it, 500 characters of four
+ * bytes. SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no
+ * order. Of several values GIN has each.
+ */
+create or replace function crm_private.custom_field_index_statement(
+  p_definition crm.custom_field_definitions,
+  p_option     text default ''
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    case
+      when p_definition.field_type = 'multi_enum' then 'create index %s %I on %s using gin ((%s))'
+      when p_definition.field_type = 'text' and coalesce(p_definition.max_length > 500, true)
+        then 'create index %s %I on %s using spgist ((%s))'
+      else 'create index %s %I on %s using btree ((%s), id)'
+    end,
+    p_option,
+    crm_private.custom_field_index_name(p_definition),
+    crm_private.entity_table(p_definition.entity_type),
+    crm_private.custom_field_value(p_definition)
+  );
+$$;
+
+comment on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text) is
+  'The statement that makes the index of a custom field.';
+
+revoke all on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text)
+  from public;
+--! EndIncluded functions/custom_field_index_statement.sql
+--! Included functions/trash_retention_days.sql
+/* The setting. Security definer: the table of settings is the owner's. */
+create or replace function crm_private.trash_retention_days()
+returns integer
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select trash_retention_days from crm_private.settings;
+$$;
+
+comment on function crm_private.trash_retention_days() is
+  'What crm.trash_retention_days calls, with the rights of the owner.';
+
+revoke all on function crm_private.trash_retention_days() from public;
+grant execute on function crm_private.trash_retention_days() to crm_reader;
+
+create or replace function crm.trash_retention_days()
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.trash_retention_days();
+$$;
+
+comment on function crm.trash_retention_days() is
+  'For how many days what was deleted can be restored; then the server purges it. Null if it is '
+  'kept until somebody purges it.';
+
+revoke all on function crm.trash_retention_days() from public;
+grant execute on function crm.trash_retention_days() to crm_reader;
+--! EndIncluded functions/trash_retention_days.sql
+--! Included functions/purge_trash.sql
+/*
+ * Ends the restorability of what was deleted long enough ago; the setting says how long, if nothing is
+ * given. Gives the number of deletions. Refuses a negative time.
+ *
+ * Security definer: nobody but the owner of the journal may change it.
+ */
+create or replace function crm_private.purge_trash(older_than interval default null)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_older_than interval := coalesce(
+    older_than, make_interval(days => crm.trash_retention_days())
+  );
+begin
+  perform crm_private.caller_holds();
+
+  if v_older_than < interval '0' then
+    raise exception 'purge_trash: older_than must not be negative'
+      using errcode    = 'check_violation',
+            schema     = 'crm', column = 'older_than',
+            constraint = 'purge_trash_older_than_range',
+            detail     = '{"olderThan": ["must not be negative"]}';
+  end if;
+
+  return crm_private.purge_deletions(clock_timestamp() - v_older_than);
+end
+$$;
+
+comment on function crm_private.purge_trash(interval) is
+  'What crm.purge_trash calls, with the rights of the owner.';
+
+revoke all on function crm_private.purge_trash(interval) from public;
+grant execute on function crm_private.purge_trash(interval) to crm_admin;
+
+create or replace function crm.purge_trash(older_than interval default null)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.purge_trash(older_than);
+$$;
+
+comment on function crm.purge_trash(interval) is
+  'Ends the restorability of what was deleted longer ago than this, or than trashRetentionDays if '
+  'nothing is given: takes the values out of the entries for good, and leaves who deleted what, and '
+  'when. Gives the number of deletions. For administrators.';
+
+revoke all on function crm.purge_trash(interval) from public;
+grant execute on function crm.purge_trash(interval) to crm_admin;
+--! EndIncluded functions/purge_trash.sql
+--! Included functions/undo_entry.sql
+/*
+ * Undoes what one entry of the journal did to its row.
+ *
+ * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ */
+create or replace function crm_private.undo_entry(entry_id bigint, force boolean default false)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_transaction_id bigint := (
+    select log.transaction_id from crm.audit_logs as log where log.id = entry_id
+  );
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_null('entryId', entry_id::text);
+
+  if v_transaction_id is null then
+    perform crm_private.refuse_missing('audit_log', entry_id::text);
+  end if;
+
+  perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}', 'entryId');
+  return crm_private.carry_out_reversal(coalesce(force, false), false);
+end
+$$;
+
+comment on function crm_private.undo_entry(bigint, boolean) is
+  'What crm.undo_entry calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_entry(bigint, boolean) from public;
+grant execute on function crm_private.undo_entry(bigint, boolean) to crm_member;
+
+create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.undo_entry(entry_id, force);
+$$;
+
+comment on function crm.undo_entry(bigint, boolean) is
+  'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
+  'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
+  'changed since, nothing is done and the code is CONFLICT; administrators can force it.';
+
+revoke all on function crm.undo_entry(bigint, boolean) from public;
+grant execute on function crm.undo_entry(bigint, boolean) to crm_member;
+--! EndIncluded functions/undo_entry.sql
+--! Included functions/undo_field.sql
+/*
+ * Puts a field back to the value that it had before an entry of the journal. It is expected to have
+ * still the value that it had after that entry. Nothing is done if it has the right value already.
+ *
+ * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
+ * could do by hand what it does.
+ */
+create or replace function crm_private.undo_field(
+  entity_type text,
+  entity_id   uuid,
+  field       text,
+  entry_id    bigint,
+  force       boolean default false
+)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid    bigint := pg_current_xact_id()::text::bigint;
+  v_field  text   := crm_private.journal_field(entity_type, field);
+  v_action text;
+  v_told   record;
+begin
+  perform crm_private.caller_holds();
+
+  perform
+    crm_private.refuse_null('entityId', entity_id::text),
+    crm_private.refuse_null('entryId', entry_id::text);
+
+  select log.action into v_action
+  from crm.audit_logs as log
+  where log.entity_id = undo_field.entity_id
+    and log.entity_type = undo_field.entity_type
+    and log.id = undo_field.entry_id;
+
+  if v_action is null then
+    perform crm_private.refuse_missing('audit_log', entry_id::text);
+  elsif v_action <> 'update' then
+    perform crm_private.refuse_argument(
+      'entryId',
+      case v_action
+        when 'create' then 'created the row, which had no value before'
+        else 'deleted the row, which has to be restored first'
+      end,
+      'audit_logs_action_update'
+    );
+  end if;
+
+  if exists (
+    select from crm.audit_logs as log
+    where log.entity_id = undo_field.entity_id
+      and log.entity_type = undo_field.entity_type
+      and log.id >= undo_field.entry_id
+      and log.erased_at is not null
+  ) then
+    perform crm_private.refuse_argument(
+      'entryId', 'has values that have been erased for good', 'audit_logs_changes_erased'
+    );
+  end if;
+
+  -- The first change from that entry on tells what the field was before it.
+  select
+    (array_agg(log.changes #> array[v_field, 'old'] order by log.id))[1] as before,
+    (array_agg(
+      log.changes #> array[v_field, case log.id when undo_field.entry_id then 'new' else 'old' end]
+      order by log.id
+    ))[1] as after,
+    jsonb_agg(log.id order by log.id) as ids
+  into v_told
+  from crm.audit_logs as log
+  where log.entity_id = undo_field.entity_id
+    and log.entity_type = undo_field.entity_type
+    and log.id >= undo_field.entry_id
+    and log.action = 'update'
+    and log.changes ? v_field;
+
+  if v_told.ids is not null then
+    insert into crm_private.reversals
+      (transaction_id, entity_type, entity_id, before, after, undoes)
+    values (
+      v_xid,
+      undo_field.entity_type,
+      undo_field.entity_id,
+      jsonb_build_object(v_field, v_told.before),
+      jsonb_build_object(v_field, v_told.after),
+      jsonb_build_object('field', v_field, 'entries', v_told.ids)
+    );
+  end if;
+
+  return crm_private.carry_out_reversal(coalesce(force, false), false);
+end
+$$;
+
+comment on function crm_private.undo_field(text, uuid, text, bigint, boolean) is
+  'What crm.undo_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_field(text, uuid, text, bigint, boolean) from public;
+grant execute on function crm_private.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+
+create or replace function crm.undo_field(
+  entity_type text,
+  entity_id   uuid,
+  field       text,
+  entry_id    bigint,
+  force       boolean default false
+)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
+$$;
+
+comment on function crm.undo_field(text, uuid, text, bigint, boolean) is
+  'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '
+  'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
+  'since, nothing is done and the code is CONFLICT; administrators can force it.';
+
+revoke all on function crm.undo_field(text, uuid, text, bigint, boolean) from public;
+grant execute on function crm.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+--! EndIncluded functions/undo_field.sql
+--! Included functions/undo_transaction.sql
+/*
+ * Undoes everything that a transaction did, across entity types, all or nothing.
+ *
+ * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ */
+create or replace function crm_private.undo_transaction(transaction_id bigint, force boolean default false)
+returns crm.reversal
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_null('transactionId', transaction_id::text);
+
+  if not exists (
+    select from crm.audit_logs as log
+    where log.transaction_id = undo_transaction.transaction_id
+  ) then
+    perform crm_private.refuse_missing('transaction', transaction_id::text);
+  end if;
+
+  perform crm_private.plan_reversal(
+    transaction_id, null, jsonb_build_object('transactionId', transaction_id), 'transactionId'
+  );
+  return crm_private.carry_out_reversal(coalesce(force, false), false);
+end
+$$;
+
+comment on function crm_private.undo_transaction(bigint, boolean) is
+  'What crm.undo_transaction calls, with the rights of the owner.';
+
+revoke all on function crm_private.undo_transaction(bigint, boolean) from public;
+grant execute on function crm_private.undo_transaction(bigint, boolean) to crm_member;
+
+create or replace function crm.undo_transaction(transaction_id bigint, force boolean default false)
+returns crm.reversal
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.undo_transaction(transaction_id, force);
+$$;
+
+comment on function crm.undo_transaction(bigint, boolean) is
+  'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '
+  'back, what it deleted is brought back, what it created is deleted. Undoing is a change like others '
+  'and can be undone. Where something was changed since, nothing is done and the code is CONFLICT; '
+  'administrators can force it.';
+
+revoke all on function crm.undo_transaction(bigint, boolean) from public;
+grant execute on function crm.undo_transaction(bigint, boolean) to crm_member;
+--! EndIncluded functions/undo_transaction.sql
+--! Included functions/unindex_custom_field.sql
+/*
+ * Drops the index of a custom field, if there is one. Readers and writers of the entity wait until
+ * the transaction ends; npx pgcrm field unindex does it without that.
+ *
+ * Security definer: only the owner of a table drops indexes of it.
+ */
+create or replace function crm_private.unindex_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_definition crm.custom_field_definitions;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.claim_definitions(p_alone => true);
+  v_definition := crm_private.custom_field(entity_type, name);
+  execute format(
+    'drop index if exists crm.%I', crm_private.custom_field_index_name(v_definition)
+  );
+
+  return v_definition;
+end
+$$;
+
+comment on function crm_private.unindex_custom_field(text, text) is
+  'What crm.unindex_custom_field calls, with the rights of the owner.';
+
+revoke all on function crm_private.unindex_custom_field(text, text) from public;
+grant execute on function crm_private.unindex_custom_field(text, text) to crm_admin;
+
+create or replace function crm.unindex_custom_field(entity_type text, name text)
+returns crm.custom_field_definitions
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.unindex_custom_field(entity_type, name);
+$$;
+
+comment on function crm.unindex_custom_field(text, text) is
+  'Drops the index on a custom field. Nothing is done if there is none. For administrators.';
+
+revoke all on function crm.unindex_custom_field(text, text) from public;
+grant execute on function crm.unindex_custom_field(text, text) to crm_admin;
+--! EndIncluded functions/unindex_custom_field.sql
+--! Included functions/united.sql
+/*
+ * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
+ * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
+ * their digits: a number with and without its country code stays twice, for whoever knows which is
+ * right. p_lists is an array of arrays. Called where contacts are merged.
+ */
+create or replace function crm_private.united(p_lists jsonb)
+returns text[]
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(value order by row, position), '{}')
+  from (
+    select
+      list.row,
+      element.position,
+      element.value,
+      row_number() over (
+        partition by case
+          when strpos(element.value, '@') > 0 then lower(element.value)
+          else coalesce(
+            nullif(crm_private.phone_digits(element.value), ''), crm_private.fold(element.value)
+          )
+        end
+        order by list.row, element.position
+      ) as occurrence
+    from jsonb_array_elements(p_lists) with ordinality as list (value, row)
+    cross join lateral jsonb_array_elements_text(list.value) with ordinality
+      as element (value, position)
+  ) as listed
+  where row = 1 or occurrence = 1;
+$$;
+
+comment on function crm_private.united(jsonb) is
+  'Lists of email addresses or phone numbers in one, without what is there already.';
+
+revoke all on function crm_private.united(jsonb) from public;
+grant execute on function crm_private.united(jsonb) to crm_member;
+--! EndIncluded functions/united.sql
+--! Included functions/united_custom_fields.sql
+/* The custom fields of several rows in one object: of each, the value of the first row that has it. */
+create or replace function crm_private.united_custom_fields(p_objects jsonb[])
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(key, value), '{}')
+  from (
+    select distinct on (member.key) member.key, member.value
+    from unnest(p_objects) with ordinality as object (value, rank)
+    cross join lateral jsonb_each(object.value) as member
+    order by member.key, object.rank
+  ) as first;
+$$;
+
+comment on function crm_private.united_custom_fields(jsonb[]) is
+  'The custom fields of several rows in one object: of each, the first value.';
+
+revoke all on function crm_private.united_custom_fields(jsonb[]) from public;
+grant execute on function crm_private.united_custom_fields(jsonb[]) to crm_member;
+--! EndIncluded functions/united_custom_fields.sql
+--! Included functions/united_external_ids.sql
+/*
+ * The external ids of several rows in one list, in order. None is there twice, because no two rows
+ * share one. p_lists is an array of arrays. Called where rows are merged.
+ */
+create or replace function crm_private.united_external_ids(p_lists jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(element.value order by list.row, element.position), '[]')
+  from jsonb_array_elements(p_lists) with ordinality as list (value, row)
+  cross join lateral jsonb_array_elements(list.value) with ordinality as element (value, position);
+$$;
+
+comment on function crm_private.united_external_ids(jsonb) is
+  'The external ids of several rows in one list.';
+
+revoke all on function crm_private.united_external_ids(jsonb) from public;
+grant execute on function crm_private.united_external_ids(jsonb) to crm_member;
+--! EndIncluded functions/united_external_ids.sql
+--! Included functions/unreadable_rows.sql
+/*
+ * The rows of a bulk write with values that cannot be read as those of their columns, a day that does
+ * not exist for example, with each such field. Called once a statement has met one.
+ */
+create or replace function crm_private.unreadable_rows(
+  p_table regclass,
+  p_rows  crm_private.bulk_row[]
+)
+returns setof crm_private.row_fault
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row    crm_private.bulk_row;
+  v_member record;
+  v_fields jsonb;
+begin
+  foreach v_row in array p_rows
+  loop
+    begin
+      execute format('select from jsonb_populate_record(null::%s, $1)', p_table) using v_row.item;
+    exception
+      when data_exception or program_limit_exceeded then
+        v_fields := '{}';
+        for v_member in select key, value from jsonb_each(v_row.item)
+        loop
+          begin
+            execute format('select from jsonb_populate_record(null::%s, $1)', p_table)
+            using jsonb_build_object(v_member.key, v_member.value);
+          exception
+            when data_exception or program_limit_exceeded then
+              v_fields := v_fields || jsonb_build_object(
+                crm_private.camel_case(v_member.key),
+                jsonb_build_array(crm_private.fault_message(
+                  '%s has the wrong form', v_member.value
+                ))
+              );
+          end;
+        end loop;
+        return next row(v_row.place, 'VALIDATION_ERROR', v_fields, false)::crm_private.row_fault;
+    end;
+  end loop;
+end
+$$;
+
+comment on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) is
+  'The rows of a bulk write with values that cannot be read.';
+
+revoke all on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[])
+  to crm_member;
+--! EndIncluded functions/unreadable_rows.sql
+--! Included functions/verify_journal.sql
+/*
+ * Whether the journal is as it was written, to the eyes of whoever has the digest: seals what has
+ * come, then compares. A large journal takes longer than a request may; the command line verifies it
+ * without that limit.
+ *
+ * Security definer: the blocks are the owner's.
+ */
+create or replace function crm_private.verify_journal(digest text default null)
+returns crm.journal_verdict
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform crm_private.seal_journal();
+  return crm_private.check_journal(digest);
+end
+$$;
+
+comment on function crm_private.verify_journal(text) is
+  'What crm.verify_journal calls, with the rights of the owner.';
+
+revoke all on function crm_private.verify_journal(text) from public;
+grant execute on function crm_private.verify_journal(text) to crm_admin;
+
+create or replace function crm.verify_journal(digest text default null)
+returns crm.journal_verdict
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.verify_journal(digest);
+$$;
+
+comment on function crm.verify_journal(text) is
+  E'@behavior queryField -mutationField\n'
+  'Compares the journal with its seals and names the first entry that was altered, removed or '
+  'inserted behind the product''s back. Whoever could do that could change the seals too; give a '
+  'digest that was kept elsewhere to find that as well. For administrators.';
+
+revoke all on function crm.verify_journal(text) from public;
+grant execute on function crm.verify_journal(text) to crm_admin;
+--! EndIncluded functions/verify_journal.sql
+--! Included functions/write_rows.sql
+/*
+ * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it in
+ * one transaction, and tells the faults of all rows at once. rows is an array of objects:
+ *
+ * - create: columns as keys. What is absent has its default.
+ * - update: the same with the id. What is absent stays, what is null becomes null. With a version the
+ *   row is refused if it has another by now.
+ * - upsert: the same with external_id, {"source": …, "id": …}. The row that has it is updated; if
+ *   there is none, one is created that has it.
+ * - delete: id, and version.
+ *
+ * mode ALL_OR_NOTHING refuses everything if a row is faulty, with one error whose detail lists the
+ * faults. VALID_ONLY writes the others, and gives the faults with the result. dry_run writes nothing
+ * and tells what would happen. Positions begin with 0.
+ *
+ * Runs with the caller's rights. Called by the bulk mutations of the API and by SQL. Its statements
+ * are planned anew for each list: a plan for any would be one for a hundred rows, and join ten thousand
+ * pair by pair.
+ */
+create or replace function crm_private.write_rows(
+  entity_type text,
+  operation   text,
+  rows        jsonb,
+  mode        text    default 'ALL_OR_NOTHING',
+  dry_run     boolean default false
+)
+returns crm_private.bulk_result
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+as $$
+#variable_conflict use_variable
+declare
+  v_table    regclass := crm_private.entity_table(entity_type);
+  v_rows     crm_private.bulk_row[];
+  v_misread  crm_private.row_fault[];
+  v_known    crm_private.row_fault[] := array[]::crm_private.row_fault[];
+  v_met      crm_private.row_fault[];
+  v_attempts integer := 0;
+  v_outcome  crm_private.bulk_outcome;
+  v_faults   jsonb;
+  v_result   crm_private.bulk_result;
+begin
+  if not coalesce(entity_type = any ('{contact,company,deal,task,note}'), false) then
+    perform crm_private.refuse_argument(
+      'entityType', 'must be contact, company, deal, task or note', 'write_rows_entity_type_known'
+    );
+  elsif not coalesce(operation = any ('{create,update,upsert,delete}'), false) then
+    perform crm_private.refuse_argument(
+      'operation', 'must be create, update, upsert or delete', 'write_rows_operation_known'
+    );
+  elsif not coalesce(mode = any ('{ALL_OR_NOTHING,VALID_ONLY}'), false) then
+    perform crm_private.refuse_argument(
+      'mode', 'must be ALL_OR_NOTHING or VALID_ONLY', 'write_rows_mode_known'
+    );
+  elsif not coalesce(jsonb_typeof(rows) = 'array', false) then
+    perform crm_private.refuse_argument('rows', 'must be an array', 'write_rows_rows_list');
+  end if;
+
+  select
+    coalesce(
+      array_agg(
+        row(given.place, given.id, operation, given.item)::crm_private.bulk_row
+        order by given.place
+      ) filter (where given.fields is null),
+      '{}'
+    ),
+    coalesce(
+      array_agg(
+        row(given.place, 'VALIDATION_ERROR', given.fields, false)::crm_private.row_fault
+        order by given.place
+      ) filter (where given.fields is not null),
+      '{}'
+    )
+  into v_rows, v_misread
+  from crm_private.read_rows(v_table, operation, rows) as given;
+
+  -- The first attempt is for lists without a fault that only a statement meets. Each further one
+  -- knows of more rows that cannot be written.
+  loop
+    v_attempts := v_attempts + 1;
+    begin
+      v_outcome := crm_private.attempt_rows(entity_type, operation, v_rows, v_known);
+      exit when not coalesce(dry_run, false) and (
+        mode = 'VALID_ONLY' or cardinality(v_outcome.faults || v_misread) = 0
+      );
+      raise triggered_action_exception using message = 'takes everything back';
+    exception
+      when triggered_action_exception then
+        v_outcome.is_undone := true;
+        exit;
+      when integrity_constraint_violation or data_exception or program_limit_exceeded then
+        v_met := crm_private.met_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
+        -- What an upsert was to create may have been created meanwhile, and is there to be updated.
+        if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
+          raise;
+        end if;
+        v_known := v_known || v_met;
+        -- What cannot be read can be asked nothing further.
+        v_rows := array(
+          select given from unnest(v_rows) as given
+          where given.place not in (
+            select unread.place from unnest(v_met) as unread where not unread.readable
+          )
+          order by given.place
+        );
+    end;
+  end loop;
+
+  select coalesce(
+    jsonb_agg(
+      jsonb_build_object('index', fault.place, 'code', fault.code, 'fields', fault.fields)
+      order by fault.place
+    ),
+    '[]'
+  )
+  into v_faults
+  from unnest(v_outcome.faults || v_misread) as fault;
+
+  if v_faults <> '[]' and mode = 'ALL_OR_NOTHING' and not coalesce(dry_run, false) then
+    perform crm_private.refuse_rows(v_table, jsonb_array_length(rows), v_faults);
+  end if;
+
+  if v_faults <> '[]' and mode = 'ALL_OR_NOTHING' then
+    v_outcome.written := array[]::crm_private.written_row[];
+  end if;
+
+  select
+    (count(*) filter (where written.operation = 'create'))::integer,
+    (count(*) filter (where written.operation = 'update' and written.changed))::integer,
+    (count(*) filter (where written.operation = 'delete'))::integer,
+    (count(*) filter (where written.operation = 'update' and not written.changed))::integer
+  into v_result.created, v_result.updated, v_result.deleted, v_result.unchanged
+  from unnest(v_outcome.written) as written;
+
+  v_result.faults := v_faults;
+  v_result.ids    := array(
+    select written.id
+    from generate_series(0, jsonb_array_length(rows) - 1) as place
+    left join unnest(v_outcome.written) as written
+      on written.place = place.place and v_outcome.is_undone is not true
+    order by place.place
+  );
+  return v_result;
+end
+$$;
+
+comment on function crm_private.write_rows(text, text, jsonb, text, boolean) is
+  'Creates, updates, upserts or deletes many rows of an entity type, and tells the faults of all of '
+  'them at once.';
+
+revoke all on function crm_private.write_rows(text, text, jsonb, text, boolean) from public;
+grant execute on function crm_private.write_rows(text, text, jsonb, text, boolean) to crm_member;
+--! EndIncluded functions/write_rows.sql
+--! Included functions/written_columns.sql
+/*
+ * The columns of a table that members may give a new row (insert) or change (update): what a row of
+ * a bulk write may hold. That members may is read, and not what the caller may, so that whoever may
+ * not is refused by the statement itself.
+ */
+create or replace function crm_private.written_columns(p_table regclass, p_privilege text)
+returns name[]
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(attname order by attnum)
+  from pg_attribute
+  where attrelid = p_table
+    and attnum > 0
+    and not attisdropped
+    and has_column_privilege('crm_member', attrelid, attnum, p_privilege);
+$$;
+
+comment on function crm_private.written_columns(regclass, text) is
+  'The columns of a table that members may insert or update.';
+
+revoke all on function crm_private.written_columns(regclass, text) from public;
+grant execute on function crm_private.written_columns(regclass, text) to crm_reader;
+--! EndIncluded functions/written_columns.sql
+--! Included functions/read_rows.sql
+/*
+ * Reads the rows that a bulk write is given: each with its place in the input, from 0, and what is
+ * wrong with its form, null if nothing is. Whether values can be read as those of their columns is
+ * found when they are written.
+ */
+create or replace function crm_private.read_rows(p_table regclass, p_operation text, p_rows jsonb)
+returns table (place integer, id uuid, item jsonb, fields jsonb)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known text[] := case p_operation
+    when 'create' then crm_private.written_columns(p_table, 'insert')
+    when 'update' then 'id'::name || crm_private.written_columns(p_table, 'update')
+    when 'upsert' then 'external_id'::name || crm_private.written_columns(p_table, 'insert')
+    else '{id,version}'
+  end::text[];
+begin
+  return query
+    select
+      (listed.ordinal - 1)::integer,
+      case
+        when p_operation in ('update', 'delete') and faults.found is null
+        then (listed.item ->> 'id')::uuid
+      end,
+      listed.item,
+      faults.found
+    from jsonb_array_elements(p_rows) with ordinality as listed (item, ordinal)
+    cross join lateral (
+      select case
+        when jsonb_typeof(listed.item) <> 'object' then '{"row": ["must be an object"]}'
+        else nullif(
+          coalesce(
+            case
+              when listed.item - v_known <> '{}' then (
+                select jsonb_object_agg(
+                  left(key, 80), '["is not a field that can be given here"]'::jsonb
+                )
+                from jsonb_object_keys(listed.item - v_known) as key
+              )
+            end,
+            '{}'
+          )
+          || case
+            when p_operation not in ('update', 'delete') then '{}'
+            when listed.item ->> 'id' is null then '{"id": ["is required"]}'
+            when listed.item ->> 'id' !~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            then '{"id": ["must be a UUID"]}'
+            else '{}'
+          end::jsonb
+          || case
+            when p_operation not in ('update', 'delete') or not listed.item ? 'version' then '{}'
+            when jsonb_path_exists(
+              listed.item,
+              '$.version ? (@ == null || @ > -2147483648 && @ < 2147483648 && @ == @.floor())',
+              silent => true
+            )
+            then '{}'
+            else '{"version": ["must be a whole number below 2,147,483,648"]}'
+          end::jsonb
+          || case
+            when p_operation <> 'upsert' then '{}'
+            when coalesce(listed.item -> 'external_id', 'null') = 'null'
+            then '{"externalId": ["is required"]}'
+            when jsonb_typeof(listed.item #> '{external_id,source}') = 'string'
+              and jsonb_typeof(listed.item #> '{external_id,id}') = 'string'
+              and (listed.item -> 'external_id') - '{source,id}'::text[] = '{}'
+              and not crm_private.is_blank(listed.item #>> '{external_id,source}')
+              and not crm_private.is_blank(listed.item #>> '{external_id,id}')
+            then '{}'
+            else '{"externalId": ["must have a source and an id"]}'
+          end::jsonb,
+          '{}'
+        )
+      end as found
+    ) as faults;
+end
+$$;
+
+comment on function crm_private.read_rows(regclass, text, jsonb) is
+  'The rows that a bulk write is given, with what is wrong with the form of each.';
+
+revoke all on function crm_private.read_rows(regclass, text, jsonb) from public;
+grant execute on function crm_private.read_rows(regclass, text, jsonb) to crm_member;
+--! EndIncluded functions/read_rows.sql
+--! Included views/rules.sql
+/*
+ * Every rule that a row of a table must keep, read from the catalog: columns that must be set,
+ * checks, references, and unique keys. The constraints are the only place where the rules stand;
+ * a constraint's comment is the message that a client reads, with %s for the faulty value.
+ *
+ * Read by crm_private.bind_rules, crm_private.row_faults and the generator of the typed layer.
+ */
+create or replace view crm_private.rules as
+  with constraint_columns as (
+    -- Of a rule over several columns, the one that the rule's name begins with is at fault.
+    select distinct on (con.oid)
+      con.oid as constraint_oid,
+      attribute.attrelid,
+      attribute.attname,
+      attribute.atttypid,
+      attribute.attnum,
+      attribute.attgenerated
+    from pg_constraint as con
+    join pg_class as class on class.oid = con.conrelid
+    join pg_attribute as attribute
+      on attribute.attrelid = con.conrelid and attribute.attnum = any (con.conkey)
+    order by
+      con.oid,
+      starts_with(con.conname, class.relname || '_' || attribute.attname || '_') desc,
+      length(attribute.attname) desc
+  ),
+  constraint_texts as (
+    select
+      con.oid as constraint_oid,
+      regexp_replace(description, '^(@[^\n]*\n)*', '')      as message,
+      substring(description from '(?:^|\n)@column (\w+)\n') as client_column,
+      coalesce(description ~ '(?:^|\n)@whole\n', false)      as is_whole
+    from pg_constraint as con
+    cross join lateral obj_description(con.oid, 'pg_constraint') as description
+  )
+
+  select
+    attribute.attrelid                                            as table_oid,
+    'required'                                                    as kind,
+    format('%s_%s_not_null', class.relname, attribute.attname)    as constraint_name,
+    attribute.attname::text                                       as column_name,
+    crm_private.camel_case(attribute.attname)                     as field,
+    'is required'                                                 as message,
+    format('%I is not null', attribute.attname)                   as condition,
+    false                                                         as per_element,
+    attribute.attnum                                              as ordinal
+  from pg_attribute as attribute
+  join pg_class as class on class.oid = attribute.attrelid
+  where attribute.attnum > 0
+    and attribute.attnotnull
+    and not attribute.attisdropped
+    and class.relnamespace = 'crm'::regnamespace
+    and class.relkind in ('r', 'p')
+
+  union all
+
+  select
+    con.conrelid,
+    case con.contype when 'c' then 'check' when 'f' then 'reference' else 'unique' end,
+    con.conname::text,
+    coalesce(texts.client_column, attribute.attname::text),
+    crm_private.camel_case(coalesce(texts.client_column, attribute.attname)),
+    coalesce(texts.message, 'breaks the rule ' || con.conname),
+    case con.contype
+      when 'c' then pg_get_expr(con.conbin, con.conrelid)
+      when 'f' then format(
+        'exists (select from %s as referenced where referenced.%I = %s) or %3$s is null',
+        con.confrelid::regclass,
+        referenced.attname,
+        -- A generated column has no value yet when rows are validated.
+        coalesce(
+          '(' || pg_get_expr(generated.adbin, generated.adrelid) || ')',
+          quote_ident(attribute.attname)
+        )
+      )
+    end,
+    con.contype = 'c' and cardinality(con.conkey) = 1 and not texts.is_whole
+      and attribute.atttypid in ('text[]'::regtype, 'jsonb'::regtype, 'crm.external_id[]'::regtype),
+    attribute.attnum
+  from pg_constraint as con
+  join constraint_columns as attribute on attribute.constraint_oid = con.oid
+  join constraint_texts as texts on texts.constraint_oid = con.oid
+  left join pg_attrdef as generated
+    on attribute.attgenerated = 's'
+    and generated.adrelid = attribute.attrelid
+    and generated.adnum = attribute.attnum
+  left join pg_attribute as referenced
+    on referenced.attrelid = con.confrelid
+    and referenced.attnum = con.confkey[1]
+  where con.connamespace = 'crm'::regnamespace
+    and con.contype in ('c', 'f', 'u');
+
+comment on view crm_private.rules is
+  'Every rule that a row of a table in crm must keep, read from the catalog.';
+--! EndIncluded views/rules.sql
+--! Included functions/broken_reference.sql
+/*
+ * The condition that a row of a table has a reference that leads nowhere, null if it has none at all.
+ *
+ * Security definer, because rules are not read by roles; it reads no rows.
+ */
+create or replace function crm_private.broken_reference(p_table regclass)
+returns text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format('not (%s)', condition), ' or ' order by constraint_name)
+  from crm_private.rules
+  where table_oid = p_table and kind = 'reference';
+$$;
+
+comment on function crm_private.broken_reference(regclass) is
+  'The condition that a row of a table has a reference that leads nowhere.';
+
+revoke all on function crm_private.broken_reference(regclass) from public;
+grant execute on function crm_private.broken_reference(regclass) to crm_member;
+--! EndIncluded functions/broken_reference.sql
+--! Included functions/bind_stamps.sql
+/*
+ * Binds the stamps to a table: makes crm_private.<table>_stamp, compiled from the table's columns, and
+ * the triggers that stamp its rows. Generated columns have no value yet when it runs, and would make
+ * every update look like a change; they follow from the others, so it gives them their old ones.
+ *
+ * Call it in the migration that adds or removes a generated column; a test finds where that was
+ * forgotten.
+ */
+create or replace function crm_private.bind_stamps(p_table regclass, p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format(
+    'crm_private.%I', (select relname from pg_class where oid = p_table) || '_stamp'
+  );
+  v_generated text;
+begin
+  select string_agg(format(E'\n  new.%1$I := old.%1$I;', attname), '' order by attnum)
+  into v_generated
+  from pg_attribute
+  where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated <> '';
+
+  execute format(
+    $function$
+create or replace function %1$s()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $stamp$
+begin
+  if new.id <> old.id or new.version is distinct from old.version then
+    perform crm_private.refuse_update(tg_table_name, tg_argv[0], to_jsonb(old), to_jsonb(new));
+  end if;
+
+  new.created_at := old.created_at;
+  new.created_by := old.created_by;
+  new.updated_at := old.updated_at;
+  new.updated_by := old.updated_by;%2$s
+
+  if new is distinct from old then
+    new.version    := old.version + 1;
+    new.updated_at := greatest(clock_timestamp(), old.updated_at + interval '1 microsecond');
+    new.updated_by := crm.current_user_id();
+  end if;
+
+  return new;
+end
+$stamp$
+    $function$,
+    v_function, coalesce(v_generated, '')
+  );
+  execute format(
+    'comment on function %s() is %L',
+    v_function, 'Sets version, updated_at and updated_by; refuses an outdated version. Compiled.'
+  );
+  execute format('revoke all on function %s() from public', v_function);
+
+  execute format(
+    'create or replace trigger _110_stamp_insert before insert on %s '
+    'for each row when ('
+    '(new.version, new.created_at, new.updated_at, new.created_by, new.updated_by) '
+    'is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)) '
+    'execute function crm_private.stamp_insert()',
+    p_table
+  );
+  execute format(
+    'create or replace trigger _110_stamp_update before update on %s '
+    'for each row execute function %s(%L)',
+    p_table, v_function, p_entity_type
+  );
+end
+$$;
+
+comment on function crm_private.bind_stamps(regclass, text) is
+  'Makes the triggers that stamp the rows of a table, compiled from its columns.';
+
+revoke all on function crm_private.bind_stamps(regclass, text) from public;
+--! EndIncluded functions/bind_stamps.sql
+
+--! split: 060-views.sql
+/*
+ * Why: what analysts read, and the trash and the stages' history.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included views/activity.sql
+/* Who does how much. Analysts read the journal here with the rights of the view's owner. */
+create or replace view reporting.activity as
+  select
+    (log."timestamp" at time zone 'UTC')::date          as day,
+    log.user_id,
+    log.source,
+    log.entity_type,
+    count(*) filter (where log.action = 'create')       as created,
+    count(*) filter (where log.action = 'update')       as updated,
+    count(*) filter (where log.action = 'delete')       as deleted
+  from crm.audit_logs as log
+  where log.entity_type = any (array['contact', 'company', 'deal', 'task', 'note'])
+    and log.action = any (array['create', 'update', 'delete'])
+  group by 1, 2, 3, 4;
+
+comment on view reporting.activity is
+  'What each user created, changed and deleted on each day, as far back as the journal is kept.';
+comment on column reporting.activity.day is 'The day, in UTC.';
+comment on column reporting.activity.user_id is
+  'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';
+comment on column reporting.activity.source is 'What it was done through: api, import or sql.';
+comment on column reporting.activity.entity_type is 'contact, company, deal, task or note.';
+comment on column reporting.activity.created is 'How many rows were created.';
+comment on column reporting.activity.updated is 'How many times a row was changed.';
+comment on column reporting.activity.deleted is 'How many rows were deleted.';
+
+grant select on reporting.activity to crm_reporter;
+--! EndIncluded views/activity.sql
+--! Included views/data_quality.sql
+/* What is missing or was forgotten. Analysts read it with the rights of its owner. */
+create or replace view reporting.data_quality as
+  select
+    'contact without an email address'               as problem,
+    'contact'                                        as entity_type,
+    contact.id                                       as entity_id,
+    contact.first_name || ' ' || contact.last_name   as label,
+    contact.owner_id
+  from crm.contacts as contact
+  where contact.emails = '{}'
+
+  union all
+
+  select
+    'contact without activity in 90 days',
+    'contact',
+    contact.id,
+    contact.first_name || ' ' || contact.last_name,
+    contact.owner_id
+  from crm.contacts as contact
+  where contact.updated_at < now() - interval '90 days'
+    and not exists (
+      select from crm.tasks as task
+      where task.contact_id = contact.id and task.updated_at >= now() - interval '90 days'
+    )
+    and not exists (
+      select from crm.notes as note
+      where note.contact_id = contact.id and note.updated_at >= now() - interval '90 days'
+    )
+    and not exists (
+      select from crm.deals as deal
+      where deal.contact_id = contact.id and deal.updated_at >= now() - interval '90 days'
+    )
+
+  union all
+
+  select
+    case
+      when deal.close_date is null then 'open deal without a close date'
+      else 'open deal past its close date'
+    end,
+    'deal',
+    deal.id,
+    deal.title,
+    deal.owner_id
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  where stage.kind = 'open'
+    and (deal.close_date is null or deal.close_date < (now() at time zone 'UTC')::date)
+
+  union all
+
+  select
+    'open task past its due date',
+    'task',
+    task.id,
+    task.description,
+    task.assigned_to
+  from crm.tasks as task
+  where task.status = 'open'
+    and task.due_date < (now() at time zone 'UTC')::date;
+
+comment on view reporting.data_quality is
+  'What is missing or was forgotten, one row for each problem of a row. More problems may come.';
+comment on column reporting.data_quality.problem is
+  'contact without an email address; contact without activity in 90 days, neither of its own nor '
+  'of its tasks, notes and deals; open deal without a close date; open deal past its close date; '
+  'open task past its due date.';
+comment on column reporting.data_quality.entity_type is 'contact, deal or task.';
+comment on column reporting.data_quality.entity_id is 'The id of the row.';
+comment on column reporting.data_quality.label is 'What it is called.';
+comment on column reporting.data_quality.owner_id is
+  'The user who owns it, or is to do it; null if nobody does.';
+
+grant select on reporting.data_quality to crm_reporter;
+--! EndIncluded views/data_quality.sql
+--! Included views/dated_deals.sql
+/*
+ * The deals, each with the day at whose rate reports convert it: the close date of a closed one, today
+ * for an open one, and for a closed one without a date.
+ */
+create or replace view crm_private.dated_deals as
+  select
+    deal.id,
+    deal.company_id,
+    deal.owner_id,
+    deal.stage,
+    stage.kind,
+    deal.probability,
+    deal.value,
+    deal.currency,
+    deal.close_date,
+    deal.created_at,
+    case stage.kind
+      when 'open' then (now() at time zone 'UTC')::date
+      else coalesce(deal.close_date, (now() at time zone 'UTC')::date)
+    end as day
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage;
+
+comment on view crm_private.dated_deals is
+  'The deals, each with the day at whose rate reports convert it.';
+--! EndIncluded views/dated_deals.sql
+--! Included views/conversions.sql
+/*
+ * By what deals are multiplied in reports in the base currency, for each currency and day that a deal has,
+ * and which currency that gives. Where there is no rate it is the currency itself, by one, so that
+ * nothing is lost.
+ *
+ * It is distinct twice: once to look a rate up for a currency and day rather than for each deal, and
+ * once so that the planner leaves it at that.
+ */
+create or replace view crm_private.conversions as
+  select distinct on (needed.currency, needed.day)
+    needed.currency,
+    needed.day,
+    case when dated.rate is null then needed.currency else setting.base_currency end
+      as converted_currency,
+    coalesce(dated.rate, 1) as factor
+  from (select distinct currency, day from crm_private.dated_deals) as needed
+  cross join crm_private.settings as setting
+  left join lateral (
+    select exchange_rate.rate
+    from crm.exchange_rates as exchange_rate
+    where exchange_rate.currency = needed.currency
+      and exchange_rate.valid_from <= needed.day
+    order by exchange_rate.valid_from desc
+    limit 1
+  ) as dated on true;
+
+comment on view crm_private.conversions is
+  'By what deals of a currency and day are multiplied in reports in the base currency.';
+--! EndIncluded views/conversions.sql
+--! Included views/forecast.sql
+/* What open deals may bring. Analysts read it with the rights of its owner. */
+create or replace view reporting.forecast as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date as month,
+    deal.currency,
+    count(*)                                              as deals,
+    sum(deal.value)                                       as value,
+    round(sum(deal.value * deal.probability / 100), 2)    as weighted_value
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  where stage.kind = 'open'
+  group by 1, 2;
+
+comment on view reporting.forecast is
+  'What open deals may bring, by the month in which they are to close and by currency. Months that '
+  'are over hold what is late.';
+comment on column reporting.forecast.month is
+  'The first day of the month; null for deals without a close date.';
+comment on column reporting.forecast.currency is 'The currency of both values.';
+comment on column reporting.forecast.deals is 'How many open deals are to close in the month.';
+comment on column reporting.forecast.value is 'Their value.';
+comment on column reporting.forecast.weighted_value is
+  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+
+grant select on reporting.forecast to crm_reporter;
+--! EndIncluded views/forecast.sql
+--! Included views/forecast_in_base.sql
+/* What open deals may bring, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.forecast_in_base as
+  select
+    summed.month,
+    conversion.converted_currency                             as currency,
+    sum(summed.deals)::bigint                                 as deals,
+    round(sum(summed.value * conversion.factor), 2)           as value,
+    round(sum(summed.percents * conversion.factor) * 0.01, 2) as weighted_value
+  from (
+    -- The sums of a month are converted: fewer than deals, and the same.
+    select
+      date_trunc('month', close_date::timestamp)::date as month,
+      currency,
+      day,
+      count(*)                                         as deals,
+      sum(value)                                       as value,
+      sum(value * probability)                         as percents
+    from crm_private.dated_deals
+    where kind = 'open'
+    group by 1, 2, 3
+  ) as summed
+  join crm_private.conversions as conversion
+    on conversion.currency = summed.currency and conversion.day = summed.day
+  group by 1, 2;
+
+comment on view reporting.forecast_in_base is
+  'What open deals may bring in the base currency, at today''s rates, by the month in which they are to '
+  'close. Deals of a currency that has no rate today have a row of their own, in that currency. Months '
+  'that are over hold what is late.';
+comment on column reporting.forecast_in_base.month is
+  'The first day of the month; null for deals without a close date.';
+comment on column reporting.forecast_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.forecast_in_base.deals is 'How many open deals are to close in the month.';
+comment on column reporting.forecast_in_base.value is 'Their value.';
+comment on column reporting.forecast_in_base.weighted_value is
+  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+
+grant select on reporting.forecast_in_base to crm_reporter;
+--! EndIncluded views/forecast_in_base.sql
+--! Included views/new_contacts.sql
+/* How many contacts come. Analysts read it with the rights of its owner. */
+create or replace view reporting.new_contacts as
+  select
+    date_trunc('week', contact.created_at at time zone 'UTC')::date as week,
+    contact.owner_id,
+    count(*)                                                        as contacts,
+    count(contact.company_id)                                       as with_company
+  from crm.contacts as contact
+  group by 1, 2;
+
+comment on view reporting.new_contacts is
+  'The contacts that were created in each week and are still there, by owner.';
+comment on column reporting.new_contacts.week is 'The Monday of the week, in UTC.';
+comment on column reporting.new_contacts.owner_id is 'The user who owns them; null if nobody does.';
+comment on column reporting.new_contacts.contacts is 'How many there are.';
+comment on column reporting.new_contacts.with_company is 'How many of them belong to a company.';
+
+grant select on reporting.new_contacts to crm_reporter;
+--! EndIncluded views/new_contacts.sql
+--! Included views/notes.sql
+/* Every note. Analysts read it with the rights of its owner. */
+create or replace view reporting.notes as
+  select
+    note.id,
+    note.content,
+    note.entity_type,
+    note.entity_id,
+    coalesce(contact.first_name || ' ' || contact.last_name, company.name, deal.title) as entity,
+    note.created_at,
+    note.created_by,
+    note.updated_at,
+    note.updated_by
+  from crm.notes as note
+  left join crm.contacts as contact on contact.id = note.contact_id
+  left join crm.companies as company on company.id = note.company_id
+  left join crm.deals as deal on deal.id = note.deal_id;
+
+comment on view reporting.notes is 'One row for each note.';
+comment on column reporting.notes.id is 'The id of the note.';
+comment on column reporting.notes.content is 'What was noted.';
+comment on column reporting.notes.entity_type is 'What it is about: contact, company or deal.';
+comment on column reporting.notes.entity_id is 'The id of what it is about.';
+comment on column reporting.notes.entity is
+  'The name of the contact or company, the title of the deal.';
+comment on column reporting.notes.created_at is 'When the note was created.';
+comment on column reporting.notes.created_by is 'Who created it.';
+comment on column reporting.notes.updated_at is 'When it was changed last.';
+comment on column reporting.notes.updated_by is 'Who changed it last.';
+
+grant select on reporting.notes to crm_reporter;
+--! EndIncluded views/notes.sql
+--! Included views/open_tasks.sql
+/* What is to be done, by whom. Analysts read it with the rights of its owner. */
+create or replace view reporting.open_tasks as
+  select
+    task.assigned_to,
+    case
+      when task.created_at > now() - interval '7 days' then 'up to 7 days'
+      when task.created_at > now() - interval '30 days' then 'up to 30 days'
+      when task.created_at > now() - interval '90 days' then 'up to 90 days'
+      else 'over 90 days'
+    end                                                               as age,
+    count(*)                                                          as tasks,
+    count(*) filter (
+      where task.due_date < (now() at time zone 'UTC')::date
+    )                                                                 as overdue,
+    min(task.due_date)                                                as first_due,
+    min(task.created_at)                                              as first_created_at
+  from crm.tasks as task
+  where task.status = 'open'
+  group by 1, 2;
+
+comment on view reporting.open_tasks is 'Open tasks by who is to do them and by their age.';
+comment on column reporting.open_tasks.assigned_to is
+  'The user who is to do them; null for those that nobody is assigned to.';
+comment on column reporting.open_tasks.age is
+  'The time since they were created: up to 7 days, up to 30 days, up to 90 days, or over 90 days.';
+comment on column reporting.open_tasks.tasks is 'How many there are.';
+comment on column reporting.open_tasks.overdue is 'How many of them were due before today, in UTC.';
+comment on column reporting.open_tasks.first_due is
+  'The earliest day that one is due; null if none has one.';
+comment on column reporting.open_tasks.first_created_at is 'When the oldest of them was created.';
+
+grant select on reporting.open_tasks to crm_reporter;
+--! EndIncluded views/open_tasks.sql
+--! Included views/pipeline.sql
+/* What is in each stage. Analysts read it with the rights of its owner. */
+create or replace view reporting.pipeline as
+  select
+    stage.name                                                      as stage,
+    stage.position,
+    stage.kind,
+    deal.currency,
+    count(deal.id)                                                  as deals,
+    coalesce(sum(deal.value), 0)                                    as value,
+    coalesce(round(sum(deal.value * deal.probability / 100), 2), 0) as weighted_value
+  from crm.pipeline_stages as stage
+  left join crm.deals as deal on deal.stage = stage.name
+  group by stage.id, deal.currency;
+
+comment on view reporting.pipeline is
+  'The deals of each stage, one row for each currency. A stage without deals has one row without a '
+  'currency.';
+comment on column reporting.pipeline.stage is 'The name of the stage.';
+comment on column reporting.pipeline.position is 'Where the stage stands in the pipeline.';
+comment on column reporting.pipeline.kind is 'open, won or lost.';
+comment on column reporting.pipeline.currency is 'The currency of both values.';
+comment on column reporting.pipeline.deals is 'How many deals are in the stage.';
+comment on column reporting.pipeline.value is 'Their value.';
+comment on column reporting.pipeline.weighted_value is
+  'Their value, each multiplied by the probability of its deal.';
+
+grant select on reporting.pipeline to crm_reporter;
+--! EndIncluded views/pipeline.sql
+--! Included views/pipeline_in_base.sql
+/* What is in each stage, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.pipeline_in_base as
+  select
+    stage.name                                                             as stage,
+    stage.position,
+    stage.kind,
+    conversion.converted_currency                                          as currency,
+    coalesce(sum(summed.deals), 0)::bigint                                 as deals,
+    coalesce(round(sum(summed.value * conversion.factor), 2), 0)           as value,
+    coalesce(round(sum(summed.percents * conversion.factor) * 0.01, 2), 0) as weighted_value
+  from crm.pipeline_stages as stage
+  left join (
+    -- The sums of a day are converted: fewer than deals, and the same.
+    select
+      stage,
+      currency,
+      day,
+      count(*)                 as deals,
+      sum(value)               as value,
+      sum(value * probability) as percents
+    from crm_private.dated_deals
+    group by stage, currency, day
+  ) as summed on summed.stage = stage.name
+  left join crm_private.conversions as conversion
+    on conversion.currency = summed.currency and conversion.day = summed.day
+  group by stage.id, conversion.converted_currency;
+
+comment on view reporting.pipeline_in_base is
+  'The deals of each stage in the base currency: open ones at today''s rate, closed ones at that of '
+  'their close date, or today''s if they have none. Deals of a currency that has no rate for the day '
+  'have a row of their own, in that currency. Sums are rounded, not what is added up. A stage '
+  'without deals has one row without a currency.';
+comment on column reporting.pipeline_in_base.stage is 'The name of the stage.';
+comment on column reporting.pipeline_in_base.position is 'Where the stage stands in the pipeline.';
+comment on column reporting.pipeline_in_base.kind is 'open, won or lost.';
+comment on column reporting.pipeline_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.pipeline_in_base.deals is 'How many deals are in the stage.';
+comment on column reporting.pipeline_in_base.value is 'Their value.';
+comment on column reporting.pipeline_in_base.weighted_value is
+  'Their value, each multiplied by the probability of its deal.';
+
+grant select on reporting.pipeline_in_base to crm_reporter;
+--! EndIncluded views/pipeline_in_base.sql
+--! Included views/stage_history.sql
+/*
+ * The stages that deals were in, and for how long, as the journal has it.
+ *
+ * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
+ * owner's entries.
+ */
+create or replace view crm.stage_history as
+  select
+    period.entry_id,
+    period.deal_id,
+    period.stage,
+    period.entered_at,
+    period.left_at,
+    coalesce(period.left_at, now()) - period.entered_at as duration,
+    period.entered_by,
+    period.source
+  from (
+    select
+      log.id          as entry_id,
+      log.entity_id   as deal_id,
+      log."timestamp" as entered_at,
+      log.user_id     as entered_by,
+      log.source,
+      case log.action
+        when 'create' then log.changes ->> 'stage'
+        when 'update' then log.changes #>> '{stage,new}'
+      end as stage,
+      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
+    from crm.audit_logs as log
+    where log.entity_type = 'deal'
+      and (log.action <> 'update' or log.changes ? 'stage')
+      and (
+        (select crm_private.is_administrator())
+        or log.user_id = (select crm.current_user_id())
+        or crm_private.is_readable('deal', log.entity_id)
+      )
+  ) as period
+  where period.stage is not null;
+
+do $invoker$
+begin
+  if current_setting('server_version_num')::integer >= 150000 then
+    alter view crm.stage_history set (security_invoker = true);
+  else
+    alter view crm.stage_history set (security_barrier = true);
+  end if;
+end
+$invoker$;
+
+comment on view crm.stage_history is
+  E'@primaryKey entry_id\n@name stage_period\n@behavior -single\n'
+  '@foreignKey (deal_id) references crm.deals (id)|@fieldName deal|@foreignFieldName stageHistory\n'
+  'The stages that deals were in: from when to when and for how long. The last of a deal lasts until now.';
+comment on column crm.stage_history.entry_id is
+  E'@notNull\nThe entry of the journal that tells when it began; it increases.';
+comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
+comment on column crm.stage_history.stage is E'@notNull\nThe name of the stage.';
+comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
+comment on column crm.stage_history.left_at is
+  'When it left, or was deleted; null if it is still there.';
+comment on column crm.stage_history.duration is
+  E'@notNull\nHow long it was there, or has been there until now.';
+comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
+comment on column crm.stage_history.source is
+  E'@notNull\nWhat it was moved through: api, import or sql.';
+
+grant select on crm.stage_history to crm_reader;
+--! EndIncluded views/stage_history.sql
+--! Included views/stage_periods.sql
+/*
+ * The stages that deals were in, for analysts, who read the journal here with the rights of the
+ * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
+ */
+create or replace view reporting.stage_periods as
+  select
+    period.deal_id,
+    deal.title                                             as deal,
+    deal.owner_id,
+    company.name                                           as company,
+    period.stage,
+    period.entered_at,
+    period.left_at,
+    round(
+      extract(epoch from coalesce(period.left_at, now()) - period.entered_at)::numeric / 86400, 2
+    )                                                      as days,
+    period.entered_by
+  from (
+    select
+      log.entity_id   as deal_id,
+      log."timestamp" as entered_at,
+      log.user_id     as entered_by,
+      case log.action
+        when 'create' then log.changes ->> 'stage'
+        when 'update' then log.changes #>> '{stage,new}'
+      end as stage,
+      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
+    from crm.audit_logs as log
+    where log.entity_type = 'deal'
+      and (log.action <> 'update' or log.changes ? 'stage')
+  ) as period
+  join crm.deals as deal on deal.id = period.deal_id
+  join crm.companies as company on company.id = deal.company_id
+  where period.stage is not null;
+
+comment on view reporting.stage_periods is
+  'The stages that deals were in, from when to when, as the journal has it. Deals that were '
+  'deleted are left out.';
+comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
+comment on column reporting.stage_periods.deal is 'Its title.';
+comment on column reporting.stage_periods.owner_id is 'The user who owns it now.';
+comment on column reporting.stage_periods.company is 'The name of its company.';
+comment on column reporting.stage_periods.stage is 'The name of the stage, as it was then.';
+comment on column reporting.stage_periods.entered_at is 'When the deal came into the stage.';
+comment on column reporting.stage_periods.left_at is 'When it left; null if it is still there.';
+comment on column reporting.stage_periods.days is
+  'How many days it was there, or has been there until now.';
+comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
+
+grant select on reporting.stage_periods to crm_reporter;
+--! EndIncluded views/stage_periods.sql
+--! Included views/stage_conversion.sql
+/* How far deals come. Analysts read it with the rights of its owner. */
+create or replace view reporting.stage_conversion as
+  with periods as materialized (
+    select deal_id, stage, entered_at, left_at from reporting.stage_periods
+  ),
+  visits as (
+    -- One row for each deal and stage, however often the deal was there.
+    select
+      period.deal_id,
+      stage.id                             as stage_id,
+      bool_or(period.left_at is null)      as is_present,
+      max(stage.position)                  as position,
+      max(max(stage.position)) filter (where stage.kind <> 'lost')
+        over (partition by period.deal_id) as furthest
+    from periods as period
+    join crm.pipeline_stages as stage on stage.name = period.stage
+    group by period.deal_id, stage.id
+  ),
+  deals as (
+    select
+      stage_id,
+      count(*)                                    as entered,
+      count(*) filter (where is_present)          as present,
+      count(*) filter (where furthest > position) as advanced
+    from visits
+    group by stage_id
+  ),
+  stays as (
+    select
+      stage,
+      avg(left_at - entered_at)                                         as average,
+      percentile_cont(0.5) within group (order by left_at - entered_at) as median
+    from periods
+    where left_at is not null
+    group by stage
+  )
+
+  select
+    stage.name                                                   as stage,
+    stage.position,
+    stage.kind,
+    coalesce(deals.entered, 0)                                   as entered,
+    coalesce(deals.present, 0)                                   as present,
+    coalesce(deals.advanced, 0)                                  as advanced,
+    case stage.kind
+      when 'open' then round(deals.advanced::numeric / deals.entered, 4)
+    end                                                          as conversion_rate,
+    round(extract(epoch from stays.average)::numeric / 86400, 2) as average_days,
+    round(extract(epoch from stays.median)::numeric / 86400, 2)  as median_days
+  from crm.pipeline_stages as stage
+  left join deals on deals.stage_id = stage.id
+  left join stays on stays.stage = stage.name;
+
+comment on view reporting.stage_conversion is
+  'How many deals come into each stage, how many of them get further, and how long they stay. '
+  'Deals that were deleted are left out.';
+comment on column reporting.stage_conversion.stage is 'The name of the stage.';
+comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
+comment on column reporting.stage_conversion.kind is 'open, won or lost.';
+comment on column reporting.stage_conversion.entered is
+  'How many deals were ever in the stage, since it has its name.';
+comment on column reporting.stage_conversion.present is 'How many are there now.';
+comment on column reporting.stage_conversion.advanced is
+  'How many of those that entered came into a stage further on that is not lost.';
+comment on column reporting.stage_conversion.conversion_rate is
+  'advanced divided by entered, from 0 to 1; null if none entered, and where deals are won or '
+  'lost.';
+comment on column reporting.stage_conversion.average_days is
+  'How many days deals stay in the stage, on average over the times that one left it.';
+comment on column reporting.stage_conversion.median_days is
+  'How many days deals stay in the stage: half of the times that one left it were shorter.';
+
+grant select on reporting.stage_conversion to crm_reporter;
+--! EndIncluded views/stage_conversion.sql
+--! Included views/tasks.sql
+/* Every task. Analysts read it with the rights of its owner. */
+create or replace view reporting.tasks as
+  select
+    task.id,
+    task.description,
+    task.status,
+    task.due_date,
+    task.assigned_to,
+    task.entity_type,
+    task.entity_id,
+    coalesce(contact.first_name || ' ' || contact.last_name, company.name, deal.title) as entity,
+    task.created_at,
+    task.created_by,
+    task.updated_at,
+    task.updated_by
+  from crm.tasks as task
+  left join crm.contacts as contact on contact.id = task.contact_id
+  left join crm.companies as company on company.id = task.company_id
+  left join crm.deals as deal on deal.id = task.deal_id;
+
+comment on view reporting.tasks is 'One row for each task.';
+comment on column reporting.tasks.id is 'The id of the task.';
+comment on column reporting.tasks.description is 'What is to be done.';
+comment on column reporting.tasks.status is 'open or closed.';
+comment on column reporting.tasks.due_date is 'The day by which it is to be done.';
+comment on column reporting.tasks.assigned_to is 'The user who is to do it.';
+comment on column reporting.tasks.entity_type is 'What it is about: contact, company or deal.';
+comment on column reporting.tasks.entity_id is 'The id of what it is about.';
+comment on column reporting.tasks.entity is
+  'The name of the contact or company, the title of the deal.';
+comment on column reporting.tasks.created_at is 'When the task was created.';
+comment on column reporting.tasks.created_by is 'Who created it.';
+comment on column reporting.tasks.updated_at is 'When it was changed last.';
+comment on column reporting.tasks.updated_by is 'Who changed it last.';
+
+grant select on reporting.tasks to crm_reporter;
+--! EndIncluded views/tasks.sql
+--! Included views/trash.sql
+/*
+ * What has been deleted and can be restored. The last deletion of a row counts, if the row is not back.
+ * What went with another row that is still gone comes back with that one; what has been erased does not
+ * come back.
+ *
+ * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
+ * owner's entries.
+ */
+create or replace view crm.trash as
+  select
+    deletion.entity_type,
+    deletion.entity_id                                                as id,
+    crm_private.deleted_label(deletion.entity_type, deletion.changes) as label,
+    deletion."timestamp"                                              as deleted_at,
+    deletion.user_id                                                  as deleted_by,
+    (
+      select count(*) - 1
+      from crm_private.taken_with(
+        deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id,
+        deletion.changes
+      ) as taken
+      where taken.action = 'delete'
+    )                                                                 as cascaded_rows,
+    deletion.transaction_id,
+    deletion.id                                                       as entry_id
+  from crm.audit_logs as deletion
+  where deletion.action = 'delete'
+    and deletion.erased_at is null
+    and (
+      (select crm_private.is_administrator())
+      or deletion.user_id = (select crm.current_user_id())
+    )
+    and not crm_private.is_readable(deletion.entity_type, deletion.entity_id)
+    and not exists (
+      select
+      from crm.audit_logs as later
+      where later.entity_id = deletion.entity_id
+        and later.action = 'delete'
+        and later.id > deletion.id
+    )
+    and not exists (
+      select
+      from crm.audit_logs as parent
+      where parent.entity_id = crm_private.cascade_parent(deletion.entity_type, deletion.changes)
+        and parent.transaction_id = deletion.transaction_id
+        and parent.action = 'delete'
+        and parent.id < deletion.id
+        and not crm_private.is_readable(parent.entity_type, parent.entity_id)
+    );
+
+do $invoker$
+begin
+  if current_setting('server_version_num')::integer >= 150000 then
+    alter view crm.trash set (security_invoker = true);
+  else
+    alter view crm.trash set (security_barrier = true);
+  end if;
+end
+$invoker$;
+
+comment on view crm.trash is
+  E'@primaryKey entry_id\n@name trash_item\n@behavior -single\n'
+  'What has been deleted and can be restored: members see what they deleted, administrators all. What '
+  'went with another row comes back with it and is not listed by itself.';
+comment on column crm.trash.entity_type is
+  E'@notNull\nWhat it was: contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage or exchange_rate.';
+comment on column crm.trash.id is E'@notNull\nThe id that it had and will have again.';
+comment on column crm.trash.label is 'What to recognise it by: a name, a title, or the beginning of a text.';
+comment on column crm.trash.deleted_at is E'@notNull\nWhen it was deleted.';
+comment on column crm.trash.deleted_by is E'@notNull\nThe user who deleted it.';
+comment on column crm.trash.cascaded_rows is
+  E'@notNull\nHow many rows went with it, and come back with it.';
+comment on column crm.trash.transaction_id is
+  E'@notNull\nThe transaction that deleted it; undoing that brings back everything that it deleted.';
+comment on column crm.trash.entry_id is E'@notNull\nThe entry of the journal that has it.';
+
+grant select on crm.trash to crm_member;
+--! EndIncluded views/trash.sql
+--! Included views/win_rates.sql
+/* How many deals are won. Analysts read it with the rights of its owner. */
+create or replace view reporting.win_rates as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date            as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.currency,
+    count(*) filter (where stage.kind = 'won')                       as won,
+    count(*) filter (where stage.kind = 'lost')                      as lost,
+    round(avg((stage.kind = 'won')::integer), 4)                     as win_rate,
+    coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)   as won_value,
+    coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)  as lost_value,
+    sum(cycle.days) filter (where stage.kind = 'won')                as won_days,
+    round(avg(cycle.days) filter (where stage.kind = 'won'), 2)      as average_cycle
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+  ) as cycle (days)
+  where stage.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
+
+comment on view reporting.win_rates is
+  'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
+  'divide; rates of rows cannot be averaged.';
+comment on column reporting.win_rates.month is
+  'The first day of the month in which the deals closed; null for deals without a close date.';
+comment on column reporting.win_rates.owner_id is
+  'The user who owns the deals; null if nobody does.';
+comment on column reporting.win_rates.company_id is 'The id of the company.';
+comment on column reporting.win_rates.company is 'The name of the company.';
+comment on column reporting.win_rates.currency is 'The currency of both values.';
+comment on column reporting.win_rates.won is 'How many deals were won.';
+comment on column reporting.win_rates.lost is 'How many deals were lost.';
+comment on column reporting.win_rates.win_rate is
+  'The share of deals won among those won or lost, from 0 to 1.';
+comment on column reporting.win_rates.won_value is 'The value of the deals won.';
+comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
+comment on column reporting.win_rates.won_days is
+  'The days from creation to close date of all deals won, added up: divided by won it is their '
+  'average.';
+comment on column reporting.win_rates.average_cycle is
+  'The days from the creation of a deal to its close date, on average over the deals won. Below '
+  'zero where deals were recorded after they had closed, as an import does.';
+
+grant select on reporting.win_rates to crm_reporter;
+--! EndIncluded views/win_rates.sql
+--! Included views/win_rates_in_base.sql
+/* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.win_rates_in_base as
+  select
+    date_trunc('month', deal.close_date::timestamp)::date                         as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                                  as company,
+    conversion.converted_currency                                                 as currency,
+    count(*) filter (where deal.kind = 'won')                                     as won,
+    count(*) filter (where deal.kind = 'lost')                                    as lost,
+    round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
+    sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
+    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+  ) as cycle (days)
+  cross join lateral (select deal.value * conversion.factor) as converted (value)
+  where deal.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
+
+comment on view reporting.win_rates_in_base is
+  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close '
+  'dates, or today''s where they have none. Deals of a currency that has no rate for the day have a '
+  'row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
+  'cannot be averaged.';
+comment on column reporting.win_rates_in_base.month is
+  'The first day of the month in which the deals closed; null for deals without a close date.';
+comment on column reporting.win_rates_in_base.owner_id is
+  'The user who owns the deals; null if nobody does.';
+comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
+comment on column reporting.win_rates_in_base.company is 'The name of the company.';
+comment on column reporting.win_rates_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.win_rates_in_base.won is 'How many deals were won.';
+comment on column reporting.win_rates_in_base.lost is 'How many deals were lost.';
+comment on column reporting.win_rates_in_base.win_rate is
+  'The share of deals won among those won or lost, from 0 to 1.';
+comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
+comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
+comment on column reporting.win_rates_in_base.won_days is
+  'The days from creation to close date of all deals won, added up: divided by won it is their '
+  'average.';
+comment on column reporting.win_rates_in_base.average_cycle is
+  'The days from the creation of a deal to its close date, on average over the deals won. Below '
+  'zero where deals were recorded after they had closed, as an import does.';
+
+grant select on reporting.win_rates_in_base to crm_reporter;
+--! EndIncluded views/win_rates_in_base.sql
+
+--! split: 070-triggers.sql
+/*
+ * Why: what fires on what, a phase a file.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+--! Included triggers/100_normalise.sql
+/*
+ * Phase 100: one way to write what can be written in several. Conditions keep the common row from
+ * paying for a call.
+ *
+ * - A custom field set to null is removed.
+ * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
+ *   be called $merge.
+ * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
+ * - A new deal without a probability gets its stage's.
+ * - A new pipeline stage without a position goes to the end.
+ */
+
+create or replace function crm_private.normalise_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := new.custom_fields -> '$merge';
+    if tg_op = 'UPDATE' then
+      new.custom_fields := old.custom_fields || new.custom_fields;
+    end if;
+  end if;
+
+  new.custom_fields := jsonb_strip_nulls(new.custom_fields);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_custom_fields() is
+  'Removes custom fields that are set to null; merges those that are to be merged.';
+
+revoke all on function crm_private.normalise_custom_fields() from public;
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.contacts
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
+  execute function crm_private.normalise_custom_fields();
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.companies
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
+  execute function crm_private.normalise_custom_fields();
+
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on crm.deals
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
+  execute function crm_private.normalise_custom_fields();
+
+create or replace function crm_private.normalise_deal_value()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.value := round(new.value, 2);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_deal_value() is
+  'Writes a deal''s value with two decimals.';
+
+revoke all on function crm_private.normalise_deal_value() from public;
+
+create or replace trigger _100_normalise_value
+  before insert or update on crm.deals
+  for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
+  execute function crm_private.normalise_deal_value();
+
+create or replace function crm_private.normalise_deal_probability()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Where there is no such stage, the stage is at fault and not the probability.
+  new.probability := coalesce(
+    (select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage), 0
+  );
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_deal_probability() is
+  'Gives a new deal the probability of its stage.';
+
+revoke all on function crm_private.normalise_deal_probability() from public;
+
+create or replace trigger _100_normalise_probability
+  before insert on crm.deals
+  for each row when (new.probability is null)
+  execute function crm_private.normalise_deal_probability();
+
+create or replace function crm_private.normalise_stage_position()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.position := (select coalesce(max(stage.position) + 1, 0) from crm.pipeline_stages as stage);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_stage_position() is
+  'Puts a new pipeline stage at the end.';
+
+revoke all on function crm_private.normalise_stage_position() from public;
+
+create or replace trigger _100_normalise_position
+  before insert on crm.pipeline_stages
+  for each row when (new.position is null)
+  execute function crm_private.normalise_stage_position();
+--! EndIncluded triggers/100_normalise.sql
+--! Included triggers/110_stamp.sql
+/*
+ * Phase 110: who and when, and the optimistic lock. Whatever a writer puts into these columns is
+ * replaced, so none can be forged.
+ *
+ * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
+ *   the trigger lets a row through that has them, so the common insert costs no call.
+ * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
+ *   goes on, and it is updated now.
+ * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
+ *   current as its detail. One that carries none has the row's own version, and passes.
+ * - An update that changes nothing changes nothing: neither version nor updated_at move, and the
+ *   journal has no entry. Any other increases the version by one, and updated_at even within a
+ *   transaction.
+ * - The id of a row never changes.
+ *
+ * crm_private.bind_stamps compiles what updates need from the columns of each table.
+ */
+
+create or replace function crm_private.stamp_insert()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- A row that comes back goes on where it was. Nobody but the owner can ask for the plan, so whoever
+  -- else sets the setting is refused.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+    and (crm_private.planned_reversal(new.id)).before ? 'id'
+  then
+    new.version    := new.version + 1;
+    new.updated_at := greatest(clock_timestamp(), new.updated_at + interval '1 microsecond');
+    return new;
+  end if;
+
+  new.version    := 1;
+  new.created_at := now();
+  new.updated_at := now();
+  new.created_by := crm.current_user_id();
+  new.updated_by := crm.current_user_id();
+  return new;
+end
+$$;
+
+comment on function crm_private.stamp_insert() is
+  'Replaces forged values of version, created_at, created_by, updated_at and updated_by.';
+
+revoke all on function crm_private.stamp_insert() from public;
+
+select crm_private.bind_stamps('crm.contacts', 'contact');
+select crm_private.bind_stamps('crm.companies', 'company');
+select crm_private.bind_stamps('crm.deals', 'deal');
+select crm_private.bind_stamps('crm.tasks', 'task');
+select crm_private.bind_stamps('crm.notes', 'note');
+select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
+select crm_private.bind_stamps('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_stamps('crm.exchange_rates', 'exchange_rate');
+select crm_private.bind_stamps('crm.api_keys', 'api_key');
+
+-- That a key is used is no change of it, and nothing for the journal.
+create or replace trigger _110_stamp_update before update on crm.api_keys
+  for each row when (new.last_used_at is not distinct from old.last_used_at)
+  execute function crm_private.api_keys_stamp('api_key');
+--! EndIncluded triggers/110_stamp.sql
+--! Included triggers/200_validate.sql
+/*
+ * Phase 200: a row that breaks a rule is refused with all its faults at once, each with its field.
+ * crm_private.bind_rules makes the trigger of each table from the table's constraints.
+ */
+
+select crm_private.compile_custom_fields('contact');
+select crm_private.compile_custom_fields('company');
+select crm_private.compile_custom_fields('deal');
+
+select crm_private.bind_rules('crm.contacts');
+select crm_private.bind_rules('crm.companies');
+select crm_private.bind_rules('crm.deals');
+select crm_private.bind_rules('crm.tasks');
+select crm_private.bind_rules('crm.notes');
+select crm_private.bind_rules('crm.custom_field_definitions');
+select crm_private.bind_rules('crm.pipeline_stages');
+select crm_private.bind_rules('crm.exchange_rates');
+select crm_private.bind_rules('crm.api_keys');
+--! EndIncluded triggers/200_validate.sql
+--! Included triggers/210_exchange_rates.sql
+/*
+ * Phase 210: the base currency has no rate but one. The setting's row is locked until the transaction
+ * ends, so that it does not change meanwhile.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+
+create or replace function crm_private.refuse_base_rate()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_base text;
+begin
+  select base_currency into v_base from crm_private.settings for share;
+
+  if new.currency = v_base then
+    raise exception 'exchange_rates: currency is the base currency'
+      using errcode    = 'check_violation',
+            schema     = tg_table_schema, table = tg_table_name, column = 'currency',
+            constraint = 'exchange_rates_currency_foreign',
+            detail     = '{"currency": ["is the base currency"]}';
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function crm_private.refuse_base_rate() is
+  'Refuses a rate of the base currency.';
+
+revoke all on function crm_private.refuse_base_rate() from public;
+
+create or replace trigger _210_refuse_base before insert or update on crm.exchange_rates
+  for each row execute function crm_private.refuse_base_rate();
+--! EndIncluded triggers/210_exchange_rates.sql
+--! Included triggers/300_external_ids.sql
+/*
+ * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a row
+ * for each; it follows from the columns external_ids, once for each statement. A row without external
+ * ids costs no look at it.
+ */
+
+/* Security definer: the table is nobody's to write. */
+create or replace function crm_private.keep_external_ids()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_gone  crm_private.external_ids[];
+  v_taken crm_private.external_ids[];
+begin
+  if tg_op = 'INSERT' then
+    select array_agg(row(tg_argv[0], own.source, own.id, new_row.id)::crm_private.external_ids)
+    into v_taken
+    from new_rows as new_row
+    cross join unnest(new_row.external_ids) as own
+    where cardinality(new_row.external_ids) > 0;
+
+  elsif tg_op = 'DELETE' then
+    select array_agg(row(tg_argv[0], own.source, own.id, old_row.id)::crm_private.external_ids)
+    into v_gone
+    from old_rows as old_row
+    cross join unnest(old_row.external_ids) as own
+    where cardinality(old_row.external_ids) > 0;
+
+  else
+    -- Both are of the rows before and after: what is only in one of them was freed, or taken.
+    with before as (
+      select own.source, own.id, old_row.id as entity_id
+      from old_rows as old_row
+      cross join unnest(old_row.external_ids) as own
+      where cardinality(old_row.external_ids) > 0
+    ),
+    after as (
+      select own.source, own.id, new_row.id as entity_id
+      from new_rows as new_row
+      cross join unnest(new_row.external_ids) as own
+      where cardinality(new_row.external_ids) > 0
+    )
+    select
+      (
+        select array_agg(row(tg_argv[0], source, id, entity_id)::crm_private.external_ids)
+        from (table before except table after) as gone
+      ),
+      (
+        select array_agg(row(tg_argv[0], source, id, entity_id)::crm_private.external_ids)
+        from (table after except table before) as taken
+      )
+    into v_gone, v_taken;
+  end if;
+
+  if v_gone is not null or v_taken is not null then
+    perform crm_private.move_external_ids(v_gone, v_taken);
+  end if;
+  return null;
+end
+$$;
+
+comment on function crm_private.keep_external_ids() is
+  'Frees the external ids that rows lose, and takes those that they get.';
+
+revoke all on function crm_private.keep_external_ids() from public;
+
+create or replace trigger _300_external_ids_insert after insert on crm.contacts
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+create or replace trigger _300_external_ids_update after update on crm.contacts
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+create or replace trigger _300_external_ids_delete after delete on crm.contacts
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('contact');
+
+create or replace trigger _300_external_ids_insert after insert on crm.companies
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+create or replace trigger _300_external_ids_update after update on crm.companies
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+create or replace trigger _300_external_ids_delete after delete on crm.companies
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('company');
+
+create or replace trigger _300_external_ids_insert after insert on crm.deals
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+create or replace trigger _300_external_ids_update after update on crm.deals
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+create or replace trigger _300_external_ids_delete after delete on crm.deals
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('deal');
+
+create or replace trigger _300_external_ids_insert after insert on crm.tasks
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+create or replace trigger _300_external_ids_update after update on crm.tasks
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+create or replace trigger _300_external_ids_delete after delete on crm.tasks
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('task');
+
+create or replace trigger _300_external_ids_insert after insert on crm.notes
+  referencing new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('note');
+create or replace trigger _300_external_ids_update after update on crm.notes
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.keep_external_ids('note');
+create or replace trigger _300_external_ids_delete after delete on crm.notes
+  referencing old table as old_rows
+  for each statement execute function crm_private.keep_external_ids('note');
+--! EndIncluded triggers/300_external_ids.sql
+--! Included triggers/500_definitions.sql
+/*
+ * Phase 500: a change of custom field definitions is a migration of data, done and checked in the
+ * same statement; crm_private.apply_definitions says how. What carries a field never changes.
+ *
+ * Security definer: it makes functions, and reaches rows whatever policies hide of them.
+ */
+
+create or replace function crm_private.definitions_changed()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old crm.custom_field_definitions[];
+  v_new crm.custom_field_definitions[];
+begin
+  if tg_op <> 'INSERT' then
+    select array_agg(old_row::crm.custom_field_definitions) into v_old
+    from old_rows as old_row;
+  end if;
+
+  if tg_op <> 'DELETE' then
+    select array_agg(new_row::crm.custom_field_definitions) into v_new
+    from new_rows as new_row;
+  end if;
+
+  perform crm_private.claim_definitions(p_alone => false);
+
+  -- In one order always, lest two changes wait for each other.
+  perform
+    crm_private.apply_definitions(entity_type, v_old, v_new),
+    crm_private.apply_indexes(entity_type, v_old, v_new)
+  from (
+    select entity_type
+    from unnest(v_old || v_new)
+    group by entity_type
+    order by entity_type
+  ) as changed;
+
+  return null;
+end
+$$;
+
+comment on function crm_private.definitions_changed() is
+  'Applies changed definitions to the rows of their entity types.';
+
+revoke all on function crm_private.definitions_changed() from public;
+
+create or replace trigger _500_definitions_insert after insert on crm.custom_field_definitions
+  referencing new table as new_rows
+  for each statement execute function crm_private.definitions_changed();
+create or replace trigger _500_definitions_update after update on crm.custom_field_definitions
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.definitions_changed();
+create or replace trigger _500_definitions_delete after delete on crm.custom_field_definitions
+  referencing old table as old_rows
+  for each statement execute function crm_private.definitions_changed();
+
+create or replace function crm_private.refuse_moved_definition()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'custom_field_definitions: entityType of % cannot be changed', old.name
+    using errcode    = 'check_violation',
+          schema     = tg_table_schema, table = tg_table_name, column = 'entity_type',
+          constraint = 'custom_field_definitions_entity_type_immutable',
+          detail     = '{"entityType": ["cannot be changed"]}',
+          hint       = 'Define the field for the other entity type, too.';
+end
+$$;
+
+comment on function crm_private.refuse_moved_definition() is
+  'Refuses another entity type for a definition.';
+
+revoke all on function crm_private.refuse_moved_definition() from public;
+
+create or replace trigger _210_refuse_moved before update on crm.custom_field_definitions
+  for each row when (new.entity_type <> old.entity_type)
+  execute function crm_private.refuse_moved_definition();
+--! EndIncluded triggers/500_definitions.sql
+--! Included triggers/900_journal.sql
+/*
+ * Phase 900: the journal. Once for each statement, whoever sends it and however many rows it
+ * changes, cascades and COPY included. An update that changed nothing has no entry.
+ * crm_private.bind_journal says what an entry holds.
+ */
+
+select crm_private.bind_journal('crm.contacts', 'contact');
+select crm_private.bind_journal('crm.companies', 'company');
+select crm_private.bind_journal('crm.deals', 'deal');
+select crm_private.bind_journal('crm.tasks', 'task');
+select crm_private.bind_journal('crm.notes', 'note');
+select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
+select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
+select crm_private.bind_journal('crm.exchange_rates', 'exchange_rate');
+select crm_private.bind_journal('crm.api_keys', 'api_key');
+
+/*
+ * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
+ * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
+ */
+create or replace function crm_private.refuse_truncate()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'crm.% cannot be truncated, because the journal would miss it', tg_table_name
+    using errcode = 'feature_not_supported',
+          schema  = tg_table_schema, table = tg_table_name,
+          hint    = 'Delete the rows instead.';
+end
+$$;
+
+comment on function crm_private.refuse_truncate() is
+  'Refuses TRUNCATE, which the journal could not tell.';
+
+revoke all on function crm_private.refuse_truncate() from public;
+
+create or replace trigger _900_refuse_truncate before truncate on crm.contacts
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.companies
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.deals
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.tasks
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.notes
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.exchange_rates
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.api_keys
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
+  for each statement execute function crm_private.refuse_truncate();
+create or replace trigger _900_refuse_truncate before truncate on crm_private.audit_logs_other
+  for each statement execute function crm_private.refuse_truncate();
+--! EndIncluded triggers/900_journal.sql
+
+select crm_private.ensure_audit_partitions();
+select crm_private.compile_report(entity_type)
+from unnest(array['company', 'contact', 'deal']) as entity_type;
+
+--! split: 080-pipeline.sql
+/*
+ * Why: a usual pipeline to begin with. It is data: administrators change it as they like.
+ * Locks: nothing that exists.
+ * Undone by: revert/000001.sql.
+ */
+
+insert into crm.pipeline_stages (name, position, probability, kind) values
+  ('Prospecting',   0,  10, 'open'),
+  ('Qualification', 1,  25, 'open'),
+  ('Proposal',      2,  50, 'open'),
+  ('Negotiation',   3,  75, 'open'),
+  ('Won',           4, 100, 'won'),
+  ('Lost',          5,   0, 'lost');

@@ -1,0 +1,186 @@
+/* A deal: a sale to a company, on its way through the pipeline. */
+
+create table if not exists crm.deals (
+  id              uuid        not null default gen_random_uuid(),
+  title           text        not null,
+  company_id      uuid        not null,
+  contact_id      uuid,
+  value           numeric     not null,
+  currency        text        not null default 'USD',
+  stage           text        not null,
+  probability     integer     not null,
+  close_date      date,
+  owner_id        text,
+  custom_fields   jsonb       not null default '{}',
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.deal_document(title, custom_fields)) stored,
+  external_ids    crm.external_id[] not null default '{}',
+
+  constraint deals_pkey primary key (id),
+  constraint deals_company_id_exists foreign key (company_id)
+    references crm.companies on delete cascade,
+  constraint deals_contact_id_exists foreign key (contact_id)
+    references crm.contacts on delete set null,
+  constraint deals_stage_exists foreign key (stage)
+    references crm.pipeline_stages (name) on update cascade,
+  constraint deals_title_blank check (not crm_private.is_blank(title)),
+  constraint deals_title_length check (char_length(title) <= 255),
+  -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
+  constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
+  constraint deals_value_range check (abs(value) < 10000000000000),
+  constraint deals_currency_known check (currency = any (crm.currencies())),
+  constraint deals_probability_range check (probability between 0 and 100),
+  constraint deals_close_date_range check (
+    close_date between date '0001-01-01' and date '9999-12-31'
+  ),
+  constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint deals_owner_id_length check (char_length(owner_id) <= 255),
+  constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
+  constraint deals_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint deals_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint deals_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint deals_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.deals is
+  'A deal: a sale to a company, on its way through the pipeline.';
+
+comment on column crm.deals.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.deals.title is
+  'What the deal is about, at most 255 characters.';
+comment on column crm.deals.company_id is
+  'The company that the deal is made with. The deal is deleted with it.';
+comment on column crm.deals.contact_id is
+  'The person at the company, if any. Null once that contact is deleted.';
+comment on column crm.deals.value is
+  'What the deal is worth, in its currency: at most two decimals.';
+comment on column crm.deals.currency is
+  'An ISO 4217 code, for example USD.';
+comment on column crm.deals.stage is
+  'The name of the pipeline stage that the deal is in.';
+comment on column crm.deals.probability is
+  E'@hasDefault\n'
+  'The chance of winning, in percent. That of the deal''s stage, if not given when it is '
+  'created.';
+comment on column crm.deals.close_date is
+  'The day on which the deal closed or is expected to.';
+comment on column crm.deals.owner_id is
+  'The user who is responsible, or null if nobody is.';
+comment on column crm.deals.custom_fields is
+  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
+  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
+  'leaves the others. A field set to null is removed.';
+comment on column crm.deals.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.deals.created_at is
+  'When the row was created.';
+comment on column crm.deals.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.deals.created_by is
+  'The user who created the row.';
+comment on column crm.deals.updated_by is
+  'The user who last changed the row.';
+comment on column crm.deals.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.deals.external_ids is
+  'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
+
+comment on constraint deals_company_id_exists on crm.deals is
+  '%s is not the id of a company';
+comment on constraint deals_contact_id_exists on crm.deals is
+  '%s is not the id of a contact';
+comment on constraint deals_stage_exists on crm.deals is
+  E'@fieldName pipelineStage\n@foreignFieldName deals\n%s is not the name of a pipeline stage';
+comment on constraint deals_title_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_title_length on crm.deals is
+  'must have at most 255 characters';
+comment on constraint deals_value_decimals on crm.deals is
+  '%s has more than two decimals';
+comment on constraint deals_value_range on crm.deals is
+  'must be a number below 10,000,000,000,000';
+comment on constraint deals_currency_known on crm.deals is
+  '%s is not an ISO 4217 currency code';
+comment on constraint deals_probability_range on crm.deals is
+  'must be from 0 to 100';
+comment on constraint deals_close_date_range on crm.deals is
+  'must be a day of the years 1 to 9999';
+comment on constraint deals_owner_id_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_owner_id_length on crm.deals is
+  'must have at most 255 characters';
+comment on constraint deals_custom_fields_object on crm.deals is
+  E'@whole\nmust be an object';
+comment on constraint deals_external_ids_list on crm.deals is
+  'must be a plain list of at most 20 external ids';
+comment on constraint deals_external_ids_blank on crm.deals is
+  'must have a source and an id';
+comment on constraint deals_external_ids_length on crm.deals is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint deals_external_ids_distinct on crm.deals is
+  'must not hold an external id twice';
+
+create index if not exists deals_company_id on crm.deals (company_id);
+create index if not exists deals_contact_id on crm.deals (contact_id);
+create index if not exists deals_stage on crm.deals (stage);
+create index if not exists deals_owner_id on crm.deals (owner_id);
+create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_created_at on crm.deals (created_at);
+create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);
+create index if not exists deals_search_document on crm.deals
+  using gin (search_document) with (gin_pending_list_limit = 512);
+create index if not exists deals_name_words on crm.deals
+  using gin (crm_private.name_words(title) extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512);
+
+alter table crm.deals enable row level security;
+
+grant select on crm.deals to crm_reader;
+grant insert
+  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+   custom_fields, external_ids)
+  on crm.deals to crm_member;
+grant update
+  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
+   custom_fields, version, external_ids)
+  on crm.deals to crm_member;
+grant delete on crm.deals to crm_member;
+
+drop policy if exists deals_select on crm.deals;
+create policy deals_select on crm.deals for select to crm_reader
+  using (true);
+drop policy if exists deals_insert on crm.deals;
+create policy deals_insert on crm.deals for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists deals_update on crm.deals;
+create policy deals_update on crm.deals for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists deals_delete on crm.deals;
+create policy deals_delete on crm.deals for delete to crm_member
+  using ((select crm_private.caller_holds()));

@@ -1,0 +1,85 @@
+/* A stage of the sales pipeline. Administrators edit the stages. */
+
+create table if not exists crm.pipeline_stages (
+  id          uuid        not null default gen_random_uuid(),
+  name        text        not null,
+  position    integer     not null,
+  probability integer     not null default 0,
+  kind        text        not null default 'open',
+  version     integer     not null default 1,
+  created_at  timestamptz not null default now(),
+  updated_at  timestamptz not null default now(),
+  created_by  text        not null default crm.current_user_id(),
+  updated_by  text        not null default crm.current_user_id(),
+
+  constraint pipeline_stages_pkey primary key (id),
+  constraint pipeline_stages_name_unique unique (name),
+  constraint pipeline_stages_name_blank check (not crm_private.is_blank(name)),
+  constraint pipeline_stages_name_length check (char_length(name) <= 100),
+  constraint pipeline_stages_position_range check (position >= 0),
+  constraint pipeline_stages_probability_range check (probability between 0 and 100),
+  constraint pipeline_stages_kind_known check (kind = any (array['open', 'won', 'lost']))
+);
+
+comment on table crm.pipeline_stages is
+  E'@defaultOrder POSITION_ASC\nA stage of the sales pipeline. Administrators edit the stages.';
+
+comment on column crm.pipeline_stages.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.pipeline_stages.name is
+  'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
+comment on column crm.pipeline_stages.position is
+  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
+comment on column crm.pipeline_stages.probability is
+  'The chance of winning, in percent, that a new deal at this stage starts with if it names '
+  'none.';
+comment on column crm.pipeline_stages.kind is
+  'open, won or lost.';
+comment on column crm.pipeline_stages.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.pipeline_stages.created_at is
+  'When the row was created.';
+comment on column crm.pipeline_stages.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.pipeline_stages.created_by is
+  'The user who created the row.';
+comment on column crm.pipeline_stages.updated_by is
+  'The user who last changed the row.';
+
+comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
+  '%s is already the name of a stage';
+comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
+  'must not be blank';
+comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
+  'must have at most 100 characters';
+comment on constraint pipeline_stages_position_range on crm.pipeline_stages is
+  'must be 0 or more';
+comment on constraint pipeline_stages_probability_range on crm.pipeline_stages is
+  'must be from 0 to 100';
+comment on constraint pipeline_stages_kind_known on crm.pipeline_stages is
+  '%s is not one of open, won, lost';
+
+alter table crm.pipeline_stages enable row level security;
+
+grant select on crm.pipeline_stages to crm_reader;
+grant insert
+  (name, position, probability, kind)
+  on crm.pipeline_stages to crm_admin;
+grant update
+  (name, position, probability, kind, version)
+  on crm.pipeline_stages to crm_admin;
+grant delete on crm.pipeline_stages to crm_admin;
+
+drop policy if exists pipeline_stages_select on crm.pipeline_stages;
+create policy pipeline_stages_select on crm.pipeline_stages for select to crm_reader
+  using (true);
+drop policy if exists pipeline_stages_insert on crm.pipeline_stages;
+create policy pipeline_stages_insert on crm.pipeline_stages for insert to crm_admin
+  with check ((select crm_private.caller_holds()));
+drop policy if exists pipeline_stages_update on crm.pipeline_stages;
+create policy pipeline_stages_update on crm.pipeline_stages for update to crm_admin
+  using ((select crm_private.caller_holds()));
+drop policy if exists pipeline_stages_delete on crm.pipeline_stages;
+create policy pipeline_stages_delete on crm.pipeline_stages for delete to crm_admin
+  using ((select crm_private.caller_holds()));

@@ -1,0 +1,171 @@
+/*
+ * Tasks and notes are attached to one entity of any kind. The client says which by entity_type and
+ * entity_id; from these, one generated column for each kind carries the foreign key, so that an
+ * attachment without its entity cannot exist.
+ */
+
+create table if not exists crm.tasks (
+  id              uuid        not null default gen_random_uuid(),
+  description     text        not null,
+  due_date        date,
+  assigned_to     text,
+  status          text        not null default 'open',
+  entity_type     text        not null,
+  entity_id       uuid        not null,
+  contact_id      uuid generated always as (case when entity_type = 'contact' then entity_id end) stored,
+  company_id      uuid generated always as (case when entity_type = 'company' then entity_id end) stored,
+  deal_id         uuid generated always as (case when entity_type = 'deal' then entity_id end) stored,
+  version         integer     not null default 1,
+  created_at      timestamptz not null default now(),
+  updated_at      timestamptz not null default now(),
+  created_by      text        not null default crm.current_user_id(),
+  updated_by      text        not null default crm.current_user_id(),
+  search_document tsvector
+    generated always as (crm_private.search_vector(description, 'B')) stored,
+  external_ids    crm.external_id[] not null default '{}',
+
+  constraint tasks_pkey primary key (id),
+  constraint tasks_contact_id_exists foreign key (contact_id)
+    references crm.contacts on delete cascade,
+  constraint tasks_company_id_exists foreign key (company_id)
+    references crm.companies on delete cascade,
+  constraint tasks_deal_id_exists foreign key (deal_id)
+    references crm.deals on delete cascade,
+  constraint tasks_description_blank check (not crm_private.is_blank(description)),
+  constraint tasks_description_length check (char_length(description) <= 10000),
+  constraint tasks_due_date_range check (
+    due_date between date '0001-01-01' and date '9999-12-31'
+  ),
+  constraint tasks_assigned_to_blank check (not crm_private.is_blank(assigned_to)),
+  constraint tasks_assigned_to_length check (char_length(assigned_to) <= 255),
+  constraint tasks_status_known check (status = any (array['open', 'closed'])),
+  constraint tasks_entity_type_known check (
+    entity_type = any (array['contact', 'company', 'deal'])
+  ),
+  constraint tasks_external_ids_list check (
+    cardinality(external_ids) <= 20
+      and coalesce(array_ndims(external_ids), 1) = 1
+      and array_position(external_ids, null) is null
+  ),
+  constraint tasks_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint tasks_external_ids_length check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
+  ),
+  constraint tasks_external_ids_distinct check (
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
+  )
+);
+
+comment on table crm.tasks is
+  'A task: something to do about a contact, company or deal. It is deleted with that entity.';
+
+comment on column crm.tasks.id is
+  'The identifier of the row, set by the database.';
+comment on column crm.tasks.description is
+  'What is to be done, at most 10,000 characters.';
+comment on column crm.tasks.due_date is
+  'The day by which it is to be done.';
+comment on column crm.tasks.assigned_to is
+  'The user who is to do it.';
+comment on column crm.tasks.status is
+  'open or closed.';
+comment on column crm.tasks.entity_type is
+  'What it is attached to: contact, company or deal.';
+comment on column crm.tasks.entity_id is
+  'The id of the entity that it is attached to.';
+comment on column crm.tasks.contact_id is
+  'The contact that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.company_id is
+  'The company that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.deal_id is
+  'The deal that it is attached to, if that is what it is attached to.';
+comment on column crm.tasks.version is
+  'Increases by one with every update. An update that carries another version than the '
+  'current one is refused with the code CONFLICT.';
+comment on column crm.tasks.created_at is
+  'When the row was created.';
+comment on column crm.tasks.updated_at is
+  'When the row was last changed; later with every change.';
+comment on column crm.tasks.created_by is
+  'The user who created the row.';
+comment on column crm.tasks.updated_by is
+  'The user who last changed the row.';
+comment on column crm.tasks.search_document is
+  E'@behavior -*\nThe words that search finds the row by.';
+comment on column crm.tasks.external_ids is
+  'The ids by which other systems know the task, at most 20. Each belongs to one task.';
+
+comment on constraint tasks_contact_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a contact';
+comment on constraint tasks_company_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a company';
+comment on constraint tasks_deal_id_exists on crm.tasks is
+  E'@column entity_id\n%s is not the id of a deal';
+comment on constraint tasks_description_blank on crm.tasks is
+  'must not be blank';
+comment on constraint tasks_description_length on crm.tasks is
+  'must have at most 10,000 characters';
+comment on constraint tasks_due_date_range on crm.tasks is
+  'must be a day of the years 1 to 9999';
+comment on constraint tasks_assigned_to_blank on crm.tasks is
+  'must not be blank';
+comment on constraint tasks_assigned_to_length on crm.tasks is
+  'must have at most 255 characters';
+comment on constraint tasks_status_known on crm.tasks is
+  '%s is not one of open, closed';
+comment on constraint tasks_entity_type_known on crm.tasks is
+  '%s is not one of contact, company, deal';
+comment on constraint tasks_external_ids_list on crm.tasks is
+  'must be a plain list of at most 20 external ids';
+comment on constraint tasks_external_ids_blank on crm.tasks is
+  'must have a source and an id';
+comment on constraint tasks_external_ids_length on crm.tasks is
+  'must have at most 100 characters as its source and 255 as its id';
+comment on constraint tasks_external_ids_distinct on crm.tasks is
+  'must not hold an external id twice';
+
+create index if not exists tasks_entity_id on crm.tasks (entity_id);
+create index if not exists tasks_contact_id on crm.tasks (contact_id) where contact_id is not null;
+create index if not exists tasks_company_id on crm.tasks (company_id) where company_id is not null;
+create index if not exists tasks_deal_id on crm.tasks (deal_id) where deal_id is not null;
+create index if not exists tasks_assigned_to on crm.tasks (assigned_to);
+create index if not exists tasks_due_date on crm.tasks (due_date);
+create index if not exists tasks_status on crm.tasks (status);
+create index if not exists tasks_search_document on crm.tasks
+  using gin (search_document) with (gin_pending_list_limit = 512);
+
+alter table crm.tasks enable row level security;
+
+grant select on crm.tasks to crm_reader;
+grant insert
+  (description, due_date, assigned_to, status, entity_type, entity_id, external_ids)
+  on crm.tasks to crm_member;
+grant update
+  (description, due_date, assigned_to, status, entity_type, entity_id, version,
+   external_ids)
+  on crm.tasks to crm_member;
+grant delete on crm.tasks to crm_member;
+
+drop policy if exists tasks_select on crm.tasks;
+create policy tasks_select on crm.tasks for select to crm_reader
+  using (true);
+drop policy if exists tasks_insert on crm.tasks;
+create policy tasks_insert on crm.tasks for insert to crm_member
+  with check ((select crm_private.caller_holds()));
+drop policy if exists tasks_update on crm.tasks;
+create policy tasks_update on crm.tasks for update to crm_member
+  using ((select crm_private.caller_holds()));
+drop policy if exists tasks_delete on crm.tasks;
+create policy tasks_delete on crm.tasks for delete to crm_member
+  using ((select crm_private.caller_holds()));

@@ -1,0 +1,17 @@
+do $type$
+begin
+  if to_regtype('crm.external_id') is null then
+    create type crm.external_id as (
+      source text,
+      id     text
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.external_id is 'The id by which another system knows a row.';
+
+comment on column crm.external_id.source is
+  E'@notNull\nThe system, such as hubspot: at most 100 characters.';
+comment on column crm.external_id.id is
+  E'@notNull\nWhat the row is called there: at most 255 characters.';

@@ -1,0 +1,16 @@
+do $type$
+begin
+  if to_regtype('crm_private.row_fault') is null then
+    create type crm_private.row_fault as (
+      place    integer,
+      code     text,
+      fields   jsonb,
+      readable boolean
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.row_fault is
+  'What is wrong with a row of a bulk write; not readable, if the row cannot be asked its other '
+  'faults.';
