@@ -19,7 +19,7 @@ export function composeRelease(): string {
     .sort()
     .map((name) => `--! split: ${name}\n${expand(readFileSync(join(chapters, name), "utf8"))}`)
     .join("\n");
-  return `--! Previous: -\n--! Hash: ${calculateHash(body)}\n--! Message: first release\n\n${body}`;
+  return `--! Previous: -\n--! Hash: ${calculateHash(body, null)}\n--! Message: first release\n\n${body}`;
 }
 
 /** The text of the migration as it is committed. */
