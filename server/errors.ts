@@ -15,6 +15,8 @@ export type ErrorCode =
   | "OVERLOADED"
   | "UNAVAILABLE"
   | "READ_ONLY"
+  | "COMMITTED"
+  | "IN_DOUBT"
   | "INTERNAL";
 
 /**
@@ -246,6 +248,39 @@ export class TimeoutError extends CrmError {
 export class OverloadedError extends CrmError {
   override readonly name = "OverloadedError";
   readonly code = "OVERLOADED";
+}
+
+/** The change was made; what was to be answered about it could not be read. To repeat it does it twice. */
+export class CommittedError extends CrmError {
+  override readonly name = "CommittedError";
+  readonly code = "COMMITTED";
+  /** What the answer failed by, as an error of its own would have said it. */
+  readonly reason: unknown;
+
+  constructor(message: string, reason: unknown) {
+    super(message);
+    this.reason = reason;
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, committed: true, reason: this.reason };
+  }
+}
+
+/** The connection was lost while the change was under way: it may have been made, or not. */
+export class InDoubtError extends CrmError {
+  override readonly name = "InDoubtError";
+  readonly code = "IN_DOUBT";
+
+  constructor(cause?: unknown) {
+    super("The connection to the database was lost; whether the change was made is not known", {
+      cause,
+    });
+  }
+
+  override get extensions(): Extensions {
+    return { code: this.code, committed: "unknown" };
+  }
 }
 
 /** The database takes no writes, as a standby does. */

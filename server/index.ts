@@ -23,6 +23,7 @@
  */
 
 export {
+  CommittedError,
   ConflictError,
   ConstraintViolationError,
   CrmError,
@@ -33,6 +34,7 @@ export {
   type ErrorCode,
   type Fields,
   ForbiddenError,
+  InDoubtError,
   NotFoundError,
   OverloadedError,
   ReadOnlyError,

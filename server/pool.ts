@@ -1,6 +1,8 @@
 import pg from "pg";
 import { z } from "zod";
 
+import { InDoubtError } from "./errors.ts";
+import { isInDoubt } from "./graphql/adaptor.ts";
 import { hasCode } from "./problem.ts";
 import { retry } from "./retry.ts";
 import { parse, userIdSchema } from "./schemas.ts";
@@ -61,8 +63,9 @@ export function createPool(config: PoolConfig): pg.Pool {
  * @param pool logs in as `crm_server`.
  * @param session who it is done for.
  * @param work what to do with the connection; it must not be used afterwards.
- * @throws {ValidationError} where the user id is not one; an error of `server/errors.ts` where the
- *   database refuses; and whatever else `work` throws.
+ * @throws {ValidationError} where the user id is not one; {@link InDoubtError} where the connection is
+ *   lost while the transaction is committed; an error of `server/errors.ts` where the database refuses;
+ *   and whatever else `work` throws.
  */
 export async function inTransaction<Result>(
   pool: pg.Pool,
@@ -81,7 +84,9 @@ export async function inTransaction<Result>(
       [session.role, userId, session.source ?? "api"],
     );
     const result = await work(client);
-    await client.query("commit");
+    await client.query("commit").catch((error: unknown) => {
+      throw isInDoubt(error) ? new InDoubtError(error) : error;
+    });
     return result;
   } catch (error) {
     await client.query("rollback").catch((rollbackError: unknown) => {

@@ -9,7 +9,7 @@ import type {
 } from "postgraphile/@dataplan/pg";
 
 import type { Timeouts } from "../config.ts";
-import { OverloadedError, TimeoutError, UnavailableError } from "../errors.ts";
+import { InDoubtError, OverloadedError, TimeoutError, UnavailableError } from "../errors.ts";
 import { isAway } from "../untilAvailable.ts";
 import { createGate, type Gate } from "./gate.ts";
 
@@ -111,6 +111,107 @@ export function createTransact(pool: Pool, prepared = true): Transact {
         });
       }),
     );
+}
+
+/** What became of the changes that were made over one connection. */
+export interface Changes {
+  /** How many statements have changed something, and are committed. */
+  readonly done: number;
+  /** What the statements failed by that were to change something. */
+  readonly failures: ReadonlySet<unknown>;
+}
+
+/**
+ * Does something with one connection, which is taken when it is first needed: each statement is a
+ * transaction of its own, one after the other. Whoever has changed something that way can read what
+ * came of it without having to wait for another connection.
+ */
+export type Reserve = <Result>(
+  work: (withPgClient: WithPgClient, changes: Changes) => Promise<Result>,
+  departure?: AbortSignal,
+) => Promise<Result>;
+
+/** Makes the way to work over one connection; see {@link createWithPgClient} for what holds there. */
+export function createReserve(pool: Pool, prepared = true): Reserve {
+  return async (work, departure) => {
+    const turns = createGate({ places: 1 });
+    const ledger: Ledger = { done: 0, failures: new Set() };
+    let lent: Promise<Lent> | undefined;
+    let client: PoolClient | undefined;
+    const leave = () => client && cancel(client);
+    departure?.addEventListener("abort", leave);
+    try {
+      return await work(async (pgSettings, callback) => {
+        refuseDeparted(departure);
+        const mine = await (lent ??= connect(pool, prepared));
+        ({ client } = mine);
+        refuseDeparted(departure);
+        return callback(lendInTurn(mine, pgSettings, turns, ledger));
+      }, ledger);
+    } finally {
+      departure?.removeEventListener("abort", leave);
+      await lent?.then(
+        async (mine) => turns.run(() => mine.client.release(departure?.aborted)),
+        () => undefined, // whoever asked for it was told
+      );
+    }
+  };
+}
+
+interface Ledger {
+  done: number;
+  failures: Set<unknown>;
+}
+
+/** A client whose statements and transactions come one after the other, and are kept account of. */
+function lendInTurn(
+  lent: Lent,
+  pgSettings: Parameters<WithPgClient>[0],
+  turns: Gate,
+  ledger: Ledger,
+): PgClient {
+  const client = lend(lent, pgSettings);
+  const change = async <Result>(work: () => Promise<Result>, isDone: (result: Result) => boolean) =>
+    turns.run(async () => {
+      try {
+        const result = await work();
+        if (isDone(result)) ledger.done += 1;
+        return result;
+      } catch (error) {
+        const failure = isInDoubt(error) ? new InDoubtError(error) : error;
+        ledger.failures.add(failure);
+        throw failure;
+      }
+    });
+  return {
+    async query<Row>(query: PgClientQuery) {
+      // Reads have a name, by which their text is known; what changes something has none.
+      if (query.name !== undefined) return turns.run(() => client.query<Row>(query));
+      return change(
+        () => client.query<Row>(query),
+        ({ rowCount, rows }) => (rowCount ?? rows.length) > 0,
+      );
+    },
+    withTransaction: async (callback) =>
+      change(
+        () => client.withTransaction(callback),
+        () => true,
+      ),
+  };
+}
+
+/**
+ * Whether a statement failed in a way that leaves open what became of it: it was sent, and then its
+ * connection was lost. That a session was ended from outside may have come after its commit.
+ */
+export function isInDoubt(error: unknown): boolean {
+  const cause = error instanceof UnavailableError ? error.cause : error;
+  if (cause instanceof pg.DatabaseError) {
+    return cause.severity === "FATAL" || cause.severity === "PANIC";
+  }
+  if (!(cause instanceof Error) || !isAway(cause)) return false;
+  // The driver knew that the connection was lost, and sent nothing.
+  return !cause.message.includes("not queryable");
 }
 
 async function borrow<Result>(
@@ -293,10 +394,7 @@ async function run<TData>(
 /** A statement whose connection is lost has no answer of the database. */
 function explain(error: Error): Error {
   if (error instanceof pg.DatabaseError || !isAway(error)) return error;
-  return new UnavailableError(
-    "The connection to the database was lost; whether a change was made is not known",
-    error,
-  );
+  return new UnavailableError("The connection to the database was lost; please try again", error);
 }
 
 /** Reads have a name already; mutations get one, so that they are prepared too. */

@@ -10,7 +10,7 @@ import type {} from "postgraphile/adaptors/pg";
 import type {} from "postgraphile/grafserv/express/v4";
 
 import type { PgSettings } from "../auth.ts";
-import type { PgServiceOptions } from "./adaptor.ts";
+import type { Changes, PgServiceOptions } from "./adaptor.ts";
 
 declare module "http" {
   interface IncomingMessage {
@@ -26,6 +26,10 @@ declare global {
     interface Context {
       /** Does something in one transaction; when the client leaves, it is cut short. */
       transact: <Result>(work: (withPgClient: WithPgClient) => Promise<Result>) => Promise<Result>;
+      /** Does something over one connection, and keeps account of what was changed. */
+      reserve: <Result>(
+        work: (withPgClient: WithPgClient, changes: Changes) => Promise<Result>,
+      ) => Promise<Result>;
     }
   }
 

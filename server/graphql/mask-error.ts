@@ -4,9 +4,11 @@ import type { Logger } from "pino";
 import { isSafeError } from "postgraphile/grafast";
 
 import {
+  CommittedError,
   CrmError,
   DatabaseError,
   fromPgError,
+  InDoubtError,
   TimeoutError,
   ValidationError,
   type Constraints,
@@ -30,14 +32,49 @@ export type MaskError = (error: GraphQLError) => GraphQLError;
 const givenUp = ["Operation took too long to plan", "Execution timeout exceeded"];
 
 /** What clients are told plainly and whoever runs the server should hear of, too. */
-const operational = new Set<ErrorCode>(["TIMEOUT", "OVERLOADED", "UNAVAILABLE", "READ_ONLY"]);
+const operational = new Set<ErrorCode>([
+  "TIMEOUT",
+  "OVERLOADED",
+  "UNAVAILABLE",
+  "READ_ONLY",
+  "IN_DOUBT",
+]);
+
+/** What became of a mutation whose answer failed. */
+export type Outcome = "done" | "in doubt";
+const outcomes = new WeakMap<GraphQLError, Outcome>();
+
+/** Lets an error be told as one of a mutation that was done, or may have been. */
+export function markOutcome(error: GraphQLError, outcome: Outcome): GraphQLError {
+  outcomes.set(error, outcome);
+  return error;
+}
 
 /**
  * Makes the last step before an error leaves the server. A client sees what it caused, with its
  * code; anything else goes whole to the log, and the client gets the id under which it is there.
  */
 export function createMaskError(constraints: Constraints, logger: Logger): MaskError {
-  return function maskError(error: GraphQLError): GraphQLError {
+  return function maskOutcome(error: GraphQLError): GraphQLError {
+    const outcome = outcomes.get(error);
+    const masked = maskError(error);
+    if (outcome === undefined) return masked;
+    const { nodes, source, positions, path } = masked;
+    const { code, errorId } = masked.extensions;
+    const told =
+      outcome === "done"
+        ? new CommittedError(
+            `The mutation was done; only its answer failed: ${masked.message}`,
+            code,
+          )
+        : new InDoubtError();
+    return new GraphQLError(told.message, {
+      ...{ nodes, source, positions, path },
+      extensions: { ...told.extensions, ...(errorId === undefined ? {} : { errorId }) },
+    });
+  };
+
+  function maskError(error: GraphQLError): GraphQLError {
     const { nodes, source, positions, path } = error;
     const answer = (message: string, extensions: Record<string, unknown>) =>
       new GraphQLError(message, { nodes, source, positions, path, extensions });
@@ -63,11 +100,13 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
       code: "INTERNAL",
       errorId,
     });
-  };
+  }
 }
 
 /** The code that an error will be answered with. */
 export function codeOf(error: GraphQLError): unknown {
+  const outcome = outcomes.get(error);
+  if (outcome !== undefined) return outcome === "done" ? "COMMITTED" : "IN_DOUBT";
   return error.extensions.code ?? describe(error, {})?.code;
 }
 

@@ -9,7 +9,7 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
-import { createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
+import { createReserve, createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
@@ -22,6 +22,7 @@ import { BulkPlugin } from "./plugins/bulk.ts";
 import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
+import { MutationsPlugin } from "./plugins/mutations.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
@@ -72,6 +73,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const { pool, prepared } = connectionsOf(deps.pgService);
   const withPgClient = createWithPgClient(pool, prepared);
   const transact = createTransact(pool, prepared);
+  const reserve = createReserve(pool, prepared);
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -97,6 +99,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,
+      MutationsPlugin,
       IdempotencyPlugin,
       ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
       createPersistedPlugin(deps.persisted),
@@ -134,6 +137,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
           pgSettings,
           withPgClient: withDeparture(withPgClient, departure),
           transact: (work) => transact(work, departure),
+          reserve: (work) => reserve(work, departure),
         };
       },
     },

@@ -1,7 +1,7 @@
 import type pg from "pg";
 
-import { ConflictError } from "../errors.ts";
-import { createWithPgClient } from "../graphql/adaptor.ts";
+import { ConflictError, InDoubtError } from "../errors.ts";
+import { createWithPgClient, isInDoubt } from "../graphql/adaptor.ts";
 import type { Role } from "../pool.ts";
 import { retry } from "../retry.ts";
 import { typedError } from "../typedError.ts";
@@ -49,7 +49,9 @@ export function createAsk(pool: pg.Pool, role: Role): Ask {
     return retry(
       () =>
         withPgClient(settings, (client) =>
-          client.query<{ row: string }>({ text, values: [...values] }),
+          client.query<{ row: string }>({ text, values: [...values] }).catch((error: unknown) => {
+            throw userId !== undefined && isInDoubt(error) ? new InDoubtError(error) : error;
+          }),
         ).catch(rethrow),
       {
         attempts: 5,
