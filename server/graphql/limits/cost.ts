@@ -81,6 +81,9 @@ export const scansOfFields: ReadonlyMap<string, number> = new Map([
   ["Query.duplicateGroups", 9],
 ]);
 
+/** Lists of a row that may have all rows of their table: one scan, however many such rows there are. */
+const wholeLists = new Set(["PipelineStage.deals"]);
+
 /** What sorting all rows of a table costs in scans, which `distinctCount` does for each field. */
 const sort = 4;
 
@@ -112,6 +115,9 @@ export function checkCost(request: Request, limits: Limits): Cost {
     if (isDeeper(value, most)) hold(limits, "variableDepth", most + 1);
   }
 
+  const query = schema.getQueryType();
+  const isAlone = createIsAlone(schema);
+  let rootFields = 0;
   const paths: { rows: number; path: readonly string[] }[] = [];
   let scans = 0;
   const ofSelections = ({ selections }: SelectionSetNode, place: Place): void => {
@@ -131,7 +137,12 @@ export function checkCost(request: Request, limits: Limits): Cost {
     const type = on === undefined ? place.type : schema.getType(on);
     if (type) ofSelections(fragment.selectionSet, { ...place, type });
   };
+  const scanOf = (name: string, { type, times }: Place): number => {
+    if (isAlone(type)) return times;
+    return wholeLists.has(name) ? Math.max(1, times / 1000) : times / 1000;
+  };
   const ofField = (node: FieldNode, place: Place): void => {
+    if (place.type === query) rootFields += 1;
     const field = fieldOf(place.type, node.name.value);
     if (!field) return;
     const page = checkArguments(node, field, values, limits);
@@ -150,7 +161,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
       type,
       path,
       list: page
-        ? { ...page, scan: place.type === root ? 1 : place.times / 1000 }
+        ? { ...page, scan: scanOf(`${place.type.name}.${field.name}`, place) }
         : keepsList(field.name)
           ? list
           : undefined,
@@ -179,9 +190,23 @@ export function checkCost(request: Request, limits: Limits): Cost {
   });
   const rows = paths.reduce((sum, path) => sum + path.rows, 0);
   const [longest] = paths.sort((a, b) => b.rows - a.rows);
+  hold(limits, "rootFields", rootFields);
   hold(limits, "rows", rows, longest && advice(longest));
   hold(limits, "scans", Math.ceil(scans));
   return { rows, scans };
+}
+
+/**
+ * Tells the types whose lists are not those of a row: they are of all rows of a table. Besides the
+ * outermost types these are the payloads, and whatever else leads back to the queries.
+ */
+function createIsAlone(schema: GraphQLSchema): (type: GraphQLNamedType) => boolean {
+  const query = schema.getQueryType();
+  const roots = new Set<unknown>([query, schema.getMutationType(), schema.getSubscriptionType()]);
+  return (type) =>
+    roots.has(type) ||
+    ((isObjectType(type) || isInterfaceType(type)) &&
+      Object.values(type.getFields()).some((field) => getNamedType(field.type) === query));
 }
 
 const none: Place["written"] = new Map();

@@ -63,6 +63,16 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
     },
     grafast: {
       middleware: {
+        async subscribe(next, { args }) {
+          const { schema, document, operationName, variableValues: variables = {} } = args;
+          try {
+            checkCost({ schema, document, operationName, variables: variables ?? {} }, limits);
+            return await next();
+          } catch (error) {
+            if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
+            throw error;
+          }
+        },
         async execute(next, { args }) {
           const { schema, document, operationName, variableValues } = args;
           try {
