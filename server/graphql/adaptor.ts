@@ -151,7 +151,7 @@ export function createReserve(pool: Pool, prepared = true): Reserve {
     } finally {
       departure?.removeEventListener("abort", leave);
       await lent?.then(
-        async (mine) => turns.run(() => mine.client.release(departure?.aborted)),
+        async (mine) => turns.run(() => release(mine, departure)),
         () => undefined, // whoever asked for it was told
       );
     }
@@ -206,12 +206,17 @@ function lendInTurn(
  */
 export function isInDoubt(error: unknown): boolean {
   const cause = error instanceof UnavailableError ? error.cause : error;
-  if (cause instanceof pg.DatabaseError) {
-    return cause.severity === "FATAL" || cause.severity === "PANIC";
-  }
+  if (cause instanceof pg.DatabaseError) return hasEnded(cause);
   if (!(cause instanceof Error) || !isAway(cause)) return false;
   // The driver knew that the connection was lost, and sent nothing.
   return !cause.message.includes("not queryable");
+}
+
+/** Whether the database has ended the session with this error. */
+function hasEnded(error: unknown): boolean {
+  return (
+    error instanceof pg.DatabaseError && (error.severity === "FATAL" || error.severity === "PANIC")
+  );
 }
 
 async function borrow<Result>(
@@ -228,9 +233,17 @@ async function borrow<Result>(
     return await work(lent);
   } finally {
     departure?.removeEventListener("abort", leave);
-    lent.client.release(departure?.aborted);
+    release(lent, departure);
   }
 }
+
+/** Gives a connection back, or up: what its session was told last may come late, or it has ended. */
+function release({ client }: Lent, departure: AbortSignal | undefined): void {
+  client.release(departure?.aborted === true || ended.has(client));
+}
+
+/** Connections whose session the database has ended, though the driver may not know it yet. */
+const ended = new WeakSet<PoolClient>();
 
 function refuseDeparted(departure: AbortSignal | undefined): void {
   if (departure?.aborted) throw new TimeoutError("The client did not wait for the answer");
@@ -384,8 +397,11 @@ async function run<TData>(
       ...(statements === undefined ? { queryMode: "extended" } : { name }),
     };
     const forgotten = statements === undefined ? [] : remember(statements, name);
-    const done = (error: Error | null, result: QueryArrayResult) =>
-      error ? reject(explain(error)) : resolve(result as unknown as PgClientResult<TData>);
+    const done = (error: Error | null, result: QueryArrayResult) => {
+      if (hasEnded(error)) ended.add(client);
+      if (error) reject(explain(error));
+      else resolve(result as unknown as PgClientResult<TData>);
+    };
     const isPrepared = statements !== undefined;
     client.query(new SettingsQuery({ config, settings, isPrepared, forgotten, done }));
   });

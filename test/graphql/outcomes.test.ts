@@ -57,7 +57,8 @@ async function whileLocked<Result>(
 /** Ends the sessions of the server that wait for a lock, as soon as there is one. */
 async function cutBlocked(): Promise<void> {
   await withConnection(database.ownerUrl, async (client) => {
-    for (;;) {
+    for (const end = Date.now() + 20_000; ;) {
+      if (Date.now() > end) throw new Error("Nobody waits.");
       const { rowCount } = await client.query(
         `select pg_terminate_backend(pid) from pg_stat_activity
          where datname = current_database() and usename = 'crm_server' and wait_event_type = 'Lock'`,
