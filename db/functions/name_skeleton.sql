@@ -1,7 +1,7 @@
 /*
  * What is left of a name when everything goes that is easily heard or typed otherwise: accents,
- * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt". A name
- * of which nothing is left stays, folded.
+ * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is
+ * "and". A name of which nothing is left stays, folded.
  *
  * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
  */
@@ -16,11 +16,15 @@ begin
   return case
     when octet_length(name) = char_length(name)
     then coalesce(
-      nullif(translate(lower(name collate "C"), 'aeiouhwy .,-''&/()', ''), ''),
+      nullif(
+        translate(replace(lower(name collate "C"), '&', 'nd'), 'aeiouhwy .,-''/()', ''), ''
+      ),
       lower(name collate "C")
     )
     else coalesce(
-      nullif(translate(crm_private.fold(name), 'aeiouhwy .,-''’&/()', ''), ''),
+      nullif(
+        translate(replace(crm_private.fold(name), '&', 'nd'), 'aeiouhwy .,-''’/()', ''), ''
+      ),
       crm_private.fold(name)
     )
   end;

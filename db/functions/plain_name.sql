@@ -1,6 +1,6 @@
 /*
- * A name as it is compared: folded, words apart by one space, without punctuation. "O'Neill, Zoë"
- * becomes "oneill zoe".
+ * A name as it is compared: folded, words apart by one space, without punctuation, "&" as "and".
+ * "O'Neill, Zoë" becomes "oneill zoe".
  */
 create or replace function crm_private.plain_name(name text)
 returns text
@@ -17,7 +17,7 @@ begin
     return v_folded;
   end if;
   return btrim(regexp_replace(
-    regexp_replace(v_folded, '[''.`´’]+', '', 'g'),
+    regexp_replace(replace(v_folded, '&', ' and '), '[''.`´’]+', '', 'g'),
     '[[:space:]!-/:-@[-`{-~]+', ' ', 'g'
   ));
 end

@@ -60,8 +60,8 @@ begin
     found as materialized (
       select *
       from crm_private.search_candidates(
-        v_types, v_query.indexed, v_query.typed, v_query.whole, v_query.whole_names,
-        v_query.typed_names, v_query.named, v_limit
+        v_types, v_query.exact, v_query.indexed, v_query.typed, v_query.whole,
+        v_query.whole_names, v_query.typed_names, v_query.named, v_limit
       )
       union all
       select *
@@ -69,24 +69,56 @@ begin
         v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
       )
     ),
+    -- Of tasks and notes: the query, and what to mark.
+    forgiven as materialized (
+      select
+        query,
+        v_query.stems || array(
+          select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
+        ) as stems
+      from crm_private.search_misspelt(v_query.loose_texts) as query
+      where (select count(*) from found) < enough and v_types && '{task,note}'
+    ),
     misspelt as materialized (
-      select entity_type, entity_id, rank / 4 as rank
-      from crm_private.search_candidates(
-        v_types, v_query.loose, replace(v_query.loose::text, '&', '|')::tsquery, null, null, null,
-        null, v_limit
+      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
+      from (
+        select
+          array_remove(array_remove(v_types, 'task'), 'note'),
+          v_query.loose
+        where (select count(*) from found) < enough
+        union all
+        select array(select unnest(v_types) intersect values ('task'), ('note')), query
+        from forgiven
+      ) as asked (types, query)
+      cross join lateral crm_private.search_candidates(
+        types, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
       )
-      where (select count(*) from found) < enough
     ),
     alike as materialized (
       select *
       from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
+    -- The better, the shorter, people and companies, the newer.
     ranked as materialized (
-      select entity_type, entity_id, max(rank) as rank
-      from (table found union all table misspelt union all table alike) as hits
-      group by entity_type, entity_id
-      order by max(rank) desc, entity_id
+      select
+        entity_type,
+        entity_id,
+        rank,
+        row_number() over (
+          order by
+            rank desc,
+            name_length nulls last,
+            case entity_type when 'contact' then 1 when 'company' then 1 when 'deal' then 2 else 3 end,
+            created_at desc,
+            entity_id
+        ) as place
+      from (
+        select distinct on (entity_type, entity_id) *
+        from (table found union all table misspelt union all table alike) as hits
+        order by entity_type, entity_id, rank desc
+      ) as hit
+      order by place
       limit v_first
     )
   select
@@ -94,13 +126,21 @@ begin
     entity_id,
     rank,
     crm_private.search_extract(
-      body, v_query.marks, case when rank < 1 / 8.0 then v_query.near end, v_query.number
+      body,
+      v_query.marks,
+      case
+        when entity_type in ('task', 'note')
+        then coalesce((select stems from forgiven), v_query.stems)
+      end,
+      case when rank < 1 / 8.0 then v_query.near end,
+      v_query.number
     ),
     case when entity_type = 'contact' then entity_id end,
     case when entity_type = 'company' then entity_id end,
     case when entity_type = 'deal' then entity_id end,
     case when entity_type = 'task' then entity_id end,
-    case when entity_type = 'note' then entity_id end
+    case when entity_type = 'note' then entity_id end,
+    place::integer
   from ranked
   cross join lateral (
     select concat_ws(
@@ -131,14 +171,16 @@ begin
     from crm.notes
     where ranked.entity_type = 'note' and id = ranked.entity_id
   ) as bodies (body)
-  order by rank desc, entity_id;
+  order by place;
 end
 $$;
 
 comment on function crm.search(text, text[], integer) is
-  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first. '
-  'The last word may be only begun; case and accents do not count; "words in quotes" stand in '
-  'sequence; -word leaves out what has it; or parts alternatives. Where that finds fewer than five, '
+  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
+  'that is the query as a whole, then shorter names; of equals people and companies before deals '
+  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not count; "words in quotes" stand in '
+  'sequence; -word leaves out what has it; or parts alternatives; and and & are one. Tasks and notes are '
+  'found by other forms of a word, too. Where that finds fewer than five, '
   'a typing error in each word is forgiven. A phone number is found by four or more of its digits, an '
   'address by its parts. entityTypes are some of contact, company, deal, task and note, all if it '
   'is left out; first is how many hits there are at most, 100 if it is left out.';

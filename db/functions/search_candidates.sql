@@ -1,11 +1,13 @@
 /*
  * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
  * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
- * everything that has a common word would mean to read it all, for hits that nobody looks at.
+ * everything that has a common word would mean to read it all, for hits that nobody looks at. Names
+ * that are nothing but what is looked for are among them.
  *
- * The rank is between 0 and 1. What its digits say first is whether a name has every word whole
- * (1/2), or has them with the last one begun (1/4), and whether the row has every word whole (1/8);
- * the rest is ts_rank. So a name beats a note's body, however often that has the words.
+ * The rank is between 0 and 1. It is 1 if a name is the query as a whole. Else what its digits say
+ * first is whether a name has every word whole (1/2), or has them with the last one begun (1/4), and
+ * whether the row has every word whole (1/8); the rest is the greater the shorter the name, or ts_rank
+ * where the name is not what matches. So a name beats a note's body, however often that has the words.
  *
  * Without p_whole the query is about misspelt words, and counts what they have in common.
  *
@@ -14,6 +16,7 @@
  */
 create or replace function crm_private.search_candidates(
   entity_types  text[],
+  p_exact       tsquery,
   p_indexed     tsquery,
   p_typed       tsquery,
   p_whole       tsquery,
@@ -22,7 +25,13 @@ create or replace function crm_private.search_candidates(
   p_named       tsquery,
   p_limit       integer
 )
-returns table (entity_type text, entity_id uuid, rank double precision)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  rank        double precision,
+  name_length integer,
+  created_at  timestamptz
+)
 language plpgsql
 stable
 parallel safe
@@ -37,61 +46,90 @@ begin
   return query
   with
     contacts as materialized (
-      select id, search_document from crm.contacts
+      select id, search_document, first_name, last_name, created_at from crm.contacts
       where 'contact' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     companies as materialized (
-      select id, search_document from crm.companies
+      select id, search_document, name, created_at from crm.companies
       where 'company' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     deals as materialized (
-      select id, search_document from crm.deals
+      select id, search_document, title, created_at from crm.deals
       where 'deal' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     named as (
-      select 'contact' as entity_type, id, search_document from contacts
+      select
+        'contact' as entity_type, id, search_document,
+        char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
+      from (
+        table contacts
+        union all
+        (
+          select id, search_document, first_name, last_name, created_at from crm.contacts
+          where (select count(*) from contacts) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, first_name, last_name, created_at from crm.contacts
+          where (select count(*) from contacts) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as contact
       union all
-      select 'company', id, search_document from companies
+      select 'company', id, search_document, char_length(name), created_at
+      from (
+        table companies
+        union all
+        (
+          select id, search_document, name, created_at from crm.companies
+          where (select count(*) from companies) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, name, created_at from crm.companies
+          where (select count(*) from companies) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as company
       union all
-      select 'deal', id, search_document from deals
-      union all
-      (
-        select 'contact', id, search_document from crm.contacts
-        where (select count(*) from contacts) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
-      union all
-      (
-        select 'company', id, search_document from crm.companies
-        where (select count(*) from companies) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
-      union all
-      (
-        select 'deal', id, search_document from crm.deals
-        where (select count(*) from deals) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
+      select 'deal', id, search_document, char_length(title), created_at
+      from (
+        table deals
+        union all
+        (
+          select id, search_document, title, created_at from crm.deals
+          where (select count(*) from deals) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, title, created_at from crm.deals
+          where (select count(*) from deals) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as deal
     ),
     unnamed as (
       (
-        select 'task' as entity_type, id, search_document from crm.tasks
+        select 'task' as entity_type, id, search_document, created_at from crm.tasks
         where 'task' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
         limit p_limit
       )
       union all
       (
-        select 'note', id, search_document from crm.notes
+        select 'note', id, search_document, created_at from crm.notes
         where 'note' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
         limit p_limit
@@ -100,29 +138,39 @@ begin
   select
     entity_type,
     id,
-    coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
-      + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
-      + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
-      + ts_rank(v_weights, search_document, p_typed) / 8.0
+    case
+      when search_document @@ p_exact then 1::double precision
+      else coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
+        + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
+        + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
+        + case
+          when search_document @@ p_typed_names then 1.0 / (1 + name_length)
+          else ts_rank(v_weights, search_document, p_typed)
+        end / 8.0
+    end,
+    name_length,
+    created_at
   from named
   union all
   select
     entity_type,
     id,
     coalesce((search_document @@ p_whole)::integer, 0) / 8.0::double precision
-      + ts_rank(v_weights, search_document, p_typed) / 8.0
+      + ts_rank(v_weights, search_document, p_typed) / 8.0,
+    null,
+    created_at
   from unnamed;
 end
 $$;
 
 comment on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) is
   'The rows whose documents match a tsquery, ranked; of many, some.';
 
 revoke all on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) from public;
 grant execute on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) to crm_reader;

@@ -4,10 +4,12 @@
  *
  * Words are told apart as crm_private.search_words does, so that what an address was found by is
  * marked as a part of it, and Zoë if zoe was looked for; PostgreSQL's own ts_headline does neither.
+ * In scripts that put no blanks between words the letters are marked that were looked for.
  */
 create or replace function crm_private.search_extract(
   value  text,
   marks  text[],
+  stems  text[],
   near   text[],
   number text
 )
@@ -18,16 +20,36 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_length  constant integer := 240;
-  v_text    text             := left(value, 100000);
-  v_folded  text;
-  v_before  integer;
+  v_length   constant integer := 240;
+  v_unspaced constant text    := '[' || crm_private.unspaced_scripts() || ']';
+  v_text     text             := left(value, 100000);
+  v_letters  text             := (
+    select string_agg(
+      case length(word)
+        when 1 then word
+        else format('%1$s(?=%2$s)|(?<=%1$s)%2$s', left(word, 1), right(word, 1))
+      end,
+      '|'
+    )
+    from unnest(marks) as mark
+    cross join lateral trim(mark, '% ') as word
+    where word ~ v_unspaced
+  );
+  v_folded   text;
+  v_before   integer;
 begin
   if length(v_text) > v_length then
     v_folded := crm_private.fold(v_text);
-    v_before := length(substring(v_folded from (
-      select format('^(.*?)\m(?:%s)', string_agg(trim(mark, '% '), '|'))
-      from unnest(marks) as mark
+    v_before := length(substring(v_folded collate crm_private.folding from (
+      select format(
+        '^(.*?)(?:%s)',
+        string_agg(case when word ~ v_unspaced then word else '\m' || word end, '|')
+      )
+      from (
+        select trim(mark, '% ') from unnest(marks) as mark
+        union all
+        select unnest(stems)
+      ) as wanted (word)
     )));
     -- Folding may make a text longer.
     v_before := (coalesce(v_before, 0)::bigint * length(v_text) / length(v_folded))::integer;
@@ -39,7 +61,14 @@ begin
 
   return (
     select string_agg(
-      case when is_found then '<mark>' || safe || '</mark>' else safe end, '' order by ordinal
+      case
+        when not is_found then safe
+        when safe ~ v_letters then replace(
+          regexp_replace(safe, '(' || v_letters || ')', '<mark>\1</mark>', 'g'), '</mark><mark>', ''
+        )
+        else '<mark>' || safe || '</mark>'
+      end,
+      '' order by ordinal
     )
     from regexp_matches(
       v_text,
@@ -56,7 +85,11 @@ begin
     cross join lateral coalesce(
       parts[1] is not null and (
         ' ' || words || ' ' like any (marks)
+        or stems is not null and crm_private.search_stems(words) && stems
         or crm_private.search_neighbours(words) && near
+        or near is not null and stems is not null
+          and crm_private.search_neighbours(array_to_string(crm_private.search_stems(words), ' '))
+            && near
         or words ~ '^[0-9]{2,}$' and number like '%' || words || '%'
       ),
       false
@@ -65,8 +98,9 @@ begin
 end
 $$;
 
-comment on function crm_private.search_extract(text, text[], text[], text) is
+comment on function crm_private.search_extract(text, text[], text[], text[], text) is
   'A passage of a text as HTML, with <mark> around what was found.';
 
-revoke all on function crm_private.search_extract(text, text[], text[], text) from public;
-grant execute on function crm_private.search_extract(text, text[], text[], text) to crm_reader;
+revoke all on function crm_private.search_extract(text, text[], text[], text[], text) from public;
+grant execute on function crm_private.search_extract(text, text[], text[], text[], text)
+  to crm_reader;

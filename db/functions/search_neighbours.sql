@@ -3,7 +3,8 @@
  * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
  * two words has a letter too many, too few or another one, or if two letters changed places, there
  * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
- * found by "cocacola".
+ * found by "cocacola", and AT&T by "att". In scripts that put no blanks between words they are not
+ * joined again.
  *
  * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
  * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
@@ -20,6 +21,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_unspaced   constant text := '[' || crm_private.unspaced_scripts() || ']';
   v_neighbours text[] := '{}'::text[];
   v_word       text;
   v_previous   text    := '';
@@ -36,11 +38,13 @@ begin
           || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
       end loop;
     end if;
-    if v_previous <> '' and length(v_previous) + v_length <= 20 then
+    if v_previous <> '' and v_word <> 'and' and length(v_previous) + v_length <= 20 then
       v_neighbours := v_neighbours || ('~' || v_previous || v_word);
     end if;
-    v_previous := v_word;
-    v_count    := v_count + 1;
+    if v_word <> 'and' then
+      v_previous := case when v_length > 2 or v_word !~ v_unspaced then v_word else '' end;
+    end if;
+    v_count := v_count + 1;
     exit when v_count = 10;
   end loop;
   return v_neighbours;

@@ -14,7 +14,13 @@ create or replace function crm_private.search_parts(
   p_words      text[],
   p_limit      integer
 )
-returns table (entity_type text, entity_id uuid, rank double precision)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  rank        double precision,
+  name_length integer,
+  created_at  timestamptz
+)
 language plpgsql
 stable
 parallel safe
@@ -30,7 +36,8 @@ begin
     with named as (
       (
         select 'contact' as entity_type, id,
-          crm_private.contact_name_words(first_name, last_name, phones) as words
+          crm_private.contact_name_words(first_name, last_name, phones) as words,
+          char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
         from crm.contacts
         where 'contact' = any (entity_types)
           and crm_private.contact_name_words(first_name, last_name, phones) like v_begun
@@ -38,7 +45,7 @@ begin
       )
       union all
       (
-        select 'company', id, crm_private.name_words(name)
+        select 'company', id, crm_private.name_words(name), char_length(name), created_at
         from crm.companies
         where 'company' = any (entity_types)
           and crm_private.name_words(name) like v_begun
@@ -46,7 +53,7 @@ begin
       )
       union all
       (
-        select 'deal', id, crm_private.name_words(title)
+        select 'deal', id, crm_private.name_words(title), char_length(title), created_at
         from crm.deals
         where 'deal' = any (entity_types)
           and crm_private.name_words(title) like v_begun
@@ -56,14 +63,20 @@ begin
     select
       entity_type,
       id,
-      case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
-        / 8.0::double precision
+      (
+        case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
+          + 1.0::double precision / (1 + name_length)
+      ) / 8,
+      name_length,
+      created_at
     from named;
   end if;
 
   if p_number is not null and 'contact' = any (entity_types) then
     return query
-    select 'contact', id, 3 / 8.0::double precision
+    select
+      'contact', id, 3 / 8.0::double precision,
+      char_length(first_name) + 1 + char_length(last_name), created_at
     from crm.contacts
     where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
       and (p_beside is null or search_document @@ p_beside)
@@ -75,7 +88,8 @@ begin
     with named as (
       (
         select 'contact' as entity_type, id,
-          crm_private.contact_name_words(first_name, last_name, phones) as words
+          crm_private.contact_name_words(first_name, last_name, phones) as words,
+          char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
         from crm.contacts
         where 'contact' = any (entity_types)
           and p_words[1] operator(extensions.<%)
@@ -83,14 +97,14 @@ begin
       )
       union all
       (
-        select 'company', id, crm_private.name_words(name)
+        select 'company', id, crm_private.name_words(name), char_length(name), created_at
         from crm.companies
         where 'company' = any (entity_types)
           and p_words[1] operator(extensions.<%) crm_private.name_words(name)
       )
       union all
       (
-        select 'deal', id, crm_private.name_words(title)
+        select 'deal', id, crm_private.name_words(title), char_length(title), created_at
         from crm.deals
         where 'deal' = any (entity_types)
           and p_words[1] operator(extensions.<%) crm_private.name_words(title)
@@ -99,7 +113,9 @@ begin
     select
       entity_type,
       id,
-      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision
+      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision,
+      name_length,
+      created_at
     from named
     where not exists (
       select from unnest(p_words) as word where not word operator(extensions.<%) words

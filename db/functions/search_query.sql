@@ -3,7 +3,8 @@
  * to look for.
  *
  * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
- * such as an address, is a sequence of its parts. The last word may be only begun.
+ * such as an address, is a sequence of its parts. The last word may be only begun. "and" or "&" among
+ * other words is not asked for.
  *
  * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
  * the 32nd are left out, too.
@@ -13,18 +14,21 @@
  */
 create or replace function crm_private.search_query(
   query           text,
+  out exact       tsquery, -- a name that is nothing else
   out whole       tsquery, -- every word as it stands
-  out typed       tsquery, -- the last word as begun
+  out typed       tsquery, -- the last word as begun, or a stem in place of a word
   out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
-  out loose       tsquery, -- indexed, or with a typing error in each word
+  out loose       tsquery, -- indexed, or a name with a typing error in each word
+  out loose_texts text,    -- indexed, with the words that may have one: crm_private.search_misspelt
   out whole_names tsquery, -- whole, of names alone
-  out typed_names tsquery, -- typed, of names alone
+  out typed_names tsquery, -- the last word as begun, of names alone
   out named       tsquery, -- whole_names as an index knows it: what only names have
   out begun       text,    -- such a short beginning, if there is nothing else
   out number      text,    -- the longest run of digits, as a phone number has them
   out beside      tsquery, -- what is asked for beside the number
   out words       text[],  -- the words, the longest first, if there is nothing but words
   out marks       text[],  -- patterns of the words that are found, among blanks
+  out stems       text[],  -- what the words are reduced to
   out near        text[]   -- what misspelt words have in common with them
 )
 language plpgsql
@@ -34,6 +38,8 @@ set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 #variable_conflict use_column
+declare
+  v_unspaced constant text := crm_private.unspaced_scripts();
 begin
   with items as (
     select
@@ -57,13 +63,27 @@ begin
       items.*,
       item_words,
       count(*) filter (where is_or) over (order by ordinal) as alternative,
-      case
-        when is_or then ''
-        when is_number then plainto_tsquery('pg_catalog.simple', item_words)::text
-        else phraseto_tsquery('pg_catalog.simple', item_words)::text
-      end as term
+      case when is_or then '' else parts.term end           as term,
+      parts.term ~ ('[' || v_unspaced || ']')               as is_unspaced
     from items
     cross join lateral trim(crm_private.search_words(item)) as item_words
+    -- The last letter of a script without blanks is there for whoever looks for nothing else.
+    cross join lateral regexp_replace(
+      item_words, replace('(?<=[S][S] )[S](?= |$)', 'S', v_unspaced), '', 'g'
+    ) as asked
+    cross join lateral (
+      select coalesce(
+        string_agg(
+          format(
+            '''%s''%s', word, case when word ~ ('^[' || v_unspaced || ']$') then ':*' end
+          ),
+          case when is_number then ' & ' else ' <-> ' end order by place
+        ),
+        ''
+      )
+      from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
+      where word <> ''
+    ) as parts (term)
   ),
   terms as (
     select
@@ -74,27 +94,49 @@ begin
       item_words,
       case when is_without then '!(%s)' else '(%s)' end as sign,
       term,
-      term || case when is_last then ':*' else '' end   as typed_term,
-      is_last and not is_without and length(term) <= 4  as is_short, -- two letters and the quotes
+      term || case when is_last and term !~ '\*$' then ':*' else '' end as typed_term,
+      -- Two letters and the quotes, of which trigrams know something.
+      is_last and not is_without and not is_unspaced and length(term) <= 4
+        and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
         when not is_without
         then ltrim(
           regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
         )
       end                                               as digits,
+      is_plain,
       case
-        when is_quoted or is_without or item_words ~ ' ' then '{}'
-        else crm_private.search_neighbours(item_words)
-      end                                               as neighbours
+        when is_plain then crm_private.search_neighbours(item_words)
+        else '{}'
+      end                                               as neighbours,
+      case when is_plain then (crm_private.search_stems(item_words))[1] end as stem
     from worded
+    cross join lateral (
+      select not (is_quoted or is_without or item_words ~ ' ')
+    ) as kind (is_plain)
     where term <> ''
+      and item ~ '[[:alnum:]]|[^\x01-\x7f]'
+      and (item_words <> 'and' or is_last or is_quoted or is_without
+        or (select count(*) from items) = 1)
   ),
   alternatives as (
     select
       string_agg(format(sign, term), ' & ' order by ordinal)       as whole_text,
       string_agg(format(sign, typed_term), ' & ' order by ordinal) as typed_text,
-      string_agg(format(sign, typed_term), ' & ' order by ordinal)
+      string_agg(format(sign, stemmed_term), ' & ' order by ordinal) as stemmed_text,
+      string_agg(format(sign, stemmed_term), ' & ' order by ordinal)
         filter (where not is_short)                                as indexed_text,
+      string_agg(
+        format(
+          sign,
+          stemmed_term || case
+            when is_plain and item_words ~ '^[^0-9 ]{4,20}$' and not is_short
+            then format(' | ''?%s''', item_words)
+            else ''
+          end
+        ),
+        ' & ' order by ordinal
+      ) filter (where not is_short)                                as loose_texts,
       string_agg(
         format(
           sign,
@@ -105,6 +147,10 @@ begin
       ) filter (where not is_short)                                as loose_text,
       bool_or(not is_without and not is_short)                     as is_indexable
     from terms
+    cross join lateral (
+      select typed_term
+        || case when stem is not null then format(' | ''%1$s'' | ''^%1$s''', stem) else '' end
+    ) as reduced (stemmed_term)
     group by alternative
     having bool_or(not is_without)
   ),
@@ -112,6 +158,8 @@ begin
     select
       string_agg(whole_text, ' | ')                               as whole_text,
       string_agg(typed_text, ' | ')                               as typed_text,
+      string_agg(stemmed_text, ' | ')                             as stemmed_text,
+      string_agg(loose_texts, ' | ') filter (where is_indexable)  as loose_texts,
       string_agg(indexed_text, ' | ') filter (where is_indexable) as indexed_text,
       string_agg(loose_text, ' | ') filter (where is_indexable)   as loose_text
     from alternatives
@@ -124,10 +172,18 @@ begin
     limit 1
   )
   select
+    (
+      select format('''%s''', whole_name)::tsquery
+      from crm_private.search_whole(crm_private.search_words(translate(query, '"', ' ')))
+        as whole_name
+      where whole_name <> '='
+        and not exists (select from terms where is_without)
+    ),
     whole_text::tsquery,
-    typed_text::tsquery,
+    stemmed_text::tsquery,
     coalesce(indexed_text, whole_text)::tsquery,
     loose_text::tsquery,
+    loose_texts,
     regexp_replace(whole_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
     regexp_replace(typed_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
     regexp_replace(
@@ -144,6 +200,7 @@ begin
       select array_agg(item_words order by length(item_words) desc, ordinal)
       from terms
       having bool_and(not is_without and not is_quoted) and max(alternative) = 0
+        and extensions.show_trgm(max(item_words)) <> '{}'
     ),
     (
       select array_agg('% ' || lexeme[1] || case when lexeme[2] = '*' then '%' else ' %' end)
@@ -151,10 +208,20 @@ begin
       cross join lateral regexp_matches(typed_term, '''([^'']+)''(?::(\*))?', 'g') as lexeme
       where not is_without
     ),
-    (select array_agg(neighbour) from terms cross join lateral unnest(neighbours) as neighbour)
+    (select array_agg(stem) filter (where stem is not null) from terms),
+    (
+      select array_agg(neighbour)
+      from terms
+      cross join lateral unnest(
+        case
+          when stem is null or stem = item_words then neighbours
+          else neighbours || crm_private.search_neighbours(stem)
+        end
+      ) as neighbour
+    )
   into
-    whole, typed, indexed, loose, whole_names, typed_names, named, begun, number, beside, words,
-    marks, near
+    exact, whole, typed, indexed, loose, loose_texts, whole_names, typed_names, named, begun,
+    number, beside, words, marks, stems, near
   from queries
   where whole_text is not null;
 end

@@ -1,7 +1,4 @@
-/*
- * A text as search indexes it: its words, all with one weight. Without words if it is null.
- *
- */
+/* A text as search indexes it: its words, all with one weight. Without words if it is null. */
 create or replace function crm_private.search_vector(value text, weight "char")
 returns tsvector
 language plpgsql
@@ -10,10 +7,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return setweight(
-    to_tsvector('pg_catalog.simple', coalesce(crm_private.search_words(value), '')),
-    weight
-  );
+  return crm_private.search_lexemes(crm_private.search_words(value), weight);
 end
 $$;
 

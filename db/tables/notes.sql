@@ -14,7 +14,7 @@ create table if not exists crm.notes (
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
   search_document tsvector
-    generated always as (crm_private.search_vector(content, 'D')) stored,
+    generated always as (crm_private.text_document(content, 'D')) stored,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint notes_pkey primary key (id),

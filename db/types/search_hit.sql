@@ -10,7 +10,8 @@ begin
       company_id  uuid,
       deal_id     uuid,
       task_id     uuid,
-      note_id     uuid
+      note_id     uuid,
+      place       integer
     );
   end if;
 end
@@ -43,3 +44,5 @@ comment on column crm.search_hit.task_id is
   'The id of the task, if it is one.';
 comment on column crm.search_hit.note_id is
   'The id of the note, if it is one.';
+comment on column crm.search_hit.place is
+  E'@notNull\nIts place among the hits: 1 for the best.';

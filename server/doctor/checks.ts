@@ -99,7 +99,26 @@ export const checks: readonly string[] = [
      )
      from pg_collation as known
     where collversion <> pg_collation_actual_version(oid)
-      and exists (select from pg_attribute where attcollation = known.oid and attrelid >= 16384)`,
+      and (
+        exists (select from pg_attribute where attcollation = known.oid and attrelid >= 16384)
+        or known.oid = 'crm_private.folding'::regcollation
+      )`,
+
+  // PostgreSQL's trigrams, lower() and order follow the locale.
+  `select format(
+       'the locale of the database, %s, knows ASCII alone: names are sorted by their bytes, and where '
+       'they are of other letters parts of them are found slowly, misspelt ones not all, and similar ones '
+       'are no duplicates; restore a dump into a database with ICU or the locale C.UTF-8',
+       datctype
+     )
+     from pg_database
+    where datname = current_database()
+      and (lower('Ж') <> 'ж' or extensions.show_trgm('Ж') = '{}')`,
+
+  `select 'this PostgreSQL has no ICU: case is folded by the C library, whose rules may change with the '
+       'operating system; update crm.contacts and the like then, so that search knows the new ones'
+     from pg_collation
+    where oid = 'crm_private.folding'::regcollation and collprovider = 'c'`,
 ];
 
 /** As {@link checks}, from PostgreSQL 15 on. */

@@ -24,6 +24,7 @@ import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
 import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { MutationsPlugin } from "./plugins/mutations.ts";
+import { InsensitiveFiltersPlugin } from "./plugins/insensitive-filters.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
@@ -91,6 +92,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       DefaultOrderPlugin,
       ScalarsPlugin,
       LikePatternsPlugin,
+      InsensitiveFiltersPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,
       AggregateOrdersPlugin,

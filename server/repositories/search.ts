@@ -62,7 +62,7 @@ const text = `
     'extract', hit.extract
   )::text as row
   from crm.search($1, $2::text[], $3::integer) as hit
-  order by hit.rank desc, hit.entity_id`;
+  order by hit.place`;
 
 /** Makes the call of `crm.search`. */
 export function createSearch(pool: pg.Pool, role: Role): Search {

@@ -97,7 +97,7 @@ test("an extract without its marks is a passage of the text, and has no other ma
     await fc.assert(
       fc.asyncProperty(long, query, async (value, typed) => {
         const { rows } = await client.query<{ extract: string }>(
-          `select crm_private.search_extract($1, marks, near, number) as extract
+          `select crm_private.search_extract($1, marks, stems, near, number) as extract
            from crm_private.search_query($2)`,
           [value, `ada ${typed}`.slice(0, 1000)],
         );

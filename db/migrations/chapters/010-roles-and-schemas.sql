@@ -150,3 +150,63 @@ $extensions$;
 
 grant usage on schema extensions to crm_reader;
 grant execute on all functions in schema extensions to crm_reader;
+
+/*
+ * The collation by which case is folded, whatever the locale of the database: with ICU, which every
+ * usual PostgreSQL has; else with what release 17 and later carry themselves, or the C library's
+ * Unicode.
+ */
+do $folding$
+declare
+  v_definition text;
+begin
+  if to_regcollation('crm_private.folding') is not null then
+    return;
+  end if;
+
+  foreach v_definition in array array[
+    'provider = icu, locale = ''und''',
+    'provider = builtin, locale = ''C.UTF-8''',
+    'provider = libc, locale = ''C.UTF-8''',
+    'provider = libc, locale = ''en_US.UTF-8'''
+  ]
+  loop
+    begin
+      execute format('create collation crm_private.folding (%s)', v_definition);
+      exit;
+    exception
+      when feature_not_supported or undefined_object or invalid_object_definition
+        or invalid_parameter_value
+      then
+        null;
+    end;
+  end loop;
+
+  if to_regcollation('crm_private.folding') is null then
+    raise exception 'this PostgreSQL has no collation that knows the case of letters beyond ASCII'
+      using errcode = 'feature_not_supported',
+            hint    = 'It needs ICU, or the locale C.UTF-8 of the operating system.';
+  end if;
+end
+$folding$;
+
+comment on collation crm_private.folding is
+  'By which case is folded, whatever the locale of the database.';
+
+/*
+ * What words of tasks and notes are reduced to: those of English until an administrator of the
+ * database maps them to other dictionaries.
+ */
+do $stems$
+begin
+  if not exists (
+    select from pg_ts_config
+    where cfgname = 'stems' and cfgnamespace = 'crm_private'::regnamespace
+  ) then
+    create text search configuration crm_private.stems (copy = pg_catalog.english);
+  end if;
+end
+$stems$;
+
+comment on text search configuration crm_private.stems is
+  'The dictionaries that reduce the words of tasks and notes to their stems.';

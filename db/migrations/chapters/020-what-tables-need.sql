@@ -29,7 +29,14 @@
 --!include functions/name_words.sql
 --!include functions/plain_company_name.sql
 --!include functions/company_keys.sql
---!include functions/search_vector.sql
+--!include functions/unspaced_scripts.sql
 --!include functions/search_words.sql
+--!include functions/search_lexemes.sql
+--!include functions/search_vector.sql
+--!include functions/search_neighbours.sql
+--!include functions/search_stems.sql
+--!include functions/search_texts.sql
+--!include functions/search_whole.sql
+--!include functions/text_document.sql
 --!include functions/search_name_vector.sql
 --!include functions/contact_document.sql

@@ -162,10 +162,10 @@
 --!include functions/search.sql
 --!include functions/search_candidates.sql
 --!include functions/search_extract.sql
---!include functions/search_neighbours.sql
+--!include functions/search_misspelt.sql
 --!include functions/search_parts.sql
 --!include functions/search_query.sql
---!include functions/search_texts.sql
+--!include functions/search_variants.sql
 --!include functions/set_base_currency.sql
 --!include functions/set_trash_retention.sql
 --!include functions/settle_conflicts.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:a93d002c2ad288be2254bf505796151ff30fa20f
+--! Hash: sha1:04f73424c43550d0787999e37e8d6cbf398d8306
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -155,6 +155,66 @@ $extensions$;
 
 grant usage on schema extensions to crm_reader;
 grant execute on all functions in schema extensions to crm_reader;
+
+/*
+ * The collation by which case is folded, whatever the locale of the database: with ICU, which every
+ * usual PostgreSQL has; else with what release 17 and later carry themselves, or the C library's
+ * Unicode.
+ */
+do $folding$
+declare
+  v_definition text;
+begin
+  if to_regcollation('crm_private.folding') is not null then
+    return;
+  end if;
+
+  foreach v_definition in array array[
+    'provider = icu, locale = ''und''',
+    'provider = builtin, locale = ''C.UTF-8''',
+    'provider = libc, locale = ''C.UTF-8''',
+    'provider = libc, locale = ''en_US.UTF-8'''
+  ]
+  loop
+    begin
+      execute format('create collation crm_private.folding (%s)', v_definition);
+      exit;
+    exception
+      when feature_not_supported or undefined_object or invalid_object_definition
+        or invalid_parameter_value
+      then
+        null;
+    end;
+  end loop;
+
+  if to_regcollation('crm_private.folding') is null then
+    raise exception 'this PostgreSQL has no collation that knows the case of letters beyond ASCII'
+      using errcode = 'feature_not_supported',
+            hint    = 'It needs ICU, or the locale C.UTF-8 of the operating system.';
+  end if;
+end
+$folding$;
+
+comment on collation crm_private.folding is
+  'By which case is folded, whatever the locale of the database.';
+
+/*
+ * What words of tasks and notes are reduced to: those of English until an administrator of the
+ * database maps them to other dictionaries.
+ */
+do $stems$
+begin
+  if not exists (
+    select from pg_ts_config
+    where cfgname = 'stems' and cfgnamespace = 'crm_private'::regnamespace
+  ) then
+    create text search configuration crm_private.stems (copy = pg_catalog.english);
+  end if;
+end
+$stems$;
+
+comment on text search configuration crm_private.stems is
+  'The dictionaries that reduce the words of tasks and notes to their stems.';
 
 --! split: 020-what-tables-need.sql
 /*
@@ -406,8 +466,10 @@ grant execute on function crm_private.deal_document(text, jsonb) to crm_member;
  * "zoe angstrom". Indexes stand on it.
  *
  * Immutable by what it names: the dictionary is fixed, and its rules change with a release of
- * PostgreSQL only; reindex then. Every write of a name pays for it, and most names are ASCII, which
- * has only its case to lose.
+ * PostgreSQL only; reindex then. The collation is a fixed one, so that РОМАШКА becomes ромашка in a
+ * database of the locale C, too. It tells where a sigma ends a word, which a word that is only begun
+ * does not. Every write of a name pays for it, and most names are ASCII, which has only its case to
+ * lose.
  */
 create or replace function crm_private.fold(value text)
 returns text
@@ -421,7 +483,13 @@ begin
   if octet_length(value) = char_length(value) then
     return lower(value collate "C");
   end if;
-  return lower(extensions.unaccent('extensions.unaccent'::regdictionary, normalize(value, nfkc)));
+  return replace(
+    lower(
+      extensions.unaccent('extensions.unaccent'::regdictionary, normalize(value, nfkc))
+        collate crm_private.folding
+    ),
+    'ς', 'σ'
+  );
 end
 $$;
 
@@ -794,8 +862,8 @@ grant execute on function crm_private.longest_element(text[]) to crm_member;
 --! Included functions/name_skeleton.sql
 /*
  * What is left of a name when everything goes that is easily heard or typed otherwise: accents,
- * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt". A name
- * of which nothing is left stays, folded.
+ * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is
+ * "and". A name of which nothing is left stays, folded.
  *
  * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
  */
@@ -810,11 +878,15 @@ begin
   return case
     when octet_length(name) = char_length(name)
     then coalesce(
-      nullif(translate(lower(name collate "C"), 'aeiouhwy .,-''&/()', ''), ''),
+      nullif(
+        translate(replace(lower(name collate "C"), '&', 'nd'), 'aeiouhwy .,-''/()', ''), ''
+      ),
       lower(name collate "C")
     )
     else coalesce(
-      nullif(translate(crm_private.fold(name), 'aeiouhwy .,-''’&/()', ''), ''),
+      nullif(
+        translate(replace(crm_private.fold(name), '&', 'nd'), 'aeiouhwy .,-''’/()', ''), ''
+      ),
       crm_private.fold(name)
     )
   end;
@@ -928,7 +1000,7 @@ as $$
 begin
   return regexp_replace(
     crm_private.plain_name(name),
-    '(?: (?:ab|ag|aktiengesellschaft|ao|aps|as|asa|bhd|bv|bvba|co|company|corp|corporation|cv|doo|eg|'
+    '(?: (?:and )?(?:ab|ag|aktiengesellschaft|ao|aps|as|asa|bhd|bv|bvba|co|company|corp|corporation|cv|doo|eg|'
     'eood|ev|gbr|gesmbh|gmbh|inc|incorporated|kabushiki kaisha|kft|kg|kgaa|kk|lda|limited|llc|llp|'
     'lp|ltd|ltda|mbh|nv|ohg|ood|ooo|oy|oyj|partg|plc|pte|pty|pvt|sa|sab|sae|sarl|sas|sasu|sdn|se|sl|'
     'slu|snc|spa|sp zoo|sp z oo|spol|spzoo|sro|srl|ug|vof|zrt))+$',
@@ -986,44 +1058,50 @@ comment on function crm_private.company_keys(text, jsonb) is
 revoke all on function crm_private.company_keys(text, jsonb) from public;
 grant execute on function crm_private.company_keys(text, jsonb) to crm_reader;
 --! EndIncluded functions/company_keys.sql
---! Included functions/search_vector.sql
+--! Included functions/unspaced_scripts.sql
 /*
- * A text as search indexes it: its words, all with one weight. Without words if it is null.
- *
+ * The letters of scripts that put no blanks between words, as the inside of a bracket expression:
+ * Thai, Lao, Tibetan, Burmese, Khmer, the scripts of the Tai, Javanese, Chinese, Japanese, Yi; and
+ * Korean, whose compounds and particles are written together.
  */
-create or replace function crm_private.search_vector(value text, weight "char")
-returns tsvector
+create or replace function crm_private.unspaced_scripts()
+returns text
 language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return setweight(
-    to_tsvector('pg_catalog.simple', coalesce(crm_private.search_words(value), '')),
-    weight
-  );
+  return
+    '\u0E01-\u0E3A\u0E40-\u0E4E\u0E81-\u0ECF\u0EDC-\u0EDF\u0F40-\u0FBC\u1000-\u103F\u1050-\u109F'
+    '\u1100-\u11FF\u1780-\u17D3\u1950-\u19CF\u1A20-\u1A7F\u3005-\u3007\u3041-\u309F\u30A1-\u30FA'
+    '\u30FC-\u31BF\u31F0-\u31FF\u3400-\u4DBF\u4E00-\uA48C\uA980-\uA9C0\uA9E0-\uA9FF\uAA60-\uAADF'
+    '\uAC00-\uD7A3\uF900-\uFAFF\U0001B000-\U0001B16F\U00020000-\U0003FFFF';
 end
 $$;
 
-comment on function crm_private.search_vector(text, "char") is
-  'The words of a text, all with the same weight.';
+comment on function crm_private.unspaced_scripts() is
+  'The letters of scripts that put no blanks between words, as a bracket expression has them.';
 
-revoke all on function crm_private.search_vector(text, "char") from public;
-grant execute on function crm_private.search_vector(text, "char") to crm_member;
---! EndIncluded functions/search_vector.sql
+revoke all on function crm_private.unspaced_scripts() from public;
+grant execute on function crm_private.unspaced_scripts() to crm_reader;
+--! EndIncluded functions/unspaced_scripts.sql
 --! Included functions/search_words.sql
 /*
- * The words of a text as search knows them: without case and accents, and with a blank for whatever
- * ASCII has beside letters and digits. What is indexed and what is looked for both pass through it,
- * so that an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien
- * is one word.
+ * The words of a text as search knows them: without case and accents, and with a blank for what is
+ * neither a letter nor a digit. What is indexed and what is looked for both pass through it, so that
+ * an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien is one
+ * word. "&" is the word "and".
+ *
+ * In scripts that put no blanks between words, two letters side by side are a word, and so is the
+ * last letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
  *
  * Bounded, because PostgreSQL is: 100,000 characters are far from the megabyte that a tsvector holds,
  * and a word is cut long before the 2 kB of a lexeme. So nothing that a column can hold fails here,
  * whatever its checks will say.
  *
- * Indexes stand on it.
+ * Which characters separate words is said here and not asked of the database's locale: in that of C
+ * nothing beyond ASCII does. Indexes stand on it.
  */
 create or replace function crm_private.search_words(value text)
 returns text
@@ -1035,12 +1113,57 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_words text := translate(
-    left(crm_private.fold(left(value, 100000)), 100000),
-    '!"#$%&()*+,-./:;<=>?@[\]^_`{|}~''', '                               '
+    left(replace(crm_private.fold(left(value, 100000)), '&', ' and '), 100000),
+    '!"#$%()*+,-./:;<=>?@[\]^_`{|}~'
+      || E'\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10'
+      || E'\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f''',
+    repeat(' ', 62)
   );
 begin
+  if octet_length(v_words) <> char_length(v_words) then
+    -- What nobody sees, and marks that go with letters.
+    v_words := regexp_replace(
+      v_words,
+      '[\u00AD\u0300-\u036F\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u061C'
+      '\u0640\u064B-\u065F\u0670\u115F\u1160\u17B4\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E'
+      '\u2060-\u206F\u3099\u309A\u3164\uFE00-\uFE0F\uFEFF\uFFA0\U000E0000-\U000E0FFF]+',
+      '', 'g'
+    );
+    -- Punctuation and symbols.
+    v_words := btrim(regexp_replace(
+      v_words,
+      '[ \u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B8\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02C5\u02D2-\u02DF'
+      '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u0606-\u060F\u061B'
+      '\u061D-\u061F\u066A-\u066D\u06D4\u0700-\u070D\u0964\u0965\u0970\u0E3F\u0E4F\u0E5A\u0E5B'
+      '\u0F01-\u0F17\u0F3A-\u0F3D\u0F85\u104A-\u104F\u10FB\u1360-\u1368\u1400\u166E\u1680\u169B\u169C'
+      '\u16EB-\u16ED\u17D4-\u17DB\u1800-\u180A\u2000-\u200A\u2010-\u2029\u202F-\u205F\u20A0-\u20CF'
+      '\u2190-\u2BFF\u2E00-\u2E7F\u3000-\u3004\u3008-\u3020\u3030\u3036\u303D-\u303F\u30A0\u30FB'
+      '\uA4FE\uA4FF\uFE10-\uFE19\uFE30-\uFE6F\uFF00-\uFF0F\uFF5F-\uFF65\uFFE0-\uFFFF'
+      '\U0001F000-\U0001FAFF]+',
+      ' ', 'g'
+    ));
+
+    if v_words ~ ('[' || crm_private.unspaced_scripts() || ']') then
+      v_words := regexp_replace(
+        v_words,
+        replace('([S]+)', 'S', crm_private.unspaced_scripts()), ' \1 ', 'g'
+      );
+      v_words := btrim(left(
+        regexp_replace(
+          regexp_replace(
+            v_words,
+            replace('(?<=[S])([S])', 'S', crm_private.unspaced_scripts()), '\1 \1', 'g'
+          ),
+          ' +', ' ', 'g'
+        ),
+        100000
+      ));
+    end if;
+  end if;
   if octet_length(v_words) > 2000 then
-    v_words := regexp_replace(v_words, '([^ ]{255})[^ ]+', '\1', 'g');
+    v_words := regexp_replace(
+      regexp_replace(v_words, '([^ ]{255})[^ ]+', '\1', 'g'), ' {2,}', ' ', 'g'
+    );
   end if;
   return v_words;
 end
@@ -1052,10 +1175,251 @@ comment on function crm_private.search_words(text) is
 revoke all on function crm_private.search_words(text) from public;
 grant execute on function crm_private.search_words(text) to crm_reader;
 --! EndIncluded functions/search_words.sql
+--! Included functions/search_lexemes.sql
+/*
+ * Words as search indexes them, all with one weight; without words if the text is null.
+ *
+ * PostgreSQL's parser is asked for words of ASCII alone: it would part others by the locale of the
+ * database, where they are parted already.
+ */
+create or replace function crm_private.search_lexemes(words text, weight "char")
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if words is null then
+    return ''::tsvector;
+  end if;
+  if octet_length(words) = char_length(words) then
+    return setweight(to_tsvector('pg_catalog.simple', words), weight);
+  end if;
+  return setweight(
+    (
+      select string_agg(format('''%s'':%s', word, least(ordinal, 16383)), ' ')
+      from unnest(string_to_array(words, ' ')) with ordinality as listed (word, ordinal)
+      where word <> ''
+    )::tsvector,
+    weight
+  );
+end
+$$;
+
+comment on function crm_private.search_lexemes(text, "char") is
+  'Words that stand apart by blanks, as search indexes them, all with the same weight.';
+
+revoke all on function crm_private.search_lexemes(text, "char") from public;
+grant execute on function crm_private.search_lexemes(text, "char") to crm_reader;
+--! EndIncluded functions/search_lexemes.sql
+--! Included functions/search_vector.sql
+/* A text as search indexes it: its words, all with one weight. Without words if it is null. */
+create or replace function crm_private.search_vector(value text, weight "char")
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.search_lexemes(crm_private.search_words(value), weight);
+end
+$$;
+
+comment on function crm_private.search_vector(text, "char") is
+  'The words of a text, all with the same weight.';
+
+revoke all on function crm_private.search_vector(text, "char") from public;
+grant execute on function crm_private.search_vector(text, "char") to crm_member;
+--! EndIncluded functions/search_vector.sql
+--! Included functions/search_neighbours.sql
+/*
+ * What the words of a name have in common with words that differ from them by one typing error: each
+ * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
+ * two words has a letter too many, too few or another one, or if two letters changed places, there
+ * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
+ * found by "cocacola", and AT&T by "att". In scripts that put no blanks between words they are not
+ * joined again.
+ *
+ * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
+ * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
+ *
+ * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
+ * those after the tenth.
+ */
+create or replace function crm_private.search_neighbours(words text)
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_unspaced   constant text := '[' || crm_private.unspaced_scripts() || ']';
+  v_neighbours text[] := '{}'::text[];
+  v_word       text;
+  v_previous   text    := '';
+  v_length     integer;
+  v_count      integer := 0;
+begin
+  foreach v_word in array string_to_array(words, ' ') loop
+    v_length := length(v_word);
+    continue when v_length not between 1 and 20;
+    v_neighbours := v_neighbours || ('~' || v_word);
+    if v_length > 3 and v_word !~ '[0-9]' then
+      for v_left in 1 .. v_length loop
+        v_neighbours := v_neighbours
+          || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
+      end loop;
+    end if;
+    if v_previous <> '' and v_word <> 'and' and length(v_previous) + v_length <= 20 then
+      v_neighbours := v_neighbours || ('~' || v_previous || v_word);
+    end if;
+    if v_word <> 'and' then
+      v_previous := case when v_length > 2 or v_word !~ v_unspaced then v_word else '' end;
+    end if;
+    v_count := v_count + 1;
+    exit when v_count = 10;
+  end loop;
+  return v_neighbours;
+end
+$$;
+
+comment on function crm_private.search_neighbours(text) is
+  'What words have in common with those that differ by one typing error.';
+
+revoke all on function crm_private.search_neighbours(text) from public;
+grant execute on function crm_private.search_neighbours(text) to crm_reader;
+--! EndIncluded functions/search_neighbours.sql
+--! Included functions/search_stems.sql
+/*
+ * What the words of a text are reduced to by the installation's dictionaries: "Invoices were sent"
+ * to invoic and sent. Words that say nothing, such as "the", have no stem. Immutable as long as the
+ * configuration crm_private.stems is what it is.
+ */
+create or replace function crm_private.search_stems(words text)
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return tsvector_to_array(to_tsvector(
+    'crm_private.stems',
+    case
+      when octet_length(words) = char_length(words) then words
+      else regexp_replace(
+        words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g'
+      )
+    end
+  ));
+end
+$$;
+
+comment on function crm_private.search_stems(text) is
+  'What the words of a text are reduced to by the installation''s dictionaries.';
+
+revoke all on function crm_private.search_stems(text) from public;
+grant execute on function crm_private.search_stems(text) to crm_reader;
+--! EndIncluded functions/search_stems.sql
+--! Included functions/search_texts.sql
+/*
+ * The texts among the members of an object, such as custom fields or an address, one after the
+ * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ */
+create or replace function crm_private.search_texts(members jsonb)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select left(string_agg(member #>> '{}', ' '), 100000)
+    from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
+  );
+end
+$$;
+
+comment on function crm_private.search_texts(jsonb) is
+  'The texts among the members of an object.';
+
+revoke all on function crm_private.search_texts(jsonb) from public;
+grant execute on function crm_private.search_texts(jsonb) to crm_reader;
+--! EndIncluded functions/search_texts.sql
+--! Included functions/search_whole.sql
+/*
+ * What a name is known by as a whole: its words with a blank between them, after an equals sign. It
+ * finds a name that is nothing but what is looked for, among however many that have its words.
+ */
+create or replace function crm_private.search_whole(words text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if strpos(words, '  ') > 0 then
+    return '=' || left(btrim(regexp_replace(words, ' +', ' ', 'g')), 255);
+  end if;
+  return '=' || left(btrim(words), 255);
+end
+$$;
+
+comment on function crm_private.search_whole(text) is
+  'What a name is known by as a whole, as search indexes it.';
+
+revoke all on function crm_private.search_whole(text) from public;
+grant execute on function crm_private.search_whole(text) to crm_reader;
+--! EndIncluded functions/search_whole.sql
+--! Included functions/text_document.sql
+/*
+ * What a task or a note is found by: its words, all with one weight, and the stems that are no words
+ * of it, after a circumflex, which no word has. crm.tasks.search_document and
+ * crm.notes.search_document are generated by it.
+ */
+create or replace function crm_private.text_document(value text, weight "char")
+returns tsvector
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_words    text     := crm_private.search_words(value);
+  v_document tsvector := crm_private.search_lexemes(v_words, weight);
+begin
+  return v_document || coalesce(
+    (
+      select array_to_tsvector(array_agg('^' || stem))
+      from (
+        select unnest(crm_private.search_stems(v_words))
+        except
+        select unnest(tsvector_to_array(v_document))
+      ) as others (stem)
+    ),
+    ''
+  );
+end
+$$;
+
+comment on function crm_private.text_document(text, "char") is
+  'What a task or a note is found by.';
+
+revoke all on function crm_private.text_document(text, "char") from public;
+grant execute on function crm_private.text_document(text, "char") to crm_member;
+--! EndIncluded functions/text_document.sql
 --! Included functions/search_name_vector.sql
 /*
- * A name as search indexes it: its words with weight A, and what misspelt ones have in common with
- * them.
+ * A name as search indexes it: its words with weight A, what misspelt ones have in common with them,
+ * and the name as a whole, after an equals sign, which no word has.
  */
 create or replace function crm_private.search_name_vector(name text)
 returns tsvector
@@ -1067,13 +1431,15 @@ as $$
 declare
   v_words text := coalesce(crm_private.search_words(name), '');
 begin
-  return setweight(to_tsvector('pg_catalog.simple', v_words), 'A')
-    || array_to_tsvector(crm_private.search_neighbours(v_words));
+  return crm_private.search_lexemes(v_words, 'A')
+    || array_to_tsvector(
+      crm_private.search_neighbours(v_words) || crm_private.search_whole(v_words)
+    );
 end
 $$;
 
 comment on function crm_private.search_name_vector(text) is
-  'The words of a name, and what misspelt ones have in common with them.';
+  'The words of a name, what misspelt ones have in common with them, and all of it as one.';
 
 revoke all on function crm_private.search_name_vector(text) from public;
 grant execute on function crm_private.search_name_vector(text) to crm_member;
@@ -1800,7 +2166,7 @@ create table if not exists crm.tasks (
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
   search_document tsvector
-    generated always as (crm_private.search_vector(description, 'B')) stored,
+    generated always as (crm_private.text_document(description, 'B')) stored,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint tasks_pkey primary key (id),
@@ -1966,7 +2332,7 @@ create table if not exists crm.notes (
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
   search_document tsvector
-    generated always as (crm_private.search_vector(content, 'D')) stored,
+    generated always as (crm_private.text_document(content, 'D')) stored,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint notes_pkey primary key (id),
@@ -3346,7 +3712,8 @@ begin
       company_id  uuid,
       deal_id     uuid,
       task_id     uuid,
-      note_id     uuid
+      note_id     uuid,
+      place       integer
     );
   end if;
 end
@@ -3379,6 +3746,8 @@ comment on column crm.search_hit.task_id is
   'The id of the task, if it is one.';
 comment on column crm.search_hit.note_id is
   'The id of the note, if it is one.';
+comment on column crm.search_hit.place is
+  E'@notNull\nIts place among the hits: 1 for the best.';
 --! EndIncluded types/search_hit.sql
 --! Included types/written_row.sql
 do $type$
@@ -8863,8 +9232,8 @@ grant execute on function crm.pipeline_stages_history_is_complete(crm.pipeline_s
 --! EndIncluded functions/pipeline_stages_history_is_complete.sql
 --! Included functions/plain_name.sql
 /*
- * A name as it is compared: folded, words apart by one space, without punctuation. "O'Neill, Zoë"
- * becomes "oneill zoe".
+ * A name as it is compared: folded, words apart by one space, without punctuation, "&" as "and".
+ * "O'Neill, Zoë" becomes "oneill zoe".
  */
 create or replace function crm_private.plain_name(name text)
 returns text
@@ -8881,7 +9250,7 @@ begin
     return v_folded;
   end if;
   return btrim(regexp_replace(
-    regexp_replace(v_folded, '[''.`´’]+', '', 'g'),
+    regexp_replace(replace(v_folded, '&', ' and '), '[''.`´’]+', '', 'g'),
     '[[:space:]!-/:-@[-`{-~]+', ' ', 'g'
   ));
 end
@@ -11799,8 +12168,8 @@ begin
     found as materialized (
       select *
       from crm_private.search_candidates(
-        v_types, v_query.indexed, v_query.typed, v_query.whole, v_query.whole_names,
-        v_query.typed_names, v_query.named, v_limit
+        v_types, v_query.exact, v_query.indexed, v_query.typed, v_query.whole,
+        v_query.whole_names, v_query.typed_names, v_query.named, v_limit
       )
       union all
       select *
@@ -11808,24 +12177,56 @@ begin
         v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
       )
     ),
+    -- Of tasks and notes: the query, and what to mark.
+    forgiven as materialized (
+      select
+        query,
+        v_query.stems || array(
+          select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
+        ) as stems
+      from crm_private.search_misspelt(v_query.loose_texts) as query
+      where (select count(*) from found) < enough and v_types && '{task,note}'
+    ),
     misspelt as materialized (
-      select entity_type, entity_id, rank / 4 as rank
-      from crm_private.search_candidates(
-        v_types, v_query.loose, replace(v_query.loose::text, '&', '|')::tsquery, null, null, null,
-        null, v_limit
+      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
+      from (
+        select
+          array_remove(array_remove(v_types, 'task'), 'note'),
+          v_query.loose
+        where (select count(*) from found) < enough
+        union all
+        select array(select unnest(v_types) intersect values ('task'), ('note')), query
+        from forgiven
+      ) as asked (types, query)
+      cross join lateral crm_private.search_candidates(
+        types, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
       )
-      where (select count(*) from found) < enough
     ),
     alike as materialized (
       select *
       from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
+    -- The better, the shorter, people and companies, the newer.
     ranked as materialized (
-      select entity_type, entity_id, max(rank) as rank
-      from (table found union all table misspelt union all table alike) as hits
-      group by entity_type, entity_id
-      order by max(rank) desc, entity_id
+      select
+        entity_type,
+        entity_id,
+        rank,
+        row_number() over (
+          order by
+            rank desc,
+            name_length nulls last,
+            case entity_type when 'contact' then 1 when 'company' then 1 when 'deal' then 2 else 3 end,
+            created_at desc,
+            entity_id
+        ) as place
+      from (
+        select distinct on (entity_type, entity_id) *
+        from (table found union all table misspelt union all table alike) as hits
+        order by entity_type, entity_id, rank desc
+      ) as hit
+      order by place
       limit v_first
     )
   select
@@ -11833,13 +12234,21 @@ begin
     entity_id,
     rank,
     crm_private.search_extract(
-      body, v_query.marks, case when rank < 1 / 8.0 then v_query.near end, v_query.number
+      body,
+      v_query.marks,
+      case
+        when entity_type in ('task', 'note')
+        then coalesce((select stems from forgiven), v_query.stems)
+      end,
+      case when rank < 1 / 8.0 then v_query.near end,
+      v_query.number
     ),
     case when entity_type = 'contact' then entity_id end,
     case when entity_type = 'company' then entity_id end,
     case when entity_type = 'deal' then entity_id end,
     case when entity_type = 'task' then entity_id end,
-    case when entity_type = 'note' then entity_id end
+    case when entity_type = 'note' then entity_id end,
+    place::integer
   from ranked
   cross join lateral (
     select concat_ws(
@@ -11870,14 +12279,16 @@ begin
     from crm.notes
     where ranked.entity_type = 'note' and id = ranked.entity_id
   ) as bodies (body)
-  order by rank desc, entity_id;
+  order by place;
 end
 $$;
 
 comment on function crm.search(text, text[], integer) is
-  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first. '
-  'The last word may be only begun; case and accents do not count; "words in quotes" stand in '
-  'sequence; -word leaves out what has it; or parts alternatives. Where that finds fewer than five, '
+  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
+  'that is the query as a whole, then shorter names; of equals people and companies before deals '
+  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not count; "words in quotes" stand in '
+  'sequence; -word leaves out what has it; or parts alternatives; and and & are one. Tasks and notes are '
+  'found by other forms of a word, too. Where that finds fewer than five, '
   'a typing error in each word is forgiven. A phone number is found by four or more of its digits, an '
   'address by its parts. entityTypes are some of contact, company, deal, task and note, all if it '
   'is left out; first is how many hits there are at most, 100 if it is left out.';
@@ -11889,11 +12300,13 @@ grant execute on function crm.search(text, text[], integer) to crm_reader;
 /*
  * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
  * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
- * everything that has a common word would mean to read it all, for hits that nobody looks at.
+ * everything that has a common word would mean to read it all, for hits that nobody looks at. Names
+ * that are nothing but what is looked for are among them.
  *
- * The rank is between 0 and 1. What its digits say first is whether a name has every word whole
- * (1/2), or has them with the last one begun (1/4), and whether the row has every word whole (1/8);
- * the rest is ts_rank. So a name beats a note's body, however often that has the words.
+ * The rank is between 0 and 1. It is 1 if a name is the query as a whole. Else what its digits say
+ * first is whether a name has every word whole (1/2), or has them with the last one begun (1/4), and
+ * whether the row has every word whole (1/8); the rest is the greater the shorter the name, or ts_rank
+ * where the name is not what matches. So a name beats a note's body, however often that has the words.
  *
  * Without p_whole the query is about misspelt words, and counts what they have in common.
  *
@@ -11902,6 +12315,7 @@ grant execute on function crm.search(text, text[], integer) to crm_reader;
  */
 create or replace function crm_private.search_candidates(
   entity_types  text[],
+  p_exact       tsquery,
   p_indexed     tsquery,
   p_typed       tsquery,
   p_whole       tsquery,
@@ -11910,7 +12324,13 @@ create or replace function crm_private.search_candidates(
   p_named       tsquery,
   p_limit       integer
 )
-returns table (entity_type text, entity_id uuid, rank double precision)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  rank        double precision,
+  name_length integer,
+  created_at  timestamptz
+)
 language plpgsql
 stable
 parallel safe
@@ -11925,61 +12345,90 @@ begin
   return query
   with
     contacts as materialized (
-      select id, search_document from crm.contacts
+      select id, search_document, first_name, last_name, created_at from crm.contacts
       where 'contact' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     companies as materialized (
-      select id, search_document from crm.companies
+      select id, search_document, name, created_at from crm.companies
       where 'company' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     deals as materialized (
-      select id, search_document from crm.deals
+      select id, search_document, title, created_at from crm.deals
       where 'deal' = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     ),
     named as (
-      select 'contact' as entity_type, id, search_document from contacts
+      select
+        'contact' as entity_type, id, search_document,
+        char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
+      from (
+        table contacts
+        union all
+        (
+          select id, search_document, first_name, last_name, created_at from crm.contacts
+          where (select count(*) from contacts) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, first_name, last_name, created_at from crm.contacts
+          where (select count(*) from contacts) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as contact
       union all
-      select 'company', id, search_document from companies
+      select 'company', id, search_document, char_length(name), created_at
+      from (
+        table companies
+        union all
+        (
+          select id, search_document, name, created_at from crm.companies
+          where (select count(*) from companies) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, name, created_at from crm.companies
+          where (select count(*) from companies) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as company
       union all
-      select 'deal', id, search_document from deals
-      union all
-      (
-        select 'contact', id, search_document from crm.contacts
-        where (select count(*) from contacts) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
-      union all
-      (
-        select 'company', id, search_document from crm.companies
-        where (select count(*) from companies) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
-      union all
-      (
-        select 'deal', id, search_document from crm.deals
-        where (select count(*) from deals) = p_limit
-          and search_document @@ p_named and not (search_document @@ !!p_whole_names)
-        limit p_limit
-      )
+      select 'deal', id, search_document, char_length(title), created_at
+      from (
+        table deals
+        union all
+        (
+          select id, search_document, title, created_at from crm.deals
+          where (select count(*) from deals) = p_limit
+            and search_document @@ p_named and not (search_document @@ !!p_whole_names)
+          limit p_limit
+        )
+        union all
+        (
+          select id, search_document, title, created_at from crm.deals
+          where (select count(*) from deals) = p_limit and search_document @@ p_exact
+          limit p_limit
+        )
+      ) as deal
     ),
     unnamed as (
       (
-        select 'task' as entity_type, id, search_document from crm.tasks
+        select 'task' as entity_type, id, search_document, created_at from crm.tasks
         where 'task' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
         limit p_limit
       )
       union all
       (
-        select 'note', id, search_document from crm.notes
+        select 'note', id, search_document, created_at from crm.notes
         where 'note' = any (entity_types) and search_document @@ p_indexed
           and not (search_document @@ !!p_typed)
         limit p_limit
@@ -11988,31 +12437,41 @@ begin
   select
     entity_type,
     id,
-    coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
-      + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
-      + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
-      + ts_rank(v_weights, search_document, p_typed) / 8.0
+    case
+      when search_document @@ p_exact then 1::double precision
+      else coalesce((search_document @@ p_whole_names)::integer, 0) / 2.0::double precision
+        + coalesce((search_document @@ p_typed_names)::integer, 0) / 4.0
+        + coalesce((search_document @@ p_whole)::integer, 0) / 8.0
+        + case
+          when search_document @@ p_typed_names then 1.0 / (1 + name_length)
+          else ts_rank(v_weights, search_document, p_typed)
+        end / 8.0
+    end,
+    name_length,
+    created_at
   from named
   union all
   select
     entity_type,
     id,
     coalesce((search_document @@ p_whole)::integer, 0) / 8.0::double precision
-      + ts_rank(v_weights, search_document, p_typed) / 8.0
+      + ts_rank(v_weights, search_document, p_typed) / 8.0,
+    null,
+    created_at
   from unnamed;
 end
 $$;
 
 comment on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) is
   'The rows whose documents match a tsquery, ranked; of many, some.';
 
 revoke all on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) from public;
 grant execute on function crm_private.search_candidates(
-  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
+  text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) to crm_reader;
 --! EndIncluded functions/search_candidates.sql
 --! Included functions/search_extract.sql
@@ -12022,10 +12481,12 @@ grant execute on function crm_private.search_candidates(
  *
  * Words are told apart as crm_private.search_words does, so that what an address was found by is
  * marked as a part of it, and Zoë if zoe was looked for; PostgreSQL's own ts_headline does neither.
+ * In scripts that put no blanks between words the letters are marked that were looked for.
  */
 create or replace function crm_private.search_extract(
   value  text,
   marks  text[],
+  stems  text[],
   near   text[],
   number text
 )
@@ -12036,16 +12497,36 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_length  constant integer := 240;
-  v_text    text             := left(value, 100000);
-  v_folded  text;
-  v_before  integer;
+  v_length   constant integer := 240;
+  v_unspaced constant text    := '[' || crm_private.unspaced_scripts() || ']';
+  v_text     text             := left(value, 100000);
+  v_letters  text             := (
+    select string_agg(
+      case length(word)
+        when 1 then word
+        else format('%1$s(?=%2$s)|(?<=%1$s)%2$s', left(word, 1), right(word, 1))
+      end,
+      '|'
+    )
+    from unnest(marks) as mark
+    cross join lateral trim(mark, '% ') as word
+    where word ~ v_unspaced
+  );
+  v_folded   text;
+  v_before   integer;
 begin
   if length(v_text) > v_length then
     v_folded := crm_private.fold(v_text);
-    v_before := length(substring(v_folded from (
-      select format('^(.*?)\m(?:%s)', string_agg(trim(mark, '% '), '|'))
-      from unnest(marks) as mark
+    v_before := length(substring(v_folded collate crm_private.folding from (
+      select format(
+        '^(.*?)(?:%s)',
+        string_agg(case when word ~ v_unspaced then word else '\m' || word end, '|')
+      )
+      from (
+        select trim(mark, '% ') from unnest(marks) as mark
+        union all
+        select unnest(stems)
+      ) as wanted (word)
     )));
     -- Folding may make a text longer.
     v_before := (coalesce(v_before, 0)::bigint * length(v_text) / length(v_folded))::integer;
@@ -12057,7 +12538,14 @@ begin
 
   return (
     select string_agg(
-      case when is_found then '<mark>' || safe || '</mark>' else safe end, '' order by ordinal
+      case
+        when not is_found then safe
+        when safe ~ v_letters then replace(
+          regexp_replace(safe, '(' || v_letters || ')', '<mark>\1</mark>', 'g'), '</mark><mark>', ''
+        )
+        else '<mark>' || safe || '</mark>'
+      end,
+      '' order by ordinal
     )
     from regexp_matches(
       v_text,
@@ -12074,7 +12562,11 @@ begin
     cross join lateral coalesce(
       parts[1] is not null and (
         ' ' || words || ' ' like any (marks)
+        or stems is not null and crm_private.search_stems(words) && stems
         or crm_private.search_neighbours(words) && near
+        or near is not null and stems is not null
+          and crm_private.search_neighbours(array_to_string(crm_private.search_stems(words), ' '))
+            && near
         or words ~ '^[0-9]{2,}$' and number like '%' || words || '%'
       ),
       false
@@ -12083,28 +12575,21 @@ begin
 end
 $$;
 
-comment on function crm_private.search_extract(text, text[], text[], text) is
+comment on function crm_private.search_extract(text, text[], text[], text[], text) is
   'A passage of a text as HTML, with <mark> around what was found.';
 
-revoke all on function crm_private.search_extract(text, text[], text[], text) from public;
-grant execute on function crm_private.search_extract(text, text[], text[], text) to crm_reader;
+revoke all on function crm_private.search_extract(text, text[], text[], text[], text) from public;
+grant execute on function crm_private.search_extract(text, text[], text[], text[], text)
+  to crm_reader;
 --! EndIncluded functions/search_extract.sql
---! Included functions/search_neighbours.sql
+--! Included functions/search_misspelt.sql
 /*
- * What the words of a name have in common with words that differ from them by one typing error: each
- * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
- * two words has a letter too many, too few or another one, or if two letters changed places, there
- * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
- * found by "cocacola".
- *
- * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
- * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
- *
- * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
- * those after the tenth.
+ * What finds tasks and notes with a typing error in each word: the text of a tsquery in which, of the
+ * three longest words that stand after a question mark, each has become the stems of all words that
+ * differ from it by one error. Null if there is no such word.
  */
-create or replace function crm_private.search_neighbours(words text)
-returns text[]
+create or replace function crm_private.search_misspelt(loose_texts text)
+returns tsquery
 language plpgsql
 immutable
 strict
@@ -12112,39 +12597,42 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_neighbours text[] := '{}'::text[];
-  v_word       text;
-  v_previous   text    := '';
-  v_length     integer;
-  v_count      integer := 0;
+  v_query text := loose_texts;
+  v_word  text;
 begin
-  foreach v_word in array string_to_array(words, ' ') loop
-    v_length := length(v_word);
-    continue when v_length not between 1 and 20;
-    v_neighbours := v_neighbours || ('~' || v_word);
-    if v_length > 3 and v_word !~ '[0-9]' then
-      for v_left in 1 .. v_length loop
-        v_neighbours := v_neighbours
-          || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
-      end loop;
-    end if;
-    if v_previous <> '' and length(v_previous) + v_length <= 20 then
-      v_neighbours := v_neighbours || ('~' || v_previous || v_word);
-    end if;
-    v_previous := v_word;
-    v_count    := v_count + 1;
-    exit when v_count = 10;
+  if strpos(loose_texts, '''?') = 0 then
+    return null;
+  end if;
+
+  for v_word in
+    select matched.parts[1]
+    from regexp_matches(loose_texts, '''\?([^'']+)''', 'g') as matched (parts)
+    group by 1
+    order by length(matched.parts[1]) desc, 1
+    limit 3
+  loop
+    v_query := replace(
+      v_query,
+      format('''?%s''', v_word),
+      (
+        select string_agg(format('''%1$s'' | ''^%1$s''', stem), ' | ')
+        from unnest(crm_private.search_stems(
+          array_to_string(crm_private.search_variants(v_word), ' ')
+        )) as stem
+      )
+    );
   end loop;
-  return v_neighbours;
+
+  return v_query::tsquery;
 end
 $$;
 
-comment on function crm_private.search_neighbours(text) is
-  'What words have in common with those that differ by one typing error.';
+comment on function crm_private.search_misspelt(text) is
+  'What finds tasks and notes with a typing error in each word.';
 
-revoke all on function crm_private.search_neighbours(text) from public;
-grant execute on function crm_private.search_neighbours(text) to crm_reader;
---! EndIncluded functions/search_neighbours.sql
+revoke all on function crm_private.search_misspelt(text) from public;
+grant execute on function crm_private.search_misspelt(text) to crm_reader;
+--! EndIncluded functions/search_misspelt.sql
 --! Included functions/search_parts.sql
 /*
  * The rows that are found by a part of a name or of a phone number, through trigrams: names with a
@@ -12162,7 +12650,13 @@ create or replace function crm_private.search_parts(
   p_words      text[],
   p_limit      integer
 )
-returns table (entity_type text, entity_id uuid, rank double precision)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  rank        double precision,
+  name_length integer,
+  created_at  timestamptz
+)
 language plpgsql
 stable
 parallel safe
@@ -12178,7 +12672,8 @@ begin
     with named as (
       (
         select 'contact' as entity_type, id,
-          crm_private.contact_name_words(first_name, last_name, phones) as words
+          crm_private.contact_name_words(first_name, last_name, phones) as words,
+          char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
         from crm.contacts
         where 'contact' = any (entity_types)
           and crm_private.contact_name_words(first_name, last_name, phones) like v_begun
@@ -12186,7 +12681,7 @@ begin
       )
       union all
       (
-        select 'company', id, crm_private.name_words(name)
+        select 'company', id, crm_private.name_words(name), char_length(name), created_at
         from crm.companies
         where 'company' = any (entity_types)
           and crm_private.name_words(name) like v_begun
@@ -12194,7 +12689,7 @@ begin
       )
       union all
       (
-        select 'deal', id, crm_private.name_words(title)
+        select 'deal', id, crm_private.name_words(title), char_length(title), created_at
         from crm.deals
         where 'deal' = any (entity_types)
           and crm_private.name_words(title) like v_begun
@@ -12204,14 +12699,20 @@ begin
     select
       entity_type,
       id,
-      case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
-        / 8.0::double precision
+      (
+        case when words || ' ' like '% ' || p_begun || ' %' then 7 else 2 end
+          + 1.0::double precision / (1 + name_length)
+      ) / 8,
+      name_length,
+      created_at
     from named;
   end if;
 
   if p_number is not null and 'contact' = any (entity_types) then
     return query
-    select 'contact', id, 3 / 8.0::double precision
+    select
+      'contact', id, 3 / 8.0::double precision,
+      char_length(first_name) + 1 + char_length(last_name), created_at
     from crm.contacts
     where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
       and (p_beside is null or search_document @@ p_beside)
@@ -12223,7 +12724,8 @@ begin
     with named as (
       (
         select 'contact' as entity_type, id,
-          crm_private.contact_name_words(first_name, last_name, phones) as words
+          crm_private.contact_name_words(first_name, last_name, phones) as words,
+          char_length(first_name) + 1 + char_length(last_name) as name_length, created_at
         from crm.contacts
         where 'contact' = any (entity_types)
           and p_words[1] operator(extensions.<%)
@@ -12231,14 +12733,14 @@ begin
       )
       union all
       (
-        select 'company', id, crm_private.name_words(name)
+        select 'company', id, crm_private.name_words(name), char_length(name), created_at
         from crm.companies
         where 'company' = any (entity_types)
           and p_words[1] operator(extensions.<%) crm_private.name_words(name)
       )
       union all
       (
-        select 'deal', id, crm_private.name_words(title)
+        select 'deal', id, crm_private.name_words(title), char_length(title), created_at
         from crm.deals
         where 'deal' = any (entity_types)
           and p_words[1] operator(extensions.<%) crm_private.name_words(title)
@@ -12247,7 +12749,9 @@ begin
     select
       entity_type,
       id,
-      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision
+      extensions.word_similarity(array_to_string(p_words, ' '), words) / 16.0::double precision,
+      name_length,
+      created_at
     from named
     where not exists (
       select from unnest(p_words) as word where not word operator(extensions.<%) words
@@ -12270,7 +12774,8 @@ grant execute on function crm_private.search_parts(text[], text, text, tsquery, 
  * to look for.
  *
  * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
- * such as an address, is a sequence of its parts. The last word may be only begun.
+ * such as an address, is a sequence of its parts. The last word may be only begun. "and" or "&" among
+ * other words is not asked for.
  *
  * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
  * the 32nd are left out, too.
@@ -12280,18 +12785,21 @@ grant execute on function crm_private.search_parts(text[], text, text, tsquery, 
  */
 create or replace function crm_private.search_query(
   query           text,
+  out exact       tsquery, -- a name that is nothing else
   out whole       tsquery, -- every word as it stands
-  out typed       tsquery, -- the last word as begun
+  out typed       tsquery, -- the last word as begun, or a stem in place of a word
   out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
-  out loose       tsquery, -- indexed, or with a typing error in each word
+  out loose       tsquery, -- indexed, or a name with a typing error in each word
+  out loose_texts text,    -- indexed, with the words that may have one: crm_private.search_misspelt
   out whole_names tsquery, -- whole, of names alone
-  out typed_names tsquery, -- typed, of names alone
+  out typed_names tsquery, -- the last word as begun, of names alone
   out named       tsquery, -- whole_names as an index knows it: what only names have
   out begun       text,    -- such a short beginning, if there is nothing else
   out number      text,    -- the longest run of digits, as a phone number has them
   out beside      tsquery, -- what is asked for beside the number
   out words       text[],  -- the words, the longest first, if there is nothing but words
   out marks       text[],  -- patterns of the words that are found, among blanks
+  out stems       text[],  -- what the words are reduced to
   out near        text[]   -- what misspelt words have in common with them
 )
 language plpgsql
@@ -12301,6 +12809,8 @@ set search_path = pg_catalog, pg_temp
 set client_min_messages = warning
 as $$
 #variable_conflict use_column
+declare
+  v_unspaced constant text := crm_private.unspaced_scripts();
 begin
   with items as (
     select
@@ -12324,13 +12834,27 @@ begin
       items.*,
       item_words,
       count(*) filter (where is_or) over (order by ordinal) as alternative,
-      case
-        when is_or then ''
-        when is_number then plainto_tsquery('pg_catalog.simple', item_words)::text
-        else phraseto_tsquery('pg_catalog.simple', item_words)::text
-      end as term
+      case when is_or then '' else parts.term end           as term,
+      parts.term ~ ('[' || v_unspaced || ']')               as is_unspaced
     from items
     cross join lateral trim(crm_private.search_words(item)) as item_words
+    -- The last letter of a script without blanks is there for whoever looks for nothing else.
+    cross join lateral regexp_replace(
+      item_words, replace('(?<=[S][S] )[S](?= |$)', 'S', v_unspaced), '', 'g'
+    ) as asked
+    cross join lateral (
+      select coalesce(
+        string_agg(
+          format(
+            '''%s''%s', word, case when word ~ ('^[' || v_unspaced || ']$') then ':*' end
+          ),
+          case when is_number then ' & ' else ' <-> ' end order by place
+        ),
+        ''
+      )
+      from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
+      where word <> ''
+    ) as parts (term)
   ),
   terms as (
     select
@@ -12341,27 +12865,49 @@ begin
       item_words,
       case when is_without then '!(%s)' else '(%s)' end as sign,
       term,
-      term || case when is_last then ':*' else '' end   as typed_term,
-      is_last and not is_without and length(term) <= 4  as is_short, -- two letters and the quotes
+      term || case when is_last and term !~ '\*$' then ':*' else '' end as typed_term,
+      -- Two letters and the quotes, of which trigrams know something.
+      is_last and not is_without and not is_unspaced and length(term) <= 4
+        and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
         when not is_without
         then ltrim(
           regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
         )
       end                                               as digits,
+      is_plain,
       case
-        when is_quoted or is_without or item_words ~ ' ' then '{}'
-        else crm_private.search_neighbours(item_words)
-      end                                               as neighbours
+        when is_plain then crm_private.search_neighbours(item_words)
+        else '{}'
+      end                                               as neighbours,
+      case when is_plain then (crm_private.search_stems(item_words))[1] end as stem
     from worded
+    cross join lateral (
+      select not (is_quoted or is_without or item_words ~ ' ')
+    ) as kind (is_plain)
     where term <> ''
+      and item ~ '[[:alnum:]]|[^\x01-\x7f]'
+      and (item_words <> 'and' or is_last or is_quoted or is_without
+        or (select count(*) from items) = 1)
   ),
   alternatives as (
     select
       string_agg(format(sign, term), ' & ' order by ordinal)       as whole_text,
       string_agg(format(sign, typed_term), ' & ' order by ordinal) as typed_text,
-      string_agg(format(sign, typed_term), ' & ' order by ordinal)
+      string_agg(format(sign, stemmed_term), ' & ' order by ordinal) as stemmed_text,
+      string_agg(format(sign, stemmed_term), ' & ' order by ordinal)
         filter (where not is_short)                                as indexed_text,
+      string_agg(
+        format(
+          sign,
+          stemmed_term || case
+            when is_plain and item_words ~ '^[^0-9 ]{4,20}$' and not is_short
+            then format(' | ''?%s''', item_words)
+            else ''
+          end
+        ),
+        ' & ' order by ordinal
+      ) filter (where not is_short)                                as loose_texts,
       string_agg(
         format(
           sign,
@@ -12372,6 +12918,10 @@ begin
       ) filter (where not is_short)                                as loose_text,
       bool_or(not is_without and not is_short)                     as is_indexable
     from terms
+    cross join lateral (
+      select typed_term
+        || case when stem is not null then format(' | ''%1$s'' | ''^%1$s''', stem) else '' end
+    ) as reduced (stemmed_term)
     group by alternative
     having bool_or(not is_without)
   ),
@@ -12379,6 +12929,8 @@ begin
     select
       string_agg(whole_text, ' | ')                               as whole_text,
       string_agg(typed_text, ' | ')                               as typed_text,
+      string_agg(stemmed_text, ' | ')                             as stemmed_text,
+      string_agg(loose_texts, ' | ') filter (where is_indexable)  as loose_texts,
       string_agg(indexed_text, ' | ') filter (where is_indexable) as indexed_text,
       string_agg(loose_text, ' | ') filter (where is_indexable)   as loose_text
     from alternatives
@@ -12391,10 +12943,18 @@ begin
     limit 1
   )
   select
+    (
+      select format('''%s''', whole_name)::tsquery
+      from crm_private.search_whole(crm_private.search_words(translate(query, '"', ' ')))
+        as whole_name
+      where whole_name <> '='
+        and not exists (select from terms where is_without)
+    ),
     whole_text::tsquery,
-    typed_text::tsquery,
+    stemmed_text::tsquery,
     coalesce(indexed_text, whole_text)::tsquery,
     loose_text::tsquery,
+    loose_texts,
     regexp_replace(whole_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
     regexp_replace(typed_text, '''([^'']+)''(?::(\*))?', '''\1'':\2A', 'g')::tsquery,
     regexp_replace(
@@ -12411,6 +12971,7 @@ begin
       select array_agg(item_words order by length(item_words) desc, ordinal)
       from terms
       having bool_and(not is_without and not is_quoted) and max(alternative) = 0
+        and extensions.show_trgm(max(item_words)) <> '{}'
     ),
     (
       select array_agg('% ' || lexeme[1] || case when lexeme[2] = '*' then '%' else ' %' end)
@@ -12418,10 +12979,20 @@ begin
       cross join lateral regexp_matches(typed_term, '''([^'']+)''(?::(\*))?', 'g') as lexeme
       where not is_without
     ),
-    (select array_agg(neighbour) from terms cross join lateral unnest(neighbours) as neighbour)
+    (select array_agg(stem) filter (where stem is not null) from terms),
+    (
+      select array_agg(neighbour)
+      from terms
+      cross join lateral unnest(
+        case
+          when stem is null or stem = item_words then neighbours
+          else neighbours || crm_private.search_neighbours(stem)
+        end
+      ) as neighbour
+    )
   into
-    whole, typed, indexed, loose, whole_names, typed_names, named, begun, number, beside, words,
-    marks, near
+    exact, whole, typed, indexed, loose, loose_texts, whole_names, typed_names, named, begun,
+    number, beside, words, marks, stems, near
   from queries
   where whole_text is not null;
 end
@@ -12433,32 +13004,58 @@ comment on function crm_private.search_query(text) is
 revoke all on function crm_private.search_query(text) from public;
 grant execute on function crm_private.search_query(text) to crm_reader;
 --! EndIncluded functions/search_query.sql
---! Included functions/search_texts.sql
+--! Included functions/search_variants.sql
 /*
- * The texts among the members of an object, such as custom fields or an address, one after the
- * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ * The words that differ from one by a typing error: a letter too many, too few or another one, or two
+ * that changed places; and the word itself. Letters are those of its script, as far as that is an
+ * alphabet.
+ *
+ * Called for what was typed. The other way, letters left out of what is written, is that of names:
+ * crm_private.search_neighbours. A note has too many words for it.
  */
-create or replace function crm_private.search_texts(members jsonb)
-returns text
-language plpgsql
+create or replace function crm_private.search_variants(word text)
+returns text[]
+language sql
 immutable
+strict
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-begin
-  return (
-    select left(string_agg(member #>> '{}', ' '), 100000)
-    from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member
-  );
-end
+  with letters as (
+    select chr(code) as letter
+    from (
+      values
+        (97, 122), (945, 969), (1072, 1119), (1377, 1414), (1488, 1514), (1569, 1610), (4304, 4336)
+    ) as alphabet (first, last)
+    cross join lateral generate_series(first, last) as code
+    where ascii(word) between first and last
+  ),
+  places as (
+    select left(word, place) as before, substr(word, place + 1) as after
+    from generate_series(0, length(word)) as place
+  )
+  select array_agg(distinct variant)
+  from (
+    select word
+    union all
+    select before || substr(after, 2) from places where after <> ''
+    union all
+    select before || substr(after, 2, 1) || left(after, 1) || substr(after, 3)
+    from places
+    where length(after) > 1
+    union all
+    select before || letter || substr(after, 2) from places cross join letters where after <> ''
+    union all
+    select before || letter || after from places cross join letters
+  ) as variants (variant);
 $$;
 
-comment on function crm_private.search_texts(jsonb) is
-  'The texts among the members of an object.';
+comment on function crm_private.search_variants(text) is
+  'The words that differ from one by a typing error.';
 
-revoke all on function crm_private.search_texts(jsonb) from public;
-grant execute on function crm_private.search_texts(jsonb) to crm_reader;
---! EndIncluded functions/search_texts.sql
+revoke all on function crm_private.search_variants(text) from public;
+grant execute on function crm_private.search_variants(text) to crm_reader;
+--! EndIncluded functions/search_variants.sql
 --! Included functions/set_base_currency.sql
 /*
  * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something

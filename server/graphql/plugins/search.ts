@@ -13,7 +13,7 @@ export const SearchPlugin: GraphileConfig.Plugin = {
       pgProcedures_PgResourceOptions(_info, { pgProc, resourceOptions }) {
         if (!pgProc.proargnames?.includes("first")) return;
         resourceOptions.isList = true;
-        // Ordered by rank below, so what belongs to a hit can be joined to it.
+        // Ordered by place below, so what belongs to a hit can be joined to it.
         resourceOptions.hasImplicitOrder = false;
       },
     },
@@ -40,8 +40,7 @@ export const SearchPlugin: GraphileConfig.Plugin = {
           },
           plan($parent, args, info) {
             const $hits = plan($parent, args, info) as PgSelectStep;
-            $hits.orderBy({ attribute: "rank", direction: "DESC" });
-            $hits.orderBy({ attribute: "entity_id", direction: "ASC" });
+            $hits.orderBy({ attribute: "place", direction: "ASC" });
             return $hits;
           },
         };

@@ -1,0 +1,31 @@
+/*
+ * What the words of a text are reduced to by the installation's dictionaries: "Invoices were sent"
+ * to invoic and sent. Words that say nothing, such as "the", have no stem. Immutable as long as the
+ * configuration crm_private.stems is what it is.
+ */
+create or replace function crm_private.search_stems(words text)
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return tsvector_to_array(to_tsvector(
+    'crm_private.stems',
+    case
+      when octet_length(words) = char_length(words) then words
+      else regexp_replace(
+        words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g'
+      )
+    end
+  ));
+end
+$$;
+
+comment on function crm_private.search_stems(text) is
+  'What the words of a text are reduced to by the installation''s dictionaries.';
+
+revoke all on function crm_private.search_stems(text) from public;
+grant execute on function crm_private.search_stems(text) to crm_reader;
