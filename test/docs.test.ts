@@ -6,7 +6,6 @@ import { describe, expect, test } from "@jest/globals";
 
 import { renderDocuments } from "../scripts/docs/documents.ts";
 import { fromPgError } from "../server/errors.ts";
-import { readCatalog } from "./helpers/catalog.ts";
 import { withRollback } from "./helpers/database.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -133,23 +132,6 @@ describe("the register of errors", () => {
     expect(
       raised.filter((name) => !text.includes(`| ${name} |`) && !text.includes(`| \`${name}\` |`)),
     ).toEqual([]);
-  });
-});
-
-test("the column of the worked example in db/README.md comes, comes twice, and goes", async () => {
-  const text = await read("db/README.md");
-  const section = text.slice(text.indexOf("### A column"), text.indexOf("### An entity"));
-  const [up = "", down = ""] = [...section.matchAll(/```sql\n([^]*?)```/g)].map(([, sql]) => sql);
-  expect(up).toContain("add column");
-  await withRollback(async (client) => {
-    const before = await readCatalog(client);
-    await client.query(up);
-    const after = await readCatalog(client);
-    expect(after).not.toEqual(before);
-    await client.query(up);
-    expect(await readCatalog(client)).toEqual(after);
-    await client.query(down);
-    expect(await readCatalog(client)).toEqual(before);
   });
 });
 

@@ -82,39 +82,50 @@ begin
 
     select
       key,
-      case atttypid
-        when 'text[]'::regtype  then 'must be a list of texts'
-        when 'crm.external_id[]'::regtype then 'must be a list of external ids'
-        when 'uuid'::regtype    then 'must be a UUID'
-        when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
-        else 'must be text'
+      case
+        when atttypid = 'text[]'::regtype then 'must be a list of texts'
+        when atttypid = 'crm.external_id[]'::regtype then 'must be a list of external ids'
+        when typcategory = 'A' then 'must be a list'
+        when atttypid = 'uuid'::regtype then 'must be a UUID'
+        when atttypid = 'integer'::regtype
+        then 'must be a whole number below 2,147,483,648'
+        when typcategory = 'N' then 'must be a number'
+        when typcategory = 'B' then 'must be true or false'
+        when jsonb_typeof(value) <> 'string' then 'must be text'
+        else crm_private.fault_message('%s has the wrong form', value)
       end,
       v_table || '_fields_type'
     from given
-    where attname is not null
-      and jsonb_typeof(value) <> 'null'
-      and not case atttypid
-        when 'text[]'::regtype then
+    join pg_type as type on type.oid = atttypid
+    where jsonb_typeof(value) <> 'null'
+      and not case
+        when atttypid = 'text[]'::regtype then
           jsonb_typeof(value) = 'array'
           and not jsonb_path_exists(
             value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
           )
-        when 'crm.external_id[]'::regtype then
+        when atttypid = 'crm.external_id[]'::regtype then
           jsonb_typeof(value) = 'array'
           and not jsonb_path_exists(
             value,
             'strict $[*] ? (@.type() != "object" || @.source.type() != "string" || @.id.type() != "string")',
             silent => true
           )
-        when 'uuid'::regtype then
+        when typcategory = 'A' then
+          jsonb_typeof(value) = 'array' and crm_private.is_value_of(atttypid, value)
+        when atttypid = 'uuid'::regtype then
           jsonb_typeof(value) = 'string'
           and value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-        when 'integer'::regtype then
+        when atttypid = 'integer'::regtype then
           jsonb_typeof(value) = 'number'
           and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
+        -- The API writes as text what a number of JSON would lose digits of.
+        when typcategory = 'N' then
+          jsonb_typeof(value) in ('number', 'string') and crm_private.is_value_of(atttypid, value)
+        when typcategory = 'B' then jsonb_typeof(value) = 'boolean'
         -- Whether JSON is an object is for the column's own check to say.
-        when 'jsonb'::regtype then true
-        else jsonb_typeof(value) = 'string'
+        when atttypid = any ('{json,jsonb}'::regtype[]) then true
+        else jsonb_typeof(value) = 'string' and crm_private.is_value_of(atttypid, value)
       end
   )
   select

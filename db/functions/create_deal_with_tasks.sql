@@ -1,6 +1,7 @@
 /*
  * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
  * by which task it is: tasks.1.description. The deal's fields have their names alone.
+ * The columns are read from the catalog: one that is added to the table and to the type is written.
  * Runs with the caller's rights: whoever may create deals and tasks may call it.
  */
 create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
@@ -9,31 +10,45 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of the names of columns; what they return cannot be told.
+-- @plpgsql_check_options: security_warnings = off, other_warnings = off
 declare
   v_deal crm.deals;
 begin
-  insert into crm.deals (
-    title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-    custom_fields, external_ids
+  execute (
+    select format(
+      'insert into crm.deals (%s)
+       select %s from jsonb_populate_record(null::crm.deals, $1) as given
+       returning *',
+      string_agg(quote_ident(name), ', '),
+      string_agg('given.' || quote_ident(name), ', ')
+    )
+    from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
-  values (
-    deal.title, deal.company_id, deal.contact_id, deal.value, coalesce(deal.currency, 'USD'),
-    deal.stage, deal.probability, deal.close_date, deal.owner_id,
-    coalesce(deal.custom_fields, '{}'), coalesce(deal.external_ids, '{}')
-  )
-  returning * into v_deal;
+  into v_deal
+  using crm_private.column_defaults('crm.deals') || crm_private.given_fields(to_jsonb(deal));
 
-  insert into crm.tasks (
-    description, due_date, assigned_to, status, entity_type, entity_id, external_ids
+  -- Rows are made and validated one after the other: crm.path says which one the next is.
+  execute (
+    select format(
+      'insert into crm.tasks (%s)
+       select %s
+       from unnest($1) with ordinality as task (item, ordinal)
+       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as given
+       where set_config(''crm.path'', ''tasks.'' || (task.ordinal - 1), true) is not null',
+      string_agg(quote_ident(name), ', '),
+      string_agg('given.' || quote_ident(name), ', ')
+    )
+    from unnest(crm_private.written_columns('crm.tasks', 'insert')) as name
   )
-  select
-    task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
-    'deal', v_deal.id, coalesce(task.external_ids, '{}')
-  from unnest(tasks) with ordinality as task (
-    description, due_date, assigned_to, status, external_ids, ordinal
-  )
-  -- Rows are made and validated one after the other: this says which one the next is.
-  where set_config('crm.path', 'tasks.' || (task.ordinal - 1), true) is not null;
+  using
+    array(
+      select crm_private.given_fields(to_jsonb(tasks[place]))
+      from generate_subscripts(tasks, 1) as place
+      order by place
+    ),
+    crm_private.column_defaults('crm.tasks')
+      || jsonb_build_object('entity_type', 'deal', 'entity_id', v_deal.id);
 
   perform set_config('crm.path', '', true);
 

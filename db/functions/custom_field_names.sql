@@ -10,7 +10,7 @@ create or replace function crm_private.custom_field_names(
 )
 returns table (definition_id uuid, field_name text)
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
   select

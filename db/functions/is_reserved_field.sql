@@ -1,14 +1,14 @@
 /*
  * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
  * what filters, orders and groups it, or in what is written. A custom field of that name is served
- * under another, so that no name ever means two things. A field that is added to the product joins
- * the list; a test compares it with the API. On it, too, are the names of what every object of
- * JavaScript has, which would be found in an input that does not have them.
+ * under another, so that no name ever means two things. Columns are read from the catalog; any other field
+ * that is added to the product joins the list, and a test compares it with the API. On it, too, are the
+ * names of what every object of JavaScript has, which would be found in an input that does not have them.
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
 language plpgsql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -27,7 +27,15 @@ begin
     -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
     or lower(p_field) ~
       '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
-    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$'
+    or exists (
+      select
+      from pg_attribute
+      where attrelid = any ('{crm.contacts,crm.companies,crm.deals}'::regclass[])
+        and attnum > 0
+        and not attisdropped
+        and replace(attname, '_', '') = lower(p_field)
+    );
 end
 $$;
 

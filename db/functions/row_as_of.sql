@@ -43,10 +43,7 @@ begin
   select
     (array_agg(action order by id))[1],
     min(id) filter (where action = 'delete'),
-    coalesce(
-      (array_agg(changes order by id) filter (where action = 'delete'))[1],
-      p_current - '{search_document,match_keys}'::text[]
-    )
+    coalesce((array_agg(changes order by id) filter (where action = 'delete'))[1], p_current)
   into v_first, v_deleted, v_row
   from crm.audit_logs
   where entity_id = p_entity_id
@@ -59,7 +56,10 @@ begin
 
   -- A deletion that has been purged tells nothing any more, but what was before it is still there.
   if v_row = '{}' then
-    return crm_private.row_from_creation(p_entity_type, p_entity_id, p_at);
+    return crm_private.completed_row(
+      crm_private.entity_table(p_entity_type),
+      crm_private.row_from_creation(p_entity_type, p_entity_id, p_at)
+    );
   end if;
 
   -- Of each field the first change since tells what it was; later ones do not matter.
@@ -108,15 +108,7 @@ begin
     );
   end if;
 
-  -- Generated columns are not journalled; they follow from the others.
-  if p_entity_type in ('task', 'note') then
-    v_row := v_row
-      || '{"contact_id": null, "company_id": null, "deal_id": null}'
-      || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
-  end if;
-
-  -- A row that was deleted before there were any has none.
-  v_row := '{"external_ids": []}' || v_row;
+  v_row := crm_private.completed_row(crm_private.entity_table(p_entity_type), v_row);
 
   if v_updates = 0 then
     return v_row;

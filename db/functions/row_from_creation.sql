@@ -1,7 +1,8 @@
 /*
  * A row as it was at an instant, told forwards: what it was created or brought back with, and every
  * update until then. For rows whose deletion has been purged, which crm_private.row_as_of cannot
- * begin with; null if there was none then. Refused where an entry that it needs has been erased.
+ * begin with; null if there was none then. Columns that it
+ * did not have then, and generated ones, are not in it. Refused where an entry that it needs has been erased.
  */
 create or replace function crm_private.row_from_creation(
   p_entity_type text,
@@ -70,7 +71,6 @@ begin
   end if;
 
   v_row := jsonb_build_object(
-      'external_ids', '[]'::jsonb,
       'id', p_entity_id, 'version', 1,
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
@@ -82,11 +82,6 @@ begin
     v_row := v_row || jsonb_build_object(
       'custom_fields', jsonb_strip_nulls((v_row -> 'custom_fields') || v_updates.custom)
     );
-  end if;
-
-  -- Generated columns are not journalled; they follow from the others.
-  if p_entity_type in ('task', 'note') then
-    v_row := v_row || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
   end if;
 
   if v_updates.count = 0 then

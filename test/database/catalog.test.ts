@@ -241,6 +241,19 @@ const rules: Record<string, string> = {
         )
       end`,
 
+  "what a deal or a task can be created with, crm.create_deal_with_tasks takes": `
+    select class.relname || '.' || name
+    from (
+      values ('new_deal', 'crm.deals'::regclass), ('new_task', 'crm.tasks'::regclass)
+    ) as taken (type, entity_table)
+    join pg_class as class on class.relname = taken.type
+    cross join unnest(crm_private.written_columns(taken.entity_table, 'insert')) as name
+    where (taken.type, name) not in (('new_task', 'entity_type'), ('new_task', 'entity_id'))
+      and not exists (
+        select from pg_attribute
+        where attrelid = class.oid and attname = name and not attisdropped
+      )`,
+
   "no function of the API is overloaded": `
     select proname::text
     from pg_proc
@@ -305,7 +318,7 @@ test("what is compiled from the tables is current", () =>
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
            where proc.pronamespace = 'crm_private'::regnamespace
-             and proc.proname ~ '_(hold|validate|journal)$'
+             and proc.proname ~ '_(hold|validate|journal|stamp)$'
            union all
            select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
            from pg_trigger
@@ -319,7 +332,8 @@ test("what is compiled from the tables is current", () =>
        from unnest('{contact,company,deal}'::text[]) as entity_type`,
     );
     await client.query(
-      `select crm_private.bind_rules(crm_private.entity_table(entity_type)),
+      `select crm_private.bind_stamps(crm_private.entity_table(entity_type), entity_type),
+         crm_private.bind_rules(crm_private.entity_table(entity_type)),
          crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
        from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,exchange_rate,api_key}'::text[])
          as entity_type`,

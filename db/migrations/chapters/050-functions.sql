@@ -26,6 +26,7 @@
 --!include functions/column_defaults.sql
 --!include functions/companies_history.sql
 --!include functions/companies_history_is_complete.sql
+--!include functions/completed_row.sql
 --!include functions/company_by_external_id.sql
 --!include functions/compile_defaults.sql
 --!include functions/components.sql
@@ -75,7 +76,9 @@
 --!include functions/fault_message.sql
 --!include functions/fields_of_violation.sql
 --!include functions/find_duplicates.sql
+--!include functions/given_fields.sql
 --!include functions/in_base_currency.sql
+--!include functions/is_value_of.sql
 --!include functions/index_custom_field.sql
 --!include functions/is_administrator.sql
 --!include functions/is_reserved_field.sql
@@ -97,6 +100,7 @@
 --!include functions/merge_contacts.sql
 --!include functions/merged.sql
 --!include functions/met_faults.sql
+--!include functions/move_links.sql
 --!include functions/move_external_ids.sql
 --!include functions/name_likeness.sql
 --!include functions/name_similarity.sql
@@ -199,8 +203,11 @@
 --!include functions/united.sql
 --!include functions/united_custom_fields.sql
 --!include functions/united_external_ids.sql
+--!include functions/united_lists.sql
+--!include functions/united_row.sql
 --!include functions/unreadable_rows.sql
 --!include functions/verify_journal.sql
+--!include functions/write_merged.sql
 --!include functions/write_rows.sql
 --!include functions/written_columns.sql
 --!include functions/read_rows.sql

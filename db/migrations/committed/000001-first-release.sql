@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:04f73424c43550d0787999e37e8d6cbf398d8306
+--! Hash: sha1:22d8ca7ae2633bcd64dd566f0cd11df7e1bcde9a
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -4877,39 +4877,50 @@ begin
 
     select
       key,
-      case atttypid
-        when 'text[]'::regtype  then 'must be a list of texts'
-        when 'crm.external_id[]'::regtype then 'must be a list of external ids'
-        when 'uuid'::regtype    then 'must be a UUID'
-        when 'integer'::regtype then 'must be a whole number below 2,147,483,648'
-        else 'must be text'
+      case
+        when atttypid = 'text[]'::regtype then 'must be a list of texts'
+        when atttypid = 'crm.external_id[]'::regtype then 'must be a list of external ids'
+        when typcategory = 'A' then 'must be a list'
+        when atttypid = 'uuid'::regtype then 'must be a UUID'
+        when atttypid = 'integer'::regtype
+        then 'must be a whole number below 2,147,483,648'
+        when typcategory = 'N' then 'must be a number'
+        when typcategory = 'B' then 'must be true or false'
+        when jsonb_typeof(value) <> 'string' then 'must be text'
+        else crm_private.fault_message('%s has the wrong form', value)
       end,
       v_table || '_fields_type'
     from given
-    where attname is not null
-      and jsonb_typeof(value) <> 'null'
-      and not case atttypid
-        when 'text[]'::regtype then
+    join pg_type as type on type.oid = atttypid
+    where jsonb_typeof(value) <> 'null'
+      and not case
+        when atttypid = 'text[]'::regtype then
           jsonb_typeof(value) = 'array'
           and not jsonb_path_exists(
             value, 'strict $[*] ? (@.type() != "string" && @.type() != "null")'
           )
-        when 'crm.external_id[]'::regtype then
+        when atttypid = 'crm.external_id[]'::regtype then
           jsonb_typeof(value) = 'array'
           and not jsonb_path_exists(
             value,
             'strict $[*] ? (@.type() != "object" || @.source.type() != "string" || @.id.type() != "string")',
             silent => true
           )
-        when 'uuid'::regtype then
+        when typcategory = 'A' then
+          jsonb_typeof(value) = 'array' and crm_private.is_value_of(atttypid, value)
+        when atttypid = 'uuid'::regtype then
           jsonb_typeof(value) = 'string'
           and value #>> '{}' ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-        when 'integer'::regtype then
+        when atttypid = 'integer'::regtype then
           jsonb_typeof(value) = 'number'
           and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
+        -- The API writes as text what a number of JSON would lose digits of.
+        when typcategory = 'N' then
+          jsonb_typeof(value) in ('number', 'string') and crm_private.is_value_of(atttypid, value)
+        when typcategory = 'B' then jsonb_typeof(value) = 'boolean'
         -- Whether JSON is an object is for the column's own check to say.
-        when 'jsonb'::regtype then true
-        else jsonb_typeof(value) = 'string'
+        when atttypid = any ('{json,jsonb}'::regtype[]) then true
+        else jsonb_typeof(value) = 'string' and crm_private.is_value_of(atttypid, value)
       end
   )
   select
@@ -5109,6 +5120,67 @@ comment on function crm.companies_history_is_complete(crm.companies) is
 revoke all on function crm.companies_history_is_complete(crm.companies) from public;
 grant execute on function crm.companies_history_is_complete(crm.companies) to crm_reader;
 --! EndIncluded functions/companies_history_is_complete.sql
+--! Included functions/completed_row.sql
+/*
+ * A row of the past with every column that the table has now. A column that is not in the row was added
+ * since, and has its default. What is generated follows from the rest; but for what search and the look for
+ * duplicates read, which is null: nobody searches the past. Called by crm_private.row_as_of.
+ */
+create or replace function crm_private.completed_row(p_table regclass, p_row jsonb)
+returns jsonb
+language plpgsql
+stable
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_row jsonb := p_row;
+begin
+  execute (
+    select format(
+      'select to_jsonb(added) || $1 from (select %s) as added',
+      coalesce(string_agg(format('%s as %I', pg_get_expr(adbin, adrelid), attname), ', '), '')
+    )
+    from pg_attribute
+    join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where attrelid = p_table
+      and attgenerated = ''
+      and not p_row ? attname
+  ) into v_row using v_row;
+
+  execute (
+    select format(
+      'select $1 || to_jsonb(generated)
+       from (select %s from jsonb_populate_record(null::%s, $1)) as generated',
+      coalesce(
+        string_agg(
+          case
+            when attname = any ('{search_document,match_keys}') then format('null as %I', attname)
+            else format('%s as %I', pg_get_expr(adbin, adrelid), attname)
+          end,
+          ', '
+        ),
+        ''
+      ),
+      p_table
+    )
+    from pg_attribute
+    join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where attrelid = p_table
+      and attgenerated <> ''
+  ) into v_row using v_row;
+  return v_row;
+end
+$$;
+
+comment on function crm_private.completed_row(regclass, jsonb) is
+  'A row of the past with every column that the table has now.';
+
+revoke all on function crm_private.completed_row(regclass, jsonb) from public;
+grant execute on function crm_private.completed_row(regclass, jsonb) to crm_reader;
+--! EndIncluded functions/completed_row.sql
 --! Included functions/company_by_external_id.sql
 /*
  * The company that carries an external id, by the key of crm_private.external_ids.
@@ -5382,6 +5454,7 @@ grant execute on function crm.create_api_key(text, text, timestamptz) to crm_adm
 /*
  * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
  * by which task it is: tasks.1.description. The deal's fields have their names alone.
+ * The columns are read from the catalog: one that is added to the table and to the type is written.
  * Runs with the caller's rights: whoever may create deals and tasks may call it.
  */
 create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
@@ -5390,31 +5463,45 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+-- Its statements are made of the names of columns; what they return cannot be told.
+-- @plpgsql_check_options: security_warnings = off, other_warnings = off
 declare
   v_deal crm.deals;
 begin
-  insert into crm.deals (
-    title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-    custom_fields, external_ids
+  execute (
+    select format(
+      'insert into crm.deals (%s)
+       select %s from jsonb_populate_record(null::crm.deals, $1) as given
+       returning *',
+      string_agg(quote_ident(name), ', '),
+      string_agg('given.' || quote_ident(name), ', ')
+    )
+    from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
-  values (
-    deal.title, deal.company_id, deal.contact_id, deal.value, coalesce(deal.currency, 'USD'),
-    deal.stage, deal.probability, deal.close_date, deal.owner_id,
-    coalesce(deal.custom_fields, '{}'), coalesce(deal.external_ids, '{}')
-  )
-  returning * into v_deal;
+  into v_deal
+  using crm_private.column_defaults('crm.deals') || crm_private.given_fields(to_jsonb(deal));
 
-  insert into crm.tasks (
-    description, due_date, assigned_to, status, entity_type, entity_id, external_ids
+  -- Rows are made and validated one after the other: crm.path says which one the next is.
+  execute (
+    select format(
+      'insert into crm.tasks (%s)
+       select %s
+       from unnest($1) with ordinality as task (item, ordinal)
+       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as given
+       where set_config(''crm.path'', ''tasks.'' || (task.ordinal - 1), true) is not null',
+      string_agg(quote_ident(name), ', '),
+      string_agg('given.' || quote_ident(name), ', ')
+    )
+    from unnest(crm_private.written_columns('crm.tasks', 'insert')) as name
   )
-  select
-    task.description, task.due_date, task.assigned_to, coalesce(task.status, 'open'),
-    'deal', v_deal.id, coalesce(task.external_ids, '{}')
-  from unnest(tasks) with ordinality as task (
-    description, due_date, assigned_to, status, external_ids, ordinal
-  )
-  -- Rows are made and validated one after the other: this says which one the next is.
-  where set_config('crm.path', 'tasks.' || (task.ordinal - 1), true) is not null;
+  using
+    array(
+      select crm_private.given_fields(to_jsonb(tasks[place]))
+      from generate_subscripts(tasks, 1) as place
+      order by place
+    ),
+    crm_private.column_defaults('crm.tasks')
+      || jsonb_build_object('entity_type', 'deal', 'entity_id', v_deal.id);
 
   perform set_config('crm.path', '', true);
 
@@ -7465,6 +7552,25 @@ comment on function crm.find_duplicates(text, uuid, double precision) is
 revoke all on function crm.find_duplicates(text, uuid, double precision) from public;
 grant execute on function crm.find_duplicates(text, uuid, double precision) to crm_reader;
 --! EndIncluded functions/find_duplicates.sql
+--! Included functions/given_fields.sql
+/* The members of an object that are not null: of an input, what was given. */
+create or replace function crm_private.given_fields(p_object jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_object_agg(key, value) filter (where value <> 'null'), '{}')
+  from jsonb_each(p_object);
+$$;
+
+comment on function crm_private.given_fields(jsonb) is
+  'The members of an object that are not null.';
+
+revoke all on function crm_private.given_fields(jsonb) from public;
+grant execute on function crm_private.given_fields(jsonb) to crm_member;
+--! EndIncluded functions/given_fields.sql
 --! Included functions/in_base_currency.sql
 /*
  * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
@@ -7500,6 +7606,30 @@ comment on function crm.in_base_currency(numeric, text, date) is
 revoke all on function crm.in_base_currency(numeric, text, date) from public;
 grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;
 --! EndIncluded functions/in_base_currency.sql
+--! Included functions/is_value_of.sql
+/* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
+create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('select from jsonb_to_record($1) as read (value %s)', format_type(p_type, null))
+  using jsonb_build_object('value', p_value);
+  return true;
+exception
+  when data_exception or program_limit_exceeded then
+    return false;
+end
+$$;
+
+comment on function crm_private.is_value_of(oid, jsonb) is
+  'Whether JSON can be read as a value of a type.';
+
+revoke all on function crm_private.is_value_of(oid, jsonb) from public;
+grant execute on function crm_private.is_value_of(oid, jsonb) to crm_member;
+--! EndIncluded functions/is_value_of.sql
 --! Included functions/index_custom_field.sql
 /*
  * Makes the index of a custom field, unless it is there. Writers of the entity wait until the
@@ -7591,14 +7721,14 @@ grant execute on function crm_private.is_administrator() to crm_reader;
 /*
  * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
  * what filters, orders and groups it, or in what is written. A custom field of that name is served
- * under another, so that no name ever means two things. A field that is added to the product joins
- * the list; a test compares it with the API. On it, too, are the names of what every object of
- * JavaScript has, which would be found in an input that does not have them.
+ * under another, so that no name ever means two things. Columns are read from the catalog; any other field
+ * that is added to the product joins the list, and a test compares it with the API. On it, too, are the
+ * names of what every object of JavaScript has, which would be found in an input that does not have them.
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
 language plpgsql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
@@ -7617,7 +7747,15 @@ begin
     -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
     or lower(p_field) ~
       '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
-    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$';
+    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$'
+    or exists (
+      select
+      from pg_attribute
+      where attrelid = any ('{crm.contacts,crm.companies,crm.deals}'::regclass[])
+        and attnum > 0
+        and not attisdropped
+        and replace(attname, '_', '') = lower(p_field)
+    );
 end
 $$;
 
@@ -7640,7 +7778,7 @@ create or replace function crm_private.custom_field_names(
 )
 returns table (definition_id uuid, field_name text)
 language sql
-immutable
+stable
 set search_path = pg_catalog, pg_temp
 as $$
   select
@@ -8308,7 +8446,7 @@ declare
   v_chosen jsonb  := crm_private.check_merge('crm.companies', winner, losers, fields);
   v_ids    uuid[] := winner || losers;
   v_found  uuid[];
-  v_united jsonb;
+  v_moved  jsonb;
   v_merge  crm.company_merge;
 begin
   v_found := array(
@@ -8320,81 +8458,22 @@ begin
     );
   end if;
 
-  select jsonb_build_object(
-    'address',  (array_agg(address order by rank) filter (where address <> '{}'))[1],
-    'owner_id', (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
-    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
-    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
-  )
-  into v_united
-  from unnest(v_ids) with ordinality as merged (id, rank)
-  join crm.companies using (id);
-
-  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
-    v_united := jsonb_set(
-      v_united, '{custom_fields}',
-      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
-    );
-    v_chosen := v_chosen - 'custom_fields';
-  end if;
-
   -- Until the losers are gone, the winner may have the same value of a unique field.
   perform crm_private.defer_unique(true);
 
-  -- An external id belongs to one row: the losers give theirs up first.
-  update crm.companies
-  set external_ids = '{}'
-  where id = any (losers) and cardinality(external_ids) > 0;
-
-  update crm.companies as company
-  set (name, address, owner_id, custom_fields, external_ids, version) = (
-    select
-      chosen.name, chosen.address, chosen.owner_id, chosen.custom_fields, chosen.external_ids,
-      chosen.version
-    from jsonb_populate_record(company, v_united || v_chosen) as chosen
-  )
-  where company.id = winner;
-
-  with locked as (
-    select id from crm.contacts where company_id = any (losers) order by id for no key update
-  )
-  update crm.contacts
-  set company_id = winner
-  from locked
-  where contacts.id = locked.id;
-  get diagnostics v_merge.contacts_moved = row_count;
-
-  with locked as (
-    select id from crm.deals where company_id = any (losers) order by id for no key update
-  )
-  update crm.deals
-  set company_id = winner
-  from locked
-  where deals.id = locked.id;
-  get diagnostics v_merge.deals_moved = row_count;
-
-  with locked as (
-    select id from crm.tasks where company_id = any (losers) order by id for no key update
-  )
-  update crm.tasks
-  set entity_id = winner
-  from locked
-  where tasks.id = locked.id;
-  get diagnostics v_merge.tasks_moved = row_count;
-
-  with locked as (
-    select id from crm.notes where company_id = any (losers) order by id for no key update
-  )
-  update crm.notes
-  set entity_id = winner
-  from locked
-  where notes.id = locked.id;
-  get diagnostics v_merge.notes_moved = row_count;
+  perform crm_private.write_merged(
+    'crm.companies', winner, losers, crm_private.united_row('crm.companies', v_ids), v_chosen
+  );
+  v_moved := crm_private.move_links('crm.companies', losers, winner);
 
   delete from crm.companies where id = any (losers);
   perform crm_private.defer_unique(false);
 
   v_merge.company_id     := winner;
+  v_merge.contacts_moved := (v_moved ->> 'contacts')::integer;
+  v_merge.deals_moved    := (v_moved ->> 'deals')::integer;
+  v_merge.tasks_moved    := (v_moved ->> 'tasks')::integer;
+  v_merge.notes_moved    := (v_moved ->> 'notes')::integer;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;
   return v_merge;
 end
@@ -8418,8 +8497,8 @@ grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member
  *    links something to a loser meanwhile waits, and is refused when the loser is gone. Companies
  *    come before contacts, deals, tasks and notes everywhere, lest two merges wait for each other.
  * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
- *    nothing; custom fields one by one; email addresses, phone numbers and external ids of all.
- * 3. Moves deals, tasks and notes to the winner.
+ *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
+ * 3. Moves deals, tasks and notes to the winner, and whatever else refers to a loser.
  * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
  *
  * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
@@ -8439,7 +8518,7 @@ declare
   v_chosen jsonb  := crm_private.check_merge('crm.contacts', winner, losers, fields);
   v_ids    uuid[] := winner || losers;
   v_found  uuid[];
-  v_united jsonb;
+  v_moved  jsonb;
   v_merge  crm.contact_merge;
 begin
   perform
@@ -8457,77 +8536,21 @@ begin
     );
   end if;
 
-  select jsonb_build_object(
-    'company_id', (array_agg(company_id order by rank) filter (where company_id is not null))[1],
-    'owner_id',   (array_agg(owner_id order by rank) filter (where owner_id is not null))[1],
-    'emails',     crm_private.united(jsonb_agg(emails order by rank)),
-    'phones',     crm_private.united(jsonb_agg(phones order by rank)),
-    'external_ids', crm_private.united_external_ids(jsonb_agg(external_ids order by rank)),
-    'custom_fields', crm_private.united_custom_fields(array_agg(custom_fields order by rank))
-  )
-  into v_united
-  from unnest(v_ids) with ordinality as merged (id, rank)
-  join crm.contacts using (id);
-
-  if jsonb_typeof(v_chosen -> 'custom_fields') = 'object' then
-    v_united := jsonb_set(
-      v_united, '{custom_fields}',
-      (v_united -> 'custom_fields') || (v_chosen -> 'custom_fields')
-    );
-    v_chosen := v_chosen - 'custom_fields';
-  end if;
-
   -- Until the losers are gone, the winner may have the same value of a unique field.
   perform crm_private.defer_unique(true);
 
-  -- An external id belongs to one row: the losers give theirs up first.
-  update crm.contacts
-  set external_ids = '{}'
-  where id = any (losers) and cardinality(external_ids) > 0;
-
-  update crm.contacts as contact
-  set (
-    first_name, last_name, emails, phones, company_id, owner_id, custom_fields, external_ids,
-    version
-  ) = (
-    select
-      chosen.first_name, chosen.last_name, chosen.emails, chosen.phones, chosen.company_id,
-      chosen.owner_id, chosen.custom_fields, chosen.external_ids, chosen.version
-    from jsonb_populate_record(contact, v_united || v_chosen) as chosen
-  )
-  where contact.id = winner;
-
-  with locked as (
-    select id from crm.deals where contact_id = any (losers) order by id for no key update
-  )
-  update crm.deals
-  set contact_id = winner
-  from locked
-  where deals.id = locked.id;
-  get diagnostics v_merge.deals_moved = row_count;
-
-  with locked as (
-    select id from crm.tasks where contact_id = any (losers) order by id for no key update
-  )
-  update crm.tasks
-  set entity_id = winner
-  from locked
-  where tasks.id = locked.id;
-  get diagnostics v_merge.tasks_moved = row_count;
-
-  with locked as (
-    select id from crm.notes where contact_id = any (losers) order by id for no key update
-  )
-  update crm.notes
-  set entity_id = winner
-  from locked
-  where notes.id = locked.id;
-  get diagnostics v_merge.notes_moved = row_count;
+  perform crm_private.write_merged(
+    'crm.contacts', winner, losers, crm_private.united_row('crm.contacts', v_ids), v_chosen
+  );
+  v_moved := crm_private.move_links('crm.contacts', losers, winner);
 
   delete from crm.contacts where id = any (losers);
   perform crm_private.defer_unique(false);
 
   v_merge.contact_id     := winner;
+  v_merge.deals_moved    := (v_moved ->> 'deals')::integer;
+  v_merge.tasks_moved    := (v_moved ->> 'tasks')::integer;
+  v_merge.notes_moved    := (v_moved ->> 'notes')::integer;
   v_merge.transaction_id := pg_current_xact_id()::text::bigint;
   return v_merge;
 end
@@ -8637,6 +8660,72 @@ grant execute on function crm_private.met_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) to crm_member;
 --! EndIncluded functions/met_faults.sql
+--! Included functions/move_links.sql
+/*
+ * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
+ * p_from get p_to. Gives how many rows of each table moved. Called by crm.merge_contacts and
+ * crm.merge_companies.
+ *
+ * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
+ * is generated from it. Tables come in the order in which all writers lock them, their rows by id.
+ */
+create or replace function crm_private.move_links(p_table regclass, p_from uuid[], p_to uuid)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- That its statements write cannot be told.
+-- @plpgsql_check_options: performance_warnings = off
+declare
+  v_link  record;
+  v_count bigint;
+  v_moved jsonb := jsonb_build_object();
+begin
+  for v_link in
+    select
+      con.conrelid::regclass as child,
+      class.relname,
+      attribute.attname as key,
+      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as written
+    from pg_constraint as con
+    join pg_class as class on class.oid = con.conrelid
+    join pg_attribute as attribute
+      on attribute.attrelid = con.conrelid and con.conkey = array[attribute.attnum]
+    where con.confrelid = p_table
+      and con.contype = 'f'
+    order by
+      array_position('{companies,contacts,deals,tasks,notes}', class.relname::text),
+      class.relname,
+      attribute.attnum
+  loop
+    execute format(
+      $move$
+      with locked as (
+        select id from %1$s where %2$I = any ($1) order by id for no key update
+      )
+      update %1$s as child
+      set %3$I = $2
+      from locked
+      where child.id = locked.id
+      $move$,
+      v_link.child, v_link.key, v_link.written
+    ) using p_from, p_to;
+    get diagnostics v_count = row_count;
+    v_moved := v_moved || jsonb_build_object(
+      v_link.relname, coalesce((v_moved ->> v_link.relname)::bigint, 0) + v_count
+    );
+  end loop;
+  return v_moved;
+end
+$$;
+
+comment on function crm_private.move_links(regclass, uuid[], uuid) is
+  'Moves what refers to rows of a table to another row of it; gives how many rows of each table moved.';
+
+revoke all on function crm_private.move_links(regclass, uuid[], uuid) from public;
+grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_member;
+--! EndIncluded functions/move_links.sql
 --! Included functions/move_external_ids.sql
 /*
  * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
@@ -11357,10 +11446,7 @@ begin
   select
     (array_agg(action order by id))[1],
     min(id) filter (where action = 'delete'),
-    coalesce(
-      (array_agg(changes order by id) filter (where action = 'delete'))[1],
-      p_current - '{search_document,match_keys}'::text[]
-    )
+    coalesce((array_agg(changes order by id) filter (where action = 'delete'))[1], p_current)
   into v_first, v_deleted, v_row
   from crm.audit_logs
   where entity_id = p_entity_id
@@ -11373,7 +11459,10 @@ begin
 
   -- A deletion that has been purged tells nothing any more, but what was before it is still there.
   if v_row = '{}' then
-    return crm_private.row_from_creation(p_entity_type, p_entity_id, p_at);
+    return crm_private.completed_row(
+      crm_private.entity_table(p_entity_type),
+      crm_private.row_from_creation(p_entity_type, p_entity_id, p_at)
+    );
   end if;
 
   -- Of each field the first change since tells what it was; later ones do not matter.
@@ -11422,15 +11511,7 @@ begin
     );
   end if;
 
-  -- Generated columns are not journalled; they follow from the others.
-  if p_entity_type in ('task', 'note') then
-    v_row := v_row
-      || '{"contact_id": null, "company_id": null, "deal_id": null}'
-      || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
-  end if;
-
-  -- A row that was deleted before there were any has none.
-  v_row := '{"external_ids": []}' || v_row;
+  v_row := crm_private.completed_row(crm_private.entity_table(p_entity_type), v_row);
 
   if v_updates = 0 then
     return v_row;
@@ -11759,7 +11840,8 @@ revoke all on function crm_private.row_faults(regclass, jsonb[]) from public;
 /*
  * A row as it was at an instant, told forwards: what it was created or brought back with, and every
  * update until then. For rows whose deletion has been purged, which crm_private.row_as_of cannot
- * begin with; null if there was none then. Refused where an entry that it needs has been erased.
+ * begin with; null if there was none then. Columns that it
+ * did not have then, and generated ones, are not in it. Refused where an entry that it needs has been erased.
  */
 create or replace function crm_private.row_from_creation(
   p_entity_type text,
@@ -11828,7 +11910,6 @@ begin
   end if;
 
   v_row := jsonb_build_object(
-      'external_ids', '[]'::jsonb,
       'id', p_entity_id, 'version', 1,
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
@@ -11840,11 +11921,6 @@ begin
     v_row := v_row || jsonb_build_object(
       'custom_fields', jsonb_strip_nulls((v_row -> 'custom_fields') || v_updates.custom)
     );
-  end if;
-
-  -- Generated columns are not journalled; they follow from the others.
-  if p_entity_type in ('task', 'note') then
-    v_row := v_row || jsonb_build_object((v_row ->> 'entity_type') || '_id', v_row -> 'entity_id');
   end if;
 
   if v_updates.count = 0 then
@@ -14894,6 +14970,140 @@ comment on function crm_private.united_external_ids(jsonb) is
 revoke all on function crm_private.united_external_ids(jsonb) from public;
 grant execute on function crm_private.united_external_ids(jsonb) to crm_member;
 --! EndIncluded functions/united_external_ids.sql
+--! Included functions/united_lists.sql
+/*
+ * Several lists in one, as JSON: the elements of the first as they are, then what the others add, in
+ * order. p_lists is an array of arrays; null, if it is null, says that no row has a list.
+ */
+create or replace function crm_private.united_lists(p_lists jsonb)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_lists is not null then coalesce(jsonb_agg(value order by row, position), '[]')
+  end
+  from (
+    select
+      list.row,
+      element.position,
+      element.value,
+      row_number() over (
+        partition by element.value order by list.row, element.position
+      ) as occurrence
+    from jsonb_array_elements(p_lists) with ordinality as list (value, row)
+    cross join lateral jsonb_array_elements(list.value) with ordinality
+      as element (value, position)
+  ) as listed
+  where row = 1 or occurrence = 1;
+$$;
+
+comment on function crm_private.united_lists(jsonb) is
+  'Several lists in one, without what is there already.';
+
+revoke all on function crm_private.united_lists(jsonb) from public;
+grant execute on function crm_private.united_lists(jsonb) to crm_member;
+--! EndIncluded functions/united_lists.sql
+--! Included functions/united_row.sql
+/*
+ * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
+ * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
+ * Null is nothing, and so are an empty object and what a new row has by default. Called by
+ * crm.merge_contacts and crm.merge_companies, which have locked the rows.
+ *
+ * The columns are those that members may change, read from the catalog: one that is added to the table
+ * is merged as the others are. A link to a row that is merged itself would lead nowhere.
+ */
+create or replace function crm_private.united_row(p_table regclass, p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_united jsonb;
+begin
+  execute (
+    select format(
+      'select to_jsonb(united)
+       from (
+         select %s
+         from unnest($1) with ordinality as merged (id, rank)
+         join %s as record using (id)
+       ) as united',
+      string_agg(
+        format(
+          case
+            when settable.attname = 'custom_fields'
+            then 'crm_private.united_custom_fields(array_agg(record.%1$I order by rank)) as %1$I'
+            when settable.attname = 'external_ids'
+            then 'crm_private.united_external_ids(jsonb_agg(record.%1$I order by rank)) as %1$I'
+            -- Addresses and numbers are the same where they are written otherwise.
+            when settable.attname in ('emails', 'phones')
+            then 'crm_private.united(jsonb_agg(record.%1$I order by rank)) as %1$I'
+            when settable.is_list then
+              'crm_private.united_lists('
+                'jsonb_agg(record.%1$I order by rank) filter (where record.%1$I is not null)) as %1$I'
+            when settable.is_own_link then
+              '(array_agg(record.%1$I order by rank)
+                 filter (where record.%1$I <> all ($1)))[1] as %1$I'
+            else
+              'coalesce(
+                 (array_agg(record.%1$I order by rank)
+                    filter (where not to_jsonb(record.%1$I) in (''{}'', ''null'', %2$s)))[1],
+                 (array_agg(record.%1$I order by rank))[1]
+               ) as %1$I'
+          end,
+          settable.attname,
+          settable.given
+        ),
+        ', ' order by settable.attnum
+      ),
+      p_table
+    )
+    from (
+      select
+        attribute.attname,
+        attribute.attnum,
+        type.typcategory = 'A' as is_list,
+        exists (
+          select
+          from pg_constraint
+          where conrelid = p_table
+            and confrelid = p_table
+            and contype = 'f'
+            and conkey = array[attribute.attnum]
+        ) as is_own_link,
+        -- A number that a sequence gives is not to be asked for.
+        coalesce(
+          case
+            when pg_get_expr(adbin, adrelid) !~ 'nextval\('
+            then format('to_jsonb((%s)::%s)', pg_get_expr(adbin, adrelid), attribute.atttypid::regtype)
+          end,
+          '''null'''
+        ) as given
+      from pg_attribute as attribute
+      join pg_type as type on type.oid = attribute.atttypid
+      left join pg_attrdef on adrelid = attribute.attrelid and adnum = attribute.attnum
+      where attribute.attrelid = p_table
+        and attribute.attname <> 'version'
+        and attribute.attname = any (crm_private.written_columns(p_table, 'update'))
+    ) as settable
+  ) into v_united using p_ids;
+  return v_united;
+end
+$$;
+
+comment on function crm_private.united_row(regclass, uuid[]) is
+  'What a merge makes of several rows, by column.';
+
+revoke all on function crm_private.united_row(regclass, uuid[]) from public;
+grant execute on function crm_private.united_row(regclass, uuid[]) to crm_member;
+--! EndIncluded functions/united_row.sql
 --! Included functions/unreadable_rows.sql
 /*
  * The rows of a bulk write with values that cannot be read as those of their columns, a day that does
@@ -14993,6 +15203,80 @@ comment on function crm.verify_journal(text) is
 revoke all on function crm.verify_journal(text) from public;
 grant execute on function crm.verify_journal(text) to crm_admin;
 --! EndIncluded functions/verify_journal.sql
+--! Included functions/write_merged.sql
+/*
+ * Writes the row that a merge leaves: what was chosen, custom fields one by one, or what all of them
+ * have. The losers give up first what only one row may have: their external ids, and the values of
+ * unique columns. A column that is not among the values stays as it is.
+ */
+create or replace function crm_private.write_merged(
+  p_table  regclass,
+  p_winner uuid,
+  p_losers uuid[],
+  p_united jsonb,
+  p_chosen jsonb
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+begin
+  execute (
+    select format(
+      'update %s set %s where id = any ($1) and (%s)',
+      p_table,
+      string_agg(alone.emptied, ', '),
+      string_agg(alone.holds, ' or ')
+    )
+    from (
+      select 'external_ids = ''{}''' as emptied, 'cardinality(external_ids) > 0' as holds
+
+      union all
+
+      select format('%I = null', attname), format('%I is not null', attname)
+      from pg_index
+      join pg_attribute on attrelid = indrelid and attnum = indkey[0]
+      where indrelid = p_table
+        and indisunique
+        and indnkeyatts = 1
+        and not attnotnull
+        and attname = any (crm_private.written_columns(p_table, 'update'))
+    ) as alone
+  ) using p_losers;
+
+  execute (
+    select format(
+      $update$
+      update %s as record
+      set (%s) = (select %s from jsonb_populate_record(record, $1) as chosen)
+      where record.id = $2
+      $update$,
+      p_table,
+      string_agg(quote_ident(name), ', '),
+      string_agg('chosen.' || quote_ident(name), ', ')
+    )
+    from unnest(crm_private.written_columns(p_table, 'update')) as name
+  ) using
+    p_united || p_chosen || case
+      when jsonb_typeof(p_chosen -> 'custom_fields') = 'object' then jsonb_build_object(
+        'custom_fields', (p_united -> 'custom_fields') || (p_chosen -> 'custom_fields')
+      )
+      else '{}'
+    end,
+    p_winner;
+end
+$$;
+
+comment on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) is
+  'Writes the row that a merge leaves.';
+
+revoke all on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) from public;
+grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb)
+  to crm_member;
+--! EndIncluded functions/write_merged.sql
 --! Included functions/write_rows.sql
 /*
  * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it in
@@ -15929,7 +16213,7 @@ comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';
 comment on column crm.stage_history.duration is
-  E'@notNull\n@untilNow entered_at left_at\nHow long it was there, or has been there until now.';
+  E'@notNull\nHow long it was there, or has been there until now.';
 comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';

@@ -1,0 +1,22 @@
+/* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
+create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format('select from jsonb_to_record($1) as read (value %s)', format_type(p_type, null))
+  using jsonb_build_object('value', p_value);
+  return true;
+exception
+  when data_exception or program_limit_exceeded then
+    return false;
+end
+$$;
+
+comment on function crm_private.is_value_of(oid, jsonb) is
+  'Whether JSON can be read as a value of a type.';
+
+revoke all on function crm_private.is_value_of(oid, jsonb) from public;
+grant execute on function crm_private.is_value_of(oid, jsonb) to crm_member;
