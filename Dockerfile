@@ -8,7 +8,6 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --omit=optional --ignore-scripts && npm cache clean --force
 COPY . .
-RUN node node_modules/patch-package/index.js
 
 USER node
 EXPOSE 5000

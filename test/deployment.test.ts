@@ -67,6 +67,28 @@ describe("the Dockerfile", () => {
   });
 });
 
+describe("the package", () => {
+  test("runs on its dependencies as they are published: nothing patches them when it is installed", () => {
+    const { scripts, dependencies } = z
+      .object({
+        scripts: z.record(z.string(), z.string()),
+        dependencies: z.record(z.string(), z.string()),
+      })
+      .parse(JSON.parse(read("package.json")));
+    expect(Object.keys(scripts)).not.toEqual(expect.arrayContaining(["postinstall"]));
+    expect(Object.keys(dependencies)).not.toContain("patch-package");
+    expect(read("Dockerfile")).not.toMatch(/patch/);
+  });
+
+  test("names the one release of the library whose pages it replaces", () => {
+    const { dependencies } = z
+      .object({ dependencies: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(read("package.json")));
+    const plugin = read("server/graphql/plugins/pages.ts");
+    expect(plugin).toContain(`writtenFor = "${dependencies["@dataplan/pg"]}"`);
+  });
+});
+
 describe("the continuous integration", () => {
   test("runs the same script as a developer does", () => {
     const workflow = z

@@ -60,7 +60,7 @@ comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';
 comment on column crm.stage_history.duration is
-  E'@notNull\nHow long it was there, or has been there until now.';
+  E'@notNull\n@untilNow entered_at left_at\nHow long it was there, or has been there until now.';
 comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';

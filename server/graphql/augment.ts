@@ -5,7 +5,7 @@
  * only, and global.
  */
 
-import type { PgClient, WithPgClient } from "postgraphile/@dataplan/pg";
+import type { PgClient, PgCodec, PgRegistry, WithPgClient } from "postgraphile/@dataplan/pg";
 import type {} from "postgraphile/adaptors/pg";
 import type {} from "postgraphile/grafserv/express/v4";
 
@@ -45,6 +45,17 @@ declare global {
   }
 
   namespace GraphileBuild {
+    interface Inflection {
+      /** Added by pg-aggregates, which leaves it out of its types. */
+      orderByAttributeAggregateOfManyRelationByKeys(details: {
+        registry: PgRegistry;
+        codec: PgCodec;
+        relationName: string;
+        attributeName: string;
+        aggregateSpec: GraphileBuild.Build["pgAggregateSpecs"][number];
+      }): string;
+    }
+
     interface ScopeInputObject {
       /** A row of a bulk mutation that may create it. */
       isBulkInsert?: boolean;

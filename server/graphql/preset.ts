@@ -13,6 +13,7 @@ import { createReserve, createTransact, createWithPgClient, type PgService } fro
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./mask-error.ts";
+import { AggregateOrdersPlugin } from "./plugins/aggregate-orders.ts";
 import { AggregatesPlugin } from "./plugins/aggregates.ts";
 import { BehaviorsPlugin } from "./plugins/behaviors.ts";
 import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
@@ -29,6 +30,7 @@ import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
 import { HttpPlugin } from "./plugins/http.ts";
+import { PagesPlugin } from "./plugins/pages.ts";
 import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
 import {
   createPersistedPlugin,
@@ -93,11 +95,13 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       InsensitiveFiltersPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,
+      AggregateOrdersPlugin,
       CustomFieldsPlugin,
       NotFoundPlugin,
       HttpPlugin,
       ExactNumbersPlugin,
       SearchPlugin,
+      PagesPlugin,
       createPageSizesPlugin(deps.limits),
       createLimitsPlugin(deps),
       InputErrorsPlugin,

@@ -85,7 +85,7 @@ const forbidden: Record<string, string[]> = {
     "create foreign data wrapper mine",
     "create event trigger mine on ddl_command_start execute function crm_private.refuse_truncate()",
     "create publication mine for all tables",
-    "create language plperlu",
+    "create language mine handler plpgsql_call_handler",
     "create index on crm.companies (created_by)",
     "create trigger mine after insert on crm.companies execute function crm_private.refuse_truncate()",
     "create policy mine on crm.companies using (true)",

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:22d8ca7ae2633bcd64dd566f0cd11df7e1bcde9a
+--! Hash: sha1:d0d6fbeda9ba2283e2431e7b7dabf05066d730b8
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -16213,7 +16213,7 @@ comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';
 comment on column crm.stage_history.duration is
-  E'@notNull\nHow long it was there, or has been there until now.';
+  E'@notNull\n@untilNow entered_at left_at\nHow long it was there, or has been there until now.';
 comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';

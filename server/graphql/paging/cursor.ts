@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+
+import type { PgCodec } from "postgraphile/@dataplan/pg";
+import { sql, type SQL } from "postgraphile/pg-sql2";
+
+import { ValidationError } from "../../errors.ts";
+
+/** One expression that rows are ordered by. */
+export interface Order {
+  readonly fragment: SQL;
+  readonly codec: PgCodec;
+  readonly direction: "ASC" | "DESC";
+  readonly nulls: "FIRST" | "LAST";
+  readonly nullable: boolean;
+}
+
+/** The values of a row by which a list is ordered, as PostgreSQL writes them. */
+export type Position = readonly (string | null)[];
+
+/** Where a page begins or ends: after a row or before it. */
+export type Side = "after" | "before";
+
+/**
+ * Tells the orders of one list from those of another, so that a cursor is refused where it does not
+ * belong.
+ */
+export function digestOf(orders: readonly string[]): string {
+  return createHash("sha256").update(orders.join()).digest("base64url").slice(0, 10);
+}
+
+/**
+ * Makes the codec of an order whose value goes into a cursor, and comes back from it. The value stays
+ * the text that PostgreSQL writes: read into a number, an interval or a list, it might be another
+ * one when it comes back, and null is a value like any other.
+ *
+ * @param digest of the whole order; the first value of a cursor carries it.
+ */
+export function cursorCodec(codec: PgCodec, digest?: string): PgCodec {
+  return {
+    ...codec,
+    castFromPg: (fragment) => sql`(${fragment})::text`,
+    fromPg: (text: string | null) => (digest === undefined ? text : [digest, text]),
+  };
+}
+
+/**
+ * Reads a cursor of a list.
+ *
+ * @param length how many values it has.
+ * @throws {ValidationError} where it is none, or one of another list or order.
+ */
+export function readCursor(cursor: string, side: Side, digest: string, length: number): Position {
+  const values = decode(cursor);
+  const [, first, ...rest] = values ?? [];
+  if (Array.isArray(first) && first[0] === digest && first.length === 2) {
+    const position: unknown[] = [first[1], ...rest];
+    if (position.length === length && position.every(isText)) return position;
+  }
+  throw invalidCursor(side);
+}
+
+/** What a cursor is refused with. */
+export function invalidCursor(side: Side): ValidationError {
+  const expectation = "must be a cursor of this list, in the same order";
+  return new ValidationError(`${side} ${expectation}`, { [side]: [expectation] });
+}
+
+/** What a cursor holds. */
+export function decode(cursor: string): unknown[] | undefined {
+  try {
+    const values: unknown = JSON.parse(Buffer.from(cursor, "base64").toString());
+    return Array.isArray(values) ? values : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isText(value: unknown): value is string | null {
+  return value === null || (typeof value === "string" && !value.includes("\0"));
+}
+
+/** The rows that come after or before a position. At least one order has to be unique. */
+export function beyond(orders: readonly Order[], position: Position, side: Side): SQL {
+  const parts = orders.map((order, i) => partOf(order, position[i] ?? null, side));
+  return beyondParts(parts);
+}
+
+/** What is known of one order beside the value that a cursor has for it. */
+interface Part {
+  /** Whether rows without a value are neither beyond nor equal, so that a row comparison holds. */
+  readonly isPlain: boolean;
+  readonly comparator: SQL;
+  readonly fragment: SQL;
+  readonly value: SQL;
+  readonly isBeyond: SQL;
+  readonly isEqual: SQL;
+}
+
+function partOf({ fragment, codec, ...order }: Order, text: string | null, side: Side): Part {
+  const comparator = (order.direction === "ASC") === (side === "after") ? sql`>` : sql`<`;
+  // Nulls are beyond any value if they come last, going on, or first, going back.
+  const nullsAreBeyond = (order.nulls === "LAST") === (side === "after");
+  const value = sql`${sql.value(text)}::${codec.sqlType}`;
+  if (text === null) {
+    return {
+      ...{ isPlain: false, comparator, fragment, value },
+      isBeyond: nullsAreBeyond ? sql.false : sql`${fragment} is not null`,
+      isEqual: sql`${fragment} is null`,
+    };
+  }
+  const isPlain = !(nullsAreBeyond && order.nullable);
+  const isFurther = sql`${fragment} ${comparator} ${value}`;
+  return {
+    ...{ isPlain, comparator, fragment, value },
+    isBeyond: isPlain ? isFurther : sql`(${isFurther} or ${fragment} is null)`,
+    isEqual: sql`${fragment} = ${value}`,
+  };
+}
+
+function beyondParts(parts: readonly Part[]): SQL {
+  const [part, ...rest] = parts;
+  if (part === undefined) return sql.false;
+  // One comparison of rows is what an index finds the beginning for.
+  const isTuple = parts.every((p) => p.isPlain && p.comparator === part.comparator);
+  if (isTuple) {
+    const fragments = sql.join(
+      parts.map(({ fragment }) => fragment),
+      ", ",
+    );
+    const values = sql.join(
+      parts.map(({ value }) => value),
+      ", ",
+    );
+    return sql`(${fragments}) ${part.comparator} (${values})`;
+  }
+  return sql`(${part.isBeyond} or (${part.isEqual} and ${beyondParts(rest)}))`;
+}
