@@ -81,6 +81,7 @@ const environment = z.object({
   LOCK_TIMEOUT: limit(5000),
   IDLE_IN_TRANSACTION_TIMEOUT: limit(10_000),
   POOL_TIMEOUT: limit(3000),
+  WRITE_TURN_TIMEOUT: limit(20_000),
   PLANNING_TIMEOUT: limit(3000),
   EXECUTION_TIMEOUT: limit(30_000),
   MAX_BODY_BYTES: limit(1_000_000),
@@ -98,11 +99,13 @@ const environment = z.object({
   MAX_SCANS: limit(15),
   HEAVY_ROWS: limit(2000),
   HEAVY_OPERATIONS: limit(2),
+  HEAVY_WRITES: limit(2),
   MAX_PAGE_SIZE: limit(1000),
   DEFAULT_PAGE_SIZE: limit(100),
   MAX_GROUPS: limit(1000),
   MAX_FILTER_FIELDS: limit(100),
   MAX_FILTER_DEPTH: limit(6),
+  MAX_FILTER_VALUES: limit(1000),
   MAX_ORDERINGS: limit(5),
   MAX_VARIABLE_DEPTH: limit(50),
 });
@@ -125,6 +128,8 @@ export interface Timeouts {
   readonly idleInTransaction: number;
   /** The wait for a free connection to the database. */
   readonly pool: number;
+  /** The wait of a mutation that writes many rows for its turn. */
+  readonly writeTurn: number;
   /** Planning an operation that is not known yet. */
   readonly planning: number;
   /** All statements of an operation together; later ones are not begun. */
@@ -264,6 +269,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       groups: settings.MAX_GROUPS,
       filterNodes: settings.MAX_FILTER_FIELDS,
       filterDepth: settings.MAX_FILTER_DEPTH,
+      filterValues: settings.MAX_FILTER_VALUES,
       orderings: settings.MAX_ORDERINGS,
       variableDepth: settings.MAX_VARIABLE_DEPTH,
     },
@@ -275,6 +281,9 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
         1,
         Math.floor(settings.DATABASE_POOL_SIZE / 2 / settings.HEAVY_OPERATIONS),
       ),
+      writes: settings.HEAVY_WRITES,
+      // A fifth is left to what is small.
+      large: Math.max(1, settings.DATABASE_POOL_SIZE - Math.ceil(settings.DATABASE_POOL_SIZE / 5)),
     },
     rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
     sockets: {
@@ -291,6 +300,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
       lock: settings.LOCK_TIMEOUT,
       idleInTransaction: settings.IDLE_IN_TRANSACTION_TIMEOUT,
       pool: settings.POOL_TIMEOUT,
+      writeTurn: settings.WRITE_TURN_TIMEOUT,
       planning: settings.PLANNING_TIMEOUT,
       execution: settings.EXECUTION_TIMEOUT,
     },

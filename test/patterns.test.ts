@@ -96,3 +96,73 @@ test(
     }),
   2 * fuse,
 );
+
+/** Expressions that grow, each in its way, with the number of something that is repeated. */
+const growing: Record<string, (count: number) => string> = {
+  "atoms of one list after the other": (count) => "\\w{0,255}".repeat(count),
+  "anchored ones": (count) => `^${"\\w{0,80}".repeat(count)}$`,
+  "a group of a list": (count) => `^(.{0,255}){${count}}`,
+  "a group of a list, anchored": (count) => `^(.{0,19}){${count}}x$`,
+  "a group of what may be empty": (count) => `(.?){${count}}x$`,
+  "groups in groups": (count) => `((.?){${count}}){${count}}x$`,
+  "a group of stars": (count) => `(\\w*\\s*){${count}}x$`,
+  "a group of three lists": (count) => `(\\w{0,9}\\d{0,9}\\s{0,9}){${count}}$`,
+  "a choice of lists": (count) => `^([a-z]{0,19}|[b-y0-9]{0,19}){${count}}$`,
+  "a choice with many characters": (count) => `(abcdefghijklmnopqrstuvwxyz|\\w{0,19}){${count}}$`,
+  "an exact number": (count) => `a(.{${count}}){5}b`,
+  "at least a number": (count) => `(?:\\w{${count},}-){5}x`,
+  "lists of brackets": (count) => "[^]{2}[:alpha:]]{0,99}".repeat(count),
+};
+
+test.each(Object.entries(growing))(
+  "%s: what is refused would take long, and what is not ends soon",
+  (_name, shape) =>
+    withRollback(async (client) => {
+      const accepted: number[] = [];
+      for (let count = 1; count <= 255 && shape(count).length <= 255; count += 1) {
+        const { rows } = await client.query<{ ok: boolean }>(
+          "select crm_private.is_pattern($1) as ok",
+          [shape(count)],
+        );
+        if (rows[0]?.ok === true) accepted.push(count);
+      }
+      const most = Math.max(...accepted);
+      expect(accepted).toEqual(Array.from({ length: most }, (_, i) => i + 1));
+      expect([most >= 2, most < 255]).toEqual([true, true]);
+      // The largest ones that are accepted, each read anew and asked of texts that suit it.
+      await client.query("set local statement_timeout = '2s'");
+      for (const count of accepted.slice(-3)) {
+        for (const text of ["a", "a1 -_é.ß", "ab ", "abcdefghijklmnopqrstuvwxyz", "aaaaaaaaab"]) {
+          const value = text.repeat(10_000 / text.length);
+          await client.query("select $1 ~ $2", [value, shape(count)]);
+          await client.query("select $1 ~ $2", [`${value.slice(1)}!`, shape(count)]);
+        }
+      }
+    }),
+  fuse,
+);
+
+test("every repetition counts, wherever it stands; what looks like one does not", () =>
+  withRollback(async (client) => {
+    const extents = {
+      "^[A-Z]{2}\\d{6,10}$": [14, 2],
+      "(.{0,255}){31}": [7905, 31],
+      "((.?){20}){20}": [400, 400],
+      "(\\w+\\s?){100}": [300, 1],
+      "(a|b*){5}": [10, 5],
+      "a{3,}": [4, 0],
+      "[]{255}]{2}": [2, 0],
+      "[[:alpha:]{9}]": [1, 0],
+      "\\(\\){3}": [4, 0],
+      "a\\\\{5}": [6, 0],
+      "(){50}": [50, 50],
+      "(^|$){40}": [80, 80],
+    };
+    for (const [pattern, [atoms, skippable]] of Object.entries(extents)) {
+      const { rows } = await client.query(
+        "select atoms::int, skippable::int from crm_private.pattern_extent($1)",
+        [pattern],
+      );
+      expect([pattern, rows]).toEqual([pattern, [{ atoms, skippable }]]);
+    }
+  }));

@@ -53,8 +53,13 @@ begin
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message
         from carried
-        join crm_private.external_ids as held
-          on held.entity_type = $2 and held.source = carried.source and held.id = carried.id
+        -- By the key, row by row: a plan that reads the whole table asks its policy of each row.
+        cross join lateral (
+          select key.entity_id
+          from crm_private.external_ids as key
+          where key.entity_type = $2 and key.source = carried.source and key.id = carried.id
+          limit 1
+        ) as held
         where held.entity_id is distinct from carried.entity_id
           and held.entity_id not in (select id from freed)
 

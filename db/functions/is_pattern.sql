@@ -1,8 +1,9 @@
 /*
  * True if a text is a regular expression of PostgreSQL that every value can be asked of. Refused is
  * what lets time grow out of hand: back references and looking ahead or behind, when a text is
- * matched; groups that are repeated very often, when the expression is read. All others are read in
- * milliseconds, and match a text in one pass.
+ * matched; repetitions that make an expression large when it is read, of single atoms as of groups;
+ * comments, which would hide what is repeated. All others are read in a fraction of a second, once a
+ * session, and match a text in one pass.
  *
  * Asked where a definition is written, never for the rows.
  */
@@ -16,27 +17,26 @@ as $$
 declare
   -- Without what is escaped: a backslash, and parentheses.
   v_bare text    := regexp_replace(replace(value, '\\', ''), '\\[()]', '', 'g');
-  v_size numeric := char_length(value)::numeric;
-  v_most text;
+  v_extent record;
 begin
   -- Another syntax than the usual one would hide it.
   if v_bare ~ '^\*\*\*' or v_bare ~ '^\(\?[a-z]*[beqx]' then
     return false;
   end if;
 
-  if v_bare ~ '\\[1-9]' or v_bare ~ '\(\?<?[=!]' then
+  if v_bare ~ '\\[1-9]' or v_bare ~ '\(\?(<?[=!]|#)' then
     return false;
   end if;
 
-  -- Groups within groups multiply.
-  for v_most in
-    select coalesce(nullif(repeated[2], ''), repeated[1])
-    from regexp_matches(v_bare, '\)\{([0-9]+)(?:,([0-9]*))?\}', 'g') as repeated
-  loop
-    v_size := v_size * greatest(v_most::numeric, 1);
-  end loop;
+  v_extent := crm_private.pattern_extent(value);
 
-  if v_size > 2000 then
+  -- What links atoms is made for each character that the expression tells from others.
+  if v_extent.atoms > 1000
+    or v_extent.skippable > 50
+    or v_extent.atoms * v_extent.skippable * (
+      select count(distinct part) from regexp_split_to_table(value, '') as part
+    ) > 300000
+  then
     return false;
   end if;
 

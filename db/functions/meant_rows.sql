@@ -1,6 +1,11 @@
 /*
  * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
  * it. external_ids that are given have it too, or it would be lost.
+ *
+ * Each external id is looked up by the key, one by one, whatever the planner thinks of the list: the
+ * policy of the table is asked of what a plan reads, and a plan may read all of it. For that the parts
+ * of an external id are columns before they are compared; what takes them out of JSON could leak, and
+ * would be asked after the policy.
  */
 create or replace function crm_private.meant_rows(
   p_entity_type text,
@@ -10,7 +15,14 @@ returns crm_private.bulk_row[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
+  with given as materialized (
+    select
+      place, item, item -> 'external_id' as external_id,
+      item #>> '{external_id,source}' as source, item #>> '{external_id,id}' as id
+    from unnest(p_rows)
+  )
   select array_agg(
     row(
       given.place,
@@ -19,23 +31,24 @@ as $$
       case
         when held.entity_id is not null and not given.item ? 'external_ids'
           or jsonb_typeof(given.item -> 'external_ids') not in ('array', 'null')
-          or given.item -> 'external_ids' @> jsonb_build_array(own.external_id)
+          or given.item -> 'external_ids' @> jsonb_build_array(given.external_id)
         then given.item - 'external_id'
         else given.item - 'external_id' || jsonb_build_object(
           'external_ids',
-          jsonb_build_array(own.external_id)
+          jsonb_build_array(given.external_id)
             || coalesce(nullif(given.item -> 'external_ids', 'null'), '[]')
         )
       end
     )::crm_private.bulk_row
     order by given.place
   )
-  from unnest(p_rows) as given
-  cross join lateral (select given.item -> 'external_id' as external_id) as own
-  left join crm_private.external_ids as held
-    on held.entity_type = p_entity_type
-    and held.source = own.external_id ->> 'source'
-    and held.id = own.external_id ->> 'id';
+  from given
+  left join lateral (
+    select key.entity_id
+    from crm_private.external_ids as key
+    where key.entity_type = p_entity_type and key.source = given.source and key.id = given.id
+    limit 1
+  ) as held on true;
 $$;
 
 comment on function crm_private.meant_rows(text, crm_private.bulk_row[]) is

@@ -1,6 +1,6 @@
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 
-import { createGate } from "./gate.ts";
+import { createGate, type Gate } from "./gate.ts";
 import type { Cost } from "./limits/cost.ts";
 
 /** What keeps large operations from standing in the way of small ones. */
@@ -11,48 +11,111 @@ export interface Heavy {
   readonly operations: number;
   /** How many connections a heavy operation uses at once. */
   readonly connections: number;
+  /** How many mutations that write many rows run at once. */
+  readonly writes: number;
+  /** How many connections all operations use at once that are not small. */
+  readonly large: number;
 }
 
-/** Runs one operation: at once if it is small, else in its turn. */
-export type InTurn = <Result>(
-  cost: Cost,
-  work: () => Result | Promise<Result>,
-  departure?: AbortSignal,
-) => Promise<Result>;
+/** How long operations wait for their turn, in milliseconds. */
+export interface Patience {
+  /** What reads. */
+  readonly pool: number;
+  /** What writes many rows. */
+  readonly write: number;
+}
+
+/** One operation, and what is known of it. */
+export interface Operation {
+  readonly cost: Cost;
+  /** Whether it changes something, and so uses one connection from its beginning to its end. */
+  readonly isMutation: boolean;
+  readonly departure: AbortSignal | undefined;
+}
+
+/** What lets operations run: at once if they are small, else in their turn. */
+export interface Turns {
+  /** Runs one operation. */
+  run<Result>(operation: Operation, work: () => Result | Promise<Result>): Promise<Result>;
+  /** The clients that one operation may have. */
+  clientsFor(operation: Operation, withPgClient: WithPgClient): WithPgClient;
+}
 
 /** How many rows a scan is as bad as. */
 const rowsPerScan = 500;
 
+/** An operation with a list of the usual size is small; one that counts or filters it is not. */
+const smallShare = 4;
+
+/** Mutations that write more rows at once take turns. */
+const fewWrites = 100;
+
 /** How many operations wait for each that runs. */
 const queuePerPlace = 50;
+
+/** As {@link queuePerPlace}, for operations that hold many rows in memory meanwhile. */
+const writersPerPlace = 10;
 
 /** Whether an operation has to wait for its turn. */
 export function isHeavy({ rows, scans }: Cost, heavy: Heavy): boolean {
   return rows + scans * rowsPerScan > heavy.rows;
 }
 
+function isSmall({ rows, scans, writes }: Cost, heavy: Heavy): boolean {
+  return scans < 1 && writes <= fewWrites && rows + scans * rowsPerScan <= heavy.rows / smallShare;
+}
+
 /**
- * Makes the turns of heavy operations. Large answers come one by one, because Node, which puts them
- * together, does one thing at a time; whole tables are read by a few operations at once, so that the
- * database has time and connections for others. What is neither does not wait.
- *
- * @param patience how long an operation waits for each, in milliseconds.
+ * Makes the turns. Large answers come one by one, because Node, which puts them together, does one
+ * thing at a time; whole tables are read by a few operations at once, and many rows written by a few,
+ * so that the database has time and connections for others. All that is not small together leaves
+ * some connections free.
  */
-export function createTurns(heavy: Heavy, patience: number): InTurn {
+export function createTurns(heavy: Heavy, patience: Patience): Turns {
   const gateOf = (places: number) =>
-    createGate({ places, queue: places * queuePerPlace, patience });
+    createGate({ places, queue: places * queuePerPlace, patience: patience.pool });
   const answers = gateOf(1);
   const scanners = gateOf(heavy.operations);
+  const large = gateOf(heavy.large);
+  const writers = createGate({
+    places: heavy.writes,
+    queue: heavy.writes * writersPerPlace,
+    patience: patience.write,
+  });
 
-  return async (cost, work, departure) => {
-    if (!isHeavy(cost, heavy)) return work();
-    const scan = () => (cost.scans > 1 ? scanners.run(work, departure) : work());
-    return cost.rows > heavy.rows ? answers.run(scan, departure) : scan();
+  return {
+    async run({ cost, isMutation, departure }, work) {
+      if (isSmall(cost, heavy)) return work();
+      const gates: Gate[] = [];
+      if (cost.writes > fewWrites) gates.push(writers);
+      if (isHeavy(cost, heavy)) {
+        if (cost.rows > heavy.rows && !gates.includes(writers)) gates.push(answers);
+        if (cost.scans > 1) gates.push(scanners);
+      }
+      if (isMutation) gates.push(large);
+      return pass(gates, work, departure);
+    },
+
+    clientsFor({ cost, isMutation, departure }, withPgClient) {
+      if (isMutation || isSmall(cost, heavy)) return withPgClient;
+      const shared: WithPgClient = (pgSettings, callback) =>
+        large.run(() => withPgClient(pgSettings, callback), departure);
+      return isHeavy(cost, heavy) ? withFewClients(shared, heavy) : shared;
+    },
   };
 }
 
+/** Goes through one gate after the other, always in this order. */
+async function pass<Result>(
+  [gate, ...others]: readonly Gate[],
+  work: () => Result | Promise<Result>,
+  departure: AbortSignal | undefined,
+): Promise<Result> {
+  return gate === undefined ? work() : gate.run(() => pass(others, work, departure), departure);
+}
+
 /** Clients for one heavy operation: the same ones, a few at a time. */
-export function withFewClients(withPgClient: WithPgClient, { connections }: Heavy): WithPgClient {
+function withFewClients(withPgClient: WithPgClient, { connections }: Heavy): WithPgClient {
   const gate = createGate({ places: connections });
   return (pgSettings, callback) => gate.run(() => withPgClient(pgSettings, callback));
 }

@@ -25,6 +25,7 @@ import { IdempotencyPlugin } from "./plugins/idempotency.ts";
 import { InputErrorsPlugin } from "./plugins/input-errors.ts";
 import { MutationsPlugin } from "./plugins/mutations.ts";
 import { InsensitiveFiltersPlugin } from "./plugins/insensitive-filters.ts";
+import { ListFiltersPlugin } from "./plugins/list-filters.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
@@ -55,7 +56,7 @@ export interface PresetDeps {
   /** What takes turns. */
   heavy: Heavy;
   /** How long an operation may wait for its turn, and take to be planned and executed. */
-  timeouts: Pick<Timeouts, "pool" | "planning" | "execution">;
+  timeouts: Pick<Timeouts, "pool" | "writeTurn" | "planning" | "execution">;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** A token that GraphiQL sends by itself, on this machine. */
@@ -93,6 +94,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       ScalarsPlugin,
       LikePatternsPlugin,
       InsensitiveFiltersPlugin,
+      ListFiltersPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,
       AggregateOrdersPlugin,

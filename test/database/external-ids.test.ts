@@ -159,6 +159,48 @@ test("a row comes back with its external ids, unless another has them by now", (
     });
   }));
 
+test("what is looked up is asked for by the key, however many external ids there are", () =>
+  withRollback(async (client) => {
+    await client.query(
+      `insert into crm.contacts (first_name, last_name, external_ids)
+       select 'Ada', 'Known ' || i, array[row('hub', i::text)::crm.external_id]
+       from generate_series(1, 3000) as i`,
+    );
+    await client.query("analyze crm.contacts, crm_private.external_ids");
+    await client.query("set local track_functions = 'all'");
+    await asRole(client, "crm_member", "ada");
+    const upsert = async (rows: object[]) =>
+      client.query("select * from crm_private.write_rows('contact', 'upsert', $1, 'VALID_ONLY')", [
+        JSON.stringify(rows),
+      ]);
+    /** How often the policy of the look-up was asked for something. */
+    const asked = async (work: () => Promise<unknown>) => {
+      const count = async () => {
+        const { rows } = await client.query<{ calls: number }>(
+          `select coalesce(sum(calls), 0)::int as calls from pg_stat_xact_user_functions
+           where funcname = 'is_readable'`,
+        );
+        return rows[0]?.calls ?? 0;
+      };
+      const before = await count();
+      await work();
+      return (await count()) - before;
+    };
+    const row = (id: number, more: object = {}) => ({
+      external_id: { source: "hub", id: String(id) },
+      ...{ first_name: "Ada", last_name: "Upserted" },
+      ...more,
+    });
+    expect(await asked(() => upsert([row(7)]))).toBeLessThan(10);
+    expect(await asked(() => find(client, "7"))).toBeLessThan(10);
+    const hundred = Array.from({ length: 100 }, (_, i) => row(i + 1));
+    expect(await asked(() => upsert(hundred))).toBeLessThan(1000);
+    // One of them wants the external id of another row, which is found out row by row, too.
+    const taken = row(9001, { external_ids: [{ source: "hub", id: "2000" }] });
+    expect(await asked(() => upsert([...hundred, taken]))).toBeLessThan(2000);
+    expect(await find(client, "2000")).toBe("Known 2000");
+  }));
+
 test("nobody writes the look-up by hand", () =>
   withRollback(async (client) => {
     await asRole(client, "crm_admin", "ada");

@@ -22,14 +22,14 @@ afterAll(() => database.drop());
 
 /** Does something while nobody can read the companies. */
 async function whileLocked(
-  options: { pool?: number; operations?: number },
+  options: { pool?: number; operations?: number; large?: number; writeTurn?: number },
   work: (server: TestServer) => Promise<{ pending: Promise<unknown>[] }>,
 ): Promise<void> {
-  const { pool = 300, operations = 2 } = options;
+  const { pool = 300, operations = 2, large = 4, writeTurn = 20_000 } = options;
   const server = await startTestServer(database.serverUrl, {
     poolSize: 5,
-    timeouts: { pool },
-    heavy: { operations, connections: 2 },
+    timeouts: { pool, writeTurn },
+    heavy: { operations, connections: 2, writes: 2, large },
   });
   try {
     let pending: Promise<unknown>[] = [];
@@ -83,7 +83,7 @@ test("large answers come one by one; who waits too long for it gets 503, and sma
   }));
 
 test("whole tables are read by a few operations at once, each with a few connections", () =>
-  whileLocked({ operations: 2 }, async (server) => {
+  whileLocked({ operations: 2, large: 5 }, async (server) => {
     const running = [server.graphql(manyScans), server.graphql(manyScans)];
     await untilBlocked(4);
     expect(await server.graphql(manyScans)).toMatchObject({ status: 503 });
@@ -97,6 +97,50 @@ test("who waits has its turn when another is done", () =>
     const pending = [1, 2, 3].map(() => server.graphql(manyRows));
     await untilBlocked(1);
     return { pending };
+  }));
+
+const bulk = (count: number) =>
+  [
+    `mutation ($input: CreateCompaniesInput!) { createCompanies(input: $input) { created } }`,
+    { input: { companies: Array.from({ length: count }, (_, i) => ({ name: `Bulk ${i}` })) } },
+  ] as const;
+
+test("many rows are written by a few mutations at once; the others wait for their turn", () =>
+  whileLocked({}, async (server) => {
+    const running = Array.from({ length: 6 }, () => server.graphql(...bulk(101)));
+    await untilBlocked(2);
+    await sleep(500);
+    expect(await blocked()).toBe(2);
+    expect(await server.graphql(small)).toMatchObject({ status: 200 });
+    return { pending: running };
+  }));
+
+test("who waits too long to write gets 503, and nothing was done", () =>
+  whileLocked({ writeTurn: 200 }, async (server) => {
+    const running = [server.graphql(...bulk(101)), server.graphql(...bulk(101))];
+    await untilBlocked(2);
+    expect(await server.graphql(...bulk(101))).toMatchObject({
+      status: 503,
+      errors: [{ extensions: { code: "OVERLOADED" } }],
+    });
+    return { pending: running };
+  }));
+
+test("what is not small leaves connections to what is, of mutations and functions, too", () =>
+  whileLocked({ pool: 5000, large: 3 }, async (server) => {
+    const running = [
+      ...Array.from({ length: 6 }, () => server.graphql("{ companies { totalCount } }")),
+      server.graphql(
+        `mutation { createContact(input: { contact: { firstName: "a", lastName: "b" } }) {
+          query { companies { totalCount } }
+        } }`,
+      ),
+    ];
+    await untilBlocked(3);
+    await sleep(300);
+    expect(await blocked()).toBe(3);
+    expect(await server.graphql("{ contacts { nodes { id } } }")).toMatchObject({ status: 200 });
+    return { pending: running };
   }));
 
 describe("a gate", () => {

@@ -20,6 +20,7 @@
 --!include functions/has_blank_element.sql
 --!include functions/has_blank_external_id.sql
 --!include functions/is_list.sql
+--!include functions/pattern_extent.sql
 --!include functions/is_pattern.sql
 --!include functions/is_readable.sql
 --!include functions/keeps_rules.sql

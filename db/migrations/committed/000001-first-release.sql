@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:d0d6fbeda9ba2283e2431e7b7dabf05066d730b8
+--! Hash: sha1:f08c76b8f6f740a3f6de1d96f0e8313c397d493a
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -665,12 +665,127 @@ comment on function crm_private.is_list(text[], integer) is
 revoke all on function crm_private.is_list(text[], integer) from public;
 grant execute on function crm_private.is_list(text[], integer) to crm_member;
 --! EndIncluded functions/is_list.sql
+--! Included functions/pattern_extent.sql
+/*
+ * How large a regular expression is once its repetitions are written out: in atoms, and in atoms that may
+ * be empty and stand one after the other. PostgreSQL writes them out when it reads an expression; atoms
+ * make its automaton large, and of those that may be empty each is linked with each.
+ *
+ * Reads the syntax of PostgreSQL's advanced expressions, without comments and directors; what it does not
+ * know better it counts as an atom. Called by crm_private.is_pattern.
+ */
+create or replace function crm_private.pattern_extent(
+  value         text,
+  out atoms     numeric,
+  out skippable numeric
+)
+language plpgsql
+immutable
+strict
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_rest     text      := value;
+  v_token    text;
+  v_bounds   text[];
+  v_copies   numeric;
+  -- What stands in each open group: all of it, the present branch, and the last atom.
+  v_depth    integer   := 1;
+  v_atoms    numeric[] := array[0::numeric];
+  v_skips    numeric[] := array[0::numeric];
+  v_is_empty boolean[] := array[false];
+  v_branch   boolean[] := array[true];
+  v_last     numeric   := 0::numeric;
+  v_skip     numeric   := 0::numeric;
+  v_empty    boolean   := true;
+begin
+  while v_rest <> ''
+  loop
+    v_token := coalesce(
+      -- An escape; a bracket, with classes in it; the beginning of a group; a quantifier.
+      substring(v_rest from '^\\.'),
+      substring(v_rest from '^\[\^?\]?(?:\[:[^]]*:\]|\[\.[^]]*\.\]|\[=[^]]*=\]|\\.|[^]\\])*\]'),
+      substring(v_rest from '^\(\?:'),
+      substring(v_rest from '^\{[0-9]+(?:,[0-9]*)?\}\??'),
+      substring(v_rest from '^[*+?]\??'),
+      left(v_rest, 1)
+    );
+    v_rest := substr(v_rest, char_length(v_token) + 1);
+
+    if v_token ~ '^([*+?]\??|\{[0-9].*)$' and v_token <> '{' then
+      v_bounds := regexp_match(v_token, '^\{([0-9]+)(,?)([0-9]*)');
+      v_copies := case
+        when v_token like '+%' then 2::numeric
+        when v_bounds is null then 1::numeric
+        when v_bounds[2] = ',' and v_bounds[3] = '' then v_bounds[1]::numeric + 1
+        else greatest(v_bounds[1]::numeric, nullif(v_bounds[3], '')::numeric, 1)
+      end;
+      -- The last atom is counted already, once.
+      v_atoms[v_depth] := v_atoms[v_depth] + v_last * (v_copies - 1);
+      v_last           := v_last * v_copies;
+      if v_empty then
+        v_skips[v_depth] := v_skips[v_depth] + v_skip * (v_copies - 1);
+        v_skip           := v_skip * v_copies;
+      elsif v_token ~ '^([*?]|\{0+[,}])' then
+        v_skips[v_depth] := v_skips[v_depth] + 1;
+        v_skip           := v_skip + 1;
+        v_empty          := true;
+      end if;
+      continue;
+    end if;
+
+    -- The last atom is done with: its branch may be empty if it may be.
+    if v_token in ('(', '(?:') then
+      v_branch[v_depth] := v_branch[v_depth] and v_empty;
+      v_depth := v_depth + 1;
+      v_atoms[v_depth] := 0;
+      v_skips[v_depth] := 0;
+      v_is_empty[v_depth] := false;
+      v_branch[v_depth] := true;
+      v_last  := 0;
+      v_skip  := 0;
+      v_empty := true;
+    elsif v_token = '|' then
+      v_is_empty[v_depth] := v_is_empty[v_depth] or v_branch[v_depth] and v_empty;
+      v_branch[v_depth] := true;
+      v_last  := 0;
+      v_skip  := 0;
+      v_empty := true;
+    elsif v_token = ')' and v_depth > 1 then
+      v_empty := v_is_empty[v_depth] or v_branch[v_depth] and v_empty;
+      v_last  := greatest(v_atoms[v_depth], 1);
+      v_skip  := greatest(v_skips[v_depth], case when v_empty then 1::numeric else 0::numeric end);
+      v_depth := v_depth - 1;
+      v_atoms[v_depth] := v_atoms[v_depth] + v_last;
+      v_skips[v_depth] := v_skips[v_depth] + v_skip;
+    else
+      v_branch[v_depth] := v_branch[v_depth] and v_empty;
+      v_last  := 1;
+      v_empty := v_token ~ '^(\^|\$|\\[AmMyYZ])$';
+      v_skip  := case when v_empty then 1::numeric else 0::numeric end;
+      v_atoms[v_depth] := v_atoms[v_depth] + 1;
+      v_skips[v_depth] := v_skips[v_depth] + v_skip;
+    end if;
+  end loop;
+
+  atoms     := v_atoms[1];
+  skippable := v_skips[1];
+end
+$$;
+
+comment on function crm_private.pattern_extent(text) is
+  'How large a regular expression is once its repetitions are written out.';
+
+revoke all on function crm_private.pattern_extent(text) from public;
+grant execute on function crm_private.pattern_extent(text) to crm_member;
+--! EndIncluded functions/pattern_extent.sql
 --! Included functions/is_pattern.sql
 /*
  * True if a text is a regular expression of PostgreSQL that every value can be asked of. Refused is
  * what lets time grow out of hand: back references and looking ahead or behind, when a text is
- * matched; groups that are repeated very often, when the expression is read. All others are read in
- * milliseconds, and match a text in one pass.
+ * matched; repetitions that make an expression large when it is read, of single atoms as of groups;
+ * comments, which would hide what is repeated. All others are read in a fraction of a second, once a
+ * session, and match a text in one pass.
  *
  * Asked where a definition is written, never for the rows.
  */
@@ -684,27 +799,26 @@ as $$
 declare
   -- Without what is escaped: a backslash, and parentheses.
   v_bare text    := regexp_replace(replace(value, '\\', ''), '\\[()]', '', 'g');
-  v_size numeric := char_length(value)::numeric;
-  v_most text;
+  v_extent record;
 begin
   -- Another syntax than the usual one would hide it.
   if v_bare ~ '^\*\*\*' or v_bare ~ '^\(\?[a-z]*[beqx]' then
     return false;
   end if;
 
-  if v_bare ~ '\\[1-9]' or v_bare ~ '\(\?<?[=!]' then
+  if v_bare ~ '\\[1-9]' or v_bare ~ '\(\?(<?[=!]|#)' then
     return false;
   end if;
 
-  -- Groups within groups multiply.
-  for v_most in
-    select coalesce(nullif(repeated[2], ''), repeated[1])
-    from regexp_matches(v_bare, '\)\{([0-9]+)(?:,([0-9]*))?\}', 'g') as repeated
-  loop
-    v_size := v_size * greatest(v_most::numeric, 1);
-  end loop;
+  v_extent := crm_private.pattern_extent(value);
 
-  if v_size > 2000 then
+  -- What links atoms is made for each character that the expression tells from others.
+  if v_extent.atoms > 1000
+    or v_extent.skippable > 50
+    or v_extent.atoms * v_extent.skippable * (
+      select count(distinct part) from regexp_split_to_table(value, '') as part
+    ) > 300000
+  then
     return false;
   end if;
 
@@ -6795,8 +6909,13 @@ begin
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message
         from carried
-        join crm_private.external_ids as held
-          on held.entity_type = $2 and held.source = carried.source and held.id = carried.id
+        -- By the key, row by row: a plan that reads the whole table asks its policy of each row.
+        cross join lateral (
+          select key.entity_id
+          from crm_private.external_ids as key
+          where key.entity_type = $2 and key.source = carried.source and key.id = carried.id
+          limit 1
+        ) as held
         where held.entity_id is distinct from carried.entity_id
           and held.entity_id not in (select id from freed)
 
@@ -8384,6 +8503,11 @@ revoke all on function crm_private.apply_definitions(
 /*
  * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
  * it. external_ids that are given have it too, or it would be lost.
+ *
+ * Each external id is looked up by the key, one by one, whatever the planner thinks of the list: the
+ * policy of the table is asked of what a plan reads, and a plan may read all of it. For that the parts
+ * of an external id are columns before they are compared; what takes them out of JSON could leak, and
+ * would be asked after the policy.
  */
 create or replace function crm_private.meant_rows(
   p_entity_type text,
@@ -8393,7 +8517,14 @@ returns crm_private.bulk_row[]
 language sql
 stable
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
+  with given as materialized (
+    select
+      place, item, item -> 'external_id' as external_id,
+      item #>> '{external_id,source}' as source, item #>> '{external_id,id}' as id
+    from unnest(p_rows)
+  )
   select array_agg(
     row(
       given.place,
@@ -8402,23 +8533,24 @@ as $$
       case
         when held.entity_id is not null and not given.item ? 'external_ids'
           or jsonb_typeof(given.item -> 'external_ids') not in ('array', 'null')
-          or given.item -> 'external_ids' @> jsonb_build_array(own.external_id)
+          or given.item -> 'external_ids' @> jsonb_build_array(given.external_id)
         then given.item - 'external_id'
         else given.item - 'external_id' || jsonb_build_object(
           'external_ids',
-          jsonb_build_array(own.external_id)
+          jsonb_build_array(given.external_id)
             || coalesce(nullif(given.item -> 'external_ids', 'null'), '[]')
         )
       end
     )::crm_private.bulk_row
     order by given.place
   )
-  from unnest(p_rows) as given
-  cross join lateral (select given.item -> 'external_id' as external_id) as own
-  left join crm_private.external_ids as held
-    on held.entity_type = p_entity_type
-    and held.source = own.external_id ->> 'source'
-    and held.id = own.external_id ->> 'id';
+  from given
+  left join lateral (
+    select key.entity_id
+    from crm_private.external_ids as key
+    where key.entity_type = p_entity_type and key.source = given.source and key.id = given.id
+    limit 1
+  ) as held on true;
 $$;
 
 comment on function crm_private.meant_rows(text, crm_private.bulk_row[]) is

@@ -61,6 +61,8 @@ interface List {
   readonly scan: number;
   /** Whether its page cannot be found without reading more than the page. */
   readonly isSifted: boolean;
+  /** How much longer reading all of it takes for its filter. */
+  readonly weight: number;
 }
 
 /** What an operation asks of the database at most. */
@@ -69,6 +71,10 @@ export interface Cost {
   readonly rows: number;
   /** How often all rows of a table are read; those of another row's list count a thousandth. */
   readonly scans: number;
+  /** How many rows are written at once, or are thought to be. */
+  readonly writes: number;
+  /** Whether a filter has a list that is long enough for the plan to depend on it. */
+  readonly hasLongList: boolean;
 }
 
 /** What fields cost in scans beyond what any list does, each time that they are answered. */
@@ -80,6 +86,18 @@ export const scansOfFields: ReadonlyMap<string, number> = new Map([
   ["Query.pipelineAsOf", 4],
   ["Query.duplicateGroups", 9],
 ]);
+
+/**
+ * How many rows mutations are thought to write beyond those that they are given: what they do depends
+ * on what there is.
+ */
+export const writesOfFields: ReadonlyMap<string, number> = new Map(
+  [
+    ...["undoTransaction", "eraseContact", "mergeContacts", "mergeCompanies"],
+    ...["createCustomFieldDefinition", "updateCustomFieldDefinition"],
+    ...["deleteCustomFieldDefinition", "updatePipelineStage", "deleteCompany"],
+  ].map((name) => [`Mutation.${name}`, 1000]),
+);
 
 /** Lists of a row that may have all rows of their table: one scan, however many such rows there are. */
 const wholeLists = new Set(["PipelineStage.deals"]);
@@ -102,7 +120,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
   const { schema, document, operationName, variables } = request;
   const operation = getOperationAST(document, operationName);
   const root = operation && schema.getRootType(operation.operation);
-  if (!root) return { rows: 0, scans: 0 };
+  if (!root) return { rows: 0, scans: 0, writes: 0, hasLongList: false };
 
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const node of document.definitions) {
@@ -120,6 +138,8 @@ export function checkCost(request: Request, limits: Limits): Cost {
   let rootFields = 0;
   const paths: { rows: number; path: readonly string[] }[] = [];
   let scans = 0;
+  let writes = 0;
+  let hasLongList = false;
   const ofSelections = ({ selections }: SelectionSetNode, place: Place): void => {
     for (const selection of selections) {
       if (isIncluded(selection, values)) ofSelection(selection, place);
@@ -146,12 +166,19 @@ export function checkCost(request: Request, limits: Limits): Cost {
     const field = fieldOf(place.type, node.name.value);
     if (!field) return;
     const page = checkArguments(node, field, values, limits);
+    hasLongList ||= page?.hasLongList === true;
     const type = getNamedType(field.type);
     const { list } = place;
     const isPage = list !== undefined && (field.name === "nodes" || field.name === "edges");
     if (list && (isPage ? list.isSifted : wholes.has(field.name))) scans += list.scan;
     scans += place.sorts;
     scans += (scansOfFields.get(`${place.type.name}.${field.name}`) ?? 0) * place.times;
+    const written =
+      operation.operation === OperationTypeNode.MUTATION && place.type === root
+        ? writtenBy(node, values)
+        : none;
+    writes += Math.max(0, ...written.values());
+    writes += writesOfFields.get(`${place.type.name}.${field.name}`) ?? 0;
     if (!node.selectionSet || !isCompositeType(type)) return;
 
     const name = node.alias?.value ?? field.name;
@@ -161,14 +188,11 @@ export function checkCost(request: Request, limits: Limits): Cost {
       type,
       path,
       list: page
-        ? { ...page, scan: scanOf(`${place.type.name}.${field.name}`, place) }
+        ? { ...page, scan: page.weight * scanOf(`${place.type.name}.${field.name}`, place) }
         : keepsList(field.name)
           ? list
           : undefined,
-      written:
-        operation.operation === OperationTypeNode.MUTATION && place.type === root
-          ? writtenBy(node, values)
-          : none,
+      written,
       sorts: field.name === "distinctCount" ? sort * (list?.scan ?? 1) : 0,
     };
     // A list in a row, of external ids for example, is a part of the row.
@@ -193,7 +217,7 @@ export function checkCost(request: Request, limits: Limits): Cost {
   hold(limits, "rootFields", rootFields);
   hold(limits, "rows", rows, longest && advice(longest));
   hold(limits, "scans", Math.ceil(scans));
-  return { rows, scans };
+  return { rows, scans, writes, hasLongList };
 }
 
 /**
@@ -242,14 +266,20 @@ function checkArguments(
   field: GraphQLField<unknown, unknown>,
   values: Values,
   limits: Limits,
-): Omit<List, "scan"> | undefined {
+): (Omit<List, "scan"> & { hasLongList: boolean }) | undefined {
   const given = new Map<string, unknown>(
     node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
   );
+  let weight = 1;
+  let hasLongList = false;
   for (const name of ["filter", "having"]) {
-    const { nodes, depth } = measureFilter(given.get(name), limits);
+    const { nodes, depth, values: listed, compared } = measureFilter(given.get(name), limits);
     hold(limits, "filterNodes", nodes);
     hold(limits, "filterDepth", depth);
+    hold(limits, "filterValues", listed + compared);
+    weight += Math.max(0, nodes - usualNodes) / usualNodes;
+    weight += listed / hashedPerScan + compared / comparedPerScan;
+    hasLongList ||= listed > shortList;
   }
   const orders = given.get("orderBy");
   if (Array.isArray(orders)) hold(limits, "orderings", orders.length);
@@ -267,11 +297,30 @@ function checkArguments(
     return size;
   });
   const page = first ?? last ?? limits.defaultPageSize;
-  return { page, isSifted: [...given.keys()].some((name) => !paging.has(name)) };
+  const isSifted = [...given.keys()].some((name) => !paging.has(name));
+  return { page, isSifted, weight, hasLongList };
 }
 
 /** Arguments of a list that an index finds the rows for. */
 const paging = new Set(["first", "last", "before", "after"]);
+
+/** The members of a filter that a scan has time for; each as many more are another scan. */
+const usualNodes = 10;
+
+/** How many values of a list that is looked up by a hash take as long as a scan does. */
+const hashedPerScan = 500;
+
+/** As {@link hashedPerScan}, for lists whose values are compared with each row one by one. */
+const comparedPerScan = 50;
+
+/** A list that is not longer is looked through as fast as it is looked up in. */
+const shortList = 8;
+
+/** Operators that look a value up in their list. */
+const hashed = new Set(["in", "notIn", "inInsensitive", "notInInsensitive"]);
+
+/** Operators whose list is of filters. */
+const logical = new Set(["and", "or"]);
 
 /** How large a filter is. */
 interface Extent {
@@ -279,27 +328,36 @@ interface Extent {
   nodes: number;
   /** Objects inside objects. */
   depth: number;
+  /** The values in lists that a row's value is looked up in. */
+  values: number;
+  /** The values in all other lists. */
+  compared: number;
 }
 
 /** Measures a filter, no further than needed. What it holds has passed `isDeeper`, or the parser. */
 function measureFilter(value: unknown, limits: Limits): Extent {
-  const extent: Extent = { nodes: 0, depth: 0 };
-  const isWithin = () => extent.nodes <= limits.filterNodes && extent.depth <= limits.filterDepth;
-  const walk = (item: unknown, depth: number): void => {
+  const extent: Extent = { nodes: 0, depth: 0, values: 0, compared: 0 };
+  const isWithin = () =>
+    extent.nodes <= limits.filterNodes &&
+    extent.depth <= limits.filterDepth &&
+    extent.values + extent.compared <= limits.filterValues;
+  const walk = (item: unknown, depth: number, name: string): void => {
     if (Array.isArray(item)) {
-      // A list of scalars, as in `in: [...]`, is one value to the database.
       item.every((member) => {
-        walk(member, depth);
+        // Filters are counted by their members; what is none is refused where they belong.
+        const isFilter = logical.has(name) || isObject(member);
+        if (!isFilter) extent[hashed.has(name) ? "values" : "compared"] += 1;
+        walk(member, depth, name);
         return isWithin();
       });
     } else if (isObject(item)) {
-      const members = Object.values(item);
+      const members = Object.entries(item);
       extent.nodes += members.length;
       if (members.length > 0) extent.depth = Math.max(extent.depth, depth + 1);
-      for (const member of members) if (isWithin()) walk(member, depth + 1);
+      for (const [key, member] of members) if (isWithin()) walk(member, depth + 1, key);
     }
   };
-  walk(value, 0);
+  walk(value, 0, "");
   return extent;
 }
 

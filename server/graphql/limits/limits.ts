@@ -38,6 +38,8 @@ export interface Limits {
   readonly filterNodes: number;
   /** Fields inside fields of one filter. */
   readonly filterDepth: number;
+  /** Values in the lists of one filter, all of them together. */
+  readonly filterValues: number;
   /** Orders of one list. */
   readonly orderings: number;
   /** Objects and lists inside each other in the value of one variable. */
@@ -64,6 +66,7 @@ const words: Record<
   groups: "groups of a list, or more",
   filterNodes: "fields in a filter",
   filterDepth: "levels of fields in a filter",
+  filterValues: "values in the lists of a filter",
   orderings: "orders of a list",
   variableDepth: "levels in the value of a variable",
 };

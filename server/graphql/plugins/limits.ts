@@ -1,10 +1,11 @@
+import { getOperationAST, OperationTypeNode } from "graphql";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { SafeError } from "postgraphile/grafast";
 
 import { tooLarge } from "../../body.ts";
 import { CrmError } from "../../errors.ts";
 import { createParseAndValidate, toGraphQLError } from "../documents.ts";
-import { createTurns, isHeavy, withFewClients, type Heavy } from "../heavy.ts";
+import { createTurns, type Heavy, type Operation } from "../heavy.ts";
 import { isBulk } from "../limits/bulk.ts";
 import { checkCost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
@@ -13,12 +14,22 @@ export interface LimitsOptions {
   limits: Limits;
   heavy: Heavy;
   timeouts: {
-    /** How long a heavy operation waits for its turn, in milliseconds. */
+    /** How long an operation waits for its turn, in milliseconds. */
     pool: number;
+    /** How long one that writes many rows waits for its turn, in milliseconds. */
+    writeTurn: number;
   };
   /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
   introspection: boolean;
 }
+
+/** What an operation asks the database with. */
+interface Clients {
+  withPgClient: WithPgClient;
+  pgSettings: Readonly<Record<string, string>>;
+}
+
+const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
  * Refuses what asks for too much before any of it runs: a document by its text before it is
@@ -27,7 +38,8 @@ export interface LimitsOptions {
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
   const { limits, heavy } = options;
-  const inTurn = createTurns(heavy, options.timeouts.pool);
+  const { pool, writeTurn } = options.timeouts;
+  const turns = createTurns(heavy, { pool, write: writeTurn });
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
@@ -78,11 +90,18 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
           try {
             const variables = variableValues ?? {};
             const cost = checkCost({ schema, document, operationName, variables }, limits);
-            if (isHeavy(cost, heavy)) {
-              const context = args.contextValue as { withPgClient: WithPgClient };
-              context.withPgClient = withFewClients(context.withPgClient, heavy);
-            }
-            return await inTurn(cost, next, args.requestContext?.expressv4?.req.departure);
+            const { expressv4, ws } = args.requestContext ?? {};
+            const operation: Operation = {
+              cost,
+              isMutation:
+                getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION,
+              departure: (expressv4?.req ?? ws?.request)?.departure,
+            };
+            const context = args.contextValue as Clients;
+            context.withPgClient = turns.clientsFor(operation, context.withPgClient);
+            // A plan that is made for any list would look through it for each row.
+            if (cost.hasLongList) context.pgSettings = { ...context.pgSettings, ...planAnew };
+            return await turns.run(operation, next);
           } catch (error) {
             if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
             throw error;
