@@ -22,7 +22,8 @@ as $$
         from unnest(contact.phones) as mine
         join unnest(other.phones) as theirs
           on crm_private.same_phone(
-            crm_private.phone_digits(mine), crm_private.phone_digits(theirs)
+            crm_private.phone_number(mine, (select crm_private.default_country())),
+            crm_private.phone_number(theirs, (select crm_private.default_country()))
           )
       ) as phone,
       (

@@ -7,7 +7,8 @@
  * - email: each address in lower case. Dots and plus signs stay: what they mean is the provider's
  *   affair.
  * - domain: of each address.
- * - phone: the last seven digits of each number, which are the same with and without area code.
+ * - phone: the last seven digits of each number, which are the same with and without area code. An
+ *   extension does not count.
  *
  * One expression over whole arrays, because every write of a contact pays for it: a subquery over
  * the elements costs four times as much.
@@ -28,7 +29,15 @@ declare
   v_first  text := crm_private.name_skeleton(first_name);
   v_last   text := crm_private.name_skeleton(last_name);
   v_emails text := lower(array_to_string(emails, ' ') collate "C");
+  v_phones text := array_to_string(phones, '|');
 begin
+  -- Few have anything but digits and what groups them.
+  if v_phones ~ '[^0-9 ()+/.|-]' then
+    v_phones := (
+      select string_agg(split_part(crm_private.phone_number(phone), 'x', 1), '|')
+      from unnest(phones) as phone
+    );
+  end if;
   return case
       when v_first || v_last <> '' then array[
         'name:' || left(least(v_first, v_last) || greatest(v_first, v_last), 100),
@@ -45,7 +54,7 @@ begin
     || case
       when phones <> '{}' then string_to_array(
         regexp_replace(
-          regexp_replace(array_to_string(phones, '|'), '[^0-9|]+', '', 'g'),
+          regexp_replace(v_phones, '[^0-9|]+', '', 'g'),
           '[0-9]*([0-9]{7})(?![0-9])', 'phone:\1', 'g'
         ),
         '|'

@@ -136,7 +136,8 @@ as $$
         select
         from unnest(one.phones) as phone
         join unnest(other.phones) as other_phone on crm_private.same_phone(
-          crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
+          crm_private.phone_number(phone, (select crm_private.default_country())),
+          crm_private.phone_number(other_phone, (select crm_private.default_country()))
         )
       ) as same_phone,
       maybe_same_domain and exists (

@@ -17,7 +17,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return crm_private.name_words(first_name || ' ' || last_name) || ' ' || regexp_replace(
-    array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
+    crm_private.ascii_digits(array_to_string(phones, ' ~ ')), '[^0-9~]+', '', 'g'
   );
 end
 $$;

@@ -53,7 +53,7 @@ begin
             detail     = v_fault.fields::text;
   end if;
 
-  select * into v_query from crm_private.search_query(query);
+  select * into v_query from crm_private.search_query(query, crm_private.default_country());
 
   return query
   with
@@ -66,8 +66,16 @@ begin
       union all
       select *
       from crm_private.search_parts(
-        v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
+        v_types, v_query.begun, v_query.numbers, v_query.phone, v_query.beside, null, v_limit
       )
+    ),
+    misspelt_names as materialized (
+      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
+      from crm_private.search_candidates(
+        array_remove(array_remove(v_types, 'task'), 'note'), null, v_query.loose,
+        replace(v_query.loose::text, '&', '|')::tsquery, null, null, null, null, v_limit
+      )
+      where (select count(*) from found) < enough
     ),
     -- Of tasks and notes: the query, and what to mark.
     forgiven as materialized (
@@ -77,26 +85,22 @@ begin
           select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
         ) as stems
       from crm_private.search_misspelt(v_query.loose_texts) as query
-      where (select count(*) from found) < enough and v_types && '{task,note}'
+      where (select count(*) from found) + (select count(*) from misspelt_names) < enough
+        and v_types && '{task,note}'
     ),
     misspelt as materialized (
-      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
-      from (
-        select
-          array_remove(array_remove(v_types, 'task'), 'note'),
-          v_query.loose
-        where (select count(*) from found) < enough
-        union all
-        select array(select unnest(v_types) intersect values ('task'), ('note')), query
-        from forgiven
-      ) as asked (types, query)
+      table misspelt_names
+      union all
+      select candidate.entity_type, entity_id, rank / 4, name_length, created_at
+      from forgiven
       cross join lateral crm_private.search_candidates(
-        types, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      )
+        array(select unnest(v_types) intersect values ('task'), ('note')), null, query,
+        replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
+      ) as candidate
     ),
     alike as materialized (
       select *
-      from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
+      from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
     -- The better, the shorter, people and companies, the newer.
@@ -178,12 +182,13 @@ $$;
 comment on function crm.search(text, text[], integer) is
   'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
   'that is the query as a whole, then shorter names; of equals people and companies before deals '
-  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not count; "words in quotes" stand in '
-  'sequence; -word leaves out what has it; or parts alternatives; and and & are one. Tasks and notes are '
-  'found by other forms of a word, too. Where that finds fewer than five, '
-  'a typing error in each word is forgiven. A phone number is found by four or more of its digits, an '
-  'address by its parts. entityTypes are some of contact, company, deal, task and note, all if it '
-  'is left out; first is how many hits there are at most, 100 if it is left out.';
+  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not '
+  'count; "words in quotes" stand in sequence; -word leaves out what has it; or parts alternatives; '
+  'and and & are one. Tasks and notes are found by other forms of a word, too. Where that finds fewer '
+  'than five, a typing error in each word is forgiven. A phone number is found in whatever form, and by '
+  'four or more of its digits, an address by its parts. entityTypes are some of contact, company, '
+  'deal, task and note, all if it is left out; first is how many hits there are at most, 100 if it is '
+  'left out.';
 
 revoke all on function crm.search(text, text[], integer) from public;
 grant execute on function crm.search(text, text[], integer) to crm_reader;

@@ -85,12 +85,13 @@ begin
     cross join lateral coalesce(
       parts[1] is not null and (
         ' ' || words || ' ' like any (marks)
-        or stems is not null and crm_private.search_stems(words) && stems
+        or stems is not null and tsvector_to_array(crm_private.search_stems(words)) && stems
         or crm_private.search_neighbours(words) && near
         or near is not null and stems is not null
-          and crm_private.search_neighbours(array_to_string(crm_private.search_stems(words), ' '))
-            && near
-        or words ~ '^[0-9]{2,}$' and number like '%' || words || '%'
+          and crm_private.search_neighbours(
+            array_to_string(tsvector_to_array(crm_private.search_stems(words)), ' ')
+          ) && near
+        or words ~ '^[0-9]{2,}$' and number like '%' || nullif(ltrim(words, '0'), '') || '%'
       ),
       false
     ) as is_found

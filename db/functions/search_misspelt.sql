@@ -31,9 +31,9 @@ begin
       format('''?%s''', v_word),
       (
         select string_agg(format('''%1$s'' | ''^%1$s''', stem), ' | ')
-        from unnest(crm_private.search_stems(
+        from unnest(tsvector_to_array(crm_private.search_stems(
           array_to_string(crm_private.search_variants(v_word), ' ')
-        )) as stem
+        ))) as stem
       )
     );
   end loop;

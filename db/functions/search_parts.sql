@@ -9,7 +9,8 @@
 create or replace function crm_private.search_parts(
   entity_types text[],
   p_begun      text,
-  p_number     text,
+  p_numbers    text[],
+  p_phone      text,
   p_beside     tsquery,
   p_words      text[],
   p_limit      integer
@@ -29,7 +30,8 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-  v_begun constant text := '% ' || p_begun || '%';
+  v_begun   constant text := '% ' || p_begun || '%';
+  v_country constant text := case when p_phone is not null then crm_private.default_country() end;
 begin
   if p_begun is not null then
     return query
@@ -72,13 +74,24 @@ begin
     from named;
   end if;
 
-  if p_number is not null and 'contact' = any (entity_types) then
+  if p_numbers is not null and 'contact' = any (entity_types) then
     return query
     select
       'contact', id, 3 / 8.0::double precision,
       char_length(first_name) + 1 + char_length(last_name), created_at
     from crm.contacts
-    where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
+    where crm_private.contact_name_words(first_name, last_name, phones)
+        like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
+      -- Where both have a country code, they have the same.
+      and (
+        p_phone is null or exists (
+          select
+          from unnest(phones) as phone
+          cross join lateral crm_private.phone_number(phone, v_country) as known
+          where starts_with(known, p_phone)
+            or not starts_with(known, '+') and strpos(known, p_numbers[1]) > 0
+        )
+      )
       and (p_beside is null or search_document @@ p_beside)
     limit p_limit;
   end if;
@@ -125,9 +138,15 @@ begin
 end
 $$;
 
-comment on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) is
+comment on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+) is
   'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
 
-revoke all on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) from public;
-grant execute on function crm_private.search_parts(text[], text, text, tsquery, text[], integer)
+revoke all on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+) from public;
+grant execute on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+)
   to crm_reader;

@@ -14,6 +14,7 @@
  */
 create or replace function crm_private.search_query(
   query           text,
+  country         text default null, -- of numbers without a country code
   out exact       tsquery, -- a name that is nothing else
   out whole       tsquery, -- every word as it stands
   out typed       tsquery, -- the last word as begun, or a stem in place of a word
@@ -24,7 +25,9 @@ create or replace function crm_private.search_query(
   out typed_names tsquery, -- the last word as begun, of names alone
   out named       tsquery, -- whole_names as an index knows it: what only names have
   out begun       text,    -- such a short beginning, if there is nothing else
-  out number      text,    -- the longest run of digits, as a phone number has them
+  out number      text,    -- the digits of the longest number, to mark them
+  out numbers     text[],  -- runs of digits, one of which a phone number has that is this
+  out phone       text,    -- it in one form, if it has a country code
   out beside      tsquery, -- what is asked for beside the number
   out words       text[],  -- the words, the longest first, if there is nothing but words
   out marks       text[],  -- patterns of the words that are found, among blanks
@@ -45,15 +48,16 @@ begin
     select
       ordinal,
       parts[1] = '-'                                      as is_without,
-      coalesce(parts[2], parts[3], parts[4])              as item,
+      coalesce(parts[2], (crm_private.phone_parts(parts[3]))[1], parts[4]) as item,
       parts[1] = '' and lower(parts[4]) = 'or'            as is_or,
       parts[2] is not null                                as is_quoted,
       parts[3] is not null                                as is_number,
       parts[2] is null and ordinal = max(ordinal) over () as is_last
     from regexp_matches(
-      query,
-      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,})(?![^\s"])|([^\s"]+))',
-      'g'
+      crm_private.ascii_digits(query),
+      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,}'
+        '(?:[ ,;]*(?:ext(?:ension|n)?|xtn?|x|poste|durchwahl|#)[ .:=]*[0-9]{1,8})?)(?![^\s"])|([^\s"]+))',
+      'gi'
     ) with ordinality as matched (parts, ordinal)
     order by ordinal
     limit 32
@@ -99,6 +103,7 @@ begin
       is_last and not is_without and not is_unspaced and length(term) <= 4
         and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
+        when is_number and not is_without then crm_private.phone_number(item, country)
         when not is_without
         then ltrim(
           regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
@@ -109,7 +114,7 @@ begin
         when is_plain then crm_private.search_neighbours(item_words)
         else '{}'
       end                                               as neighbours,
-      case when is_plain then (crm_private.search_stems(item_words))[1] end as stem
+      case when is_plain then (tsvector_to_array(crm_private.search_stems(item_words)))[1] end as stem
     from worded
     cross join lateral (
       select not (is_quoted or is_without or item_words ~ ' ')
@@ -190,7 +195,24 @@ begin
       regexp_replace(whole_text, '''([^'' ]+)''', '''~\1''', 'g'), '<[-0-9]+>', '&', 'g'
     )::tsquery,
     (select item_words from terms where indexed_text is null and is_short limit 1),
-    (select digits from number),
+    (select ltrim(digits, '+') from number),
+    (
+      select case
+        when starts_with(digits, '+')
+        then array[substr(digits, 2 + length(crm_private.calling_code(substr(digits, 2))))]
+        when length(digits) > 10
+        then array_remove(
+          array[
+            right(digits, 10),
+            nullif(substr(digits, 1 + length(crm_private.calling_code(digits))), '')
+          ],
+          null
+        )
+        else array[digits]
+      end
+      from number
+    ),
+    (select digits from number where starts_with(digits, '+')),
     (
       select string_agg(format(sign, typed_term), ' & ')::tsquery
       from terms
@@ -221,14 +243,14 @@ begin
     )
   into
     exact, whole, typed, indexed, loose, loose_texts, whole_names, typed_names, named, begun,
-    number, beside, words, marks, stems, near
+    number, numbers, phone, beside, words, marks, stems, near
   from queries
   where whole_text is not null;
 end
 $$;
 
-comment on function crm_private.search_query(text) is
+comment on function crm_private.search_query(text, text) is
   'What somebody typed into a search box, as tsqueries and patterns.';
 
-revoke all on function crm_private.search_query(text) from public;
-grant execute on function crm_private.search_query(text) to crm_reader;
+revoke all on function crm_private.search_query(text, text) from public;
+grant execute on function crm_private.search_query(text, text) to crm_reader;

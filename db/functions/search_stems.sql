@@ -4,7 +4,7 @@
  * configuration crm_private.stems is what it is.
  */
 create or replace function crm_private.search_stems(words text)
-returns text[]
+returns tsvector
 language plpgsql
 immutable
 strict
@@ -12,15 +12,13 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return tsvector_to_array(to_tsvector(
+  if octet_length(words) = char_length(words) then
+    return to_tsvector('crm_private.stems', words);
+  end if;
+  return to_tsvector(
     'crm_private.stems',
-    case
-      when octet_length(words) = char_length(words) then words
-      else regexp_replace(
-        words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g'
-      )
-    end
-  ));
+    regexp_replace(words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g')
+  );
 end
 $$;
 

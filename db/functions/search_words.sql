@@ -23,15 +23,13 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_words text := translate(
-    left(replace(crm_private.fold(left(value, 100000)), '&', ' and '), 100000),
-    '!"#$%()*+,-./:;<=>?@[\]^_`{|}~'
-      || E'\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10'
-      || E'\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f''',
-    repeat(' ', 62)
+  v_words text := left(
+    replace(replace(crm_private.fold(left(value, 100000)), '''', ''), '&', ' and '), 100000
   );
 begin
-  if octet_length(v_words) <> char_length(v_words) then
+  if octet_length(v_words) = char_length(v_words) then
+    v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
+  else
     -- What nobody sees, and marks that go with letters.
     v_words := regexp_replace(
       v_words,
@@ -43,7 +41,8 @@ begin
     -- Punctuation and symbols.
     v_words := btrim(regexp_replace(
       v_words,
-      '[ \u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B8\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02C5\u02D2-\u02DF'
+      '[\x01-\x2F\x3A-\x60\x7B-\x7F'
+      '\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B8\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02C5\u02D2-\u02DF'
       '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u0606-\u060F\u061B'
       '\u061D-\u061F\u066A-\u066D\u06D4\u0700-\u070D\u0964\u0965\u0970\u0E3F\u0E4F\u0E5A\u0E5B'
       '\u0F01-\u0F17\u0F3A-\u0F3D\u0F85\u104A-\u104F\u10FB\u1360-\u1368\u1400\u166E\u1680\u169B\u169C'

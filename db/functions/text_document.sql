@@ -13,18 +13,16 @@ as $$
 declare
   v_words    text     := crm_private.search_words(value);
   v_document tsvector := crm_private.search_lexemes(v_words, weight);
-begin
-  return v_document || coalesce(
-    (
-      select array_to_tsvector(array_agg('^' || stem))
-      from (
-        select unnest(crm_private.search_stems(v_words))
-        except
-        select unnest(tsvector_to_array(v_document))
-      ) as others (stem)
-    ),
-    ''
+  v_stems    tsvector := ts_delete(
+    crm_private.search_stems(v_words), tsvector_to_array(v_document)
   );
+begin
+  if length(v_stems) > 0 then
+    return v_document || array_to_tsvector(
+      string_to_array('^' || array_to_string(tsvector_to_array(v_stems), ' ^'), ' ')
+    );
+  end if;
+  return v_document;
 end
 $$;
 

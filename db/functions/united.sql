@@ -1,8 +1,8 @@
 /*
  * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
  * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
- * their digits: a number with and without its country code stays twice, for whoever knows which is
- * right. p_lists is an array of arrays. Called where contacts are merged.
+ * what is dialled: a number with and without its country code or an extension stays twice, for whoever
+ * knows which is right. p_lists is an array of arrays. Called where contacts are merged.
  */
 create or replace function crm_private.united(p_lists jsonb)
 returns text[]
@@ -21,7 +21,7 @@ as $$
         partition by case
           when strpos(element.value, '@') > 0 then lower(element.value)
           else coalesce(
-            nullif(crm_private.phone_digits(element.value), ''), crm_private.fold(element.value)
+            nullif(crm_private.phone_number(element.value), ''), crm_private.fold(element.value)
           )
         end
         order by list.row, element.position

@@ -4,11 +4,13 @@ create table if not exists crm_private.settings (
   id                   boolean     not null default true,
   trash_retention_days integer default 30,
   base_currency        text        not null default 'USD'::text,
+  default_country      text,
 
   constraint settings_pkey primary key (id),
   constraint settings_id_single check (id),
   constraint settings_trash_retention_days_range check (trash_retention_days between 0 and 36500),
-  constraint settings_base_currency_known check (base_currency = any (crm.currencies()))
+  constraint settings_base_currency_known check (base_currency = any (crm.currencies())),
+  constraint settings_default_country_known check (default_country ~ '^[A-Z]{2}$')
 );
 
 comment on table crm_private.settings is
@@ -21,9 +23,14 @@ comment on column crm_private.settings.trash_retention_days is
 comment on column crm_private.settings.base_currency is
   'The currency that exchange rates are in.';
 
+comment on column crm_private.settings.default_country is
+  'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';
+
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';
 comment on constraint settings_base_currency_known on crm_private.settings is
   '%s is not an ISO 4217 currency code';
+comment on constraint settings_default_country_known on crm_private.settings is
+  '%s is not an ISO 3166 country code';
 
 alter table crm_private.settings enable row level security;

@@ -201,7 +201,7 @@ const rules: Record<string, string> = {
           'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys', 'base_currency',
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
           'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation',
-          'caller_holds'
+          'caller_holds', 'default_country', 'set_default_country'
         ]
       )
       and proc.proname not like '%\\_journal'`,

@@ -444,6 +444,22 @@ test("candidates are found through the indexes of match keys, for readers too", 
     expect(await scans()).toMatchObject({ contacts_match_keys: 5, companies_match_keys: 4 });
   }));
 
+test.each([
+  ["Smith & Sons Ltd", "Smith and Sons"],
+  ["Marks ＆ Spencer", "Marks and Spencer"],
+  ["Acme Robotics GmbH & Co. KG", "Acme Robotics GmbH and Co. KG"],
+])('"and" and "&" are one: %s and %s have the same name', (one, other) =>
+  withRollback(async (client) => {
+    await client.query("insert into crm.companies (name) values ($1), ($2)", [one, other]);
+    const { rows } = await client.query(
+      `select duplicate.name_similarity
+       from crm.companies as company
+       cross join lateral crm.companies_duplicates(company) as duplicate`,
+    );
+    expect(rows).toEqual([{ name_similarity: 1 }, { name_similarity: 1 }]);
+  }),
+);
+
 test("no more than 1,000 are looked at for each key", () =>
   withRollback(async (client) => {
     const contact = await addContact(client, { emails: ["ada@x.org"] });

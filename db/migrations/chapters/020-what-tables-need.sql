@@ -8,6 +8,11 @@
 --!include functions/attached_to.sql
 --!include functions/caller_holds.sql
 --!include functions/company_document.sql
+--!include functions/ascii_digits.sql
+--!include functions/calling_code.sql
+--!include functions/phone_parts.sql
+--!include functions/phone_plan.sql
+--!include functions/phone_number.sql
 --!include functions/contact_name_words.sql
 --!include functions/currencies.sql
 --!include functions/current_user_id.sql

@@ -48,6 +48,7 @@
 --!include functions/deal_by_external_id.sql
 --!include functions/deals_history.sql
 --!include functions/deals_history_is_complete.sql
+--!include functions/default_country.sql
 --!include functions/default_custom_fields.sql
 --!include functions/defer_unique.sql
 --!include functions/deleted_label.sql
@@ -110,7 +111,6 @@
 --!include functions/offending_rows.sql
 --!include functions/payload_digest.sql
 --!include functions/compare_entries.sql
---!include functions/phone_digits.sql
 --!include functions/pipeline_as_of.sql
 --!include functions/pipeline_stages_history.sql
 --!include functions/pipeline_stages_history_is_complete.sql
@@ -171,6 +171,7 @@
 --!include functions/search_query.sql
 --!include functions/search_variants.sql
 --!include functions/set_base_currency.sql
+--!include functions/set_default_country.sql
 --!include functions/set_trash_retention.sql
 --!include functions/settle_conflicts.sql
 --!include functions/settle_external_ids.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f08c76b8f6f740a3f6de1d96f0e8313c397d493a
+--! Hash: sha1:cd8e911807e1a08bf22b5c46a38ff86db629f3cb
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -337,6 +337,471 @@ comment on function crm_private.company_document(text, jsonb, jsonb) is
 revoke all on function crm_private.company_document(text, jsonb, jsonb) from public;
 grant execute on function crm_private.company_document(text, jsonb, jsonb) to crm_member;
 --! EndIncluded functions/company_document.sql
+--! Included functions/ascii_digits.sql
+/*
+ * A text with the digits of ASCII: those of Arabic, Persian and Devanagari are others, and so are those
+ * that are as wide as a Chinese character.
+ */
+create or replace function crm_private.ascii_digits(value text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if octet_length(value) = char_length(value) then
+    return value;
+  end if;
+  return translate(
+    normalize(value, nfkc),
+    '٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹०१२३४५६७८९', '012345678901234567890123456789'
+  );
+end
+$$;
+
+comment on function crm_private.ascii_digits(text) is
+  'A text with the digits of ASCII.';
+
+revoke all on function crm_private.ascii_digits(text) from public;
+grant execute on function crm_private.ascii_digits(text) to crm_reader;
+--! EndIncluded functions/ascii_digits.sql
+--! Included functions/calling_code.sql
+/*
+ * The country code that a phone number begins with, as it is dialled from abroad; null if there is
+ * none such. No code is the beginning of another.
+ *
+ * Written by npm run phones, of the metadata of libphonenumber.
+ */
+create or replace function crm_private.calling_code(digits text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return substring(
+    digits from
+      '^(?:1|7|20|27|30|31|32|33|34|36|39|40|41|43|44|45|46|47|48|49|51|52|53|54|55|56|57|58|60|6'
+      '1|62|63|64|65|66|81|82|84|86|90|91|92|93|94|95|98|211|212|213|216|218|220|221|222|223|224|'
+      '225|226|227|228|229|230|231|232|233|234|235|236|237|238|239|240|241|242|243|244|245|246|24'
+      '7|248|249|250|251|252|253|254|255|256|257|258|260|261|262|263|264|265|266|267|268|269|290|'
+      '291|297|298|299|350|351|352|353|354|355|356|357|358|359|370|371|372|373|374|375|376|377|37'
+      '8|380|381|382|383|385|386|387|389|420|421|423|500|501|502|503|504|505|506|507|508|509|590|'
+      '591|592|593|594|595|596|597|598|599|670|672|673|674|675|676|677|678|679|680|681|682|683|68'
+      '5|686|687|688|689|690|691|692|800|808|850|852|853|855|856|870|878|880|881|882|883|886|888|'
+      '960|961|962|963|964|965|966|967|968|970|971|972|973|974|975|976|977|979|992|993|994|995|99'
+      '6|998)'
+  );
+end
+$$;
+
+comment on function crm_private.calling_code(text) is
+  'The country code that a phone number begins with, as it is dialled from abroad.';
+
+revoke all on function crm_private.calling_code(text) from public;
+grant execute on function crm_private.calling_code(text) to crm_reader;
+--! EndIncluded functions/calling_code.sql
+--! Included functions/phone_parts.sql
+/*
+ * A phone number without its extension, and the extension: "555 0100 ext. 4048", "555 0100x4048" and
+ * "555 0100 #4048" have 4048. The words are those of libphonenumber, and some of Europe.
+ */
+create or replace function crm_private.phone_parts(phone text)
+returns text[]
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    regexp_match(
+      phone,
+      '^(.*[0-9][^0-9#A-Za-zА-Яа-я;~]*)'
+      '(?:;ext=|[ ,;]*(?:ext(?:ension|n)?|e?xtn?|x|доб(?:авочный)?|int(?:erno|erne)?|anexo|poste|'
+      'durchwahl|dw|app(?:areil)?|toestel|tst|#|~)[ .:=]*#?)'
+      '\s*([0-9]{1,8})#?\s*$',
+      'i'
+    ),
+    array[phone, '']
+  );
+end
+$$;
+
+comment on function crm_private.phone_parts(text) is
+  'A phone number without its extension, and the extension.';
+
+revoke all on function crm_private.phone_parts(text) from public;
+grant execute on function crm_private.phone_parts(text) to crm_reader;
+--! EndIncluded functions/phone_parts.sql
+--! Included functions/phone_plan.sql
+/*
+ * How numbers of a country are written: its code, what is dialled before a number within the country
+ * and before one abroad (a pattern), and how many digits numbers have. Without a row for what is no
+ * country.
+ *
+ * Written by npm run phones, of the metadata of libphonenumber.
+ */
+create or replace function crm_private.phone_plan(p_country text)
+returns table (code text, trunk text, abroad text, lengths integer[])
+language sql
+immutable
+parallel safe
+rows 1
+set search_path = pg_catalog, pg_temp
+as $$
+  select plan.code, plan.trunk, plan.abroad, plan.lengths
+  from (
+    values
+      ('AC', '247', null, '00', '{5,6}'::integer[]),
+      ('AD', '376', null, '00', '{6,8,9}'::integer[]),
+      ('AE', '971', '0', '00', '{5,6,7,8,9,10,11,12}'::integer[]),
+      ('AF', '93', '0', '00', '{9}'::integer[]),
+      ('AG', '1', '1', '011', '{10}'::integer[]),
+      ('AI', '1', '1', '011', '{10}'::integer[]),
+      ('AL', '355', '0', '00', '{6,7,8,9}'::integer[]),
+      ('AM', '374', '0', '00', '{8}'::integer[]),
+      ('AO', '244', null, '00', '{9}'::integer[]),
+      ('AR', '54', '0', '00', '{10,11}'::integer[]),
+      ('AS', '1', '1', '011', '{10}'::integer[]),
+      ('AT', '43', '0', '00', '{4,5,6,7,8,9,10,11,12,13}'::integer[]),
+      ('AU', '61', '0', '001[14-689]|14(?:1[14]|34|4[17]|[56]6|7[47]|88)0011', '{5,6,7,8,9,10,12}'::integer[]),
+      ('AW', '297', null, '00', '{7}'::integer[]),
+      ('AX', '358', '0', '00|99(?:[01469]|5(?:[14]1|3[23]|5[59]|77|88|9[09]))', '{5,6,7,8,9,10,11,12}'::integer[]),
+      ('AZ', '994', '0', '00', '{9}'::integer[]),
+      ('BA', '387', '0', '00', '{8,9}'::integer[]),
+      ('BB', '1', '1', '011', '{10}'::integer[]),
+      ('BD', '880', '0', '00', '{6,7,8,9,10}'::integer[]),
+      ('BE', '32', '0', '00', '{8,9}'::integer[]),
+      ('BF', '226', null, '00', '{8}'::integer[]),
+      ('BG', '359', '0', '00', '{6,7,8,9,12}'::integer[]),
+      ('BH', '973', null, '00', '{8}'::integer[]),
+      ('BI', '257', null, '00', '{8}'::integer[]),
+      ('BJ', '229', null, '00', '{10}'::integer[]),
+      ('BL', '590', '0', '00', '{9}'::integer[]),
+      ('BM', '1', '1', '011', '{10}'::integer[]),
+      ('BN', '673', null, '00', '{7}'::integer[]),
+      ('BO', '591', '0', '00(?:1\d)?', '{8,9}'::integer[]),
+      ('BQ', '599', null, '00', '{7}'::integer[]),
+      ('BR', '55', '0', '00(?:1[245]|2[1-35]|31|4[13]|[56]5|99)', '{8,9,10,11}'::integer[]),
+      ('BS', '1', '1', '011', '{10}'::integer[]),
+      ('BT', '975', null, '00', '{7,8}'::integer[]),
+      ('BW', '267', null, '00', '{7,8,10}'::integer[]),
+      ('BY', '375', '8', '810', '{6,7,8,9,10,11}'::integer[]),
+      ('BZ', '501', null, '00', '{7,11}'::integer[]),
+      ('CA', '1', '1', '011', '{7,10}'::integer[]),
+      ('CC', '61', '0', '001[14-689]|14(?:1[14]|34|4[17]|[56]6|7[47]|88)0011', '{6,7,8,9,10,12}'::integer[]),
+      ('CD', '243', '0', '00', '{7,8,9,10}'::integer[]),
+      ('CF', '236', null, '00', '{8}'::integer[]),
+      ('CG', '242', null, '00', '{9}'::integer[]),
+      ('CH', '41', '0', '00', '{9,12}'::integer[]),
+      ('CI', '225', null, '00', '{10}'::integer[]),
+      ('CK', '682', null, '00', '{5}'::integer[]),
+      ('CL', '56', null, '(?:0|1(?:1[0-69]|2[02-5]|5[13-58]|69|7[0167]|8[018]))0', '{9,10,11}'::integer[]),
+      ('CM', '237', null, '00', '{8,9}'::integer[]),
+      ('CN', '86', '0', '00|1(?:[12]\d|79)\d\d00', '{7,8,9,10,11,12}'::integer[]),
+      ('CO', '57', '0', '00(?:4(?:[14]4|56)|[579])', '{8,10,11}'::integer[]),
+      ('CR', '506', null, '00', '{8,10}'::integer[]),
+      ('CU', '53', '0', '119', '{6,7,8,10}'::integer[]),
+      ('CV', '238', null, '0', '{7}'::integer[]),
+      ('CW', '599', null, '00', '{7,8}'::integer[]),
+      ('CX', '61', '0', '001[14-689]|14(?:1[14]|34|4[17]|[56]6|7[47]|88)0011', '{6,7,8,9,10,12}'::integer[]),
+      ('CY', '357', null, '00', '{8}'::integer[]),
+      ('CZ', '420', null, '00', '{9,10,11,12}'::integer[]),
+      ('DE', '49', '0', '00', '{4,5,6,7,8,9,10,11,12,13,14,15}'::integer[]),
+      ('DJ', '253', null, '00', '{8}'::integer[]),
+      ('DK', '45', null, '00', '{8}'::integer[]),
+      ('DM', '1', '1', '011', '{10}'::integer[]),
+      ('DO', '1', '1', '011', '{10}'::integer[]),
+      ('DZ', '213', '0', '00', '{8,9}'::integer[]),
+      ('EC', '593', '0', '00', '{8,9,10,11}'::integer[]),
+      ('EE', '372', null, '00', '{7,8,10}'::integer[]),
+      ('EG', '20', '0', '00', '{8,9,10}'::integer[]),
+      ('EH', '212', '0', '00', '{9}'::integer[]),
+      ('ER', '291', '0', '00', '{7}'::integer[]),
+      ('ES', '34', null, '00', '{9}'::integer[]),
+      ('ET', '251', '0', '00', '{9}'::integer[]),
+      ('FI', '358', '0', '00|99(?:[01469]|5(?:[14]1|3[23]|5[59]|77|88|9[09]))', '{5,6,7,8,9,10,11,12}'::integer[]),
+      ('FJ', '679', null, '0(?:0|52)', '{7,11}'::integer[]),
+      ('FK', '500', null, '00', '{5}'::integer[]),
+      ('FM', '691', null, '00', '{7}'::integer[]),
+      ('FO', '298', null, '00', '{6}'::integer[]),
+      ('FR', '33', '0', '00', '{9}'::integer[]),
+      ('GA', '241', null, '00', '{7,8}'::integer[]),
+      ('GB', '44', '0', '00', '{7,9,10}'::integer[]),
+      ('GD', '1', '1', '011', '{10}'::integer[]),
+      ('GE', '995', '0', '00', '{9}'::integer[]),
+      ('GF', '594', '0', '00', '{9}'::integer[]),
+      ('GG', '44', '0', '00', '{7,9,10}'::integer[]),
+      ('GH', '233', '0', '00', '{8,9}'::integer[]),
+      ('GI', '350', null, '00', '{8}'::integer[]),
+      ('GL', '299', null, '00', '{6}'::integer[]),
+      ('GM', '220', null, '00', '{7,9}'::integer[]),
+      ('GN', '224', null, '00', '{8,9}'::integer[]),
+      ('GP', '590', '0', '00', '{9}'::integer[]),
+      ('GQ', '240', null, '00', '{9}'::integer[]),
+      ('GR', '30', null, '00', '{10,11,12}'::integer[]),
+      ('GT', '502', null, '00', '{8,11}'::integer[]),
+      ('GU', '1', '1', '011', '{10}'::integer[]),
+      ('GW', '245', null, '00', '{7,9}'::integer[]),
+      ('GY', '592', null, '001', '{7}'::integer[]),
+      ('HK', '852', null, '00(?:30|5[09]|[126-9]?)', '{5,6,7,8,9,11}'::integer[]),
+      ('HN', '504', null, '00', '{8,11}'::integer[]),
+      ('HR', '385', '0', '00', '{7,8,9}'::integer[]),
+      ('HT', '509', null, '00', '{8}'::integer[]),
+      ('HU', '36', '06', '00', '{8,9}'::integer[]),
+      ('ID', '62', '0', '00[89]', '{7,8,9,10,11,12,13,14,15,16,17}'::integer[]),
+      ('IE', '353', '0', '00', '{7,8,9,10}'::integer[]),
+      ('IL', '972', '0', '0(?:0|1(?:05|[2-9]))', '{7,8,9,10,11,12}'::integer[]),
+      ('IM', '44', '0', '00', '{10}'::integer[]),
+      ('IN', '91', '0', '00', '{8,9,10,11,12,13}'::integer[]),
+      ('IO', '246', null, '00', '{7}'::integer[]),
+      ('IQ', '964', '0', '00', '{8,9,10}'::integer[]),
+      ('IR', '98', '0', '00', '{4,5,6,7,10}'::integer[]),
+      ('IS', '354', null, '00|1(?:0(?:01|[12]0)|100)', '{7,9}'::integer[]),
+      ('IT', '39', null, '00', '{6,7,8,9,10,11,12}'::integer[]),
+      ('JE', '44', '0', '00', '{10}'::integer[]),
+      ('JM', '1', '1', '011', '{10}'::integer[]),
+      ('JO', '962', '0', '00', '{8,9}'::integer[]),
+      ('JP', '81', '0', '010', '{8,9,10,11,12,13,14,15,16,17}'::integer[]),
+      ('KE', '254', '0', '000', '{7,8,9,10}'::integer[]),
+      ('KG', '996', '0', '00', '{9,10}'::integer[]),
+      ('KH', '855', '0', '00[14-9]', '{8,9,10}'::integer[]),
+      ('KI', '686', '0', '00', '{5,8}'::integer[]),
+      ('KM', '269', null, '00', '{7}'::integer[]),
+      ('KN', '1', '1', '011', '{10}'::integer[]),
+      ('KP', '850', '0', '00|99', '{8,10}'::integer[]),
+      ('KR', '82', '0', '00(?:[125689]|3(?:[46]5|91)|7(?:00|27|3|55|6[126]))', '{5,6,8,9,10,11,12,13,14}'::integer[]),
+      ('KW', '965', null, '00', '{7,8}'::integer[]),
+      ('KY', '1', '1', '011', '{10}'::integer[]),
+      ('KZ', '7', '8', '810', '{10,14}'::integer[]),
+      ('LA', '856', '0', '00', '{8,9,10}'::integer[]),
+      ('LB', '961', '0', '00', '{7,8}'::integer[]),
+      ('LC', '1', '1', '011', '{10}'::integer[]),
+      ('LI', '423', '0', '00', '{7,9}'::integer[]),
+      ('LK', '94', '0', '00', '{9}'::integer[]),
+      ('LR', '231', '0', '00', '{7,8,9}'::integer[]),
+      ('LS', '266', null, '00', '{8}'::integer[]),
+      ('LT', '370', '0', '00', '{8}'::integer[]),
+      ('LU', '352', null, '00', '{4,5,6,7,8,9,10,11}'::integer[]),
+      ('LV', '371', null, '00', '{8}'::integer[]),
+      ('LY', '218', '0', '00', '{9}'::integer[]),
+      ('MA', '212', '0', '00', '{9}'::integer[]),
+      ('MC', '377', '0', '00', '{8,9}'::integer[]),
+      ('MD', '373', '0', '00', '{8}'::integer[]),
+      ('ME', '382', '0', '00', '{8,9}'::integer[]),
+      ('MF', '590', '0', '00', '{9}'::integer[]),
+      ('MG', '261', '0', '00', '{9}'::integer[]),
+      ('MH', '692', '1', '011', '{7}'::integer[]),
+      ('MK', '389', '0', '00', '{8}'::integer[]),
+      ('ML', '223', null, '00', '{8}'::integer[]),
+      ('MM', '95', '0', '00', '{6,7,8,9,10}'::integer[]),
+      ('MN', '976', '0', '001', '{8,9,10}'::integer[]),
+      ('MO', '853', null, '00', '{7,8}'::integer[]),
+      ('MP', '1', '1', '011', '{10}'::integer[]),
+      ('MQ', '596', '0', '00', '{9}'::integer[]),
+      ('MR', '222', null, '00', '{8}'::integer[]),
+      ('MS', '1', '1', '011', '{10}'::integer[]),
+      ('MT', '356', null, '00', '{8}'::integer[]),
+      ('MU', '230', null, '0(?:0|[24-7]0|3[03])', '{7,8,10}'::integer[]),
+      ('MV', '960', null, '0(?:0|19)', '{7,10}'::integer[]),
+      ('MW', '265', '0', '00', '{7,9}'::integer[]),
+      ('MX', '52', null, '0[09]', '{10}'::integer[]),
+      ('MY', '60', '0', '00', '{8,9,10}'::integer[]),
+      ('MZ', '258', null, '00', '{8,9}'::integer[]),
+      ('NA', '264', '0', '00', '{8,9}'::integer[]),
+      ('NC', '687', null, '00', '{6}'::integer[]),
+      ('NE', '227', null, '00', '{8}'::integer[]),
+      ('NF', '672', null, '00', '{6}'::integer[]),
+      ('NG', '234', '0', '009', '{10,11,12,13,14}'::integer[]),
+      ('NI', '505', null, '00', '{8}'::integer[]),
+      ('NL', '31', '0', '00', '{5,6,7,8,9,10,11}'::integer[]),
+      ('NO', '47', null, '00', '{5,8}'::integer[]),
+      ('NP', '977', '0', '00', '{8,10,11}'::integer[]),
+      ('NR', '674', null, '00', '{7}'::integer[]),
+      ('NU', '683', null, '00', '{4,7}'::integer[]),
+      ('NZ', '64', '0', '0(?:0|161)', '{5,6,7,8,9,10}'::integer[]),
+      ('OM', '968', null, '00', '{7,8,9}'::integer[]),
+      ('PA', '507', null, '00', '{7,8,10,11}'::integer[]),
+      ('PE', '51', '0', '00|19(?:1[124]|77|90)00', '{8,9}'::integer[]),
+      ('PF', '689', null, '00', '{6,8,9}'::integer[]),
+      ('PG', '675', null, '00|140[1-3]', '{7,8}'::integer[]),
+      ('PH', '63', '0', '00', '{6,8,9,10,11,12,13}'::integer[]),
+      ('PK', '92', '0', '00', '{8,9,10,11,12}'::integer[]),
+      ('PL', '48', null, '00', '{6,7,8,9,10}'::integer[]),
+      ('PM', '508', '0', '00', '{6,9}'::integer[]),
+      ('PR', '1', '1', '011', '{10}'::integer[]),
+      ('PS', '970', '0', '00', '{8,9,10}'::integer[]),
+      ('PT', '351', null, '00', '{9}'::integer[]),
+      ('PW', '680', null, '01[12]', '{7}'::integer[]),
+      ('PY', '595', '0', '00', '{6,7,8,9,10,11}'::integer[]),
+      ('QA', '974', null, '00', '{7,8,9,11}'::integer[]),
+      ('RE', '262', '0', '00', '{9}'::integer[]),
+      ('RO', '40', '0', '00', '{6,9}'::integer[]),
+      ('RS', '381', '0', '00', '{6,7,8,9,10,11,12}'::integer[]),
+      ('RU', '7', '8', '810', '{10,14}'::integer[]),
+      ('RW', '250', '0', '00', '{8,9}'::integer[]),
+      ('SA', '966', '0', '00', '{9,10}'::integer[]),
+      ('SB', '677', null, '0[01]', '{5,7}'::integer[]),
+      ('SC', '248', null, '010|0[0-2]', '{7}'::integer[]),
+      ('SD', '249', '0', '00', '{9}'::integer[]),
+      ('SE', '46', '0', '00', '{6,7,8,9,10,12}'::integer[]),
+      ('SG', '65', null, '0[0-3]\d', '{8,10,11}'::integer[]),
+      ('SH', '290', null, '00', '{4,5}'::integer[]),
+      ('SI', '386', '0', '00|10(?:22|66|88|99)', '{5,6,7,8}'::integer[]),
+      ('SJ', '47', null, '00', '{5,8}'::integer[]),
+      ('SK', '421', '0', '00', '{6,7,9}'::integer[]),
+      ('SL', '232', '0', '00', '{8}'::integer[]),
+      ('SM', '378', null, '00', '{8,10}'::integer[]),
+      ('SN', '221', null, '00', '{9}'::integer[]),
+      ('SO', '252', '0', '00', '{6,7,8,9}'::integer[]),
+      ('SR', '597', null, '00', '{6,7}'::integer[]),
+      ('SS', '211', '0', '00', '{9}'::integer[]),
+      ('ST', '239', null, '00', '{7}'::integer[]),
+      ('SV', '503', null, '00', '{7,8,11}'::integer[]),
+      ('SX', '1', '1', '011', '{10}'::integer[]),
+      ('SY', '963', '0', '00', '{8,9}'::integer[]),
+      ('SZ', '268', null, '00', '{8,9}'::integer[]),
+      ('TA', '290', null, '00', '{4}'::integer[]),
+      ('TC', '1', '1', '011', '{10}'::integer[]),
+      ('TD', '235', null, '00|16', '{8}'::integer[]),
+      ('TG', '228', null, '00', '{8}'::integer[]),
+      ('TH', '66', '0', '00[1-9]', '{8,9,10,13}'::integer[]),
+      ('TJ', '992', null, '810', '{9}'::integer[]),
+      ('TK', '690', null, '00', '{4,5,6,7}'::integer[]),
+      ('TL', '670', null, '00', '{7,8}'::integer[]),
+      ('TM', '993', '8', '810', '{8}'::integer[]),
+      ('TN', '216', null, '00', '{8}'::integer[]),
+      ('TO', '676', null, '00', '{5,7}'::integer[]),
+      ('TR', '90', '0', '00', '{7,10,12,13}'::integer[]),
+      ('TT', '1', '1', '011', '{10}'::integer[]),
+      ('TV', '688', null, '00', '{5,6,7}'::integer[]),
+      ('TW', '886', '0', '0(?:0[25-79]|19)', '{7,8,9,10,11}'::integer[]),
+      ('TZ', '255', '0', '00[056]', '{9}'::integer[]),
+      ('UA', '380', '0', '00', '{9,10}'::integer[]),
+      ('UG', '256', '0', '00[057]', '{9}'::integer[]),
+      ('US', '1', '1', '011', '{10}'::integer[]),
+      ('UY', '598', '0', '0(?:0|1[3-9]\d)', '{4,5,6,7,8,9,10,11,12,13}'::integer[]),
+      ('UZ', '998', null, '00', '{9}'::integer[]),
+      ('VA', '39', null, '00', '{6,7,8,9,10,11,12}'::integer[]),
+      ('VC', '1', '1', '011', '{10}'::integer[]),
+      ('VE', '58', '0', '00', '{10}'::integer[]),
+      ('VG', '1', '1', '011', '{10}'::integer[]),
+      ('VI', '1', '1', '011', '{10}'::integer[]),
+      ('VN', '84', '0', '00', '{7,8,9,10}'::integer[]),
+      ('VU', '678', null, '00', '{5,7}'::integer[]),
+      ('WF', '681', null, '00', '{6,9}'::integer[]),
+      ('WS', '685', null, '0', '{5,6,7,10}'::integer[]),
+      ('XK', '383', '0', '00', '{8,9,10,11,12}'::integer[]),
+      ('YE', '967', '0', '00', '{7,8,9}'::integer[]),
+      ('YT', '262', '0', '00', '{9}'::integer[]),
+      ('ZA', '27', '0', '00', '{5,6,7,8,9,10}'::integer[]),
+      ('ZM', '260', '0', '00', '{9}'::integer[]),
+      ('ZW', '263', '0', '00', '{7,9,10}'::integer[])
+  ) as plan (country, code, trunk, abroad, lengths)
+  where plan.country = p_country;
+$$;
+
+comment on function crm_private.phone_plan(text) is
+  'How phone numbers of a country are written.';
+
+revoke all on function crm_private.phone_plan(text) from public;
+grant execute on function crm_private.phone_plan(text) to crm_reader;
+--! EndIncluded functions/phone_plan.sql
+--! Included functions/phone_number.sql
+/*
+ * A phone number in one form, however it is written: "+33 6 47 18 67 44", "0033 6 47…", "+33 (0)6 47…"
+ * and, of a number in France, "06 47 18 67 44" are all +33647186744. An extension follows after an x:
+ * "+1 212 555 0100 ext. 4048" is +12125550100x4048. Of a number without a country code, where no country
+ * is said, the digits are left, without the zeros before them. Empty if there is no digit.
+ *
+ * Zeros that begin a number within a country are dropped everywhere, those of Italy too.
+ */
+create or replace function crm_private.phone_number(phone text, country text default null)
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts     text[];
+  v_phone     text := crm_private.ascii_digits(phone);
+  v_extension text := '';
+  v_digits    text;
+  v_national  text;
+  v_code      text;
+  v_plan_code text;
+  v_trunk     text;
+  v_abroad    text;
+  v_lengths   integer[];
+begin
+  v_parts := crm_private.phone_parts(v_phone);
+  if v_parts[2] <> '' then
+    v_phone     := v_parts[1];
+    v_extension := 'x' || coalesce(nullif(ltrim(v_parts[2], '0'), ''), '0');
+  end if;
+
+  v_digits := regexp_replace(replace(v_phone, '(0)', ''), '[^0-9]+', '', 'g');
+  if v_digits = '' then
+    return '';
+  end if;
+
+  if country is not null then
+    select code, trunk, abroad, lengths
+    into v_plan_code, v_trunk, v_abroad, v_lengths
+    from crm_private.phone_plan(country);
+  end if;
+
+  if v_phone ~ '^[^0-9]*\+' then
+    v_code := crm_private.calling_code(ltrim(v_digits, '0'));
+    v_digits := ltrim(v_digits, '0');
+  elsif v_digits ~ '^00[1-9]' then
+    v_digits := substr(v_digits, 3);
+    v_code   := crm_private.calling_code(v_digits);
+  elsif v_plan_code is not null then
+    v_national := ltrim(v_digits, '0');
+    if v_trunk <> '0' and starts_with(v_digits, v_trunk)
+      and length(v_digits) - length(v_trunk) = any (v_lengths)
+    then
+      v_national := substr(v_digits, length(v_trunk) + 1);
+    end if;
+    if length(v_national) = any (v_lengths)
+      and v_digits !~ ('^(?:' || v_abroad || ')[1-9][0-9]{8}')
+    then
+      return '+' || v_plan_code || v_national || v_extension;
+    end if;
+    -- What is dialled for abroad, or the country's own code without a plus.
+    v_parts := regexp_match(v_digits, '^(?:' || v_abroad || ')([1-9][0-9]{6,})$');
+    if v_parts is not null then
+      v_digits := v_parts[1];
+      v_code   := crm_private.calling_code(v_digits);
+    elsif starts_with(v_digits, v_plan_code)
+      and length(ltrim(substr(v_digits, length(v_plan_code) + 1), '0')) = any (v_lengths)
+    then
+      v_code := v_plan_code;
+    else
+      return v_national || v_extension;
+    end if;
+  end if;
+
+  if v_code is null then
+    return ltrim(v_digits, '0') || v_extension;
+  end if;
+  return '+' || v_code || ltrim(substr(v_digits, length(v_code) + 1), '0') || v_extension;
+end
+$$;
+
+comment on function crm_private.phone_number(text, text) is
+  'A phone number in one form, with its country code where that is known, and its extension.';
+
+revoke all on function crm_private.phone_number(text, text) from public;
+grant execute on function crm_private.phone_number(text, text) to crm_reader;
+--! EndIncluded functions/phone_number.sql
 --! Included functions/contact_name_words.sql
 /*
  * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
@@ -357,7 +822,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return crm_private.name_words(first_name || ' ' || last_name) || ' ' || regexp_replace(
-    array_to_string(phones, ' ~ '), '[^0-9~]+', '', 'g'
+    crm_private.ascii_digits(array_to_string(phones, ' ~ ')), '[^0-9~]+', '', 'g'
   );
 end
 $$;
@@ -1023,7 +1488,8 @@ grant execute on function crm_private.name_skeleton(text) to crm_reader;
  * - email: each address in lower case. Dots and plus signs stay: what they mean is the provider's
  *   affair.
  * - domain: of each address.
- * - phone: the last seven digits of each number, which are the same with and without area code.
+ * - phone: the last seven digits of each number, which are the same with and without area code. An
+ *   extension does not count.
  *
  * One expression over whole arrays, because every write of a contact pays for it: a subquery over
  * the elements costs four times as much.
@@ -1044,7 +1510,15 @@ declare
   v_first  text := crm_private.name_skeleton(first_name);
   v_last   text := crm_private.name_skeleton(last_name);
   v_emails text := lower(array_to_string(emails, ' ') collate "C");
+  v_phones text := array_to_string(phones, '|');
 begin
+  -- Few have anything but digits and what groups them.
+  if v_phones ~ '[^0-9 ()+/.|-]' then
+    v_phones := (
+      select string_agg(split_part(crm_private.phone_number(phone), 'x', 1), '|')
+      from unnest(phones) as phone
+    );
+  end if;
   return case
       when v_first || v_last <> '' then array[
         'name:' || left(least(v_first, v_last) || greatest(v_first, v_last), 100),
@@ -1061,7 +1535,7 @@ begin
     || case
       when phones <> '{}' then string_to_array(
         regexp_replace(
-          regexp_replace(array_to_string(phones, '|'), '[^0-9|]+', '', 'g'),
+          regexp_replace(v_phones, '[^0-9|]+', '', 'g'),
           '[0-9]*([0-9]{7})(?![0-9])', 'phone:\1', 'g'
         ),
         '|'
@@ -1226,15 +1700,13 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_words text := translate(
-    left(replace(crm_private.fold(left(value, 100000)), '&', ' and '), 100000),
-    '!"#$%()*+,-./:;<=>?@[\]^_`{|}~'
-      || E'\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10'
-      || E'\x11\x12\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f''',
-    repeat(' ', 62)
+  v_words text := left(
+    replace(replace(crm_private.fold(left(value, 100000)), '''', ''), '&', ' and '), 100000
   );
 begin
-  if octet_length(v_words) <> char_length(v_words) then
+  if octet_length(v_words) = char_length(v_words) then
+    v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
+  else
     -- What nobody sees, and marks that go with letters.
     v_words := regexp_replace(
       v_words,
@@ -1246,7 +1718,8 @@ begin
     -- Punctuation and symbols.
     v_words := btrim(regexp_replace(
       v_words,
-      '[ \u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B8\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02C5\u02D2-\u02DF'
+      '[\x01-\x2F\x3A-\x60\x7B-\x7F'
+      '\u0080-\u00A9\u00AB-\u00B4\u00B6-\u00B8\u00BB-\u00BF\u00D7\u00F7\u02C2-\u02C5\u02D2-\u02DF'
       '\u037E\u0387\u055A-\u055F\u0589\u058A\u05BE\u05C0\u05C3\u05C6\u05F3\u05F4\u0606-\u060F\u061B'
       '\u061D-\u061F\u066A-\u066D\u06D4\u0700-\u070D\u0964\u0965\u0970\u0E3F\u0E4F\u0E5A\u0E5B'
       '\u0F01-\u0F17\u0F3A-\u0F3D\u0F85\u104A-\u104F\u10FB\u1360-\u1368\u1400\u166E\u1680\u169B\u169C'
@@ -1414,7 +1887,7 @@ grant execute on function crm_private.search_neighbours(text) to crm_reader;
  * configuration crm_private.stems is what it is.
  */
 create or replace function crm_private.search_stems(words text)
-returns text[]
+returns tsvector
 language plpgsql
 immutable
 strict
@@ -1422,15 +1895,13 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return tsvector_to_array(to_tsvector(
+  if octet_length(words) = char_length(words) then
+    return to_tsvector('crm_private.stems', words);
+  end if;
+  return to_tsvector(
     'crm_private.stems',
-    case
-      when octet_length(words) = char_length(words) then words
-      else regexp_replace(
-        words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g'
-      )
-    end
-  ));
+    regexp_replace(words, replace('[ S]*[S][ S]*', 'S', crm_private.unspaced_scripts()), ' ', 'g')
+  );
 end
 $$;
 
@@ -1509,18 +1980,16 @@ as $$
 declare
   v_words    text     := crm_private.search_words(value);
   v_document tsvector := crm_private.search_lexemes(v_words, weight);
-begin
-  return v_document || coalesce(
-    (
-      select array_to_tsvector(array_agg('^' || stem))
-      from (
-        select unnest(crm_private.search_stems(v_words))
-        except
-        select unnest(tsvector_to_array(v_document))
-      ) as others (stem)
-    ),
-    ''
+  v_stems    tsvector := ts_delete(
+    crm_private.search_stems(v_words), tsvector_to_array(v_document)
   );
+begin
+  if length(v_stems) > 0 then
+    return v_document || array_to_tsvector(
+      string_to_array('^' || array_to_string(tsvector_to_array(v_stems), ' ^'), ' ')
+    );
+  end if;
+  return v_document;
 end
 $$;
 
@@ -2927,11 +3396,13 @@ create table if not exists crm_private.settings (
   id                   boolean     not null default true,
   trash_retention_days integer default 30,
   base_currency        text        not null default 'USD'::text,
+  default_country      text,
 
   constraint settings_pkey primary key (id),
   constraint settings_id_single check (id),
   constraint settings_trash_retention_days_range check (trash_retention_days between 0 and 36500),
-  constraint settings_base_currency_known check (base_currency = any (crm.currencies()))
+  constraint settings_base_currency_known check (base_currency = any (crm.currencies())),
+  constraint settings_default_country_known check (default_country ~ '^[A-Z]{2}$')
 );
 
 comment on table crm_private.settings is
@@ -2944,10 +3415,15 @@ comment on column crm_private.settings.trash_retention_days is
 comment on column crm_private.settings.base_currency is
   'The currency that exchange rates are in.';
 
+comment on column crm_private.settings.default_country is
+  'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';
+
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';
 comment on constraint settings_base_currency_known on crm_private.settings is
   '%s is not an ISO 4217 currency code';
+comment on constraint settings_default_country_known on crm_private.settings is
+  '%s is not an ISO 3166 country code';
 
 alter table crm_private.settings enable row level security;
 --! EndIncluded tables/settings.sql
@@ -6094,6 +6570,40 @@ comment on function crm.deals_history_is_complete(crm.deals) is
 revoke all on function crm.deals_history_is_complete(crm.deals) from public;
 grant execute on function crm.deals_history_is_complete(crm.deals) to crm_reader;
 --! EndIncluded functions/deals_history_is_complete.sql
+--! Included functions/default_country.sql
+/* The setting. Security definer: the table of settings is the owner's. */
+create or replace function crm_private.default_country()
+returns text
+language sql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select default_country from crm_private.settings;
+$$;
+
+comment on function crm_private.default_country() is
+  'What crm.default_country calls, with the rights of the owner.';
+
+revoke all on function crm_private.default_country() from public;
+grant execute on function crm_private.default_country() to crm_reader;
+
+create or replace function crm.default_country()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.default_country();
+$$;
+
+comment on function crm.default_country() is
+  'The country of phone numbers that have no country code, as an ISO 3166 code; null if it is not known.';
+
+revoke all on function crm.default_country() from public;
+grant execute on function crm.default_country() to crm_reader;
+--! EndIncluded functions/default_country.sql
 --! Included functions/default_custom_fields.sql
 /*
  * Gives a new row the custom fields that it does not have: its argument is an object of defaults. A
@@ -9245,30 +9755,6 @@ comment on function crm_private.compare_entries(bigint, bigint) is
 
 revoke all on function crm_private.compare_entries(bigint, bigint) from public;
 --! EndIncluded functions/compare_entries.sql
---! Included functions/phone_digits.sql
-/*
- * The digits of a phone number without the zeros before them, and without the zero in brackets that
- * is not dialled from abroad: "+49 (0) 30 1234567" and "0049 30 1234567" are both 49301234567. Empty
- * if it has none.
- */
-create or replace function crm_private.phone_digits(phone text)
-returns text
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return ltrim(regexp_replace(replace(phone, '(0)', ''), '[^0-9]+', '', 'g'), '0');
-end
-$$;
-
-comment on function crm_private.phone_digits(text) is
-  'The digits of a phone number without leading zeros.';
-
-revoke all on function crm_private.phone_digits(text) from public;
-grant execute on function crm_private.phone_digits(text) to crm_reader;
---! EndIncluded functions/phone_digits.sql
 --! Included functions/pipeline_as_of.sql
 /*
  * The pipeline as it was: the deals of each stage at an instant. Backwards like
@@ -12075,26 +12561,47 @@ grant execute on function crm_private.row_from_creation(text, uuid, timestamptz)
 --! EndIncluded functions/row_from_creation.sql
 --! Included functions/same_phone.sql
 /*
- * True if two phone numbers can be one, written with and without country or area code: one ends with
- * the other, which has seven digits at least. Of longer numbers the last ten decide, because trunk
- * prefixes differ from country to country.
+ * True if two phone numbers, as crm_private.phone_number gives them, can be one, written with and
+ * without country or area code: one ends with the other, which has seven digits at least. Of longer
+ * numbers the last ten decide, because trunk prefixes differ from country to country. Numbers of two
+ * countries, or with two extensions, are two; one with an extension and one without may be one.
  */
-create or replace function crm_private.same_phone(digits text, other_digits text)
+create or replace function crm_private.same_phone(number text, other_number text)
 returns boolean
 language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_one             text := split_part(number, 'x', 1);
+  v_other           text := split_part(other_number, 'x', 1);
+  v_extension       text := split_part(number, 'x', 2);
+  v_other_extension text := split_part(other_number, 'x', 2);
+  v_code            text;
+  v_other_code      text;
+  v_digits          integer;
 begin
-  return least(length(digits), length(other_digits)) >= 7
-    and right(digits, least(length(digits), length(other_digits), 10))
-      = right(other_digits, least(length(digits), length(other_digits), 10));
+  if v_extension <> '' and v_other_extension <> '' and v_extension <> v_other_extension then
+    return false;
+  end if;
+  if starts_with(v_one, '+') then
+    v_code := crm_private.calling_code(substr(v_one, 2));
+    v_one  := substr(v_one, length(v_code) + 2);
+  end if;
+  if starts_with(v_other, '+') then
+    v_other_code := crm_private.calling_code(substr(v_other, 2));
+    v_other      := substr(v_other, length(v_other_code) + 2);
+  end if;
+  v_digits := least(length(v_one), length(v_other), 10);
+  return coalesce(v_code = v_other_code, true)
+    and least(length(v_one), length(v_other)) >= 7
+    and right(v_one, v_digits) = right(v_other, v_digits);
 end
 $$;
 
 comment on function crm_private.same_phone(text, text) is
-  'True if two phone numbers, given as digits, can be one.';
+  'True if two phone numbers, each in one form, can be one.';
 
 revoke all on function crm_private.same_phone(text, text) from public;
 grant execute on function crm_private.same_phone(text, text) to crm_reader;
@@ -12369,7 +12876,7 @@ begin
             detail     = v_fault.fields::text;
   end if;
 
-  select * into v_query from crm_private.search_query(query);
+  select * into v_query from crm_private.search_query(query, crm_private.default_country());
 
   return query
   with
@@ -12382,8 +12889,16 @@ begin
       union all
       select *
       from crm_private.search_parts(
-        v_types, v_query.begun, v_query.number, v_query.beside, null, v_limit
+        v_types, v_query.begun, v_query.numbers, v_query.phone, v_query.beside, null, v_limit
       )
+    ),
+    misspelt_names as materialized (
+      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
+      from crm_private.search_candidates(
+        array_remove(array_remove(v_types, 'task'), 'note'), null, v_query.loose,
+        replace(v_query.loose::text, '&', '|')::tsquery, null, null, null, null, v_limit
+      )
+      where (select count(*) from found) < enough
     ),
     -- Of tasks and notes: the query, and what to mark.
     forgiven as materialized (
@@ -12393,26 +12908,22 @@ begin
           select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
         ) as stems
       from crm_private.search_misspelt(v_query.loose_texts) as query
-      where (select count(*) from found) < enough and v_types && '{task,note}'
+      where (select count(*) from found) + (select count(*) from misspelt_names) < enough
+        and v_types && '{task,note}'
     ),
     misspelt as materialized (
-      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
-      from (
-        select
-          array_remove(array_remove(v_types, 'task'), 'note'),
-          v_query.loose
-        where (select count(*) from found) < enough
-        union all
-        select array(select unnest(v_types) intersect values ('task'), ('note')), query
-        from forgiven
-      ) as asked (types, query)
+      table misspelt_names
+      union all
+      select candidate.entity_type, entity_id, rank / 4, name_length, created_at
+      from forgiven
       cross join lateral crm_private.search_candidates(
-        types, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      )
+        array(select unnest(v_types) intersect values ('task'), ('note')), null, query,
+        replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
+      ) as candidate
     ),
     alike as materialized (
       select *
-      from crm_private.search_parts(v_types, null, null, null, v_query.words, v_limit)
+      from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
     -- The better, the shorter, people and companies, the newer.
@@ -12494,12 +13005,13 @@ $$;
 comment on function crm.search(text, text[], integer) is
   'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
   'that is the query as a whole, then shorter names; of equals people and companies before deals '
-  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not count; "words in quotes" stand in '
-  'sequence; -word leaves out what has it; or parts alternatives; and and & are one. Tasks and notes are '
-  'found by other forms of a word, too. Where that finds fewer than five, '
-  'a typing error in each word is forgiven. A phone number is found by four or more of its digits, an '
-  'address by its parts. entityTypes are some of contact, company, deal, task and note, all if it '
-  'is left out; first is how many hits there are at most, 100 if it is left out.';
+  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not '
+  'count; "words in quotes" stand in sequence; -word leaves out what has it; or parts alternatives; '
+  'and and & are one. Tasks and notes are found by other forms of a word, too. Where that finds fewer '
+  'than five, a typing error in each word is forgiven. A phone number is found in whatever form, and by '
+  'four or more of its digits, an address by its parts. entityTypes are some of contact, company, '
+  'deal, task and note, all if it is left out; first is how many hits there are at most, 100 if it is '
+  'left out.';
 
 revoke all on function crm.search(text, text[], integer) from public;
 grant execute on function crm.search(text, text[], integer) to crm_reader;
@@ -12770,12 +13282,13 @@ begin
     cross join lateral coalesce(
       parts[1] is not null and (
         ' ' || words || ' ' like any (marks)
-        or stems is not null and crm_private.search_stems(words) && stems
+        or stems is not null and tsvector_to_array(crm_private.search_stems(words)) && stems
         or crm_private.search_neighbours(words) && near
         or near is not null and stems is not null
-          and crm_private.search_neighbours(array_to_string(crm_private.search_stems(words), ' '))
-            && near
-        or words ~ '^[0-9]{2,}$' and number like '%' || words || '%'
+          and crm_private.search_neighbours(
+            array_to_string(tsvector_to_array(crm_private.search_stems(words)), ' ')
+          ) && near
+        or words ~ '^[0-9]{2,}$' and number like '%' || nullif(ltrim(words, '0'), '') || '%'
       ),
       false
     ) as is_found
@@ -12824,9 +13337,9 @@ begin
       format('''?%s''', v_word),
       (
         select string_agg(format('''%1$s'' | ''^%1$s''', stem), ' | ')
-        from unnest(crm_private.search_stems(
+        from unnest(tsvector_to_array(crm_private.search_stems(
           array_to_string(crm_private.search_variants(v_word), ' ')
-        )) as stem
+        ))) as stem
       )
     );
   end loop;
@@ -12853,7 +13366,8 @@ grant execute on function crm_private.search_misspelt(text) to crm_reader;
 create or replace function crm_private.search_parts(
   entity_types text[],
   p_begun      text,
-  p_number     text,
+  p_numbers    text[],
+  p_phone      text,
   p_beside     tsquery,
   p_words      text[],
   p_limit      integer
@@ -12873,7 +13387,8 @@ set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
-  v_begun constant text := '% ' || p_begun || '%';
+  v_begun   constant text := '% ' || p_begun || '%';
+  v_country constant text := case when p_phone is not null then crm_private.default_country() end;
 begin
   if p_begun is not null then
     return query
@@ -12916,13 +13431,24 @@ begin
     from named;
   end if;
 
-  if p_number is not null and 'contact' = any (entity_types) then
+  if p_numbers is not null and 'contact' = any (entity_types) then
     return query
     select
       'contact', id, 3 / 8.0::double precision,
       char_length(first_name) + 1 + char_length(last_name), created_at
     from crm.contacts
-    where crm_private.contact_name_words(first_name, last_name, phones) like '%' || p_number || '%'
+    where crm_private.contact_name_words(first_name, last_name, phones)
+        like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
+      -- Where both have a country code, they have the same.
+      and (
+        p_phone is null or exists (
+          select
+          from unnest(phones) as phone
+          cross join lateral crm_private.phone_number(phone, v_country) as known
+          where starts_with(known, p_phone)
+            or not starts_with(known, '+') and strpos(known, p_numbers[1]) > 0
+        )
+      )
       and (p_beside is null or search_document @@ p_beside)
     limit p_limit;
   end if;
@@ -12969,11 +13495,17 @@ begin
 end
 $$;
 
-comment on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) is
+comment on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+) is
   'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
 
-revoke all on function crm_private.search_parts(text[], text, text, tsquery, text[], integer) from public;
-grant execute on function crm_private.search_parts(text[], text, text, tsquery, text[], integer)
+revoke all on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+) from public;
+grant execute on function crm_private.search_parts(
+  text[], text, text[], text, tsquery, text[], integer
+)
   to crm_reader;
 --! EndIncluded functions/search_parts.sql
 --! Included functions/search_query.sql
@@ -12993,6 +13525,7 @@ grant execute on function crm_private.search_parts(text[], text, text, tsquery, 
  */
 create or replace function crm_private.search_query(
   query           text,
+  country         text default null, -- of numbers without a country code
   out exact       tsquery, -- a name that is nothing else
   out whole       tsquery, -- every word as it stands
   out typed       tsquery, -- the last word as begun, or a stem in place of a word
@@ -13003,7 +13536,9 @@ create or replace function crm_private.search_query(
   out typed_names tsquery, -- the last word as begun, of names alone
   out named       tsquery, -- whole_names as an index knows it: what only names have
   out begun       text,    -- such a short beginning, if there is nothing else
-  out number      text,    -- the longest run of digits, as a phone number has them
+  out number      text,    -- the digits of the longest number, to mark them
+  out numbers     text[],  -- runs of digits, one of which a phone number has that is this
+  out phone       text,    -- it in one form, if it has a country code
   out beside      tsquery, -- what is asked for beside the number
   out words       text[],  -- the words, the longest first, if there is nothing but words
   out marks       text[],  -- patterns of the words that are found, among blanks
@@ -13024,15 +13559,16 @@ begin
     select
       ordinal,
       parts[1] = '-'                                      as is_without,
-      coalesce(parts[2], parts[3], parts[4])              as item,
+      coalesce(parts[2], (crm_private.phone_parts(parts[3]))[1], parts[4]) as item,
       parts[1] = '' and lower(parts[4]) = 'or'            as is_or,
       parts[2] is not null                                as is_quoted,
       parts[3] is not null                                as is_number,
       parts[2] is null and ordinal = max(ordinal) over () as is_last
     from regexp_matches(
-      query,
-      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,})(?![^\s"])|([^\s"]+))',
-      'g'
+      crm_private.ascii_digits(query),
+      '(-?)(?:"([^"]*)(?:"|$)|([+(]*[0-9](?:[ ()/.+-]*[0-9]){6,}'
+        '(?:[ ,;]*(?:ext(?:ension|n)?|xtn?|x|poste|durchwahl|#)[ .:=]*[0-9]{1,8})?)(?![^\s"])|([^\s"]+))',
+      'gi'
     ) with ordinality as matched (parts, ordinal)
     order by ordinal
     limit 32
@@ -13078,6 +13614,7 @@ begin
       is_last and not is_without and not is_unspaced and length(term) <= 4
         and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
+        when is_number and not is_without then crm_private.phone_number(item, country)
         when not is_without
         then ltrim(
           regexp_replace(substring(item from '^[0-9 ()/.+-]*$'), '[^0-9]', '', 'g'), '0'
@@ -13088,7 +13625,7 @@ begin
         when is_plain then crm_private.search_neighbours(item_words)
         else '{}'
       end                                               as neighbours,
-      case when is_plain then (crm_private.search_stems(item_words))[1] end as stem
+      case when is_plain then (tsvector_to_array(crm_private.search_stems(item_words)))[1] end as stem
     from worded
     cross join lateral (
       select not (is_quoted or is_without or item_words ~ ' ')
@@ -13169,7 +13706,24 @@ begin
       regexp_replace(whole_text, '''([^'' ]+)''', '''~\1''', 'g'), '<[-0-9]+>', '&', 'g'
     )::tsquery,
     (select item_words from terms where indexed_text is null and is_short limit 1),
-    (select digits from number),
+    (select ltrim(digits, '+') from number),
+    (
+      select case
+        when starts_with(digits, '+')
+        then array[substr(digits, 2 + length(crm_private.calling_code(substr(digits, 2))))]
+        when length(digits) > 10
+        then array_remove(
+          array[
+            right(digits, 10),
+            nullif(substr(digits, 1 + length(crm_private.calling_code(digits))), '')
+          ],
+          null
+        )
+        else array[digits]
+      end
+      from number
+    ),
+    (select digits from number where starts_with(digits, '+')),
     (
       select string_agg(format(sign, typed_term), ' & ')::tsquery
       from terms
@@ -13200,17 +13754,17 @@ begin
     )
   into
     exact, whole, typed, indexed, loose, loose_texts, whole_names, typed_names, named, begun,
-    number, beside, words, marks, stems, near
+    number, numbers, phone, beside, words, marks, stems, near
   from queries
   where whole_text is not null;
 end
 $$;
 
-comment on function crm_private.search_query(text) is
+comment on function crm_private.search_query(text, text) is
   'What somebody typed into a search box, as tsqueries and patterns.';
 
-revoke all on function crm_private.search_query(text) from public;
-grant execute on function crm_private.search_query(text) to crm_reader;
+revoke all on function crm_private.search_query(text, text) from public;
+grant execute on function crm_private.search_query(text, text) to crm_reader;
 --! EndIncluded functions/search_query.sql
 --! Included functions/search_variants.sql
 /*
@@ -13345,6 +13899,76 @@ comment on function crm.set_base_currency(text) is
 revoke all on function crm.set_base_currency(text) from public;
 grant execute on function crm.set_base_currency(text) to crm_admin;
 --! EndIncluded functions/set_base_currency.sql
+--! Included functions/set_default_country.sql
+/*
+ * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
+ * country. Journalled, if it changes anything. Nothing is computed anew: rows hold digits, and what
+ * they mean is asked when they are compared.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.set_default_country(country text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old     text;
+  v_message text;
+begin
+  perform crm_private.caller_holds();
+
+  select default_country into v_old from crm_private.settings for update;
+
+  if country is distinct from v_old then
+    if country is not null and not exists (select from crm_private.phone_plan(country)) then
+      v_message := crm_private.fault_message(
+        '%s is not an ISO 3166 country code', to_jsonb(country)
+      );
+      raise exception 'set_default_country: country %', v_message
+        using errcode    = 'check_violation',
+              schema     = 'crm', column = 'country',
+              constraint = 'settings_default_country_known',
+              detail     = jsonb_build_object('country', jsonb_build_array(v_message))::text,
+              hint       = 'Two capital letters, such as DE.';
+    end if;
+
+    update crm_private.settings set default_country = country;
+    perform crm_private.journal_event(
+      'setting', 'update',
+      jsonb_build_object('default_country', jsonb_build_object('old', v_old, 'new', country)),
+      clock_timestamp()
+    );
+  end if;
+
+  return country;
+end
+$$;
+
+comment on function crm_private.set_default_country(text) is
+  'What crm.set_default_country calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_default_country(text) from public;
+grant execute on function crm_private.set_default_country(text) to crm_admin;
+
+create or replace function crm.set_default_country(country text)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_default_country(country);
+$$;
+
+comment on function crm.set_default_country(text) is
+  'Sets the country of phone numbers that have no country code, as an ISO 3166 code such as DE; null if '
+  'it is not known. For administrators.';
+
+revoke all on function crm.set_default_country(text) from public;
+grant execute on function crm.set_default_country(text) to crm_admin;
+--! EndIncluded functions/set_default_country.sql
 --! Included functions/set_trash_retention.sql
 /*
  * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
@@ -13811,7 +14435,8 @@ as $$
         from unnest(contact.phones) as mine
         join unnest(other.phones) as theirs
           on crm_private.same_phone(
-            crm_private.phone_digits(mine), crm_private.phone_digits(theirs)
+            crm_private.phone_number(mine, (select crm_private.default_country())),
+            crm_private.phone_number(theirs, (select crm_private.default_country()))
           )
       ) as phone,
       (
@@ -13976,7 +14601,8 @@ as $$
         select
         from unnest(one.phones) as phone
         join unnest(other.phones) as other_phone on crm_private.same_phone(
-          crm_private.phone_digits(phone), crm_private.phone_digits(other_phone)
+          crm_private.phone_number(phone, (select crm_private.default_country())),
+          crm_private.phone_number(other_phone, (select crm_private.default_country()))
         )
       ) as same_phone,
       maybe_same_domain and exists (
@@ -15017,8 +15643,8 @@ grant execute on function crm.unindex_custom_field(text, text) to crm_admin;
 /*
  * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
  * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
- * their digits: a number with and without its country code stays twice, for whoever knows which is
- * right. p_lists is an array of arrays. Called where contacts are merged.
+ * what is dialled: a number with and without its country code or an extension stays twice, for whoever
+ * knows which is right. p_lists is an array of arrays. Called where contacts are merged.
  */
 create or replace function crm_private.united(p_lists jsonb)
 returns text[]
@@ -15037,7 +15663,7 @@ as $$
         partition by case
           when strpos(element.value, '@') > 0 then lower(element.value)
           else coalesce(
-            nullif(crm_private.phone_digits(element.value), ''), crm_private.fold(element.value)
+            nullif(crm_private.phone_number(element.value), ''), crm_private.fold(element.value)
           )
         end
         order by list.row, element.position

@@ -1,0 +1,68 @@
+/*
+ * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
+ * country. Journalled, if it changes anything. Nothing is computed anew: rows hold digits, and what
+ * they mean is asked when they are compared.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.set_default_country(country text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old     text;
+  v_message text;
+begin
+  perform crm_private.caller_holds();
+
+  select default_country into v_old from crm_private.settings for update;
+
+  if country is distinct from v_old then
+    if country is not null and not exists (select from crm_private.phone_plan(country)) then
+      v_message := crm_private.fault_message(
+        '%s is not an ISO 3166 country code', to_jsonb(country)
+      );
+      raise exception 'set_default_country: country %', v_message
+        using errcode    = 'check_violation',
+              schema     = 'crm', column = 'country',
+              constraint = 'settings_default_country_known',
+              detail     = jsonb_build_object('country', jsonb_build_array(v_message))::text,
+              hint       = 'Two capital letters, such as DE.';
+    end if;
+
+    update crm_private.settings set default_country = country;
+    perform crm_private.journal_event(
+      'setting', 'update',
+      jsonb_build_object('default_country', jsonb_build_object('old', v_old, 'new', country)),
+      clock_timestamp()
+    );
+  end if;
+
+  return country;
+end
+$$;
+
+comment on function crm_private.set_default_country(text) is
+  'What crm.set_default_country calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_default_country(text) from public;
+grant execute on function crm_private.set_default_country(text) to crm_admin;
+
+create or replace function crm.set_default_country(country text)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_default_country(country);
+$$;
+
+comment on function crm.set_default_country(text) is
+  'Sets the country of phone numbers that have no country code, as an ISO 3166 code such as DE; null if '
+  'it is not known. For administrators.';
+
+revoke all on function crm.set_default_country(text) from public;
+grant execute on function crm.set_default_country(text) to crm_admin;
