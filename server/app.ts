@@ -1,13 +1,12 @@
 import "./graphql/environment.ts";
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import { join } from "node:path";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { GraphQLError } from "graphql";
-import type { Client, Pool, PoolClient } from "pg";
+import type { Client, PoolClient } from "pg";
 import type { Logger } from "pino";
-import { pinoHttp } from "pino-http";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { createCheckApiKey } from "./apiKeys.ts";
@@ -17,7 +16,12 @@ import type { Timeouts } from "./config.ts";
 import { createDrain } from "./drain.ts";
 import { CrmError, type ErrorCode, UnavailableError } from "./errors.ts";
 import { constraints } from "./generated/constraints.ts";
-import { createPgService, createRequestPool, createWithPgClient } from "./graphql/adaptor.ts";
+import {
+  createPgService,
+  createRequestPool,
+  createWithPgClient,
+  type RequestPool,
+} from "./graphql/adaptor.ts";
 import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
@@ -27,7 +31,8 @@ import { type Maintenance, type MaintenanceIntervals, startMaintenance } from ".
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { openPersistedOperations, type PersistedRules } from "./persisted.ts";
 import { createAddressLimiter, createUserLimiter, type RateLimits } from "./rateLimit.ts";
-import { createReadiness, type Readiness } from "./readiness.ts";
+import { createReadiness, NotReadyError, type Readiness } from "./readiness.ts";
+import { currentRequest, identifyRequest, logRequests, withRequestId } from "./requests.ts";
 import { asksForSocket, createSockets, type SocketLimits } from "./sockets.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
@@ -112,7 +117,7 @@ export function createApp(deps: AppDeps): App {
   const authenticate = createAuthenticate(
     deps.tokenRules,
     (reason) => {
-      logger.info({ reason }, "a token was refused");
+      logger.info({ requestId: currentRequest()?.id, reason }, "a token was refused");
     },
     async (key) => {
       if (graphql === undefined) throw new UnavailableError(waiting);
@@ -145,6 +150,7 @@ export function createApp(deps: AppDeps): App {
     return graphql === undefined ? { ready: false, reason: waitingFor } : migrationsCurrent();
   };
 
+  app.use(identifyRequest);
   app.use(secureHeaders((path) => deps.graphiql && /^\/($|ruru-static\/)/.test(path)));
   app.get("/healthz", (_request, response) => void response.json({ ok: true }));
   app.get("/readyz", async (_request, response) => {
@@ -185,6 +191,9 @@ export function createApp(deps: AppDeps): App {
 
   async function serveGraphql(): Promise<void> {
     await deps.prepare?.();
+    // Whoever migrates may be somebody else, and not done yet.
+    const migrated = await migrationsCurrent();
+    if (!migrated.ready) throw pool.refusal ?? new NotReadyError(migrated.reason);
     const preset = (schemas: string[]) =>
       createPreset({
         pgService: createPgService({ pool, schemas, prepared: deps.preparedStatements }),
@@ -228,7 +237,7 @@ export function createApp(deps: AppDeps): App {
   const ready = untilAvailable(
     serveGraphql,
     (error) => {
-      waitingFor = "the database does not answer";
+      waitingFor = error instanceof NotReadyError ? error.message : "the database does not answer";
       logger.warn({ err: error }, "waiting for the database");
     },
     stopping.signal,
@@ -257,7 +266,7 @@ export function createApp(deps: AppDeps): App {
 const waiting = "The server is waiting for its database; please try again";
 
 interface OwnPool {
-  pool: Pool;
+  pool: RequestPool;
   /** Ends it; connections that are in use at the deadline are cut. */
   end(deadline: number): Promise<void>;
 }
@@ -305,34 +314,12 @@ const noticeDeparture: RequestHandler = (request, response, next) => {
   next();
 };
 
-/**
- * One line for each request. Headers, and with them tokens, stay out; so do bodies, and with them
- * variables.
- */
-function logRequests(logger: Logger): RequestHandler {
-  return pinoHttp({
-    logger,
-    serializers: {
-      req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
-        id,
-        method,
-        path: url.split("?")[0],
-      }),
-      res: ({ statusCode, raw }: { statusCode: number | null; raw: ServerResponse }) => ({
-        statusCode: raw.statusCode === 101 ? 101 : statusCode,
-      }),
-    },
-    customSuccessMessage(_request, { statusCode, writableEnded }) {
-      if (statusCode === 101) return "a socket was opened";
-      return writableEnded ? "request completed" : "request aborted";
-    },
-  });
-}
-
 /** Refuses a request without a good token before GraphQL sees it, introspection included. */
 function identify(authenticate: Authenticate): RequestHandler {
   return async (request, _response, next) => {
-    request.pgSettings = await authenticate(request.headers.authorization);
+    const settings = await authenticate(request.headers.authorization);
+    request.pgSettings = settings;
+    Object.assign(request.current ?? {}, { user: settings["crm.user_id"], role: settings.role });
     next();
   };
 }
@@ -356,8 +343,9 @@ function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
       return;
     }
     const known = error instanceof CrmError;
-    if (!known) logger.error({ err: error }, "a request failed unexpectedly");
-    else if (error.cause !== undefined) logger.warn({ err: error.cause }, error.message);
+    const requestId = currentRequest()?.id;
+    if (!known) logger.error({ requestId, err: error }, "a request failed unexpectedly");
+    else if (error.cause !== undefined) logger.warn({ requestId, err: error.cause }, error.message);
     const answer = known
       ? new GraphQLError(error.message, { extensions: error.extensions })
       : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
@@ -365,6 +353,6 @@ function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
     const status = known ? statuses[error.code] : undefined;
     if (status === 503) response.setHeader("retry-after", "1");
     if (status === 413) closeAfterAnswer(response); // spares us the rest
-    response.status(status ?? 500).json({ errors: [answer] });
+    response.status(status ?? 500).json({ errors: [withRequestId(answer)] });
   };
 }

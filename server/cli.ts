@@ -37,7 +37,9 @@ Exit codes:
   5  doctor, verify: there are findings`;
 
 const program = new Command("pgcrm")
-  .description("A CRM core that lives in PostgreSQL. Set DATABASE_URL to use a server of your own.")
+  .description(
+    "A CRM core that lives in PostgreSQL. Set DATABASE_URL or PGHOST to use a server of your own.",
+  )
   .addHelpText("after", exitCodeHelp)
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(paintError(text)) });
@@ -45,21 +47,33 @@ const program = new Command("pgcrm")
 program
   .command("start")
   .description("migrate the database and serve GraphQL until stopped")
-  .addHelpText("after", examples("npx pgcrm start", "PORT=8080 npx pgcrm start"))
-  .action(async () => {
+  .option("--no-migrate", "serve what somebody else migrates; as MIGRATE_ON_START=false")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm start",
+      "PORT=8080 npx pgcrm start",
+      "SERVER_DATABASE_URL=postgres://crm_server:secret@db.example/crm npx pgcrm start --no-migrate",
+    ),
+  )
+  .action(async (options: { migrate: boolean }) => {
     process.env.GRAPHILE_ENV ??= "production"; // its development checks cost time at each request
     const { startCommand } = await import("./commands/start.ts");
-    await startCommand(context());
+    await startCommand(context(), options);
   });
 
 program
   .command("migrate")
   .description("run the committed migrations that the database lacks")
+  .option(
+    "--set-server-password",
+    "give crm_server the password of SERVER_DATABASE_URL, or the derived one, if it has another",
+  )
   .addHelpText(
     "after",
     examples("npx pgcrm migrate", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm migrate"),
   )
-  .action(() => migrateCommand(context()));
+  .action((options: { setServerPassword?: boolean }) => migrateCommand(context(), options));
 
 program
   .command("status")

@@ -6,6 +6,14 @@ import { z } from "zod";
 
 import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
+import {
+  completeUrl,
+  libpqVariables,
+  namesServer,
+  variableFaults,
+  WrongParameter,
+} from "./connectionString.ts";
+import { nearMisses } from "./nearMisses.ts";
 import { exitCodes, Problem } from "./problem.ts";
 import type { PersistedRules } from "./persisted.ts";
 import type { RateLimits } from "./rateLimit.ts";
@@ -27,8 +35,10 @@ const secret = z.string().refine((value) => Buffer.byteLength(value) >= 32, {
   error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
 });
 const onOff = z
-  .enum(["0", "1"], { error: "must be 1, for on, or 0, for off" })
-  .transform((value) => value === "1");
+  .enum(["0", "1", "false", "true", "off", "on"], {
+    error: "must be 1, true or on, or 0, false or off",
+  })
+  .transform((value) => ["1", "true", "on"].includes(value));
 
 const origins = z
   .string()
@@ -44,7 +54,8 @@ const environment = z.object({
   DATABASE_URL: postgresUrl.optional(),
   SERVER_DATABASE_URL: postgresUrl.optional(),
   DATABASE_POOL_SIZE: wholeNumber(1, 1000).default(10),
-  DATABASE_PREPARED_STATEMENTS: oneOf(["on", "off"]).default("on"),
+  DATABASE_PREPARED_STATEMENTS: onOff.default(true),
+  MIGRATE_ON_START: onOff.optional(),
   SHUTDOWN_GRACE_SECONDS: wholeNumber(0, 3600).default(8),
   SEAL_INTERVAL_SECONDS: wholeNumber(1, 86_400).default(5),
   JWT_SECRET: secret.optional(),
@@ -143,10 +154,12 @@ export interface Config {
   readonly port: number;
   /** Address that the HTTP server listens on. */
   readonly host: string;
-  /** The database owner's URL; absent, the embedded database serves. */
+  /** The database owner's URL; absent beside the server's, the embedded database serves. */
   readonly databaseUrl?: string | undefined;
   /** The login role's own URL, where it is not to be derived from the owner's. */
   readonly serverDatabaseUrl?: string | undefined;
+  /** Whether a server migrates before it serves. */
+  readonly migrateOnStart: boolean;
   /** Connections that the server keeps open at most. */
   readonly poolSize: number;
   /** Whether the server prepares its statements; some poolers cannot pass them on. */
@@ -198,44 +211,78 @@ export interface Config {
  * Reads the settings from environment variables; an empty variable counts as absent.
  *
  * @param variables usually `process.env`.
- * @throws {Problem} one line that names the first faulty variable, never its value.
+ * @throws {Problem} with a line for each faulty variable, which names it and never its value; a
+ *   variable whose name is nearly one of ours is faulty, too.
  */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.entries(variables).filter(([, value]) => value !== "");
-  const parsed = environment.safeParse(Object.fromEntries(given));
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw wrongSetting(String(issue?.path[0]), issue?.message ?? "is wrong");
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
+  const complaints: string[] = [];
+  const complain = (variable: string, complaint: string) =>
+    complaints.push(`${variable} ${complaint}.`);
+
+  for (const [name, meant] of nearMisses(Object.keys(given), [
+    ...configVariables,
+    ...libpqVariables,
+  ])) {
+    complain(name, `is no setting; ${meant} is`);
   }
+  const parsed = environment.safeParse(given);
+  for (const issue of parsed.error?.issues ?? []) complain(String(issue.path[0]), issue.message);
+  // What depends on several settings is said of those that are good by themselves.
+  const faulty = new Set(parsed.error?.issues.map((issue) => String(issue.path[0])));
+  const has = (name: keyof typeof environment.shape) => given[name] !== undefined;
+
+  const own = has("DATABASE_URL") || (!has("SERVER_DATABASE_URL") && namesServer(given));
+  const faults = own || has("SERVER_DATABASE_URL") ? variableFaults(given) : [];
+  for (const { source, complaint } of faults) complain(source, complaint);
+  const urlOf = (name: "DATABASE_URL" | "SERVER_DATABASE_URL", isMeant: boolean) => {
+    if (!isMeant || faulty.has(name) || faults.length > 0) return undefined;
+    try {
+      return completeUrl(given[name], given, name);
+    } catch (error) {
+      if (!(error instanceof WrongParameter)) throw error;
+      const line = `${error.source} ${error.complaint}.`;
+      if (!complaints.includes(line)) complaints.push(line);
+      return undefined;
+    }
+  };
+  const databaseUrl = urlOf("DATABASE_URL", own);
+  const serverDatabaseUrl = urlOf("SERVER_DATABASE_URL", has("SERVER_DATABASE_URL"));
+
+  const keySources = ["JWKS_URL", "JWKS_FILE", "JWT_SECRET"] as const;
+  if (keySources.filter(has).length > 1) {
+    complain("JWT_SECRET, JWKS_URL and JWKS_FILE", "exclude each other: set one");
+  }
+  if (has("JWT_PREVIOUS_SECRET") && !has("JWT_SECRET")) {
+    complain("JWT_PREVIOUS_SECRET", "needs JWT_SECRET, the present one, beside it");
+  }
+  const isOn = (name: "PERSISTED_ONLY" | "GRAPHIQL" | "MIGRATE_ON_START") =>
+    has(name) && onOff.safeParse(given[name]).data === true;
+  if (isOn("PERSISTED_ONLY") && !has("PERSISTED_OPERATIONS")) {
+    complain("PERSISTED_ONLY", "needs PERSISTED_OPERATIONS, their folder, beside it");
+  }
+  if (isOn("PERSISTED_ONLY") && isOn("GRAPHIQL")) {
+    complain("GRAPHIQL", "cannot be on with PERSISTED_ONLY, which refuses all that it asks");
+  }
+  if (isOn("MIGRATE_ON_START") && has("SERVER_DATABASE_URL") && !own) {
+    complain("MIGRATE_ON_START", "needs DATABASE_URL, the owner's URL, with which migrations run");
+  }
+  if (!parsed.success || complaints.length > 0) {
+    throw new Problem(complaints.join("\n"), exitCodes.usage);
+  }
+
   const settings = parsed.data;
   const production = settings.NODE_ENV === "production";
-  if (settings.SERVER_DATABASE_URL !== undefined && settings.DATABASE_URL === undefined) {
-    throw wrongSetting("SERVER_DATABASE_URL", "needs DATABASE_URL, the owner's URL, beside it");
-  }
-  const keySources = [settings.JWKS_URL, settings.JWKS_FILE, settings.JWT_SECRET];
-  if (keySources.filter((source) => source !== undefined).length > 1) {
-    throw wrongSetting("JWT_SECRET, JWKS_URL and JWKS_FILE", "exclude each other: set one");
-  }
-  if (settings.JWT_PREVIOUS_SECRET !== undefined && settings.JWT_SECRET === undefined) {
-    throw wrongSetting("JWT_PREVIOUS_SECRET", "needs JWT_SECRET, the present one, beside it");
-  }
-  if (settings.PERSISTED_ONLY && settings.PERSISTED_OPERATIONS === undefined) {
-    throw wrongSetting("PERSISTED_ONLY", "needs PERSISTED_OPERATIONS, their folder, beside it");
-  }
-  if (settings.PERSISTED_ONLY && settings.GRAPHIQL === true) {
-    throw wrongSetting(
-      "GRAPHIQL",
-      "cannot be on with PERSISTED_ONLY, which refuses all that it asks",
-    );
-  }
   return {
     production,
     port: settings.PORT,
     host: settings.HOST,
-    databaseUrl: settings.DATABASE_URL,
-    serverDatabaseUrl: settings.SERVER_DATABASE_URL,
+    databaseUrl,
+    serverDatabaseUrl,
+    migrateOnStart:
+      settings.MIGRATE_ON_START ?? (databaseUrl !== undefined || serverDatabaseUrl === undefined),
     poolSize: settings.DATABASE_POOL_SIZE,
-    preparedStatements: settings.DATABASE_PREPARED_STATEMENTS === "on",
+    preparedStatements: settings.DATABASE_PREPARED_STATEMENTS,
     shutdownGrace: settings.SHUTDOWN_GRACE_SECONDS * 1000,
     sealInterval: settings.SEAL_INTERVAL_SECONDS * 1000,
     jwtSecret: settings.JWT_SECRET,
@@ -360,8 +407,4 @@ function isOrigin(text: string): boolean {
 
 function oneOf<const Values extends readonly [string, ...string[]]>(values: Values) {
   return z.enum(values, { error: `must be one of ${values.join(", ")}` });
-}
-
-function wrongSetting(variable: string, complaint: string): Problem {
-  return new Problem(`${variable} ${complaint}.`, exitCodes.usage);
 }

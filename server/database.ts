@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import type { Config } from "./config.ts";
 import { type EmbeddedDatabase, openEmbedded } from "./embedded.ts";
+import { exitCodes, Problem } from "./problem.ts";
 import { deriveServerUrl } from "./serverLogin.ts";
 
 /** The database's name where it is the embedded one. */
@@ -12,29 +13,59 @@ export interface Database {
   readonly ownerUrl: string;
   /** The URL that the server logs in with. */
   readonly serverUrl: string;
+  /** Whether that URL was given, and not derived from the owner's. */
+  readonly isServerUrlGiven: boolean;
   /** Set where the database is the embedded one. */
   readonly embedded?: EmbeddedDatabase | undefined;
   close(): Promise<void>;
 }
 
+/** What a server needs; one that does not migrate can do without the owner. */
+export type ServedDatabase = Omit<Database, "ownerUrl"> & {
+  readonly ownerUrl?: string | undefined;
+};
+
 /**
- * Opens the database that the settings name: a server at DATABASE_URL, or the embedded one, which is
- * started if need be.
+ * Opens the database that the settings name, to serve it: a server of one's own, or the embedded one,
+ * which is started if need be.
  *
  * @param config the settings.
  * @throws {Problem} when the embedded database cannot be started.
  */
-export async function openDatabase(config: Config): Promise<Database> {
-  if (config.databaseUrl !== undefined) {
-    const ownerUrl = config.databaseUrl;
-    const serverUrl = config.serverDatabaseUrl ?? deriveServerUrl(ownerUrl);
-    return { ownerUrl, serverUrl, close: () => Promise.resolve() };
+export async function openServedDatabase(config: Config): Promise<ServedDatabase> {
+  const { databaseUrl: ownerUrl, serverDatabaseUrl } = config;
+  const serverUrl = serverDatabaseUrl ?? (ownerUrl && deriveServerUrl(ownerUrl));
+  if (serverUrl !== undefined) {
+    const isServerUrlGiven = serverDatabaseUrl !== undefined;
+    return { ownerUrl, serverUrl, isServerUrlGiven, close: () => Promise.resolve() };
   }
   const embedded = await openEmbedded({ folder: join(config.dataFolder, "postgres") });
   await embedded.ensureDatabase(embeddedName);
-  const ownerUrl = embedded.url(embeddedName);
-  const serverUrl = deriveServerUrl(ownerUrl);
-  return { ownerUrl, serverUrl, embedded, close: () => embedded.close() };
+  const url = embedded.url(embeddedName);
+  return {
+    ownerUrl: url,
+    serverUrl: deriveServerUrl(url),
+    isServerUrlGiven: false,
+    embedded,
+    close: () => embedded.close(),
+  };
+}
+
+/**
+ * Opens the database that the settings name, to work on it as its owner.
+ *
+ * @param config the settings.
+ * @throws {Problem} when they name the server's login only; as {@link openServedDatabase}.
+ */
+export async function openDatabase(config: Config): Promise<Database> {
+  const { ownerUrl, ...database } = await openServedDatabase(config);
+  if (ownerUrl === undefined) {
+    throw new Problem(
+      "This is done as the owner of the database: set DATABASE_URL to the owner's URL.",
+      exitCodes.usage,
+    );
+  }
+  return { ownerUrl, ...database };
 }
 
 /**

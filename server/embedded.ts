@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-import pg from "pg";
+import type pg from "pg";
 
+import { createClient } from "./client.ts";
 import { createCluster } from "./embedded/cluster.ts";
 import { preparePlace } from "./embedded/place.ts";
 import { Problem } from "./problem.ts";
@@ -64,7 +65,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
   async function join(): Promise<pg.Client> {
     for (let attempt = 0; attempt < 50; attempt += 1) {
       await cluster.start();
-      const candidate = new pg.Client({ connectionString: cluster.url("postgres") });
+      const candidate = createClient(cluster.url("postgres"));
       candidate.on("error", () => undefined);
       try {
         await candidate.connect();

@@ -378,6 +378,7 @@ const general: Record<string, () => CrmError> = {
   "08": () => new UnavailableError(gone),
   "22": () => new ValidationError("A value is not valid", {}),
   "23": () => new ConstraintViolationError("A rule is broken", ""),
+  "28": () => new UnavailableError(gone), // the server's own login is refused
   "25006": () => new ReadOnlyError("The database takes no changes at the moment"),
   "25P03": () => new TimeoutError(late),
   "25P04": () => new TimeoutError(late),

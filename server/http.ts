@@ -51,13 +51,16 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       return;
     }
     response.setHeader("access-control-allow-origin", origin);
-    response.setHeader("access-control-expose-headers", "ratelimit, ratelimit-policy, retry-after");
+    response.setHeader(
+      "access-control-expose-headers",
+      "ratelimit, ratelimit-policy, retry-after, x-request-id",
+    );
     if (request.method !== "OPTIONS") {
       next();
       return;
     }
     response.setHeader("access-control-allow-methods", "GET, POST");
-    response.setHeader("access-control-allow-headers", "authorization, content-type");
+    response.setHeader("access-control-allow-headers", "authorization, content-type, x-request-id");
     response.setHeader("access-control-max-age", "600");
     response.status(204).end();
   };

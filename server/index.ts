@@ -43,7 +43,14 @@ export {
   ValidationError,
 } from "./errors.ts";
 export type * from "./generated/rows.ts";
-export { createPool, inTransaction, type PoolConfig, type Role, type Session } from "./pool.ts";
+export {
+  createPool,
+  type DatabaseConfig,
+  inTransaction,
+  type PoolConfig,
+  type Role,
+  type Session,
+} from "./pool.ts";
 export type {
   AttachableName,
   FindWithAttachments,

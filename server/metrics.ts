@@ -2,12 +2,12 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, timingSafeEqual } from "node:crypto";
 
 import type { RequestHandler } from "express";
-import { type DocumentNode, getOperationAST, Kind } from "graphql";
 import type { Pool } from "pg";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import { z } from "zod";
 
 import { UnauthenticatedError } from "./errors.ts";
+import { describeOperation } from "./requests.ts";
 
 /** One request that is being served, of HTTP or of a socket. */
 export interface Observation {
@@ -157,20 +157,14 @@ export function createMetrics(pool: Pool, token: string): Metrics {
         middleware: {
           execute(next, { args }) {
             const served = current.getStore();
-            if (served !== undefined) served.operation = nameOf(args.document, args.operationName);
+            if (served !== undefined)
+              served.operation = describeOperation(args.document, args.operationName);
             return next();
           },
         },
       },
     },
   };
-}
-
-function nameOf(document: DocumentNode, operationName: string | null | undefined): string {
-  const operation = getOperationAST(document, operationName);
-  const [first] = operation?.selectionSet.selections ?? [];
-  const kind = operation?.operation ?? "none";
-  return first?.kind === Kind.FIELD ? `${kind} ${first.name.value}` : kind;
 }
 
 const answerSchema = z.object({

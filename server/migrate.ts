@@ -11,7 +11,8 @@ import { type CommittedMigration, readCommittedMigrations } from "./committedMig
 import { withConnection } from "./connect.ts";
 import { changeUrl, databaseName } from "./databaseUrl.ts";
 import { Problem } from "./problem.ts";
-import { ensureServerLogin } from "./serverLogin.ts";
+import { refuseMissingRoles } from "./roles.ts";
+import { describeDifference, readLogin, setServerPassword } from "./serverLogin.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
 
@@ -27,6 +28,13 @@ export interface MigrationTarget {
   readonly ownerUrl: string;
   /** The URL that the server logs in with; absent, no password is set. */
   readonly serverUrl?: string | undefined;
+  /** Whether that URL was given; one that is derived need not be the one that servers use. */
+  readonly isServerUrlGiven?: boolean | undefined;
+  /**
+   * What is done about a login that takes another password than the URL's: it is never changed unless
+   * that is asked for. If not given, it is refused where the URL was given, and else reported.
+   */
+  readonly otherPassword?: "refuse" | "replace" | undefined;
   /** A folder with `committed`, `current` and `revert`; absent, the one that .gmrc names. */
   readonly folder?: string | undefined;
   readonly report?: Report | undefined;
@@ -46,8 +54,10 @@ export interface MigrationStatus {
  *
  * @param target what to migrate.
  * @returns the names of the migrations that were run.
- * @throws {Problem} when a migration fails, which leaves the database as it was before it, or when
- *   the database has run other migrations than these.
+ * @throws {Problem} when a migration fails, which leaves the database as it was before it; when the
+ *   database has run other migrations than these; when roles are missing that the owner may not make;
+ *   and when the server's login takes another password than the given one. The last three are
+ *   found before anything is changed.
  */
 export async function migrateDatabase(target: MigrationTarget): Promise<readonly string[]> {
   return exclusively(target, async (client, settings) => {
@@ -55,9 +65,10 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
     const committed = await readCommittedMigrations(migrationsFolder(target));
     refuseOtherHistory(applied, committed);
     const pending = pendingMigrations(applied, committed);
-    // Usually there is nothing to do, and graphile-migrate ends the process if its connection is cut.
-    if (pending.length > 0) await withGraphile(settings, (given) => migrate(given));
-    await completeSchema(client, target);
+    await completely(client, target, async () => {
+      // Usually there is nothing to do, and graphile-migrate ends the process if its connection is cut.
+      if (pending.length > 0) await withGraphile(settings, (given) => migrate(given));
+    });
     return pending;
   });
 }
@@ -69,10 +80,9 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
  * @throws {Problem} when a migration fails.
  */
 export async function applyCurrent(target: MigrationTarget): Promise<void> {
-  await exclusively(target, async (client, settings) => {
-    await withGraphile(settings, (given) => current(given));
-    await completeSchema(client, target);
-  });
+  await exclusively(target, (client, settings) =>
+    completely(client, target, () => withGraphile(settings, (given) => current(given))),
+  );
 }
 
 /**
@@ -117,8 +127,9 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
     const shadow = client.escapeIdentifier(shadowName(target));
     try {
       await client.query(`drop database if exists ${shadow} with (force)`);
-      await withGraphile(settings, (given) => commit(given, message));
-      await completeSchema(client, target);
+      await completely(client, target, () =>
+        withGraphile(settings, (given) => commit(given, message)),
+      );
     } catch (error) {
       await restoreFolder(join(folder, "current"), saved);
       throw error;
@@ -254,23 +265,43 @@ async function connectionsClosed({ connectionString }: GraphileSettings): Promis
   );
 }
 
-/** What every migrated database needs beside its schema. */
+/** Migrates, and sees to what every migrated database needs beside its schema. */
+async function completely(
+  client: pg.Client,
+  target: MigrationTarget,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const { serverUrl, isServerUrlGiven = false, otherPassword } = target;
+  const login = serverUrl === undefined ? "unknown" : await readLogin(client, serverUrl);
+  const refuses = otherPassword === "refuse" || (isServerUrlGiven && otherPassword === undefined);
+  if (login === "differs" && refuses) throw new Problem(describeDifference(isServerUrlGiven));
+  if (target.folder === undefined) await refuseMissingRoles(client);
+  await work();
+  await completeSchema(client, target);
+  if (serverUrl === undefined || !(await hasServerRole(client))) return;
+  if (login === "missing" || otherPassword === "replace") {
+    if (login !== "works") await setServerPassword(client, serverUrl);
+  } else if (login === "differs") {
+    target.report?.(describeDifference(isServerUrlGiven));
+  }
+}
+
+async function hasServerRole(client: pg.Client): Promise<boolean> {
+  const { rowCount } = await client.query("select where to_regrole('crm_server') is not null");
+  return rowCount === 1;
+}
+
 async function completeSchema(client: pg.Client, target: MigrationTarget): Promise<void> {
-  const { rows } = await client.query<{ partitions: boolean; role: boolean; temporary: boolean }>(
+  const { rows } = await client.query<{ partitions: boolean; temporary: boolean }>(
     `select to_regproc('crm_private.ensure_audit_partitions') is not null as partitions,
-            to_regrole('crm_server') is not null as role,
             has_database_privilege('public', current_database(), 'temporary') as temporary`,
   );
-  if (rows[0]?.partitions === true) {
-    await client.query("select crm_private.ensure_audit_partitions()");
-    // Every database begins with this right for everybody, one that was restored from a dump too.
-    if (rows[0].temporary) {
-      const database = client.escapeIdentifier(databaseName(target.ownerUrl));
-      await client.query(`revoke temporary on database ${database} from public`);
-    }
-  }
-  if (rows[0]?.role === true && target.serverUrl !== undefined) {
-    await ensureServerLogin(target.ownerUrl, target.serverUrl);
+  if (rows[0]?.partitions !== true) return;
+  await client.query("select crm_private.ensure_audit_partitions()");
+  // Every database begins with this right for everybody, one that was restored from a dump too.
+  if (rows[0].temporary) {
+    const database = client.escapeIdentifier(databaseName(target.ownerUrl));
+    await client.query(`revoke temporary on database ${database} from public`);
   }
 }
 

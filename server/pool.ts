@@ -1,9 +1,12 @@
 import pg from "pg";
 import { z } from "zod";
 
+import { clientOptions } from "./client.ts";
+import { completeUrl, formatUrl, type SslMode } from "./connectionString.ts";
 import { InDoubtError } from "./errors.ts";
 import { isInDoubt } from "./graphql/adaptor.ts";
 import { hasCode } from "./problem.ts";
+import { explainLogin } from "./refusedLogin.ts";
 import { retry } from "./retry.ts";
 import { parse, userIdSchema } from "./schemas.ts";
 import { typedError } from "./typedError.ts";
@@ -20,17 +23,38 @@ export interface Session {
   readonly source?: "api" | "import";
 }
 
-export interface PoolConfig {
-  /** A `postgres://` URL with the login of `crm_server`. */
-  readonly connectionString: string;
+/** Where the database is, with the login of `crm_server`. */
+export interface DatabaseConfig {
+  /** A name, an address, or a folder of Unix sockets. */
+  readonly host: string;
+  /** 5432 if not given. */
+  readonly port?: number;
+  readonly database: string;
+  readonly user: string;
+  readonly password?: string;
+  /** A mode of libpq; `true` is `require`, `false` is `disable`. `PGSSLMODE`, or `prefer`, if not given. */
+  readonly ssl?: boolean | SslMode;
   /** The most connections that are open at once; 10 if not given. */
-  readonly max?: number;
+  readonly poolSize?: number;
+}
+
+interface PoolPatience {
   /**
    * How often a connection is tried while the server does not answer; 8 if not given, over some 10
    * seconds.
    */
   readonly connectAttempts?: number;
 }
+
+/** Where the database is, as a URL. */
+interface UrlConfig {
+  /** A `postgres://` URL with the login of `crm_server`. */
+  readonly connectionString: string;
+  /** The most connections that are open at once; 10 if not given. */
+  readonly max?: number;
+}
+
+export type PoolConfig = (UrlConfig | DatabaseConfig) & PoolPatience;
 
 type ConnectCallback = Parameters<typeof pg.Pool.prototype.connect>[0];
 
@@ -44,14 +68,31 @@ const unavailable = ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "57
  * Makes a pool of connections that waits for a server which is not there yet.
  *
  * A connection that breaks while idle is dropped, and the next query opens another. The pool is the
- * caller's to end. The times that the login role has hold: 20 seconds for a statement, 5 for a lock, 10
+ * caller's to end. PostgreSQL's own environment variables fill in what is not given, as they do for psql. The times that the login role has hold: 20 seconds for a statement, 5 for a lock, 10
  * for a transaction in which nothing happens, unless `alter role` or `set local` says otherwise.
  */
 export function createPool(config: PoolConfig): pg.Pool {
-  const { connectionString, max = 10, connectAttempts = 8 } = config;
-  const pool = new RetryingPool(connectAttempts, { connectionString, max });
+  const { connectAttempts = 8 } = config;
+  const { url, max = 10 } =
+    "connectionString" in config
+      ? { url: config.connectionString, max: config.max }
+      : { url: urlOf(config), max: config.poolSize };
+  const options = clientOptions(completeUrl(url, process.env, "connectionString"));
+  const pool = new RetryingPool(connectAttempts, { ...options, max });
   pool.on("error", () => undefined);
   return pool;
+}
+
+function urlOf({ host, port, database, user, password, ssl }: DatabaseConfig): string {
+  const sslmode = typeof ssl === "boolean" ? (ssl ? "require" : "disable") : ssl;
+  return formatUrl({
+    host,
+    port: String(port ?? 5432),
+    dbname: database,
+    user,
+    ...(password === undefined ? {} : { password }),
+    ...(sslmode === undefined ? {} : { sslmode }),
+  });
 }
 
 /**
@@ -128,6 +169,8 @@ class RetryingPool extends pg.Pool {
       attempts: this.#attempts,
       pause: 150,
       isWorthwhile: (error) => hasCode(error, ...unavailable),
+    }).catch((error: unknown) => {
+      throw explainLogin(error);
     });
   }
 }

@@ -1,8 +1,11 @@
+import { isIP } from "node:net";
+
 import type { Request, RequestHandler } from "express";
 import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
 import { GraphQLError } from "graphql";
 
 import { RateLimitedError } from "./errors.ts";
+import { withRequestId } from "./requests.ts";
 
 /** How many requests are answered within a minute. */
 export interface RateLimits {
@@ -37,7 +40,21 @@ export function createUserLimiter({ user }: RateLimits): RateLimiter {
 
 /** What tells addresses apart: a network of IPv6 is one side, for it belongs to one customer. */
 export function keyOfAddress({ ip = "" }: Request): string {
-  return ipKeyGenerator(ip);
+  return ipKeyGenerator(plainAddress(ip));
+}
+
+/**
+ * An address as it is without what some proxies write with it: a port, brackets, the zone of IPv6,
+ * quotes. An IPv4 address in the clothes of IPv6 is one of IPv4. What is no address is left as it is.
+ */
+export function plainAddress(text: string): string {
+  const bare = text.trim().replace(/^"(.*)"$/, "$1");
+  const [, inBrackets] = /^\[([^\]]*)\](?::\d+)?$/.exec(bare) ?? [];
+  const [, beforePort] = /^([^:]*):\d+$/.exec(bare) ?? [];
+  const address = (inBrackets ?? beforePort ?? bare).replace(/%.*$/, "");
+  const [, mapped] = /^::ffff:([\d.]+)$/i.exec(address) ?? [];
+  const plain = mapped ?? address;
+  return isIP(plain) === 0 ? text : plain;
 }
 
 /**
@@ -73,7 +90,8 @@ function createLimiter(
     validate: false,
     handler(_request, response, _next, { statusCode }) {
       const { message, extensions } = excess();
-      response.status(statusCode).json({ errors: [new GraphQLError(message, { extensions })] });
+      const error = withRequestId(new GraphQLError(message, { extensions }));
+      response.status(statusCode).json({ errors: [error] });
     },
   });
   return {

@@ -31,6 +31,7 @@ import { toGraphQLError } from "./graphql/documents.ts";
 import { codesOfStatus } from "./graphql/plugins/http.ts";
 import { abandoned, type Metrics, type Observation } from "./metrics.ts";
 import { keyOfAddress, type RateLimiter } from "./rateLimit.ts";
+import { beginRequest, type CurrentRequest, inRequest, logged } from "./requests.ts";
 
 /** How many WebSockets there may be, and what one of them may do. */
 export interface SocketLimits {
@@ -95,6 +96,9 @@ interface Operation {
   readonly id: string;
   readonly departure: AbortController;
   readonly observation: Observation | undefined;
+  /** What the log and the answer say of it. */
+  readonly request: CurrentRequest;
+  readonly begin: number;
 }
 
 type GraphqlContext = Context<Record<string, unknown> | undefined, Connection>;
@@ -163,6 +167,8 @@ export function createSockets(deps: SocketsDeps): Sockets {
         id,
         departure: new AbortController(),
         observation: metrics?.observe(),
+        request: beginRequest({ operationName: payload.operationName ?? undefined }),
+        begin: Date.now(),
       };
       operations.set(payload, operation);
       const refuse = (...errors: readonly GraphQLError[]) => {
@@ -179,6 +185,10 @@ export function createSockets(deps: SocketsDeps): Sockets {
         }
         const pgSettings = await identify(connection);
         if (pgSettings === undefined) throw new UnauthenticatedError();
+        Object.assign(operation.request, {
+          user: pgSettings["crm.user_id"],
+          role: pgSettings.role,
+        });
         await deps.addressLimiter.countOperation(connection.address);
         await deps.userLimiter.countOperation(pgSettings["crm.user_id"]);
         const request = Object.assign(Object.create(connection.request) as IncomingMessage, {
@@ -240,8 +250,14 @@ export function createSockets(deps: SocketsDeps): Sockets {
 
   function finish({ operations }: Connection, payload: SubscribePayload): void {
     const operation = operations.get(payload);
-    if (!operations.delete(payload)) return;
-    operation?.observation?.end(operation.departure.signal.aborted ? abandoned : "OK");
+    if (!operations.delete(payload) || operation === undefined) return;
+    const { departure, observation, request, begin } = operation;
+    const isAbandoned = departure.signal.aborted;
+    observation?.end(isAbandoned ? abandoned : "OK");
+    logger.info(
+      { requestId: request.id, ...logged(request), responseTime: Date.now() - begin },
+      isAbandoned ? "operation aborted" : "operation completed",
+    );
   }
 
   /** Ends the operations that the protocol no longer knows: their client does not wait for them. */
@@ -419,7 +435,9 @@ function isErrors(value: object): value is readonly GraphQLError[] {
 }
 
 function inside<Result>(operation: Operation | undefined, work: () => Result): Result {
-  return operation?.observation ? operation.observation.run(work) : work();
+  if (operation === undefined) return work();
+  const { observation, request } = operation;
+  return inRequest(request, () => (observation ? observation.run(work) : work()));
 }
 
 function hostOf(origin: string): string | undefined {

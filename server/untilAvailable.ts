@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { hasCode } from "./problem.ts";
+import { NotReadyError } from "./readiness.ts";
 
 /** The first and the longest pause between two attempts, in milliseconds. */
 const pauses = { first: 100, longest: 1000 } as const;
@@ -42,6 +43,7 @@ export async function untilAvailable<Result>(
 export function isAway(error: unknown): boolean {
   if (hasCode(error, ...away)) return true;
   if (!(error instanceof Error)) return false;
+  if (error instanceof NotReadyError) return true;
   // The driver gives these no code.
   if (/^(?:Connection terminated|timeout exp|Client .* is not queryable$)/.test(error.message))
     return true;

@@ -11,6 +11,8 @@ import type pg from "pg";
 
 import { colorsFor } from "../server/colors.ts";
 import { withConnection } from "../server/connect.ts";
+import { changeUrl } from "../server/databaseUrl.ts";
+import { refuseMissingRoles } from "../server/roles.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { freePort, until } from "./helpers/process.ts";
 import { outcome } from "./helpers/refusal.ts";
@@ -581,6 +583,193 @@ describe("pgcrm start", () => {
       await database.drop();
     }
   });
+
+  test("serves with the server's URL alone what somebody else has migrated, and waits for them", async () => {
+    const database = await createTestDatabase("template0");
+    const settings = { SERVER_DATABASE_URL: database.serverUrl, PORT: String(await freePort()) };
+    const ready = `http://localhost:${settings.PORT}/readyz`;
+    const readiness = async () =>
+      (await fetch(ready).catch(() => undefined))?.json() as Promise<
+        { ready: boolean; reason?: string } | undefined
+      >;
+    const server = launch(["start"], settings);
+    try {
+      await until(async () => (await readiness()) !== undefined);
+      await until(async () => (await readiness())?.reason === "migrations are not current");
+      expect((await run(["migrate"], { DATABASE_URL: database.ownerUrl })).code).toBe(0);
+      await server.printed("Ctrl-C");
+      expect(await readiness()).toEqual({ ready: true });
+      const other = await run(["doctor"], { SERVER_DATABASE_URL: database.serverUrl });
+      expect([other.code, other.errors.trim()]).toEqual([
+        2,
+        "This is done as the owner of the database: set DATABASE_URL to the owner's URL.",
+      ]);
+    } finally {
+      server.child.kill("SIGTERM");
+      expect((await server.ended).code).toBe(0);
+      await database.drop();
+    }
+  }, 120_000);
+
+  test.each([
+    ["--no-migrate", ["start", "--no-migrate"], {}],
+    ["MIGRATE_ON_START=false", ["start"], { MIGRATE_ON_START: "false" }],
+  ])(
+    "migrates nothing with %s",
+    async (_, parameters, setting) => {
+      const database = await createTestDatabase("template0");
+      const settings = {
+        DATABASE_URL: database.ownerUrl,
+        PORT: String(await freePort()),
+        ...setting,
+      };
+      const server = launch(parameters, settings);
+      try {
+        await until(async () =>
+          fetch(`http://localhost:${settings.PORT}/readyz`).then(
+            async (response) =>
+              ((await response.json()) as { reason?: string }).reason ===
+              "migrations are not current",
+            () => false,
+          ),
+        );
+        await withConnection(database.ownerUrl, async (client) => {
+          const { rows } = await client.query("select to_regnamespace('crm') as schema");
+          expect(rows).toEqual([{ schema: null }]);
+        });
+      } finally {
+        server.child.kill("SIGTERM");
+        expect((await server.ended).code).toBe(0);
+        await database.drop();
+      }
+    },
+    120_000,
+  );
+
+  test("refuses a password that is not that of crm_server, and changes none", async () => {
+    const database = await createTestDatabase();
+    const mistyped = changeUrl(database.serverUrl, { password: "mistyped" });
+    const settings = {
+      DATABASE_URL: database.ownerUrl,
+      SERVER_DATABASE_URL: mistyped,
+      PORT: String(await freePort()),
+    };
+    try {
+      for (const command of ["start", "migrate"]) {
+        const { code, errors } = await run([command], settings);
+        expect([command, code]).toEqual([command, 1]);
+        expect(errors).toContain(
+          "crm_server has another password than that of SERVER_DATABASE_URL",
+        );
+        expect(errors).not.toContain("mistyped");
+      }
+      const alone = await run(["start"], { SERVER_DATABASE_URL: mistyped, PORT: settings.PORT });
+      expect([alone.code, alone.errors.trim().split("\n").length]).toEqual([1, 1]);
+      expect(alone.errors).toContain("refuses the login");
+      await withConnection(database.serverUrl, () => Promise.resolve()); // it is as it was
+    } finally {
+      await database.drop();
+    }
+  }, 120_000);
+
+  test("ends with the process that has handed over to it, however that ends", async () => {
+    const database = await createTestDatabase();
+    const port = String(await freePort());
+    const cli = join(import.meta.dirname, "..", "server", "cli.ts");
+    // As bin/pgcrm.js does on a Node that is not the project's.
+    const between = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "--eval",
+        `import { spawn } from "node:child_process";
+         const stdio = ["inherit", "inherit", "inherit", "ipc"];
+         spawn(process.execPath, [${JSON.stringify(cli)}, "start"], { stdio });`,
+      ],
+      {
+        env: { PATH: process.env.PATH, DATABASE_URL: database.ownerUrl, PORT: port },
+        stdio: "ignore",
+      },
+    );
+    const answers = async () =>
+      fetch(`http://localhost:${port}/healthz`).then(
+        () => true,
+        () => false,
+      );
+    try {
+      await until(answers);
+      between.kill("SIGKILL");
+      await until(async () => !(await answers()));
+    } finally {
+      await database.drop();
+    }
+  }, 120_000);
+
+  test("takes PostgreSQL's own variables for a URL", async () => {
+    const database = await createTestDatabase("template0");
+    const { hostname, port, username, password, pathname } = new URL(database.ownerUrl);
+    const settings = {
+      PGHOST: hostname,
+      PGPORT: port,
+      PGUSER: username,
+      PGPASSWORD: decodeURIComponent(password),
+      PGDATABASE: pathname.slice(1),
+    };
+    try {
+      expect((await run(["migrate"], settings)).output).toMatch(/^Ran 000001/);
+      const { code, errors } = await run(["migrate"], { ...settings, PGSSLMODE: "require" });
+      expect([code, errors.trim()]).toEqual([
+        1,
+        expect.stringMatching(/^The database at \S+ has no TLS, which sslmode/),
+      ]);
+    } finally {
+      await database.drop();
+    }
+  }, 120_000);
+
+  test("says which roles to create before it migrates for an owner who may not, and goes on where they are", async () => {
+    const database = await createTestDatabase("template0");
+    const name = new URL(database.ownerUrl).pathname.slice(1);
+    const ownerUrl = changeUrl(database.ownerUrl, { user: `${name}_owner`, password: "secret" });
+    const roles = ["crm_reader", "crm_member", "crm_admin", "crm_server", "crm_reporter"];
+    const superuser = (text: string) =>
+      withConnection(database.ownerUrl, (client) => client.query(text));
+    await superuser(
+      `create role ${name}_owner login password 'secret'; alter database ${name} owner to ${name}_owner`,
+    );
+    try {
+      // The cluster of the tests has the roles: a database in which they are renamed has not.
+      const migrated = await run(["migrate"], { DATABASE_URL: ownerUrl });
+      expect([migrated.code, migrated.output]).toEqual([0, expect.stringMatching(/^Ran 000001/)]);
+      expect(migrated.errors).toContain("SERVER_DATABASE_URL");
+      await withConnection(ownerUrl, async (client) => {
+        await expect(refuseMissingRoles(client)).resolves.toBeUndefined();
+      });
+      await withConnection(database.ownerUrl, async (client) => {
+        await client.query("begin");
+        for (const role of roles) await client.query(`alter role ${role} rename to ${role}_away`);
+        await client.query(`set local role ${name}_owner`);
+        const refusal = (await refuseMissingRoles(client).catch(
+          (error: unknown) => error,
+        )) as Error;
+        await client.query("rollback");
+        expect(refusal.name).toBe("Problem");
+        // The statements are those that make what is missing.
+        await client.query("begin");
+        for (const role of roles) await client.query(`alter role ${role} rename to ${role}_away`);
+        for (const line of refusal.message.split("\n").filter((text) => text.startsWith("  "))) {
+          await client.query(line);
+        }
+        await client.query(`set local role ${name}_owner`);
+        await expect(refuseMissingRoles(client)).resolves.toBeUndefined();
+        await client.query("rollback");
+      });
+    } finally {
+      await superuser(`alter database ${name} owner to postgres`);
+      await superuser(`drop owned by ${name}_owner cascade; drop role ${name}_owner`);
+      await database.drop();
+    }
+  }, 120_000);
 });
 
 async function graphql(address: string, token: string, query: string): Promise<unknown> {

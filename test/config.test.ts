@@ -36,7 +36,21 @@ describe("the settings", () => {
     ["DATABASE_POOL_SIZE", { DATABASE_POOL_SIZE: "0" }],
     ["DATABASE_URL", { DATABASE_URL: "mysql://root:hunter2@db/crm" }],
     ["DATABASE_URL", { DATABASE_URL: "postgres://root:hunter2@db" }],
-    ["SERVER_DATABASE_URL", { SERVER_DATABASE_URL: "postgres://crm_server:hunter2@db/crm" }],
+    ["SERVER_DATABASE_URL", { SERVER_DATABASE_URL: "postgres://crm_server:hunter2@db" }],
+    ["MIGRATE_ON_START", { MIGRATE_ON_START: "never" }],
+    [
+      "MIGRATE_ON_START",
+      { MIGRATE_ON_START: "1", SERVER_DATABASE_URL: "postgres://crm_server:hunter2@db/crm" },
+    ],
+    ["sslmode of DATABASE_URL", { DATABASE_URL: "postgres://a:hunter2@db/crm?sslmode=always" }],
+    ["DATABASE_URL", { DATABASE_URL: "postgres://a:hunter2@db/crm?sslmod=require" }],
+    ["host of DATABASE_URL", { DATABASE_URL: "postgres://a:hunter2@db,db2/crm" }],
+    ["PGSSLMODE", { PGHOST: "db", PGSSLMODE: "hunter2" }],
+    ["PGPORT", { PGHOST: "db", PGPORT: "hunter2" }],
+    ["PGCHANNELBINDING", { PGHOST: "db", PGCHANNELBINDING: "require" }],
+    ["PGSSLROOTCERT, or sslrootcert of DATABASE_URL,", { PGHOST: "db", PGSSLROOTCERT: "/hunter2" }],
+    ["PGSSLMODE, or sslmode of DATABASE_URL,", { PGHOST: "db", PGSSLMODE: "verify-full" }],
+    ["DATABSE_URL", { DATABSE_URL: "postgres://a:hunter2@db/crm" }],
     ["JWT_SECRET", { JWT_SECRET: "hunter2" }],
     ["JWT_PREVIOUS_SECRET", { JWT_SECRET: secret, JWT_PREVIOUS_SECRET: "hunter2" }],
     ["JWT_PREVIOUS_SECRET", { JWT_PREVIOUS_SECRET: secret }],
@@ -62,7 +76,7 @@ describe("the settings", () => {
     ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: "/nowhere/hunter2" }],
     ["PERSISTED_OPERATIONS", { PERSISTED_OPERATIONS: import.meta.filename }],
     ["PERSISTED_ONLY", { PERSISTED_ONLY: "1" }],
-    ["PERSISTED_ONLY", { PERSISTED_ONLY: "true" }],
+    ["PERSISTED_ONLY", { PERSISTED_ONLY: "sometimes" }],
     ["MAX_SOCKETS_USER", { MAX_SOCKETS_USER: "0" }],
     ["MAX_BULK_BODY_BYTES", { MAX_BULK_BODY_BYTES: "10MB" }],
     ["ALLOWED_ORIGINS", { ALLOWED_ORIGINS: "https://crm.example, *" }],
@@ -72,6 +86,81 @@ describe("the settings", () => {
     expect(message).toMatch(new RegExp(`^${variable} .*\\.$`));
     expect(message).not.toContain("\n");
     expect(message).not.toContain("hunter2");
+  });
+
+  test("are told all at once where several are wrong, each in a line of its own", () => {
+    const environment = {
+      PORT: "http",
+      JWT_SECRET: "hunter2",
+      MAX_ROWS: "0",
+      SERVER_DATABASE_URL: "postgres://crm_server@db",
+      PERSISTED_ONLY: "1",
+      PGHOST: "db",
+      PGSSLMODE: "always",
+      LOG_LEVLE: "info",
+    };
+    const lines = messageOf(() => readConfig(environment)).split("\n");
+    expect(lines.map((line) => line.split(" ")[0]).toSorted()).toEqual(
+      ["PORT", "JWT_SECRET", "MAX_ROWS", "SERVER_DATABASE_URL", "PERSISTED_ONLY", "LOG_LEVLE"]
+        .concat("PGSSLMODE")
+        .toSorted(),
+    );
+  });
+
+  test.each([
+    ["DATABSE_URL", "DATABASE_URL"],
+    ["DATABASE_URI", "DATABASE_URL"],
+    ["JWT_SECRT", "JWT_SECRET"],
+    ["JWT_ISUER", "JWT_ISSUER"],
+    ["jwt_secret", "JWT_SECRET"],
+    ["TRUSTED_PROXY", "TRUSTED_PROXIES"],
+    ["ALLOWED_ORIGIN", "ALLOWED_ORIGINS"],
+    ["STATEMENT_TIMEOUTS", "STATEMENT_TIMEOUT"],
+    ["PROT", "PORT"],
+    ["PGHSOT", "PGHOST"],
+    ["PGSSLMOD", "PGSSLMODE"],
+    ["PGSSLROOTCRT", "PGSSLROOTCERT"],
+    ["DATABASE_HOST", "PGHOST"],
+    ["DB_PASSWORD", "PGPASSWORD"],
+  ])("of which one is misspelt, %s, are told the one that is meant, %s", (name, meant) => {
+    expect(messageOf(() => readConfig({ [name]: "x" }))).toBe(
+      `${name} is no setting; ${meant} is.`,
+    );
+  });
+
+  test("leave alone what is somebody else's variable", () => {
+    const others = [
+      ...["PATH", "HOME", "HOSTNAME", "PORTS", "SORT", "USER", "LANG", "TERM", "SHELL", "PWD"],
+      ...[
+        "DATABASE_PORT",
+        "DATABASE_SERVICE_HOST",
+        "CRM_SERVICE_PORT",
+        "NODE_OPTIONS",
+        "NODE_PATH",
+      ],
+      ...["npm_config_registry", "PGDATA", "PGTZ", "PGUSER", "POSTGRES_PASSWORD", "LOGNAME", "TZ"],
+      ...["KUBERNETES_PORT", "HTTP_PROXY", "NO_COLOR", "EDITOR", "MAIL", "GITHUB_TOKEN", "CI"],
+    ];
+    const environment = Object.fromEntries(others.map((name) => [name, "x"]));
+    expect(readConfig(environment)).toEqual(readConfig({}));
+  });
+
+  test("take the words for on and off", () => {
+    for (const word of ["1", "true", "on"]) {
+      expect(readConfig({ INTROSPECTION: word, NODE_ENV: "production" }).introspection).toBe(true);
+    }
+    for (const word of ["0", "false", "off"]) {
+      expect(readConfig({ INTROSPECTION: word }).introspection).toBe(false);
+    }
+  });
+
+  test("let a server migrate if it has the owner's URL, and can be told not to", () => {
+    const server = { SERVER_DATABASE_URL: "postgres://crm_server:secret@db/crm" };
+    const owner = { DATABASE_URL: "postgres://crm:secret@db/crm" };
+    expect(readConfig({}).migrateOnStart).toBe(true);
+    expect(readConfig({ ...owner, ...server }).migrateOnStart).toBe(true);
+    expect(readConfig(server)).toMatchObject({ migrateOnStart: false, databaseUrl: undefined });
+    expect(readConfig({ ...owner, MIGRATE_ON_START: "false" }).migrateOnStart).toBe(false);
   });
 
   test("serve GraphiQL, the schema and queries by GET in production only if told to", () => {

@@ -4,7 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../server/connect.ts";
 import { changeUrl, urlPassword } from "../server/databaseUrl.ts";
-import { deriveServerUrl, ensureServerLogin, scramVerifier } from "../server/serverLogin.ts";
+import { migrateDatabase } from "../server/migrate.ts";
+import { deriveServerUrl, readLogin, scramVerifier } from "../server/serverLogin.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 
 let database: TestDatabase;
@@ -40,19 +41,51 @@ describe("the server's login", () => {
     expect(await sessionUser(database.serverUrl)).toBe("crm_server");
   });
 
-  test("keeps its password as long as it works", async () => {
-    const verifier = () =>
-      withConnection(database.ownerUrl, async (client) => {
-        const { rows } = await client.query<{ rolpassword: string }>(
-          "select rolpassword from pg_authid where rolname = 'crm_server'",
-        );
-        return rows[0]?.rolpassword;
-      });
+  test("keeps its password, whatever the URL at hand has, unless a change is asked for", async () => {
+    const other = changeUrl(database.serverUrl, { password: "mistyped" });
     const before = await verifier();
-    await ensureServerLogin(database.ownerUrl, database.serverUrl);
+    const { ownerUrl } = database;
+
+    // Derived from the owner's URL: somebody else's servers may use another.
+    const reported: string[] = [];
+    const report = (line: string) => void reported.push(line);
+    expect(await migrateDatabase({ ownerUrl, serverUrl: other, report })).toEqual([]);
+    expect(reported).toEqual([expect.stringContaining("SERVER_DATABASE_URL")]);
+    // Given, or about to be served with.
+    for (const target of [{ isServerUrlGiven: true }, { otherPassword: "refuse" as const }]) {
+      await expect(
+        migrateDatabase({ ownerUrl, serverUrl: other, ...target }),
+      ).rejects.toMatchObject({
+        name: "Problem",
+        message: expect.stringMatching(/keeps it\..*--set-server-password/s),
+      });
+    }
+    await migrateDatabase({ ownerUrl, serverUrl: database.serverUrl, otherPassword: "replace" });
     expect(await verifier()).toBe(before);
+    expect(await sessionUser(database.serverUrl)).toBe("crm_server");
   });
+
+  test("is known for what it is before anything is changed", () =>
+    withConnection(database.ownerUrl, async (client) => {
+      const other = changeUrl(database.serverUrl, { password: "mistyped" });
+      const none = changeUrl(database.serverUrl, { password: null });
+      expect(await readLogin(client, database.serverUrl)).toBe("works");
+      expect(await readLogin(client, other)).toBe("differs");
+      expect(await readLogin(client, none)).toBe("unknown");
+      await client.query("begin");
+      await client.query("alter role crm_server rename to gone");
+      expect(await readLogin(client, database.serverUrl)).toBe("missing");
+      await client.query("rollback");
+    }));
 });
+
+const verifier = () =>
+  withConnection(database.ownerUrl, async (client) => {
+    const { rows } = await client.query<{ rolpassword: string }>(
+      "select rolpassword from pg_authid where rolname = 'crm_server'",
+    );
+    return rows[0]?.rolpassword;
+  });
 
 describe("a SCRAM verifier", () => {
   test("is what RFC 7677 computes", () => {

@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 /** Migrates the database and fills it with demonstration data, unless it holds data already. */
 export async function demoCommand(context: Context): Promise<void> {
   await withDatabase(context.config, async ({ ownerUrl, serverUrl }) => {
-    await migrateDatabase({ ownerUrl, serverUrl });
+    await migrateDatabase({ ownerUrl, serverUrl, otherPassword: "refuse", report: context.note });
     const counts = await runDemo(serverUrl);
     if (counts === undefined) {
       context.print("The database holds companies already; nothing was added.");

@@ -13,11 +13,24 @@ import {
 import { exitCodes, Problem } from "../problem.ts";
 import type { Context } from "./context.ts";
 
-/** Runs the committed migrations that the database lacks. */
-export async function migrateCommand(context: Context): Promise<void> {
+/**
+ * Runs the committed migrations that the database lacks.
+ *
+ * @param options whether the server's login gets the password at hand, if it has another.
+ */
+export async function migrateCommand(
+  context: Context,
+  options: { setServerPassword?: boolean } = {},
+): Promise<void> {
   await withDatabase(context.config, async (database) => {
-    const { ownerUrl, serverUrl } = database;
-    const names = await migrateDatabase({ ownerUrl, serverUrl });
+    const { ownerUrl, serverUrl, isServerUrlGiven } = database;
+    const names = await migrateDatabase({
+      ownerUrl,
+      serverUrl,
+      isServerUrlGiven,
+      otherPassword: options.setServerPassword === true ? "replace" : undefined,
+      report: context.note,
+    });
     context.print(names.length === 0 ? "Up to date." : `Ran ${names.join(", ")}.`);
   });
 }
@@ -86,6 +99,9 @@ async function confirmReset(database: Database, { config }: Context): Promise<vo
   if (answer.trim() !== name) throw new Problem("Nothing was deleted.");
 }
 
-function target({ ownerUrl, serverUrl }: Database, { note }: Context): MigrationTarget {
-  return { ownerUrl, serverUrl, report: note };
+function target(
+  { ownerUrl, serverUrl, isServerUrlGiven }: Database,
+  { note }: Context,
+): MigrationTarget {
+  return { ownerUrl, serverUrl, isServerUrlGiven, report: note };
 }

@@ -3,7 +3,7 @@ import { pino } from "pino";
 import { createApp } from "../app.ts";
 import { colorsFor } from "../colors.ts";
 import { connect } from "../connect.ts";
-import { openDatabase } from "../database.ts";
+import { openServedDatabase } from "../database.ts";
 import { jwtSecret, tokenRules } from "../jwtSecret.ts";
 import { migrateDatabase } from "../migrate.ts";
 import { hasCode, Problem } from "../problem.ts";
@@ -14,20 +14,26 @@ import type { Context } from "./context.ts";
 const developer = { role: "admin", user: "developer", expires: "30d" } as const;
 
 /**
- * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what runs, refuses what is
- * new, and stops the embedded database.
+ * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what
+ * runs, refuses what is new, and stops the embedded database. If it is not to migrate, it waits for
+ * whoever does.
  *
+ * @param options whether it migrates; as the settings say if not given.
  * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
  */
-export async function startCommand(context: Context): Promise<void> {
+export async function startCommand(
+  context: Context,
+  options: { migrate?: boolean } = {},
+): Promise<void> {
   const { config } = context;
+  const migrates = config.migrateOnStart && options.migrate !== false;
   const stopRequest = nextStopSignal();
   const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
   const rules = tokenRules(config);
-  const database = await openDatabase(config);
+  const database = await openServedDatabase(config);
   try {
     await database.embedded?.claim(address);
-    const { ownerUrl, serverUrl } = database;
+    const { ownerUrl, serverUrl, isServerUrlGiven } = database;
     const token =
       config.production || config.keySet !== undefined
         ? undefined
@@ -55,9 +61,17 @@ export async function startCommand(context: Context): Promise<void> {
       customFieldsInterval: 1000,
       maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
       async prepare() {
-        await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
-        const names = await migrateDatabase({ ownerUrl, serverUrl });
-        if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
+        if (ownerUrl !== undefined && migrates) {
+          await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
+          const names = await migrateDatabase({
+            ownerUrl,
+            serverUrl,
+            isServerUrlGiven,
+            otherPassword: "refuse",
+          });
+          if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
+        }
+        await (await connect(serverUrl, 2000)).end(); // says plainly what is wrong with the login
       },
     });
     try {
@@ -108,9 +122,14 @@ function announce({ config, print }: Context, address: string, token: string | u
   print(dim("  Ctrl-C stops the server and the database."));
 }
 
-/** Resolves at the first SIGINT or SIGTERM; later ones change nothing. */
+/**
+ * Resolves at the first SIGINT or SIGTERM, or when the process that handed over to this one is gone;
+ * what comes later changes nothing.
+ */
 async function nextStopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+    process.once("disconnect", () => resolve());
+    process.channel?.unref(); // it is no reason to go on
   });
 }

@@ -15,8 +15,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
-import pg from "pg";
-
+import { createClient } from "../client.ts";
 import { hasCode, Problem } from "../problem.ts";
 import type { Place } from "./place.ts";
 
@@ -196,7 +195,7 @@ export function createCluster(place: Place, settings: Readonly<Record<string, st
     while (Date.now() < deadline) {
       const running = readPostmaster();
       if (running === undefined || !runsHere(running.pid)) return false;
-      const client = new pg.Client({ connectionString: url(superuser) });
+      const client = createClient(url(superuser));
       try {
         await client.connect();
         return true;

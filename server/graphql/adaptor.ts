@@ -8,8 +8,10 @@ import type {
   WithPgClient,
 } from "postgraphile/@dataplan/pg";
 
+import { clientOptions } from "../client.ts";
 import type { Timeouts } from "../config.ts";
 import { InDoubtError, OverloadedError, TimeoutError, UnavailableError } from "../errors.ts";
+import { explainLogin, isRefusedLogin } from "../refusedLogin.ts";
 import { isAway } from "../untilAvailable.ts";
 import { createGate, type Gate } from "./gate.ts";
 
@@ -61,15 +63,69 @@ export function createRequestPool(
   serverUrl: string,
   size: number,
   timeouts: Pick<Timeouts, "statement" | "lock" | "idleInTransaction" | "pool">,
-): Pool {
-  return new pg.Pool({
-    connectionString: serverUrl,
+): RequestPool {
+  return new RequestPool({
+    ...clientOptions(serverUrl),
     max: size,
     connectionTimeoutMillis: timeouts.pool,
     statement_timeout: timeouts.statement,
     lock_timeout: timeouts.lock,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
+}
+
+type ConnectCallback = Parameters<typeof pg.Pool.prototype.connect>[0];
+
+/**
+ * A pool that knows whether its login is refused. Connections that are open go on working when a
+ * password has changed, so who asks them only learns of it when it is too late.
+ */
+export class RequestPool extends pg.Pool {
+  #refusal: Error | undefined;
+
+  constructor(config: pg.PoolConfig) {
+    super(config);
+    this.on("connect", () => (this.#refusal = undefined));
+  }
+
+  /** Why the last connection was refused by PostgreSQL; undefined if none was, or none since. */
+  get refusal(): Error | undefined {
+    return this.#refusal;
+  }
+
+  /**
+   * Opens a connection beside the pool's, to see whether the login is still refused.
+   *
+   * @throws what PostgreSQL says, or that it does not answer.
+   */
+  async tryLogin(): Promise<void> {
+    const { Client } = this as unknown as { Client: typeof pg.Client };
+    const client = new Client(this.options);
+    client.on("error", () => undefined);
+    try {
+      await client.connect();
+      this.#refusal = undefined;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  override connect(): Promise<PoolClient>;
+  override connect(callback: ConnectCallback): void;
+  override connect(callback?: ConnectCallback): Promise<PoolClient> | undefined {
+    if (callback === undefined) {
+      return super.connect().catch((error: unknown) => {
+        throw this.#explain(error);
+      });
+    }
+    super.connect((error, client, release) => callback(this.#explain(error), client, release));
+    return undefined;
+  }
+
+  #explain<Reason>(error: Reason): Reason | UnavailableError {
+    if (isRefusedLogin(error)) this.#refusal = error;
+    return explainLogin(error);
+  }
 }
 
 /** Does something with a client of the pool; when the signal comes, it is cut short. */

@@ -10,12 +10,15 @@ import type {} from "postgraphile/adaptors/pg";
 import type {} from "postgraphile/grafserv/express/v4";
 
 import type { PgSettings } from "../auth.ts";
+import type { CurrentRequest } from "../requests.ts";
 import type { Changes, PgServiceOptions } from "./adaptor.ts";
 
 declare module "http" {
   interface IncomingMessage {
     /** Set by authentication, before anything of GraphQL runs. */
     pgSettings?: PgSettings;
+    /** What is known of it for the log, and its id. */
+    current?: CurrentRequest;
     /** Aborted when the client leaves before it is answered. */
     departure?: AbortSignal;
   }

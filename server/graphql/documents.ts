@@ -18,6 +18,7 @@ import {
   ValidationError,
   type Fields,
 } from "../errors.ts";
+import { withRequestId } from "../requests.ts";
 import { literalFaults } from "./input-faults.ts";
 import { hold, type Limits } from "./limits/limits.ts";
 import { checkStructure } from "./limits/structure.ts";
@@ -76,7 +77,10 @@ export function createParseAndValidate(
     known.set(query, result);
     const [oldest] = known.keys();
     if (oldest !== undefined && known.size > maxKnown) known.delete(oldest);
-    return result;
+    // They are remembered, and each request has an id of its own.
+    return "errors" in result && result.errors !== undefined
+      ? { errors: result.errors.map(withRequestId) }
+      : result;
   };
 }
 

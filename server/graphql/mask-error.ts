@@ -14,6 +14,7 @@ import {
   type Constraints,
   type ErrorCode,
 } from "../errors.ts";
+import { currentRequest, logged, withRequestId } from "../requests.ts";
 
 /**
  * What clients are told where a plugin refuses their input with an error like any other, known by
@@ -55,7 +56,9 @@ export function markOutcome(error: GraphQLError, outcome: Outcome): GraphQLError
  * code; anything else goes whole to the log, and the client gets the id under which it is there.
  */
 export function createMaskError(constraints: Constraints, logger: Logger): MaskError {
-  return function maskOutcome(error: GraphQLError): GraphQLError {
+  return (error) => withRequestId(maskOutcome(error));
+
+  function maskOutcome(error: GraphQLError): GraphQLError {
     const outcome = outcomes.get(error);
     const masked = maskError(error);
     if (outcome === undefined) return masked;
@@ -72,7 +75,7 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
       ...{ nodes, source, positions, path },
       extensions: { ...told.extensions, ...(errorId === undefined ? {} : { errorId }) },
     });
-  };
+  }
 
   function maskError(error: GraphQLError): GraphQLError {
     const { nodes, source, positions, path } = error;
@@ -85,7 +88,7 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
       const cause = root.cause instanceof Error ? root.cause : root;
       // Grafast's own cannot be extended, which the log does to what it writes.
       const err = Object.isExtensible(cause) ? cause : new Error(cause.message);
-      logger.warn({ err, code: known.code, path }, "an operation was not done");
+      logger.warn({ ...request(), err, code: known.code, path }, "an operation was not done");
     }
     if (typeof error.extensions.code === "string") return error;
     if (known !== undefined && !(known instanceof DatabaseError)) {
@@ -95,12 +98,21 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
       return answer(error.message, { code: "BAD_REQUEST" });
     }
     const errorId = randomUUID();
-    logger.error({ errorId, err: rootCause(error), path }, "an operation failed unexpectedly");
+    logger.error(
+      { ...request(), errorId, err: rootCause(error), path },
+      "an operation failed unexpectedly",
+    );
     return answer(`Something went wrong here; it is logged as ${errorId}`, {
       code: "INTERNAL",
       errorId,
     });
   }
+}
+
+/** Of which request, by whom. */
+function request(): Record<string, unknown> {
+  const known = currentRequest();
+  return known === undefined ? {} : { requestId: known.id, ...logged(known) };
 }
 
 /** The code that an error will be answered with. */

@@ -9,6 +9,7 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../config.ts";
 import { UnauthenticatedError, type Constraints } from "../errors.ts";
 import type { Metrics } from "../metrics.ts";
+import { RequestsPlugin } from "../requests.ts";
 import { createReserve, createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
 import type { Heavy } from "./heavy.ts";
 import type { Limits } from "./limits/limits.ts";
@@ -101,6 +102,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       CustomFieldsPlugin,
       NotFoundPlugin,
       HttpPlugin,
+      RequestsPlugin,
       ExactNumbersPlugin,
       SearchPlugin,
       PagesPlugin,

@@ -5,6 +5,7 @@ import pg from "pg";
 import { pino } from "pino";
 import { makeSchema } from "postgraphile";
 
+import { clientOptions } from "../client.ts";
 import { readConfig } from "../config.ts";
 import { createPgService } from "./adaptor.ts";
 import { createPreset } from "./preset.ts";
@@ -17,7 +18,7 @@ import { createPreset } from "./preset.ts";
  */
 export async function printApi(serverUrl: string): Promise<string> {
   const { limits, heavy, timeouts } = readConfig({});
-  const pool = new pg.Pool({ connectionString: serverUrl, max: 1 });
+  const pool = new pg.Pool({ ...clientOptions(serverUrl), max: 1 });
   try {
     const { schema } = await makeSchema(
       createPreset({

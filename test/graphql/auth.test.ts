@@ -26,7 +26,10 @@ const refused = {
   status: 401,
   body: {
     errors: [
-      { message: "A valid bearer token is required", extensions: { code: "UNAUTHENTICATED" } },
+      {
+        message: "A valid bearer token is required",
+        extensions: { code: "UNAUTHENTICATED", requestId: expect.any(String) },
+      },
     ],
   },
 };

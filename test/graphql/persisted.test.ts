@@ -80,7 +80,7 @@ async function refusal(answer: Promise<Answer<unknown>>) {
   const { status, data, errors } = await answer;
   expect(data).toBeUndefined();
   expect(errors).toHaveLength(1);
-  expect(Object.keys(errors?.[0]?.extensions ?? {})).toEqual(["code"]);
+  expect(Object.keys(errors?.[0]?.extensions ?? {}).toSorted()).toEqual(["code", "requestId"]);
   return [status, errors?.[0]?.extensions.code];
 }
 

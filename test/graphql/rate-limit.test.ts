@@ -70,3 +70,25 @@ describe("the limit of requests a minute", () => {
       }
     }));
 });
+
+test("an address is one however it is written: with ports, brackets, zones, quotes, as IPv6", () =>
+  withLimits({ user: 0, address: 2 }, async (ask) => {
+    const waysToWrite = [
+      [
+        "203.0.113.8:50001",
+        "203.0.113.8:50002",
+        "203.0.113.8",
+        "::ffff:203.0.113.8",
+        '"203.0.113.8:7"',
+      ],
+      ["[2001:db8::1]:50001", "[2001:db8::1]:50002", "2001:db8::1", "[2001:db8::1]", "2001:DB8::2"],
+      ["fe80::1%eth0", "fe80::1%eth1", "[fe80::1%25eth0]:443", "fe80::1"],
+      ["[::ffff:198.51.100.4]:50001", "198.51.100.4:1", "::ffff:c633:6404"],
+    ];
+    for (const ways of waysToWrite) {
+      const statuses: number[] = [];
+      for (const way of ways) statuses.push((await ask("ann", way)).status);
+      expect([ways, statuses]).toEqual([ways, statuses.map((_, i) => (i < 2 ? 200 : 429))]);
+    }
+    expect((await ask("ann", "203.0.113.9:50001")).status).toBe(200);
+  }));

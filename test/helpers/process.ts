@@ -79,6 +79,7 @@ export async function spawnServer(
         response.once("error", reject);
         response.once("end", () => {
           const answer = JSON.parse(body) as Omit<Answer<Data>, "status">;
+          for (const error of answer.errors ?? []) delete error.extensions.requestId;
           resolve({ status: response.statusCode ?? 0, ...answer });
         });
       });

@@ -33,6 +33,7 @@ export async function tapWire(databaseUrl: string): Promise<Wire> {
   const { port: wirePort } = server.address() as AddressInfo;
   const url = new URL(databaseUrl);
   url.port = String(wirePort);
+  url.searchParams.set("sslmode", "disable"); // what it takes down begins with the first message
   return {
     url: url.href,
     messages,

@@ -62,12 +62,23 @@ export function createGraphiqlPlugin(token: string): GraphileConfig.Plugin {
   };
 }
 
+/** Headers by which a proxy tells that there is one. */
+const headersOfProxies = ["forwarded", "via", "x-real-ip", "x-client-ip", "cf-connecting-ip"];
+
+/**
+ * Whether a browser of this machine asks, and asks this machine. A proxy that says nothing of itself is
+ * recognised by the old protocol that many speak to what they stand before.
+ */
 function isOfThisMachine(request: IncomingMessage | undefined): boolean {
-  const { remoteAddress = "" } = request?.socket ?? {};
-  const { host = "", "x-forwarded-for": proxied } = request?.headers ?? {};
+  if (request === undefined) return false;
+  const { socket, headers, httpVersion } = request;
+  const isProxied = Object.keys(headers).some(
+    (name) => headersOfProxies.includes(name) || name.startsWith("x-forwarded-"),
+  );
   return (
-    proxied === undefined &&
-    /^(::1|(::ffff:)?127\..*)$/.test(remoteAddress) &&
-    /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host)
+    !isProxied &&
+    httpVersion !== "1.0" &&
+    /^(::1|(::ffff:)?127\..*)$/.test(socket.remoteAddress ?? "") &&
+    /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(headers.host ?? "")
   );
 }

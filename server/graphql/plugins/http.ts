@@ -2,7 +2,9 @@ import type { ServerResponse } from "node:http";
 
 import { type ExecutionResult, GraphQLError } from "graphql";
 import type { Result } from "postgraphile/grafserv";
+import { z } from "zod";
 
+import { currentRequest } from "../../requests.ts";
 import { codeOf } from "../mask-error.ts";
 
 /** The codes of errors that HTTP knows and GraphQL does not. */
@@ -30,8 +32,7 @@ export const HttpPlugin: GraphileConfig.Plugin = {
       async processRequest(next, event) {
         const result = await next();
         if (!result) return result;
-        const code = codesOfStatus[result.statusCode];
-        if (code !== undefined) addCode(result, code);
+        if (result.statusCode >= 400) completeErrors(result, codesOfStatus[result.statusCode]);
         const response = event.requestDigest.requestContext.node?.res;
         result.statusCode = (response && statuses.get(response)) ?? result.statusCode;
         if (result.statusCode === 405) {
@@ -73,16 +74,23 @@ async function orError<Result>(next: () => Result): Promise<Awaited<Result> | Ex
   }
 }
 
-/** Gives a code to the errors of an answer that have none. */
-function addCode(result: Result, code: string): void {
+const errorsSchema = z.object({
+  errors: z.array(z.looseObject({ extensions: z.record(z.string(), z.unknown()).default({}) })),
+});
+
+/** Gives a code to the errors of an answer that have none, and to each the id of its request. */
+function completeErrors(result: Result, code: string | undefined): void {
   if (result.type !== "buffer") return;
-  const body = JSON.parse(result.buffer.toString()) as { errors: Partial<GraphQLError>[] };
+  const body = errorsSchema.safeParse(JSON.parse(result.buffer.toString())).data;
+  if (body === undefined) return;
   const errors = body.errors.map((error) => ({
     ...error,
-    extensions:
-      typeof error.extensions?.code === "string"
-        ? { ...error.extensions, statusCode: undefined } // grafserv's word for the answer's own
-        : { code },
+    extensions: {
+      ...error.extensions,
+      statusCode: undefined, // grafserv's word for the answer's own
+      code: error.extensions.code ?? code,
+      requestId: currentRequest()?.id,
+    },
   }));
   result.buffer = Buffer.from(JSON.stringify({ ...body, errors }));
   result.headers["content-length"] = String(result.buffer.length);

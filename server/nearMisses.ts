@@ -1,0 +1,89 @@
+/** Names that others have for what one of our settings says. */
+const otherNames: Readonly<Record<string, string>> = {
+  DATABASE_HOST: "PGHOST",
+  DATABASE_USER: "PGUSER",
+  DATABASE_PASSWORD: "PGPASSWORD",
+  DATABASE_NAME: "PGDATABASE",
+  DATABASE_SSL: "PGSSLMODE",
+  DATABASE_SSLMODE: "PGSSLMODE",
+  DB_HOST: "PGHOST",
+  DB_PORT: "PGPORT",
+  DB_USER: "PGUSER",
+  DB_PASSWORD: "PGPASSWORD",
+  DB_NAME: "PGDATABASE",
+  DB_SSL: "PGSSLMODE",
+  DB_URL: "DATABASE_URL",
+};
+
+/**
+ * The names that are nearly one of ours, each with the one that is meant. Names that are like none
+ * are somebody else's.
+ *
+ * @param names those of the environment.
+ * @param known all that there are.
+ */
+export function nearMisses(names: readonly string[], known: readonly string[]): [string, string][] {
+  const ours = new Set(known);
+  return names
+    .filter((name) => !ours.has(name))
+    .flatMap((name) => {
+      const meant = otherNames[name] ?? known.find((candidate) => isNear(name, candidate));
+      return meant === undefined ? [] : [[name, meant] as [string, string]];
+    });
+}
+
+/**
+ * Whether one name is the other with a slip in it: in capitals or not, with another separator, with two
+ * letters that have changed places; of longer names, with a letter or two more, less or others.
+ * `PORTS` or `SORT` may well be somebody else's variable, `DATABASE_URI` hardly.
+ */
+function isNear(name: string, candidate: string): boolean {
+  const plain = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
+  const [given, meant] = [plain(name), plain(candidate)];
+  if (given === meant) return true;
+  if (meant.length >= 6 && singular(given) === singular(meant)) return true;
+  const slips = meant.length >= 10 ? 2 : meant.length >= 6 ? 1 : 0;
+  if (Math.abs(given.length - meant.length) > slips) return isTransposed(given, meant);
+  return isTransposed(given, meant) || distance(given, meant) <= slips;
+}
+
+function singular(name: string): string {
+  return name.replace(/IES$/, "Y").replace(/S$/, "");
+}
+
+function isTransposed(given: string, meant: string): boolean {
+  if (given.length !== meant.length) return false;
+  const differing = Array.from(meant, (letter, i) => (letter === given[i] ? -1 : i)).filter(
+    (place) => place >= 0,
+  );
+  const [first = -1, second = -1] = differing;
+  return (
+    differing.length === 2 &&
+    second === first + 1 &&
+    given[first] === meant[second] &&
+    given[second] === meant[first]
+  );
+}
+
+/** How many letters have to be put in, left out, replaced or exchanged with the next one. */
+function distance(left: string, right: string): number {
+  const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, column) => column)];
+  for (let i = 1; i <= left.length; i += 1) {
+    const row = [i];
+    for (let j = 1; j <= right.length; j += 1) {
+      const isSame = left[i - 1] === right[j - 1];
+      const at = (k: number, l: number) => rows[k]?.[l] ?? Infinity;
+      let least = Math.min(
+        at(i - 1, j) + 1,
+        (row[j - 1] ?? 0) + 1,
+        at(i - 1, j - 1) + (isSame ? 0 : 1),
+      );
+      if (left[i - 1] === right[j - 2] && left[i - 2] === right[j - 1]) {
+        least = Math.min(least, at(i - 2, j - 2) + 1);
+      }
+      row.push(least);
+    }
+    rows.push(row);
+  }
+  return rows.at(-1)?.at(-1) ?? 0;
+}
