@@ -80,7 +80,13 @@ export {
   type RepositoryOf,
   type RepositoryOptions,
 } from "./repositories/repository.ts";
-export type { Reversal, Undo, UndoOptions } from "./repositories/undo.ts";
+export {
+  conflictResolutions,
+  type ConflictResolution,
+  type Reversal,
+  type Undo,
+  type UndoOptions,
+} from "./repositories/undo.ts";
 export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
 export type {
   CustomFieldFault,

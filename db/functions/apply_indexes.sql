@@ -1,6 +1,7 @@
 /*
- * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, that of one
- * whose value is another expression now, because of its type or its name, is made anew. p_old and
+ * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, and comes
+ * back with it; that of one whose value is another expression now, because of its type or its name, is
+ * made anew. p_old and
  * p_new hold the definitions before and after the statement. Called by
  * crm_private.definitions_changed when the rows hold what the definitions say.
  *
@@ -23,6 +24,31 @@ as $$
 declare
   v_changes text;
 begin
+  insert into crm_private.dropped_indexes (definition_id)
+  select old_row.id
+  from unnest(p_old) as old_row
+  cross join crm.custom_field_definitions_index(old_row) as index
+  where old_row.entity_type = p_entity_type
+    and index.name is not null
+    and not exists (select from unnest(p_new) as new_row where new_row.id = old_row.id)
+  on conflict do nothing;
+
+  with back as (
+    delete from crm_private.dropped_indexes as dropped
+    using unnest(p_new) as new_row
+    where dropped.definition_id = new_row.id
+      and new_row.entity_type = p_entity_type
+    returning crm_private.custom_field_index_statement(new_row) as statement
+  )
+  select string_agg(back.statement, '; ')
+    || format('; analyze %s', crm_private.entity_table(p_entity_type))
+  into v_changes
+  from back;
+
+  if v_changes is not null then
+    execute v_changes;
+  end if;
+
   select string_agg(
     format('drop index crm.%I; ', (index).name)
       || case when new_row.id is null then ''

@@ -4,23 +4,29 @@
  * which run as the owner of the journal: so it checks what the caller may do by hand.
  *
  * 1. Locks the rows, in one order always.
- * 2. Compares them with what is expected. Where they differ it is refused with CRM02 and a list of
- *    the conflicts; with p_force they are overwritten; with p_keep what differs stays as it is, and
- *    is reported.
- * 3. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
+ * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
+ *    follow_stages, follow_definitions, follow_external_ids. What is not as it was by that is reported.
+ * 3. Compares the rows with what is expected. Where they differ, by what p_on_conflict says: it is
+ *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
+ *    is overwritten.
+ * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
  *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
  *
  * Definitions of custom fields come first where rows need them, last where rows must lose their values
  * first: the reverse of how it was done.
  */
-create or replace function crm_private.carry_out_reversal(p_force boolean, p_keep boolean)
+create or replace function crm_private.carry_out_reversal(p_on_conflict crm.conflict_resolution)
 returns crm.reversal
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_xid        bigint := pg_current_xact_id()::text::bigint;
+  v_xid        bigint  := pg_current_xact_id()::text::bigint;
+  v_force      boolean := p_on_conflict = 'FORCE';
+  v_skip       boolean := p_on_conflict = 'SKIP';
+  v_most       integer := 1000; -- of what is reported
+  v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
   v_type       text;
   v_missing    text;
@@ -63,13 +69,13 @@ begin
   end
   limit 1;
 
-  if v_missing is not null or (p_force and not crm_private.is_administrator()) then
+  if v_missing is not null or (v_force and not crm_private.is_administrator()) then
     raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
       using errcode = 'insufficient_privilege',
             schema  = 'crm', table = 'audit_logs';
   end if;
 
-  if p_force then
+  if v_force then
     update crm_private.reversals
     set undoes = undoes || '{"forced": true}'
     where transaction_id = v_xid;
@@ -104,6 +110,8 @@ begin
     end if;
   end loop;
 
+  v_told := crm_private.follow_definitions() || crm_private.follow_stages();
+
   foreach v_type in array coalesce(v_types, '{}')
   loop
     execute format(
@@ -116,15 +124,22 @@ begin
        for update',
       crm_private.entity_table(v_type)
     ) using v_xid, v_type;
+
+    if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+      v_told := v_told
+        || crm_private.follow_links(v_type)
+        || crm_private.follow_external_ids(v_type);
+    end if;
   end loop;
 
-  if not p_force then
+  if not v_force then
     select settled.count, settled.conflicts
     into v_count, v_conflicts
-    from crm_private.settle_conflicts(v_types, p_keep) as settled;
+    from crm_private.settle_conflicts(v_types, v_skip, case when v_skip then v_most else 100 end)
+      as settled;
   end if;
 
-  if v_count > 0 and not p_keep then
+  if v_count > 0 and not v_skip then
     perform crm_private.refuse_conflicts(v_count, v_conflicts);
   end if;
 
@@ -133,7 +148,8 @@ begin
     count(*) filter (where after is null),
     count(*) filter (where before is not null and after is not null and before <> '{}'),
     count(*) filter (where before is null),
-    v_conflicts
+    jsonb_path_query_array(v_told || v_conflicts, format('$[0 to %s]', v_most - 1)::jsonpath),
+    jsonb_array_length(v_told) + v_count
   into v_result
   from crm_private.reversals
   where transaction_id = v_xid;
@@ -205,9 +221,38 @@ begin
   end;
 
   -- Somebody brought one back between the comparison and the insert.
-  if v_inserted < v_result.restored and not p_force then
+  if v_inserted < v_result.restored and not v_force then
     perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
   end if;
+
+  -- A merge has ended when the winner has given back what it had of the loser.
+  update crm_private.merges
+  set ended_at = clock_timestamp()
+  where ended_in = v_xid
+    and loser_id in (
+      select planned.entity_id
+      from crm_private.reversals as planned
+      where planned.transaction_id = v_xid
+    );
+
+  -- Losers that had come back and go again are part of the winner again.
+  insert into crm_private.merges (entity_type, loser_id, winner_id, merged_at)
+  select merge.entity_type, merge.loser_id, merge.winner_id, now()
+  from crm_private.reversals as planned
+  join crm_private.merges as merge
+    on merge.loser_id = planned.entity_id
+    and merge.entity_type = planned.entity_type
+    and merge.ended_at is not null
+  where planned.transaction_id = v_xid
+    and planned.before is null
+    and exists (
+      select
+      from crm.audit_logs as undone
+      where undone.entity_id = planned.entity_id
+        and undone.id = (planned.undoes -> 'entries' ->> 0)::bigint
+        and undone.transaction_id = merge.ended_in
+    )
+  on conflict do nothing;
 
   perform set_config('crm.reversing', '', true);
   delete from crm_private.reversals where transaction_id = v_xid;
@@ -216,7 +261,7 @@ begin
 end
 $$;
 
-comment on function crm_private.carry_out_reversal(boolean, boolean) is
+comment on function crm_private.carry_out_reversal(crm.conflict_resolution) is
   'Carries out a planned reversal: all of it, or nothing.';
 
-revoke all on function crm_private.carry_out_reversal(boolean, boolean) from public;
+revoke all on function crm_private.carry_out_reversal(crm.conflict_resolution) from public;

@@ -1,13 +1,15 @@
 /*
  * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
- * values out of every entry of theirs, months included that were detached from the journal and are
- * still in the database. Gives the entry that records it. Refuses an id that no contact ever had.
+ * values out of every entry of theirs, and of everybody who was merged into it, months included that were
+ * detached from the journal and are still in the database. Answers that were kept for repeated mutations
+ * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
+ * contact ever had.
+ *
+ * The id of a contact that was merged stands for the one that is left: they are one person. A merge that
+ * was undone left two; of the other one those entries lose their values that were made in between.
  *
  * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
  * that were moved to another entity belong to that one.
- *
- * Writers of contacts, tasks and notes wait until the transaction ends: what they are about to commit
- * would be missed. Nothing is sealed meanwhile.
  *
  * Security definer: nobody but the owner of the journal may change it.
  */
@@ -21,8 +23,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_id      uuid   := erase_contact.id;
-  v_ids     uuid[] := array[erase_contact.id];
+  v_id      uuid := erase_contact.id;
+  v_persons uuid[];
+  v_ids     uuid[];
   v_more    uuid[];
   v_table   regclass;
   v_entries crm.audit_logs[];
@@ -34,12 +37,11 @@ begin
   perform crm_private.caller_holds();
 
   perform crm_private.refuse_old_snapshot('erase_contact');
-  lock table crm.contacts, crm.tasks, crm.notes in share row exclusive mode;
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  v_persons := crm_private.lock_person(v_id);
 
-  v_ids := v_ids
-    || array(select id from crm.tasks where contact_id = v_id)
-    || array(select id from crm.notes where contact_id = v_id);
+  v_ids := v_persons
+    || array(select id from crm.tasks where contact_id = any (v_persons))
+    || array(select id from crm.notes where contact_id = any (v_persons));
 
   for v_table in select * from crm_private.journal_tables()
   loop
@@ -58,18 +60,18 @@ begin
               from %1$s
               where entity_type = any (array['task', 'note'])
                 and changes ? 'entity_id'
-                and crm_private.attached_to(action, changes) = $1::text
+                and crm_private.attached_to(action, changes) = any ($1)
             )
           order by entity_id, id desc
         ) as last
-        where attached_to = $1::text
+        where attached_to = any ($1)
       $find$,
       v_table
-    ) into v_more using v_id;
+    ) into v_more using v_persons::text[];
     v_ids := v_ids || v_more;
   end loop;
 
-  delete from crm.contacts where id = v_id;
+  delete from crm.contacts where id = any (v_persons);
   v_existed := found;
   v_at      := clock_timestamp();
 
@@ -90,6 +92,8 @@ begin
       $find$,
       v_table
     ) into v_entries using v_ids;
+    v_entries := coalesce(v_entries, '{}')
+      || array(select mixed::crm.audit_logs from crm_private.mixed_entries(v_table, v_persons) as mixed);
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -114,6 +118,8 @@ begin
     where entity_id <> v_id
   ) as attached;
   v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
+
+  perform crm_private.drop_answers(v_ids || array(select entity_id from unnest(v_erased)));
 
   perform crm_private.refresh_statistics(table_oid)
   from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
@@ -140,8 +146,9 @@ $$;
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the journal and the trash. Who did what to them, and when, '
-  'stays. Gives the entry that records the erasure. For administrators.';
+  'and takes their values out of the journal, the trash and what is kept for repeated mutations. '
+  'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
+  'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
 
 revoke all on function crm.erase_contact(uuid) from public;
 grant execute on function crm.erase_contact(uuid) to crm_admin;

@@ -1,7 +1,7 @@
 /*
  * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
- * of what they can see now. A function, because PostgreSQL would hash whole tables to answer the
- * policy's subqueries, and plan each of them for every partition; this asks a primary key at a time.
+ * of what they can see now. What was merged into a contact or a company is part of that one, so
+ * its entries are read by whoever can read the one that is left.
  *
  * Runs with the caller's rights, so that the policies of the entities decide.
  */
@@ -13,31 +13,18 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  case p_entity_type
-    when 'contact' then
-      return exists (select from crm.contacts where id = p_entity_id);
-    when 'company' then
-      return exists (select from crm.companies where id = p_entity_id);
-    when 'deal' then
-      return exists (select from crm.deals where id = p_entity_id);
-    when 'task' then
-      return exists (select from crm.tasks where id = p_entity_id);
-    when 'note' then
-      return exists (select from crm.notes where id = p_entity_id);
-    when 'custom_field_definition' then
-      return exists (select from crm.custom_field_definitions where id = p_entity_id);
-    when 'pipeline_stage' then
-      return exists (select from crm.pipeline_stages where id = p_entity_id);
-    when 'exchange_rate' then
-      return exists (select from crm.exchange_rates where id = p_entity_id);
-    else
-      return false;
-  end case;
+  return crm_private.is_there(p_entity_type, p_entity_id)
+    or (
+      p_entity_type = any (array['contact', 'company'])
+      and crm_private.is_there(
+        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
+      )
+    );
 end
 $$;
 
 comment on function crm_private.is_readable(text, uuid) is
-  'True if the caller can read the entity.';
+  'True if the caller can read the entity, or the one that it was merged into.';
 
 revoke all on function crm_private.is_readable(text, uuid) from public;
 grant execute on function crm_private.is_readable(text, uuid) to crm_reader;

@@ -37,6 +37,7 @@ begin
   v_moved := crm_private.move_links('crm.companies', losers, winner);
 
   delete from crm.companies where id = any (losers);
+  perform crm_private.record_merge('company', winner, losers);
   perform crm_private.defer_unique(false);
 
   v_merge.company_id     := winner;

@@ -8,7 +8,8 @@
  * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
  *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
  * 3. Moves deals, tasks and notes to the winner, and whatever else refers to a loser.
- * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
+ *    became part of the winner is recorded.
  *
  * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
  * the first, they give back exactly what was.
@@ -54,6 +55,7 @@ begin
   v_moved := crm_private.move_links('crm.contacts', losers, winner);
 
   delete from crm.contacts where id = any (losers);
+  perform crm_private.record_merge('contact', winner, losers);
   perform crm_private.defer_unique(false);
 
   v_merge.contact_id     := winner;

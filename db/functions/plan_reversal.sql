@@ -3,8 +3,9 @@
  * crm_private.reversals for each row that they changed, with what it was before the first of them and
  * what it was after the last. What was created and deleted again needs nothing.
  *
- * Refused where an entry has been erased, and to members where one deleted a row in another's name:
- * these they cannot see. p_argument is what the client called it by.
+ * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
+ * key, the journal itself; and to members where one deleted a row in another's name: these they cannot
+ * see. p_argument is what the client called it by.
  *
  * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
  * after it was erased. So a snapshot that is older will not do.
@@ -26,9 +27,10 @@ as $$
 declare
   v_erased  bigint;
   v_foreign bigint;
+  v_fixed   crm.audit_logs;
 begin
   perform crm_private.refuse_old_snapshot('an undo');
-  lock table crm.contacts, crm.tasks, crm.notes in row exclusive mode;
+  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
 
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
@@ -58,6 +60,32 @@ begin
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
                          )::text;
+  end if;
+
+  select log.* into v_fixed
+  from crm.audit_logs as log
+  where log.transaction_id = p_transaction_id
+    and (p_entries is null or log.id = any (p_entries))
+    and (
+      log.action <> all (array['create', 'update', 'delete'])
+      or not crm_private.is_reversible(log.entity_type)
+    )
+  order by log.id
+  limit 1;
+
+  if v_fixed.id is not null then
+    perform crm_private.refuse_argument(
+      p_argument,
+      case
+        when v_fixed.entity_type = 'setting' then 'changed a setting; give it its old value again'
+        when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
+        when v_fixed.action = 'erase' then 'erased values for good'
+        when v_fixed.action = 'purge' then 'emptied the trash for good'
+        when v_fixed.action = 'archive' then 'archived months of the journal'
+        else format('is about a %s, which is not undone', v_fixed.entity_type)
+      end,
+      'audit_logs_action_reversible'
+    );
   end if;
 
   insert into crm_private.reversals

@@ -24,7 +24,7 @@ begin
           schema     = 'crm', table = 'audit_logs', column = 'changes',
           constraint = 'audit_logs_changes_current',
           detail     = jsonb_build_object('count', p_count, 'conflicts', p_conflicts)::text,
-          hint       = 'Undo the later changes first, or force it as an administrator.';
+          hint       = 'Undo the later changes first, leave them with SKIP, or overwrite them with FORCE.';
 end
 $$;
 

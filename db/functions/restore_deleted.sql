@@ -1,6 +1,7 @@
 /*
  * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
- * that were set to null. A link that leads elsewhere by now stays as it is, and is reported.
+ * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
+ * cannot be as it was because something that it refers to is gone or other than it was.
  *
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
@@ -21,7 +22,7 @@ begin
 
   perform crm_private.refuse_null('id', id::text);
 
-  if v_table is null then
+  if not crm_private.is_reversible(entity_type) then
     perform crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(
@@ -74,7 +75,7 @@ begin
     '{}',
     'id'
   );
-  return crm_private.carry_out_reversal(false, true);
+  return crm_private.carry_out_reversal('SKIP');
 end
 $$;
 
@@ -95,8 +96,9 @@ $$;
 
 comment on function crm.restore_deleted(text, uuid) is
   'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
-  'went with it, and the links to it that were set to null, unless they lead elsewhere by now; these are '
-  'in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'went with it, and the links to it that were set to null, unless they lead elsewhere by now. Where '
+  'something that it refers to was renamed or merged it follows; what is gone is left out. What is not as '
+  'it was is in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
   'exchange_rate.';
 
 revoke all on function crm.restore_deleted(text, uuid) from public;

@@ -4,7 +4,14 @@
  * that is to go. The rows are locked by now.
  */
 create or replace function crm_private.reversal_conflicts(p_entity_type text)
-returns table (entity_type text, entity_id uuid, field text, expected jsonb, found jsonb)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  field       text,
+  expected    jsonb,
+  found       jsonb,
+  planned_id  uuid
+)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -19,7 +26,9 @@ declare
 begin
   return query execute format(
     $query$
-    select planned.entity_type, planned.entity_id, differing.field, differing.expected, differing.found
+    select
+      planned.entity_type, planned.entity_id, differing.field, differing.expected, differing.found,
+      planned.entity_id
     from crm_private.reversals as planned
     left join %s as record on record.id = planned.entity_id
     cross join lateral to_jsonb(record) as now
@@ -57,7 +66,7 @@ begin
   select string_agg(
     format(
       $query$
-      select %1$L, child.id, %2$L, 'null'::jsonb, to_jsonb(child.%3$I)
+      select %1$L, child.id, %2$L, 'null'::jsonb, to_jsonb(child.%3$I), planned.entity_id
       from crm_private.reversals as planned
       join %4$s as child on child.%3$I = planned.entity_id
       where planned.transaction_id = $1
@@ -93,6 +102,25 @@ begin
     return query execute v_attach using v_xid, p_entity_type;
   end if;
 
+  -- A stage that deals are in does not go.
+  if p_entity_type = 'pipeline_stage' then
+    return query
+    select 'deal', child.id, 'stage', 'null'::jsonb, to_jsonb(child.stage), planned.entity_id
+    from crm_private.reversals as planned
+    join crm.pipeline_stages as stage on stage.id = planned.entity_id
+    join crm.deals as child on child.stage = stage.name
+    where planned.transaction_id = v_xid
+      and planned.entity_type = p_entity_type
+      and planned.before is null
+      and not exists (
+        select from crm_private.reversals as also
+        where also.transaction_id = v_xid
+          and also.entity_type = 'deal'
+          and also.entity_id = child.id
+          and (also.before is null or also.before ? 'stage')
+      );
+  end if;
+
   if p_entity_type <> 'custom_field_definition' then
     return;
   end if;
@@ -101,7 +129,9 @@ begin
   select string_agg(
     format(
       $query$
-      select %1$L, record.id, 'custom_fields.' || %2$L, 'null'::jsonb, record.custom_fields -> %2$L
+      select
+        %1$L, record.id, 'custom_fields.' || %2$L, 'null'::jsonb, record.custom_fields -> %2$L,
+        %4$L::uuid
       from %3$s as record
       where record.custom_fields ? %2$L
         and not exists (
@@ -112,7 +142,8 @@ begin
             and (also.before is null or also.before ? ('custom_fields.' || %2$L))
         )
       $query$,
-      definition.entity_type, definition.name, crm_private.entity_table(definition.entity_type)
+      definition.entity_type, definition.name, crm_private.entity_table(definition.entity_type),
+      definition.id
     ),
     E'\nunion all\n'
   )

@@ -83,8 +83,9 @@ begin
             else format(
               case
                 when p_operation = 'prepare' and name = 'enum_values' then
-                  '%1$I = restored.%1$I || array(
-                     select value from unnest(found.%1$I) as value
+                  -- What has no list neither had one nor gets one by this.
+                  '%1$I = restored.%1$I || (
+                     select array_agg(value) from unnest(found.%1$I) as value
                      where value <> all (restored.%1$I)
                    )'
                 else '%1$I = restored.%1$I'

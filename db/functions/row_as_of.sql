@@ -123,6 +123,7 @@ begin
   where log.entity_id = p_entity_id
     and log.entity_type = p_entity_type
     and log."timestamp" <= p_at
+    and log.action <> 'erase'
   order by log.id desc
   limit 1;
 

@@ -1,80 +1,106 @@
 /*
- * Compares the rows of a planned reversal with what it expects. Gives how many conflicts there are, and
- * the first hundred, each with who set what was found. With p_keep it takes what differs out of the
- * plan, so that it stays as it is.
+ * Compares the rows of a planned reversal with what it expects. Gives every conflict, each with who set
+ * what was found, up to p_limit of them, and how many there are.
+ *
+ * With p_skip it takes what differs out of the plan, so that it stays as it is: a field; a row that is
+ * gone, or is back; a row that would go and was changed since, or has something attached to it. What
+ * stays may hold something else where it is, so the rest is compared again until nothing differs.
  */
-create or replace function crm_private.settle_conflicts(p_types text[], p_keep boolean)
+create or replace function crm_private.settle_conflicts(
+  p_types text[],
+  p_skip  boolean,
+  p_limit integer
+)
 returns table (count bigint, conflicts jsonb)
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  with conflicts as materialized (
-    select conflict.*
-    from unnest(p_types) as type (name)
-    cross join lateral crm_private.reversal_conflicts(type.name) as conflict
-  ),
-  listed as (
-    select conflicts.*, setter.user_id, setter."timestamp"
-    from (
-      select * from conflicts order by entity_type, entity_id, field limit 100
-    ) as conflicts
-    left join lateral (
-      select log.user_id, log."timestamp"
-      from crm.audit_logs as log
-      where log.entity_id = conflicts.entity_id
-        and log.entity_type = conflicts.entity_type
-        and (log.action <> 'update' or log.changes ? conflicts.field)
-      order by log.id desc
-      limit 1
-    ) as setter on true
-  ),
-  dropped as (
-    delete from crm_private.reversals as planned
-    using conflicts
-    where p_keep
-      and conflicts.field = 'id'
-      and planned.transaction_id = pg_current_xact_id()::text::bigint
-      and planned.entity_type = conflicts.entity_type
-      and planned.entity_id = conflicts.entity_id
-  ),
-  narrowed as (
-    update crm_private.reversals as planned
-    set before = planned.before - kept.fields
-    from (
-      select entity_type, entity_id, array_agg(field) as fields
-      from conflicts
-      group by entity_type, entity_id
-      having bool_and(field <> 'id')
-    ) as kept
-    where p_keep
-      and planned.transaction_id = pg_current_xact_id()::text::bigint
-      and planned.entity_type = kept.entity_type
-      and planned.entity_id = kept.entity_id
-  )
-  select
-    (select count(*) from conflicts),
-    coalesce(jsonb_agg(
-      jsonb_build_object(
-        'entityType', listed.entity_type,
-        'entityId', listed.entity_id,
-        'field', case
-          when listed.field like 'custom\_fields.%' then 'customFields.' || substr(listed.field, 15)
-          else crm_private.camel_case(listed.field)
-        end,
-        'expected', listed.expected,
-        'found', listed.found,
-        'changedBy', listed.user_id,
-        'changedAt', to_char(
-          listed."timestamp" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
-        )
-      )
-      order by listed.entity_type, listed.entity_id, listed.field
-    ), '[]')
-  from listed;
+declare
+  v_xid   bigint := pg_current_xact_id()::text::bigint;
+  v_round record;
+begin
+  count     := 0;
+  conflicts := '[]';
+
+  loop
+    with found as materialized (
+      select type.name as planned_type, conflict.*
+      from unnest(p_types) as type (name)
+      cross join lateral crm_private.reversal_conflicts(type.name) as conflict
+    ),
+    listed as (
+      select found.*, setter.user_id, setter."timestamp"
+      from (
+        select distinct on (entity_type, entity_id, field) *
+        from found
+        order by entity_type, entity_id, field
+        limit greatest(p_limit - jsonb_array_length(conflicts), 0)
+      ) as found
+      left join lateral (
+        select log.user_id, log."timestamp"
+        from crm.audit_logs as log
+        where log.entity_id = found.entity_id
+          and log.entity_type = found.entity_type
+          and (log.action <> 'update' or log.changes ? found.field)
+        order by log.id desc
+        limit 1
+      ) as setter on true
+    ),
+    left_out as (
+      select
+        found.planned_type, found.planned_id,
+        array_agg(found.field)         as fields,
+        bool_or(found.field = 'id')    as is_moot
+      from found
+      where p_skip
+      group by found.planned_type, found.planned_id
+    ),
+    dropped as (
+      delete from crm_private.reversals as planned
+      using left_out
+      where planned.transaction_id = v_xid
+        and planned.entity_type = left_out.planned_type
+        and planned.entity_id = left_out.planned_id
+        and (left_out.is_moot or planned.before is null)
+    ),
+    narrowed as (
+      update crm_private.reversals as planned
+      set before = planned.before - left_out.fields, after = planned.after - left_out.fields
+      from left_out
+      where planned.transaction_id = v_xid
+        and planned.entity_type = left_out.planned_type
+        and planned.entity_id = left_out.planned_id
+        and not (left_out.is_moot or planned.before is null)
+    )
+    select
+      (
+        select count(*)
+        from (select distinct found.entity_type, found.entity_id, found.field from found) as each
+      ) as count,
+      coalesce(
+        jsonb_agg(
+          crm_private.conflict(
+            listed.entity_type, listed.entity_id, listed.field, listed.expected, listed.found,
+            listed.user_id, listed."timestamp"
+          )
+          order by listed.entity_type, listed.entity_id, listed.field
+        ),
+        '[]'
+      ) as conflicts
+    into v_round
+    from listed;
+
+    count     := count + v_round.count;
+    conflicts := conflicts || v_round.conflicts;
+    exit when v_round.count = 0 or not p_skip;
+  end loop;
+
+  return next;
+end
 $$;
 
-comment on function crm_private.settle_conflicts(text[], boolean) is
-  'Where rows differ from what a planned reversal expects; with p_keep they stay as they are.';
+comment on function crm_private.settle_conflicts(text[], boolean, integer) is
+  'Where rows differ from what a planned reversal expects; with p_skip that stays as it is.';
 
-revoke all on function crm_private.settle_conflicts(text[], boolean) from public;
+revoke all on function crm_private.settle_conflicts(text[], boolean, integer) from public;

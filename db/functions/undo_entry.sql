@@ -4,7 +4,7 @@
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm_private.undo_entry(entry_id bigint, force boolean default false)
+create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language plpgsql
 volatile
@@ -25,29 +25,30 @@ begin
   end if;
 
   perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}', 'entryId');
-  return crm_private.carry_out_reversal(coalesce(force, false), false);
+  return crm_private.carry_out_reversal(coalesce(on_conflict, 'REFUSE'));
 end
 $$;
 
-comment on function crm_private.undo_entry(bigint, boolean) is
+comment on function crm_private.undo_entry(bigint, crm.conflict_resolution) is
   'What crm.undo_entry calls, with the rights of the owner.';
 
-revoke all on function crm_private.undo_entry(bigint, boolean) from public;
-grant execute on function crm_private.undo_entry(bigint, boolean) to crm_member;
+revoke all on function crm_private.undo_entry(bigint, crm.conflict_resolution) from public;
+grant execute on function crm_private.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+create or replace function crm.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.undo_entry(entry_id, force);
+  select crm_private.undo_entry(entry_id, on_conflict);
 $$;
 
-comment on function crm.undo_entry(bigint, boolean) is
+comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
   'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
   'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
-  'changed since, nothing is done and the code is CONFLICT; administrators can force it.';
+  'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
+  'left as it is and reported in kept; or administrators overwrite it.';
 
-revoke all on function crm.undo_entry(bigint, boolean) from public;
-grant execute on function crm.undo_entry(bigint, boolean) to crm_member;
+revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
+grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;

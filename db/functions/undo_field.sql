@@ -1,6 +1,7 @@
 /*
  * Puts a field back to the value that it had before an entry of the journal. It is expected to have
- * still the value that it had after that entry. Nothing is done if it has the right value already.
+ * still the value that it had after that entry. Nothing is done if it has the right value already. A
+ * custom field that was renamed since is the same under either name.
  *
  * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
  * could do by hand what it does.
@@ -10,7 +11,7 @@ create or replace function crm_private.undo_field(
   entity_id   uuid,
   field       text,
   entry_id    bigint,
-  force       boolean default false
+  on_conflict crm.conflict_resolution default 'REFUSE'
 )
 returns crm.reversal
 language plpgsql
@@ -21,10 +22,27 @@ as $$
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
   v_field  text   := crm_private.journal_field(entity_type, field);
+  v_names  text[];
   v_action text;
   v_told   record;
 begin
   perform crm_private.caller_holds();
+
+  if not crm_private.is_reversible(entity_type) then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message(
+        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
+        'pipeline_stage, exchange_rate',
+        to_jsonb(entity_type)
+      ),
+      'audit_logs_entity_type_known'
+    );
+  end if;
+
+  -- What is read here must not be brought back after it was erased.
+  perform crm_private.refuse_old_snapshot('an undo');
+  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
 
   perform
     crm_private.refuse_null('entityId', entity_id::text),
@@ -61,21 +79,61 @@ begin
     );
   end if;
 
-  -- The first change from that entry on tells what the field was before it.
+  v_names := array[v_field];
+  if v_field like 'custom\_fields.%' then
+    v_names := v_names || array(
+      select 'custom_fields.' || called.name
+      from (
+        select definition.id, definition.name
+        from crm.custom_field_definitions as definition
+        where definition.entity_type = undo_field.entity_type
+          and substr(v_field, 15) in (
+            definition.name,
+            crm_private.name_as_of(
+              'custom_field_definition', definition.id, definition.name, undo_field.entry_id
+            )
+          )
+      ) as definition
+      cross join lateral (
+        select definition.name
+        union
+        select log.changes #>> '{name,old}'
+        from crm.audit_logs as log
+        where log.entity_id = definition.id
+          and log.entity_type = 'custom_field_definition'
+          and log.action = 'update'
+          and log.changes ? 'name'
+      ) as called
+    );
+  end if;
+
+  -- The first change from that entry on tells what the field was before it. A mere change of its name is
+  -- none.
   select
-    (array_agg(log.changes #> array[v_field, 'old'] order by log.id))[1] as before,
+    (array_agg(coalesce(told.old, 'null') order by told.id))[1] as before,
     (array_agg(
-      log.changes #> array[v_field, case log.id when undo_field.entry_id then 'new' else 'old' end]
-      order by log.id
+      coalesce(case told.id when undo_field.entry_id then told.new else told.old end, 'null')
+      order by told.id
     ))[1] as after,
-    jsonb_agg(log.id order by log.id) as ids
+    jsonb_agg(told.id order by told.id) as ids
   into v_told
-  from crm.audit_logs as log
-  where log.entity_id = undo_field.entity_id
-    and log.entity_type = undo_field.entity_type
-    and log.id >= undo_field.entry_id
-    and log.action = 'update'
-    and log.changes ? v_field;
+  from (
+    select
+      log.id,
+      (array_agg(nullif(log.changes #> array[name, 'old'], 'null'))
+        filter (where log.changes #> array[name, 'old'] <> 'null'))[1] as old,
+      (array_agg(nullif(log.changes #> array[name, 'new'], 'null'))
+        filter (where log.changes #> array[name, 'new'] <> 'null'))[1] as new
+    from crm.audit_logs as log
+    cross join unnest(v_names) as name
+    where log.entity_id = undo_field.entity_id
+      and log.entity_type = undo_field.entity_type
+      and log.id >= undo_field.entry_id
+      and log.action = 'update'
+      and log.changes ? name
+    group by log.id
+  ) as told
+  where told.old is distinct from told.new;
 
   if v_told.ids is not null then
     insert into crm_private.reversals
@@ -90,35 +148,36 @@ begin
     );
   end if;
 
-  return crm_private.carry_out_reversal(coalesce(force, false), false);
+  return crm_private.carry_out_reversal(coalesce(on_conflict, 'REFUSE'));
 end
 $$;
 
-comment on function crm_private.undo_field(text, uuid, text, bigint, boolean) is
+comment on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
   'What crm.undo_field calls, with the rights of the owner.';
 
-revoke all on function crm_private.undo_field(text, uuid, text, bigint, boolean) from public;
-grant execute on function crm_private.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+revoke all on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
+grant execute on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
 
 create or replace function crm.undo_field(
   entity_type text,
   entity_id   uuid,
   field       text,
   entry_id    bigint,
-  force       boolean default false
+  on_conflict crm.conflict_resolution default 'REFUSE'
 )
 returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
+  select crm_private.undo_field(entity_type, entity_id, field, entry_id, on_conflict);
 $$;
 
-comment on function crm.undo_field(text, uuid, text, bigint, boolean) is
+comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
   'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '
   'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
-  'since, nothing is done and the code is CONFLICT; administrators can force it.';
+  'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
+  'left as it is and reported in kept; or administrators overwrite it.';
 
-revoke all on function crm.undo_field(text, uuid, text, bigint, boolean) from public;
-grant execute on function crm.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+revoke all on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
+grant execute on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;

@@ -6,7 +6,8 @@
 create table if not exists crm_private.idempotency_keys (
   key_hash     bytea       not null,
   request_hash bytea       not null,
-  answer       bytea       not null,
+  answer       bytea,
+  entity_ids   uuid[],
   expires_at   timestamptz not null default now() + interval '24 hours',
 
   constraint idempotency_keys_pkey primary key (key_hash),
@@ -25,7 +26,10 @@ comment on column crm_private.idempotency_keys.key_hash is
 comment on column crm_private.idempotency_keys.request_hash is
   'The SHA-256 of what was asked, and in which role.';
 comment on column crm_private.idempotency_keys.answer is
-  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it.';
+  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it. '
+  'Null where it may have told of a person who was erased since: the mutation was done, that is all.';
+comment on column crm_private.idempotency_keys.entity_ids is
+  'The entities that the answer may tell of; null if it may tell of any.';
 comment on column crm_private.idempotency_keys.expires_at is
   'When the key is forgotten.';
 

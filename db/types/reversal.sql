@@ -6,7 +6,8 @@ begin
       restored       bigint,
       changed        bigint,
       deleted        bigint,
-      kept           jsonb
+      kept           jsonb,
+      kept_count     bigint
     );
   end if;
 end
@@ -20,5 +21,8 @@ comment on column crm.reversal.restored is E'@notNull\nHow many rows were brough
 comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
 comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
 comment on column crm.reversal.kept is
-  E'@notNull\nWhat was changed since and left as it is: entityType, entityId, field, expected, found, '
-  'changedBy and changedAt of each. At most 100.';
+  E'@notNull\nWhat is not as it was before: what was changed since and left as it is, what has no place '
+  'any more, and what leads elsewhere now. entityType, entityId, field, expected, found, changedBy and '
+  'changedAt of each. At most 1,000; keptCount has the number of all.';
+comment on column crm.reversal.kept_count is
+  E'@notNull\nHow much is not as it was before, also where kept has not all of it.';

@@ -31,7 +31,7 @@ create or replace view crm.trash as
       (select crm_private.is_administrator())
       or deletion.user_id = (select crm.current_user_id())
     )
-    and not crm_private.is_readable(deletion.entity_type, deletion.entity_id)
+    and not crm_private.is_there(deletion.entity_type, deletion.entity_id)
     and not exists (
       select
       from crm.audit_logs as later
@@ -46,7 +46,7 @@ create or replace view crm.trash as
         and parent.transaction_id = deletion.transaction_id
         and parent.action = 'delete'
         and parent.id < deletion.id
-        and not crm_private.is_readable(parent.entity_type, parent.entity_id)
+        and not crm_private.is_there(parent.entity_type, parent.entity_id)
     );
 
 do $invoker$

@@ -67,6 +67,11 @@ export interface DuplicateRepository<Entity extends MergeableName> {
     userId: string,
     client?: pg.ClientBase,
   ): Promise<Merges[Entity]>;
+  /**
+   * Where the id of a merged row leads: to the one that is left, through however many merges; null if
+   * it was not merged, or is back.
+   */
+  mergedInto(id: string, client?: pg.ClientBase): Promise<string | null>;
 }
 
 const findText = `
@@ -75,6 +80,8 @@ const findText = `
     'phone', d.phone, 'domain', d.domain, 'nameSimilarity', d.name_similarity
   )::text as row
   from crm.find_duplicates($1, $2::uuid) as d`;
+
+const mergedIntoText = "select to_json(crm.merged_into($1, $2::uuid))::text as row";
 
 const mergeTexts: Record<MergeableName, string> = {
   contact: `
@@ -112,6 +119,12 @@ export function createDuplicateRepository<Entity extends MergeableName>(
       ];
       const statement = { text: mergeTexts[entity], values };
       return onlyRow(await ask<Merges[Entity]>(statement, user, client));
+    },
+
+    async mergedInto(id, client) {
+      const statement = { text: mergedIntoText, values: [entity, parseId(id)] };
+      const [winner] = await ask<string | null>(statement, undefined, client);
+      return winner ?? null;
     },
   };
 }

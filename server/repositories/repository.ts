@@ -191,7 +191,7 @@ function makeStatements(table: Table) {
     history: `
       select ${rowJson(tables.auditLog, "entry")}::text as row
       from crm.audit_logs as entry
-      where entry.entity_id = $1::uuid and entry.entity_type = $2
+      where entry.entity_id = any (crm_private.merged_ids($2, $1::uuid)) and entry.entity_type = $2
       order by entry."timestamp", entry.id`,
   };
 }

@@ -1,6 +1,6 @@
 import type pg from "pg";
 
-import type { Conflict } from "../errors.ts";
+import { type Conflict, ValidationError } from "../errors.ts";
 import { parseUserId, type Role } from "../pool.ts";
 import { createAsk, onlyRow } from "./ask.ts";
 import { parseId } from "./id.ts";
@@ -15,21 +15,35 @@ export interface Reversal {
   readonly changed: number;
   /** How many rows were deleted. */
   readonly deleted: number;
-  /** What was changed since and left as it is; at most 100. */
+  /**
+   * What is not as it was before: what was changed since and left, what has no place any more, and what
+   * leads elsewhere now. At most 1,000.
+   */
   readonly kept: Conflict[];
+  /** How much is not as it was before, also where `kept` has not all of it. */
+  readonly keptCount: number;
 }
 
+/**
+ * What is done where something was changed since: nothing at all (`REFUSE`), the rest (`SKIP`), or
+ * everything, over later changes (`FORCE`, for the role `crm_admin` only).
+ */
+export const conflictResolutions = ["REFUSE", "SKIP", "FORCE"] as const;
+
+/** One of {@link conflictResolutions}. */
+export type ConflictResolution = (typeof conflictResolutions)[number];
+
 export interface UndoOptions {
-  /** Whether later changes are overwritten; for the role `crm_admin` only. */
-  readonly force?: boolean | undefined;
+  /** What is done where something was changed since; `REFUSE`, unless given. */
+  readonly onConflict?: ConflictResolution | undefined;
 }
 
 /**
  * Puts back what was done, all of it or nothing. Undoing is a change like others, in the journal, and can
  * be undone by its `transactionId`.
  *
- * Every call throws a `ConflictError` that tells in `changed` what was changed since, a
- * `NotFoundError` if there is nothing of that id, and a `ValidationError` where a rule of today forbids
+ * Every call throws a `ConflictError` that tells in `changed` what was changed since (unless
+ * `onConflict` says otherwise), a `NotFoundError` if there is nothing of that id, and a `ValidationError` where a rule of today forbids
  * the value that would come back, or it has been erased.
  */
 export interface Undo {
@@ -76,17 +90,26 @@ export interface Undo {
   ): Promise<Reversal>;
 }
 
+/** @throws {ValidationError} for what is none. */
+function parseResolution(value: ConflictResolution): ConflictResolution {
+  if (conflictResolutions.includes(value)) return value;
+  const message = `must be one of ${conflictResolutions.join(", ")}`;
+  throw new ValidationError(`onConflict ${message}`, { onConflict: [message] });
+}
+
 const textOf = (call: string) => `
   select json_build_object(
     'transactionId', r.transaction_id::text, 'restored', r.restored, 'changed', r.changed,
-    'deleted', r.deleted, 'kept', r.kept
+    'deleted', r.deleted, 'kept', r.kept, 'keptCount', r.kept_count
   )::text as row
   from ${call} as r`;
 
 const texts = {
-  entry: textOf("crm.undo_entry($1::bigint, $2::boolean)"),
-  field: textOf("crm.undo_field($1::text, $2::uuid, $3::text, $4::bigint, $5::boolean)"),
-  transaction: textOf("crm.undo_transaction($1::bigint, $2::boolean)"),
+  entry: textOf("crm.undo_entry($1::bigint, $2::crm.conflict_resolution)"),
+  field: textOf(
+    "crm.undo_field($1::text, $2::uuid, $3::text, $4::bigint, $5::crm.conflict_resolution)",
+  ),
+  transaction: textOf("crm.undo_transaction($1::bigint, $2::crm.conflict_resolution)"),
   deletion: textOf("crm.restore_deleted($1::text, $2::uuid)"),
 };
 
@@ -96,25 +119,25 @@ export function createUndo(pool: pg.Pool, role: Role): Undo {
   const call = async (text: string, values: unknown[], userId: string, client?: pg.ClientBase) =>
     onlyRow(await ask<Reversal>({ text, values }, parseUserId(userId), client));
   return {
-    undoEntry: (entryId, userId, { force = false } = {}, client) =>
-      call(texts.entry, [entryId, force], userId, client),
+    undoEntry: async (entryId, userId, { onConflict = "REFUSE" } = {}, client) =>
+      call(texts.entry, [entryId, parseResolution(onConflict)], userId, client),
     undoField: async (
       entityType,
       entityId,
       field,
       entryId,
       userId,
-      { force = false } = {},
+      { onConflict = "REFUSE" } = {},
       client,
     ) =>
       call(
         texts.field,
-        [entityType, parseId(entityId, "entityId"), field, entryId, force],
+        [entityType, parseId(entityId, "entityId"), field, entryId, parseResolution(onConflict)],
         userId,
         client,
       ),
-    undoTransaction: (transactionId, userId, { force = false } = {}, client) =>
-      call(texts.transaction, [transactionId, force], userId, client),
+    undoTransaction: async (transactionId, userId, { onConflict = "REFUSE" } = {}, client) =>
+      call(texts.transaction, [transactionId, parseResolution(onConflict)], userId, client),
     restoreDeleted: async (entityType, entityId, userId, client) =>
       call(texts.deletion, [entityType, parseId(entityId)], userId, client),
   };

@@ -36,6 +36,11 @@ export interface CompanyService {
    */
   findDuplicates(id: string): Promise<Duplicate[]>;
   /**
+   * The id of the company that one was merged into, through however many merges; null if it was not merged,
+   * or is back.
+   */
+  getMergedInto(id: string): Promise<string | null>;
+  /**
    * Makes one company of several: the winner gets the contacts, deals, tasks and notes of the losers, which are deleted.
    *
    * @param fields the values that are to win over what the companies have.
@@ -65,6 +70,7 @@ export function createCompanyService({
       found("company", id, await repository.findWithAttachments(id)),
     getCompanyHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
+    getMergedInto: (id) => repository.mergedInto(id),
     async mergeCompanies(winner, losers, fields, userId) {
       parse<object>(updateSchemas.company, fields);
       return repository.merge(winner, losers, fields, userId);

@@ -36,6 +36,11 @@ export interface ContactService {
    */
   findDuplicates(id: string): Promise<Duplicate[]>;
   /**
+   * The id of the contact that one was merged into, through however many merges; null if it was not merged,
+   * or is back.
+   */
+  getMergedInto(id: string): Promise<string | null>;
+  /**
    * Makes one contact of several: the winner gets the deals, tasks and notes of the losers, which are deleted.
    *
    * @param fields the values that are to win over what the contacts have.
@@ -66,6 +71,7 @@ export function createContactService({
       found("contact", id, await repository.findWithAttachments(id)),
     getContactHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
+    getMergedInto: (id) => repository.mergedInto(id),
     async mergeContacts(winner, losers, fields, userId) {
       parse<object>(updateSchemas.contact, fields);
       return repository.merge(winner, losers, fields, userId);

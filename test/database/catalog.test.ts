@@ -201,7 +201,8 @@ const rules: Record<string, string> = {
           'claim_idempotency_key', 'keep_answer', 'expire_idempotency_keys', 'base_currency',
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
           'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation',
-          'caller_holds', 'default_country', 'set_default_country'
+          'caller_holds', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
+          'merged_into', 'merged_ids'
         ]
       )
       and proc.proname not like '%\\_journal'`,

@@ -488,6 +488,100 @@ describe("a merge is refused", () => {
     }));
 });
 
+describe.each([
+  ["contact", "contacts", mergeContacts],
+  ["company", "companies", mergeCompanies],
+])("the id of a merged %s", (type, table, text) => {
+  const add = async (client: pg.Client) => {
+    if (type === "contact") await addContacts(client, {}, {}, {}, {});
+    else for (const number of [1, 2, 3, 4]) await addCompany(client, id(number));
+  };
+  const lead = async (client: pg.Client, number: number) => {
+    const { rows } = await client.query<{ into: string | null; row: string | null }>(
+      `select crm.merged_into($1, $2) as into, (crm.${type}_merged_into($2)).id as row`,
+      [type, id(number)],
+    );
+    return rows[0];
+  };
+
+  test("leads to the one that is left, through chains, for readers too", () =>
+    withRollback(async (client) => {
+      await add(client);
+      await asRole(client, "crm_member", "ann");
+      await client.query(text, [id(2), [id(3)], {}]);
+      await client.query(text, [id(1), [id(2)], {}]);
+      await asRole(client, "crm_reader", "eve");
+      expect(await lead(client, 3)).toEqual({ into: id(1), row: id(1) });
+      expect(await lead(client, 2)).toEqual({ into: id(1), row: id(1) });
+      for (const number of [1, 4, 9]) {
+        expect(await lead(client, number)).toEqual({ into: null, row: null });
+      }
+      for (const other of ["deal", "task", ""]) {
+        expect(
+          await refusal(client, "select crm.merged_into($1, $2)", [other, id(1)]),
+        ).toMatchObject({
+          code: "23514",
+          fields: { entityType: [expect.any(String)] },
+        });
+      }
+    }));
+
+  test("leads nowhere when the merge was undone, or the row is back from the trash, and again when it is redone", () =>
+    withRollback(async (client) => {
+      await add(client);
+      const { rows } = await client.query<{ transaction_id: string }>(text, [id(1), [id(2)], {}]);
+      await client.query("select crm.restore_deleted($1, $2)", [type, id(2)]);
+      expect(await lead(client, 2)).toEqual({ into: null, row: null });
+      expect(rows).toHaveLength(1);
+      await client.query(`delete from crm.${table} where id = $1`, [id(2)]);
+      expect(await lead(client, 2)).toEqual({ into: null, row: null });
+    }));
+
+  test("is in the history of the one that is left, for everybody, as long as it is part of it", async () => {
+    const database = await createTestDatabase();
+    const client = await connect(database.ownerUrl);
+    await add(client);
+    const merged = await client.query<{ transaction_id: string }>(text, [id(1), [id(2)], {}]);
+    const history = async () => {
+      await client.query("begin");
+      await asRole(client, "crm_reader", "eve");
+      const { rows } = await client.query<{ entity_id: string; action: string }>(
+        `select entry.entity_id, entry.action
+         from crm.${table} as record cross join crm.${table}_history(record) as entry
+         where record.id = $1`,
+        [id(1)],
+      );
+      await client.query("rollback");
+      return rows.filter(({ entity_id }) => entity_id === id(2)).map(({ action }) => action);
+    };
+    expect(await history()).toEqual(["create", "delete"]);
+    const undone = await client.query<{ transaction_id: string }>(
+      "select transaction_id from crm.undo_transaction($1)",
+      [merged.rows[0]?.transaction_id],
+    );
+    expect(await history()).toEqual([]);
+    expect(await lead(client, 2)).toEqual({ into: null, row: null });
+    await client.query("select crm.undo_transaction($1)", [undone.rows[0]?.transaction_id]);
+    expect(await history()).toEqual(["create", "delete", "create", "delete"]);
+    expect(await lead(client, 2)).toEqual({ into: id(1), row: id(1) });
+    await client.query(`delete from crm.${table} where id = $1`, [id(1)]);
+    expect(await lead(client, 2)).toEqual({ into: id(1), row: null });
+    await client.end();
+    await database.drop();
+  });
+
+  test("can still be restored from the trash of who merged it", () =>
+    withRollback(async (client) => {
+      await add(client);
+      await asRole(client, "crm_member", "ann");
+      await client.query(text, [id(1), [id(2)], {}]);
+      const { rows } = await client.query("select id from crm.trash where entity_type = $1", [
+        type,
+      ]);
+      expect(rows).toEqual([{ id: id(2) }]);
+    }));
+});
+
 test("members merge what they could change by hand, readers do not", () =>
   withRollback(async (client) => {
     await addContacts(client, {}, {});

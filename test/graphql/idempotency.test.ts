@@ -573,7 +573,7 @@ describe("what is kept", () => {
   /** All of it, byte for byte. */
   const kept = async () => {
     const rows = await find<Buffer>(
-      "select key_hash || request_hash || answer from crm_private.idempotency_keys",
+      "select key_hash || request_hash || coalesce(answer, '') from crm_private.idempotency_keys",
     );
     return Buffer.concat(rows).toString("latin1");
   };
@@ -611,6 +611,84 @@ describe("what is kept", () => {
       },
     );
     expect(await kept()).not.toContain("Lovelace");
+  });
+
+  test("is gone where it may tell of a person who was erased, and is not done again", async () => {
+    const erase = (id: string | undefined) =>
+      server.graphql(
+        `mutation ($id: UUID!) { eraseContact(input: { id: $id }) { clientMutationId } }`,
+        { id },
+      );
+    const createContact = (key: string, firstName: string) =>
+      server.graphql<{ createContact: { contact: { id: string } } }>(
+        `mutation ($input: CreateContactInput!) {
+           createContact(input: $input) { contact { id firstName emails } }
+         }`,
+        { input: { idempotencyKey: key, contact: { firstName, lastName: "L" } } },
+      );
+    const [one, other, merged, named] = [randomUUID(), randomUUID(), randomUUID(), randomUUID()];
+    const first = await createContact(one, "Erased");
+    const kept = await createContact(other, "Kept");
+    const loser = await createContact(merged, "Merged");
+    const ids = [first, kept, loser].map((answer) => answer.data?.createContact.contact.id);
+    await asOwner((client) =>
+      client.query("select crm.merge_contacts($1, array[$2::uuid])", [ids[0], ids[2]]),
+    );
+    const update = () =>
+      server.graphql(
+        `mutation ($input: UpdateContactInput!) {
+           updateContact(input: $input) { query { contacts { nodes { firstName } } } }
+         }`,
+        { input: { id: ids[1], idempotencyKey: named, patch: { lastName: "M" } } },
+      );
+    expect(await update()).not.toHaveProperty("errors");
+    expect(await erase(ids[0])).not.toHaveProperty("errors");
+
+    const gone = [
+      await createContact(one, "Erased"),
+      await createContact(merged, "Merged"),
+      await update(),
+    ];
+    for (const answer of gone) {
+      expect(answer).toMatchObject({
+        errors: [
+          {
+            extensions: {
+              code: "VALIDATION_ERROR",
+              fields: { idempotencyKey: [expect.any(String)] },
+            },
+          },
+        ],
+      });
+      expect(JSON.stringify(answer)).not.toContain("Merged");
+    }
+    expect(JSON.stringify(await createContact(other, "Kept"))).toBe(JSON.stringify(kept));
+    expect(await find("select first_name from crm.contacts where id = any ($1)", ids)).toEqual([
+      "Kept",
+    ]);
+  });
+
+  test("is not kept where a person is erased while the mutation runs", async () => {
+    const id = await server.create("contact", { firstName: "Ada", lastName: "L" });
+    const companyId = await server.create("company", { name: "Acme" });
+    const key = randomUUID();
+    const mutation = `mutation ($input: UpdateCompanyInput!) {
+      updateCompany(input: $input) { company { name contacts { nodes { firstName } } } }
+    }`;
+    const input = { id: companyId, idempotencyKey: key, patch: { name: "Bolt" } };
+    await asOwner(async (client) => {
+      // The mutation has begun, and waits; meanwhile the person is erased.
+      await client.query("begin");
+      await client.query("select from crm.companies where id = $1 for update", [companyId]);
+      const asked = server.graphql(mutation, { input });
+      await untilWaiting(client);
+      await asOwner((other) => other.query("select crm.erase_contact($1)", [id]));
+      await client.query("commit");
+      expect(await asked).not.toHaveProperty("errors");
+    });
+    expect(await server.graphql(mutation, { input })).toMatchObject({
+      errors: [{ extensions: { code: "VALIDATION_ERROR" } }],
+    });
   });
 
   test("cannot be read with another key, nor moved under one", async () => {
@@ -703,7 +781,7 @@ describe("what is kept", () => {
     for (const role of ["crm_reader", "crm_member", "crm_admin", "crm_reporter"]) {
       for (const call of [
         "claim_idempotency_key(sha256(''))",
-        "keep_answer(sha256(''), sha256(''), '')",
+        "keep_answer(sha256(''), sha256(''), '', true)",
         "expire_idempotency_keys()",
       ]) {
         const attempt = asOwner(async (client) => {

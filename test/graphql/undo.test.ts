@@ -39,8 +39,8 @@ const move = (stage: string, caller: Caller) =>
     caller,
   );
 
-const undoField = `mutation ($id: UUID!, $entry: BigInt!, $force: Boolean) {
-  undoField(input: { entityType: "deal", entityId: $id, field: "stage", entryId: $entry, force: $force }) {
+const undoField = `mutation ($id: UUID!, $entry: BigInt!, $onConflict: ConflictResolution) {
+  undoField(input: { entityType: "deal", entityId: $id, field: "stage", entryId: $entry, onConflict: $onConflict }) {
     reversal { transactionId restored changed deleted kept }
   }
 }`;
@@ -123,15 +123,111 @@ test("an undo that would overwrite later work is a conflict with its list; force
       },
     ],
   });
-  expect(await refused(undoField, { id: dealId, entry, force: true })).toEqual({
+  expect(await refused(undoField, { id: dealId, entry, onConflict: "FORCE" })).toEqual({
     code: "FORBIDDEN",
   });
-  await ask(undoField, { id: dealId, entry, force: true }, { role: "admin", user: "root" });
+  await ask(undoField, { id: dealId, entry, onConflict: "FORCE" }, { role: "admin", user: "root" });
   const { deal: after } = await ask<{ deal: { stage: string; updatedBy: string } }>(
     "query ($id: UUID!) { deal(id: $id) { stage updatedBy } }",
     { id: dealId },
   );
   expect(after).toEqual({ stage: "Proposal", updatedBy: "root" });
+});
+
+test("an undo can leave what was changed since, and says what and how much", async () => {
+  await move("Won", ann);
+  await move("Lost", bob);
+  const { deal } = await ask<Told>(told, { id: dealId });
+  const [, won] = deal.history.nodes;
+  const skip = `mutation ($id: BigInt!, $onConflict: ConflictResolution) {
+    undoTransaction(input: { transactionId: $id, onConflict: $onConflict }) {
+      reversal { changed kept keptCount }
+    }
+  }`;
+  const variables = { id: won?.transactionId, onConflict: "SKIP" };
+  expect(await ask(skip, variables)).toEqual({
+    undoTransaction: {
+      reversal: {
+        changed: "0",
+        keptCount: "1",
+        kept: [expect.objectContaining({ field: "stage", changedBy: "bob" })],
+      },
+    },
+  });
+  expect(await refused(skip, { ...variables, onConflict: "REFUSE" })).toMatchObject({
+    code: "CONFLICT",
+  });
+  expect(await refused(skip, { ...variables, onConflict: null })).toMatchObject({
+    code: "CONFLICT",
+  });
+  const { errors } = await crm.graphql(skip, { ...variables, onConflict: "MERGE" }, ann);
+  expect(errors?.[0]).toMatchObject({
+    message: expect.stringContaining("onConflict"),
+    extensions: { code: "VALIDATION_ERROR" },
+  });
+});
+
+test("what cannot be undone says so", async () => {
+  const root = { role: "admin", user: "root" } as const;
+  await ask("mutation { setTrashRetention(input: { days: 30 }) { clientMutationId } }", {}, root);
+  await ask("mutation { setTrashRetention(input: { days: 31 }) { clientMutationId } }", {}, root);
+  await ask(
+    `mutation { purgeTrash(input: { olderThan: { days: 0 } }) { clientMutationId } }`,
+    {},
+    root,
+  );
+  const { auditLogs } = await ask<{ auditLogs: { nodes: { id: string; entityType: string }[] } }>(
+    `{ auditLogs(filter: { entityType: { in: ["setting", "journal"] } }) { nodes { id entityType } } }`,
+    {},
+    root,
+  );
+  expect(auditLogs.nodes.length).toBeGreaterThan(0);
+  for (const { id } of auditLogs.nodes) {
+    expect(await refused(undoEntry, { id }, root)).toEqual({
+      code: "VALIDATION_ERROR",
+      constraint: "audit_logs_action_reversible",
+      fields: { entryId: [expect.any(String)] },
+    });
+  }
+});
+
+test("an id that was merged is followed, and its history is that of the one that is left", async () => {
+  const one = await crm.create("contact", { firstName: "Ada", lastName: "L" }, ann);
+  const other = await crm.create("contact", { firstName: "A", lastName: "L" }, bob);
+  await ask(
+    `mutation ($one: UUID!, $other: UUID!) {
+       mergeContacts(input: { winner: $one, losers: [$other] }) { clientMutationId }
+     }`,
+    { one, other },
+    { role: "member", user: "cy" },
+  );
+  const follow = `query ($id: UUID!) {
+    contact(id: $id) { id }
+    mergedInto(entityType: "contact", id: $id)
+    contactMergedInto(id: $id) { id history { nodes { entityId action } } }
+    companyMergedInto(id: $id) { id }
+  }`;
+  for (const caller of [bob, { role: "reader", user: "eve" } as const]) {
+    expect(await ask(follow, { id: other }, caller)).toEqual({
+      contact: null,
+      mergedInto: one,
+      contactMergedInto: {
+        id: one,
+        history: {
+          nodes: [
+            { entityId: one, action: "create" },
+            { entityId: other, action: "create" },
+            { entityId: other, action: "delete" },
+          ],
+        },
+      },
+      companyMergedInto: null,
+    });
+  }
+  expect(await refused(`{ mergedInto(entityType: "deal", id: "${one}") }`)).toMatchObject({
+    code: "VALIDATION_ERROR",
+    fields: { entityType: [expect.any(String)] },
+  });
 });
 
 test("an entry and a transaction are undone by their ids; what is none is not found", async () => {

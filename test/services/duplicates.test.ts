@@ -44,6 +44,14 @@ test("contacts are found twice and merged", async () => {
   });
   const history = await contacts.getContactHistory(winner.id);
   expect(history.at(-1)).toMatchObject({ userId: "bob", transactionId: merge.transactionId });
+  expect(history.map(({ entityId, action }) => [entityId, action])).toEqual([
+    [winner.id, "create"],
+    [loser.id, "create"],
+    [winner.id, "update"],
+    [loser.id, "delete"],
+  ]);
+  expect(await contacts.getMergedInto(loser.id)).toBe(winner.id);
+  expect(await contacts.getMergedInto(winner.id)).toBeNull();
 });
 
 test("companies are found twice and merged", async () => {
@@ -57,6 +65,8 @@ test("companies are found twice and merged", async () => {
     dealsMoved: 0,
   });
   expect(await contacts.getContact(id)).toMatchObject({ companyId: winner.id });
+  expect(await companies.getMergedInto(loser.id)).toBe(winner.id);
+  expect(await companies.getMergedInto(randomUUID())).toBeNull();
 });
 
 test("what cannot be merged is refused by one of the typed errors", async () => {

@@ -35,6 +35,7 @@ test("a field, an entry and a transaction are undone, in the name of who undoes"
     changed: 1,
     deleted: 0,
     kept: [],
+    keptCount: 0,
   });
   expect(await companies.getCompany(id)).toMatchObject({ name: "Bolt", updatedBy: "cy" });
   await undo.undoEntry(entries[1] ?? "", "cy");
@@ -53,10 +54,27 @@ test("later work is overwritten by administrators only", async () => {
   await services.companies.updateCompany(id, { name: "Cog" }, "cy");
   const transaction = last?.transactionId ?? "";
   await expect(
-    services.undo.undoTransaction(transaction, "cy", { force: true }),
+    services.undo.undoTransaction(transaction, "cy", { onConflict: "FORCE" }),
   ).rejects.toBeInstanceOf(ForbiddenError);
-  await admin.undo.undoTransaction(transaction, "root", { force: true });
+  await admin.undo.undoTransaction(transaction, "root", { onConflict: "FORCE" });
   expect(await services.companies.getCompany(id)).toMatchObject({ name: "Acme" });
+});
+
+test("later work is left where the rest is undone", async () => {
+  const { id, last } = await renamed("Acme", "Bolt");
+  await services.companies.updateCompany(id, { name: "Cog" }, "cy");
+  const transaction = last?.transactionId ?? "";
+  const options = { onConflict: "SKIP" } as const;
+  expect(await services.undo.undoTransaction(transaction, "ada", options)).toMatchObject({
+    changed: 0,
+    kept: [{ field: "name", expected: "Bolt", found: "Cog", changedBy: "cy" }],
+    keptCount: 1,
+  });
+  for (const onConflict of ["skip", "MERGE", ""]) {
+    await expect(
+      services.undo.undoTransaction(transaction, "ada", { onConflict: onConflict as "SKIP" }),
+    ).rejects.toMatchObject({ fields: { onConflict: [expect.any(String)] } });
+  }
 });
 
 test("what was deleted is restored with what went with it, once", async () => {

@@ -27,6 +27,8 @@
 --!include functions/is_list.sql
 --!include functions/pattern_extent.sql
 --!include functions/is_pattern.sql
+--!include functions/is_there.sql
+--!include functions/merged_into.sql
 --!include functions/is_readable.sql
 --!include functions/keeps_rules.sql
 --!include functions/longest_element.sql

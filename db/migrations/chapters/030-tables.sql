@@ -26,6 +26,8 @@
 --!include tables/journal_blocks.sql
 --!include tables/journal_progress.sql
 --!include tables/reversals.sql
+--!include tables/merges.sql
+--!include tables/dropped_indexes.sql
 --!include tables/faulty_rows.sql
 --!include tables/idempotency_keys.sql
 

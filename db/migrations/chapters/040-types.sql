@@ -20,6 +20,7 @@
 --!include types/new_task.sql
 --!include types/pipeline_stage_total.sql
 --!include types/reversal.sql
+--!include types/conflict_resolution.sql
 --!include types/row_fault.sql
 --!include types/search_hit.sql
 --!include types/written_row.sql

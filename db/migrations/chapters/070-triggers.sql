@@ -9,6 +9,7 @@
 --!include triggers/200_validate.sql
 --!include triggers/210_exchange_rates.sql
 --!include triggers/300_external_ids.sql
+--!include triggers/300_merges.sql
 --!include triggers/500_definitions.sql
 --!include triggers/900_journal.sql
 

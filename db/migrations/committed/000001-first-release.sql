@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:cd8e911807e1a08bf22b5c46a38ff86db629f3cb
+--! Hash: sha1:19dc069a427395dc0854fda2f42ac798730ef794
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1301,15 +1301,15 @@ comment on function crm_private.is_pattern(text) is
 revoke all on function crm_private.is_pattern(text) from public;
 grant execute on function crm_private.is_pattern(text) to crm_member;
 --! EndIncluded functions/is_pattern.sql
---! Included functions/is_readable.sql
+--! Included functions/is_there.sql
 /*
- * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
- * of what they can see now. A function, because PostgreSQL would hash whole tables to answer the
- * policy's subqueries, and plan each of them for every partition; this asks a primary key at a time.
+ * Whether an entity is there, as far as the caller can see. A function, because PostgreSQL would hash
+ * whole tables to answer a policy's subqueries, and plan each of them for every partition; this asks a
+ * primary key at a time.
  *
  * Runs with the caller's rights, so that the policies of the entities decide.
  */
-create or replace function crm_private.is_readable(p_entity_type text, p_entity_id uuid)
+create or replace function crm_private.is_there(p_entity_type text, p_entity_id uuid)
 returns boolean
 language plpgsql
 stable
@@ -1340,8 +1340,109 @@ begin
 end
 $$;
 
+comment on function crm_private.is_there(text, uuid) is
+  'True if the entity is there and the caller can read it.';
+
+revoke all on function crm_private.is_there(text, uuid) from public;
+grant execute on function crm_private.is_there(text, uuid) to crm_reader;
+--! EndIncluded functions/is_there.sql
+--! Included functions/merged_into.sql
+/*
+ * Where the id of a contact or a company leads that was merged into another: the one that is left in
+ * the end, however many merges lie between. Null for a row that is there, and for one that was never
+ * merged.
+ *
+ * Security definer: nobody reads the table. An id leads to an id, and no further than its rights do.
+ */
+create or replace function crm_private.merged_into(p_entity_type text, p_id uuid)
+returns uuid
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_id   uuid := p_id;
+  v_next uuid;
+begin
+  loop
+    select merge.winner_id into v_next
+    from crm_private.merges as merge
+    where merge.loser_id = v_id
+      and merge.entity_type = p_entity_type
+      and merge.ended_at is null;
+
+    exit when v_next is null or v_next = p_id or crm_private.is_there(p_entity_type, v_id);
+    v_id := v_next;
+  end loop;
+
+  return nullif(v_id, p_id);
+end
+$$;
+
+comment on function crm_private.merged_into(text, uuid) is
+  'The contact or company that one became part of by a merge; null if it was not merged.';
+
+revoke all on function crm_private.merged_into(text, uuid) from public;
+grant execute on function crm_private.merged_into(text, uuid) to crm_reader;
+
+create or replace function crm.merged_into(entity_type text, id uuid)
+returns uuid
+language plpgsql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if entity_type <> all (array['contact', 'company']) then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message('%s is not one of contact, company', to_jsonb(entity_type)),
+      'merges_entity_type_known'
+    );
+  end if;
+
+  return crm_private.merged_into(entity_type, id);
+end
+$$;
+
+comment on function crm.merged_into(text, uuid) is
+  'Where the id of a contact or a company leads that was merged: to the one that is left, through '
+  'however many merges. Null if it was not merged, or is back. entityType is contact or company.';
+
+revoke all on function crm.merged_into(text, uuid) from public;
+grant execute on function crm.merged_into(text, uuid) to crm_reader;
+--! EndIncluded functions/merged_into.sql
+--! Included functions/is_readable.sql
+/*
+ * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * of what they can see now. What was merged into a contact or a company is part of that one, so
+ * its entries are read by whoever can read the one that is left.
+ *
+ * Runs with the caller's rights, so that the policies of the entities decide.
+ */
+create or replace function crm_private.is_readable(p_entity_type text, p_entity_id uuid)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.is_there(p_entity_type, p_entity_id)
+    or (
+      p_entity_type = any (array['contact', 'company'])
+      and crm_private.is_there(
+        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
+      )
+    );
+end
+$$;
+
 comment on function crm_private.is_readable(text, uuid) is
-  'True if the caller can read the entity.';
+  'True if the caller can read the entity, or the one that it was merged into.';
 
 revoke all on function crm_private.is_readable(text, uuid) from public;
 grant execute on function crm_private.is_readable(text, uuid) to crm_reader;
@@ -3743,6 +3844,67 @@ comment on column crm_private.reversals.undoes is 'What the entries of the journ
 
 alter table crm_private.reversals enable row level security;
 --! EndIncluded tables/reversals.sql
+--! Included tables/merges.sql
+/*
+ * Who became part of whom. The journal tells it too, but not for ever: entries are purged, erased and
+ * archived, and erasing a person has to find everybody who was merged into them even then.
+ */
+
+create table if not exists crm_private.merges (
+  id             bigint      not null generated always as identity,
+  entity_type    text        not null,
+  loser_id       uuid        not null,
+  winner_id      uuid        not null,
+  merged_at      timestamptz not null,
+  ended_at       timestamptz,
+  ended_in       bigint,
+
+  constraint merges_pkey primary key (id),
+  constraint merges_entity_type_known check (entity_type = any (array['contact', 'company'])),
+  constraint merges_winner_id_other check (winner_id <> loser_id),
+  constraint merges_ended_in_dated check ((ended_in is not null) = (ended_at is not null))
+);
+
+comment on table crm_private.merges is
+  'Which contacts and companies were merged into which. One whose loser came back has ended.';
+
+comment on column crm_private.merges.id is 'Increases from one merge to the next.';
+comment on column crm_private.merges.entity_type is 'contact or company.';
+comment on column crm_private.merges.loser_id is 'The row that went.';
+comment on column crm_private.merges.winner_id is 'The row that it became part of.';
+comment on column crm_private.merges.merged_at is 'When the transaction of the merge began.';
+comment on column crm_private.merges.ended_at is
+  'When the loser was a row of its own again; null as long as it is none.';
+comment on column crm_private.merges.ended_in is 'The transaction that brought the loser back.';
+
+-- A row is part of one other at a time.
+create unique index if not exists merges_loser_id on crm_private.merges (loser_id)
+  where ended_at is null;
+create index if not exists merges_winner_id on crm_private.merges (winner_id);
+create index if not exists merges_ended on crm_private.merges (loser_id)
+  where ended_at is not null;
+
+alter table crm_private.merges enable row level security;
+--! EndIncluded tables/merges.sql
+--! Included tables/dropped_indexes.sql
+/*
+ * Indexes of custom fields that went with their definitions. A definition that comes back has its index
+ * again, though nothing of an index is in the journal.
+ */
+
+create table if not exists crm_private.dropped_indexes (
+  definition_id uuid not null,
+
+  constraint dropped_indexes_pkey primary key (definition_id)
+);
+
+comment on table crm_private.dropped_indexes is
+  'The definitions of custom fields that had an index when they were deleted.';
+
+comment on column crm_private.dropped_indexes.definition_id is 'The id of the deleted definition.';
+
+alter table crm_private.dropped_indexes enable row level security;
+--! EndIncluded tables/dropped_indexes.sql
 --! Included tables/faulty_rows.sql
 /* The rows that a running bulk write found faulty. Empty outside of it. */
 
@@ -3769,7 +3931,8 @@ alter table crm_private.faulty_rows enable row level security;
 create table if not exists crm_private.idempotency_keys (
   key_hash     bytea       not null,
   request_hash bytea       not null,
-  answer       bytea       not null,
+  answer       bytea,
+  entity_ids   uuid[],
   expires_at   timestamptz not null default now() + interval '24 hours',
 
   constraint idempotency_keys_pkey primary key (key_hash),
@@ -3788,7 +3951,10 @@ comment on column crm_private.idempotency_keys.key_hash is
 comment on column crm_private.idempotency_keys.request_hash is
   'The SHA-256 of what was asked, and in which role.';
 comment on column crm_private.idempotency_keys.answer is
-  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it.';
+  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it. '
+  'Null where it may have told of a person who was erased since: the mutation was done, that is all.';
+comment on column crm_private.idempotency_keys.entity_ids is
+  'The entities that the answer may tell of; null if it may tell of any.';
 comment on column crm_private.idempotency_keys.expires_at is
   'When the key is forgotten.';
 
@@ -4254,7 +4420,8 @@ begin
       restored       bigint,
       changed        bigint,
       deleted        bigint,
-      kept           jsonb
+      kept           jsonb,
+      kept_count     bigint
     );
   end if;
 end
@@ -4268,9 +4435,26 @@ comment on column crm.reversal.restored is E'@notNull\nHow many rows were brough
 comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
 comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
 comment on column crm.reversal.kept is
-  E'@notNull\nWhat was changed since and left as it is: entityType, entityId, field, expected, found, '
-  'changedBy and changedAt of each. At most 100.';
+  E'@notNull\nWhat is not as it was before: what was changed since and left as it is, what has no place '
+  'any more, and what leads elsewhere now. entityType, entityId, field, expected, found, changedBy and '
+  'changedAt of each. At most 1,000; keptCount has the number of all.';
+comment on column crm.reversal.kept_count is
+  E'@notNull\nHow much is not as it was before, also where kept has not all of it.';
 --! EndIncluded types/reversal.sql
+--! Included types/conflict_resolution.sql
+do $type$
+begin
+  if to_regtype('crm.conflict_resolution') is null then
+    create type crm.conflict_resolution as enum ('REFUSE', 'SKIP', 'FORCE');
+  end if;
+end
+$type$;
+
+comment on type crm.conflict_resolution is
+  'What an undo does where something was changed since. REFUSE: nothing at all, and the answer says what '
+  'was changed, and by whom. SKIP: it leaves that as it is, and undoes the rest. FORCE: it overwrites, '
+  'for administrators.';
+--! EndIncluded types/conflict_resolution.sql
 --! Included types/row_fault.sql
 do $type$
 begin
@@ -4426,8 +4610,9 @@ grant execute on function crm_private.applied_migrations() to crm_server;
 --! EndIncluded functions/applied_migrations.sql
 --! Included functions/apply_indexes.sql
 /*
- * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, that of one
- * whose value is another expression now, because of its type or its name, is made anew. p_old and
+ * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, and comes
+ * back with it; that of one whose value is another expression now, because of its type or its name, is
+ * made anew. p_old and
  * p_new hold the definitions before and after the statement. Called by
  * crm_private.definitions_changed when the rows hold what the definitions say.
  *
@@ -4450,6 +4635,31 @@ as $$
 declare
   v_changes text;
 begin
+  insert into crm_private.dropped_indexes (definition_id)
+  select old_row.id
+  from unnest(p_old) as old_row
+  cross join crm.custom_field_definitions_index(old_row) as index
+  where old_row.entity_type = p_entity_type
+    and index.name is not null
+    and not exists (select from unnest(p_new) as new_row where new_row.id = old_row.id)
+  on conflict do nothing;
+
+  with back as (
+    delete from crm_private.dropped_indexes as dropped
+    using unnest(p_new) as new_row
+    where dropped.definition_id = new_row.id
+      and new_row.entity_type = p_entity_type
+    returning crm_private.custom_field_index_statement(new_row) as statement
+  )
+  select string_agg(back.statement, '; ')
+    || format('; analyze %s', crm_private.entity_table(p_entity_type))
+  into v_changes
+  from back;
+
+  if v_changes is not null then
+    execute v_changes;
+  end if;
+
   select string_agg(
     format('drop index crm.%I; ', (index).name)
       || case when new_row.id is null then ''
@@ -4882,6 +5092,798 @@ comment on function crm_private.camel_case(text) is
 revoke all on function crm_private.camel_case(text) from public;
 grant execute on function crm_private.camel_case(text) to crm_reader;
 --! EndIncluded functions/camel_case.sql
+--! Included functions/conflict.sql
+/* What an undo answers of a field that is not what it was expected to be, or is not put back. */
+create or replace function crm_private.conflict(
+  p_entity_type text,
+  p_entity_id   uuid,
+  p_field       text,
+  p_expected    jsonb,
+  p_found       jsonb,
+  p_changed_by  text,
+  p_changed_at  timestamptz
+)
+returns jsonb
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_build_object(
+    'entityType', p_entity_type,
+    'entityId', p_entity_id,
+    'field', case
+      when p_field like 'custom\_fields.%' then 'customFields.' || substr(p_field, 15)
+      else crm_private.camel_case(p_field)
+    end,
+    'expected', p_expected,
+    'found', p_found,
+    'changedBy', p_changed_by,
+    'changedAt', to_char(p_changed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+  );
+$$;
+
+comment on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz) is
+  'What an undo answers of a field that is not as expected, or is not put back.';
+
+revoke all on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz)
+  from public;
+--! EndIncluded functions/conflict.sql
+--! Included functions/name_as_of.sql
+/*
+ * How the definition of a custom field or a pipeline stage was called when an entry of the journal was
+ * written; null if it came later. The first time it was renamed since tells.
+ */
+create or replace function crm_private.name_as_of(
+  p_entity_type text,
+  p_id          uuid,
+  p_name        text,
+  p_entry_id    bigint
+)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when (array_agg(log.action order by log.id))[1] = 'create' and min(log.id) > p_entry_id then null
+    else coalesce(
+      (
+        array_agg(log.changes #>> '{name,old}' order by log.id) filter (
+          where log.action = 'update' and log.changes ? 'name' and log.id > p_entry_id
+        )
+      )[1],
+      p_name
+    )
+  end
+  from crm.audit_logs as log
+  where log.entity_id = p_id
+    and log.entity_type = p_entity_type;
+$$;
+
+comment on function crm_private.name_as_of(text, uuid, text, bigint) is
+  'How a definition or a stage was called when an entry of the journal was written.';
+
+revoke all on function crm_private.name_as_of(text, uuid, text, bigint) from public;
+--! EndIncluded functions/name_as_of.sql
+--! Included functions/renamed_values.sql
+/*
+ * What the values of an enum were called since an entry of the journal was written, in order: those that
+ * crm.rename_custom_field_value renamed, or an undo of it. Such a transaction lets both names in first
+ * and then takes the old one out, and leaves the new one in its place.
+ */
+create or replace function crm_private.renamed_values(p_definition_id uuid, p_entry_id bigint)
+returns table (old_value text, new_value text)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select old_list.value, new_list.value
+  from (
+    select
+      min(log.id) as first_id,
+      (array_agg(log.changes #> '{enum_values,old}' order by log.id))[1]      as before,
+      (array_agg(log.changes #> '{enum_values,new}' order by log.id desc))[1] as after
+    from crm.audit_logs as log
+    where log.entity_id = p_definition_id
+      and log.entity_type = 'custom_field_definition'
+      and log.action = 'update'
+      and log.id > p_entry_id
+      and jsonb_typeof(log.changes #> '{enum_values,old}') = 'array'
+      and jsonb_typeof(log.changes #> '{enum_values,new}') = 'array'
+    group by log.transaction_id
+    having count(*) > 1
+  ) as change
+  cross join lateral jsonb_array_elements_text(change.before)
+    with ordinality as old_list (value, place)
+  join lateral jsonb_array_elements_text(change.after)
+    with ordinality as new_list (value, place) on new_list.place = old_list.place
+  where jsonb_array_length(change.before) = jsonb_array_length(change.after)
+    and old_list.value <> new_list.value
+    and not change.after ? old_list.value
+    and not change.before ? new_list.value
+  order by change.first_id;
+$$;
+
+comment on function crm_private.renamed_values(uuid, bigint) is
+  'Which values of an enum were renamed since an entry of the journal, in order.';
+
+revoke all on function crm_private.renamed_values(uuid, bigint) from public;
+--! EndIncluded functions/renamed_values.sql
+--! Included functions/with_value.sql
+/* An object in which a value of a member has another name, or of a list one of its elements. */
+create or replace function crm_private.with_value(
+  p_object jsonb,
+  p_key    text,
+  p_old    text,
+  p_new    text
+)
+returns jsonb
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_object -> p_key = to_jsonb(p_old) then p_object || jsonb_build_object(p_key, p_new)
+    when jsonb_typeof(p_object -> p_key) = 'array' then p_object || jsonb_build_object(
+      p_key,
+      (
+        select coalesce(
+          jsonb_agg(
+            case when element = to_jsonb(p_old) then to_jsonb(p_new) else element end order by place
+          ),
+          '[]'
+        )
+        from jsonb_array_elements(p_object -> p_key) with ordinality as listed (element, place)
+      )
+    )
+    else p_object
+  end;
+$$;
+
+comment on function crm_private.with_value(jsonb, text, text, text) is
+  'An object in which a value of a member has another name.';
+
+revoke all on function crm_private.with_value(jsonb, text, text, text) from public;
+--! EndIncluded functions/with_value.sql
+--! Included functions/follow_definitions.sql
+/*
+ * Makes the custom fields of a planned reversal follow what became of their definitions since: fields and
+ * values of enums that were renamed have their new names. What has no place any more is left out: the
+ * values of a definition that is gone, values that a definition does not allow any more, and those of a
+ * unique field that another row has. Gives what was left out, as crm_private.conflict has it.
+ *
+ * Definitions that are reversed themselves are left alone: rows and definitions go back together.
+ */
+create or replace function crm_private.follow_definitions()
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_xid    bigint := pg_current_xact_id()::text::bigint;
+  v_told   jsonb  := '[]'::jsonb;
+  v_more   jsonb;
+  v_field  record;
+  v_d      crm.custom_field_definitions;
+  v_old    text;
+  v_new    text;
+  v_value  record;
+  v_cause  record;
+begin
+  for v_field in
+    select
+      planned.entity_type,
+      substr(key.name, 15) as name,
+      min((planned.undoes -> 'entries' ->> 0)::bigint) as entry_id
+    from crm_private.reversals as planned
+    cross join lateral (
+      select jsonb_object_keys(coalesce(planned.before, '{}') || coalesce(planned.after, '{}'))
+    ) as key (name)
+    where planned.transaction_id = v_xid
+      and planned.entity_type = any (array['contact', 'company', 'deal'])
+      and key.name like 'custom\_fields.%'
+    group by planned.entity_type, key.name
+    order by planned.entity_type, key.name
+  loop
+    -- The definition that had the name then; if that is gone, one that has it now.
+    select definition.* into v_d
+    from crm.custom_field_definitions as definition
+    cross join lateral crm_private.name_as_of(
+      'custom_field_definition', definition.id, definition.name, v_field.entry_id
+    ) as was (name)
+    where definition.entity_type = v_field.entity_type
+      and v_field.name in (was.name, definition.name)
+    order by (was.name is not distinct from v_field.name) desc
+    limit 1;
+
+    continue when exists (
+      select
+      from crm_private.reversals as planned
+      where planned.transaction_id = v_xid
+        and planned.entity_type = 'custom_field_definition'
+        and (
+          planned.entity_id = v_d.id
+          or (
+            v_field.entity_type in (planned.before ->> 'entity_type', planned.after ->> 'entity_type')
+            and v_field.name in (planned.before ->> 'name', planned.after ->> 'name')
+          )
+        )
+    );
+
+    v_old := 'custom_fields.' || v_field.name;
+    v_new := 'custom_fields.' || coalesce(v_d.name, v_field.name);
+
+    if v_new <> v_old then
+      update crm_private.reversals as planned
+      set
+        before = case
+          when planned.before ? v_old
+          then planned.before - v_old || jsonb_build_object(v_new, planned.before -> v_old)
+          else planned.before
+        end,
+        after = case
+          when planned.after ? v_old
+          then planned.after - v_old || jsonb_build_object(v_new, planned.after -> v_old)
+          else planned.after
+        end
+      where planned.transaction_id = v_xid
+        and planned.entity_type = v_field.entity_type
+        and (planned.before ? v_old or planned.after ? v_old);
+    end if;
+
+    for v_value in
+      select * from crm_private.renamed_values(v_d.id, v_field.entry_id)
+    loop
+      update crm_private.reversals as planned
+      set
+        before = crm_private.with_value(planned.before, v_new, v_value.old_value, v_value.new_value),
+        after  = crm_private.with_value(planned.after, v_new, v_value.old_value, v_value.new_value)
+      where planned.transaction_id = v_xid
+        and planned.entity_type = v_field.entity_type
+        and (
+          planned.before -> v_new ? v_value.old_value
+          or planned.after -> v_new ? v_value.old_value
+        );
+    end loop;
+
+    -- Who made it so is who changed the definition last, or deleted it.
+    select log.user_id, log."timestamp" into v_cause
+    from crm.audit_logs as log
+    where log.entity_type = 'custom_field_definition'
+      and log.entity_id = coalesce(v_d.id, (
+        select gone.entity_id
+        from crm.audit_logs as gone
+        where gone.entity_type = 'custom_field_definition'
+          and gone.action = 'delete'
+          and gone.changes ->> 'name' = v_field.name
+          and gone.changes ->> 'entity_type' = v_field.entity_type
+        order by gone.id desc
+        limit 1
+      ))
+    order by log.id desc
+    limit 1;
+
+    execute format(
+      $query$
+      with planned as (
+        select
+          planned.entity_type, planned.entity_id, planned.before, planned.after,
+          planned.before -> $2 as value,
+          jsonb_build_object($3, planned.before -> $2) as custom_fields
+        from crm_private.reversals as planned
+        where planned.transaction_id = $1
+          and planned.entity_type = $4
+          and planned.before -> $2 <> 'null'
+      ),
+      fitted as (
+        select planned.*, %1$s as fit
+        from planned
+      ),
+      misfit as (
+        select fitted.*
+        from fitted
+        where fitted.fit is distinct from fitted.value
+      ),
+      changed as (
+        update crm_private.reversals as target
+        set
+          before = case
+            when misfit.fit is not null
+            then misfit.before || jsonb_build_object($2, misfit.fit)
+            when misfit.after is null and $7 is not null
+            then misfit.before || jsonb_build_object($2, $7)
+            else misfit.before - $2
+          end,
+          after = case when misfit.fit is null then misfit.after - $2 else misfit.after end
+        from misfit
+        where target.transaction_id = $1
+          and target.entity_type = misfit.entity_type
+          and target.entity_id = misfit.entity_id
+      )
+      select coalesce(jsonb_agg(
+        crm_private.conflict(
+          misfit.entity_type, misfit.entity_id, $2, misfit.value,
+          coalesce(
+            misfit.fit,
+            case when misfit.after is null then $7 else record.custom_fields -> $3 end,
+            'null'
+          ),
+          $5, $6
+        )
+        order by misfit.entity_id
+      ), '[]')
+      from misfit
+      left join %2$s as record on record.id = misfit.entity_id
+      $query$,
+      case
+        when v_d.id is null then 'null::jsonb'
+        when v_d.field_type = 'multi_enum' then format(
+          $fit$(
+            select case jsonb_typeof(planned.value) when 'array' then jsonb_agg(listed.element order by listed.place) end
+            from jsonb_array_elements(
+              case jsonb_typeof(planned.value) when 'array' then planned.value else '[]' end
+            ) with ordinality as listed (element, place)
+            where %L::jsonb ? (listed.element #>> '{}')
+          )$fit$,
+          to_jsonb(v_d.enum_values)
+        )
+        else format(
+          'case when (%s)%s then planned.value end',
+          crm_private.custom_field_condition(v_d),
+          case when v_d.is_unique then format(
+            ' and not exists (
+              select from %s as taken
+              where taken.custom_fields -> %L = planned.value
+                and taken.id <> planned.entity_id
+                and not exists (
+                  select from crm_private.reversals as also
+                  where also.transaction_id = $1
+                    and also.entity_type = planned.entity_type
+                    and also.entity_id = taken.id
+                )
+            )',
+            crm_private.entity_table(v_field.entity_type), v_d.name
+          ) else '' end
+        )
+      end,
+      crm_private.entity_table(v_field.entity_type)
+    ) into v_more using
+      v_xid, v_new, coalesce(v_d.name, v_field.name), v_field.entity_type,
+      v_cause.user_id, v_cause."timestamp",
+      case when v_d.required then v_d.default_value end;
+
+    v_told := v_told || v_more;
+
+    -- Of a definition that is gone nothing is expected either.
+    if v_d.id is null then
+      update crm_private.reversals as planned
+      set before = planned.before - v_new, after = planned.after - v_new
+      where planned.transaction_id = v_xid
+        and planned.entity_type = v_field.entity_type
+        and planned.before ? v_new
+        and planned.after is not null;
+    end if;
+  end loop;
+
+  return v_told;
+end
+$$;
+
+comment on function crm_private.follow_definitions() is
+  'Makes a planned reversal follow what became of custom fields; gives what was left out.';
+
+revoke all on function crm_private.follow_definitions() from public;
+--! EndIncluded functions/follow_definitions.sql
+--! Included functions/follow_external_ids.sql
+/*
+ * Takes the external ids out of a planned reversal that belong to another row by now. A row that is part
+ * of the reversal may give its own up. Gives what was left out, as crm_private.conflict has it.
+ */
+create or replace function crm_private.follow_external_ids(p_entity_type text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid  bigint := pg_current_xact_id()::text::bigint;
+  v_told jsonb;
+begin
+  with taken as materialized (
+    select planned.entity_id, own.external_id, held.entity_id as holder_id
+    from crm_private.reversals as planned
+    cross join lateral jsonb_array_elements(
+      case jsonb_typeof(planned.before -> 'external_ids')
+        when 'array' then planned.before -> 'external_ids' else '[]'
+      end
+    ) as own (external_id)
+    join crm_private.external_ids as held
+      on held.entity_type = p_entity_type
+      and held.source = own.external_id ->> 'source'
+      and held.id = own.external_id ->> 'id'
+    where planned.transaction_id = v_xid
+      and planned.entity_type = p_entity_type
+      and held.entity_id <> planned.entity_id
+      and not exists (
+        select
+        from crm_private.reversals as also
+        where also.transaction_id = v_xid
+          and also.entity_type = p_entity_type
+          and also.entity_id = held.entity_id
+      )
+  ),
+  lists as (
+    select
+      planned.entity_id,
+      planned.before -> 'external_ids' as expected,
+      coalesce(
+        (
+          select jsonb_agg(own.external_id order by own.place)
+          from jsonb_array_elements(planned.before -> 'external_ids')
+            with ordinality as own (external_id, place)
+          where own.external_id not in (
+            select taken.external_id from taken where taken.entity_id = planned.entity_id
+          )
+        ),
+        '[]'
+      ) as left_over,
+      (select min(taken.holder_id::text)::uuid from taken where taken.entity_id = planned.entity_id)
+        as holder_id
+    from crm_private.reversals as planned
+    where planned.transaction_id = v_xid
+      and planned.entity_type = p_entity_type
+      and planned.entity_id in (select taken.entity_id from taken)
+  ),
+  changed as (
+    update crm_private.reversals as planned
+    set before = planned.before || jsonb_build_object('external_ids', lists.left_over)
+    from lists
+    where planned.transaction_id = v_xid
+      and planned.entity_type = p_entity_type
+      and planned.entity_id = lists.entity_id
+  )
+  select coalesce(jsonb_agg(
+    crm_private.conflict(
+      p_entity_type, lists.entity_id, 'external_ids', lists.expected, lists.left_over,
+      cause.user_id, cause."timestamp"
+    )
+    order by lists.entity_id
+  ), '[]')
+  into v_told
+  from lists
+  left join lateral (
+    select log.user_id, log."timestamp"
+    from crm.audit_logs as log
+    where log.entity_id = lists.holder_id
+      and log.entity_type = p_entity_type
+      and (log.action <> 'update' or log.changes ? 'external_ids')
+    order by log.id desc
+    limit 1
+  ) as cause on true;
+
+  return v_told;
+end
+$$;
+
+comment on function crm_private.follow_external_ids(text) is
+  'Takes external ids out of a planned reversal that belong to another row by now.';
+
+revoke all on function crm_private.follow_external_ids(text) from public;
+--! EndIncluded functions/follow_external_ids.sql
+--! Included functions/follow_links.sql
+/*
+ * Makes the links of an entity type in a planned reversal follow what became of the rows that they lead
+ * to. One that was merged stands for the one that is left. One that is gone does what it would have done
+ * had the row been there: a link on delete set null is null; a row on delete cascade does not come back,
+ * and one that is there keeps the link that it has. Gives what is not as it was, as
+ * crm_private.conflict has it. What is left is kept from being deleted until the transaction ends.
+ *
+ * A reversal of which nothing would be left is not made empty: its foreign key refuses it.
+ */
+create or replace function crm_private.follow_links(p_entity_type text)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of others, in which names are quoted already; that they write cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_xid    bigint   := pg_current_xact_id()::text::bigint;
+  v_table  regclass := crm_private.entity_table(p_entity_type);
+  v_told   jsonb    := '[]'::jsonb;
+  v_more   jsonb;
+  v_link   record;
+begin
+  for v_link in
+    select link.field, link.target_type, link.is_severed, crm_private.entity_table(link.target_type) as target
+    from (
+      values
+        ('contact', 'company_id', 'company', true),
+        ('deal', 'company_id', 'company', false),
+        ('deal', 'contact_id', 'contact', true),
+        ('task', 'entity_id', 'company', false),
+        ('task', 'entity_id', 'contact', false),
+        ('task', 'entity_id', 'deal', false),
+        ('note', 'entity_id', 'company', false),
+        ('note', 'entity_id', 'contact', false),
+        ('note', 'entity_id', 'deal', false)
+    ) as link (entity_type, field, target_type, is_severed)
+    where link.entity_type = p_entity_type
+  loop
+    -- What they lead to stays, in the order in which all lock it.
+    execute format(
+      $query$
+      select from %s as target
+      where target.id in (
+        select coalesce(crm_private.merged_into($3, (planned.before ->> $4)::uuid), (planned.before ->> $4)::uuid)
+        from crm_private.reversals as planned
+        where planned.transaction_id = $1
+          and planned.entity_type = $2
+          and planned.before ->> $4 is not null
+      )
+      order by target.id
+      for key share
+      $query$,
+      v_link.target
+    ) using v_xid, p_entity_type, v_link.target_type, v_link.field;
+
+    execute format(
+      $query$
+      with link as (
+        select
+          planned.entity_id, planned.after is null as comes_back,
+          (planned.before ->> $4)::uuid as target_id, to_jsonb(record) -> $4 as present
+        from crm_private.reversals as planned
+        left join %1$s as record on record.id = planned.entity_id
+        where planned.transaction_id = $1
+          and planned.entity_type = $2
+          and planned.before ->> $4 is not null
+          and (
+            $4 <> 'entity_id'
+            or coalesce(planned.before ->> 'entity_type', to_jsonb(record) ->> 'entity_type') = $3
+          )
+      ),
+      loose as (
+        select
+          link.*,
+          (
+            select target.id from %2$s as target
+            where target.id = crm_private.merged_into($3, link.target_id)
+          ) as winner_id
+        from link
+        where not exists (select from %2$s as target where target.id = link.target_id)
+          and not exists (
+            select from crm_private.reversals as also
+            where also.transaction_id = $1
+              and also.entity_type = $3
+              and also.entity_id = link.target_id
+              and also.after is null
+              and also.before ? 'id'
+          )
+      ),
+      dropped as (
+        delete from crm_private.reversals as planned
+        using loose
+        where planned.transaction_id = $1
+          and planned.entity_type = $2
+          and planned.entity_id = loose.entity_id
+          and loose.comes_back
+          and loose.winner_id is null
+          and not $5
+          and exists (
+            select from crm_private.reversals as also
+            where also.transaction_id = $1
+              and not (
+                also.entity_type = $2
+                and also.entity_id in (
+                  select other.entity_id from loose as other
+                  where other.comes_back and other.winner_id is null
+                )
+              )
+              and not (
+                also.entity_type = any (array['task', 'note'])
+                and $2 = 'deal'
+                and also.before ->> 'entity_id' in (
+                  select other.entity_id::text from loose as other
+                  where other.comes_back and other.winner_id is null
+                )
+              )
+          )
+        returning planned.entity_id
+      ),
+      led as (
+        update crm_private.reversals as planned
+        set
+          before = case
+            when loose.winner_id is not null or $5
+            then planned.before || jsonb_build_object($4, loose.winner_id)
+            else planned.before - array[$4, 'entity_type']
+          end,
+          after = case
+            when loose.winner_id is not null or $5 then planned.after
+            else planned.after - array[$4, 'entity_type']
+          end
+        from loose
+        where planned.transaction_id = $1
+          and planned.entity_type = $2
+          and planned.entity_id = loose.entity_id
+          and (loose.winner_id is not null or $5 or not loose.comes_back)
+        returning planned.entity_id
+      )
+      select coalesce(jsonb_agg(
+        crm_private.conflict(
+          $2, loose.entity_id, $4, to_jsonb(loose.target_id),
+          coalesce(
+            to_jsonb(loose.winner_id),
+            case when not loose.comes_back and not $5 then loose.present end,
+            'null'
+          ),
+          cause.user_id, cause."timestamp"
+        )
+        order by loose.entity_id
+      ), '[]')
+      from loose
+      left join lateral (
+        select log.user_id, log."timestamp"
+        from crm.audit_logs as log
+        where log.entity_id = loose.target_id
+          and log.entity_type = $3
+          and log.action <> 'erase'
+        order by log.id desc
+        limit 1
+      ) as cause on true
+      where loose.entity_id in (select entity_id from dropped union all select entity_id from led)
+      $query$,
+      v_table, v_link.target
+    ) into v_more using v_xid, p_entity_type, v_link.target_type, v_link.field, v_link.is_severed;
+
+    v_told := v_told || v_more;
+  end loop;
+
+  return v_told;
+end
+$$;
+
+comment on function crm_private.follow_links(text) is
+  'Makes the links of a planned reversal follow what became of their rows; gives what is not as it was.';
+
+revoke all on function crm_private.follow_links(text) from public;
+--! EndIncluded functions/follow_links.sql
+--! Included functions/follow_stages.sql
+/*
+ * Makes the stages of deals in a planned reversal follow their pipeline: one that was renamed since has
+ * its new name. A deal that comes back and whose stage is gone begins again at the first open one; one
+ * that is there stays where it is. Gives what is not as it was, as crm_private.conflict has it.
+ *
+ * Stages that are reversed themselves are left alone: deals and stages go back together.
+ */
+create or replace function crm_private.follow_stages()
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid    bigint := pg_current_xact_id()::text::bigint;
+  v_told   jsonb  := '[]'::jsonb;
+  v_more   jsonb;
+  v_stage  record;
+  v_name   text;
+  v_first  text;
+  v_cause  record;
+begin
+  for v_stage in
+    select
+      told.name,
+      min((planned.undoes -> 'entries' ->> 0)::bigint) as entry_id
+    from crm_private.reversals as planned
+    cross join lateral (
+      values (planned.before ->> 'stage'), (planned.after ->> 'stage')
+    ) as told (name)
+    where planned.transaction_id = v_xid
+      and planned.entity_type = 'deal'
+      and told.name is not null
+      and not exists (
+        select
+        from crm_private.reversals as also
+        where also.transaction_id = v_xid
+          and also.entity_type = 'pipeline_stage'
+          and told.name in (also.before ->> 'name', also.after ->> 'name')
+      )
+    group by told.name
+  loop
+    select stage.name into v_name
+    from crm.pipeline_stages as stage
+    cross join lateral crm_private.name_as_of(
+      'pipeline_stage', stage.id, stage.name, v_stage.entry_id
+    ) as was (name)
+    where v_stage.name in (was.name, stage.name)
+    order by (was.name is not distinct from v_stage.name) desc
+    limit 1;
+
+    if v_name is not null then
+      update crm_private.reversals as planned
+      set
+        before = case planned.before ->> 'stage'
+          when v_stage.name then planned.before || jsonb_build_object('stage', v_name)
+          else planned.before
+        end,
+        after = case planned.after ->> 'stage'
+          when v_stage.name then planned.after || jsonb_build_object('stage', v_name)
+          else planned.after
+        end
+      where planned.transaction_id = v_xid
+        and planned.entity_type = 'deal'
+        and v_name <> v_stage.name
+        and v_stage.name in (planned.before ->> 'stage', planned.after ->> 'stage');
+      continue;
+    end if;
+
+    select log.user_id, log."timestamp" into v_cause
+    from crm.audit_logs as log
+    where log.entity_type = 'pipeline_stage'
+      and log.action = 'delete'
+      and log.changes ->> 'name' = v_stage.name
+    order by log.id desc
+    limit 1;
+
+    v_first := (
+      select stage.name
+      from crm.pipeline_stages as stage
+      order by stage.kind <> 'open', stage.position, stage.name
+      limit 1
+    );
+
+    with gone as (
+      select planned.entity_id, planned.after is null as comes_back, record.stage as present
+      from crm_private.reversals as planned
+      left join crm.deals as record on record.id = planned.entity_id
+      where planned.transaction_id = v_xid
+        and planned.entity_type = 'deal'
+        and planned.before ->> 'stage' = v_stage.name
+    ),
+    changed as (
+      update crm_private.reversals as planned
+      set
+        before = case
+          when gone.comes_back then planned.before || jsonb_build_object('stage', v_first)
+          else planned.before - 'stage'
+        end,
+        after = planned.after - 'stage'
+      from gone
+      where planned.transaction_id = v_xid
+        and planned.entity_type = 'deal'
+        and planned.entity_id = gone.entity_id
+    )
+    select coalesce(jsonb_agg(
+      crm_private.conflict(
+        'deal', gone.entity_id, 'stage', to_jsonb(v_stage.name),
+        to_jsonb(case when gone.comes_back then v_first else gone.present end),
+        v_cause.user_id, v_cause."timestamp"
+      )
+      order by gone.entity_id
+    ), '[]')
+    into v_more
+    from gone;
+
+    v_told := v_told || v_more;
+  end loop;
+
+  return v_told;
+end
+$$;
+
+comment on function crm_private.follow_stages() is
+  'Makes a planned reversal follow what became of stages; gives what is not as it was.';
+
+revoke all on function crm_private.follow_stages() from public;
+--! EndIncluded functions/follow_stages.sql
 --! Included functions/carry_out_reversal.sql
 /*
  * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
@@ -4889,23 +5891,29 @@ grant execute on function crm_private.camel_case(text) to crm_reader;
  * which run as the owner of the journal: so it checks what the caller may do by hand.
  *
  * 1. Locks the rows, in one order always.
- * 2. Compares them with what is expected. Where they differ it is refused with CRM02 and a list of
- *    the conflicts; with p_force they are overwritten; with p_keep what differs stays as it is, and
- *    is reported.
- * 3. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
+ * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
+ *    follow_stages, follow_definitions, follow_external_ids. What is not as it was by that is reported.
+ * 3. Compares the rows with what is expected. Where they differ, by what p_on_conflict says: it is
+ *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
+ *    is overwritten.
+ * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
  *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
  *
  * Definitions of custom fields come first where rows need them, last where rows must lose their values
  * first: the reverse of how it was done.
  */
-create or replace function crm_private.carry_out_reversal(p_force boolean, p_keep boolean)
+create or replace function crm_private.carry_out_reversal(p_on_conflict crm.conflict_resolution)
 returns crm.reversal
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_xid        bigint := pg_current_xact_id()::text::bigint;
+  v_xid        bigint  := pg_current_xact_id()::text::bigint;
+  v_force      boolean := p_on_conflict = 'FORCE';
+  v_skip       boolean := p_on_conflict = 'SKIP';
+  v_most       integer := 1000; -- of what is reported
+  v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
   v_type       text;
   v_missing    text;
@@ -4948,13 +5956,13 @@ begin
   end
   limit 1;
 
-  if v_missing is not null or (p_force and not crm_private.is_administrator()) then
+  if v_missing is not null or (v_force and not crm_private.is_administrator()) then
     raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
       using errcode = 'insufficient_privilege',
             schema  = 'crm', table = 'audit_logs';
   end if;
 
-  if p_force then
+  if v_force then
     update crm_private.reversals
     set undoes = undoes || '{"forced": true}'
     where transaction_id = v_xid;
@@ -4989,6 +5997,8 @@ begin
     end if;
   end loop;
 
+  v_told := crm_private.follow_definitions() || crm_private.follow_stages();
+
   foreach v_type in array coalesce(v_types, '{}')
   loop
     execute format(
@@ -5001,15 +6011,22 @@ begin
        for update',
       crm_private.entity_table(v_type)
     ) using v_xid, v_type;
+
+    if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+      v_told := v_told
+        || crm_private.follow_links(v_type)
+        || crm_private.follow_external_ids(v_type);
+    end if;
   end loop;
 
-  if not p_force then
+  if not v_force then
     select settled.count, settled.conflicts
     into v_count, v_conflicts
-    from crm_private.settle_conflicts(v_types, p_keep) as settled;
+    from crm_private.settle_conflicts(v_types, v_skip, case when v_skip then v_most else 100 end)
+      as settled;
   end if;
 
-  if v_count > 0 and not p_keep then
+  if v_count > 0 and not v_skip then
     perform crm_private.refuse_conflicts(v_count, v_conflicts);
   end if;
 
@@ -5018,7 +6035,8 @@ begin
     count(*) filter (where after is null),
     count(*) filter (where before is not null and after is not null and before <> '{}'),
     count(*) filter (where before is null),
-    v_conflicts
+    jsonb_path_query_array(v_told || v_conflicts, format('$[0 to %s]', v_most - 1)::jsonpath),
+    jsonb_array_length(v_told) + v_count
   into v_result
   from crm_private.reversals
   where transaction_id = v_xid;
@@ -5090,9 +6108,38 @@ begin
   end;
 
   -- Somebody brought one back between the comparison and the insert.
-  if v_inserted < v_result.restored and not p_force then
+  if v_inserted < v_result.restored and not v_force then
     perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
   end if;
+
+  -- A merge has ended when the winner has given back what it had of the loser.
+  update crm_private.merges
+  set ended_at = clock_timestamp()
+  where ended_in = v_xid
+    and loser_id in (
+      select planned.entity_id
+      from crm_private.reversals as planned
+      where planned.transaction_id = v_xid
+    );
+
+  -- Losers that had come back and go again are part of the winner again.
+  insert into crm_private.merges (entity_type, loser_id, winner_id, merged_at)
+  select merge.entity_type, merge.loser_id, merge.winner_id, now()
+  from crm_private.reversals as planned
+  join crm_private.merges as merge
+    on merge.loser_id = planned.entity_id
+    and merge.entity_type = planned.entity_type
+    and merge.ended_at is not null
+  where planned.transaction_id = v_xid
+    and planned.before is null
+    and exists (
+      select
+      from crm.audit_logs as undone
+      where undone.entity_id = planned.entity_id
+        and undone.id = (planned.undoes -> 'entries' ->> 0)::bigint
+        and undone.transaction_id = merge.ended_in
+    )
+  on conflict do nothing;
 
   perform set_config('crm.reversing', '', true);
   delete from crm_private.reversals where transaction_id = v_xid;
@@ -5101,10 +6148,10 @@ begin
 end
 $$;
 
-comment on function crm_private.carry_out_reversal(boolean, boolean) is
+comment on function crm_private.carry_out_reversal(crm.conflict_resolution) is
   'Carries out a planned reversal: all of it, or nothing.';
 
-revoke all on function crm_private.carry_out_reversal(boolean, boolean) from public;
+revoke all on function crm_private.carry_out_reversal(crm.conflict_resolution) from public;
 --! EndIncluded functions/carry_out_reversal.sql
 --! Included functions/cascade_parent.sql
 /*
@@ -5667,8 +6714,93 @@ comment on function crm_private.column_defaults(regclass) is
 revoke all on function crm_private.column_defaults(regclass) from public;
 grant execute on function crm_private.column_defaults(regclass) to crm_member;
 --! EndIncluded functions/column_defaults.sql
+--! Included functions/merged_ids.sql
+/*
+ * The ids that are one contact or one company by now: its own, and those of everything that was merged
+ * into it, and into that.
+ *
+ * Security definer: nobody reads the table.
+ */
+create or replace function crm_private.merged_ids(p_entity_type text, p_id uuid)
+returns uuid[]
+language plpgsql
+stable
+parallel safe
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    with recursive part (id) as (
+      select p_id
+      union
+      select merge.loser_id
+      from part
+      join crm_private.merges as merge on merge.winner_id = part.id
+      where merge.entity_type = p_entity_type
+        and merge.ended_at is null
+    )
+    select part.id from part
+  );
+end
+$$;
+
+comment on function crm_private.merged_ids(text, uuid) is
+  'The id of a contact or a company, and those of everything that was merged into it.';
+
+revoke all on function crm_private.merged_ids(text, uuid) from public;
+grant execute on function crm_private.merged_ids(text, uuid) to crm_reader;
+--! EndIncluded functions/merged_ids.sql
+--! Included functions/record_merge.sql
+/*
+ * Records that rows became part of another. Called by crm.merge_contacts and crm.merge_companies when
+ * they have deleted the losers. Believes nobody: of the losers those count that this transaction has
+ * deleted, and the winner has to be there.
+ *
+ * Security definer: nobody but the owner writes the table.
+ */
+create or replace function crm_private.record_merge(
+  p_entity_type text,
+  p_winner      uuid,
+  p_losers      uuid[]
+)
+returns void
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into crm_private.merges as merge (entity_type, loser_id, winner_id, merged_at)
+  select p_entity_type, loser, p_winner, now()
+  from unnest(p_losers) as loser
+  where p_entity_type = any (array['contact', 'company'])
+    and crm_private.is_there(p_entity_type, p_winner)
+    and exists (
+      select
+      from crm.audit_logs as log
+      where log.entity_id = loser
+        and log.entity_type = p_entity_type
+        and log.action = 'delete'
+        and log.transaction_id = pg_current_xact_id()::text::bigint
+        and log."timestamp" >= now()
+    )
+  order by loser
+  on conflict (loser_id) where ended_at is null
+  do update set winner_id = excluded.winner_id, merged_at = excluded.merged_at;
+end
+$$;
+
+comment on function crm_private.record_merge(text, uuid, uuid[]) is
+  'Records that rows became part of another.';
+
+revoke all on function crm_private.record_merge(text, uuid, uuid[]) from public;
+grant execute on function crm_private.record_merge(text, uuid, uuid[]) to crm_member;
+--! EndIncluded functions/record_merge.sql
 --! Included functions/companies_history.sql
-/* The history of a row: GraphQL's field history. */
+/*
+ * The history of a row: GraphQL's field history. That of what was merged into it is part of it.
+ */
 create or replace function crm.companies_history(record crm.companies)
 returns setof crm.audit_logs
 language sql
@@ -5678,12 +6810,13 @@ set search_path = pg_catalog, pg_temp
 as $$
   select audit_log.*
   from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
+  where audit_log.entity_id = any (crm_private.merged_ids('company', record.id))
   order by audit_log.id;
 $$;
 
 comment on function crm.companies_history(crm.companies) is
-  'Everything that was done to it, the oldest first.';
+  'Everything that was done to it, and to what was merged into it, the oldest first. entityId tells '
+  'which of them an entry is about.';
 
 revoke all on function crm.companies_history(crm.companies) from public;
 grant execute on function crm.companies_history(crm.companies) to crm_reader;
@@ -5797,6 +6930,28 @@ comment on function crm.company_by_external_id(text, text) is
 revoke all on function crm.company_by_external_id(text, text) from public;
 grant execute on function crm.company_by_external_id(text, text) to crm_reader;
 --! EndIncluded functions/company_by_external_id.sql
+--! Included functions/company_merged_into.sql
+/* Follows the id of a merged company to the one that is left: crm.merged_into, with the row. */
+create or replace function crm.company_merged_into(id uuid)
+returns crm.companies
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm.companies as record
+  where record.id = crm_private.merged_into('company', company_merged_into.id);
+$$;
+
+comment on function crm.company_merged_into(uuid) is
+  'The company that one was merged into, through however many merges; null if it was not merged, is back, '
+  'or the one that was left is gone.';
+
+revoke all on function crm.company_merged_into(uuid) from public;
+grant execute on function crm.company_merged_into(uuid) to crm_reader;
+--! EndIncluded functions/company_merged_into.sql
 --! Included functions/compile_defaults.sql
 /*
  * Compiles the defaults of an entity type's custom fields into the trigger that gives them to new rows:
@@ -5918,8 +7073,32 @@ comment on function crm.contact_by_external_id(text, text) is
 revoke all on function crm.contact_by_external_id(text, text) from public;
 grant execute on function crm.contact_by_external_id(text, text) to crm_reader;
 --! EndIncluded functions/contact_by_external_id.sql
+--! Included functions/contact_merged_into.sql
+/* Follows the id of a merged contact to the one that is left: crm.merged_into, with the row. */
+create or replace function crm.contact_merged_into(id uuid)
+returns crm.contacts
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select record.*
+  from crm.contacts as record
+  where record.id = crm_private.merged_into('contact', contact_merged_into.id);
+$$;
+
+comment on function crm.contact_merged_into(uuid) is
+  'The contact that one was merged into, through however many merges; null if it was not merged, is back, '
+  'or the one that was left is gone.';
+
+revoke all on function crm.contact_merged_into(uuid) from public;
+grant execute on function crm.contact_merged_into(uuid) to crm_reader;
+--! EndIncluded functions/contact_merged_into.sql
 --! Included functions/contacts_history.sql
-/* The history of a row: GraphQL's field history. */
+/*
+ * The history of a row: GraphQL's field history. That of what was merged into it is part of it.
+ */
 create or replace function crm.contacts_history(record crm.contacts)
 returns setof crm.audit_logs
 language sql
@@ -5929,12 +7108,13 @@ set search_path = pg_catalog, pg_temp
 as $$
   select audit_log.*
   from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
+  where audit_log.entity_id = any (crm_private.merged_ids('contact', record.id))
   order by audit_log.id;
 $$;
 
 comment on function crm.contacts_history(crm.contacts) is
-  'Everything that was done to it, the oldest first.';
+  'Everything that was done to it, and to what was merged into it, the oldest first. entityId tells '
+  'which of them an entry is about.';
 
 revoke all on function crm.contacts_history(crm.contacts) from public;
 grant execute on function crm.contacts_history(crm.contacts) to crm_reader;
@@ -7795,17 +8975,174 @@ revoke all on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) from public;
 --! EndIncluded functions/entry_digest.sql
+--! Included functions/drop_answers.sql
+/*
+ * Drops the answers that were kept for repeated mutations and may hold something of entities. The keys
+ * stay: a repeat still does nothing, and is told that its answer is gone.
+ */
+create or replace function crm_private.drop_answers(p_ids uuid[])
+returns void
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  update crm_private.idempotency_keys
+  set answer = null
+  where answer is not null
+    and (entity_ids is null or entity_ids && p_ids);
+$$;
+
+comment on function crm_private.drop_answers(uuid[]) is
+  'Drops the answers kept for repeated mutations that may hold something of entities.';
+
+revoke all on function crm_private.drop_answers(uuid[]) from public;
+--! EndIncluded functions/drop_answers.sql
+--! Included functions/lock_person.sql
+/*
+ * Locks everything of a person that an erasure touches, and gives their ids: the contact's, and those of
+ * everybody who was merged into it. The id of somebody who was merged into another stands for that one.
+ *
+ * It has all of it or nothing. While it waits for somebody it holds nothing that they may wait for, so an
+ * erasure is never part of a deadlock, whatever order others lock in: rows are tried, not waited for, and
+ * what an attempt has locked is given back before the next one. What it waits for in line, and holds
+ * meanwhile, only maintenance takes. lock_timeout bounds all attempts together.
+ *
+ * When it has returned nobody else has written anything of the person that is not committed, restores
+ * or undoes anything, keeps an answer, or seals.
+ */
+create or replace function crm_private.lock_person(p_contact_id uuid)
+returns uuid[]
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_timeout interval    := current_setting('lock_timeout')::interval;
+  v_started timestamptz := clock_timestamp();
+  v_ids     uuid[];
+begin
+  loop
+    begin
+      -- The statistics are made anew at the end, which takes this lock. A vacuum gives way to it.
+      lock table crm.contacts, crm.tasks, crm.notes, crm_private.external_ids
+        in share update exclusive mode;
+      lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
+
+      if not (
+        pg_try_advisory_xact_lock(hashtext('crm_private.erase_contact'))
+          and pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
+      ) then
+        raise lock_not_available;
+      end if;
+
+      v_ids := crm_private.merged_ids(
+        'contact', coalesce(crm_private.merged_into('contact', p_contact_id), p_contact_id)
+      );
+      perform from crm.contacts where id = any (v_ids) for update nowait;
+
+      -- Who was merged before the lock was had is found now.
+      if v_ids <> crm_private.merged_ids(
+        'contact', coalesce(crm_private.merged_into('contact', p_contact_id), p_contact_id)
+      ) then
+        raise lock_not_available;
+      end if;
+
+      perform from crm.deals where contact_id = any (v_ids) for update nowait;
+      perform from crm.tasks where contact_id = any (v_ids) for update nowait;
+      perform from crm.notes where contact_id = any (v_ids) for update nowait;
+      exit;
+    exception
+      when lock_not_available then
+        if v_timeout > interval '0' and clock_timestamp() > v_started + v_timeout then
+          raise;
+        end if;
+    end;
+
+    perform pg_sleep(0.02);
+  end loop;
+
+  return v_ids;
+end
+$$;
+
+comment on function crm_private.lock_person(uuid) is
+  'Locks everything of a person that an erasure touches, and gives the ids of their contacts.';
+
+revoke all on function crm_private.lock_person(uuid) from public;
+--! EndIncluded functions/lock_person.sql
+--! Included functions/mixed_entries.sql
+/*
+ * The entries of others that may hold values of a person: of contacts that the person was merged into,
+ * from the merge until it was undone, and of those that these were merged into meanwhile. p_table is
+ * crm.audit_logs or a month that was detached from it.
+ */
+create or replace function crm_private.mixed_entries(p_table regclass, p_ids uuid[])
+returns setof crm.audit_logs
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- What its statement returns cannot be told, nor that it locks.
+-- @plpgsql_check_options: extra_warnings = off, performance_warnings = off
+begin
+  return query execute format(
+    $query$
+    with recursive mixed (id, since, until) as (
+      select merge.winner_id, merge.merged_at, merge.ended_at
+      from crm_private.merges as merge
+      where merge.entity_type = 'contact'
+        and merge.loser_id = any ($1)
+        and merge.ended_at is not null
+        and merge.winner_id <> all ($1)
+
+      union
+
+      select merge.winner_id, merge.merged_at, coalesce(merge.ended_at, 'infinity')
+      from mixed
+      join crm_private.merges as merge
+        on merge.loser_id = mixed.id
+        and merge.entity_type = 'contact'
+        and merge.merged_at between mixed.since and mixed.until
+      where merge.winner_id <> all ($1)
+    )
+    select
+      entry.id, entry.entity_type, entry.entity_id, entry.action, entry.user_id, entry.changes,
+      entry."timestamp", entry.transaction_id, entry.source, entry.erased_at
+    from %s as entry
+    where entry.erased_at is null
+      and entry.action <> 'erase'
+      and entry.entity_type = 'contact'
+      and exists (
+        select
+        from mixed
+        where mixed.id = entry.entity_id
+          and entry."timestamp" between mixed.since and mixed.until
+      )
+    for update of entry
+    $query$,
+    p_table
+  ) using p_ids;
+end
+$$;
+
+comment on function crm_private.mixed_entries(regclass, uuid[]) is
+  'The entries of others that may hold values of a person who was merged into them for a time.';
+
+revoke all on function crm_private.mixed_entries(regclass, uuid[]) from public;
+--! EndIncluded functions/mixed_entries.sql
 --! Included functions/erase_contact.sql
 /*
  * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
- * values out of every entry of theirs, months included that were detached from the journal and are
- * still in the database. Gives the entry that records it. Refuses an id that no contact ever had.
+ * values out of every entry of theirs, and of everybody who was merged into it, months included that were
+ * detached from the journal and are still in the database. Answers that were kept for repeated mutations
+ * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
+ * contact ever had.
+ *
+ * The id of a contact that was merged stands for the one that is left: they are one person. A merge that
+ * was undone left two; of the other one those entries lose their values that were made in between.
  *
  * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
  * that were moved to another entity belong to that one.
- *
- * Writers of contacts, tasks and notes wait until the transaction ends: what they are about to commit
- * would be missed. Nothing is sealed meanwhile.
  *
  * Security definer: nobody but the owner of the journal may change it.
  */
@@ -7819,8 +9156,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  v_id      uuid   := erase_contact.id;
-  v_ids     uuid[] := array[erase_contact.id];
+  v_id      uuid := erase_contact.id;
+  v_persons uuid[];
+  v_ids     uuid[];
   v_more    uuid[];
   v_table   regclass;
   v_entries crm.audit_logs[];
@@ -7832,12 +9170,11 @@ begin
   perform crm_private.caller_holds();
 
   perform crm_private.refuse_old_snapshot('erase_contact');
-  lock table crm.contacts, crm.tasks, crm.notes in share row exclusive mode;
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  v_persons := crm_private.lock_person(v_id);
 
-  v_ids := v_ids
-    || array(select id from crm.tasks where contact_id = v_id)
-    || array(select id from crm.notes where contact_id = v_id);
+  v_ids := v_persons
+    || array(select id from crm.tasks where contact_id = any (v_persons))
+    || array(select id from crm.notes where contact_id = any (v_persons));
 
   for v_table in select * from crm_private.journal_tables()
   loop
@@ -7856,18 +9193,18 @@ begin
               from %1$s
               where entity_type = any (array['task', 'note'])
                 and changes ? 'entity_id'
-                and crm_private.attached_to(action, changes) = $1::text
+                and crm_private.attached_to(action, changes) = any ($1)
             )
           order by entity_id, id desc
         ) as last
-        where attached_to = $1::text
+        where attached_to = any ($1)
       $find$,
       v_table
-    ) into v_more using v_id;
+    ) into v_more using v_persons::text[];
     v_ids := v_ids || v_more;
   end loop;
 
-  delete from crm.contacts where id = v_id;
+  delete from crm.contacts where id = any (v_persons);
   v_existed := found;
   v_at      := clock_timestamp();
 
@@ -7888,6 +9225,8 @@ begin
       $find$,
       v_table
     ) into v_entries using v_ids;
+    v_entries := coalesce(v_entries, '{}')
+      || array(select mixed::crm.audit_logs from crm_private.mixed_entries(v_table, v_persons) as mixed);
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -7912,6 +9251,8 @@ begin
     where entity_id <> v_id
   ) as attached;
   v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
+
+  perform crm_private.drop_answers(v_ids || array(select entity_id from unnest(v_erased)));
 
   perform crm_private.refresh_statistics(table_oid)
   from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
@@ -7938,8 +9279,9 @@ $$;
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the journal and the trash. Who did what to them, and when, '
-  'stays. Gives the entry that records the erasure. For administrators.';
+  'and takes their values out of the journal, the trash and what is kept for repeated mutations. '
+  'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
+  'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
 
 revoke all on function crm.erase_contact(uuid) from public;
 grant execute on function crm.erase_contact(uuid) to crm_admin;
@@ -8695,28 +10037,55 @@ revoke all on function crm_private.journal_tables() from public;
  * is there when the mutation is, and only then. A second answer under one key would break the
  * primary key, and undo what it is the answer of.
  *
+ * With it goes which entities it may tell of: those that the transaction changed, if it tells of no others
+ * (p_is_narrow), otherwise any. When a person is erased, the answers that may tell of them are dropped
+ * (crm_private.drop_answers). An erasure waits for what is about to be kept; one that was done while this
+ * transaction ran may have come after something was read, so nothing is kept.
+ *
  * Security definer: the server's login role writes no table.
  */
 create or replace function crm_private.keep_answer(
   p_key_hash     bytea,
   p_request_hash bytea,
-  p_answer       bytea
+  p_answer       bytea,
+  p_is_narrow    boolean
 )
 returns void
-language sql
+language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  insert into crm_private.idempotency_keys (key_hash, request_hash, answer)
-  values (p_key_hash, p_request_hash, p_answer);
+declare
+  v_xid    bigint := pg_current_xact_id()::text::bigint;
+  v_ids    uuid[];
+  v_erased boolean;
+begin
+  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+
+  select
+    array_agg(distinct log.entity_id) filter (where log.transaction_id = v_xid),
+    coalesce(bool_or(log.action = 'erase' and log.transaction_id <> v_xid), false)
+  into v_ids, v_erased
+  from crm.audit_logs as log
+  where log."timestamp" >= now()
+    and (log.transaction_id = v_xid or log.action = 'erase');
+
+  insert into crm_private.idempotency_keys (key_hash, request_hash, answer, entity_ids)
+  values (
+    p_key_hash,
+    p_request_hash,
+    case when not v_erased then p_answer end,
+    case when p_is_narrow then v_ids end
+  );
+end
 $$;
 
-comment on function crm_private.keep_answer(bytea, bytea, bytea) is
+comment on function crm_private.keep_answer(bytea, bytea, bytea, boolean) is
   'Keeps the answer of a mutation under its idempotency key.';
 
-revoke all on function crm_private.keep_answer(bytea, bytea, bytea) from public;
-grant execute on function crm_private.keep_answer(bytea, bytea, bytea) to crm_server;
+revoke all on function crm_private.keep_answer(bytea, bytea, bytea, boolean) from public;
+grant execute on function crm_private.keep_answer(bytea, bytea, bytea, boolean) to crm_server;
 --! EndIncluded functions/keep_answer.sql
 --! Included functions/last_digest.sql
 /* The number of the last block and its hash: what crm.journal_digest gives, after sealing. */
@@ -9109,6 +10478,7 @@ begin
   v_moved := crm_private.move_links('crm.companies', losers, winner);
 
   delete from crm.companies where id = any (losers);
+  perform crm_private.record_merge('company', winner, losers);
   perform crm_private.defer_unique(false);
 
   v_merge.company_id     := winner;
@@ -9141,7 +10511,8 @@ grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member
  * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
  *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
  * 3. Moves deals, tasks and notes to the winner, and whatever else refers to a loser.
- * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
+ *    became part of the winner is recorded.
  *
  * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
  * the first, they give back exactly what was.
@@ -9187,6 +10558,7 @@ begin
   v_moved := crm_private.move_links('crm.contacts', losers, winner);
 
   delete from crm.contacts where id = any (losers);
+  perform crm_private.record_merge('contact', winner, losers);
   perform crm_private.defer_unique(false);
 
   v_merge.contact_id     := winner;
@@ -9969,14 +11341,35 @@ comment on function crm_private.plain_name(text) is
 revoke all on function crm_private.plain_name(text) from public;
 grant execute on function crm_private.plain_name(text) to crm_reader;
 --! EndIncluded functions/plain_name.sql
+--! Included functions/is_reversible.sql
+/* Whether what was done to an entity of a type can be undone, and a deleted one be brought back. */
+create or replace function crm_private.is_reversible(p_entity_type text)
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(p_entity_type = any (array[
+    'contact', 'company', 'deal', 'task', 'note', 'custom_field_definition', 'pipeline_stage',
+    'exchange_rate'
+  ]), false);
+$$;
+
+comment on function crm_private.is_reversible(text) is
+  'Whether what was done to an entity of a type can be undone.';
+
+revoke all on function crm_private.is_reversible(text) from public;
+--! EndIncluded functions/is_reversible.sql
 --! Included functions/plan_reversal.sql
 /*
  * Plans to undo entries of one transaction, all of them or those given: a row in
  * crm_private.reversals for each row that they changed, with what it was before the first of them and
  * what it was after the last. What was created and deleted again needs nothing.
  *
- * Refused where an entry has been erased, and to members where one deleted a row in another's name:
- * these they cannot see. p_argument is what the client called it by.
+ * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
+ * key, the journal itself; and to members where one deleted a row in another's name: these they cannot
+ * see. p_argument is what the client called it by.
  *
  * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
  * after it was erased. So a snapshot that is older will not do.
@@ -9998,9 +11391,10 @@ as $$
 declare
   v_erased  bigint;
   v_foreign bigint;
+  v_fixed   crm.audit_logs;
 begin
   perform crm_private.refuse_old_snapshot('an undo');
-  lock table crm.contacts, crm.tasks, crm.notes in row exclusive mode;
+  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
 
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
@@ -10030,6 +11424,32 @@ begin
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
                          )::text;
+  end if;
+
+  select log.* into v_fixed
+  from crm.audit_logs as log
+  where log.transaction_id = p_transaction_id
+    and (p_entries is null or log.id = any (p_entries))
+    and (
+      log.action <> all (array['create', 'update', 'delete'])
+      or not crm_private.is_reversible(log.entity_type)
+    )
+  order by log.id
+  limit 1;
+
+  if v_fixed.id is not null then
+    perform crm_private.refuse_argument(
+      p_argument,
+      case
+        when v_fixed.entity_type = 'setting' then 'changed a setting; give it its old value again'
+        when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
+        when v_fixed.action = 'erase' then 'erased values for good'
+        when v_fixed.action = 'purge' then 'emptied the trash for good'
+        when v_fixed.action = 'archive' then 'archived months of the journal'
+        else format('is about a %s, which is not undone', v_fixed.entity_type)
+      end,
+      'audit_logs_action_reversible'
+    );
   end if;
 
   insert into crm_private.reversals
@@ -10849,7 +12269,7 @@ begin
           schema     = 'crm', table = 'audit_logs', column = 'changes',
           constraint = 'audit_logs_changes_current',
           detail     = jsonb_build_object('count', p_count, 'conflicts', p_conflicts)::text,
-          hint       = 'Undo the later changes first, or force it as an administrator.';
+          hint       = 'Undo the later changes first, leave them with SKIP, or overwrite them with FORCE.';
 end
 $$;
 
@@ -11581,7 +13001,8 @@ revoke all on function crm_private.report_columns(text) from public;
 --! Included functions/restore_deleted.sql
 /*
  * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
- * that were set to null. A link that leads elsewhere by now stays as it is, and is reported.
+ * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
+ * cannot be as it was because something that it refers to is gone or other than it was.
  *
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
@@ -11602,7 +13023,7 @@ begin
 
   perform crm_private.refuse_null('id', id::text);
 
-  if v_table is null then
+  if not crm_private.is_reversible(entity_type) then
     perform crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(
@@ -11655,7 +13076,7 @@ begin
     '{}',
     'id'
   );
-  return crm_private.carry_out_reversal(false, true);
+  return crm_private.carry_out_reversal('SKIP');
 end
 $$;
 
@@ -11676,8 +13097,9 @@ $$;
 
 comment on function crm.restore_deleted(text, uuid) is
   'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
-  'went with it, and the links to it that were set to null, unless they lead elsewhere by now; these are '
-  'in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
+  'went with it, and the links to it that were set to null, unless they lead elsewhere by now. Where '
+  'something that it refers to was renamed or merged it follows; what is gone is left out. What is not as '
+  'it was is in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
   'exchange_rate.';
 
 revoke all on function crm.restore_deleted(text, uuid) from public;
@@ -11690,7 +13112,14 @@ grant execute on function crm.restore_deleted(text, uuid) to crm_member;
  * that is to go. The rows are locked by now.
  */
 create or replace function crm_private.reversal_conflicts(p_entity_type text)
-returns table (entity_type text, entity_id uuid, field text, expected jsonb, found jsonb)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  field       text,
+  expected    jsonb,
+  found       jsonb,
+  planned_id  uuid
+)
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
@@ -11705,7 +13134,9 @@ declare
 begin
   return query execute format(
     $query$
-    select planned.entity_type, planned.entity_id, differing.field, differing.expected, differing.found
+    select
+      planned.entity_type, planned.entity_id, differing.field, differing.expected, differing.found,
+      planned.entity_id
     from crm_private.reversals as planned
     left join %s as record on record.id = planned.entity_id
     cross join lateral to_jsonb(record) as now
@@ -11743,7 +13174,7 @@ begin
   select string_agg(
     format(
       $query$
-      select %1$L, child.id, %2$L, 'null'::jsonb, to_jsonb(child.%3$I)
+      select %1$L, child.id, %2$L, 'null'::jsonb, to_jsonb(child.%3$I), planned.entity_id
       from crm_private.reversals as planned
       join %4$s as child on child.%3$I = planned.entity_id
       where planned.transaction_id = $1
@@ -11779,6 +13210,25 @@ begin
     return query execute v_attach using v_xid, p_entity_type;
   end if;
 
+  -- A stage that deals are in does not go.
+  if p_entity_type = 'pipeline_stage' then
+    return query
+    select 'deal', child.id, 'stage', 'null'::jsonb, to_jsonb(child.stage), planned.entity_id
+    from crm_private.reversals as planned
+    join crm.pipeline_stages as stage on stage.id = planned.entity_id
+    join crm.deals as child on child.stage = stage.name
+    where planned.transaction_id = v_xid
+      and planned.entity_type = p_entity_type
+      and planned.before is null
+      and not exists (
+        select from crm_private.reversals as also
+        where also.transaction_id = v_xid
+          and also.entity_type = 'deal'
+          and also.entity_id = child.id
+          and (also.before is null or also.before ? 'stage')
+      );
+  end if;
+
   if p_entity_type <> 'custom_field_definition' then
     return;
   end if;
@@ -11787,7 +13237,9 @@ begin
   select string_agg(
     format(
       $query$
-      select %1$L, record.id, 'custom_fields.' || %2$L, 'null'::jsonb, record.custom_fields -> %2$L
+      select
+        %1$L, record.id, 'custom_fields.' || %2$L, 'null'::jsonb, record.custom_fields -> %2$L,
+        %4$L::uuid
       from %3$s as record
       where record.custom_fields ? %2$L
         and not exists (
@@ -11798,7 +13250,8 @@ begin
             and (also.before is null or also.before ? ('custom_fields.' || %2$L))
         )
       $query$,
-      definition.entity_type, definition.name, crm_private.entity_table(definition.entity_type)
+      definition.entity_type, definition.name, crm_private.entity_table(definition.entity_type),
+      definition.id
     ),
     E'\nunion all\n'
   )
@@ -11906,8 +13359,9 @@ begin
             else format(
               case
                 when p_operation = 'prepare' and name = 'enum_values' then
-                  '%1$I = restored.%1$I || array(
-                     select value from unnest(found.%1$I) as value
+                  -- What has no list neither had one nor gets one by this.
+                  '%1$I = restored.%1$I || (
+                     select array_agg(value) from unnest(found.%1$I) as value
                      where value <> all (restored.%1$I)
                    )'
                 else '%1$I = restored.%1$I'
@@ -12144,6 +13598,7 @@ begin
   where log.entity_id = p_entity_id
     and log.entity_type = p_entity_type
     and log."timestamp" <= p_at
+    and log.action <> 'erase'
   order by log.id desc
   limit 1;
 
@@ -14035,85 +15490,111 @@ grant execute on function crm.set_trash_retention(integer) to crm_admin;
 --! EndIncluded functions/set_trash_retention.sql
 --! Included functions/settle_conflicts.sql
 /*
- * Compares the rows of a planned reversal with what it expects. Gives how many conflicts there are, and
- * the first hundred, each with who set what was found. With p_keep it takes what differs out of the
- * plan, so that it stays as it is.
+ * Compares the rows of a planned reversal with what it expects. Gives every conflict, each with who set
+ * what was found, up to p_limit of them, and how many there are.
+ *
+ * With p_skip it takes what differs out of the plan, so that it stays as it is: a field; a row that is
+ * gone, or is back; a row that would go and was changed since, or has something attached to it. What
+ * stays may hold something else where it is, so the rest is compared again until nothing differs.
  */
-create or replace function crm_private.settle_conflicts(p_types text[], p_keep boolean)
+create or replace function crm_private.settle_conflicts(
+  p_types text[],
+  p_skip  boolean,
+  p_limit integer
+)
 returns table (count bigint, conflicts jsonb)
-language sql
+language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  with conflicts as materialized (
-    select conflict.*
-    from unnest(p_types) as type (name)
-    cross join lateral crm_private.reversal_conflicts(type.name) as conflict
-  ),
-  listed as (
-    select conflicts.*, setter.user_id, setter."timestamp"
-    from (
-      select * from conflicts order by entity_type, entity_id, field limit 100
-    ) as conflicts
-    left join lateral (
-      select log.user_id, log."timestamp"
-      from crm.audit_logs as log
-      where log.entity_id = conflicts.entity_id
-        and log.entity_type = conflicts.entity_type
-        and (log.action <> 'update' or log.changes ? conflicts.field)
-      order by log.id desc
-      limit 1
-    ) as setter on true
-  ),
-  dropped as (
-    delete from crm_private.reversals as planned
-    using conflicts
-    where p_keep
-      and conflicts.field = 'id'
-      and planned.transaction_id = pg_current_xact_id()::text::bigint
-      and planned.entity_type = conflicts.entity_type
-      and planned.entity_id = conflicts.entity_id
-  ),
-  narrowed as (
-    update crm_private.reversals as planned
-    set before = planned.before - kept.fields
-    from (
-      select entity_type, entity_id, array_agg(field) as fields
-      from conflicts
-      group by entity_type, entity_id
-      having bool_and(field <> 'id')
-    ) as kept
-    where p_keep
-      and planned.transaction_id = pg_current_xact_id()::text::bigint
-      and planned.entity_type = kept.entity_type
-      and planned.entity_id = kept.entity_id
-  )
-  select
-    (select count(*) from conflicts),
-    coalesce(jsonb_agg(
-      jsonb_build_object(
-        'entityType', listed.entity_type,
-        'entityId', listed.entity_id,
-        'field', case
-          when listed.field like 'custom\_fields.%' then 'customFields.' || substr(listed.field, 15)
-          else crm_private.camel_case(listed.field)
-        end,
-        'expected', listed.expected,
-        'found', listed.found,
-        'changedBy', listed.user_id,
-        'changedAt', to_char(
-          listed."timestamp" at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'
-        )
-      )
-      order by listed.entity_type, listed.entity_id, listed.field
-    ), '[]')
-  from listed;
+declare
+  v_xid   bigint := pg_current_xact_id()::text::bigint;
+  v_round record;
+begin
+  count     := 0;
+  conflicts := '[]';
+
+  loop
+    with found as materialized (
+      select type.name as planned_type, conflict.*
+      from unnest(p_types) as type (name)
+      cross join lateral crm_private.reversal_conflicts(type.name) as conflict
+    ),
+    listed as (
+      select found.*, setter.user_id, setter."timestamp"
+      from (
+        select distinct on (entity_type, entity_id, field) *
+        from found
+        order by entity_type, entity_id, field
+        limit greatest(p_limit - jsonb_array_length(conflicts), 0)
+      ) as found
+      left join lateral (
+        select log.user_id, log."timestamp"
+        from crm.audit_logs as log
+        where log.entity_id = found.entity_id
+          and log.entity_type = found.entity_type
+          and (log.action <> 'update' or log.changes ? found.field)
+        order by log.id desc
+        limit 1
+      ) as setter on true
+    ),
+    left_out as (
+      select
+        found.planned_type, found.planned_id,
+        array_agg(found.field)         as fields,
+        bool_or(found.field = 'id')    as is_moot
+      from found
+      where p_skip
+      group by found.planned_type, found.planned_id
+    ),
+    dropped as (
+      delete from crm_private.reversals as planned
+      using left_out
+      where planned.transaction_id = v_xid
+        and planned.entity_type = left_out.planned_type
+        and planned.entity_id = left_out.planned_id
+        and (left_out.is_moot or planned.before is null)
+    ),
+    narrowed as (
+      update crm_private.reversals as planned
+      set before = planned.before - left_out.fields, after = planned.after - left_out.fields
+      from left_out
+      where planned.transaction_id = v_xid
+        and planned.entity_type = left_out.planned_type
+        and planned.entity_id = left_out.planned_id
+        and not (left_out.is_moot or planned.before is null)
+    )
+    select
+      (
+        select count(*)
+        from (select distinct found.entity_type, found.entity_id, found.field from found) as each
+      ) as count,
+      coalesce(
+        jsonb_agg(
+          crm_private.conflict(
+            listed.entity_type, listed.entity_id, listed.field, listed.expected, listed.found,
+            listed.user_id, listed."timestamp"
+          )
+          order by listed.entity_type, listed.entity_id, listed.field
+        ),
+        '[]'
+      ) as conflicts
+    into v_round
+    from listed;
+
+    count     := count + v_round.count;
+    conflicts := conflicts || v_round.conflicts;
+    exit when v_round.count = 0 or not p_skip;
+  end loop;
+
+  return next;
+end
 $$;
 
-comment on function crm_private.settle_conflicts(text[], boolean) is
-  'Where rows differ from what a planned reversal expects; with p_keep they stay as they are.';
+comment on function crm_private.settle_conflicts(text[], boolean, integer) is
+  'Where rows differ from what a planned reversal expects; with p_skip that stays as it is.';
 
-revoke all on function crm_private.settle_conflicts(text[], boolean) from public;
+revoke all on function crm_private.settle_conflicts(text[], boolean, integer) from public;
 --! EndIncluded functions/settle_conflicts.sql
 --! Included functions/settle_external_ids.sql
 /*
@@ -15358,7 +16839,7 @@ grant execute on function crm.purge_trash(interval) to crm_admin;
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm_private.undo_entry(entry_id bigint, force boolean default false)
+create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language plpgsql
 volatile
@@ -15379,37 +16860,39 @@ begin
   end if;
 
   perform crm_private.plan_reversal(v_transaction_id, array[entry_id], '{}', 'entryId');
-  return crm_private.carry_out_reversal(coalesce(force, false), false);
+  return crm_private.carry_out_reversal(coalesce(on_conflict, 'REFUSE'));
 end
 $$;
 
-comment on function crm_private.undo_entry(bigint, boolean) is
+comment on function crm_private.undo_entry(bigint, crm.conflict_resolution) is
   'What crm.undo_entry calls, with the rights of the owner.';
 
-revoke all on function crm_private.undo_entry(bigint, boolean) from public;
-grant execute on function crm_private.undo_entry(bigint, boolean) to crm_member;
+revoke all on function crm_private.undo_entry(bigint, crm.conflict_resolution) from public;
+grant execute on function crm_private.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_entry(entry_id bigint, force boolean default false)
+create or replace function crm.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.undo_entry(entry_id, force);
+  select crm_private.undo_entry(entry_id, on_conflict);
 $$;
 
-comment on function crm.undo_entry(bigint, boolean) is
+comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
   'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
   'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
-  'changed since, nothing is done and the code is CONFLICT; administrators can force it.';
+  'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
+  'left as it is and reported in kept; or administrators overwrite it.';
 
-revoke all on function crm.undo_entry(bigint, boolean) from public;
-grant execute on function crm.undo_entry(bigint, boolean) to crm_member;
+revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
+grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo_entry.sql
 --! Included functions/undo_field.sql
 /*
  * Puts a field back to the value that it had before an entry of the journal. It is expected to have
- * still the value that it had after that entry. Nothing is done if it has the right value already.
+ * still the value that it had after that entry. Nothing is done if it has the right value already. A
+ * custom field that was renamed since is the same under either name.
  *
  * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
  * could do by hand what it does.
@@ -15419,7 +16902,7 @@ create or replace function crm_private.undo_field(
   entity_id   uuid,
   field       text,
   entry_id    bigint,
-  force       boolean default false
+  on_conflict crm.conflict_resolution default 'REFUSE'
 )
 returns crm.reversal
 language plpgsql
@@ -15430,10 +16913,27 @@ as $$
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
   v_field  text   := crm_private.journal_field(entity_type, field);
+  v_names  text[];
   v_action text;
   v_told   record;
 begin
   perform crm_private.caller_holds();
+
+  if not crm_private.is_reversible(entity_type) then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message(
+        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
+        'pipeline_stage, exchange_rate',
+        to_jsonb(entity_type)
+      ),
+      'audit_logs_entity_type_known'
+    );
+  end if;
+
+  -- What is read here must not be brought back after it was erased.
+  perform crm_private.refuse_old_snapshot('an undo');
+  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
 
   perform
     crm_private.refuse_null('entityId', entity_id::text),
@@ -15470,21 +16970,61 @@ begin
     );
   end if;
 
-  -- The first change from that entry on tells what the field was before it.
+  v_names := array[v_field];
+  if v_field like 'custom\_fields.%' then
+    v_names := v_names || array(
+      select 'custom_fields.' || called.name
+      from (
+        select definition.id, definition.name
+        from crm.custom_field_definitions as definition
+        where definition.entity_type = undo_field.entity_type
+          and substr(v_field, 15) in (
+            definition.name,
+            crm_private.name_as_of(
+              'custom_field_definition', definition.id, definition.name, undo_field.entry_id
+            )
+          )
+      ) as definition
+      cross join lateral (
+        select definition.name
+        union
+        select log.changes #>> '{name,old}'
+        from crm.audit_logs as log
+        where log.entity_id = definition.id
+          and log.entity_type = 'custom_field_definition'
+          and log.action = 'update'
+          and log.changes ? 'name'
+      ) as called
+    );
+  end if;
+
+  -- The first change from that entry on tells what the field was before it. A mere change of its name is
+  -- none.
   select
-    (array_agg(log.changes #> array[v_field, 'old'] order by log.id))[1] as before,
+    (array_agg(coalesce(told.old, 'null') order by told.id))[1] as before,
     (array_agg(
-      log.changes #> array[v_field, case log.id when undo_field.entry_id then 'new' else 'old' end]
-      order by log.id
+      coalesce(case told.id when undo_field.entry_id then told.new else told.old end, 'null')
+      order by told.id
     ))[1] as after,
-    jsonb_agg(log.id order by log.id) as ids
+    jsonb_agg(told.id order by told.id) as ids
   into v_told
-  from crm.audit_logs as log
-  where log.entity_id = undo_field.entity_id
-    and log.entity_type = undo_field.entity_type
-    and log.id >= undo_field.entry_id
-    and log.action = 'update'
-    and log.changes ? v_field;
+  from (
+    select
+      log.id,
+      (array_agg(nullif(log.changes #> array[name, 'old'], 'null'))
+        filter (where log.changes #> array[name, 'old'] <> 'null'))[1] as old,
+      (array_agg(nullif(log.changes #> array[name, 'new'], 'null'))
+        filter (where log.changes #> array[name, 'new'] <> 'null'))[1] as new
+    from crm.audit_logs as log
+    cross join unnest(v_names) as name
+    where log.entity_id = undo_field.entity_id
+      and log.entity_type = undo_field.entity_type
+      and log.id >= undo_field.entry_id
+      and log.action = 'update'
+      and log.changes ? name
+    group by log.id
+  ) as told
+  where told.old is distinct from told.new;
 
   if v_told.ids is not null then
     insert into crm_private.reversals
@@ -15499,38 +17039,39 @@ begin
     );
   end if;
 
-  return crm_private.carry_out_reversal(coalesce(force, false), false);
+  return crm_private.carry_out_reversal(coalesce(on_conflict, 'REFUSE'));
 end
 $$;
 
-comment on function crm_private.undo_field(text, uuid, text, bigint, boolean) is
+comment on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
   'What crm.undo_field calls, with the rights of the owner.';
 
-revoke all on function crm_private.undo_field(text, uuid, text, bigint, boolean) from public;
-grant execute on function crm_private.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+revoke all on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
+grant execute on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
 
 create or replace function crm.undo_field(
   entity_type text,
   entity_id   uuid,
   field       text,
   entry_id    bigint,
-  force       boolean default false
+  on_conflict crm.conflict_resolution default 'REFUSE'
 )
 returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.undo_field(entity_type, entity_id, field, entry_id, force);
+  select crm_private.undo_field(entity_type, entity_id, field, entry_id, on_conflict);
 $$;
 
-comment on function crm.undo_field(text, uuid, text, bigint, boolean) is
+comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
   'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '
   'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
-  'since, nothing is done and the code is CONFLICT; administrators can force it.';
+  'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
+  'left as it is and reported in kept; or administrators overwrite it.';
 
-revoke all on function crm.undo_field(text, uuid, text, bigint, boolean) from public;
-grant execute on function crm.undo_field(text, uuid, text, bigint, boolean) to crm_member;
+revoke all on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
+grant execute on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo_field.sql
 --! Included functions/undo_transaction.sql
 /*
@@ -15539,7 +17080,7 @@ grant execute on function crm.undo_field(text, uuid, text, bigint, boolean) to c
  * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
-create or replace function crm_private.undo_transaction(transaction_id bigint, force boolean default false)
+create or replace function crm_private.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language plpgsql
 volatile
@@ -15561,33 +17102,34 @@ begin
   perform crm_private.plan_reversal(
     transaction_id, null, jsonb_build_object('transactionId', transaction_id), 'transactionId'
   );
-  return crm_private.carry_out_reversal(coalesce(force, false), false);
+  return crm_private.carry_out_reversal(coalesce(on_conflict, 'REFUSE'));
 end
 $$;
 
-comment on function crm_private.undo_transaction(bigint, boolean) is
+comment on function crm_private.undo_transaction(bigint, crm.conflict_resolution) is
   'What crm.undo_transaction calls, with the rights of the owner.';
 
-revoke all on function crm_private.undo_transaction(bigint, boolean) from public;
-grant execute on function crm_private.undo_transaction(bigint, boolean) to crm_member;
+revoke all on function crm_private.undo_transaction(bigint, crm.conflict_resolution) from public;
+grant execute on function crm_private.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_transaction(transaction_id bigint, force boolean default false)
+create or replace function crm.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
 returns crm.reversal
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.undo_transaction(transaction_id, force);
+  select crm_private.undo_transaction(transaction_id, on_conflict);
 $$;
 
-comment on function crm.undo_transaction(bigint, boolean) is
+comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
   'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '
   'back, what it deleted is brought back, what it created is deleted. Undoing is a change like others '
-  'and can be undone. Where something was changed since, nothing is done and the code is CONFLICT; '
-  'administrators can force it.';
+  'and can be undone. Where something was changed since, onConflict decides: nothing is done and the '
+  'code is CONFLICT; or that is left as it is and reported in kept, and the rest is undone; or '
+  'administrators overwrite it.';
 
-revoke all on function crm.undo_transaction(bigint, boolean) from public;
-grant execute on function crm.undo_transaction(bigint, boolean) to crm_member;
+revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
+grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo_transaction.sql
 --! Included functions/unindex_custom_field.sql
 /*
@@ -17177,7 +18719,7 @@ create or replace view crm.trash as
       (select crm_private.is_administrator())
       or deletion.user_id = (select crm.current_user_id())
     )
-    and not crm_private.is_readable(deletion.entity_type, deletion.entity_id)
+    and not crm_private.is_there(deletion.entity_type, deletion.entity_id)
     and not exists (
       select
       from crm.audit_logs as later
@@ -17192,7 +18734,7 @@ create or replace view crm.trash as
         and parent.transaction_id = deletion.transaction_id
         and parent.action = 'delete'
         and parent.id < deletion.id
-        and not crm_private.is_readable(parent.entity_type, parent.entity_id)
+        and not crm_private.is_there(parent.entity_type, parent.entity_id)
     );
 
 do $invoker$
@@ -17708,6 +19250,41 @@ create or replace trigger _300_external_ids_delete after delete on crm.notes
   referencing old table as old_rows
   for each statement execute function crm_private.keep_external_ids('note');
 --! EndIncluded triggers/300_external_ids.sql
+--! Included triggers/300_merges.sql
+/*
+ * Phase 300: a contact or a company that is there is part of no other. One that comes back, by an undo,
+ * from the trash, or by the hand of the owner, ends the merge in which it went.
+ */
+
+/* Security definer: the table is nobody's to write. */
+create or replace function crm_private.end_merges()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update crm_private.merges as merge
+  set ended_at = clock_timestamp(), ended_in = pg_current_xact_id()::text::bigint
+  from new_rows as new_row
+  where merge.loser_id = new_row.id
+    and merge.ended_at is null;
+  return null;
+end
+$$;
+
+comment on function crm_private.end_merges() is
+  'Ends the merges in which rows went that are back.';
+
+revoke all on function crm_private.end_merges() from public;
+
+create or replace trigger _300_merges_insert after insert on crm.contacts
+  referencing new table as new_rows
+  for each statement execute function crm_private.end_merges();
+create or replace trigger _300_merges_insert after insert on crm.companies
+  referencing new table as new_rows
+  for each statement execute function crm_private.end_merges();
+--! EndIncluded triggers/300_merges.sql
 --! Included triggers/500_definitions.sql
 /*
  * Phase 500: a change of custom field definitions is a migration of data, done and checked in the

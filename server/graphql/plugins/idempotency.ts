@@ -158,7 +158,7 @@ async function claim(
   { keyHash, requestHash, secret }: Request,
 ): Promise<Record<string, unknown> | undefined> {
   const { rows } = await withPgClient(asServer, (client) =>
-    client.query<{ request_hash: Buffer; answer: Buffer }>({
+    client.query<{ request_hash: Buffer; answer: Buffer | null }>({
       text: "select request_hash, answer from crm_private.claim_idempotency_key($1)",
       values: [keyHash],
     }),
@@ -169,6 +169,11 @@ async function claim(
   const [kept] = rows;
   if (kept === undefined) return undefined;
   if (!kept.request_hash.equals(requestHash)) refuse("was used for another request");
+  if (kept.answer === null) {
+    refuse(
+      "is that of a request that was done; somebody was erased since, and its answer with them",
+    );
+  }
   return JSON.parse(await openAnswer(kept.answer, secret)) as Record<string, unknown>;
 }
 
@@ -191,8 +196,23 @@ async function keep(
   const sealed = await sealAnswer(answer, secret);
   await withPgClient(asServer, (client) =>
     client.query({
-      text: "select crm_private.keep_answer($1, $2, $3)",
-      values: [keyHash, requestHash, sealed],
+      text: "select crm_private.keep_answer($1, $2, $3, $4)",
+      values: [keyHash, requestHash, sealed, isNarrow(data)],
     }),
+  );
+}
+
+/**
+ * Whether an answer has nothing but fields of what its mutations changed: a payload, a row in it, and
+ * values. What lies deeper may be of anybody.
+ */
+function isNarrow(data: object): boolean {
+  const isPlain = (value: unknown) => typeof value !== "object" || value === null;
+  const isValue = (value: unknown) =>
+    isPlain(value) || (Array.isArray(value) && value.every(isPlain));
+  const isRow = (value: unknown) =>
+    isValue(value) || (!Array.isArray(value) && Object.values(value as object).every(isValue));
+  return Object.values(data).every(
+    (payload) => isPlain(payload) || Object.values(payload as object).every(isRow),
   );
 }

@@ -1,0 +1,17 @@
+/*
+ * Indexes of custom fields that went with their definitions. A definition that comes back has its index
+ * again, though nothing of an index is in the journal.
+ */
+
+create table if not exists crm_private.dropped_indexes (
+  definition_id uuid not null,
+
+  constraint dropped_indexes_pkey primary key (definition_id)
+);
+
+comment on table crm_private.dropped_indexes is
+  'The definitions of custom fields that had an index when they were deleted.';
+
+comment on column crm_private.dropped_indexes.definition_id is 'The id of the deleted definition.';
+
+alter table crm_private.dropped_indexes enable row level security;

@@ -1,0 +1,33 @@
+/*
+ * Phase 300: a contact or a company that is there is part of no other. One that comes back, by an undo,
+ * from the trash, or by the hand of the owner, ends the merge in which it went.
+ */
+
+/* Security definer: the table is nobody's to write. */
+create or replace function crm_private.end_merges()
+returns trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update crm_private.merges as merge
+  set ended_at = clock_timestamp(), ended_in = pg_current_xact_id()::text::bigint
+  from new_rows as new_row
+  where merge.loser_id = new_row.id
+    and merge.ended_at is null;
+  return null;
+end
+$$;
+
+comment on function crm_private.end_merges() is
+  'Ends the merges in which rows went that are back.';
+
+revoke all on function crm_private.end_merges() from public;
+
+create or replace trigger _300_merges_insert after insert on crm.contacts
+  referencing new table as new_rows
+  for each statement execute function crm_private.end_merges();
+create or replace trigger _300_merges_insert after insert on crm.companies
+  referencing new table as new_rows
+  for each statement execute function crm_private.end_merges();
