@@ -57,11 +57,14 @@ begin
         when 'multi_enum' then 'text[]' else 'text'
       end as type,
       format(
-        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". %sA value %s.%s',
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\n%sThe custom field "%s". %sA value %s.%s',
         prefix,
         named.field_name,
         named.field_name,
         definition.name,
+        case
+          when definition.enum_values is not null then format(E'@choicesOf %s\n', p_entity_type)
+        end,
         definition.label,
         definition.description || E'\n\n',
         (

@@ -14,8 +14,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return lower(p_field) = any (array[
-      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
-      'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid',
+      'companyname', 'contact', 'contactexists', 'contactfirstname', 'contactid', 'contactlastname',
+      'contactname', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
       'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',

@@ -68,7 +68,7 @@ create table if not exists crm.companies (
 );
 
 comment on table crm.companies is
-  'A company: an organisation that contacts work for and deals are made with.';
+  E'@label name\nA company: an organisation that contacts work for and deals are made with.';
 
 comment on column crm.companies.id is
   'The identifier of the row, set by the database.';

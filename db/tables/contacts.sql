@@ -88,7 +88,7 @@ create table if not exists crm.contacts (
 );
 
 comment on table crm.contacts is
-  'A contact: a person.';
+  E'@label last_name first_name\nA contact: a person.';
 
 comment on column crm.contacts.id is
   'The identifier of the row, set by the database.';

@@ -67,7 +67,7 @@ create table if not exists crm.deals (
 );
 
 comment on table crm.deals is
-  'A deal: a sale to a company, on its way through the pipeline.';
+  E'@label title\nA deal: a sale to a company, on its way through the pipeline.';
 
 comment on column crm.deals.id is
   'The identifier of the row, set by the database.';
@@ -82,7 +82,7 @@ comment on column crm.deals.value is
 comment on column crm.deals.currency is
   'An ISO 4217 code, for example USD.';
 comment on column crm.deals.stage is
-  'The name of the pipeline stage that the deal is in.';
+  E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
   E'@hasDefault\n'
   'The chance of winning, in percent. That of the deal''s stage, if not given when it is '

@@ -55,7 +55,8 @@ comment on view crm.stage_history is
 comment on column crm.stage_history.entry_id is
   E'@notNull\nThe entry of the journal that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
-comment on column crm.stage_history.stage is E'@notNull\nThe name of the stage.';
+comment on column crm.stage_history.stage is
+  E'@notNull\n@rank pipeline_stages name position\nThe name of the stage.';
 comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';

@@ -5,7 +5,13 @@
  * only, and global.
  */
 
-import type { PgClient, PgCodec, PgRegistry, WithPgClient } from "postgraphile/@dataplan/pg";
+import type {
+  PgClient,
+  PgCodec,
+  PgRegistry,
+  PgResource,
+  WithPgClient,
+} from "postgraphile/@dataplan/pg";
 import type {} from "postgraphile/adaptors/pg";
 import type {} from "postgraphile/grafserv/express/v4";
 
@@ -49,13 +55,22 @@ declare global {
 
   namespace GraphileBuild {
     interface Inflection {
-      /** Added by pg-aggregates, which leaves it out of its types. */
+      /** Added by pg-aggregates, which leaves them out of its types. */
+      orderByCountOfManyRelationByKeys(details: {
+        registry: PgRegistry;
+        codec: PgCodec;
+        relationName: string;
+      }): string;
       orderByAttributeAggregateOfManyRelationByKeys(details: {
         registry: PgRegistry;
         codec: PgCodec;
         relationName: string;
         attributeName: string;
         aggregateSpec: GraphileBuild.Build["pgAggregateSpecs"][number];
+      }): string;
+      aggregateGroupByAttributeEnum(details: {
+        resource: PgResource;
+        attributeName: string;
       }): string;
     }
 

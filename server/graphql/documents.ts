@@ -1,6 +1,8 @@
 import {
   GraphQLError,
+  Kind,
   NoSchemaIntrospectionCustomRule,
+  OperationTypeNode,
   parse,
   Source,
   validate,
@@ -63,6 +65,11 @@ export function createParseAndValidate(
     const errors = validate(schema, document, allRules, { maxErrors, hideSuggestions });
     if (errors.length === 0) return { document };
     const fields = literalFaults(schema, document);
+    if (Object.keys(fields).length > 0 && isMutation(document)) {
+      // The database has to be asked first what else is wrong.
+      faulty.set(document, fields);
+      return { document };
+    }
     return {
       errors:
         Object.keys(fields).length > 0
@@ -82,6 +89,21 @@ export function createParseAndValidate(
       ? { errors: result.errors.map(withRequestId) }
       : result;
   };
+}
+
+/** Documents whose values are wrong, with what is wrong with them. */
+const faulty = new WeakMap<DocumentNode, Fields>();
+
+/** What is wrong with the values that a document holds. It must not be executed then. */
+export function faultsInDocument(document: DocumentNode): Fields | undefined {
+  return faulty.get(document);
+}
+
+function isMutation({ definitions }: DocumentNode): boolean {
+  return definitions.some(
+    (node) =>
+      node.kind === Kind.OPERATION_DEFINITION && node.operation === OperationTypeNode.MUTATION,
+  );
 }
 
 /** GraphQL's rules leave it to execution that a schema may have no subscriptions. */

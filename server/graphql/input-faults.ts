@@ -1,5 +1,6 @@
 import {
   getNamedType,
+  getNullableType,
   getOperationAST,
   isEnumType,
   isInputObjectType,
@@ -39,6 +40,9 @@ const builtIn: Record<string, string> = {
 
 /** Messages by field. A client's field may be called like a member of every object. */
 type Faults = Map<string, string[]>;
+
+/** How many characters of a faulty value are told, as in the database. */
+const maxValue = 80;
 
 /** How many faulty fields are told of. */
 const maxFaults = 100;
@@ -123,7 +127,7 @@ function findFaults(type: GraphQLInputType, value: unknown, path: Path, report: 
     if (isRecord(value)) findFaultsOfObject(type, value, path, report);
     else report(path, "must be an object");
   } else if (!accepts(type, value)) {
-    report(path, expectation(type));
+    report(path, expectation(type, value));
   }
 }
 
@@ -176,8 +180,10 @@ function accepts(type: GraphQLScalarType | GraphQLEnumType, value: unknown): boo
   }
 }
 
-function expectation(type: GraphQLScalarType | GraphQLEnumType): string {
-  if (isEnumType(type)) return `must be a ${type.name}`;
+function expectation(type: GraphQLScalarType | GraphQLEnumType, value: unknown): string {
+  if (isEnumType(type)) {
+    return `${JSON.stringify(value).slice(0, maxValue)} is not a value of ${type.name}`;
+  }
   return scalars[type.name]?.expectation ?? builtIn[type.name] ?? `must be a valid ${type.name}`;
 }
 
@@ -188,6 +194,7 @@ function expectation(type: GraphQLScalarType | GraphQLEnumType): string {
  */
 function reporter(faults: Faults, type: GraphQLInputType, name: string): Report {
   const root = getNamedType(type);
+  const isList = isListType(getNullableType(type));
   const members = isInputObjectType(root) ? root.getFields() : {};
   const wraps = (head: string | undefined) =>
     head !== undefined &&
@@ -198,7 +205,7 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
 
   return (path, message) => {
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
-    const field = inner.length === 0 ? name : inner.join(".");
+    const field = inner.length === 0 || isList ? [name, ...inner].join(".") : inner.join(".");
     if (faults.size >= maxFaults && !faults.has(field)) throw new Enough();
     const messages = faults.get(field) ?? [];
     // Several inputs of a request may have the same fault.
@@ -206,11 +213,15 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
   };
 }
 
-/** A literal as the JSON that would mean the same. */
-function literal(node: ValueNode): unknown {
+/**
+ * A literal as the JSON that would mean the same.
+ *
+ * @param variables their values; without, one stands for itself.
+ */
+export function literal(node: ValueNode, variables?: Readonly<Record<string, unknown>>): unknown {
   switch (node.kind) {
     case Kind.VARIABLE:
-      return variable;
+      return variables === undefined ? variable : variables[node.name.value];
     case Kind.NULL:
       return null;
     case Kind.INT:
@@ -219,9 +230,11 @@ function literal(node: ValueNode): unknown {
       return Number.isInteger(number) && !Number.isSafeInteger(number) ? node.value : number;
     }
     case Kind.LIST:
-      return node.values.map(literal);
+      return node.values.map((item) => literal(item, variables));
     case Kind.OBJECT:
-      return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, literal(value)]));
+      return Object.fromEntries(
+        node.fields.map(({ name, value }) => [name.value, literal(value, variables)]),
+      );
     default:
       return node.value;
   }

@@ -31,6 +31,7 @@ import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
+import { GroupOrdersPlugin } from "./plugins/group-orders.ts";
 import { HttpPlugin } from "./plugins/http.ts";
 import { PagesPlugin } from "./plugins/pages.ts";
 import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
@@ -39,6 +40,7 @@ import {
   persistedIdOf,
   type PersistedOptions,
 } from "./plugins/persisted.ts";
+import { RelatedOrdersPlugin } from "./plugins/related-orders.ts";
 import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
 import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
 import { ScalarsPlugin } from "./plugins/scalars.ts";
@@ -99,6 +101,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationFiltersPlugin,
       AggregatesPlugin,
       AggregateOrdersPlugin,
+      RelatedOrdersPlugin,
+      GroupOrdersPlugin,
       CustomFieldsPlugin,
       NotFoundPlugin,
       HttpPlugin,

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
 
+import { withConnection } from "../../server/connect.ts";
 import { signToken } from "../../server/token.ts";
 import { jwtSecret, useTestServer } from "../helpers/server.ts";
 
@@ -9,6 +10,12 @@ const createDeal = `mutation ($input: CreateDealInput!) {
 }`;
 const companyId = "00000000-0000-4000-8000-000000000000";
 const deal = { title: "Engine", companyId, value: 1, stage: "Won" };
+
+beforeAll(() =>
+  withConnection(crm.database.ownerUrl, (client) =>
+    client.query("insert into crm.companies (id, name) values ($1, 'Acme')", [companyId]),
+  ),
+);
 
 /** The faulty fields that an answer names, all under VALIDATION_ERROR. */
 async function faults(...request: Parameters<typeof crm.graphql>) {
@@ -137,6 +144,189 @@ describe("variables", () => {
         f: { value: { equalTo: "x" }, nothing: 1 },
       }),
     ).toEqual({ "value.equalTo": [expect.any(String)], nothing: [expect.any(String)] });
+  });
+});
+
+describe("a value of no enum", () => {
+  test("is named, with its place", async () => {
+    const orders = `query ($orderBy: [CompanyOrderBy!]) {
+      companies(orderBy: $orderBy) { totalCount }
+    }`;
+    expect(await faults(orders, { orderBy: ["NAME_ASC", "SIZE_ASC"] })).toEqual({
+      "orderBy.1": ['"SIZE_ASC" is not a value of CompanyOrderBy'],
+    });
+    expect(await faults(orders, { orderBy: "SIZE_ASC" })).toEqual({
+      orderBy: ['"SIZE_ASC" is not a value of CompanyOrderBy'],
+    });
+    expect(await faults(orders, { orderBy: [7, null, "x".repeat(100)] })).toEqual({
+      "orderBy.0": ["7 is not a value of CompanyOrderBy"],
+      "orderBy.1": ["is required"],
+      "orderBy.2": [`"${"x".repeat(79)} is not a value of CompanyOrderBy`],
+    });
+    expect(await faults("{ companies(orderBy: [NAME_ASC, SIZE_ASC]) { totalCount } }")).toEqual({
+      "orderBy.1": ['"SIZE_ASC" is not a value of CompanyOrderBy'],
+    });
+    expect(await faults("{ deals { groupedAggregates(groupBy: [SIZE]) { keys } } }")).toEqual({
+      "groupBy.0": ['"SIZE" is not a value of DealGroupBy'],
+    });
+    expect(
+      await faults(
+        `mutation ($input: CreateCompaniesInput!) { createCompanies(input: $input) { created } }`,
+        { input: { companies: [{ name: "Acme" }], mode: "SOME" } },
+      ),
+    ).toEqual({ mode: ['"SOME" is not a value of BulkMode'] });
+  });
+});
+
+describe("a row that cannot be read as a whole", () => {
+  beforeAll(async () => {
+    await crm.create("customFieldDefinition", {
+      ...{ entityType: "company", name: "size", label: "Size", fieldType: "number" },
+    });
+  });
+
+  const absent = "00000000-0000-4000-8000-000000000001";
+  /** What is sent for each entity, and all that is wrong with it. */
+  const rows: [entity: string, row: Record<string, unknown>, fields: Record<string, string[]>][] = [
+    [
+      "company",
+      {
+        address: { planet: "Mars" },
+        customFields: { size: "x", colour: 1 },
+        ownerId: "x".repeat(300),
+      },
+      {
+        name: ["is required"],
+        "address.planet": ["is not one of street, city, state, postalCode, country"],
+        "customFields.size": [expect.any(String) as unknown as string],
+        "customFields.colour": [expect.any(String) as unknown as string],
+        ownerId: ["must have at most 255 characters"],
+      },
+    ],
+    [
+      "contact",
+      { lastName: " ", emails: ["ann@acme.test", "x"], companyId: "x" },
+      {
+        firstName: ["is required"],
+        lastName: ["must not be blank"],
+        "emails.1": ['"x" is not an email address'],
+        companyId: ["must be a UUID"],
+      },
+    ],
+    [
+      "deal",
+      { title: "", value: "1.005", currency: "XXX", companyId: absent, closeDate: "soon" },
+      {
+        stage: ["is required"],
+        title: ["must not be blank"],
+        value: [expect.any(String) as unknown as string],
+        currency: [expect.any(String) as unknown as string],
+        companyId: [expect.any(String) as unknown as string],
+        closeDate: ["must be a date such as 2026-01-31"],
+      },
+    ],
+    [
+      "task",
+      { status: "done", entityType: "deal", description: 7 },
+      {
+        entityId: ["is required"],
+        status: ['"done" is not one of open, closed'],
+        description: ["must be text"],
+      },
+    ],
+    [
+      "note",
+      { content: "", entityType: "task" },
+      {
+        entityId: ["is required"],
+        content: ["must not be blank"],
+        entityType: ['"task" is not one of contact, company, deal'],
+      },
+    ],
+    [
+      "customFieldDefinition",
+      { name: "1", entityType: "note", fieldType: "enum", colour: 1 },
+      {
+        label: ["is required"],
+        name: [expect.any(String) as unknown as string],
+        entityType: [expect.any(String) as unknown as string],
+        enumValues: [expect.any(String) as unknown as string],
+        colour: ["is not a field that can be given here"],
+      },
+    ],
+    [
+      "pipelineStage",
+      { probability: 101, kind: "draw", position: "first" },
+      {
+        name: ["is required"],
+        probability: [expect.any(String) as unknown as string],
+        kind: ['"draw" is not one of open, won, lost'],
+        position: ["must be a whole number below 2,147,483,648"],
+      },
+    ],
+    [
+      "exchangeRate",
+      { rate: "-1", currency: "XXX" },
+      {
+        validFrom: ["is required"],
+        rate: [expect.any(String) as unknown as string],
+        currency: [expect.any(String) as unknown as string],
+      },
+    ],
+  ];
+
+  test.each(rows)("is told everything that is wrong with it: %s", async (entity, row, fields) => {
+    const Entity = entity.charAt(0).toUpperCase() + entity.slice(1);
+    const byVariable = `mutation ($input: Create${Entity}Input!) {
+      create${Entity}(input: $input) { clientMutationId }
+    }`;
+    expect(await faults(byVariable, { input: { [entity]: row } })).toEqual(fields);
+
+    const literal = JSON.stringify(row).replaceAll(/"(\w+)":/g, "$1: ");
+    const byLiteral = `mutation { create${Entity}(input: { ${entity}: ${literal} }) { clientMutationId } }`;
+    expect(await faults(byLiteral)).toEqual(fields);
+
+    const inPart = `mutation ($row: ${Entity}Input!) {
+      ...Part
+    }
+    fragment Part on Mutation { create${Entity}(input: { ${entity}: $row }) { clientMutationId } }`;
+    expect(await faults(inPart, { row })).toEqual(fields);
+  });
+
+  test("is not created, whatever it lacks", async () => {
+    const before = await crm.graphql("{ companies { totalCount } auditLogs { totalCount } }");
+    const create = `mutation ($input: CreateCompanyInput!) {
+      createCompany(input: $input) { company { id } }
+    }`;
+    const company = { name: "Acme", colour: 1 };
+    expect(await faults(create, { input: { company } })).toEqual({
+      colour: ["is not a field that can be given here"],
+    });
+    expect(await crm.graphql("{ companies { totalCount } auditLogs { totalCount } }")).toEqual(
+      before,
+    );
+  });
+
+  test("has typed custom fields named as they were sent", async () => {
+    const create = `mutation ($input: CreateCompanyInput!) {
+      createCompany(input: $input) { company { id } }
+    }`;
+    for (;;) {
+      const fields = await faults(create, { input: { company: { size: "1e500" } } });
+      if (JSON.stringify(fields).includes("is not a field")) continue; // not served yet
+      expect(fields).toEqual({ name: ["is required"], size: [expect.any(String)] });
+      break;
+    }
+  });
+
+  test("is told what cannot be read where the role may not create it", async () => {
+    const create = `mutation ($input: CreateContactInput!) {
+      createContact(input: $input) { contact { id } }
+    }`;
+    const input = { contact: { lastName: "" } };
+    expect(await faults(create, { input }, { role: "reader" })).toEqual({
+      firstName: ["is required"],
+    });
   });
 });
 

@@ -90,6 +90,7 @@
 --!include functions/exchange_rates_history_is_complete.sql
 --!include functions/expire_idempotency_keys.sql
 --!include functions/fault_message.sql
+--!include functions/faults_of_new_row.sql
 --!include functions/fields_of_violation.sql
 --!include functions/find_duplicates.sql
 --!include functions/given_fields.sql
@@ -132,6 +133,7 @@
 --!include functions/plain_name.sql
 --!include functions/is_reversible.sql
 --!include functions/plan_reversal.sql
+--!include functions/positions.sql
 --!include functions/planned_reversal.sql
 --!include functions/bind_journal.sql
 --!include functions/purge_deletions.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:19dc069a427395dc0854fda2f42ac798730ef794
+--! Hash: sha1:fae1a2800c214e582cb14287578d6adf3fa731d9
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -2338,7 +2338,7 @@ create table if not exists crm.companies (
 );
 
 comment on table crm.companies is
-  'A company: an organisation that contacts work for and deals are made with.';
+  E'@label name\nA company: an organisation that contacts work for and deals are made with.';
 
 comment on column crm.companies.id is
   'The identifier of the row, set by the database.';
@@ -2523,7 +2523,7 @@ create table if not exists crm.contacts (
 );
 
 comment on table crm.contacts is
-  'A contact: a person.';
+  E'@label last_name first_name\nA contact: a person.';
 
 comment on column crm.contacts.id is
   'The identifier of the row, set by the database.';
@@ -2708,7 +2708,7 @@ create table if not exists crm.deals (
 );
 
 comment on table crm.deals is
-  'A deal: a sale to a company, on its way through the pipeline.';
+  E'@label title\nA deal: a sale to a company, on its way through the pipeline.';
 
 comment on column crm.deals.id is
   'The identifier of the row, set by the database.';
@@ -2723,7 +2723,7 @@ comment on column crm.deals.value is
 comment on column crm.deals.currency is
   'An ISO 4217 code, for example USD.';
 comment on column crm.deals.stage is
-  'The name of the pipeline stage that the deal is in.';
+  E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
   E'@hasDefault\n'
   'The chance of winning, in percent. That of the deal''s stage, if not given when it is '
@@ -9393,6 +9393,67 @@ comment on function crm_private.fault_message(text, jsonb) is
 revoke all on function crm_private.fault_message(text, jsonb) from public;
 grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;
 --! EndIncluded functions/fault_message.sql
+--! Included functions/faults_of_new_row.sql
+/*
+ * The faults that a new row of a table would be refused for, by field: it is inserted and taken back. Null
+ * if it would be taken. Called by the API where the input of a mutation cannot be read as a whole, so
+ * that the faults of what can be read are told together with the others.
+ *
+ * Runs with the caller's rights. p_row has columns as keys; what is absent has its default.
+ */
+create or replace function crm_private.faults_of_new_row(p_table regclass, p_row jsonb)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of names that the catalog quotes; that it writes cannot be told.
+-- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_columns text;
+  v_detail  text;
+begin
+  select string_agg(quote_ident(attribute.attname), ', ')
+  into v_columns
+  from pg_attribute as attribute
+  where attribute.attrelid = p_table
+    and attribute.attnum > 0
+    and not attribute.attisdropped
+    and p_row ? attribute.attname::text;
+
+  begin
+    if v_columns is null then
+      execute format('insert into %s default values', p_table);
+    else
+      execute format(
+        'insert into %s (%s) select %2$s from jsonb_populate_record(null::%1$s, $1)',
+        p_table, v_columns
+      ) using p_row;
+    end if;
+    raise triggered_action_exception using message = 'takes the row back';
+  exception
+    when triggered_action_exception then
+      return null;
+    when check_violation then
+      get stacked diagnostics v_detail = pg_exception_detail;
+      -- What PostgreSQL itself says in a detail is no JSON, and quotes values.
+      if v_detail not like '{%' then
+        raise;
+      end if;
+      return v_detail::jsonb;
+    -- A link that leads nowhere and a value that is taken are met once the rest is right.
+    when integrity_constraint_violation then
+      return null;
+  end;
+end
+$$;
+
+comment on function crm_private.faults_of_new_row(regclass, jsonb) is
+  'The faults that a new row would be refused for, by field; null if it would be taken.';
+
+revoke all on function crm_private.faults_of_new_row(regclass, jsonb) from public;
+grant execute on function crm_private.faults_of_new_row(regclass, jsonb) to crm_member;
+--! EndIncluded functions/faults_of_new_row.sql
 --! Included functions/fields_of_violation.sql
 /*
  * The fields that a broken constraint is about, each with its message: what the product's own error
@@ -9705,8 +9766,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return lower(p_field) = any (array[
-      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid', 'contact',
-      'contactexists', 'contactid', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid',
+      'companyname', 'contact', 'contactexists', 'contactfirstname', 'contactid', 'contactlastname',
+      'contactname', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
       'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
@@ -11503,6 +11565,34 @@ comment on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) is
 
 revoke all on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) from public;
 --! EndIncluded functions/plan_reversal.sql
+--! Included functions/positions.sql
+/*
+ * Where each of some texts stands among choices, from 1: what rows are ordered by whose values are lists
+ * of choices. A choice that is not there has null.
+ */
+create or replace function crm_private.positions(p_values text[], p_choices text[])
+returns integer[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select array_position(p_choices, given.value)
+    from unnest(p_values) with ordinality as given (value, ordinal)
+    order by given.ordinal
+  );
+end
+$$;
+
+comment on function crm_private.positions(text[], text[]) is
+  'Where each of some texts stands among choices, from 1.';
+
+revoke all on function crm_private.positions(text[], text[]) from public;
+grant execute on function crm_private.positions(text[], text[]) to crm_reader;
+--! EndIncluded functions/positions.sql
 --! Included functions/planned_reversal.sql
 /*
  * What the running transaction is about to undo of a row. Asked by the journal and the stamps, for each
@@ -16555,11 +16645,14 @@ begin
         when 'multi_enum' then 'text[]' else 'text'
       end as type,
       format(
-        E'@name custom_%s%s\n@fieldName %s\n@customField %s\nThe custom field "%s". %sA value %s.%s',
+        E'@name custom_%s%s\n@fieldName %s\n@customField %s\n%sThe custom field "%s". %sA value %s.%s',
         prefix,
         named.field_name,
         named.field_name,
         definition.name,
+        case
+          when definition.enum_values is not null then format(E'@choicesOf %s\n', p_entity_type)
+        end,
         definition.label,
         definition.description || E'\n\n',
         (
@@ -18508,7 +18601,8 @@ comment on view crm.stage_history is
 comment on column crm.stage_history.entry_id is
   E'@notNull\nThe entry of the journal that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
-comment on column crm.stage_history.stage is E'@notNull\nThe name of the stage.';
+comment on column crm.stage_history.stage is
+  E'@notNull\n@rank pipeline_stages name position\nThe name of the stage.';
 comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';

@@ -4,12 +4,25 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 import { decode, type Order } from "./cursor.ts";
 
 /** The rows of a list as the orders that a client names find them. */
-export interface OrderedRows extends Pick<
-  PgSelectQueryBuilder,
-  "alias" | "join" | "orderBy" | "singleRelation"
-> {
+export interface OrderedRows extends Pick<PgSelectQueryBuilder, "alias" | "orderBy"> {
   /** The time that orders go by; see {@link Moment}. */
-  now(): SQL;
+  readonly now: () => SQL;
+  /**
+   * Joins another table, once under each name.
+   *
+   * @returns what the other table is called.
+   */
+  joined(name: string, join: Join): SQL;
+}
+
+interface Join {
+  /** An inner one lets the planner begin with the other table, where each row has one there. */
+  readonly type: "inner" | "left";
+  readonly from: SQL;
+  /** Whether it refers to the row. */
+  readonly lateral?: boolean;
+  /** Which of its rows belong to the row; absent, all do. */
+  readonly condition?: (other: SQL) => SQL;
 }
 
 /**

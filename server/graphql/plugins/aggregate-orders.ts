@@ -1,23 +1,26 @@
 import "@graphile/pg-aggregates";
 import type { GraphQLEnumValueConfig } from "graphql";
-import type {
-  PgCodec,
-  PgCodecWithAttributes,
-  PgRegistry,
-  PgResource,
+import {
+  TYPES,
+  type PgCodec,
+  type PgCodecWithAttributes,
+  type PgRegistry,
+  type PgResource,
 } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { untilNow, type OrderedRows } from "../paging/moment.ts";
+import { isRelated, relationsOf, tableOf, type Relation } from "../paging/relations.ts";
 
 /**
- * Orders rows by aggregates of what belongs to them where a column's value is not all that counts: how
- * long something has lasted goes on while pages are turned.
+ * Orders rows by aggregates of what belongs to them. The library asks for the aggregate wherever it
+ * needs it, for the order and again for each comparison with a cursor; here it is joined, once for each
+ * row. What lasts until now lasts until the moment of the first page.
  */
 export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregateOrdersPlugin",
   version: "1.0.0",
-  description: "Orders by aggregates of durations at the moment of the first page.",
+  description: "Orders by aggregates that are found once for each row.",
   after: ["PgAggregatesOrderByAggregatesPlugin"],
   schema: {
     hooks: {
@@ -25,41 +28,47 @@ export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
         const codec = scope.pgCodec as PgCodecWithAttributes | undefined;
         const resource = scope.isPgRowSortEnum && codec ? build.pgTableResource(codec) : undefined;
         if (!resource) return values;
+        const { inflection } = build;
         const changed: Record<string, GraphQLEnumValueConfig> = {};
-        const relations = resource.getRelations() as unknown as Record<string, Relation>;
-        for (const [relationName, relation] of Object.entries(relations)) {
+        const change = (name: string, relation: Relation, aggregate: Aggregate) => {
+          for (const direction of ["ASC", "DESC"] as const) {
+            const value = values[`${name}_${direction}`];
+            if (value === undefined) continue;
+            const apply = (rows: OrderedRows) => {
+              const { codec: of, nullable } = aggregate;
+              const fragment = join(rows, name, relation, aggregate);
+              rows.orderBy({ fragment, codec: of, direction, nullable });
+            };
+            changed[`${name}_${direction}`] = { ...value, extensions: { grafast: { apply } } };
+          }
+        };
+        for (const [relationName, relation] of relationsOf(resource as PgResource)) {
           if (!relation.isReferencee || relation.isUnique) continue;
+          const named = {
+            ...{ registry: resource.registry as PgRegistry, codec: codec as PgCodec, relationName },
+          };
+          change(inflection.orderByCountOfManyRelationByKeys(named), relation, {
+            ...{ codec: TYPES.bigint, nullable: false, of: () => sql`count(*)` },
+          });
           const { attributes = {} } = relation.remoteResource.codec;
           for (const [attributeName, attribute] of Object.entries(attributes)) {
-            const duration = untilNow(attribute);
-            if (duration === undefined) continue;
+            const lasted = untilNow(attribute);
             for (const aggregateSpec of build.pgAggregateSpecs) {
-              const name = build.inflection.orderByAttributeAggregateOfManyRelationByKeys({
-                ...{ registry: resource.registry as PgRegistry, codec: codec as PgCodec },
-                ...{ relationName, attributeName, aggregateSpec },
+              const { pgTypeCodecModifier } = aggregateSpec;
+              const name = inflection.orderByAttributeAggregateOfManyRelationByKeys({
+                ...{ ...named, attributeName, aggregateSpec },
               });
-              for (const direction of ["ASC", "DESC"] as const) {
-                const value = values[`${name}_${direction}`];
-                if (value === undefined) continue;
-                changed[`${name}_${direction}`] = {
-                  ...value,
-                  extensions: {
-                    grafast: {
-                      apply(rows: OrderedRows) {
-                        const row = sql.identifier(Symbol(attributeName));
-                        const lasted = duration(row, rows.now());
-                        const aggregate = aggregateSpec.sqlAggregateWrap(lasted, attribute.codec);
-                        rows.orderBy({
-                          fragment: sql`(select ${aggregate} from ${related(relation, row, rows)})`,
-                          codec:
-                            aggregateSpec.pgTypeCodecModifier?.(attribute.codec) ?? attribute.codec,
-                          direction,
-                        });
-                      },
-                    },
-                  },
-                };
-              }
+              change(name, relation, {
+                codec: (pgTypeCodecModifier?.(attribute.codec) ?? attribute.codec) as PgCodec,
+                nullable: true,
+                of(row, rows) {
+                  const value = sql`${row}.${sql.identifier(attributeName)}`;
+                  return aggregateSpec.sqlAggregateWrap(
+                    lasted === undefined ? value : lasted(row, rows.now()),
+                    attribute.codec,
+                  );
+                },
+              });
             }
           }
         }
@@ -69,22 +78,23 @@ export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** A relation as far as it matters here; the library's type knows nothing of most of it. */
-interface Relation {
-  readonly remoteResource: PgResource;
-  readonly localAttributes: readonly string[];
-  readonly remoteAttributes: readonly string[];
-  readonly isReferencee?: boolean;
-  readonly isUnique: boolean;
+/** Something that is said of the rows that belong to another one. */
+interface Aggregate {
+  readonly codec: PgCodec;
+  readonly nullable: boolean;
+  of(row: SQL, rows: OrderedRows): SQL;
 }
 
-/** The rows that belong to another one, as a table and its condition. */
-function related(relation: Relation, row: SQL, rows: OrderedRows): SQL {
-  const { from, name } = relation.remoteResource;
-  if (typeof from === "function") throw new Error(`${name} is no table`);
-  const conditions = relation.localAttributes.map((local, i) => {
-    const remote = sql.identifier(relation.remoteAttributes[i] ?? "");
-    return sql`${row}.${remote} = ${rows.alias}.${sql.identifier(local)}`;
+function join(rows: OrderedRows, name: string, relation: Relation, aggregate: Aggregate): SQL {
+  const row = sql.identifier(Symbol("related"));
+  const aggregated = rows.joined(name, {
+    type: "left",
+    lateral: true,
+    from: sql`(
+      select ${aggregate.of(row, rows)} as value
+      from ${tableOf(relation)} as ${row}
+      where ${isRelated(relation, rows.alias, row)}
+    )`,
   });
-  return sql`${from} as ${row} where ${sql.join(conditions, " and ")}`;
+  return sql`${aggregated}.value`;
 }

@@ -1,8 +1,14 @@
 import "@graphile/pg-aggregates";
 import type { GraphQLEnumValueConfig, GraphQLInputType } from "graphql";
-import type { PgCodec, PgResource, PgSelectQueryBuilder } from "postgraphile/@dataplan/pg";
+import {
+  listOfCodec,
+  TYPES,
+  type PgCodec,
+  type PgResource,
+  type PgSelectQueryBuilder,
+} from "postgraphile/@dataplan/pg";
 import type { GrafastInputFieldConfig } from "postgraphile/grafast";
-import type { SQL } from "postgraphile/pg-sql2";
+import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { customValues, nameAsSent } from "../custom-inputs.ts";
 
@@ -127,8 +133,8 @@ function ordersBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
       extensions: {
         grafast: {
           apply(rows: PgSelectQueryBuilder) {
-            const fragment = valueOf(resource, rows.alias);
-            rows.orderBy({ fragment, codec: resource.codec, direction, nullable: true });
+            const { fragment, codec } = orderOf(resource, rows.alias);
+            rows.orderBy({ fragment, codec, direction, nullable: true });
           },
         },
       },
@@ -139,10 +145,13 @@ function ordersBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
 /** The groups by a custom field, and by periods of it if it is a date. */
 function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValues {
   const field = build.inflection.computedAttributeField({ resource });
+  const isChoice = resource.extensions?.tags?.choicesOf !== undefined;
+  const groupOrder = (row: SQL) => orderOf(resource, row).fragment;
   const group = (name: string, wrap: (value: SQL) => SQL, codec: PgCodec): EnumValues[number] => [
     build.inflection.constantCase(name),
     {
       extensions: {
+        ...(isChoice ? { groupOrder } : {}),
         grafast: {
           apply(rows: PgSelectQueryBuilder) {
             rows.groupBy({ fragment: wrap(valueOf(resource, rows.alias)), codec });
@@ -159,6 +168,27 @@ function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
         group(`${field}-${spec.id}`, spec.sqlWrap, spec.sqlWrapCodec(resource.codec) as PgCodec),
       ),
   ];
+}
+
+/**
+ * What rows are ordered by for a custom field: its value, or for one of choices where the value stands
+ * among them. The choices are read with the rows, so that they are those of the moment.
+ */
+function orderOf(resource: PgResource, row: SQL): { fragment: SQL; codec: PgCodec } {
+  const value = valueOf(resource, row);
+  const { choicesOf, customField } = resource.extensions?.tags ?? {};
+  if (typeof choicesOf !== "string") return { fragment: value, codec: resource.codec };
+  const choices = sql`(
+    select definition.enum_values
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = ${sql.literal(choicesOf)}
+      and definition.name = ${sql.literal(String(customField))}
+  )`;
+  if (!resource.codec.arrayOfCodec) {
+    return { fragment: sql`array_position(${choices}, ${value})`, codec: TYPES.int };
+  }
+  const fragment = sql`crm_private.positions(${value}, ${choices})`;
+  return { fragment, codec: listOfCodec(TYPES.int) };
 }
 
 /** The value of a custom field in a row. */

@@ -8,9 +8,11 @@ import {
   type FieldArgs,
   type FieldInfo,
 } from "postgraphile/grafast";
-import type { PgSelectRowsStep, PgSelectStep } from "postgraphile/@dataplan/pg";
+import { getNamedType, type GraphQLEnumType } from "graphql";
+import { TYPES, type PgSelectRowsStep, type PgSelectStep } from "postgraphile/@dataplan/pg";
 
 import { hold, type Limits } from "../limits/limits.ts";
+import { groupOrder } from "./group-orders.ts";
 
 /**
  * A list never comes whole by oversight: where neither `first` nor `last` says how many rows it
@@ -51,6 +53,7 @@ export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
             plan($parent, args, info) {
               const $groups = plan($parent, args, info) as PgSelectStep;
               args.autoApply($groups);
+              orderGroups($groups, args, info);
               $groups.setFirst(constant(limits.groups + 1));
               return new CappedListStep($groups.items(), limits);
             },
@@ -62,6 +65,17 @@ export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
 }
 
 const groupsField = "groupedAggregates";
+
+/** Groups come in the order of their keys. */
+function orderGroups($groups: PgSelectStep, args: FieldArgs, { field }: FieldInfo): void {
+  const groupBy = field.args.find(({ name }) => name === "groupBy");
+  if (groupBy === undefined) throw new Error(`${field.name} has no groups`);
+  const type = getNamedType(groupBy.type) as GraphQLEnumType;
+  const $names = args.getRaw("groupBy");
+  const inOrder = (names: readonly string[]) => groupOrder(type, names, $groups.alias);
+  const fragment = $groups.deferredSQL(lambda($names, inOrder));
+  $groups.orderBy({ fragment, codec: TYPES.text, direction: "ASC" });
+}
 
 function applyFirst(
   $connection: ConnectionStep<unknown>,

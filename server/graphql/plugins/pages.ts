@@ -2,7 +2,6 @@ import { getNamedType, type GraphQLEnumType } from "graphql";
 import {
   version,
   type PgCodec,
-  type PgCodecAttribute,
   type PgCodecWithAttributes,
   type PgOrderSpec,
   type PgResource,
@@ -16,7 +15,7 @@ import {
   type FieldArgs,
   type Step,
 } from "postgraphile/grafast";
-import { sql } from "postgraphile/pg-sql2";
+import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import {
   beyond,
@@ -29,6 +28,7 @@ import {
   type Side,
 } from "../paging/cursor.ts";
 import { createMoment, untilNow, type Moment, type OrderedRows } from "../paging/moment.ts";
+import { rankOf } from "../paging/ranks.ts";
 
 /** The release of `@dataplan/pg` whose query builder and cursors this was written for. */
 const writtenFor = "1.1.2";
@@ -145,10 +145,13 @@ function createPage(resource: PgResource, orderByType: GraphQLEnumType): Page {
     };
 }
 
+/** What an order of the library or of ours is applied to. */
+type LibraryRows = OrderedRows & Pick<PgSelectQueryBuilder, "setOrderIsUnique">;
+
 /** The orders that a client names, and those by the primary key, so that no two rows are equal. */
 function ordersOf(
   rows: PgSelectQueryBuilder,
-  { codec: { attributes = {} } }: PgResource,
+  resource: PgResource,
   orderByType: GraphQLEnumType,
   names: readonly string[],
   key: readonly string[],
@@ -156,35 +159,37 @@ function ordersOf(
 ): Order[] {
   const orders: Order[] = [];
   const known = new Set<string>();
-  const add = (spec: PgOrderSpec) => {
-    if (spec.attribute !== undefined) known.add(spec.attribute);
-    orders.push(orderOf(rows, attributes, spec, moment));
-  };
-  const recorder: OrderedRows & Pick<PgSelectQueryBuilder, "setOrderIsUnique"> = {
+  const joins = new Map<string, SQL>();
+  const ordered: LibraryRows = {
     alias: rows.alias,
-    join: (spec) => rows.join(spec),
-    singleRelation: (name) => rows.singleRelation(name),
     now: () => moment.now(),
+    joined(name, { type, from, lateral = false, condition }) {
+      const known = joins.get(name);
+      if (known !== undefined) return known;
+      const alias = sql.identifier(Symbol(name));
+      rows.join({ type, from, lateral, alias, conditions: condition ? [condition(alias)] : [] });
+      joins.set(name, alias);
+      return alias;
+    },
     orderBy: (spec) =>
       add(typeof spec === "function" ? spec(sql as unknown as Parameters<typeof spec>[0]) : spec),
     // Is said of columns, too, that are only a part of a unique key.
     setOrderIsUnique: () => undefined,
   };
+  const add = (spec: PgOrderSpec) => {
+    if (spec.attribute !== undefined) known.add(spec.attribute);
+    orders.push(orderOf(ordered, resource, spec));
+  };
   for (const name of names) {
     const { extensions } = orderByType.getValue(name) ?? {};
-    extensions?.grafast?.apply?.(recorder, undefined as never);
+    extensions?.grafast?.apply?.(ordered, undefined as never);
   }
   const direction = orders[0]?.direction ?? "ASC";
   for (const attribute of key) if (!known.has(attribute)) add({ attribute, direction });
   return moment.isUsed() ? [moment.order, ...orders] : orders;
 }
 
-function orderOf(
-  rows: PgSelectQueryBuilder,
-  attributes: NonNullable<PgCodec["attributes"]>,
-  spec: PgOrderSpec,
-  moment: Moment,
-): Order {
+function orderOf(rows: OrderedRows, resource: PgResource, spec: PgOrderSpec): Order {
   const { direction } = spec;
   // As PostgreSQL has it where nothing is said.
   const nulls = spec.nulls ?? (direction === "ASC" ? "LAST" : "FIRST");
@@ -193,11 +198,16 @@ function orderOf(
     const codec = spec.codec as PgCodec;
     return { fragment, codec, direction, nulls, nullable };
   }
-  const attribute = attributes[spec.attribute] as PgCodecAttribute | undefined;
+  const attribute = resource.codec.attributes?.[spec.attribute];
   if (attribute === undefined) throw new Error(`There is no attribute ${spec.attribute}`);
-  const fragment =
-    untilNow(attribute)?.(rows.alias, moment.now()) ??
-    sql`${rows.alias}.${sql.identifier(spec.attribute)}`;
+  const rank = rankOf(resource, spec.attribute);
+  if (rank !== undefined) {
+    const { codec, nullable } = rank;
+    return { fragment: rank.inRows(rows), codec, direction, nulls, nullable };
+  }
+  const lasted = untilNow(attribute);
+  const column = sql`${rows.alias}.${sql.identifier(spec.attribute)}`;
+  const fragment = lasted === undefined ? column : lasted(rows.alias, rows.now());
   const { codec } = attribute;
   const nullable = !attribute.notNull && !codec.notNull;
   return { fragment, codec, direction, nulls, nullable };
