@@ -14,6 +14,7 @@ const read = (path: string) => readFile(join(root, path), "utf8");
 /** The documents that people read, wherever they are. */
 const documents = [
   "README.md",
+  "CONTRIBUTING.md",
   "CONVENTIONS.md",
   "SECURITY.md",
   "db/README.md",

@@ -24,6 +24,7 @@ declare global {
  * committed migration and then the uncommitted one.
  */
 export default async function setup({ maxWorkers }: { maxWorkers: number }): Promise<void> {
+  if (process.env.PGCRM_TEST_OWNER_URL !== undefined) return; // made by test/mutants/run.ts
   const folder = mkdtempSync(join(tmpdir(), "pgcrm-test-"));
   await chmod(folder, 0o755); // PostgreSQL may run as another user
   const database = await openEmbedded({

@@ -12,7 +12,7 @@ export interface Block {
   /** The language that it is marked with, such as `sql`. */
   readonly language: string;
   readonly text: string;
-  /** The paragraph before it, on one line. */
+  /** The paragraph before it, on one line; none if that is a block, too. */
   readonly before: string;
 }
 
@@ -33,14 +33,16 @@ export async function readRecipe(path: string, heading: string): Promise<Block[]
   const section = end === -1 ? rest : rest.slice(0, end);
   return [...section.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map((match) => {
     const [, indent = "", language = "", body = ""] = match;
-    const paragraphs = section
-      .slice(0, match.index)
-      .trimEnd()
-      .split(/\n\s*\n/);
+    const paragraph =
+      section
+        .slice(0, match.index)
+        .trimEnd()
+        .split(/\n\s*\n/)
+        .at(-1) ?? "";
     return {
       language,
       text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-      before: (paragraphs.at(-1) ?? "").replaceAll(/\s+/g, " ").trim(),
+      before: paragraph.includes("```") ? "" : paragraph.replaceAll(/\s+/g, " ").trim(),
     };
   });
 }

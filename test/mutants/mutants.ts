@@ -1,0 +1,231 @@
+import type pg from "pg";
+
+/** One way to break the schema. */
+export interface Mutant {
+  /** What it breaks, and how: `check contacts_emails_format dropped`. */
+  readonly name: string;
+  /** Does it. */
+  readonly sql: string;
+  /** The tests that are to notice, the likeliest first; see jest's patterns of files. */
+  readonly tests: readonly string[];
+}
+
+const ours = "('crm', 'crm_private', 'reporting')";
+
+/** After a rule is gone the validation is compiled anew, as the migration that forgot it would. */
+const bind = (table: string) =>
+  `select crm_private.bind_rules('${table}') from pg_trigger
+   where tgrelid = '${table}'::regclass and tgname = '_200_validate'`;
+
+interface Found {
+  kind: string;
+  name: string;
+  parent: string;
+  definition: string;
+}
+
+/**
+ * Every trigger, constraint, policy, index and view of a database, broken once; of a view each comparison,
+ * condition and join.
+ */
+export async function findMutants(client: pg.ClientBase): Promise<Mutant[]> {
+  const { rows } = await client.query<Found>(`
+    select 'trigger' as kind, tgname::text as name, tgrelid::regclass::text as parent,
+      pg_get_triggerdef(trg.oid) as definition
+    from pg_trigger as trg
+    join pg_class as class on class.oid = tgrelid
+    where not tgisinternal and tgparentid = 0 and relnamespace::regnamespace::text in ${ours}
+
+    union all
+
+    select
+      case contype when 'c' then 'check' when 'f' then 'foreign key' else 'unique key' end,
+      conname, conrelid::regclass::text, pg_get_constraintdef(oid)
+    from pg_constraint
+    where contype in ('c', 'f', 'u', 'x') and conparentid = 0
+      and conrelid <> 0 and connamespace::regnamespace::text in ${ours}
+
+    union all
+
+    select 'required column', attname, attrelid::regclass::text, ''
+    from pg_attribute
+    join pg_class as class on class.oid = attrelid
+    where attnotnull and attnum > 0 and not attisdropped and attidentity = ''
+      and relkind = 'r' and not relispartition and relnamespace = 'crm'::regnamespace
+      and not exists (
+        select from pg_index where indrelid = attrelid and indisprimary and attnum = any (indkey)
+      )
+
+    union all
+
+    select 'policy', polname, polrelid::regclass::text,
+      coalesce(pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    from pg_policy
+
+    union all
+
+    select 'index', indexrelid::regclass::text, indrelid::regclass::text,
+      pg_get_indexdef(indexrelid)
+    from pg_index
+    join pg_class as class on class.oid = indexrelid
+    where not indisunique and not relispartition and relnamespace::regnamespace::text in ${ours}
+
+    union all
+
+    select 'view', oid::regclass::text, coalesce(array_to_string(reloptions, ', '), ''), pg_get_viewdef(oid)
+    from pg_class
+    where relkind = 'v' and relnamespace::regnamespace::text in ${ours}
+
+    order by kind, parent, name`);
+  return rows.flatMap(mutantsOf);
+}
+
+function mutantsOf({ kind, name, parent, definition }: Found): Mutant[] {
+  const table = parent.replace(/^\w+\./, "");
+  switch (kind) {
+    case "trigger":
+      return [
+        {
+          name: `trigger ${name} on ${parent} dropped`,
+          sql: `drop trigger ${name} on ${parent}`,
+          tests: triggerTests(name, table),
+        },
+      ];
+    case "check":
+    case "foreign key":
+    case "unique key":
+      return [
+        {
+          name: `${kind} ${name} dropped`,
+          sql: `alter table ${parent} drop constraint ${name} cascade; ${bind(parent)}`,
+          tests: [...entityTests(table), "test/database/"],
+        },
+      ];
+    case "required column":
+      return [
+        {
+          name: `column ${parent}.${name} not required`,
+          sql: `alter table ${parent} alter ${name} drop not null; ${bind(parent)}`,
+          tests: [...entityTests(table), "test/database/"],
+        },
+      ];
+    case "policy":
+      return [
+        {
+          name: `policy ${name} on ${parent} dropped`,
+          sql: `drop policy ${name} on ${parent}`,
+          tests: policyTests,
+        },
+        ...(definition === "true"
+          ? []
+          : [
+              {
+                name: `policy ${name} on ${parent} lets everything through`,
+                sql: weaken(name, parent),
+                tests: policyTests,
+              },
+            ]),
+      ];
+    case "index":
+      return [
+        {
+          name: `index ${name} dropped`,
+          sql: `drop index ${name}`,
+          tests: ["test/database/indexes", "test/database/search", "test/database/idempotency"],
+        },
+      ];
+    default:
+      return mutateView(name, parent, definition);
+  }
+}
+
+/** A policy has `using`, `with check`, or both, as its command allows. */
+function weaken(name: string, table: string): string {
+  return `do $weaken$
+  declare
+    v_policy pg_policy;
+  begin
+    select * into v_policy from pg_policy
+    where polname = '${name}' and polrelid = '${table}'::regclass;
+    execute 'alter policy ${name} on ${table}'
+      || case when v_policy.polqual is null then '' else ' using (true)' end
+      || case when v_policy.polwithcheck is null then '' else ' with check (true)' end;
+  end
+  $weaken$`;
+}
+
+/** What is written otherwise in a view, once at each place where it stands. */
+const rewrites: [from: RegExp, to: string][] = [
+  [/ = /g, " <> "],
+  [/ <> /g, " = "],
+  [/ < /g, " >= "],
+  [/ > /g, " <= "],
+  [/ <= /g, " > "],
+  [/ >= /g, " < "],
+  [/ IS NOT NULL/g, " IS NULL"],
+  [/ IS NULL/g, " IS NOT NULL"],
+  [/\bAND\b/g, "OR"],
+  [/\bOR\b/g, "AND"],
+  [/\bWHERE \(/g, "WHERE true OR ("],
+  [/\bLEFT JOIN\b/g, "JOIN"],
+  [/\bDISTINCT\b/g, ""],
+  [/\bsum\(/g, "max("],
+  [/ \* /g, " + "],
+];
+
+function mutateView(name: string, options: string, definition: string): Mutant[] {
+  const as = `create or replace view ${name} ${options ? `with (${options})` : ""} as`;
+  return rewrites.flatMap(([from, to]) =>
+    [...definition.matchAll(from)].map((match) => {
+      const { index } = match;
+      const around = definition.slice(Math.max(0, index - 30), index + match[0].length + 30);
+      return {
+        name: `view ${name}: ${match[0].trim()} became ${to.trim()} in ${around.replaceAll(/\s+/g, " ")}`,
+        sql: `${as} ${definition.slice(0, index)}${to}${definition.slice(index + match[0].length)}`,
+        tests: viewTests(name),
+      };
+    }),
+  );
+}
+
+const policyTests = [
+  "test/database/catalog",
+  "test/database/api-keys",
+  "test/database/roles",
+  "test/database/",
+];
+
+function viewTests(name: string): string[] {
+  if (name.startsWith("reporting.")) {
+    return ["test/database/reporting", "test/database/exchange-rates", "test/database/history"];
+  }
+  if (name === "crm.trash") return ["test/database/trash", "test/database/erasure"];
+  if (name === "crm.stage_history") return ["test/database/history", "test/sales"];
+  return ["test/database/rules", "test/database/bulk", "test/database/"];
+}
+
+function triggerTests(name: string, table: string): string[] {
+  const first = Object.entries({
+    _100: ["test/database/rules", "test/database/definition-rules", "test/database/custom-field"],
+    _110: ["test/database/rules", "test/database/catalog", "test/database/api-keys"],
+    _200: ["test/database/rules"],
+    _210: ["test/database/exchange-rates", "test/database/definitions"],
+    _300: ["test/database/external-ids"],
+    _500: ["test/database/definitions"],
+    _900: ["test/database/journal"],
+  }).find(([phase]) => name.startsWith(phase))?.[1];
+  return [...(first ?? []), ...entityTests(table), "test/database/"];
+}
+
+function entityTests(table: string): string[] {
+  const special: Record<string, string[]> = {
+    api_keys: ["test/database/api-keys"],
+    audit_logs: ["test/database/journal", "test/database/seals", "test/database/trash"],
+    custom_field_definitions: ["test/database/definitions", "test/database/definition-rules"],
+    exchange_rates: ["test/database/exchange-rates"],
+    settings: ["test/database/exchange-rates", "test/database/trash"],
+    external_ids: ["test/database/external-ids"],
+    journal_blocks: ["test/database/seals", "test/database/months"],
+  };
+  return ["test/database/rules", ...(special[table] ?? [])];
+}
