@@ -78,7 +78,7 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     case "elementsMaxLength":
       return each((element) => countCharacters(element) <= check.limit);
     case "elementsPattern": {
-      const pattern = new RegExp(check.pattern);
+      const pattern = new RegExp(check.pattern, "u");
       return each((element) => pattern.test(element));
     }
     case "elementsDistinct": {

@@ -20,7 +20,7 @@ as $$
   select found.domain
   from crm.contacts as contact
   cross join lateral unnest(contact.emails) as email
-  cross join lateral split_part(lower(email), '@', 2) as found (domain)
+  cross join lateral split_part(crm_private.plain_email(email), '@', 2) as found (domain)
   where contact.company_id = company.id
     and found.domain <> all (crm_private.shared_domains());
 $$;

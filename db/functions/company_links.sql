@@ -12,7 +12,9 @@ set join_collapse_limit = 1
 set work_mem = '32MB'
 as $$
   with addresses as (
-    select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
+    select distinct
+      contact.company_id,
+      'domain:' || split_part(crm_private.plain_email(email), '@', 2) as key
     from crm.contacts as contact
     cross join lateral unnest(contact.emails) as email
     where contact.company_id is not null

@@ -13,9 +13,10 @@ as $$
   from (
     select
       (
-        select min(lower(mine))
+        select min(crm_private.plain_email(mine))
         from unnest(contact.emails) as mine
-        join unnest(other.emails) as theirs on lower(theirs) = lower(mine)
+        join unnest(other.emails) as theirs
+          on crm_private.plain_email(theirs) = crm_private.plain_email(mine)
       ) as email,
       (
         select min(mine)
@@ -27,11 +28,13 @@ as $$
           )
       ) as phone,
       (
-        select min(split_part(lower(mine), '@', 2))
+        select min(split_part(crm_private.plain_email(mine), '@', 2))
         from unnest(contact.emails) as mine
         join unnest(other.emails) as theirs
-          on split_part(lower(theirs), '@', 2) = split_part(lower(mine), '@', 2)
-        where split_part(lower(mine), '@', 2) <> all (crm_private.shared_domains())
+          on split_part(crm_private.plain_email(theirs), '@', 2)
+            = split_part(crm_private.plain_email(mine), '@', 2)
+        where split_part(crm_private.plain_email(mine), '@', 2)
+          <> all (crm_private.shared_domains())
       ) as domain,
       crm_private.name_similarity(
         crm_private.plain_name(contact.first_name || ' ' || contact.last_name),

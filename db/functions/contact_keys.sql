@@ -4,8 +4,8 @@
  *
  * - name: the skeletons of both names, in either order; head and tail: how the two together begin
  *   and end, so that one error elsewhere does no harm.
- * - email: each address in lower case. Dots and plus signs stay: what they mean is the provider's
- *   affair.
+ * - email: each address in lower case, its domain as it is read. Dots and plus signs stay: what they mean
+ *   is the provider's affair.
  * - domain: of each address.
  * - phone: the last seven digits of each number, which are the same with and without area code. An
  *   extension does not count.
@@ -31,6 +31,11 @@ declare
   v_emails text := lower(array_to_string(emails, ' ') collate "C");
   v_phones text := array_to_string(phones, '|');
 begin
+  if octet_length(v_emails) <> char_length(v_emails) or strpos(v_emails, 'xn--') > 0 then
+    v_emails := (
+      select string_agg(crm_private.plain_email(email), ' ') from unnest(emails) as email
+    );
+  end if;
   -- Few have anything but digits and what groups them.
   if v_phones ~ '[^0-9 ()+/.|-]' then
     v_phones := (

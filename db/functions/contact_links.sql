@@ -101,7 +101,7 @@ as $$
       offset 0
     ) as plain (name)
     cross join lateral (
-      select string_to_array(lower(array_to_string(contact.emails, ' ')), ' ')
+      select array(select crm_private.plain_email(email) from unnest(contact.emails) as email)
       offset 0
     ) as addresses (emails)
   ),

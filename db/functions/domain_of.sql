@@ -1,6 +1,7 @@
 /*
  * The domain of a text that is a link, a host or an email address and nothing else, without www:
- * "https://www.acme.com/about" and "info@acme.com" are of acme.com. Null for any other text.
+ * "https://www.acme.com/about" and "info@acme.com" are of acme.com, and xn--kln-sna.de is köln.de. Null for
+ * any other text.
  */
 create or replace function crm_private.domain_of(value text)
 returns text
@@ -13,9 +14,13 @@ begin
   return case
     when char_length(value) <= 1000 then (
       regexp_match(
-        lower(value collate "C"),
-        '^\s*(?:https?://)?(?:[^\s@/]+@)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})'
-        '(?::[0-9]+)?(?:[/?#]\S*)?\s*$'
+        crm_private.plain_email(value),
+        replace(replace(
+          '^\s*(?:https?://)?(?:[^\s@/]+@)?(?:www\.)?((?:[A](?:[L]*[A])?\.)+[^\x01-\x60\x7b-\x7f\s]{2,})'
+          '(?::[0-9]+)?(?:[/?#]\S*)?\s*$',
+          'A', '^\x01-\x2f\x3a-\x60\x7b-\x7f\s'),
+          'L', '^\x01-\x2c\x2e\x2f\x3a-\x60\x7b-\x7f\s'
+        )
       )
     )[1]
   end;

@@ -81,12 +81,15 @@ begin
           format(
             '''%s''%s', word, case when word ~ ('^[' || v_unspaced || ']$') then ':*' end
           ),
-          case when is_number then ' & ' else ' <-> ' end order by place
+          case when is_number then ' & ' else format(' <%s> ', distance) end order by place
         ),
         ''
       )
-      from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
-      where word <> ''
+      from (
+        select word, place, place - lag(place) over (order by place) as distance
+        from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
+        where word <> ''
+      ) as placed
     ) as parts (term)
   ),
   terms as (

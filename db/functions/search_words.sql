@@ -2,7 +2,7 @@
  * The words of a text as search knows them: without case and accents, and with a blank for what is
  * neither a letter nor a digit. What is indexed and what is looked for both pass through it, so that
  * an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien is one
- * word. "&" is the word "and".
+ * word. "&" is the word "and". Labels of domains that are written in ASCII are what they stand for.
  *
  * In scripts that put no blanks between words, two letters side by side are a word, and so is the
  * last letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
@@ -27,6 +27,9 @@ declare
     replace(replace(crm_private.fold(left(value, 100000)), '''', ''), '&', ' and '), 100000
   );
 begin
+  if strpos(v_words, 'xn--') > 0 then
+    v_words := left(crm_private.fold(crm_private.unicode_labels(v_words)), 100000);
+  end if;
   if octet_length(v_words) = char_length(v_words) then
     v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
   else

@@ -19,7 +19,7 @@ as $$
       element.value,
       row_number() over (
         partition by case
-          when strpos(element.value, '@') > 0 then lower(element.value)
+          when strpos(element.value, '@') > 0 then crm_private.plain_email(element.value)
           else coalesce(
             nullif(crm_private.phone_number(element.value), ''), crm_private.fold(element.value)
           )

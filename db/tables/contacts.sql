@@ -32,11 +32,12 @@ create table if not exists crm.contacts (
   constraint contacts_last_name_blank check (not crm_private.is_blank(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
-  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more; RFC 5321 allows 254 characters.
+  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
+  -- RFC 6531 has them, but for what nobody sees; RFC 5321 allows 254 characters.
   constraint contacts_emails_format check (
     not jsonb_path_exists(
       to_jsonb(emails),
-      '$[*] ? (!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\\.)+[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*$"))'
+      '$[*] ? (!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\u00AC\u00AE-\u034E\u0350-\u061B\u061D-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u27FF\u2801-\u2FFF\u3001-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE10-\uFEFE\uFF66-\uFF9F\uFFA1-\uFFEF\u{10000}-\u{DFFFF}-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\u00AC\u00AE-\u034E\u0350-\u061B\u061D-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u27FF\u2801-\u2FFF\u3001-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE10-\uFEFE\uFF66-\uFF9F\uFFA1-\uFFEF\u{10000}-\u{DFFFF}-]+)*@(?:[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+(?:-+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+)*\\.)+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+(?:-+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+)*$"))'
     )
   ),
   constraint contacts_emails_length check (

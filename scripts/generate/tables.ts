@@ -20,10 +20,7 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
       checks: model.checks,
     };
   }
-  const blank = JSON.stringify(await readBlankCharacters(client)).replace(
-    /[^ -~]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  const blank = printText(await readBlankCharacters(client));
   return `
 import type { Table } from "../tables.ts";
 
@@ -31,8 +28,16 @@ import type { Table } from "../tables.ts";
 export const blankCharacters = ${blank};
 
 /** The tables of the schema crm by entity. */
-export const tables = ${JSON.stringify(tables)} as const satisfies Record<string, Table>;
+export const tables = ${printText(tables)} as const satisfies Record<string, Table>;
 `;
+}
+
+/** JSON, with escapes for what is not ASCII. */
+function printText(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[^ -~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 async function describeColumn(client: pg.ClientBase, column: CatalogColumn): Promise<Column> {

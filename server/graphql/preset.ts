@@ -28,6 +28,7 @@ import { MutationsPlugin } from "./plugins/mutations.ts";
 import { InsensitiveFiltersPlugin } from "./plugins/insensitive-filters.ts";
 import { ListFiltersPlugin } from "./plugins/list-filters.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
+import { ListOperatorsPlugin } from "./plugins/list-operators.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
@@ -97,6 +98,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       ScalarsPlugin,
       LikePatternsPlugin,
       InsensitiveFiltersPlugin,
+      ListOperatorsPlugin,
       ListFiltersPlugin,
       RelationFiltersPlugin,
       AggregatesPlugin,

@@ -103,6 +103,63 @@ describe("a filter", () => {
     expect(await contacts(`filter: { phones: { contains: ["+49 221 1"] } }`)).toEqual(["Ada"]);
   });
 
+  test.each([
+    [`emails: { containsInsensitive: ["ADA@Acme.Example"] }`, ["Ada"]],
+    [`emails: { containsInsensitive: ["ADA@Acme.Example", "ada@EXAMPLE.com"] }`, ["Ada"]],
+    [`emails: { containsInsensitive: ["ADA@Acme.Example", "x@example.com"] }`, []],
+    [`emails: { containsInsensitive: [] }, firstName: { equalTo: "Bob" }`, ["Bob"]],
+    [`emails: { anyEqualToInsensitive: "ADA@Acme.Example" }`, ["Ada"]],
+    [`emails: { anyEqualToInsensitive: "ada@acme" }`, []],
+    [`emails: { anyEqualToInsensitive: "INFO@xn--kln-sna.de" }`, ["Carl"]],
+    [`emails: { anyEqualToInsensitive: "info@KÖLN.de" }`, ["Carl"]],
+    [`not: { emails: { anyEqualToInsensitive: "info@KÖLN.de" } }`, ["Ada", "Bob"]],
+    [
+      `company: { contacts: { some: { emails: { containsInsensitive: ["ADA@acme.example"] } } } }`,
+      ["Ada"],
+    ],
+    [`phones: { anyEqualToInsensitive: "0221 1234567" }`, ["Carl"]],
+    [`phones: { anyEqualToInsensitive: "0049 (221) 123-4567" }`, ["Carl"]],
+    [`phones: { anyEqualToInsensitive: "+49 221 1234567 ext. 12" }`, ["Carl"]],
+    [`phones: { anyEqualToInsensitive: "+33 221 1234567" }`, []],
+    [`phones: { anyEqualToInsensitive: "00492211" }`, ["Ada"]],
+    [`phones: { containsInsensitive: ["0221 1234567", "110"] }`, ["Carl"]],
+    [`phones: { containsInsensitive: ["0221 1234567", "112"] }`, []],
+    [`phones: { anyEqualToInsensitive: "110" }`, ["Carl"]],
+    [`phones: { anyEqualToInsensitive: "" }`, []],
+  ])(
+    "finds contacts by an address or a number however it is written: %s",
+    async (filter, names) => {
+      const carl = await crm.create("contact", {
+        firstName: "Carl",
+        lastName: "Cantor",
+        emails: ["info@köln.de"],
+        phones: ["+49 (0)221 123 4567", "110"],
+      });
+      try {
+        expect(await contacts(`filter: { ${filter} }, orderBy: FIRST_NAME_ASC`)).toEqual(names);
+      } finally {
+        await crm.graphql(
+          `mutation { deleteContact(input: { id: "${carl}" }) { clientMutationId } }`,
+        );
+      }
+    },
+  );
+
+  test("finds values of any other list whatever their case", async () => {
+    await crm.create("customFieldDefinition", {
+      name: "size",
+      label: "Size",
+      entityType: "deal",
+      fieldType: "enum",
+      enumValues: ["Small", "GROSS"],
+    });
+    const list = (filter: string) =>
+      found("customFieldDefinitions", "name", `filter: { enumValues: { ${filter} } }`);
+    expect(await list(`containsInsensitive: ["small", "gross"]`)).toEqual(["size"]);
+    expect(await list(`anyEqualToInsensitive: "SMALL"`)).toEqual(["size"]);
+    expect(await list(`anyEqualToInsensitive: "smal"`)).toEqual([]);
+  });
+
   test("finds custom fields and addresses by what they contain", async () => {
     expect(await companies(`filter: { customFields: { contains: { industry: "cars" } } }`)).toEqual(
       ["Bolt\\"],

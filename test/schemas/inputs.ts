@@ -99,7 +99,7 @@ function rightValue(
       return fc.constantFrom({}, { gone: null });
     case "text[]":
       return field === "emails"
-        ? fc.array(fc.emailAddress(), { maxLength: 4 })
+        ? fc.array(fc.oneof(fc.emailAddress(), internationalAddress), { maxLength: 4 })
         : fc.uniqueArray(text(1, 255), { minLength: field === "enumValues" ? 1 : 0, maxLength: 4 });
     default:
       return field === "name" && checks.some((check) => check.rule === "pattern")
@@ -107,6 +107,18 @@ function rightValue(
         : text(1, limit);
   }
 }
+
+/** Addresses with letters of any script, and with what only looks like one. */
+const internationalAddress = fc
+  .tuple(
+    fc.string({ unit: "grapheme", minLength: 1, maxLength: 5 }),
+    fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
+    fc.constantFrom("köln.de", "пример.рф", "例子.中国", "a\u200db.de", "☃.net", "مثال.إختبار"),
+    fc.boolean(),
+  )
+  .map(([local, strange, domain, isStrange]) =>
+    isStrange ? `${local}@${strange}.${domain}` : `${local}@${domain}`,
+  );
 
 /** Text whose length, in characters, is at or near a limit often enough. */
 function text(least: number, most: number): fc.Arbitrary<string> {
@@ -189,7 +201,17 @@ function cornerValue(column: Column, checks: readonly Check[]): fc.Arbitrary<unk
       return fc.oneof(
         fc.array(fc.oneof(corners, fc.emailAddress(), fc.constant(null)), { maxLength: 3 }),
         fc.constantFrom<unknown>(
-          ...[["a@b.de\n"], ["a@b"], ["ä@b.de"], ["a@b.de", "a@b.de"], [["a@b.de"]], [1], []],
+          ...[
+            ["a@b.de\n"],
+            ["a@b"],
+            ["ä@b.de"],
+            ["b@ä.de"],
+            ["a\u200b@b.de"],
+            ["a@b.de", "a@b.de"],
+            [["a@b.de"]],
+            [1],
+            [],
+          ],
           ...[[`${"a".repeat(249)}@b.de`], [`${"a".repeat(248)}@b.de`], ["a@-b.de"], ["a..b@c.de"]],
           ...[Array(100).fill("a@b.de"), Array(101).fill("a@b.de"), [null], "a@b.de"],
         ),

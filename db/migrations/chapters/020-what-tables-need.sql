@@ -37,6 +37,8 @@
 --!include functions/name_words.sql
 --!include functions/plain_company_name.sql
 --!include functions/company_keys.sql
+--!include functions/unicode_labels.sql
+--!include functions/plain_email.sql
 --!include functions/unspaced_scripts.sql
 --!include functions/search_words.sql
 --!include functions/search_lexemes.sql

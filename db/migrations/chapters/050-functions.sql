@@ -73,6 +73,7 @@
 --!include functions/duplicate_score.sql
 --!include functions/duplicate.sql
 --!include functions/elements.sql
+--!include functions/email_keys.sql
 --!include functions/ensure_audit_partitions.sql
 --!include functions/entity_table.sql
 --!include functions/attempt_rows.sql
@@ -132,6 +133,7 @@
 --!include functions/pipeline_stages_history_is_complete.sql
 --!include functions/plain_name.sql
 --!include functions/is_reversible.sql
+--!include functions/phone_keys.sql
 --!include functions/plan_reversal.sql
 --!include functions/positions.sql
 --!include functions/planned_reversal.sql
@@ -179,6 +181,7 @@
 --!include functions/row_faults.sql
 --!include functions/row_from_creation.sql
 --!include functions/same_phone.sql
+--!include functions/has_phone.sql
 --!include functions/scrub_entries.sql
 --!include functions/seal_journal.sql
 --!include functions/search.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:fae1a2800c214e582cb14287578d6adf3fa731d9
+--! Hash: sha1:32894d2c038b00216b7b298e7ff9fd20d2603194
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1586,8 +1586,8 @@ grant execute on function crm_private.name_skeleton(text) to crm_reader;
  *
  * - name: the skeletons of both names, in either order; head and tail: how the two together begin
  *   and end, so that one error elsewhere does no harm.
- * - email: each address in lower case. Dots and plus signs stay: what they mean is the provider's
- *   affair.
+ * - email: each address in lower case, its domain as it is read. Dots and plus signs stay: what they mean
+ *   is the provider's affair.
  * - domain: of each address.
  * - phone: the last seven digits of each number, which are the same with and without area code. An
  *   extension does not count.
@@ -1613,6 +1613,11 @@ declare
   v_emails text := lower(array_to_string(emails, ' ') collate "C");
   v_phones text := array_to_string(phones, '|');
 begin
+  if octet_length(v_emails) <> char_length(v_emails) or strpos(v_emails, 'xn--') > 0 then
+    v_emails := (
+      select string_agg(crm_private.plain_email(email), ' ') from unnest(emails) as email
+    );
+  end if;
   -- Few have anything but digits and what groups them.
   if v_phones ~ '[^0-9 ()+/.|-]' then
     v_phones := (
@@ -1747,6 +1752,144 @@ comment on function crm_private.company_keys(text, jsonb) is
 revoke all on function crm_private.company_keys(text, jsonb) from public;
 grant execute on function crm_private.company_keys(text, jsonb) to crm_reader;
 --! EndIncluded functions/company_keys.sql
+--! Included functions/unicode_labels.sql
+/*
+ * A text in which labels of domain names that are written in ASCII are what they stand for: "xn--kln-sna.de"
+ * is köln.de. What is no such label stays. The algorithm is that of RFC 3492.
+ */
+create or replace function crm_private.unicode_labels(value text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_text   text := value;
+  v_label  text;
+  v_coded  text;
+  v_plain  text[];
+  v_code   bigint;
+  v_index  bigint;
+  v_before bigint;
+  v_weight bigint;
+  v_bias   integer;
+  v_step   integer;
+  v_least  integer;
+  v_digit  integer;
+  v_delta  bigint;
+  v_is_bad boolean;
+begin
+  for v_label in
+    select distinct lower(matched.parts[1])
+    from regexp_matches(left(value, 100000), 'xn--([a-z0-9-]{1,59})(?![a-z0-9-])', 'gi')
+      as matched (parts)
+    limit 200
+  loop
+    -- The letters of ASCII stand before the last hyphen, then the places of the others.
+    v_coded  := substring(v_label from '[^-]*$');
+    v_plain  := regexp_split_to_array(
+      left(v_label, greatest(length(v_label) - length(v_coded) - 1, 0)), ''
+    );
+    v_plain  := array_remove(v_plain, '');
+    v_code   := 128;
+    v_bias   := 72;
+    v_index  := 0;
+    v_is_bad := v_coded = '';
+
+    while v_coded <> '' and not v_is_bad loop
+      v_before := v_index;
+      v_weight := 1;
+      v_step   := 36;
+      loop
+        v_digit := case
+          when v_coded ~ '^[a-z]' then ascii(v_coded) - 97
+          when v_coded ~ '^[0-9]' then ascii(v_coded) - 22
+        end;
+        v_coded  := substr(v_coded, 2);
+        v_is_bad := v_digit is null or v_weight > 100000000;
+        exit when v_is_bad;
+        v_index := v_index + v_digit * v_weight;
+        v_least := case
+          when v_step <= v_bias then 1
+          when v_step >= v_bias + 26 then 26
+          else v_step - v_bias
+        end;
+        exit when v_digit < v_least;
+        v_weight := v_weight * (36 - v_least);
+        v_step   := v_step + 36;
+      end loop;
+      exit when v_is_bad;
+
+      v_delta := (v_index - v_before) / case when v_before = 0 then 700 else 2 end;
+      v_delta := v_delta + v_delta / (cardinality(v_plain) + 1);
+      v_step  := 0;
+      while v_delta > 455 loop
+        v_delta := v_delta / 35;
+        v_step  := v_step + 36;
+      end loop;
+      v_bias := v_step + (36 * v_delta / (v_delta + 38))::integer;
+
+      v_code   := v_code + v_index / (cardinality(v_plain) + 1);
+      v_index  := v_index % (cardinality(v_plain) + 1);
+      v_is_bad := v_code > 1114111 or v_code between 55296 and 57343;
+      exit when v_is_bad;
+      v_plain := v_plain[:v_index] || chr(v_code::integer) || v_plain[v_index + 1:];
+      v_index := v_index + 1;
+    end loop;
+
+    if not v_is_bad then
+      v_text := regexp_replace(
+        v_text, 'xn--' || v_label || '(?![a-z0-9-])', array_to_string(v_plain, ''), 'gi'
+      );
+    end if;
+  end loop;
+  return v_text;
+end
+$$;
+
+comment on function crm_private.unicode_labels(text) is
+  'A text in which labels of domain names that are written in ASCII are what they stand for.';
+
+revoke all on function crm_private.unicode_labels(text) from public;
+grant execute on function crm_private.unicode_labels(text) to crm_reader;
+--! EndIncluded functions/unicode_labels.sql
+--! Included functions/plain_email.sql
+/*
+ * An email address as it is compared: in lower case, and its domain as it is read. "Mail@XN--KLN-SNA.de"
+ * and "mail@köln.de" are one. Dots and plus signs stay: what they mean is the provider's affair. Works
+ * for a bare domain, too.
+ */
+create or replace function crm_private.plain_email(address text)
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_address text := address;
+begin
+  if octet_length(v_address) = char_length(v_address) then
+    v_address := lower(v_address collate "C");
+    if strpos(v_address, 'xn--') = 0 then
+      return v_address;
+    end if;
+  end if;
+  return lower(
+    normalize(crm_private.unicode_labels(v_address), nfc) collate crm_private.folding
+  );
+end
+$$;
+
+comment on function crm_private.plain_email(text) is
+  'An email address as it is compared: in lower case, its domain as it is read.';
+
+revoke all on function crm_private.plain_email(text) from public;
+grant execute on function crm_private.plain_email(text) to crm_reader;
+--! EndIncluded functions/plain_email.sql
 --! Included functions/unspaced_scripts.sql
 /*
  * The letters of scripts that put no blanks between words, as the inside of a bracket expression:
@@ -1780,7 +1923,7 @@ grant execute on function crm_private.unspaced_scripts() to crm_reader;
  * The words of a text as search knows them: without case and accents, and with a blank for what is
  * neither a letter nor a digit. What is indexed and what is looked for both pass through it, so that
  * an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien is one
- * word. "&" is the word "and".
+ * word. "&" is the word "and". Labels of domains that are written in ASCII are what they stand for.
  *
  * In scripts that put no blanks between words, two letters side by side are a word, and so is the
  * last letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
@@ -1805,6 +1948,9 @@ declare
     replace(replace(crm_private.fold(left(value, 100000)), '''', ''), '&', ' and '), 100000
   );
 begin
+  if strpos(v_words, 'xn--') > 0 then
+    v_words := left(crm_private.fold(crm_private.unicode_labels(v_words)), 100000);
+  end if;
   if octet_length(v_words) = char_length(v_words) then
     v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
   else
@@ -2467,11 +2613,12 @@ create table if not exists crm.contacts (
   constraint contacts_last_name_blank check (not crm_private.is_blank(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
-  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more; RFC 5321 allows 254 characters.
+  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
+  -- RFC 6531 has them, but for what nobody sees; RFC 5321 allows 254 characters.
   constraint contacts_emails_format check (
     not jsonb_path_exists(
       to_jsonb(emails),
-      '$[*] ? (!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~-]+)*@(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\\.)+[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*$"))'
+      '$[*] ? (!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\u00AC\u00AE-\u034E\u0350-\u061B\u061D-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u27FF\u2801-\u2FFF\u3001-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE10-\uFEFE\uFF66-\uFF9F\uFFA1-\uFFEF\u{10000}-\u{DFFFF}-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~\u00A1-\u00AC\u00AE-\u034E\u0350-\u061B\u061D-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2010-\u2027\u2030-\u205E\u2070-\u27FF\u2801-\u2FFF\u3001-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE10-\uFEFE\uFF66-\uFF9F\uFFA1-\uFFEF\u{10000}-\u{DFFFF}-]+)*@(?:[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+(?:-+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+)*\\.)+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+(?:-+[A-Za-z0-9\u00B7\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u034E\u0350-\u061A\u0620-\u115E\u1161-\u167F\u1681-\u17B3\u17B6-\u180A\u1810-\u1FFF\u2C00-\u2DFF\u3005-\u3007\u3021-\u302F\u3031-\u3035\u3038-\u303C\u3041-\u3163\u3165-\uD7FF\uF900-\uFDFF\uFE70-\uFEFE\uFF66-\uFF9F\u{10000}-\u{1EFFF}\u{20000}-\u{3FFFF}]+)*$"))'
     )
   ),
   constraint contacts_emails_length check (
@@ -7890,7 +8037,8 @@ grant execute on function crm_private.deleted_label(text, jsonb) to crm_member;
 --! Included functions/domain_of.sql
 /*
  * The domain of a text that is a link, a host or an email address and nothing else, without www:
- * "https://www.acme.com/about" and "info@acme.com" are of acme.com. Null for any other text.
+ * "https://www.acme.com/about" and "info@acme.com" are of acme.com, and xn--kln-sna.de is köln.de. Null for
+ * any other text.
  */
 create or replace function crm_private.domain_of(value text)
 returns text
@@ -7903,9 +8051,13 @@ begin
   return case
     when char_length(value) <= 1000 then (
       regexp_match(
-        lower(value collate "C"),
-        '^\s*(?:https?://)?(?:[^\s@/]+@)?(?:www\.)?((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,})'
-        '(?::[0-9]+)?(?:[/?#]\S*)?\s*$'
+        crm_private.plain_email(value),
+        replace(replace(
+          '^\s*(?:https?://)?(?:[^\s@/]+@)?(?:www\.)?((?:[A](?:[L]*[A])?\.)+[^\x01-\x60\x7b-\x7f\s]{2,})'
+          '(?::[0-9]+)?(?:[/?#]\S*)?\s*$',
+          'A', '^\x01-\x2f\x3a-\x60\x7b-\x7f\s'),
+          'L', '^\x01-\x2c\x2e\x2f\x3a-\x60\x7b-\x7f\s'
+        )
       )
     )[1]
   end;
@@ -8235,6 +8387,32 @@ comment on function crm_private.elements(jsonb) is
 
 revoke all on function crm_private.elements(jsonb) from public;
 --! EndIncluded functions/elements.sql
+--! Included functions/email_keys.sql
+/*
+ * What contacts with these addresses have among their match keys; an index finds them by it. Called
+ * by filters that ignore case.
+ */
+create or replace function crm_private.email_keys(addresses text[])
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select 'email:' || crm_private.plain_email(address) from unnest(addresses) as address
+  );
+end
+$$;
+
+comment on function crm_private.email_keys(text[]) is
+  'What contacts with these addresses have among their match keys.';
+
+revoke all on function crm_private.email_keys(text[]) from public;
+grant execute on function crm_private.email_keys(text[]) to crm_reader;
+--! EndIncluded functions/email_keys.sql
 --! Included functions/ensure_audit_partitions.sql
 /*
  * Makes the journal's partitions for this month and the months after it. Called by the migration,
@@ -11423,6 +11601,41 @@ comment on function crm_private.is_reversible(text) is
 
 revoke all on function crm_private.is_reversible(text) from public;
 --! EndIncluded functions/is_reversible.sql
+--! Included functions/phone_keys.sql
+/*
+ * What contacts with one of these numbers, in whatever form, have among their match keys; an index
+ * finds them by it. Which of them have the number crm_private.has_phone knows.
+ */
+create or replace function crm_private.phone_keys(phones text[])
+returns text[]
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select regexp_replace(digits, '^[0-9]*([0-9]{7})$', 'phone:\1')
+    from unnest(phones) as phone
+    cross join lateral (
+      values
+        (regexp_replace(
+          (crm_private.phone_parts(crm_private.ascii_digits(phone)))[1], '[^0-9]+', '', 'g'
+        )),
+        (ltrim(split_part(crm_private.phone_number(phone), 'x', 1), '+'))
+    ) as form (digits)
+    where digits <> ''
+  );
+end
+$$;
+
+comment on function crm_private.phone_keys(text[]) is
+  'What contacts with one of these numbers have among their match keys.';
+
+revoke all on function crm_private.phone_keys(text[]) from public;
+grant execute on function crm_private.phone_keys(text[]) to crm_reader;
+--! EndIncluded functions/phone_keys.sql
 --! Included functions/plan_reversal.sql
 /*
  * Plans to undo entries of one transaction, all of them or those given: a row in
@@ -14151,6 +14364,36 @@ comment on function crm_private.same_phone(text, text) is
 revoke all on function crm_private.same_phone(text, text) from public;
 grant execute on function crm_private.same_phone(text, text) to crm_reader;
 --! EndIncluded functions/same_phone.sql
+--! Included functions/has_phone.sql
+/*
+ * True if one of some numbers can be the one that is asked for, in whatever form both are written. Short
+ * ones, such as 110, are compared as they are.
+ */
+create or replace function crm_private.has_phone(phones text[], number text, country text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_number constant text := crm_private.phone_number(number, country);
+begin
+  return v_number <> '' and exists (
+    select
+    from unnest(phones) as phone
+    cross join lateral crm_private.phone_number(phone, country) as known
+    where known = v_number or crm_private.same_phone(known, v_number)
+  );
+end
+$$;
+
+comment on function crm_private.has_phone(text[], text, text) is
+  'True if one of some phone numbers can be the one that is asked for.';
+
+revoke all on function crm_private.has_phone(text[], text, text) from public;
+grant execute on function crm_private.has_phone(text[], text, text) to crm_reader;
+--! EndIncluded functions/has_phone.sql
 --! Included functions/scrub_entries.sql
 /*
  * Takes the values out of entries for good. In the blocks that seal them the digests of the values
@@ -15137,12 +15380,15 @@ begin
           format(
             '''%s''%s', word, case when word ~ ('^[' || v_unspaced || ']$') then ':*' end
           ),
-          case when is_number then ' & ' else ' <-> ' end order by place
+          case when is_number then ' & ' else format(' <%s> ', distance) end order by place
         ),
         ''
       )
-      from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
-      where word <> ''
+      from (
+        select word, place, place - lag(place) over (order by place) as distance
+        from unnest(string_to_array(asked, ' ')) with ordinality as listed (word, place)
+        where word <> ''
+      ) as placed
     ) as parts (term)
   ),
   terms as (
@@ -15806,7 +16052,7 @@ as $$
   select found.domain
   from crm.contacts as contact
   cross join lateral unnest(contact.emails) as email
-  cross join lateral split_part(lower(email), '@', 2) as found (domain)
+  cross join lateral split_part(crm_private.plain_email(email), '@', 2) as found (domain)
   where contact.company_id = company.id
     and found.domain <> all (crm_private.shared_domains());
 $$;
@@ -15903,7 +16149,9 @@ set join_collapse_limit = 1
 set work_mem = '32MB'
 as $$
   with addresses as (
-    select distinct contact.company_id, 'domain:' || split_part(lower(email), '@', 2) as key
+    select distinct
+      contact.company_id,
+      'domain:' || split_part(crm_private.plain_email(email), '@', 2) as key
     from crm.contacts as contact
     cross join lateral unnest(contact.emails) as email
     where contact.company_id is not null
@@ -15997,9 +16245,10 @@ as $$
   from (
     select
       (
-        select min(lower(mine))
+        select min(crm_private.plain_email(mine))
         from unnest(contact.emails) as mine
-        join unnest(other.emails) as theirs on lower(theirs) = lower(mine)
+        join unnest(other.emails) as theirs
+          on crm_private.plain_email(theirs) = crm_private.plain_email(mine)
       ) as email,
       (
         select min(mine)
@@ -16011,11 +16260,13 @@ as $$
           )
       ) as phone,
       (
-        select min(split_part(lower(mine), '@', 2))
+        select min(split_part(crm_private.plain_email(mine), '@', 2))
         from unnest(contact.emails) as mine
         join unnest(other.emails) as theirs
-          on split_part(lower(theirs), '@', 2) = split_part(lower(mine), '@', 2)
-        where split_part(lower(mine), '@', 2) <> all (crm_private.shared_domains())
+          on split_part(crm_private.plain_email(theirs), '@', 2)
+            = split_part(crm_private.plain_email(mine), '@', 2)
+        where split_part(crm_private.plain_email(mine), '@', 2)
+          <> all (crm_private.shared_domains())
       ) as domain,
       crm_private.name_similarity(
         crm_private.plain_name(contact.first_name || ' ' || contact.last_name),
@@ -16137,7 +16388,7 @@ as $$
       offset 0
     ) as plain (name)
     cross join lateral (
-      select string_to_array(lower(array_to_string(contact.emails, ' ')), ' ')
+      select array(select crm_private.plain_email(email) from unnest(contact.emails) as email)
       offset 0
     ) as addresses (emails)
   ),
@@ -17296,7 +17547,7 @@ as $$
       element.value,
       row_number() over (
         partition by case
-          when strpos(element.value, '@') > 0 then lower(element.value)
+          when strpos(element.value, '@') > 0 then crm_private.plain_email(element.value)
           else coalesce(
             nullif(crm_private.phone_number(element.value), ''), crm_private.fold(element.value)
           )
