@@ -225,6 +225,22 @@ test("open tasks are counted by who is to do them and by their age", () =>
     ]);
   }));
 
+test("activity is of what people work on, and not of settings or of what was done to the journal", () =>
+  withRollback(async (client) => {
+    await client.query(
+      `insert into crm.contacts (first_name, last_name) values ('Ada', 'Lovelace');
+       insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+         values ('size', 'Size', 'deal', 'number');
+       update crm.pipeline_stages set probability = 1 where name = 'Proposal';
+       select crm.erase_contact(id) from crm.contacts;`,
+    );
+    const { rows } = await client.query("select distinct action from crm.audit_logs");
+    expect(rows).toContainEqual({ action: "erase" });
+    expect(
+      await report(client, "select entity_type, created, updated, deleted from reporting.activity"),
+    ).toEqual([{ entity_type: "contact", created: "1", updated: "0", deleted: "1" }]);
+  }));
+
 test("activity and new contacts are counted", () =>
   withRollback(async (client) => {
     await client.query("set local crm.user_id = 'ann'");
