@@ -34,6 +34,7 @@ import { createAddressLimiter, createUserLimiter, type RateLimits } from "./rate
 import { createReadiness, NotReadyError, type Readiness } from "./readiness.ts";
 import { currentRequest, identifyRequest, logRequests, withRequestId } from "./requests.ts";
 import { asksForSocket, createSockets, type SocketLimits } from "./sockets.ts";
+import { timeZoneSettings } from "./timeZone.ts";
 import type { TokenRules } from "./tokenKeys.ts";
 import { untilAvailable } from "./untilAvailable.ts";
 
@@ -318,8 +319,8 @@ const noticeDeparture: RequestHandler = (request, response, next) => {
 function identify(authenticate: Authenticate): RequestHandler {
   return async (request, _response, next) => {
     const settings = await authenticate(request.headers.authorization);
-    request.pgSettings = settings;
     Object.assign(request.current ?? {}, { user: settings["crm.user_id"], role: settings.role });
+    request.pgSettings = { ...settings, ...timeZoneSettings(request.headers["time-zone"]) };
     next();
   };
 }
@@ -333,6 +334,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   RATE_LIMITED: 429,
   TIMEOUT: 503,
   UNAVAILABLE: 503,
+  VALIDATION_ERROR: 400,
 };
 
 /** What fails before or beside GraphQL is answered in the shape of GraphQL too. */

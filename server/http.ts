@@ -60,7 +60,10 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
       return;
     }
     response.setHeader("access-control-allow-methods", "GET, POST");
-    response.setHeader("access-control-allow-headers", "authorization, content-type, x-request-id");
+    response.setHeader(
+      "access-control-allow-headers",
+      "authorization, content-type, time-zone, x-request-id",
+    );
     response.setHeader("access-control-max-age", "600");
     response.status(204).end();
   };

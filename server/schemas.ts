@@ -174,7 +174,9 @@ function makeFieldSchema(column: Column, checks: Check[], options: Options): z.Z
 
 /** Whether null is refused. */
 function mustHaveValue(column: Column, { operation, rules }: Options): boolean {
-  return rules && column.required && !(operation === "create" && column.derived === true);
+  const found =
+    column.derived === "always" || (operation === "create" && column.derived === "once");
+  return rules && column.required && !found;
 }
 
 /** Whether the field has to be given. */

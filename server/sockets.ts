@@ -25,6 +25,7 @@ import {
   ForbiddenError,
   RateLimitedError,
   UnauthenticatedError,
+  ValidationError,
   UnavailableError,
 } from "./errors.ts";
 import { toGraphQLError } from "./graphql/documents.ts";
@@ -32,6 +33,7 @@ import { codesOfStatus } from "./graphql/plugins/http.ts";
 import { abandoned, type Metrics, type Observation } from "./metrics.ts";
 import { keyOfAddress, type RateLimiter } from "./rateLimit.ts";
 import { beginRequest, type CurrentRequest, inRequest, logged } from "./requests.ts";
+import { timeZoneSettings } from "./timeZone.ts";
 
 /** How many WebSockets there may be, and what one of them may do. */
 export interface SocketLimits {
@@ -86,6 +88,8 @@ interface Connection {
   /** By what the client sent, which is one object through all of the protocol's steps. */
   readonly operations: Map<SubscribePayload, Operation>;
   authorization: string | undefined;
+  /** As the client names it; see `timeZoneSettings`. */
+  timeZone?: unknown;
   user?: string;
   /** The protocol's knowledge of the socket, once it is known who asks. */
   context?: GraphqlContext;
@@ -129,11 +133,14 @@ export function createSockets(deps: SocketsDeps): Sockets {
   /** Checks the token of a socket, which may have expired since; a bad one ends the socket. */
   async function identify(connection: Connection): Promise<PgSettings | undefined> {
     try {
-      const settings = await deps.authenticate(connection.authorization);
+      const settings = {
+        ...(await deps.authenticate(connection.authorization)),
+        ...timeZoneSettings(connection.timeZone),
+      };
       connection.user = settings["crm.user_id"];
       return settings;
     } catch (error) {
-      if (error instanceof UnauthenticatedError) {
+      if (error instanceof UnauthenticatedError || error instanceof ValidationError) {
         connection.socket.close(CloseCode.Forbidden, error.message);
       } else if (error instanceof CrmError) {
         connection.socket.close(tryAgainLater, error.message);
@@ -150,7 +157,11 @@ export function createSockets(deps: SocketsDeps): Sockets {
     async onConnect(context) {
       const connection = context.extra;
       connection.authorization =
-        authorizationOf(context.connectionParams) ?? connection.request.headers.authorization;
+        parameterOf(context.connectionParams, "authorization") ??
+        connection.request.headers.authorization;
+      connection.timeZone =
+        parameterOf(context.connectionParams, "time-zone") ??
+        connection.request.headers["time-zone"];
       if ((await identify(connection)) === undefined) return false;
       if (count(({ user }) => user === connection.user) > limits.ofUser) {
         connection.socket.close(tryAgainLater, `There are ${limits.ofUser} sockets of this user`);
@@ -415,10 +426,13 @@ function limitUnidentified(connection: Connection): void {
 }
 
 /** The token as clients send it: beside everything else, or among what would be headers. */
-function authorizationOf(params: Record<string, unknown> | undefined): string | undefined {
+function parameterOf(
+  params: Record<string, unknown> | undefined,
+  name: "authorization" | "time-zone",
+): string | undefined {
   const outer = normalizeConnectionParams(params);
   const inner = normalizeConnectionParams(params?.headers as Record<string, unknown> | undefined);
-  const given = outer?.authorization ?? inner?.authorization;
+  const given = outer?.[name] ?? inner?.[name];
   return typeof given === "string" ? given : undefined;
 }
 

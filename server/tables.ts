@@ -22,8 +22,8 @@ export interface Column {
   readonly updatable: boolean;
   /** What a new row holds where the client gives nothing. */
   readonly default?: string | number | boolean | readonly [] | Readonly<Record<string, never>>;
-  /** The database finds a value where a new row is given none, or null. */
-  readonly derived?: true;
+  /** The database finds a value for null: `once` where a row is new, `always` in an update too. */
+  readonly derived?: "once" | "always";
 }
 
 export type ColumnType =

@@ -6,7 +6,8 @@
  * an updated row have a member for each column, and for each custom field, that changed. What an
  * entry says itself (which row, who and when) and what follows from it (the version, generated
  * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
- * undoes is its member @undoes, which no column is called like.
+ * undoes is its member @undoes, which no column is called like; what a session that imports gave of
+ * what the database sets is told by name in @given.
  *
  * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
@@ -32,6 +33,7 @@ declare
   v_values  text;
   v_changes text;
   v_old     text;
+  v_given   text;
   -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
@@ -72,6 +74,18 @@ begin
     -- What search and the look for duplicates read follows from the rest.
     and attname <> all ('{search_document,match_keys}'::name[]);
 
+  select string_agg(
+    format(
+      '(%1$L, to_jsonb(new_row.%1$I), %2$s)',
+      attname,
+      case attname when 'created_by' then 'to_jsonb(v_user_id)' else 'to_jsonb(now())' end
+    ),
+    ', ' order by attnum
+  )
+  into v_given
+  from pg_attribute
+  where attrelid = p_table and attname = any ('{created_at,created_by,closed_at}'::name[]);
+
   execute format(
     $function$
 create or replace function %1$s()
@@ -86,6 +100,7 @@ declare
   v_source  text   := crm_private.current_source();
   v_xid     bigint := pg_current_xact_id()::text::bigint;
   v_undoes  boolean := current_setting('crm.reversing', true) = v_xid::text;
+  v_imports boolean := crm_private.is_importing();
 begin
   if tg_op = 'INSERT' then
     insert into crm.audit_logs
@@ -98,6 +113,16 @@ begin
           'version', new_row.version, 'created_at', new_row.created_at,
           'created_by', new_row.created_by, 'updated_by', new_row.updated_by
         ) end
+        || case when v_imports and new_row.version = 1 then (
+          -- What was given is told apart from what the database would have set.
+          select coalesce(
+            jsonb_object_agg(given.name, given.value)
+              || jsonb_build_object('@given', jsonb_agg(given.name order by given.name)),
+            '{}'
+          )
+          from (values %8$s) as given (name, value, otherwise)
+          where given.value <> given.otherwise
+        ) else '{}' end
         || %5$s,
       new_row.updated_at, v_xid, v_source
     from new_rows as new_row
@@ -130,7 +155,7 @@ end
 $journal$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
-    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old, v_given
   );
   execute format(
     'comment on function %s() is %L',

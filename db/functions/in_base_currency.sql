@@ -5,7 +5,7 @@
 create or replace function crm.in_base_currency(
   amount   numeric,
   currency text,
-  day      date default (now() at time zone 'UTC')::date
+  day      date default crm.today()
 )
 returns numeric
 language sql
@@ -26,7 +26,7 @@ as $$
 $$;
 
 comment on function crm.in_base_currency(numeric, text, date) is
-  'An amount in the base currency, at the rate of a day, which is today, in UTC, if none is given; not '
+  'An amount in the base currency, at the rate of a day, which is today if none is given; not '
   'rounded. Null where the currency has no rate for the day.';
 
 revoke all on function crm.in_base_currency(numeric, text, date) from public;

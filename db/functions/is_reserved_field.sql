@@ -14,14 +14,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return lower(p_field) = any (array[
-      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid',
+      'address', 'and', 'closedate', 'closedat', 'company', 'companyexists', 'companyid',
       'companyname', 'contact', 'contactexists', 'contactfirstname', 'contactid', 'contactlastname',
       'contactname', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
-      'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
-      'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
-      'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
+      'lastname', 'lostreason', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or',
+      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'stage',
+      'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
+      'value', 'version',
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
     ])

@@ -1,7 +1,8 @@
 /*
  * What an entry of the journal tells, field by field: a row for each column and each custom field
  * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
- * deleted one has none after. What an entry says of itself (@undoes) is no field.
+ * deleted one has none after. What an entry says of itself (@undoes,
+ * @given) is no field.
  */
 create or replace function crm_private.journal_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
@@ -15,7 +16,8 @@ as $$
     case p_action when 'update' then told.value -> 'old' when 'delete' then told.value end,
     case p_action when 'update' then told.value -> 'new' when 'create' then told.value end
   from jsonb_each(
-    p_changes - '@undoes' - case p_action when 'update' then '' else 'custom_fields' end
+    p_changes - '{@undoes,@given}'::text[]
+      - case p_action when 'update' then '' else 'custom_fields' end
   ) as told
 
   union all

@@ -11,9 +11,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_known text[] := case p_operation
-    when 'create' then crm_private.written_columns(p_table, 'insert')
+    when 'create' then
+      crm_private.written_columns(p_table, 'insert') || crm_private.imported_columns(p_table)
     when 'update' then 'id'::name || crm_private.written_columns(p_table, 'update')
-    when 'upsert' then 'external_id'::name || crm_private.written_columns(p_table, 'insert')
+    when 'upsert' then
+      'external_id'::name || crm_private.written_columns(p_table, 'insert')
+        || crm_private.imported_columns(p_table)
     else '{id,version}'
   end::text[];
 begin

@@ -55,12 +55,16 @@ as $$
       ('deal', 9, 'stage', 'deal.stage', 'The name of the stage.'),
       ('deal', 10, 'stage_kind', 'stage.kind', 'The kind of the stage: open, won or lost.'),
       ('deal', 11, 'probability', 'deal.probability', 'How likely it is won, from 0 to 100.'),
-      ('deal', 12, 'close_date', 'deal.close_date', 'When it closed, or is to close.'),
+      ('deal', 12, 'close_date', 'deal.close_date', 'When it is to close.'),
       ('deal', 13, 'owner_id', 'deal.owner_id', 'The user who owns the deal.'),
       ('deal', 14, 'created_at', 'deal.created_at', 'When the deal was created.'),
       ('deal', 15, 'created_by', 'deal.created_by', 'Who created it.'),
       ('deal', 16, 'updated_at', 'deal.updated_at', 'When it was changed last.'),
-      ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.')
+      ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.'),
+      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost.'),
+      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
+      ('deal', 20, 'probability_given', 'deal.probability_given',
+        'True if somebody gave the probability, false if it is the stage''s.')
   ) as listed (entity_type, ordinal, name, expression, comment)
   where listed.entity_type = p_entity_type;
 $$;

@@ -55,6 +55,11 @@ begin
       where record.id is not null
         and held.value <> told.value
         and split_part(told.key, '.', 1) = any ($3)
+        -- What follows from the stage is nobody's later change.
+        and not (
+          told.key = any (array['closed_at', 'probability_given'])
+          or told.key = 'probability' and (now ->> 'probability_given') is not distinct from 'false'
+        )
     ) as differing
     where planned.transaction_id = $1
       and planned.entity_type = $2

@@ -75,7 +75,7 @@ begin
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
     )
-    || (v_created.changes - '@undoes')
+    || (v_created.changes - '{@undoes,@given}'::text[])
     || v_updates.changed;
 
   if v_row ? 'custom_fields' then

@@ -67,6 +67,15 @@ begin
     );
   end if;
 
+  if not has_column_privilege(
+      'crm_admin', crm_private.entity_table(entity_type), split_part(v_field, '.', 1), 'update'
+    )
+  then
+    perform crm_private.refuse_argument(
+      'field', 'follows from other fields and cannot be undone by itself', 'undo_field_field_written'
+    );
+  end if;
+
   if exists (
     select from crm.audit_logs as log
     where log.entity_id = undo_field.entity_id

@@ -54,6 +54,8 @@ comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
+-- The last entries of all, and those that seals cover.
+create index if not exists audit_logs_id on crm.audit_logs (id);
 create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
@@ -63,6 +65,23 @@ create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
 create index if not exists audit_logs_attached_to on crm.audit_logs
   (crm_private.attached_to(action, changes))
   where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
+
+-- What stages were called: a few entries among all.
+create index if not exists audit_logs_stages on crm.audit_logs ("timestamp")
+  where entity_type = 'pipeline_stage';
+-- What reports tell of deals: those that came and went, and the columns that they add up or follow.
+create index if not exists audit_logs_deals on crm.audit_logs ("timestamp")
+  where entity_type = 'deal'
+    and (
+      action <> 'update'
+      or changes ?| array[
+        'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
+      ]
+    );
+create index if not exists audit_logs_owners on crm.audit_logs ("timestamp")
+  where action = 'update' and changes ? 'owner_id';
+create index if not exists audit_logs_erased on crm.audit_logs ("timestamp")
+  where erased_at is not null;
 
 alter table crm.audit_logs enable row level security;
 

@@ -10,6 +10,7 @@ create table if not exists crm.deals (
   stage           text        not null,
   probability     integer     not null,
   close_date      date,
+  lost_reason     text,
   owner_id        text,
   custom_fields   jsonb       not null default '{}',
   version         integer     not null default 1,
@@ -20,6 +21,9 @@ create table if not exists crm.deals (
   search_document tsvector
     generated always as (crm_private.deal_document(title, custom_fields)) stored,
   external_ids    crm.external_id[] not null default '{}',
+  -- What crm_private.follow_stage sets.
+  probability_given boolean   not null default false,
+  closed_at       timestamptz,
 
   constraint deals_pkey primary key (id),
   constraint deals_company_id_exists foreign key (company_id)
@@ -38,6 +42,8 @@ create table if not exists crm.deals (
   constraint deals_close_date_range check (
     close_date between date '0001-01-01' and date '9999-12-31'
   ),
+  constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
+  constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
   constraint deals_owner_id_length check (char_length(owner_id) <= 255),
   constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
@@ -63,7 +69,8 @@ create table if not exists crm.deals (
       when cardinality(external_ids) > 1
       then not crm_private.has_duplicate_external_id(external_ids)
     end
-  )
+  ),
+  constraint deals_closed_at_order check (closed_at >= created_at)
 );
 
 comment on table crm.deals is
@@ -84,11 +91,15 @@ comment on column crm.deals.currency is
 comment on column crm.deals.stage is
   E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
-  E'@hasDefault\n'
-  'The chance of winning, in percent. That of the deal''s stage, if not given when it is '
-  'created.';
+  E'@hasDefault\n@follows\n'
+  'The chance of winning, in percent. Unless it is given it is that of the deal''s stage, and follows '
+  'it. What is given stays until the deal is won, which makes it 100, or lost, which makes it 0, or '
+  'until it is set to null: then it follows the stage again.';
 comment on column crm.deals.close_date is
-  'The day on which the deal closed or is expected to.';
+  'The day on which the deal is expected to close. closed_at tells when it did.';
+comment on column crm.deals.lost_reason is
+  'Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of another '
+  'kind.';
 comment on column crm.deals.owner_id is
   'The user who is responsible, or null if nobody is.';
 comment on column crm.deals.custom_fields is
@@ -111,6 +122,11 @@ comment on column crm.deals.search_document is
 comment on column crm.deals.external_ids is
   'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
 
+comment on column crm.deals.probability_given is
+  'True if the probability was given by somebody, false if it follows the stage.';
+comment on column crm.deals.closed_at is
+  'When the deal came into a stage that is won or lost, set by the database. Null while it is open.';
+
 comment on constraint deals_company_id_exists on crm.deals is
   '%s is not the id of a company';
 comment on constraint deals_contact_id_exists on crm.deals is
@@ -131,6 +147,10 @@ comment on constraint deals_probability_range on crm.deals is
   'must be from 0 to 100';
 comment on constraint deals_close_date_range on crm.deals is
   'must be a day of the years 1 to 9999';
+comment on constraint deals_lost_reason_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_lost_reason_length on crm.deals is
+  'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_owner_id_length on crm.deals is
@@ -145,12 +165,15 @@ comment on constraint deals_external_ids_length on crm.deals is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint deals_external_ids_distinct on crm.deals is
   'must not hold an external id twice';
+comment on constraint deals_closed_at_order on crm.deals is
+  'must not be before the deal was created';
 
 create index if not exists deals_company_id on crm.deals (company_id);
 create index if not exists deals_contact_id on crm.deals (contact_id);
 create index if not exists deals_stage on crm.deals (stage);
 create index if not exists deals_owner_id on crm.deals (owner_id);
 create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_closed_at on crm.deals (closed_at) where closed_at is not null;
 create index if not exists deals_created_at on crm.deals (created_at);
 create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);
 create index if not exists deals_search_document on crm.deals
@@ -163,12 +186,12 @@ alter table crm.deals enable row level security;
 
 grant select on crm.deals to crm_reader;
 grant insert
-  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-   custom_fields, external_ids)
+  (title, company_id, contact_id, value, currency, stage, probability, close_date,
+   lost_reason, owner_id, custom_fields, external_ids)
   on crm.deals to crm_member;
 grant update
-  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-   custom_fields, version, external_ids)
+  (title, company_id, contact_id, value, currency, stage, probability, close_date,
+   lost_reason, owner_id, custom_fields, version, external_ids)
   on crm.deals to crm_member;
 grant delete on crm.deals to crm_member;
 

@@ -31,10 +31,10 @@ comment on column crm.pipeline_stages.name is
 comment on column crm.pipeline_stages.position is
   E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
 comment on column crm.pipeline_stages.probability is
-  'The chance of winning, in percent, that a new deal at this stage starts with if it names '
-  'none.';
+  'The chance of winning, in percent, of the deals at this stage that are given none. A change '
+  'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
 comment on column crm.pipeline_stages.kind is
-  'open, won or lost.';
+  'open, won or lost. A change closes or reopens the deals at this stage.';
 comment on column crm.pipeline_stages.version is
   'Increases by one with every update. An update that carries another version than the '
   'current one is refused with the code CONFLICT.';

@@ -5,6 +5,7 @@ create table if not exists crm_private.settings (
   trash_retention_days integer default 30,
   base_currency        text        not null default 'USD'::text,
   default_country      text,
+  time_zone            text        not null default 'UTC'::text,
 
   constraint settings_pkey primary key (id),
   constraint settings_id_single check (id),
@@ -22,6 +23,8 @@ comment on column crm_private.settings.trash_retention_days is
   'For how many days what was deleted can be restored; null for good.';
 comment on column crm_private.settings.base_currency is
   'The currency that exchange rates are in.';
+comment on column crm_private.settings.time_zone is
+  'The time zone whose days count, by its IANA name.';
 
 comment on column crm_private.settings.default_country is
   'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';

@@ -6,7 +6,7 @@
  * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
  *   be called $merge.
  * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
- * - A new deal without a probability gets its stage's.
+ * - A deal has from its stage a probability that is not given, and when it was closed.
  * - A new pipeline stage without a position goes to the end.
  */
 
@@ -80,29 +80,145 @@ create or replace trigger _100_normalise_value
   for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
   execute function crm_private.normalise_deal_value();
 
-create or replace function crm_private.normalise_deal_probability()
+-- Between two triggers null says that this very write gives the probability. A form that sends back
+-- what it has read gives none: the value is the same, and so is the stage.
+create or replace function crm_private.mark_given_probability()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Where there is no such stage, the stage is at fault and not the probability.
-  new.probability := coalesce(
-    (select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage), 0
-  );
+  new.probability_given := null;
   return new;
 end
 $$;
 
-comment on function crm_private.normalise_deal_probability() is
-  'Gives a new deal the probability of its stage.';
+comment on function crm_private.mark_given_probability() is
+  'Notes that an update gives a deal''s probability.';
 
-revoke all on function crm_private.normalise_deal_probability() from public;
+revoke all on function crm_private.mark_given_probability() from public;
 
-create or replace trigger _100_normalise_probability
-  before insert on crm.deals
-  for each row when (new.probability is null)
-  execute function crm_private.normalise_deal_probability();
+-- It fires for the columns that a statement names, whether their values change or not: a deal at 20
+-- that is moved, and told to be at 20, stays there.
+create or replace trigger _100_mark_given_probability
+  before update of probability on crm.deals
+  for each row when (
+    new.probability is not null
+    and (new.probability is distinct from old.probability or new.stage is distinct from old.stage)
+  )
+  execute function crm_private.mark_given_probability();
+
+/*
+ * What a deal has from its stage.
+ *
+ * - A probability that is not given is the stage's: 100 where it is won, 0 where it is lost. One that
+ *   is given stays until the deal comes into a won or lost stage; the same write may give another.
+ * - An undo gives a probability back that was given; one that followed follows the stage of now.
+ * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
+ *   deal another (crm_private.imported_stamps). Whoever may write the column, which is the owner, is
+ *   believed.
+ * - lost_reason goes with the loss.
+ *
+ * A stage that was renamed is not there under its old name any more: then the deal did not move.
+ */
+create or replace function crm_private.follow_stage()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind        text;
+  v_was         text;
+  v_probability integer;
+  v_plan        jsonb;
+  v_enters      boolean;
+begin
+  select
+    stage.kind,
+    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end
+  into v_kind, v_probability
+  from crm.pipeline_stages as stage
+  where stage.name = new.stage;
+
+  -- Where there is no such stage, the stage is at fault and nothing else.
+  if not found then
+    new.probability       := coalesce(new.probability, 0);
+    new.probability_given := coalesce(new.probability_given, false);
+    return new;
+  end if;
+
+  -- An undo runs as the owner. Who else sets the setting has no plan.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+    and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
+  then
+    v_plan := (crm_private.planned_reversal(new.id)).before;
+  end if;
+
+  if tg_op = 'INSERT' then
+    if v_plan ? 'id' then
+      if not new.probability_given then
+        new.probability := v_probability;
+      end if;
+    else
+      new.probability_given := new.probability is not null;
+      new.probability       := coalesce(new.probability, v_probability);
+      new.closed_at := crm_private.imported_stamp('closed_at', new.closed_at::text)::timestamptz;
+      if v_kind = 'open' and new.closed_at is not null then
+        raise exception 'a deal in the open stage % cannot have closed_at', new.stage
+          using errcode    = 'check_violation',
+                schema     = 'crm', table = 'deals', column = 'closed_at',
+                constraint = 'deals_closed_at_closed',
+                detail     = '{"closedAt": ["is for deals in a stage that is won or lost"]}';
+      elsif new.closed_at > now() then
+        raise exception 'deals: closed_at % is not a time of the past', new.closed_at
+          using errcode    = 'check_violation',
+                schema     = 'crm', table = 'deals', column = 'closed_at',
+                constraint = 'deals_closed_at_past',
+                detail     = '{"closedAt": ["must be a time of the past"]}';
+      end if;
+    end if;
+    new.closed_at := case when v_kind <> 'open' then coalesce(new.closed_at, now()) end;
+    return new;
+  end if;
+
+  v_was := (select stage.kind from crm.pipeline_stages as stage where stage.name = old.stage);
+  v_enters := v_kind <> 'open' and (old.closed_at is null or coalesce(v_kind <> v_was, false));
+
+  new.probability_given := case
+    when v_plan ? 'probability_given' then (v_plan ->> 'probability_given')::boolean
+    when v_plan is not null and old.probability_given and not v_enters then true
+    when v_plan is not null then v_plan ? 'probability' and old.probability_given
+    when new.probability_given is null then true
+    else new.probability_given and new.probability is not null and not v_enters
+  end;
+  if not new.probability_given then
+    new.probability := v_probability;
+  end if;
+
+  new.closed_at := case
+    when v_kind = 'open' then null
+    when new.closed_at is distinct from old.closed_at and new.closed_at is not null
+    then new.closed_at
+    when v_enters then greatest(clock_timestamp(), old.created_at)
+    else old.closed_at
+  end;
+
+  if v_was = 'lost' and v_kind <> 'lost' and new.lost_reason is not distinct from old.lost_reason then
+    new.lost_reason := null;
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function crm_private.follow_stage() is
+  'Gives a deal what follows from its stage: a probability that is not given, and when it was closed.';
+
+revoke all on function crm_private.follow_stage() from public;
+
+create or replace trigger _100_normalise_stage
+  before insert or update of stage, probability on crm.deals
+  for each row execute function crm_private.follow_stage();
 
 create or replace function crm_private.normalise_stage_position()
 returns trigger

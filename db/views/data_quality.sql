@@ -45,8 +45,9 @@ create or replace view reporting.data_quality as
     deal.owner_id
   from crm.deals as deal
   join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock
   where stage.kind = 'open'
-    and (deal.close_date is null or deal.close_date < (now() at time zone 'UTC')::date)
+    and (deal.close_date is null or deal.close_date < clock.today)
 
   union all
 
@@ -57,8 +58,9 @@ create or replace view reporting.data_quality as
     task.description,
     task.assigned_to
   from crm.tasks as task
+  cross join crm_private.clock as clock
   where task.status = 'open'
-    and task.due_date < (now() at time zone 'UTC')::date;
+    and task.due_date < clock.today;
 
 comment on view reporting.data_quality is
   'What is missing or was forgotten, one row for each problem of a row. More problems may come.';

@@ -1,6 +1,6 @@
 /*
- * The deals, each with the day at whose rate reports convert it: the close date of a closed one, today
- * for an open one, and for a closed one without a date.
+ * The deals, each with the day at whose rate reports convert it: the one on which a closed one closed,
+ * today for an open one.
  */
 create or replace view crm_private.dated_deals as
   select
@@ -14,12 +14,12 @@ create or replace view crm_private.dated_deals as
     deal.currency,
     deal.close_date,
     deal.created_at,
-    case stage.kind
-      when 'open' then (now() at time zone 'UTC')::date
-      else coalesce(deal.close_date, (now() at time zone 'UTC')::date)
-    end as day
+    coalesce((deal.closed_at at time zone clock.zone)::date, clock.today) as day,
+    deal.closed_at,
+    clock.zone
   from crm.deals as deal
-  join crm.pipeline_stages as stage on stage.name = deal.stage;
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock;
 
 comment on view crm_private.dated_deals is
   'The deals, each with the day at whose rate reports convert it.';

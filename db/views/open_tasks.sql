@@ -7,14 +7,13 @@ create or replace view reporting.open_tasks as
       when task.created_at > now() - interval '30 days' then 'up to 30 days'
       when task.created_at > now() - interval '90 days' then 'up to 90 days'
       else 'over 90 days'
-    end                                                               as age,
-    count(*)                                                          as tasks,
-    count(*) filter (
-      where task.due_date < (now() at time zone 'UTC')::date
-    )                                                                 as overdue,
-    min(task.due_date)                                                as first_due,
-    min(task.created_at)                                              as first_created_at
+    end                                                     as age,
+    count(*)                                                as tasks,
+    count(*) filter (where task.due_date < clock.today)     as overdue,
+    min(task.due_date)                                      as first_due,
+    min(task.created_at)                                    as first_created_at
   from crm.tasks as task
+  cross join crm_private.clock as clock
   where task.status = 'open'
   group by 1, 2;
 
@@ -24,7 +23,7 @@ comment on column reporting.open_tasks.assigned_to is
 comment on column reporting.open_tasks.age is
   'The time since they were created: up to 7 days, up to 30 days, up to 90 days, or over 90 days.';
 comment on column reporting.open_tasks.tasks is 'How many there are.';
-comment on column reporting.open_tasks.overdue is 'How many of them were due before today, in UTC.';
+comment on column reporting.open_tasks.overdue is 'How many of them were due before today.';
 comment on column reporting.open_tasks.first_due is
   'The earliest day that one is due; null if none has one.';
 comment on column reporting.open_tasks.first_created_at is 'When the oldest of them was created.';

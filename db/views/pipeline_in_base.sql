@@ -27,7 +27,7 @@ create or replace view reporting.pipeline_in_base as
 
 comment on view reporting.pipeline_in_base is
   'The deals of each stage in the base currency: open ones at today''s rate, closed ones at that of '
-  'their close date, or today''s if they have none. Deals of a currency that has no rate for the day '
+  'the day on which they closed. Deals of a currency that has no rate for the day '
   'have a row of their own, in that currency. Sums are rounded, not what is added up. A stage '
   'without deals has one row without a currency.';
 comment on column reporting.pipeline_in_base.stage is 'The name of the stage.';

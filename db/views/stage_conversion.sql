@@ -1,7 +1,7 @@
 /* How far deals come. Analysts read it with the rights of its owner. */
 create or replace view reporting.stage_conversion as
   with periods as materialized (
-    select deal_id, stage, entered_at, left_at from reporting.stage_periods
+    select deal_id, stage_id, entered_at, left_at from reporting.stage_periods
   ),
   visits as (
     -- One row for each deal and stage, however often the deal was there.
@@ -13,7 +13,7 @@ create or replace view reporting.stage_conversion as
       max(max(stage.position)) filter (where stage.kind <> 'lost')
         over (partition by period.deal_id) as furthest
     from periods as period
-    join crm.pipeline_stages as stage on stage.name = period.stage
+    join crm.pipeline_stages as stage on stage.id = period.stage_id
     group by period.deal_id, stage.id
   ),
   deals as (
@@ -27,12 +27,12 @@ create or replace view reporting.stage_conversion as
   ),
   stays as (
     select
-      stage,
+      stage_id,
       avg(left_at - entered_at)                                         as average,
       percentile_cont(0.5) within group (order by left_at - entered_at) as median
     from periods
     where left_at is not null
-    group by stage
+    group by stage_id
   )
 
   select
@@ -49,7 +49,7 @@ create or replace view reporting.stage_conversion as
     round(extract(epoch from stays.median)::numeric / 86400, 2)  as median_days
   from crm.pipeline_stages as stage
   left join deals on deals.stage_id = stage.id
-  left join stays on stays.stage = stage.name;
+  left join stays on stays.stage_id = stage.id;
 
 comment on view reporting.stage_conversion is
   'How many deals come into each stage, how many of them get further, and how long they stay. '
@@ -58,7 +58,7 @@ comment on column reporting.stage_conversion.stage is 'The name of the stage.';
 comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
 comment on column reporting.stage_conversion.kind is 'open, won or lost.';
 comment on column reporting.stage_conversion.entered is
-  'How many deals were ever in the stage, since it has its name.';
+  'How many deals were ever in the stage, under any name.';
 comment on column reporting.stage_conversion.present is 'How many are there now.';
 comment on column reporting.stage_conversion.advanced is
   'How many of those that entered came into a stage further on that is not lost.';

@@ -14,27 +14,53 @@ create or replace view crm.stage_history as
     period.left_at,
     coalesce(period.left_at, now()) - period.entered_at as duration,
     period.entered_by,
-    period.source
+    period.source,
+    period.stage_id
   from (
     select
-      log.id          as entry_id,
-      log.entity_id   as deal_id,
-      log."timestamp" as entered_at,
-      log.user_id     as entered_by,
-      log.source,
-      case log.action
-        when 'create' then log.changes ->> 'stage'
-        when 'update' then log.changes #>> '{stage,new}'
-      end as stage,
-      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
-    from crm.audit_logs as log
-    where log.entity_type = 'deal'
-      and (log.action <> 'update' or log.changes ? 'stage')
-      and (
-        (select crm_private.is_administrator())
-        or log.user_id = (select crm.current_user_id())
-        or crm_private.is_readable('deal', log.entity_id)
-      )
+      moved.*,
+      lead(moved.entered_at) over (partition by moved.deal_id order by moved.entry_id) as left_at
+    from (
+      select
+        log.id          as entry_id,
+        log.entity_id   as deal_id,
+        case
+          when not log.changes ? '@given' then log."timestamp"
+          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          else coalesce(
+            (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
+            log."timestamp"
+          )
+        end             as entered_at,
+        log.user_id     as entered_by,
+        log.source,
+        log.action,
+        named.stage_id,
+        coalesce(named.stage, told.stage) as stage,
+        lag(coalesce(named.stage_id::text, told.stage))
+          over (partition by log.entity_id order by log.id) as former
+      from crm.audit_logs as log
+      cross join lateral (
+        select case log.action
+          when 'create' then log.changes ->> 'stage'
+          when 'update' then log.changes #>> '{stage,new}'
+        end
+      ) as told (stage)
+      left join crm_private.stage_names as named
+        on named.name = told.stage
+        and named.since <= log.id
+        and (named.until is null or log.id < named.until)
+      where log.entity_type = 'deal'
+        and (log.action <> 'update' or log.changes ? 'stage')
+        and (
+          (select crm_private.is_administrator())
+          or log.user_id = (select crm.current_user_id())
+          or crm_private.is_readable('deal', log.entity_id)
+        )
+    ) as moved
+    -- A stage that is renamed is the same stage.
+    where moved.action <> 'update'
+      or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
   where period.stage is not null;
 
@@ -56,7 +82,8 @@ comment on column crm.stage_history.entry_id is
   E'@notNull\nThe entry of the journal that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
-  E'@notNull\n@rank pipeline_stages name position\nThe name of the stage.';
+  E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
+  'called then; of one that is gone, the last.';
 comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';
@@ -65,5 +92,7 @@ comment on column crm.stage_history.duration is
 comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';
+comment on column crm.stage_history.stage_id is
+  'The id of the stage. Null if the journal does not tell it any more.';
 
 grant select on crm.stage_history to crm_reader;

@@ -1,7 +1,7 @@
 /* How many deals are won. Analysts read it with the rights of its owner. */
 create or replace view reporting.win_rates as
   select
-    date_trunc('month', deal.close_date::timestamp)::date            as month,
+    date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
     deal.owner_id,
     deal.company_id,
     company.name                                                     as company,
@@ -16,8 +16,9 @@ create or replace view reporting.win_rates as
   from crm.deals as deal
   join crm.pipeline_stages as stage on stage.name = deal.stage
   join crm.companies as company on company.id = deal.company_id
+  cross join crm_private.clock as clock
   cross join lateral (
-    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+    select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
   ) as cycle (days)
   where stage.kind in ('won', 'lost')
   group by 1, 2, 3, 4, 5;
@@ -26,7 +27,7 @@ comment on view reporting.win_rates is
   'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
   'divide; rates of rows cannot be averaged.';
 comment on column reporting.win_rates.month is
-  'The first day of the month in which the deals closed; null for deals without a close date.';
+  'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates.owner_id is
   'The user who owns the deals; null if nobody does.';
 comment on column reporting.win_rates.company_id is 'The id of the company.';
@@ -39,10 +40,8 @@ comment on column reporting.win_rates.win_rate is
 comment on column reporting.win_rates.won_value is 'The value of the deals won.';
 comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
 comment on column reporting.win_rates.won_days is
-  'The days from creation to close date of all deals won, added up: divided by won it is their '
-  'average.';
+  'The days from creation until the deals were won, added up: divided by won it is their average.';
 comment on column reporting.win_rates.average_cycle is
-  'The days from the creation of a deal to its close date, on average over the deals won. Below '
-  'zero where deals were recorded after they had closed, as an import does.';
+  'The days from the creation of a deal until it was won, on average over the deals won.';
 
 grant select on reporting.win_rates to crm_reporter;

@@ -1,7 +1,7 @@
 /* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
 create or replace view reporting.win_rates_in_base as
   select
-    date_trunc('month', deal.close_date::timestamp)::date                         as month,
+    date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
     deal.owner_id,
     deal.company_id,
     company.name                                                                  as company,
@@ -18,19 +18,18 @@ create or replace view reporting.win_rates_in_base as
     on conversion.currency = deal.currency and conversion.day = deal.day
   join crm.companies as company on company.id = deal.company_id
   cross join lateral (
-    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+    select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
   ) as cycle (days)
   cross join lateral (select deal.value * conversion.factor) as converted (value)
   where deal.kind in ('won', 'lost')
   group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates_in_base is
-  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close '
-  'dates, or today''s where they have none. Deals of a currency that has no rate for the day have a '
-  'row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
+  'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
+  'on which they closed. Deals of a currency that has no rate for the day have a row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
   'cannot be averaged.';
 comment on column reporting.win_rates_in_base.month is
-  'The first day of the month in which the deals closed; null for deals without a close date.';
+  'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates_in_base.owner_id is
   'The user who owns the deals; null if nobody does.';
 comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
@@ -44,10 +43,8 @@ comment on column reporting.win_rates_in_base.win_rate is
 comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
 comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
 comment on column reporting.win_rates_in_base.won_days is
-  'The days from creation to close date of all deals won, added up: divided by won it is their '
-  'average.';
+  'The days from creation until the deals were won, added up: divided by won it is their average.';
 comment on column reporting.win_rates_in_base.average_cycle is
-  'The days from the creation of a deal to its close date, on average over the deals won. Below '
-  'zero where deals were recorded after they had closed, as an import does.';
+  'The days from the creation of a deal until it was won, on average over the deals won.';
 
 grant select on reporting.win_rates_in_base to crm_reporter;

@@ -17,19 +17,40 @@ const sample = `
   insert into crm.contacts (first_name, last_name, emails, company_id, owner_id)
   select 'Ada', 'Lovelace', '{ada@acme.example}', id, 'ann' from crm.companies where name = 'Acme';
 
-  insert into crm.deals (title, company_id, value, currency, stage, close_date, owner_id)
-  select title, company.id, value, currency, stage, close_date, company.owner_id
+  -- Deals of another system, which were closed there.
+  set local crm.source = 'import';
+  insert into crm.deals
+    (title, company_id, value, currency, stage, close_date, owner_id, lost_reason, created_at, closed_at)
+  select title, company.id, value, currency, stage, close_date, company.owner_id, lost_reason,
+    timestamptz '2026-01-01 12:00 UTC', closed_at
   from (
     values
-      ('Engine', 'Acme', 1000, 'USD', 'Won', date '2026-01-20'),
-      ('Wheel', 'Acme', 500, 'USD', 'Lost', '2026-01-25'),
-      ('Lever', 'Bolt', 300, 'EUR', 'Won', '2026-02-10'),
-      ('Pump', 'Bolt', 800, 'EUR', 'Proposal', '2126-03-01'),
-      ('Valve', 'Acme', 200, 'USD', 'Prospecting', '2126-03-15')
-  ) as deal (title, company, value, currency, stage, close_date)
+      ('Engine', 'Acme', 1000, 'USD', 'Won', date '2026-01-20', null,
+        timestamptz '2026-01-22 12:00 UTC'),
+      ('Wheel', 'Acme', 500, 'USD', 'Lost', '2026-01-25', 'price', '2026-01-25 12:00 UTC'),
+      ('Lever', 'Bolt', 300, 'EUR', 'Won', '2026-02-10', null, '2026-02-10 12:00 UTC'),
+      ('Pump', 'Bolt', 700, 'EUR', 'Proposal', '2026-02-20', null, null),
+      ('Valve', 'Acme', 200, 'USD', 'Prospecting', '2126-03-15', null, null)
+  ) as deal (title, company, value, currency, stage, close_date, lost_reason, closed_at)
   join crm.companies as company on company.name = deal.company;
+  reset crm.source;
 
-  update crm.deals set stage = 'Negotiation', custom_fields = '{"units": 2.5}' where title = 'Pump';
+  -- As if the journal began with the year, and the winner had been open until then.
+  update crm.audit_logs set "timestamp" = timestamptz '2026-01-01 12:00 UTC' where entity_type = 'deal';
+  update crm.audit_logs
+  set changes = changes || '{"stage": "Negotiation", "probability": 75, "closed_at": null}'
+  where entity_id = (select id from crm.deals where title = 'Lever');
+  insert into crm.audit_logs
+    (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+  select 'deal', id, 'update', 'bob',
+    '{"stage": {"old": "Negotiation", "new": "Won"}, "probability": {"old": 75, "new": 100}}',
+    closed_at, 1, 'api'
+  from crm.deals where title = 'Lever';
+
+  update crm.deals
+  set stage = 'Negotiation', custom_fields = '{"units": 2.5}', value = 800, close_date = '2126-03-01'
+  where title = 'Pump';
+  update crm.deals set owner_id = 'cy' where title = 'Valve';
 
   insert into crm.notes (content, entity_type, entity_id)
   select 'Prefers mail.', 'contact', id from crm.contacts where first_name = 'Ada';
@@ -37,62 +58,225 @@ const sample = `
   insert into crm.tasks (description, due_date, assigned_to, entity_type, entity_id)
   select 'Call ' || title, date '2026-01-01', owner_id, 'deal', id from crm.deals;`;
 
-/** A question for each view, whose answer does not depend on the day that it is asked. */
-const examples: Readonly<Record<string, string>> = {
-  companies: "select name, city, owner_id, custom_sector from reporting.companies order by name",
-  contacts: "select name, email, company from reporting.contacts order by name",
-  deals: `
+/** A view, with what is asked of it and how. The answer does not depend on the day that it is asked. */
+interface Example {
+  /** What somebody who sells, or leads who do, wants to know. */
+  question?: string;
+  statement: string;
+}
+
+const examples: Readonly<Record<string, Example>> = {
+  companies: {
+    statement: "select name, city, owner_id, custom_sector from reporting.companies order by name",
+  },
+  contacts: { statement: "select name, email, company from reporting.contacts order by name" },
+  deals: {
+    statement: `
     select title, company, stage, stage_kind, value, currency, custom_units
     from reporting.deals
     where stage_kind = 'open'
     order by title`,
-  notes: "select content, entity_type, entity from reporting.notes",
-  tasks: "select description, assigned_to, entity from reporting.tasks order by description limit 2",
-  pipeline: `
+  },
+  notes: { statement: "select content, entity_type, entity from reporting.notes" },
+  tasks: {
+    statement:
+      "select description, assigned_to, entity from reporting.tasks order by description limit 2",
+  },
+  pipeline: {
+    question: "What is in the pipeline?",
+    statement: `
     select stage, currency, deals, value, weighted_value
     from reporting.pipeline
     where kind = 'open'
     order by position, currency`,
-  forecast: "select * from reporting.forecast order by month, currency",
-  pipeline_in_base: `
+  },
+  pipeline_in_base: {
+    question: "What is the pipeline worth in all?",
+    statement: `
     select stage, currency, deals, value, weighted_value
     from reporting.pipeline_in_base
     where kind = 'open'
     order by position, currency`,
-  forecast_in_base: "select * from reporting.forecast_in_base order by month, currency",
-  win_rates_in_base: `
-    select month, currency, sum(won) as won, sum(lost) as lost, sum(won_value) as won_value
-    from reporting.win_rates_in_base
-    group by month, currency
-    order by month, currency`,
-  win_rates: `
+  },
+  forecast: {
+    question: "What will we sell in the next months?",
+    statement: "select * from reporting.forecast order by month, currency",
+  },
+  forecast_in_base: {
+    question: "How much money will that be?",
+    statement: "select * from reporting.forecast_in_base order by month, currency",
+  },
+  win_rates: {
+    question: "How many deals do we win?",
+    statement: `
     select month, currency, sum(won) as won, sum(lost) as lost, sum(won_value) as won_value,
       round(sum(won) / sum(won + lost), 2) as win_rate
     from reporting.win_rates
     group by month, currency
     order by month, currency`,
-  stage_periods: `
+  },
+  win_rates_in_base: {
+    question: "Who sells most?",
+    statement: `
+    select owner_id, currency, sum(won) as won, sum(lost) as lost, sum(won_value) as won_value
+    from reporting.win_rates_in_base
+    where month >= '2026-01-01' and month < '2027-01-01'
+    group by owner_id, currency
+    order by won_value desc`,
+  },
+  closed_deals: {
+    question: "Which were our biggest wins, and how long did they take?",
+    statement: `
+    select deal, company, owner_id, closed_on, value, currency, value_in_base, cycle_days, days_late
+    from reporting.closed_deals
+    where outcome = 'won'
+    order by value_in_base desc
+    limit 10`,
+  },
+  lost_reasons: {
+    question: "Why do we lose?",
+    statement: `
+    select lost_reason, currency, sum(deals) as deals, sum(value) as value
+    from reporting.lost_reasons
+    group by lost_reason, currency
+    order by deals desc`,
+  },
+  stage_conversion: {
+    question: "Where do we lose deals on the way?",
+    statement: `
+    select stage, entered, present, advanced, conversion_rate
+    from reporting.stage_conversion
+    order by position`,
+  },
+  stage_periods: {
+    question: "How did a deal come to where it is?",
+    statement: `
     select deal, company, stage, left_at is null as is_there
     from reporting.stage_periods
     where deal = 'Pump'
     order by entered_at`,
-  stage_conversion: `
-    select stage, entered, present, advanced, conversion_rate
-    from reporting.stage_conversion
-    order by position`,
-  open_tasks: "select assigned_to, age, tasks, overdue from reporting.open_tasks order by assigned_to",
-  activity: `
+  },
+  stage_moves: {
+    question: "Which deals moved on, and which went back?",
+    statement: `
+    select deal, from_stage, to_stage, direction
+    from reporting.stage_moves
+    where moved_at >= '2026-02-01'
+    order by deal`,
+  },
+  open_deals: {
+    question: "Which deals are late, or has nobody touched?",
+    statement: `
+    select deal, owner_id, stage, value, currency, days_overdue, idle_days
+    from reporting.open_deals
+    where days_overdue > 0 or idle_days >= 30 or next_task_due < current_date
+    order by deal`,
+  },
+  new_deals: {
+    question: "How many new deals do we find?",
+    statement: `
+    select month, owner_id, currency, deals, value, won, lost
+    from reporting.new_deals
+    order by month, owner_id, currency`,
+  },
+  customers: {
+    question: "Who are our best customers?",
+    statement: `
+    select company, currency, won, won_value, last_won_on, open_deals, open_value
+    from reporting.customers
+    order by won_value desc
+    limit 10`,
+  },
+  pipeline_by_day: {
+    question: "What was in the pipeline at the end of January?",
+    statement: `
+    select stage, currency, deals, value, weighted_value
+    from reporting.pipeline_by_day
+    where day = '2026-01-31' and kind = 'open'
+    order by position, currency`,
+  },
+  pipeline_by_day_in_base: {
+    question: "How has the pipeline grown?",
+    statement: `
+    select day, currency, sum(deals) as deals, sum(value) as value
+    from reporting.pipeline_by_day_in_base
+    where day in ('2026-01-31', '2026-02-28') and kind = 'open'
+    group by day, currency
+    order by day, currency`,
+  },
+  close_date_changes: {
+    question: "Which deals slipped?",
+    statement: `
+    select deal, owner_id, old_date, new_date, days
+    from reporting.close_date_changes
+    where days > 0
+    order by days desc`,
+  },
+  value_changes: {
+    question: "Which deals grew or shrank?",
+    statement: `
+    select deal, old_value, new_value, new_currency as currency, change
+    from reporting.value_changes
+    order by deal`,
+  },
+  owner_changes: {
+    question: "Who handed what to whom?",
+    statement: `
+    select entity_type, label, old_owner, new_owner
+    from reporting.owner_changes
+    order by label`,
+  },
+  forecast_accuracy: {
+    question: "How good was our forecast?",
+    statement: `
+    select month, currency, forecast_deals, forecast_value, forecast_weighted_value, won, won_value,
+      forecast_won, slipped
+    from reporting.forecast_accuracy
+    where month = '2026-02-01'
+    order by currency`,
+  },
+  forecast_accuracy_in_base: {
+    question: "How far off was it, in money?",
+    statement: `
+    select month, currency, forecast_weighted_value, won_value,
+      won_value - forecast_weighted_value as difference
+    from reporting.forecast_accuracy_in_base
+    where month = '2026-02-01'`,
+  },
+  exchange_rates: {
+    question: "At which rates is money converted?",
+    statement: `
+    select currency, base_currency, valid_from, valid_to, rate
+    from reporting.exchange_rates
+    order by currency, valid_from`,
+  },
+  open_tasks: {
+    question: "Who has too much to do?",
+    statement:
+      "select assigned_to, age, tasks, overdue from reporting.open_tasks order by assigned_to",
+  },
+  activity: {
+    question: "Who does how much?",
+    statement: `
     select entity_type, sum(created) as created, sum(updated) as updated
     from reporting.activity
     where day >= current_date - 7
     group by entity_type
     order by entity_type`,
-  new_contacts: "select owner_id, contacts, with_company from reporting.new_contacts order by owner_id",
-  data_quality: `
+  },
+  new_contacts: {
+    question: "How many people do we get to know?",
+    statement:
+      "select owner_id, contacts, with_company from reporting.new_contacts order by owner_id",
+  },
+  data_quality: {
+    question: "What is missing or was forgotten?",
+    statement: `
     select problem, label, owner_id
     from reporting.data_quality
     where entity_type <> 'task'
     order by problem, label`,
+  },
 };
 
 interface View {
@@ -127,7 +311,7 @@ export async function renderReporting(client: pg.ClientBase): Promise<string> {
   await client.query(isWithin ? "savepoint sample" : "begin");
   try {
     await client.query(sample);
-    const sections: string[] = [];
+    const sections = [renderQuestions(views)];
     for (const view of views) sections.push(await renderView(client, view));
     return sections.join("\n\n");
   } finally {
@@ -135,8 +319,20 @@ export async function renderReporting(client: pg.ClientBase): Promise<string> {
   }
 }
 
+/** What the views answer, in the order of the examples. */
+function renderQuestions(views: View[]): string {
+  const names = new Set(views.map(({ name }) => name));
+  const rows = Object.entries(examples).flatMap(([name, { question }]) => {
+    if (!names.has(name)) throw new Error(`There is an example of reporting.${name}, which is not there`);
+    return question === undefined ? [] : [[question, `[${code(name)}](#reporting${name})`]];
+  });
+  return ["## Questions", table(["Question", "View, with the statement"], rows)].join("\n\n");
+}
+
 async function renderView(client: pg.ClientBase, { name, comment, columns }: View) {
-  const example = unindented(examples[name] ?? `select * from reporting.${name}`);
+  const { question, statement } = examples[name] ?? {};
+  if (statement === undefined) throw new Error(`There is no example of reporting.${name}`);
+  const example = unindented(statement);
   const { rows, fields } = await client.query<(string | null)[]>({
     text: example,
     rowMode: "array",
@@ -149,6 +345,7 @@ async function renderView(client: pg.ClientBase, { name, comment, columns }: Vie
       ["Column", "Type", "What it is"],
       columns.map((column) => [code(column.name), column.type, escaped(column.comment)]),
     ),
+    ...(question === undefined ? [] : [`*${question}*`]),
     `\`\`\`sql\n${example};\n\`\`\``,
     table(
       fields.map((field) => field.name),

@@ -79,7 +79,10 @@ function printInputs(
     "}",
     docstring(`What a client may change of a ${spoken(table)}. What is left out stays as it is.`),
     `export interface Update${Name} {`,
-    ...updated.map((column) => member(column, true, inputType(table, column))),
+    ...updated.map((column) => {
+      const type = inputType(table, column);
+      return member(column, true, follows(column) ? `${type} | null` : type);
+    }),
     "}",
   ];
 }
@@ -140,6 +143,11 @@ function valueType(table: TableModel, column: CatalogColumn): string {
 /** Whether triggers find a value where a client gives none: the smart tag `@hasDefault` says so. */
 export function isDerived(column: CatalogColumn): boolean {
   return /^@hasDefault$/m.test(column.comment);
+}
+
+/** Whether they find one for null in an update, too: the smart tag `@follows` says so. */
+export function follows(column: CatalogColumn): boolean {
+  return /^@follows$/m.test(column.comment);
 }
 
 function member(column: CatalogColumn, isOptional: boolean, type: string): string {

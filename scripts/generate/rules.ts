@@ -125,8 +125,9 @@ const forms: Form[] = [
     rule: "notWith",
     other: camelCase(other),
   })),
-  // What a definition says of itself.
+  // What a definition says of itself, and what the database sets.
   ...[
+    String.raw`closed_at >= created_at`,
     String.raw`crm_private\.(?:keeps_rules|is_pattern)\(.*\)`,
     String.raw`CASE field_type\s.*`,
     String.raw`\(maximum\)::numeric >= \(minimum\)::numeric`,

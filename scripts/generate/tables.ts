@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { Column, ColumnType, Table } from "../../server/tables.ts";
 import { evaluate, readBlankCharacters, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
-import { isDerived } from "./rows.ts";
+import { follows, isDerived } from "./rows.ts";
 
 /** Prints `tables.ts`: what repositories and schemas have to know of each table. */
 export async function printTables(client: pg.ClientBase, models: TableModel[]): Promise<string> {
@@ -51,6 +51,6 @@ async function describeColumn(client: pg.ClientBase, column: CatalogColumn): Pro
     ...(defaultSql === null
       ? {}
       : { default: (await evaluate(client, defaultSql)) as Column["default"] }),
-    ...(isDerived(column) ? { derived: true } : {}),
+    ...(isDerived(column) ? { derived: follows(column) ? "always" : "once" } : {}),
   };
 }

@@ -365,6 +365,12 @@ export const constraints: Constraints = {
     fields: ["closeDate"],
     message: "must be a day of the years 1 to 9999",
   },
+  deals_lost_reason_blank: { table: "deals", fields: ["lostReason"], message: "must not be blank" },
+  deals_lost_reason_length: {
+    table: "deals",
+    fields: ["lostReason"],
+    message: "must have at most 255 characters",
+  },
   deals_owner_id_blank: { table: "deals", fields: ["ownerId"], message: "must not be blank" },
   deals_owner_id_length: {
     table: "deals",
@@ -395,6 +401,11 @@ export const constraints: Constraints = {
     table: "deals",
     fields: ["externalIds"],
     message: "must be a plain list of at most 20 external ids",
+  },
+  deals_closed_at_order: {
+    table: "deals",
+    fields: ["closedAt"],
+    message: "must not be before the deal was created",
   },
   exchange_rates_currency_known: {
     table: "exchange_rates",

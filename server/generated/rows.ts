@@ -463,11 +463,18 @@ export interface Deal {
   /** The name of the pipeline stage that the deal is in. */
   stage: string;
   /**
-   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
+   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
+   * makes it 0, or until it is set to null: then it follows the stage again.
    */
   probability: number;
-  /** The day on which the deal closed or is expected to. */
+  /** The day on which the deal is expected to close. closed_at tells when it did. */
   closeDate: string | null;
+  /**
+   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
+   * another kind.
+   */
+  lostReason: string | null;
   /** The user who is responsible, or null if nobody is. */
   ownerId: string | null;
   /**
@@ -491,6 +498,13 @@ export interface Deal {
   updatedBy: string;
   /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
   externalIds: ExternalId[];
+  /** True if the probability was given by somebody, false if it follows the stage. */
+  probabilityGiven: boolean;
+  /**
+   * When the deal came into a stage that is won or lost, set by the database. Null while it is
+   * open.
+   */
+  closedAt: string | null;
 }
 /** What a client may say of a new deal. */
 export interface CreateDeal {
@@ -507,11 +521,18 @@ export interface CreateDeal {
   /** The name of the pipeline stage that the deal is in. */
   stage: string;
   /**
-   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
+   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
+   * makes it 0, or until it is set to null: then it follows the stage again.
    */
   probability?: number | null;
-  /** The day on which the deal closed or is expected to. */
+  /** The day on which the deal is expected to close. closed_at tells when it did. */
   closeDate?: string | null;
+  /**
+   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
+   * another kind.
+   */
+  lostReason?: string | null;
   /** The user who is responsible, or null if nobody is. */
   ownerId?: string | null;
   /**
@@ -538,11 +559,18 @@ export interface UpdateDeal {
   /** The name of the pipeline stage that the deal is in. */
   stage?: string;
   /**
-   * The chance of winning, in percent. That of the deal's stage, if not given when it is created.
+   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
+   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
+   * makes it 0, or until it is set to null: then it follows the stage again.
    */
-  probability?: number;
-  /** The day on which the deal closed or is expected to. */
+  probability?: number | null;
+  /** The day on which the deal is expected to close. closed_at tells when it did. */
   closeDate?: string | null;
+  /**
+   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
+   * another kind.
+   */
+  lostReason?: string | null;
   /** The user who is responsible, or null if nobody is. */
   ownerId?: string | null;
   /**
@@ -680,10 +708,11 @@ export interface PipelineStage {
   /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
   position: number;
   /**
-   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   * The chance of winning, in percent, of the deals at this stage that are given none. A change
+   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
    */
   probability: number;
-  /** open, won or lost. */
+  /** open, won or lost. A change closes or reopens the deals at this stage. */
   kind: "open" | "won" | "lost";
   /**
    * Increases by one with every update. An update that carries another version than the current
@@ -706,10 +735,11 @@ export interface CreatePipelineStage {
   /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
   position?: number | null;
   /**
-   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   * The chance of winning, in percent, of the deals at this stage that are given none. A change
+   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
    */
   probability?: number;
-  /** open, won or lost. */
+  /** open, won or lost. A change closes or reopens the deals at this stage. */
   kind?: "open" | "won" | "lost";
 }
 /** What a client may change of a pipeline stage. What is left out stays as it is. */
@@ -719,10 +749,11 @@ export interface UpdatePipelineStage {
   /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
   position?: number;
   /**
-   * The chance of winning, in percent, that a new deal at this stage starts with if it names none.
+   * The chance of winning, in percent, of the deals at this stage that are given none. A change
+   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
    */
   probability?: number;
-  /** open, won or lost. */
+  /** open, won or lost. A change closes or reopens the deals at this stage. */
   kind?: "open" | "won" | "lost";
   /**
    * Increases by one with every update. An update that carries another version than the current

@@ -132,7 +132,8 @@ export function createRepository<Entity extends EntityName>(
       const user = parseUserId(userId);
       const changes = toColumns(table, parse<object>(updateForm, data));
       const values = [parseId(id), JSON.stringify(changes)];
-      const [row] = await ask<Row>({ text: statements.update, values }, user, client);
+      const text = statements.update(Object.keys(changes));
+      const [row] = await ask<Row>({ text, values }, user, client);
       if (row === undefined) throw new NotFoundError(entity, id);
       return row;
     },
@@ -152,7 +153,7 @@ export function createRepository<Entity extends EntityName>(
 
 function makeStatements(table: Table) {
   const columns = Object.values(table.columns);
-  const names = (chosen: typeof columns, alias = "") =>
+  const names = (chosen: readonly { readonly name: string }[], alias = "") =>
     chosen.map(({ name }) => alias + identifier(name)).join(", ");
   const inserted = columns.filter((column) => column.insertable);
   const updated = columns.filter((column) => column.updatable);
@@ -176,14 +177,21 @@ function makeStatements(table: Table) {
       select ${row}::text as row
       from ${table.name} as t
       where t.id = $1::uuid`,
-    // What the input leaves out is taken from the row itself, as it is when the update reaches it.
-    update: `
+    /**
+     * It names the columns that are given and no other: triggers tell by that what was given. An update
+     * of nothing names one that stays as it is.
+     */
+    update(given: readonly string[]) {
+      const changed = updated.filter(({ name }) => given.includes(name));
+      const named = changed.length > 0 ? changed : updated.slice(0, 1);
+      return `
       update ${table.name} as t
-      set (${names(updated)}) = (
-        select ${names(updated, "given.")} from jsonb_populate_record(t, $2::jsonb) as given
+      set (${names(named)}) = (
+        select ${names(named, "given.")} from jsonb_populate_record(t, $2::jsonb) as given
       )
       where t.id = $1::uuid
-      returning ${row}::text as row`,
+      returning ${row}::text as row`;
+    },
     delete: `
       delete from ${table.name} as t
       where t.id = $1::uuid

@@ -195,6 +195,7 @@ const rules: Record<string, string> = {
           'refuse_row', 'definitions_changed', 'applied_migrations',
           'create_api_key', 'revoke_api_key', 'authenticate_api_key',
           'undo_field', 'undo_entry', 'undo_transaction', 'restore_deleted', 'pipeline_as_of',
+          'deals_as_of', 'time_zone', 'set_time_zone',
           'seal_journal', 'maintain_journal', 'journal_digest', 'verify_journal',
           'journal_kept_since', 'trash_retention_days', 'set_trash_retention', 'purge_trash',
           'erase_contact', 'check_custom_field_rule', 'rename_custom_field_value',

@@ -215,10 +215,11 @@ describe("as of", () => {
           )
         ).rows.filter(({ count }) => count !== "0");
       await asRole(client, "crm_reader", "ada");
+      // A stage is itself under any name.
       expect(await pipeline(before[0]?.at ?? "")).toContainEqual({
-        stage: "Won",
+        stage: "Gained",
         count: expect.any(String),
-        value: expect.any(String),
+        value: null, // of two currencies
         value_by_currency: expect.objectContaining({ USD: 7.5 }),
       });
       expect(await pipeline("infinity")).toEqual([

@@ -52,6 +52,11 @@ const indexes: [query: string, index: readonly [name: string, method: string, co
     ["contacts where owner_id = 'ann'", btree("contacts_owner_id", "owner_id")],
     ["companies where owner_id = 'ann'", btree("companies_owner_id", "owner_id")],
     ["deals where owner_id = 'ann'", btree("deals_owner_id", "owner_id")],
+    [
+      "deals where closed_at > '2026-01-01'",
+      btree("deals_closed_at", "closed_at) WHERE (closed_at IS NOT NULL"),
+    ],
+    ["audit_logs order by id", btree("audit_logs_id", "id")],
     ["deals order by created_at", btree("deals_created_at", "created_at")],
     ...["contacts", "companies", "deals"].map((table): (typeof indexes)[number] => [
       `${table} where custom_fields @> '{"a": 1}'`,
@@ -109,10 +114,17 @@ test("the trash, erasure and undo find their entries through indexes of the jour
     expect(rows.map(({ definition }) => definition).sort()).toEqual([
       "brin (transaction_id, id) WITH (pages_per_range='16', autosummarize='on')",
       `btree ("timestamp") WHERE ((action = 'delete'::text) AND (erased_at IS NULL))`,
+      `btree ("timestamp") WHERE ((action = 'update'::text) AND (changes ? 'owner_id'::text))`,
+      `btree ("timestamp") WHERE ((entity_type = 'deal'::text) AND ((action <> 'update'::text) OR ` +
+        "(changes ?| ARRAY['stage'::text, 'value'::text, 'currency'::text, 'probability'::text, " +
+        "'close_date'::text, 'owner_id'::text, 'company_id'::text])))",
+      `btree ("timestamp") WHERE (entity_type = 'pipeline_stage'::text)`,
+      `btree ("timestamp") WHERE (erased_at IS NOT NULL)`,
       `btree ("timestamp", id)`,
       "btree (crm_private.attached_to(action, changes)) WHERE ((entity_type = ANY " +
         "(ARRAY['task'::text, 'note'::text])) AND (changes ? 'entity_id'::text))",
       "btree (entity_id)",
+      "btree (id)",
       "btree (user_id)",
     ]);
   }));

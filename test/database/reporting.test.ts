@@ -47,7 +47,7 @@ async function views(client: pg.Client): Promise<string[]> {
 test("an analyst reads every view, and changes none", () =>
   withRollback(async (client) => {
     const names = await views(client);
-    expect(names).toHaveLength(17);
+    expect(names).toHaveLength(31);
     await asRole(client, "crm_reporter", "rita");
     for (const name of names) {
       await client.query(`select * from ${name}`);
@@ -104,16 +104,24 @@ test("the forecast is of open deals, by month, and keeps those without a date", 
       ["b", "Bolt", 200, "USD", "Proposal", "2126-03-31"],
       ["c", "Acme", 300, "USD", "Proposal", null],
       ["d", "Acme", 400, "USD", "Won", "2126-03-15"],
+      ["e", "Acme", 500, "USD", "Lost", "2126-03-15"],
+      ["f", "Acme", 600, "USD", "Lost", null],
     );
     expect(
       await report(
         client,
-        "select month::text, deals::int, value from reporting.forecast order by month",
+        "select month::text, deals::int, value, weighted_value from reporting.forecast order by month",
       ),
     ).toEqual([
-      { month: "2126-03-01", deals: 2, value: "300.00" },
-      { month: null, deals: 1, value: "300.00" },
+      { month: "2126-03-01", deals: 2, value: "300.00", weighted_value: "150.00" },
+      { month: null, deals: 1, value: "300.00", weighted_value: "150.00" },
     ]);
+    expect(
+      await report(
+        client,
+        "select deals::int, value, weighted_value from reporting.forecast_in_base where month is not null",
+      ),
+    ).toEqual([{ deals: 2, value: "300.00", weighted_value: "150.00" }]);
   }));
 
 test("win rates count what closed, by month, owner and company", () =>
@@ -123,13 +131,16 @@ test("win rates count what closed, by month, owner and company", () =>
       client,
       ["a", "Acme", 100, "USD", "Won", "2126-01-10"],
       ["b", "Acme", 50, "USD", "Lost", "2126-01-31"],
-      ["c", "Acme", 25, "USD", "Lost", "2126-01-01"],
+      ["c", "Acme", 25, "USD", "Lost", null],
       ["d", "Bolt", 10, "USD", "Won", "2126-01-01"],
       ["e", "Bolt", 10, "USD", "Proposal", "2126-01-01"],
     );
+    // When they were to close does not matter.
     await client.query("set local session_replication_role = replica");
     await client.query(
-      "update crm.deals set created_at = close_date::timestamp at time zone 'UTC' - interval '12 days'",
+      `update crm.deals
+       set created_at = timestamptz '2025-12-29 UTC', closed_at = timestamptz '2026-01-10 UTC'
+       where stage <> 'Proposal'`,
     );
     await client.query("set local session_replication_role = origin");
     expect(
@@ -141,11 +152,11 @@ test("win rates count what closed, by month, owner and company", () =>
       ),
     ).toEqual([
       {
-        ...{ month: "2126-01-01", owner_id: "ann", company: "Acme", won: 1, lost: 2 },
+        ...{ month: "2026-01-01", owner_id: "ann", company: "Acme", won: 1, lost: 2 },
         ...{ win_rate: "0.3333", won_value: "100.00", lost_value: "75.00", average_cycle: "12.00" },
       },
       {
-        ...{ month: "2126-01-01", owner_id: "bob", company: "Bolt", won: 1, lost: 0 },
+        ...{ month: "2026-01-01", owner_id: "bob", company: "Bolt", won: 1, lost: 0 },
         ...{ win_rate: "1.0000", won_value: "10.00", lost_value: "0", average_cycle: "12.00" },
       },
     ]);

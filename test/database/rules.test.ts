@@ -96,7 +96,7 @@ test("a fault of a task that is created with its deal is named by which task it 
     expect(await create(" ", "call")).toMatchObject({ fields: { title: ["must not be blank"] } });
     await client.query(
       `select from crm.create_deal_with_tasks(
-         row('Engine', $1, null, 1, null, 'Won', null, null, null, null, null)::crm.new_deal,
+         row('Engine', $1, null, 1, null, 'Won', null, null, null, null, null, null)::crm.new_deal,
          array[row('call', null, null, null, null)::crm.new_task]
        )`,
       [companyId],
@@ -234,18 +234,6 @@ describe("deals", () => {
       expect(rows).toEqual(
         ["0.00", "1.50", "-9999999999999.99", "2.50"].map((value) => ({ value })),
       );
-    }));
-
-  test("a new deal without a probability gets its stage's, a later stage changes nothing", () =>
-    withRollback(async (client) => {
-      await createCompany(client);
-      await client.query(
-        `insert into crm.deals (title, company_id, stage, value)
-         select 'Engine', id, 'Negotiation', 1 from crm.companies`,
-      );
-      await client.query("update crm.deals set stage = 'Won'");
-      const { rows } = await client.query("select probability from crm.deals");
-      expect(rows).toEqual([{ probability: 75 }]);
     }));
 
   test("a new deal without a probability is at fault for its stage alone", () =>

@@ -12,13 +12,13 @@ const inputs: Record<string, string> = {
     "defaultValue description entityType! enumValues fieldType! isUnique label! maxLength maximum " +
     "minimum name! pattern required",
   DealInput:
-    "closeDate companyId! contactId currency customFields externalIds ownerId probability stage! title! value!",
+    "closeDate companyId! contactId currency customFields externalIds lostReason ownerId probability stage! title! value!",
   ExchangeRateInput: "currency! rate! validFrom!",
   NoteInput: "content! entityId! entityType! externalIds",
   PipelineStageInput: "kind name! position probability",
   TaskInput: "assignedTo description! dueDate entityId! entityType! externalIds status",
   NewDealInput:
-    "closeDate companyId contactId currency customFields externalIds ownerId probability stage title value",
+    "closeDate companyId contactId currency customFields externalIds lostReason ownerId probability stage title value",
   NewTaskInput: "assignedTo description dueDate externalIds status",
 };
 
@@ -65,6 +65,8 @@ const deeds = [
   "restoreDeleted",
   "revokeApiKey",
   "setBaseCurrency",
+  "setDefaultCountry",
+  "setTimeZone",
   "setTrashRetention",
   "undoEntry",
   "undoField",

@@ -188,6 +188,7 @@ export const deal = fc.record<Data>(
     stage: fc.constantFrom(...stages),
     probability: fc.oneof(fc.constantFrom(0, 100), fc.integer({ min: 0, max: 100 })),
     closeDate: fc.oneof(none, day),
+    lostReason: nobodyOr(text(255)),
     ownerId: nobodyOr(text(255)),
     customFields: noCustomFields,
   },

@@ -63,7 +63,18 @@ const changedDraft = anything.chain(({ entity }) =>
 
 /** A field's value as the journal writes it: JSON. */
 function journalled(field: string, value: unknown): unknown {
+  if (field === "closedAt" && typeof value === "string") return written(value);
   return field === "value" ? Number(value) : value;
+}
+
+/** An instant as PostgreSQL writes it into JSON: in UTC, without needless digits. */
+function written(time: string): string {
+  const microseconds = instant(time);
+  const seconds = new Date(Number(microseconds / 1000n)).toISOString().slice(0, 19);
+  const fraction = String(microseconds % 1_000_000n)
+    .padStart(6, "0")
+    .replace(/0+$/, "");
+  return `${seconds}${fraction === "" ? "" : `.${fraction}`}+00:00`;
 }
 
 /** The columns of a row that somebody has set; those that follow from them are not journalled. */

@@ -21,6 +21,7 @@ const defaults: Record<Entity, Data> = {
     contactId: null,
     currency: "USD",
     closeDate: null,
+    lostReason: null,
     ownerId: null,
     customFields: {},
     externalIds: [],
@@ -50,17 +51,42 @@ const probabilities: Record<string, number> = {
   Lost: 0,
 };
 
+/** The stages where a deal is closed. */
+const closed = new Set<unknown>(["Won", "Lost"]);
+
 /** The fields of the row that an input makes: what was given, exactly, and the rest by default. */
 export function stored(entity: Entity, input: Data): Data {
   const data = { ...defaults[entity], ...input };
-  if (entity === "deal") data.probability ??= probabilities[data.stage as string];
+  if (entity === "deal") {
+    data.probabilityGiven = data.probability != null;
+    data.probability ??= probabilities[data.stage as string];
+    data.closedAt = closed.has(data.stage) ? expect.any(String) : null;
+  }
   return normalised({ ...data, ...attachment(data) });
 }
 
 /** The fields of a row after a patch. */
 export function patched(row: Row, patch: Data): Data {
   const fields = { ...unstamped(row), ...normalised(patch) };
-  return { ...fields, ...attachment(fields) };
+  return { ...fields, ...attachment(fields), ...("stage" in row ? following(row, patch) : {}) };
+}
+
+/** What a deal has from its stage after a patch. */
+function following(row: Row, patch: Data): Data {
+  const { stage = row.stage, probability } = patch;
+  const moves = stage !== row.stage;
+  const isGiven =
+    probability !== undefined && probability !== null && (moves || probability !== row.probability);
+  const stays =
+    row.probabilityGiven === true && probability !== null && !(moves && closed.has(stage));
+  return {
+    probability: isGiven ? probability : stays ? row.probability : probabilities[stage as string],
+    probabilityGiven: isGiven || stays,
+    closedAt: !moves ? row.closedAt : closed.has(stage) ? expect.any(String) : null,
+    ...(row.stage === "Lost" && moves && (patch.lostReason ?? row.lostReason) === row.lostReason
+      ? { lostReason: null }
+      : {}),
+  };
 }
 
 /** Beside its type, the id of what carries a task or a note stands in a column of the type's own. */

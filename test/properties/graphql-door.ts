@@ -8,8 +8,8 @@ const stamps = "version createdAt updatedAt createdBy updatedBy";
 const selections: Record<Entity, string> = {
   company: `id name address ownerId customFields externalIds { source id } ${stamps}`,
   contact: `id firstName lastName emails phones companyId ownerId customFields externalIds { source id } ${stamps}`,
-  deal: `id title companyId contactId value currency stage probability closeDate ownerId
-    customFields externalIds { source id } ${stamps}`,
+  deal: `id title companyId contactId value currency stage probability closeDate lostReason ownerId
+    probabilityGiven closedAt customFields externalIds { source id } ${stamps}`,
   task: `id description dueDate assignedTo status entityType entityId contactId companyId dealId
     externalIds { source id } ${stamps}`,
   note: `id content entityType entityId contactId companyId dealId

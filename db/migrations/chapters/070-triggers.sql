@@ -11,6 +11,7 @@
 --!include triggers/300_external_ids.sql
 --!include triggers/300_merges.sql
 --!include triggers/500_definitions.sql
+--!include triggers/500_stages.sql
 --!include triggers/900_journal.sql
 
 select crm_private.ensure_audit_partitions();

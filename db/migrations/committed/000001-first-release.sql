@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:32894d2c038b00216b7b298e7ff9fd20d2603194
+--! Hash: sha1:652660b980cf2065d7adbfb550c6f165736a7a26
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -2360,10 +2360,10 @@ comment on column crm.pipeline_stages.name is
 comment on column crm.pipeline_stages.position is
   E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
 comment on column crm.pipeline_stages.probability is
-  'The chance of winning, in percent, that a new deal at this stage starts with if it names '
-  'none.';
+  'The chance of winning, in percent, of the deals at this stage that are given none. A change '
+  'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
 comment on column crm.pipeline_stages.kind is
-  'open, won or lost.';
+  'open, won or lost. A change closes or reopens the deals at this stage.';
 comment on column crm.pipeline_stages.version is
   'Increases by one with every update. An update that carries another version than the '
   'current one is refused with the code CONFLICT.';
@@ -2798,6 +2798,7 @@ create table if not exists crm.deals (
   stage           text        not null,
   probability     integer     not null,
   close_date      date,
+  lost_reason     text,
   owner_id        text,
   custom_fields   jsonb       not null default '{}',
   version         integer     not null default 1,
@@ -2808,6 +2809,9 @@ create table if not exists crm.deals (
   search_document tsvector
     generated always as (crm_private.deal_document(title, custom_fields)) stored,
   external_ids    crm.external_id[] not null default '{}',
+  -- What crm_private.follow_stage sets.
+  probability_given boolean   not null default false,
+  closed_at       timestamptz,
 
   constraint deals_pkey primary key (id),
   constraint deals_company_id_exists foreign key (company_id)
@@ -2826,6 +2830,8 @@ create table if not exists crm.deals (
   constraint deals_close_date_range check (
     close_date between date '0001-01-01' and date '9999-12-31'
   ),
+  constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
+  constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
   constraint deals_owner_id_length check (char_length(owner_id) <= 255),
   constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
@@ -2851,7 +2857,8 @@ create table if not exists crm.deals (
       when cardinality(external_ids) > 1
       then not crm_private.has_duplicate_external_id(external_ids)
     end
-  )
+  ),
+  constraint deals_closed_at_order check (closed_at >= created_at)
 );
 
 comment on table crm.deals is
@@ -2872,11 +2879,15 @@ comment on column crm.deals.currency is
 comment on column crm.deals.stage is
   E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
-  E'@hasDefault\n'
-  'The chance of winning, in percent. That of the deal''s stage, if not given when it is '
-  'created.';
+  E'@hasDefault\n@follows\n'
+  'The chance of winning, in percent. Unless it is given it is that of the deal''s stage, and follows '
+  'it. What is given stays until the deal is won, which makes it 100, or lost, which makes it 0, or '
+  'until it is set to null: then it follows the stage again.';
 comment on column crm.deals.close_date is
-  'The day on which the deal closed or is expected to.';
+  'The day on which the deal is expected to close. closed_at tells when it did.';
+comment on column crm.deals.lost_reason is
+  'Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of another '
+  'kind.';
 comment on column crm.deals.owner_id is
   'The user who is responsible, or null if nobody is.';
 comment on column crm.deals.custom_fields is
@@ -2899,6 +2910,11 @@ comment on column crm.deals.search_document is
 comment on column crm.deals.external_ids is
   'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
 
+comment on column crm.deals.probability_given is
+  'True if the probability was given by somebody, false if it follows the stage.';
+comment on column crm.deals.closed_at is
+  'When the deal came into a stage that is won or lost, set by the database. Null while it is open.';
+
 comment on constraint deals_company_id_exists on crm.deals is
   '%s is not the id of a company';
 comment on constraint deals_contact_id_exists on crm.deals is
@@ -2919,6 +2935,10 @@ comment on constraint deals_probability_range on crm.deals is
   'must be from 0 to 100';
 comment on constraint deals_close_date_range on crm.deals is
   'must be a day of the years 1 to 9999';
+comment on constraint deals_lost_reason_blank on crm.deals is
+  'must not be blank';
+comment on constraint deals_lost_reason_length on crm.deals is
+  'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_owner_id_length on crm.deals is
@@ -2933,12 +2953,15 @@ comment on constraint deals_external_ids_length on crm.deals is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint deals_external_ids_distinct on crm.deals is
   'must not hold an external id twice';
+comment on constraint deals_closed_at_order on crm.deals is
+  'must not be before the deal was created';
 
 create index if not exists deals_company_id on crm.deals (company_id);
 create index if not exists deals_contact_id on crm.deals (contact_id);
 create index if not exists deals_stage on crm.deals (stage);
 create index if not exists deals_owner_id on crm.deals (owner_id);
 create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_closed_at on crm.deals (closed_at) where closed_at is not null;
 create index if not exists deals_created_at on crm.deals (created_at);
 create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);
 create index if not exists deals_search_document on crm.deals
@@ -2951,12 +2974,12 @@ alter table crm.deals enable row level security;
 
 grant select on crm.deals to crm_reader;
 grant insert
-  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-   custom_fields, external_ids)
+  (title, company_id, contact_id, value, currency, stage, probability, close_date,
+   lost_reason, owner_id, custom_fields, external_ids)
   on crm.deals to crm_member;
 grant update
-  (title, company_id, contact_id, value, currency, stage, probability, close_date, owner_id,
-   custom_fields, version, external_ids)
+  (title, company_id, contact_id, value, currency, stage, probability, close_date,
+   lost_reason, owner_id, custom_fields, version, external_ids)
   on crm.deals to crm_member;
 grant delete on crm.deals to crm_member;
 
@@ -3645,6 +3668,7 @@ create table if not exists crm_private.settings (
   trash_retention_days integer default 30,
   base_currency        text        not null default 'USD'::text,
   default_country      text,
+  time_zone            text        not null default 'UTC'::text,
 
   constraint settings_pkey primary key (id),
   constraint settings_id_single check (id),
@@ -3662,6 +3686,8 @@ comment on column crm_private.settings.trash_retention_days is
   'For how many days what was deleted can be restored; null for good.';
 comment on column crm_private.settings.base_currency is
   'The currency that exchange rates are in.';
+comment on column crm_private.settings.time_zone is
+  'The time zone whose days count, by its IANA name.';
 
 comment on column crm_private.settings.default_country is
   'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';
@@ -3860,6 +3886,8 @@ comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
+-- The last entries of all, and those that seals cover.
+create index if not exists audit_logs_id on crm.audit_logs (id);
 create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
@@ -3869,6 +3897,23 @@ create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
 create index if not exists audit_logs_attached_to on crm.audit_logs
   (crm_private.attached_to(action, changes))
   where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
+
+-- What stages were called: a few entries among all.
+create index if not exists audit_logs_stages on crm.audit_logs ("timestamp")
+  where entity_type = 'pipeline_stage';
+-- What reports tell of deals: those that came and went, and the columns that they add up or follow.
+create index if not exists audit_logs_deals on crm.audit_logs ("timestamp")
+  where entity_type = 'deal'
+    and (
+      action <> 'update'
+      or changes ?| array[
+        'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
+      ]
+    );
+create index if not exists audit_logs_owners on crm.audit_logs ("timestamp")
+  where action = 'update' and changes ? 'owner_id';
+create index if not exists audit_logs_erased on crm.audit_logs ("timestamp")
+  where erased_at is not null;
 
 alter table crm.audit_logs enable row level security;
 
@@ -4487,7 +4532,8 @@ begin
       close_date    date,
       owner_id      text,
       custom_fields jsonb,
-      external_ids  crm.external_id[]
+      external_ids  crm.external_id[],
+      lost_reason   text
     );
   end if;
 end
@@ -4503,10 +4549,11 @@ comment on column crm.new_deal.value is 'Required: at most two decimals.';
 comment on column crm.new_deal.currency is 'USD, if not given.';
 comment on column crm.new_deal.stage is 'Required: the name of a pipeline stage.';
 comment on column crm.new_deal.probability is 'That of the stage, if not given.';
-comment on column crm.new_deal.close_date is 'The day on which it closed or is expected to.';
+comment on column crm.new_deal.close_date is 'The day on which it is expected to close.';
 comment on column crm.new_deal.owner_id is 'The user who is responsible, if anybody is.';
 comment on column crm.new_deal.custom_fields is 'None, if not given.';
 comment on column crm.new_deal.external_ids is 'None, if not given.';
+comment on column crm.new_deal.lost_reason is 'Why it was lost, if it was.';
 --! EndIncluded types/new_deal.sql
 --! Included types/new_task.sql
 do $type$
@@ -4536,11 +4583,14 @@ do $type$
 begin
   if to_regtype('crm.pipeline_stage_total') is null then
     create type crm.pipeline_stage_total as (
-      stage             text,
-      "position"        integer,
-      count             bigint,
-      value             numeric,
-      value_by_currency jsonb
+      stage                  text,
+      "position"             integer,
+      count                  bigint,
+      value                  numeric,
+      value_by_currency      jsonb,
+      value_in_base_currency numeric,
+      stage_id               uuid,
+      stage_then             text
     );
   end if;
 end
@@ -4549,14 +4599,20 @@ $type$;
 comment on type crm.pipeline_stage_total is 'What a stage of the pipeline held at an instant.';
 
 comment on column crm.pipeline_stage_total.stage is
-  E'@notNull\nThe name that the stage had then.';
+  E'@notNull\nThe name that the stage has now, whatever it was called then; of one that is gone, the last.';
 comment on column crm.pipeline_stage_total."position" is
   'The place that the stage had then, the first being the lowest.';
 comment on column crm.pipeline_stage_total.count is E'@notNull\nHow many deals were in it.';
 comment on column crm.pipeline_stage_total.value is
-  E'@notNull\nThe sum of their values, whatever their currencies.';
+  'The sum of their values. Null where they are in more than one currency.';
 comment on column crm.pipeline_stage_total.value_by_currency is
   E'@notNull\nThe sum of their values in each currency, as {"EUR": 10.00}.';
+comment on column crm.pipeline_stage_total.value_in_base_currency is
+  'The sum of their values in the base currency, at the rates of the day. Null where a currency has none.';
+comment on column crm.pipeline_stage_total.stage_id is
+  'The id of the stage. Null if the journal does not tell it any more.';
+comment on column crm.pipeline_stage_total.stage_then is
+  E'@notNull\nThe name that the stage had then.';
 --! EndIncluded types/pipeline_stage_total.sql
 --! Included types/reversal.sql
 do $type$
@@ -6095,7 +6151,9 @@ begin
     then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
     when needed.operation = 'insert'
     then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
+    -- What nobody may write, the database sets: it follows from the rest.
     when needed.column_name = any (crm_private.journal_columns(class.oid))
+      and has_column_privilege('crm_admin', class.oid, needed.column_name, 'update')
     then not has_column_privilege(
       crm_private.calling_role(), class.oid, needed.column_name, 'update'
     )
@@ -9781,41 +9839,6 @@ comment on function crm_private.given_fields(jsonb) is
 revoke all on function crm_private.given_fields(jsonb) from public;
 grant execute on function crm_private.given_fields(jsonb) to crm_member;
 --! EndIncluded functions/given_fields.sql
---! Included functions/in_base_currency.sql
-/*
- * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
- * For an amount here and there; reports convert by crm_private.conversions.
- */
-create or replace function crm.in_base_currency(
-  amount   numeric,
-  currency text,
-  day      date default (now() at time zone 'UTC')::date
-)
-returns numeric
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select amount * case
-    when currency = crm.base_currency() then 1
-    else (
-      select exchange_rate.rate
-      from crm.exchange_rates as exchange_rate
-      where exchange_rate.currency = in_base_currency.currency
-        and exchange_rate.valid_from <= day
-      order by exchange_rate.valid_from desc
-      limit 1
-    )
-  end;
-$$;
-
-comment on function crm.in_base_currency(numeric, text, date) is
-  'An amount in the base currency, at the rate of a day, which is today, in UTC, if none is given; not '
-  'rounded. Null where the currency has no rate for the day.';
-
-revoke all on function crm.in_base_currency(numeric, text, date) from public;
-grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;
---! EndIncluded functions/in_base_currency.sql
 --! Included functions/is_value_of.sql
 /* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
 create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
@@ -9927,6 +9950,82 @@ comment on function crm_private.is_administrator() is
 revoke all on function crm_private.is_administrator() from public;
 grant execute on function crm_private.is_administrator() to crm_reader;
 --! EndIncluded functions/is_administrator.sql
+--! Included functions/is_importing.sql
+/*
+ * Whether the session imports: says so, by crm.source, and may, being an administrator's. Then new rows
+ * keep who created them and when in the system that they come from.
+ */
+create or replace function crm_private.is_importing()
+returns boolean
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(current_setting('crm.source', true) = 'import', false)
+    and crm_private.is_administrator();
+end
+$$;
+
+comment on function crm_private.is_importing() is
+  'True if an administrator''s session says that it imports.';
+
+revoke all on function crm_private.is_importing() from public;
+grant execute on function crm_private.is_importing() to crm_reader;
+--! EndIncluded functions/is_importing.sql
+--! Included functions/imported_columns.sql
+/* What a session that imports may give a new row of a table beside what members may. */
+create or replace function crm_private.imported_columns(p_table regclass)
+returns name[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(attname order by attnum), '{}')
+  from pg_attribute
+  where attrelid = p_table
+    and attname = any ('{created_at,created_by,closed_at}'::name[])
+    and crm_private.is_importing();
+$$;
+
+comment on function crm_private.imported_columns(regclass) is
+  'The columns that a session that imports may give new rows of a table, and no other may.';
+
+revoke all on function crm_private.imported_columns(regclass) from public;
+grant execute on function crm_private.imported_columns(regclass) to crm_reader;
+--! EndIncluded functions/imported_columns.sql
+--! Included functions/imported_stamp.sql
+/*
+ * The value of created_at, created_by or closed_at that a session that imports gives the row that is
+ * being made, null if it gives none or does not import. A statement of the owner, or COPY, has it in
+ * the column. Others may not write the column: a bulk write says it in the setting crm.bulk_stamps,
+ * for each row before it is made.
+ */
+create or replace function crm_private.imported_stamp(p_column text, p_written text)
+returns text
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_said text := nullif(current_setting('crm.bulk_stamps', true), '');
+begin
+  if p_written is null and v_said is null or not crm_private.is_importing() then
+    return null;
+  elsif v_said is null then
+    return p_written;
+  end if;
+
+  return v_said::jsonb ->> p_column;
+end
+$$;
+
+comment on function crm_private.imported_stamp(text, text) is
+  'The value of a column that a session that imports gives a new row; null if it gives none.';
+
+revoke all on function crm_private.imported_stamp(text, text) from public;
+grant execute on function crm_private.imported_stamp(text, text) to crm_member;
+--! EndIncluded functions/imported_stamp.sql
 --! Included functions/is_reserved_field.sql
 /*
  * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
@@ -9944,14 +10043,15 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return lower(p_field) = any (array[
-      'address', 'and', 'closedate', 'company', 'companyexists', 'companyid',
+      'address', 'and', 'closedate', 'closedat', 'company', 'companyexists', 'companyid',
       'companyname', 'contact', 'contactexists', 'contactfirstname', 'contactid', 'contactlastname',
       'contactname', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
-      'lastname', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or', 'ownerid', 'phones',
-      'pipelinestage', 'primarykey', 'probability', 'stage', 'stagehistory', 'stagehistoryexist',
-      'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby', 'value', 'version',
+      'lastname', 'lostreason', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or',
+      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'stage',
+      'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
+      'value', 'version',
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
     ])
@@ -10173,7 +10273,8 @@ revoke all on function crm_private.journal_event(text, text, jsonb, timestamptz,
 /*
  * What an entry of the journal tells, field by field: a row for each column and each custom field
  * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
- * deleted one has none after. What an entry says of itself (@undoes) is no field.
+ * deleted one has none after. What an entry says of itself (@undoes,
+ * @given) is no field.
  */
 create or replace function crm_private.journal_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
@@ -10187,7 +10288,8 @@ as $$
     case p_action when 'update' then told.value -> 'old' when 'delete' then told.value end,
     case p_action when 'update' then told.value -> 'new' when 'create' then told.value end
   from jsonb_each(
-    p_changes - '@undoes' - case p_action when 'update' then '' else 'custom_fields' end
+    p_changes - '{@undoes,@given}'::text[]
+      - case p_action when 'update' then '' else 'custom_fields' end
   ) as told
 
   union all
@@ -10863,7 +10965,8 @@ declare
   v_rows  crm_private.bulk_row[];
   v_met   crm_private.row_fault[];
 begin
-  if p_state not like '23%' then
+  -- A trigger refuses a row before the ones behind it have been read.
+  if p_state not like '23%' or p_state = '23514' then
     v_met := array(select unread from crm_private.unreadable_rows(v_table, p_rows) as unread);
     if cardinality(v_met) > 0 then
       return v_met;
@@ -11367,145 +11470,6 @@ comment on function crm_private.compare_entries(bigint, bigint) is
 
 revoke all on function crm_private.compare_entries(bigint, bigint) from public;
 --! EndIncluded functions/compare_entries.sql
---! Included functions/pipeline_as_of.sql
-/*
- * The pipeline as it was: the deals of each stage at an instant. Backwards like
- * crm_private.row_as_of, all deals at once: what the first entry since tells of a deal, else what it
- * is now, or of a deal whose deletion has been purged, what it was made of.
- *
- * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
- * They name no deal.
- */
-create or replace function crm_private.pipeline_as_of(at timestamptz)
-returns setof crm.pipeline_stage_total
-language plpgsql
-stable
-strict
-security definer
-set search_path = pg_catalog, pg_temp
-rows 10
-as $$
-declare
-  v_erased bigint;
-begin
-  if at < crm.journal_kept_since() then
-    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
-        at, crm.journal_kept_since()
-      using errcode    = 'check_violation',
-            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
-            constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
-  end if;
-
-  select min(id) into v_erased
-  from crm.audit_logs
-  where entity_type = 'deal'
-    and "timestamp" > at
-    and erased_at is not null
-    and action = 'update';
-
-  if v_erased is not null then
-    raise exception 'the pipeline at % cannot be told: entry % of the journal has been erased',
-        at, v_erased
-      using errcode    = 'check_violation',
-            schema     = 'crm', table = 'audit_logs', column = 'changes',
-            constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
-  end if;
-
-  return query
-    with since as (
-      select
-        entity_id,
-        (array_agg(action order by id))[1] as first_action,
-        bool_or(action = 'delete' and erased_at is not null) as is_purged,
-        (array_agg(
-          case action when 'update' then changes #>> '{stage,old}' else changes ->> 'stage' end
-          order by id
-        ) filter (where action <> 'create' and changes ? 'stage'))[1] as stage,
-        (array_agg(
-          case action when 'update' then changes #>> '{value,old}' else changes ->> 'value' end
-          order by id
-        ) filter (where action <> 'create' and changes ? 'value'))[1]::numeric as value,
-        (array_agg(
-          case action when 'update' then changes #>> '{currency,old}' else changes ->> 'currency' end
-          order by id
-        ) filter (where action <> 'create' and changes ? 'currency'))[1] as currency
-      from crm.audit_logs
-      where entity_type = 'deal'
-        and "timestamp" > at
-      group by entity_id
-    ),
-    deals as (
-      select
-        coalesce(since.stage, deal.stage, purged.was ->> 'stage')              as stage,
-        coalesce(since.value, deal.value, (purged.was ->> 'value')::numeric)   as value,
-        coalesce(since.currency, deal.currency, purged.was ->> 'currency')     as currency
-      from crm.deals as deal
-      full join since on since.entity_id = deal.id
-      left join lateral crm_private.row_from_creation('deal', since.entity_id, at) as purged (was)
-        on since.is_purged
-      where since.first_action is distinct from 'create'
-    ),
-    stages as (
-      select stage_was.name, stage_was.position
-      from (
-        select id from crm.pipeline_stages
-        union
-        select entity_id from crm.audit_logs
-        where entity_type = 'pipeline_stage' and action = 'delete' and "timestamp" > at
-      ) as known (id)
-      cross join lateral crm.pipeline_stage_as_of(known.id, at) as stage_was
-      where stage_was.id is not null
-    ),
-    totals as (
-      select
-        by_currency.stage,
-        sum(by_currency.count)::bigint                              as count,
-        sum(by_currency.value)                                      as value,
-        jsonb_object_agg(by_currency.currency, by_currency.value)   as value_by_currency
-      from (
-        select deals.stage, deals.currency, count(*) as count, sum(deals.value) as value
-        from deals
-        group by deals.stage, deals.currency
-      ) as by_currency
-      group by by_currency.stage
-    )
-    select
-      coalesce(stages.name, totals.stage),
-      stages.position,
-      coalesce(totals.count, 0),
-      coalesce(totals.value, 0.00),
-      coalesce(totals.value_by_currency, '{}')
-    from stages
-    full join totals on totals.stage = stages.name
-    order by stages.position nulls last, 1;
-end
-$$;
-
-comment on function crm_private.pipeline_as_of(timestamptz) is
-  'What crm.pipeline_as_of calls, with the rights of the owner.';
-
-revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
-grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
-
-create or replace function crm.pipeline_as_of(at timestamptz)
-returns setof crm.pipeline_stage_total
-language sql
-stable
-strict
-rows 10
-set search_path = pg_catalog, pg_temp
-as $$
-  select * from crm_private.pipeline_as_of(at);
-$$;
-
-comment on function crm.pipeline_as_of(timestamptz) is
-  'The pipeline as it was at an instant: how many deals each stage had then, and their value.';
-
-revoke all on function crm.pipeline_as_of(timestamptz) from public;
-grant execute on function crm.pipeline_as_of(timestamptz) to crm_reader;
---! EndIncluded functions/pipeline_as_of.sql
 --! Included functions/pipeline_stages_history.sql
 /* The history of a row: GraphQL's field history. */
 create or replace function crm.pipeline_stages_history(record crm.pipeline_stages)
@@ -11845,7 +11809,8 @@ revoke all on function crm_private.planned_reversal(uuid) from public;
  * an updated row have a member for each column, and for each custom field, that changed. What an
  * entry says itself (which row, who and when) and what follows from it (the version, generated
  * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
- * undoes is its member @undoes, which no column is called like.
+ * undoes is its member @undoes, which no column is called like; what a session that imports gave of
+ * what the database sets is told by name in @given.
  *
  * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
@@ -11871,6 +11836,7 @@ declare
   v_values  text;
   v_changes text;
   v_old     text;
+  v_given   text;
   -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
@@ -11911,6 +11877,18 @@ begin
     -- What search and the look for duplicates read follows from the rest.
     and attname <> all ('{search_document,match_keys}'::name[]);
 
+  select string_agg(
+    format(
+      '(%1$L, to_jsonb(new_row.%1$I), %2$s)',
+      attname,
+      case attname when 'created_by' then 'to_jsonb(v_user_id)' else 'to_jsonb(now())' end
+    ),
+    ', ' order by attnum
+  )
+  into v_given
+  from pg_attribute
+  where attrelid = p_table and attname = any ('{created_at,created_by,closed_at}'::name[]);
+
   execute format(
     $function$
 create or replace function %1$s()
@@ -11925,6 +11903,7 @@ declare
   v_source  text   := crm_private.current_source();
   v_xid     bigint := pg_current_xact_id()::text::bigint;
   v_undoes  boolean := current_setting('crm.reversing', true) = v_xid::text;
+  v_imports boolean := crm_private.is_importing();
 begin
   if tg_op = 'INSERT' then
     insert into crm.audit_logs
@@ -11937,6 +11916,16 @@ begin
           'version', new_row.version, 'created_at', new_row.created_at,
           'created_by', new_row.created_by, 'updated_by', new_row.updated_by
         ) end
+        || case when v_imports and new_row.version = 1 then (
+          -- What was given is told apart from what the database would have set.
+          select coalesce(
+            jsonb_object_agg(given.name, given.value)
+              || jsonb_build_object('@given', jsonb_agg(given.name order by given.name)),
+            '{}'
+          )
+          from (values %8$s) as given (name, value, otherwise)
+          where given.value <> given.otherwise
+        ) else '{}' end
         || %5$s,
       new_row.updated_at, v_xid, v_source
     from new_rows as new_row
@@ -11969,7 +11958,7 @@ end
 $journal$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
-    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old, v_given
   );
   execute format(
     'comment on function %s() is %L',
@@ -12066,6 +12055,12 @@ revoke all on function crm_private.purge_deletions(timestamptz, bigint) from pub
  * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Gives those
  * that were written, with their ids, in any order, and whether anything changed.
  *
+ * A session that imports may give new rows what else crm_private.imported_columns lists. No role may
+ * write these columns, so triggers are told in crm.bulk_stamps.
+ *
+ * Where a trigger fires for a column that a statement names, the statement names it for those rows only
+ * that give it: a probability that is given is told from one that stays.
+ *
  * A row that the validation refuses is noted and left out (crm_private.refuse_row). Rows are made one
  * after the other, and until the next one crm.bulk_row tells the place of each: to the validation,
  * and to what is returned of it. Triggers that fire meanwhile plan as they always do.
@@ -12080,6 +12075,10 @@ as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can; that they
 -- write cannot be told.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
+declare
+  v_imported text[] := crm_private.imported_columns(p_table);
+  v_named    text[];
+  v_absent   text[];
 begin
   if exists (select from unnest(p_rows) as given where given.operation = 'create') then
     return query execute (
@@ -12090,17 +12089,37 @@ begin
          cross join lateral jsonb_populate_record(null::%1$s, $2 || given.item) as filled
          where given.operation = ''create''
            and set_config(''crm.bulk_row'', given.place::text, true) is not null
+           and set_config(
+             ''crm.bulk_stamps'', case when given.item ?| $3 then given.item::text else '''' end, true
+           ) is not null
          returning current_setting(''crm.bulk_row'')::integer, record.id, ''create'', true',
         p_table,
         string_agg(quote_ident(name), ', '),
         string_agg('filled.' || quote_ident(name), ', ')
       )
       from unnest(crm_private.written_columns(p_table, 'insert')) as name
-    ) using p_rows, crm_private.column_defaults(p_table);
-    perform set_config('crm.bulk_row', '', true);
+    ) using p_rows, crm_private.column_defaults(p_table), v_imported;
+    perform set_config('crm.bulk_row', '', true), set_config('crm.bulk_stamps', '', true);
   end if;
 
-  if exists (select from unnest(p_rows) as given where given.operation = 'update') then
+  v_named := array(
+    select distinct attribute.attname::text
+    from pg_trigger
+    cross join lateral unnest(tgattr) as named (number)
+    join pg_attribute as attribute
+      on attribute.attrelid = tgrelid and attribute.attnum = named.number
+    where tgrelid = p_table
+      and not tgisinternal
+      and attribute.attname = any (crm_private.written_columns(p_table, 'update'))
+  );
+
+  for v_absent in
+    select distinct array(
+      select name from unnest(v_named) as name where not given.item ? name order by name
+    )
+    from unnest(p_rows) as given
+    where given.operation = 'update'
+  loop
     return query execute (
       select format(
         'update %s as record
@@ -12111,6 +12130,8 @@ begin
            join %1$s as found on found.id = given.id
            cross join lateral jsonb_populate_record(found, given.item) as filled
            where given.operation = ''update''
+             and not given.item ?| $2
+             and given.item ?& $3
          ) as patched
          where record.id = patched."#id"
          returning patched.place, record.id, ''update'', record.version <> patched.old_version',
@@ -12119,8 +12140,11 @@ begin
         string_agg(format('filled.%I', name), ', ') || ', found.id as "#id"'
       )
       from unnest(crm_private.written_columns(p_table, 'update')) as name
-    ) using p_rows;
-  end if;
+      where name::text <> all (v_absent)
+    ) using p_rows, v_absent, array(
+      select name from unnest(v_named) as name where name <> all (v_absent)
+    );
+  end loop;
 
   if exists (select from unnest(p_rows) as given where given.operation = 'delete') then
     return query execute format(
@@ -13286,12 +13310,16 @@ as $$
       ('deal', 9, 'stage', 'deal.stage', 'The name of the stage.'),
       ('deal', 10, 'stage_kind', 'stage.kind', 'The kind of the stage: open, won or lost.'),
       ('deal', 11, 'probability', 'deal.probability', 'How likely it is won, from 0 to 100.'),
-      ('deal', 12, 'close_date', 'deal.close_date', 'When it closed, or is to close.'),
+      ('deal', 12, 'close_date', 'deal.close_date', 'When it is to close.'),
       ('deal', 13, 'owner_id', 'deal.owner_id', 'The user who owns the deal.'),
       ('deal', 14, 'created_at', 'deal.created_at', 'When the deal was created.'),
       ('deal', 15, 'created_by', 'deal.created_by', 'Who created it.'),
       ('deal', 16, 'updated_at', 'deal.updated_at', 'When it was changed last.'),
-      ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.')
+      ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.'),
+      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost.'),
+      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
+      ('deal', 20, 'probability_given', 'deal.probability_given',
+        'True if somebody gave the probability, false if it is the stage''s.')
   ) as listed (entity_type, ordinal, name, expression, comment)
   where listed.entity_type = p_entity_type;
 $$;
@@ -13466,6 +13494,11 @@ begin
       where record.id is not null
         and held.value <> told.value
         and split_part(told.key, '.', 1) = any ($3)
+        -- What follows from the stage is nobody's later change.
+        and not (
+          told.key = any (array['closed_at', 'probability_given'])
+          or told.key = 'probability' and (now ->> 'probability_given') is not distinct from 'false'
+        )
     ) as differing
     where planned.transaction_id = $1
       and planned.entity_type = $2
@@ -14013,34 +14046,6 @@ comment on function crm.custom_field_definition_as_of(uuid, timestamptz) is
 revoke all on function crm.custom_field_definition_as_of(uuid, timestamptz) from public;
 grant execute on function crm.custom_field_definition_as_of(uuid, timestamptz) to crm_reader;
 --! EndIncluded functions/custom_field_definition_as_of.sql
---! Included functions/deal_as_of.sql
-/*
- * A deal as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.deal_as_of(id uuid, at timestamptz)
-returns crm.deals
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.deals,
-    crm_private.row_as_of(
-      'deal', deal_as_of.id, deal_as_of.at,
-      (select to_jsonb(record) from crm.deals as record where record.id = deal_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.deal_as_of(uuid, timestamptz) is
-  'The deal as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.deal_as_of(uuid, timestamptz) from public;
-grant execute on function crm.deal_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/deal_as_of.sql
 --! Included functions/exchange_rate_as_of.sql
 /*
  * An exchange rate as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
@@ -14125,6 +14130,536 @@ comment on function crm.pipeline_stage_as_of(uuid, timestamptz) is
 revoke all on function crm.pipeline_stage_as_of(uuid, timestamptz) from public;
 grant execute on function crm.pipeline_stage_as_of(uuid, timestamptz) to crm_reader;
 --! EndIncluded functions/pipeline_stage_as_of.sql
+--! Included views/stage_names.sql
+/*
+ * What stages were called: for each name, from which entry of the journal on it was that of which stage.
+ * Deals refer to a stage by its name, and so do entries of deals; this tells which stage they mean.
+ * A cascade to the deals of a stage that is renamed comes after the entry of the stage, so an entry's
+ * new name is looked up as of the entry, and an old one too: until another stage takes a name, it means
+ * the one that had it last.
+ *
+ * Readers see it, because the names of stages are in the entries of deals that they may read.
+ */
+create or replace view crm_private.stage_names as
+  with told as (
+    select
+      log.id,
+      log.entity_id,
+      log."timestamp",
+      case log.action
+        when 'create' then log.changes ->> 'name'
+        when 'update' then log.changes #>> '{name,new}'
+      end as name,
+      case log.action
+        when 'update' then log.changes #>> '{name,old}'
+        when 'delete' then log.changes ->> 'name'
+      end as former,
+      row_number() over (partition by log.entity_id order by log.id) = 1 as is_first
+    from crm.audit_logs as log
+    where log.entity_type = 'pipeline_stage'
+      and (log.action <> 'update' or log.changes ? 'name')
+  ),
+  named as (
+    select entity_id as stage_id, name, id as since, "timestamp" as since_at
+    from told
+    where name is not null
+
+    union all
+
+    -- What was before the journal begins.
+    select entity_id, former, 0, '-infinity'
+    from told
+    where is_first and former is not null
+
+    union all
+
+    select stage.id, stage.name, 0, '-infinity'
+    from crm.pipeline_stages as stage
+    where not exists (select from told where told.entity_id = stage.id)
+  )
+
+  select
+    named.name,
+    named.stage_id,
+    coalesce(
+      stage.name,
+      last_value(named.name) over (
+        partition by named.stage_id order by named.since
+        rows between unbounded preceding and unbounded following
+      )
+    )                                                                         as stage,
+    named.since,
+    lead(named.since) over (partition by named.name order by named.since)     as until,
+    named.since_at,
+    lead(named.since_at) over (partition by named.name order by named.since)  as until_at
+  from named
+  left join crm.pipeline_stages as stage on stage.id = named.stage_id;
+
+comment on view crm_private.stage_names is
+  'Which stage a name meant, from one entry of the journal to another, and what that stage is called '
+  'now; of one that is gone, what it was called last.';
+
+grant select on crm_private.stage_names to crm_reader;
+--! EndIncluded views/stage_names.sql
+--! Included functions/stage_now.sql
+/*
+ * What a stage is called now that had a name at an instant; the name itself where the journal does not
+ * tell. Called for the past: a stage is itself under any name, and leads to itself.
+ */
+create or replace function crm_private.stage_now(p_name text, p_at timestamptz)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select named.stage
+      from crm_private.stage_names as named
+      where named.name = p_name
+        and named.since_at <= p_at
+        and (named.until_at is null or p_at < named.until_at)
+    ),
+    p_name
+  );
+$$;
+
+comment on function crm_private.stage_now(text, timestamptz) is
+  'What a stage is called now that had a name at an instant.';
+
+revoke all on function crm_private.stage_now(text, timestamptz) from public;
+grant execute on function crm_private.stage_now(text, timestamptz) to crm_reader;
+--! EndIncluded functions/stage_now.sql
+--! Included functions/deal_as_of.sql
+/*
+ * A deal as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
+ * Its stage has the name of now, because by its name it leads to the stage.
+ */
+create or replace function crm.deal_as_of(id uuid, at timestamptz)
+returns crm.deals
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.deals,
+    was.row || jsonb_build_object('stage', crm_private.stage_now(was.row ->> 'stage', deal_as_of.at))
+  )
+  from crm_private.row_as_of(
+    'deal', deal_as_of.id, deal_as_of.at,
+    (select to_jsonb(record) from crm.deals as record where record.id = deal_as_of.id)
+  ) as was (row);
+$$;
+
+comment on function crm.deal_as_of(uuid, timestamptz) is
+  'The deal as it was at an instant, with every column and custom field; null if there was none then. '
+  'Relations lead to what they lead to now. The stage has the name that it has now.';
+
+revoke all on function crm.deal_as_of(uuid, timestamptz) from public;
+grant execute on function crm.deal_as_of(uuid, timestamptz) to crm_reader;
+--! EndIncluded functions/deal_as_of.sql
+--! Included views/clock.sql
+/*
+ * By whose days reports group and compare: the time zone that the session asks for, else that of the
+ * installation, and today's day there. One row. Functions that views call are called with the rights of
+ * whoever reads them, so this is not one.
+ */
+create or replace view crm_private.clock as
+  select
+    effective.zone,
+    (now() at time zone effective.zone)::date as today
+  from crm_private.settings as setting
+  cross join lateral (
+    select coalesce(nullif(current_setting('crm.time_zone', true), ''), setting.time_zone)
+  ) as effective (zone);
+
+comment on view crm_private.clock is
+  'The time zone whose days count, and today there.';
+--! EndIncluded views/clock.sql
+--! Included functions/time_zone.sql
+/*
+ * The time zone whose days count: that of the request or session (crm.time_zone), else that of the
+ * installation. Views read crm_private.clock instead.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.time_zone()
+returns text
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select zone from crm_private.clock;
+$$;
+
+comment on function crm_private.time_zone() is
+  'What crm.time_zone calls, with the rights of the owner.';
+
+revoke all on function crm_private.time_zone() from public;
+grant execute on function crm_private.time_zone() to crm_reader;
+
+create or replace function crm.time_zone()
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.time_zone();
+$$;
+
+comment on function crm.time_zone() is
+  E'@notNull\nThe time zone whose days count, by its IANA name: that of the request, which the header '
+  'Time-Zone names, else that of the installation.';
+
+revoke all on function crm.time_zone() from public;
+grant execute on function crm.time_zone() to crm_reader;
+--! EndIncluded functions/time_zone.sql
+--! Included functions/today.sql
+/* Today, where the days of the request or of the installation count. */
+create or replace function crm.today()
+returns date
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select (now() at time zone crm.time_zone())::date;
+$$;
+
+comment on function crm.today() is
+  E'@notNull\nToday, in the time zone of the request, else of the installation.';
+
+revoke all on function crm.today() from public;
+grant execute on function crm.today() to crm_reader;
+--! EndIncluded functions/today.sql
+--! Included functions/in_base_currency.sql
+/*
+ * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
+ * For an amount here and there; reports convert by crm_private.conversions.
+ */
+create or replace function crm.in_base_currency(
+  amount   numeric,
+  currency text,
+  day      date default crm.today()
+)
+returns numeric
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select amount * case
+    when currency = crm.base_currency() then 1
+    else (
+      select exchange_rate.rate
+      from crm.exchange_rates as exchange_rate
+      where exchange_rate.currency = in_base_currency.currency
+        and exchange_rate.valid_from <= day
+      order by exchange_rate.valid_from desc
+      limit 1
+    )
+  end;
+$$;
+
+comment on function crm.in_base_currency(numeric, text, date) is
+  'An amount in the base currency, at the rate of a day, which is today if none is given; not '
+  'rounded. Null where the currency has no rate for the day.';
+
+revoke all on function crm.in_base_currency(numeric, text, date) from public;
+grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;
+--! EndIncluded functions/in_base_currency.sql
+--! Included functions/deals_as_of.sql
+/*
+ * The deals that there were at an instant, each with what reports add up or follow. Backwards like
+ * crm_private.row_as_of, but all deals at once: what the first entry since tells of a deal, else what it
+ * is now. A deal whose deletion has been purged is told from its creation on, like
+ * crm_private.row_from_creation does. Its stage is told by id and by the name that it has now.
+ *
+ * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
+ * Called by crm_private.pipeline_as_of, and by views that analysts read.
+ */
+create or replace function crm_private.deals_as_of(at timestamptz)
+returns table (
+  deal_id     uuid,
+  stage_id    uuid,
+  stage       text,
+  value       numeric,
+  currency    text,
+  probability integer,
+  close_date  date,
+  owner_id    text,
+  company_id  uuid
+)
+language plpgsql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_custom_plan
+rows 100000
+as $$
+#variable_conflict use_column
+begin
+  if at < crm.journal_kept_since() then
+    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
+        at, crm.journal_kept_since()
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'audit_logs_timestamp_retired',
+            detail     = '{"at": ["is before what the journal still has"]}';
+  end if;
+
+  if exists (
+    select
+    from crm.audit_logs
+    where entity_type = 'deal'
+      and "timestamp" > at
+      and erased_at is not null
+      and action = 'update'
+  ) then
+    raise exception 'the pipeline at % cannot be told: entries of the journal have been erased', at
+      using errcode    = 'check_violation',
+            schema     = 'crm', table = 'audit_logs', column = 'changes',
+            constraint = 'audit_logs_changes_erased',
+            detail     = '{"at": ["is before values that have been erased for good"]}';
+  end if;
+
+  return query
+    with since as materialized (
+      select
+        entity_id,
+        (array_agg(action order by id))[1]                                          as first_action,
+        bool_or(action = 'delete' and erased_at is not null)                        as is_purged,
+        min(id) filter (where action <> 'create' and changes ? 'stage')             as told_by,
+      (array_agg(
+        case action when 'update' then changes #> '{stage,old}' else changes -> 'stage' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'stage'))[1] as stage,
+      (array_agg(
+        case action when 'update' then changes #> '{value,old}' else changes -> 'value' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'value'))[1] as value,
+      (array_agg(
+        case action when 'update' then changes #> '{currency,old}' else changes -> 'currency' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'currency'))[1] as currency,
+      (array_agg(
+        case action when 'update' then changes #> '{probability,old}' else changes -> 'probability' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'probability'))[1] as probability,
+      (array_agg(
+        case action when 'update' then changes #> '{close_date,old}' else changes -> 'close_date' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'close_date'))[1] as close_date,
+      (array_agg(
+        case action when 'update' then changes #> '{owner_id,old}' else changes -> 'owner_id' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'owner_id'))[1] as owner_id,
+      (array_agg(
+        case action when 'update' then changes #> '{company_id,old}' else changes -> 'company_id' end
+        order by id
+      ) filter (where action <> 'create' and changes ? 'company_id'))[1] as company_id
+      from crm.audit_logs
+      where entity_type = 'deal'
+        and "timestamp" > at
+        and (
+          action <> 'update'
+          or changes ?| array[
+            'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
+          ]
+        )
+      group by entity_id
+    ),
+    -- What is not among these deals has no other history to look through.
+    created as materialized (
+      select distinct on (log.entity_id) log.entity_id, log.id, log.changes
+      from since
+      join crm.audit_logs as log on log.entity_id = since.entity_id
+      where since.is_purged
+        and since.first_action <> 'create'
+        and log.entity_type = 'deal'
+        and log.action = 'create'
+        and log."timestamp" <= at
+      order by log.entity_id, log.id desc
+    ),
+    purged as (
+      select
+        created.entity_id,
+        coalesce(max(log.id) filter (where log.changes ? 'stage'), created.id) as told_by,
+        created.changes || coalesce(
+          crm_private.merged(array_agg(became.fields order by log.id)), '{}'
+        ) as was
+      from created
+      left join crm.audit_logs as log
+        on log.entity_id = created.entity_id
+        and log.entity_type = 'deal'
+        and log.action = 'update'
+        and log.id > created.id
+        and log."timestamp" <= at
+      left join lateral (
+        select jsonb_object_agg(told.key, told.value -> 'new') as fields
+        from jsonb_each(log.changes - '@undoes') as told
+      ) as became on true
+      group by created.entity_id, created.id, created.changes
+    ),
+    told as (
+      select
+        deal.id, 9223372036854775807 as told_by, deal.stage, deal.value, deal.currency,
+        deal.probability, deal.close_date, deal.owner_id, deal.company_id
+      from crm.deals as deal
+      where not exists (select from since where since.entity_id = deal.id)
+
+      union all
+
+      select
+        since.entity_id,
+        coalesce(since.told_by, purged.told_by, 9223372036854775807),
+        (
+          coalesce(since.stage, to_jsonb(deal.stage), purged.was -> 'stage') #>> '{}'
+        ),
+        (
+          coalesce(since.value, to_jsonb(deal.value), purged.was -> 'value') #>> '{}'
+        )::numeric,
+        (
+          coalesce(since.currency, to_jsonb(deal.currency), purged.was -> 'currency') #>> '{}'
+        ),
+        (
+          coalesce(since.probability, to_jsonb(deal.probability), purged.was -> 'probability') #>> '{}'
+        )::integer,
+        (
+          coalesce(since.close_date, to_jsonb(deal.close_date), purged.was -> 'close_date') #>> '{}'
+        )::date,
+        (
+          coalesce(since.owner_id, to_jsonb(deal.owner_id), purged.was -> 'owner_id') #>> '{}'
+        ),
+        (
+          coalesce(since.company_id, to_jsonb(deal.company_id), purged.was -> 'company_id') #>> '{}'
+        )::uuid
+      from since
+      left join crm.deals as deal on deal.id = since.entity_id
+      left join purged on purged.entity_id = since.entity_id
+      where since.first_action <> 'create'
+    )
+    select
+      told.id,
+      named.stage_id,
+      coalesce(named.stage, told.stage),
+      told.value,
+      told.currency,
+      told.probability,
+      told.close_date,
+      told.owner_id,
+      told.company_id
+    from told
+    left join crm_private.stage_names as named
+      on named.name = told.stage
+      and named.since <= told.told_by
+      and (named.until is null or told.told_by < named.until);
+end
+$$;
+
+comment on function crm_private.deals_as_of(timestamptz) is
+  'The deals that there were at an instant, with their stages, values, dates and owners of then.';
+
+revoke all on function crm_private.deals_as_of(timestamptz) from public;
+grant execute on function crm_private.deals_as_of(timestamptz) to crm_reporter;
+--! EndIncluded functions/deals_as_of.sql
+--! Included functions/pipeline_as_of.sql
+/*
+ * The pipeline as it was: the deals of each stage at an instant. crm_private.deals_as_of tells which these
+ * were. Money of several currencies is not added up; it is told by currency, and in the base currency at
+ * the rates of the day.
+ *
+ * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
+ * They name no deal.
+ */
+create or replace function crm_private.pipeline_as_of(at timestamptz)
+returns setof crm.pipeline_stage_total
+language sql
+stable
+strict
+security definer
+set search_path = pg_catalog, pg_temp
+rows 10
+as $$
+  with by_currency as (
+    select
+      deal.stage_id,
+      deal.stage,
+      deal.currency,
+      count(*)        as count,
+      sum(deal.value) as value
+    from crm_private.deals_as_of(at) as deal
+    group by deal.stage_id, deal.stage, deal.currency
+  ),
+  totals as (
+    select
+      by_currency.stage_id,
+      by_currency.stage,
+      sum(by_currency.count)::bigint                              as count,
+      case when count(*) = 1 then sum(by_currency.value) end      as value,
+      jsonb_object_agg(by_currency.currency, by_currency.value)   as value_by_currency,
+      case when bool_and(converted.value is not null) then round(sum(converted.value), 2) end
+        as value_in_base_currency
+    from by_currency
+    cross join lateral (
+      select crm.in_base_currency(
+        by_currency.value, by_currency.currency, (at at time zone crm.time_zone())::date
+      )
+    ) as converted (value)
+    group by by_currency.stage_id, by_currency.stage
+  ),
+  stages as (
+    select known.id, named.stage, stage_was.name, stage_was.position
+    from (
+      select id from crm.pipeline_stages
+      union
+      select entity_id from crm.audit_logs
+      where entity_type = 'pipeline_stage' and action = 'delete' and "timestamp" > at
+    ) as known (id)
+    cross join lateral crm.pipeline_stage_as_of(known.id, at) as stage_was
+    cross join lateral (
+      select stage from crm_private.stage_names as named where named.stage_id = known.id limit 1
+    ) as named
+    where stage_was.id is not null
+  )
+  select
+    coalesce(stages.stage, totals.stage),
+    stages.position,
+    coalesce(totals.count, 0),
+    case when totals.count is null then 0.00 else totals.value end,
+    coalesce(totals.value_by_currency, '{}'),
+    case when totals.count is null then 0.00 else totals.value_in_base_currency end,
+    coalesce(stages.id, totals.stage_id),
+    coalesce(stages.name, totals.stage)
+  from stages
+  full join totals on totals.stage_id = stages.id
+  order by stages.position nulls last, 1;
+$$;
+
+comment on function crm_private.pipeline_as_of(timestamptz) is
+  'What crm.pipeline_as_of calls, with the rights of the owner.';
+
+revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
+grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
+
+create or replace function crm.pipeline_as_of(at timestamptz)
+returns setof crm.pipeline_stage_total
+language sql
+stable
+strict
+rows 10
+set search_path = pg_catalog, pg_temp
+as $$
+  select * from crm_private.pipeline_as_of(at);
+$$;
+
+comment on function crm.pipeline_as_of(timestamptz) is
+  'The pipeline as it was at an instant: how many deals each stage had then, and their value.';
+
+revoke all on function crm.pipeline_as_of(timestamptz) from public;
+grant execute on function crm.pipeline_as_of(timestamptz) to crm_reader;
+--! EndIncluded functions/pipeline_as_of.sql
 --! Included functions/row_faults.sql
 /*
  * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
@@ -14290,7 +14825,7 @@ begin
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
     )
-    || (v_created.changes - '@undoes')
+    || (v_created.changes - '{@undoes,@given}'::text[])
     || v_updates.changed;
 
   if v_row ? 'custom_fields' then
@@ -15760,6 +16295,78 @@ comment on function crm.set_default_country(text) is
 revoke all on function crm.set_default_country(text) from public;
 grant execute on function crm.set_default_country(text) to crm_admin;
 --! EndIncluded functions/set_default_country.sql
+--! Included functions/set_time_zone.sql
+/*
+ * Sets the time zone of the installation, by its IANA name. PostgreSQL would take more: abbreviations,
+ * which know no summer, and POSIX rules, in which every word is a zone. Journalled, if it changes
+ * anything.
+ *
+ * Security definer: the table of settings is the owner's.
+ */
+create or replace function crm_private.set_time_zone(time_zone text)
+returns text
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old text;
+begin
+  perform crm_private.caller_holds();
+
+  perform crm_private.refuse_null('timeZone', time_zone);
+  select setting.time_zone into v_old from crm_private.settings as setting for update;
+
+  if set_time_zone.time_zone = v_old then
+    return v_old;
+  end if;
+
+  if not exists (
+    select from pg_timezone_names as zone
+    where zone.name = set_time_zone.time_zone
+      and zone.name !~ '^(posix/|posixrules$|localtime$|Factory$)'
+  ) then
+    perform crm_private.refuse_argument(
+      'timeZone',
+      crm_private.fault_message('%s is not the IANA name of a time zone', to_jsonb(time_zone)),
+      'settings_time_zone_known'
+    );
+  end if;
+
+  update crm_private.settings as setting set time_zone = set_time_zone.time_zone;
+  perform crm_private.journal_event(
+    'setting', 'update',
+    jsonb_build_object('time_zone', jsonb_build_object('old', v_old, 'new', time_zone)),
+    clock_timestamp()
+  );
+
+  return time_zone;
+end
+$$;
+
+comment on function crm_private.set_time_zone(text) is
+  'What crm.set_time_zone calls, with the rights of the owner.';
+
+revoke all on function crm_private.set_time_zone(text) from public;
+grant execute on function crm_private.set_time_zone(text) to crm_admin;
+
+create or replace function crm.set_time_zone(time_zone text)
+returns text
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_time_zone(time_zone);
+$$;
+
+comment on function crm.set_time_zone(text) is
+  'Sets the time zone whose days count where a request names none, by its IANA name, such as '
+  'Europe/Berlin. For administrators.';
+
+revoke all on function crm.set_time_zone(text) from public;
+grant execute on function crm.set_time_zone(text) to crm_admin;
+--! EndIncluded functions/set_time_zone.sql
 --! Included functions/set_trash_retention.sql
 /*
  * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
@@ -17302,6 +17909,15 @@ begin
     );
   end if;
 
+  if not has_column_privilege(
+      'crm_admin', crm_private.entity_table(entity_type), split_part(v_field, '.', 1), 'update'
+    )
+  then
+    perform crm_private.refuse_argument(
+      'field', 'follows from other fields and cannot be undone by itself', 'undo_field_field_written'
+    );
+  end if;
+
   if exists (
     select from crm.audit_logs as log
     where log.entity_id = undo_field.entity_id
@@ -18118,9 +18734,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_known text[] := case p_operation
-    when 'create' then crm_private.written_columns(p_table, 'insert')
+    when 'create' then
+      crm_private.written_columns(p_table, 'insert') || crm_private.imported_columns(p_table)
     when 'update' then 'id'::name || crm_private.written_columns(p_table, 'update')
-    when 'upsert' then 'external_id'::name || crm_private.written_columns(p_table, 'insert')
+    when 'upsert' then
+      'external_id'::name || crm_private.written_columns(p_table, 'insert')
+        || crm_private.imported_columns(p_table)
     else '{id,version}'
   end::text[];
 begin
@@ -18378,7 +18997,8 @@ $stamp$
     'create or replace trigger _110_stamp_insert before insert on %s '
     'for each row when ('
     '(new.version, new.created_at, new.updated_at, new.created_by, new.updated_by) '
-    'is distinct from (1, now(), now(), crm.current_user_id(), new.created_by)) '
+    'is distinct from (1, now(), now(), crm.current_user_id(), new.created_by) '
+    'or current_setting(''crm.bulk_stamps'', true) <> '''') '
     'execute function crm_private.stamp_insert()',
     p_table
   );
@@ -18404,24 +19024,47 @@ revoke all on function crm_private.bind_stamps(regclass, text) from public;
  */
 
 --! Included views/activity.sql
-/* Who does how much. Analysts read the journal here with the rights of the view's owner. */
+/*
+ * Who does how much. Analysts read the journal here with the rights of the view's owner. The days come
+ * first, and the entries of each are found by their time: so a week of it reads a week of the journal.
+ */
 create or replace view reporting.activity as
   select
-    (log."timestamp" at time zone 'UTC')::date          as day,
+    listed.day,
     log.user_id,
     log.source,
     log.entity_type,
-    count(*) filter (where log.action = 'create')       as created,
-    count(*) filter (where log.action = 'update')       as updated,
-    count(*) filter (where log.action = 'delete')       as deleted
-  from crm.audit_logs as log
-  where log.entity_type = any (array['contact', 'company', 'deal', 'task', 'note'])
-    and log.action = any (array['create', 'update', 'delete'])
-  group by 1, 2, 3, 4;
+    log.created,
+    log.updated,
+    log.deleted
+  from (
+    select clock.zone, day::date as day
+    from crm_private.clock as clock
+    cross join lateral (select min("timestamp") from crm.audit_logs) as first ("timestamp")
+    cross join lateral generate_series(
+      (first."timestamp" at time zone clock.zone)::date::timestamp, clock.today::timestamp,
+      interval '1 day'
+    ) as day
+  ) as listed
+  cross join lateral (
+    select
+      entry.user_id,
+      entry.source,
+      entry.entity_type,
+      count(*) filter (where entry.action = 'create') as created,
+      count(*) filter (where entry.action = 'update') as updated,
+      count(*) filter (where entry.action = 'delete') as deleted
+    from crm.audit_logs as entry
+    where entry."timestamp" >= listed.day::timestamp at time zone listed.zone
+      and entry."timestamp" < (listed.day + 1)::timestamp at time zone listed.zone
+      and entry.entity_type = any (array['contact', 'company', 'deal', 'task', 'note'])
+      and entry.action = any (array['create', 'update', 'delete'])
+    group by entry.user_id, entry.source, entry.entity_type
+  ) as log;
 
 comment on view reporting.activity is
   'What each user created, changed and deleted on each day, as far back as the journal is kept.';
-comment on column reporting.activity.day is 'The day, in UTC.';
+comment on column reporting.activity.day is 'The day.';
 comment on column reporting.activity.user_id is
   'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';
 comment on column reporting.activity.source is 'What it was done through: api, import or sql.';
@@ -18480,8 +19123,9 @@ create or replace view reporting.data_quality as
     deal.owner_id
   from crm.deals as deal
   join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock
   where stage.kind = 'open'
-    and (deal.close_date is null or deal.close_date < (now() at time zone 'UTC')::date)
+    and (deal.close_date is null or deal.close_date < clock.today)
 
   union all
 
@@ -18492,8 +19136,9 @@ create or replace view reporting.data_quality as
     task.description,
     task.assigned_to
   from crm.tasks as task
+  cross join crm_private.clock as clock
   where task.status = 'open'
-    and task.due_date < (now() at time zone 'UTC')::date;
+    and task.due_date < clock.today;
 
 comment on view reporting.data_quality is
   'What is missing or was forgotten, one row for each problem of a row. More problems may come.';
@@ -18511,8 +19156,8 @@ grant select on reporting.data_quality to crm_reporter;
 --! EndIncluded views/data_quality.sql
 --! Included views/dated_deals.sql
 /*
- * The deals, each with the day at whose rate reports convert it: the close date of a closed one, today
- * for an open one, and for a closed one without a date.
+ * The deals, each with the day at whose rate reports convert it: the one on which a closed one closed,
+ * today for an open one.
  */
 create or replace view crm_private.dated_deals as
   select
@@ -18526,12 +19171,12 @@ create or replace view crm_private.dated_deals as
     deal.currency,
     deal.close_date,
     deal.created_at,
-    case stage.kind
-      when 'open' then (now() at time zone 'UTC')::date
-      else coalesce(deal.close_date, (now() at time zone 'UTC')::date)
-    end as day
+    coalesce((deal.closed_at at time zone clock.zone)::date, clock.today) as day,
+    deal.closed_at,
+    clock.zone
   from crm.deals as deal
-  join crm.pipeline_stages as stage on stage.name = deal.stage;
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock;
 
 comment on view crm_private.dated_deals is
   'The deals, each with the day at whose rate reports convert it.';
@@ -18638,16 +19283,17 @@ grant select on reporting.forecast_in_base to crm_reporter;
 /* How many contacts come. Analysts read it with the rights of its owner. */
 create or replace view reporting.new_contacts as
   select
-    date_trunc('week', contact.created_at at time zone 'UTC')::date as week,
+    date_trunc('week', contact.created_at at time zone clock.zone)::date as week,
     contact.owner_id,
-    count(*)                                                        as contacts,
-    count(contact.company_id)                                       as with_company
+    count(*)                                                             as contacts,
+    count(contact.company_id)                                            as with_company
   from crm.contacts as contact
+  cross join crm_private.clock as clock
   group by 1, 2;
 
 comment on view reporting.new_contacts is
   'The contacts that were created in each week and are still there, by owner.';
-comment on column reporting.new_contacts.week is 'The Monday of the week, in UTC.';
+comment on column reporting.new_contacts.week is 'The Monday of the week.';
 comment on column reporting.new_contacts.owner_id is 'The user who owns them; null if nobody does.';
 comment on column reporting.new_contacts.contacts is 'How many there are.';
 comment on column reporting.new_contacts.with_company is 'How many of them belong to a company.';
@@ -18696,14 +19342,13 @@ create or replace view reporting.open_tasks as
       when task.created_at > now() - interval '30 days' then 'up to 30 days'
       when task.created_at > now() - interval '90 days' then 'up to 90 days'
       else 'over 90 days'
-    end                                                               as age,
-    count(*)                                                          as tasks,
-    count(*) filter (
-      where task.due_date < (now() at time zone 'UTC')::date
-    )                                                                 as overdue,
-    min(task.due_date)                                                as first_due,
-    min(task.created_at)                                              as first_created_at
+    end                                                     as age,
+    count(*)                                                as tasks,
+    count(*) filter (where task.due_date < clock.today)     as overdue,
+    min(task.due_date)                                      as first_due,
+    min(task.created_at)                                    as first_created_at
   from crm.tasks as task
+  cross join crm_private.clock as clock
   where task.status = 'open'
   group by 1, 2;
 
@@ -18713,7 +19358,7 @@ comment on column reporting.open_tasks.assigned_to is
 comment on column reporting.open_tasks.age is
   'The time since they were created: up to 7 days, up to 30 days, up to 90 days, or over 90 days.';
 comment on column reporting.open_tasks.tasks is 'How many there are.';
-comment on column reporting.open_tasks.overdue is 'How many of them were due before today, in UTC.';
+comment on column reporting.open_tasks.overdue is 'How many of them were due before today.';
 comment on column reporting.open_tasks.first_due is
   'The earliest day that one is due; null if none has one.';
 comment on column reporting.open_tasks.first_created_at is 'When the oldest of them was created.';
@@ -18779,7 +19424,7 @@ create or replace view reporting.pipeline_in_base as
 
 comment on view reporting.pipeline_in_base is
   'The deals of each stage in the base currency: open ones at today''s rate, closed ones at that of '
-  'their close date, or today''s if they have none. Deals of a currency that has no rate for the day '
+  'the day on which they closed. Deals of a currency that has no rate for the day '
   'have a row of their own, in that currency. Sums are rounded, not what is added up. A stage '
   'without deals has one row without a currency.';
 comment on column reporting.pipeline_in_base.stage is 'The name of the stage.';
@@ -18811,27 +19456,53 @@ create or replace view crm.stage_history as
     period.left_at,
     coalesce(period.left_at, now()) - period.entered_at as duration,
     period.entered_by,
-    period.source
+    period.source,
+    period.stage_id
   from (
     select
-      log.id          as entry_id,
-      log.entity_id   as deal_id,
-      log."timestamp" as entered_at,
-      log.user_id     as entered_by,
-      log.source,
-      case log.action
-        when 'create' then log.changes ->> 'stage'
-        when 'update' then log.changes #>> '{stage,new}'
-      end as stage,
-      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
-    from crm.audit_logs as log
-    where log.entity_type = 'deal'
-      and (log.action <> 'update' or log.changes ? 'stage')
-      and (
-        (select crm_private.is_administrator())
-        or log.user_id = (select crm.current_user_id())
-        or crm_private.is_readable('deal', log.entity_id)
-      )
+      moved.*,
+      lead(moved.entered_at) over (partition by moved.deal_id order by moved.entry_id) as left_at
+    from (
+      select
+        log.id          as entry_id,
+        log.entity_id   as deal_id,
+        case
+          when not log.changes ? '@given' then log."timestamp"
+          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          else coalesce(
+            (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
+            log."timestamp"
+          )
+        end             as entered_at,
+        log.user_id     as entered_by,
+        log.source,
+        log.action,
+        named.stage_id,
+        coalesce(named.stage, told.stage) as stage,
+        lag(coalesce(named.stage_id::text, told.stage))
+          over (partition by log.entity_id order by log.id) as former
+      from crm.audit_logs as log
+      cross join lateral (
+        select case log.action
+          when 'create' then log.changes ->> 'stage'
+          when 'update' then log.changes #>> '{stage,new}'
+        end
+      ) as told (stage)
+      left join crm_private.stage_names as named
+        on named.name = told.stage
+        and named.since <= log.id
+        and (named.until is null or log.id < named.until)
+      where log.entity_type = 'deal'
+        and (log.action <> 'update' or log.changes ? 'stage')
+        and (
+          (select crm_private.is_administrator())
+          or log.user_id = (select crm.current_user_id())
+          or crm_private.is_readable('deal', log.entity_id)
+        )
+    ) as moved
+    -- A stage that is renamed is the same stage.
+    where moved.action <> 'update'
+      or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
   where period.stage is not null;
 
@@ -18853,7 +19524,8 @@ comment on column crm.stage_history.entry_id is
   E'@notNull\nThe entry of the journal that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
-  E'@notNull\n@rank pipeline_stages name position\nThe name of the stage.';
+  E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
+  'called then; of one that is gone, the last.';
 comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
 comment on column crm.stage_history.left_at is
   'When it left, or was deleted; null if it is still there.';
@@ -18862,6 +19534,8 @@ comment on column crm.stage_history.duration is
 comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';
+comment on column crm.stage_history.stage_id is
+  'The id of the stage. Null if the journal does not tell it any more.';
 
 grant select on crm.stage_history to crm_reader;
 --! EndIncluded views/stage_history.sql
@@ -18882,20 +19556,48 @@ create or replace view reporting.stage_periods as
     round(
       extract(epoch from coalesce(period.left_at, now()) - period.entered_at)::numeric / 86400, 2
     )                                                      as days,
-    period.entered_by
+    period.entered_by,
+    period.stage_id
   from (
     select
-      log.entity_id   as deal_id,
-      log."timestamp" as entered_at,
-      log.user_id     as entered_by,
-      case log.action
-        when 'create' then log.changes ->> 'stage'
-        when 'update' then log.changes #>> '{stage,new}'
-      end as stage,
-      lead(log."timestamp") over (partition by log.entity_id order by log.id) as left_at
-    from crm.audit_logs as log
-    where log.entity_type = 'deal'
-      and (log.action <> 'update' or log.changes ? 'stage')
+      moved.*,
+      lead(moved.entered_at) over (partition by moved.deal_id order by moved.entry_id) as left_at
+    from (
+      select
+        log.id          as entry_id,
+        log.entity_id   as deal_id,
+        case
+          when not log.changes ? '@given' then log."timestamp"
+          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          else coalesce(
+            (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
+            log."timestamp"
+          )
+        end             as entered_at,
+        log.user_id     as entered_by,
+        log.source,
+        log.action,
+        named.stage_id,
+        coalesce(named.stage, told.stage) as stage,
+        lag(coalesce(named.stage_id::text, told.stage))
+          over (partition by log.entity_id order by log.id) as former
+      from crm.audit_logs as log
+      cross join lateral (
+        select case log.action
+          when 'create' then log.changes ->> 'stage'
+          when 'update' then log.changes #>> '{stage,new}'
+        end
+      ) as told (stage)
+      left join crm_private.stage_names as named
+        on named.name = told.stage
+        and named.since <= log.id
+        and (named.until is null or log.id < named.until)
+      where log.entity_type = 'deal'
+        and (log.action <> 'update' or log.changes ? 'stage')
+    ) as moved
+    -- A stage that is renamed is the same stage.
+    where moved.action <> 'update'
+      or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
   join crm.deals as deal on deal.id = period.deal_id
   join crm.companies as company on company.id = deal.company_id
@@ -18908,12 +19610,15 @@ comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
 comment on column reporting.stage_periods.deal is 'Its title.';
 comment on column reporting.stage_periods.owner_id is 'The user who owns it now.';
 comment on column reporting.stage_periods.company is 'The name of its company.';
-comment on column reporting.stage_periods.stage is 'The name of the stage, as it was then.';
+comment on column reporting.stage_periods.stage is
+  'The name that the stage has now, whatever it was called then; of one that is gone, the last.';
 comment on column reporting.stage_periods.entered_at is 'When the deal came into the stage.';
 comment on column reporting.stage_periods.left_at is 'When it left; null if it is still there.';
 comment on column reporting.stage_periods.days is
   'How many days it was there, or has been there until now.';
 comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
+comment on column reporting.stage_periods.stage_id is
+  'The id of the stage. Null if the journal does not tell it any more.';
 
 grant select on reporting.stage_periods to crm_reporter;
 --! EndIncluded views/stage_periods.sql
@@ -18921,7 +19626,7 @@ grant select on reporting.stage_periods to crm_reporter;
 /* How far deals come. Analysts read it with the rights of its owner. */
 create or replace view reporting.stage_conversion as
   with periods as materialized (
-    select deal_id, stage, entered_at, left_at from reporting.stage_periods
+    select deal_id, stage_id, entered_at, left_at from reporting.stage_periods
   ),
   visits as (
     -- One row for each deal and stage, however often the deal was there.
@@ -18933,7 +19638,7 @@ create or replace view reporting.stage_conversion as
       max(max(stage.position)) filter (where stage.kind <> 'lost')
         over (partition by period.deal_id) as furthest
     from periods as period
-    join crm.pipeline_stages as stage on stage.name = period.stage
+    join crm.pipeline_stages as stage on stage.id = period.stage_id
     group by period.deal_id, stage.id
   ),
   deals as (
@@ -18947,12 +19652,12 @@ create or replace view reporting.stage_conversion as
   ),
   stays as (
     select
-      stage,
+      stage_id,
       avg(left_at - entered_at)                                         as average,
       percentile_cont(0.5) within group (order by left_at - entered_at) as median
     from periods
     where left_at is not null
-    group by stage
+    group by stage_id
   )
 
   select
@@ -18969,7 +19674,7 @@ create or replace view reporting.stage_conversion as
     round(extract(epoch from stays.median)::numeric / 86400, 2)  as median_days
   from crm.pipeline_stages as stage
   left join deals on deals.stage_id = stage.id
-  left join stays on stays.stage = stage.name;
+  left join stays on stays.stage_id = stage.id;
 
 comment on view reporting.stage_conversion is
   'How many deals come into each stage, how many of them get further, and how long they stay. '
@@ -18978,7 +19683,7 @@ comment on column reporting.stage_conversion.stage is 'The name of the stage.';
 comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
 comment on column reporting.stage_conversion.kind is 'open, won or lost.';
 comment on column reporting.stage_conversion.entered is
-  'How many deals were ever in the stage, since it has its name.';
+  'How many deals were ever in the stage, under any name.';
 comment on column reporting.stage_conversion.present is 'How many are there now.';
 comment on column reporting.stage_conversion.advanced is
   'How many of those that entered came into a stage further on that is not lost.';
@@ -18992,6 +19697,783 @@ comment on column reporting.stage_conversion.median_days is
 
 grant select on reporting.stage_conversion to crm_reporter;
 --! EndIncluded views/stage_conversion.sql
+--! Included views/stage_moves.sql
+/* How deals move. Analysts read it with the rights of its owner. */
+create or replace view reporting.stage_moves as
+  select
+    moved.deal_id,
+    moved.deal,
+    moved.company,
+    moved.owner_id,
+    moved.moved_at,
+    moved.moved_by,
+    former.name                                           as from_stage,
+    moved.stage                                           as to_stage,
+    case
+      when stage.kind = 'won' then 'won'
+      when stage.kind = 'lost' then 'lost'
+      when former.kind <> 'open' then 'reopened'
+      when stage.position < former.position then 'back'
+      else 'forward'
+    end                                                   as direction
+  from (
+    select
+      period.deal_id,
+      period.deal,
+      period.company,
+      period.owner_id,
+      period.entered_at                                   as moved_at,
+      period.entered_by                                   as moved_by,
+      period.stage,
+      period.stage_id,
+      lag(period.stage_id) over (partition by period.deal_id order by period.entered_at) as former_id
+    from reporting.stage_periods as period
+  ) as moved
+  join crm.pipeline_stages as former on former.id = moved.former_id
+  join crm.pipeline_stages as stage on stage.id = moved.stage_id;
+
+comment on view reporting.stage_moves is
+  'Every move of a deal from one stage to another, of stages that are still there.';
+comment on column reporting.stage_moves.deal_id is 'The id of the deal.';
+comment on column reporting.stage_moves.deal is 'Its title.';
+comment on column reporting.stage_moves.company is 'The name of its company.';
+comment on column reporting.stage_moves.owner_id is 'The user who owns it now.';
+comment on column reporting.stage_moves.moved_at is 'When it was moved.';
+comment on column reporting.stage_moves.moved_by is 'The user who moved it.';
+comment on column reporting.stage_moves.from_stage is
+  'The name that the stage that it left has now.';
+comment on column reporting.stage_moves.to_stage is
+  'The name that the stage that it came into has now.';
+comment on column reporting.stage_moves.direction is 'forward, back, won, lost, or reopened.';
+
+grant select on reporting.stage_moves to crm_reporter;
+--! EndIncluded views/stage_moves.sql
+--! Included views/close_date_changes.sql
+/* Which deals slip. Analysts read it with the rights of its owner. */
+create or replace view reporting.close_date_changes as
+  select
+    deal.id            as deal_id,
+    deal.title         as deal,
+    company.name       as company,
+    deal.owner_id,
+    log."timestamp"    as changed_at,
+    log.user_id        as changed_by,
+    told.old_date,
+    told.new_date,
+    told.new_date - told.old_date as days
+  from crm.audit_logs as log
+  join crm.deals as deal on deal.id = log.entity_id
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select
+      (log.changes #>> '{close_date,old}')::date as old_date,
+      (log.changes #>> '{close_date,new}')::date as new_date
+  ) as told
+  where log.entity_type = 'deal'
+    and log.action = 'update'
+    -- What the index of deals' entries asks.
+    and (
+      log.action <> 'update'
+      or log.changes ?| array[
+        'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
+      ]
+    )
+    and log.changes ? 'close_date';
+
+comment on view reporting.close_date_changes is
+  'Every time that the expected close date of a deal was moved. Deals that were deleted are left out.';
+comment on column reporting.close_date_changes.deal_id is 'The id of the deal.';
+comment on column reporting.close_date_changes.deal is 'Its title.';
+comment on column reporting.close_date_changes.company is 'The name of its company.';
+comment on column reporting.close_date_changes.owner_id is 'The user who owns it now.';
+comment on column reporting.close_date_changes.changed_at is 'When it was changed.';
+comment on column reporting.close_date_changes.changed_by is 'The user who changed it.';
+comment on column reporting.close_date_changes.old_date is
+  'The day before the change; null if there was none.';
+comment on column reporting.close_date_changes.new_date is
+  'The day after it; null if it was taken away.';
+comment on column reporting.close_date_changes.days is
+  'By how many days it was put off; below zero if it was brought forward.';
+
+grant select on reporting.close_date_changes to crm_reporter;
+--! EndIncluded views/close_date_changes.sql
+--! Included views/value_changes.sql
+/* What deals gain and lose. Analysts read it with the rights of its owner. */
+create or replace view reporting.value_changes as
+  select
+    deal.id            as deal_id,
+    deal.title         as deal,
+    company.name       as company,
+    deal.owner_id,
+    log."timestamp"    as changed_at,
+    log.user_id        as changed_by,
+    was.value          as old_value,
+    was.currency       as old_currency,
+    became.value       as new_value,
+    became.currency    as new_currency,
+    case when was.currency = became.currency then became.value - was.value end as change,
+    round(
+      became.value * became_rate.factor - was.value * was_rate.factor, 2
+    )                  as change_in_base
+  from crm.audit_logs as log
+  join crm.deals as deal on deal.id = log.entity_id
+  join crm.companies as company on company.id = deal.company_id
+  cross join crm_private.clock as clock
+  cross join crm_private.settings as setting
+  -- What a change leaves as it is, the next change of it tells, or the deal.
+  cross join lateral (
+    select
+      coalesce(
+        log.changes #>> '{value,new}',
+        (
+          select later.changes #>> '{value,old}'
+          from crm.audit_logs as later
+          where later.entity_id = log.entity_id
+            and later.entity_type = 'deal'
+            and later.action = 'update'
+            and later.id > log.id
+            and later.changes ? 'value'
+          order by later.id
+          limit 1
+        ),
+        deal.value::text
+      )::numeric as value,
+      coalesce(
+        log.changes #>> '{currency,new}',
+        (
+          select later.changes #>> '{currency,old}'
+          from crm.audit_logs as later
+          where later.entity_id = log.entity_id
+            and later.entity_type = 'deal'
+            and later.action = 'update'
+            and later.id > log.id
+            and later.changes ? 'currency'
+          order by later.id
+          limit 1
+        ),
+        deal.currency
+      ) as currency
+  ) as became
+  cross join lateral (
+    select
+      coalesce((log.changes #>> '{value,old}')::numeric, became.value) as value,
+      coalesce(log.changes #>> '{currency,old}', became.currency)      as currency,
+      (log."timestamp" at time zone clock.zone)::date                  as day
+  ) as was
+  cross join lateral (
+    select case
+      when was.currency = setting.base_currency then 1
+      else (
+        select exchange_rate.rate
+        from crm.exchange_rates as exchange_rate
+        where exchange_rate.currency = was.currency and exchange_rate.valid_from <= was.day
+        order by exchange_rate.valid_from desc
+        limit 1
+      )
+    end
+  ) as was_rate (factor)
+  cross join lateral (
+    select case
+      when became.currency = setting.base_currency then 1
+      else (
+        select exchange_rate.rate
+        from crm.exchange_rates as exchange_rate
+        where exchange_rate.currency = became.currency and exchange_rate.valid_from <= was.day
+        order by exchange_rate.valid_from desc
+        limit 1
+      )
+    end
+  ) as became_rate (factor)
+  where log.entity_type = 'deal'
+    and log.action = 'update'
+    -- What the index of deals' entries asks.
+    and (
+      log.action <> 'update'
+      or log.changes ?| array[
+        'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
+      ]
+    )
+    and log.changes ?| array['value', 'currency'];
+
+comment on view reporting.value_changes is
+  'Every time that the value of a deal, or its currency, was changed. Deals that were deleted are left '
+  'out.';
+comment on column reporting.value_changes.deal_id is 'The id of the deal.';
+comment on column reporting.value_changes.deal is 'Its title.';
+comment on column reporting.value_changes.company is 'The name of its company.';
+comment on column reporting.value_changes.owner_id is 'The user who owns it now.';
+comment on column reporting.value_changes.changed_at is 'When it was changed.';
+comment on column reporting.value_changes.changed_by is 'The user who changed it.';
+comment on column reporting.value_changes.old_value is 'The value before the change.';
+comment on column reporting.value_changes.old_currency is 'The currency before it.';
+comment on column reporting.value_changes.new_value is 'The value after it.';
+comment on column reporting.value_changes.new_currency is 'The currency after it.';
+comment on column reporting.value_changes.change is
+  'What the deal gained by it, below zero what it lost; null where the currency is another.';
+comment on column reporting.value_changes.change_in_base is
+  'The same in the base currency, at the rates of the day; null where there was none.';
+
+grant select on reporting.value_changes to crm_reporter;
+--! EndIncluded views/value_changes.sql
+--! Included views/owner_changes.sql
+/* What was handed over. Analysts read it with the rights of its owner. */
+create or replace view reporting.owner_changes as
+  select
+    log.entity_type,
+    log.entity_id,
+    coalesce(deal.title, company.name, contact.first_name || ' ' || contact.last_name) as label,
+    log."timestamp"                     as changed_at,
+    log.user_id                         as changed_by,
+    log.changes #>> '{owner_id,old}'    as old_owner,
+    log.changes #>> '{owner_id,new}'    as new_owner
+  from crm.audit_logs as log
+  left join crm.deals as deal on log.entity_type = 'deal' and deal.id = log.entity_id
+  left join crm.companies as company on log.entity_type = 'company' and company.id = log.entity_id
+  left join crm.contacts as contact on log.entity_type = 'contact' and contact.id = log.entity_id
+  where log.action = 'update'
+    and log.changes ? 'owner_id'
+    and coalesce(deal.id, company.id, contact.id) is not null;
+
+comment on view reporting.owner_changes is
+  'Every time that a deal, a company or a contact got another owner. What was deleted is left out.';
+comment on column reporting.owner_changes.entity_type is 'deal, company or contact.';
+comment on column reporting.owner_changes.entity_id is 'The id of what changed hands.';
+comment on column reporting.owner_changes.label is 'Its title or name.';
+comment on column reporting.owner_changes.changed_at is 'When it was changed.';
+comment on column reporting.owner_changes.changed_by is 'The user who changed it.';
+comment on column reporting.owner_changes.old_owner is
+  'The user who owned it before; null if nobody did.';
+comment on column reporting.owner_changes.new_owner is
+  'The user who owned it then; null if nobody did.';
+
+grant select on reporting.owner_changes to crm_reporter;
+--! EndIncluded views/owner_changes.sql
+--! Included views/exchange_rates.sql
+/* The rates that reports convert by. Analysts read it with the rights of its owner. */
+create or replace view reporting.exchange_rates as
+  select
+    exchange_rate.currency,
+    setting.base_currency,
+    exchange_rate.valid_from,
+    lead(exchange_rate.valid_from)
+      over (partition by exchange_rate.currency order by exchange_rate.valid_from) - 1 as valid_to,
+    exchange_rate.rate
+  from crm.exchange_rates as exchange_rate
+  cross join crm_private.settings as setting;
+
+comment on view reporting.exchange_rates is
+  'What one unit of a currency is worth in the base currency, and from when to when.';
+comment on column reporting.exchange_rates.currency is 'The currency, as an ISO 4217 code.';
+comment on column reporting.exchange_rates.base_currency is 'The currency that the rate is in.';
+comment on column reporting.exchange_rates.valid_from is 'The first day of the rate.';
+comment on column reporting.exchange_rates.valid_to is 'The last day; null for the rate of now.';
+comment on column reporting.exchange_rates.rate is
+  'Units of the base currency for one unit of the currency.';
+
+grant select on reporting.exchange_rates to crm_reporter;
+--! EndIncluded views/exchange_rates.sql
+--! Included views/closed_deals.sql
+/* What was won and lost, deal by deal. Analysts read it with the rights of its owner. */
+create or replace view reporting.closed_deals as
+  select
+    deal.id                                                      as deal_id,
+    record.title                                                 as deal,
+    deal.company_id,
+    company.name                                                 as company,
+    deal.owner_id,
+    deal.stage,
+    deal.kind                                                    as outcome,
+    deal.day                                                     as closed_on,
+    deal.closed_at,
+    deal.value,
+    deal.currency,
+    case
+      when conversion.converted_currency = setting.base_currency
+      then round(deal.value * conversion.factor, 2)
+    end                                                          as value_in_base,
+    record.lost_reason,
+    deal.day - (deal.created_at at time zone deal.zone)::date    as cycle_days,
+    deal.close_date                                              as expected_on,
+    deal.day - deal.close_date                                   as days_late
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  cross join crm_private.settings as setting
+  join crm.deals as record on record.id = deal.id
+  join crm.companies as company on company.id = deal.company_id
+  where deal.kind <> 'open';
+
+comment on view reporting.closed_deals is
+  'One row for each deal that is won or lost.';
+comment on column reporting.closed_deals.deal_id is 'The id of the deal.';
+comment on column reporting.closed_deals.deal is 'Its title.';
+comment on column reporting.closed_deals.company_id is 'The id of its company.';
+comment on column reporting.closed_deals.company is 'The name of its company.';
+comment on column reporting.closed_deals.owner_id is 'The user who owns it; null if nobody does.';
+comment on column reporting.closed_deals.stage is 'The name of its stage.';
+comment on column reporting.closed_deals.outcome is 'won or lost.';
+comment on column reporting.closed_deals.closed_on is 'The day on which it was won or lost.';
+comment on column reporting.closed_deals.closed_at is 'The same to the microsecond.';
+comment on column reporting.closed_deals.value is 'Its value.';
+comment on column reporting.closed_deals.currency is 'The currency of the value.';
+comment on column reporting.closed_deals.value_in_base is
+  'The value in the base currency, at the rate of the day; null if there was none.';
+comment on column reporting.closed_deals.lost_reason is 'Why it was lost, if somebody said so.';
+comment on column reporting.closed_deals.cycle_days is
+  'The days from its creation until it was closed.';
+comment on column reporting.closed_deals.expected_on is
+  'The day on which it was expected to close last, if any.';
+comment on column reporting.closed_deals.days_late is
+  'How many days after that it was closed; below zero if before.';
+
+grant select on reporting.closed_deals to crm_reporter;
+--! EndIncluded views/closed_deals.sql
+--! Included views/lost_reasons.sql
+/* Why deals are lost. Analysts read it with the rights of its owner. */
+create or replace view reporting.lost_reasons as
+  select
+    date_trunc('month', deal.closed_on::timestamp)::date    as month,
+    deal.lost_reason,
+    deal.owner_id,
+    deal.currency,
+    count(*)                                                as deals,
+    sum(deal.value)                                         as value,
+    case when bool_and(deal.value_in_base is not null) then sum(deal.value_in_base) end
+      as value_in_base
+  from reporting.closed_deals as deal
+  where deal.outcome = 'lost'
+  group by 1, 2, 3, 4;
+
+comment on view reporting.lost_reasons is
+  'Deals lost, by month, reason, owner and currency.';
+comment on column reporting.lost_reasons.month is
+  'The first day of the month in which the deals were lost.';
+comment on column reporting.lost_reasons.lost_reason is
+  'The reason that was given; null if none was.';
+comment on column reporting.lost_reasons.owner_id is
+  'The user who owns the deals; null if nobody does.';
+comment on column reporting.lost_reasons.currency is 'The currency of the value.';
+comment on column reporting.lost_reasons.deals is 'How many deals were lost.';
+comment on column reporting.lost_reasons.value is 'Their value.';
+comment on column reporting.lost_reasons.value_in_base is
+  'Their value in the base currency, at the rates of the days; null if there was none.';
+
+grant select on reporting.lost_reasons to crm_reporter;
+--! EndIncluded views/lost_reasons.sql
+--! Included views/open_deals.sql
+/* What is open, deal by deal. Analysts read it with the rights of its owner. */
+create or replace view reporting.open_deals as
+  select
+    deal.id                                                          as deal_id,
+    record.title                                                     as deal,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.owner_id,
+    deal.stage,
+    deal.probability,
+    deal.value,
+    deal.currency,
+    case
+      when conversion.converted_currency = setting.base_currency
+      then round(deal.value * conversion.factor, 2)
+    end                                                              as value_in_base,
+    round(deal.value * deal.probability * 0.01, 2)                   as weighted_value,
+    deal.close_date,
+    case when deal.close_date < deal.day then deal.day - deal.close_date end as days_overdue,
+    deal.day - (deal.created_at at time zone deal.zone)::date        as age_days,
+    entered.at                                                       as stage_since,
+    deal.day - (entered.at at time zone deal.zone)::date             as days_in_stage,
+    touched.at                                                       as last_activity_at,
+    deal.day - (touched.at at time zone deal.zone)::date             as idle_days,
+    todo.due                                                         as next_task_due
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  cross join crm_private.settings as setting
+  join crm.deals as record on record.id = deal.id
+  join crm.companies as company on company.id = deal.company_id
+  left join (
+    select period.deal_id, max(period.entered_at) as at
+    from reporting.stage_periods as period
+    where period.left_at is null
+    group by period.deal_id
+  ) as entered on entered.deal_id = deal.id
+  cross join lateral (
+    select greatest(
+      record.updated_at,
+      (select max(task.updated_at) from crm.tasks as task where task.deal_id = deal.id),
+      (select max(note.updated_at) from crm.notes as note where note.deal_id = deal.id)
+    )
+  ) as touched (at)
+  left join lateral (
+    select min(task.due_date)
+    from crm.tasks as task
+    where task.deal_id = deal.id and task.status = 'open'
+  ) as todo (due) on true
+  where deal.kind = 'open';
+
+comment on view reporting.open_deals is
+  'One row for each deal that is open: how old it is, for how long it has been in its stage, and for how '
+  'long nobody has done anything.';
+comment on column reporting.open_deals.deal_id is 'The id of the deal.';
+comment on column reporting.open_deals.deal is 'Its title.';
+comment on column reporting.open_deals.company_id is 'The id of its company.';
+comment on column reporting.open_deals.company is 'The name of its company.';
+comment on column reporting.open_deals.owner_id is 'The user who owns it; null if nobody does.';
+comment on column reporting.open_deals.stage is 'The name of its stage.';
+comment on column reporting.open_deals.probability is 'How likely it is won, from 0 to 100.';
+comment on column reporting.open_deals.value is 'Its value.';
+comment on column reporting.open_deals.currency is 'The currency of both values.';
+comment on column reporting.open_deals.value_in_base is
+  'The value in the base currency, at the rate of today; null if there is none.';
+comment on column reporting.open_deals.weighted_value is 'Its value multiplied by its probability.';
+comment on column reporting.open_deals.close_date is
+  'The day on which it is expected to close, if any.';
+comment on column reporting.open_deals.days_overdue is
+  'For how many days that has been over; null if it is not.';
+comment on column reporting.open_deals.age_days is 'The days since it was created.';
+comment on column reporting.open_deals.stage_since is
+  'When it came into its stage; null if the journal does not tell it any more.';
+comment on column reporting.open_deals.days_in_stage is 'The days since then.';
+comment on column reporting.open_deals.last_activity_at is
+  'When the deal, or one of its tasks or notes, was changed last.';
+comment on column reporting.open_deals.idle_days is 'The days since then.';
+comment on column reporting.open_deals.next_task_due is
+  'The earliest day on which one of its open tasks is due; null if there is none.';
+
+grant select on reporting.open_deals to crm_reporter;
+--! EndIncluded views/open_deals.sql
+--! Included views/new_deals.sql
+/* How many deals come. Analysts read it with the rights of its owner. */
+create or replace view reporting.new_deals as
+  select
+    date_trunc('month', deal.created_at at time zone clock.zone)::date as month,
+    deal.owner_id,
+    deal.currency,
+    count(*)                                                           as deals,
+    sum(deal.value)                                                    as value,
+    count(*) filter (where stage.kind = 'won')                         as won,
+    count(*) filter (where stage.kind = 'lost')                        as lost
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock
+  group by 1, 2, 3;
+
+comment on view reporting.new_deals is
+  'The deals that were created in each month and are still there, by owner and currency, and what has '
+  'become of them.';
+comment on column reporting.new_deals.month is 'The first day of the month.';
+comment on column reporting.new_deals.owner_id is 'The user who owns them; null if nobody does.';
+comment on column reporting.new_deals.currency is 'The currency of the value.';
+comment on column reporting.new_deals.deals is 'How many there are.';
+comment on column reporting.new_deals.value is 'Their value.';
+comment on column reporting.new_deals.won is 'How many of them are won by now.';
+comment on column reporting.new_deals.lost is 'How many of them are lost by now.';
+
+grant select on reporting.new_deals to crm_reporter;
+--! EndIncluded views/new_deals.sql
+--! Included views/customers.sql
+/* Who buys. Analysts read it with the rights of its owner. */
+create or replace view reporting.customers as
+  select
+    deal.company_id,
+    company.name                                                    as company,
+    company.owner_id,
+    conversion.converted_currency                                   as currency,
+    count(*) filter (where deal.kind = 'won')                       as won,
+    coalesce(
+      round(sum(deal.value * conversion.factor) filter (where deal.kind = 'won'), 2), 0
+    )                                                               as won_value,
+    min(deal.day) filter (where deal.kind = 'won')                  as first_won_on,
+    max(deal.day) filter (where deal.kind = 'won')                  as last_won_on,
+    count(*) filter (where deal.kind = 'lost')                      as lost,
+    count(*) filter (where deal.kind = 'open')                      as open_deals,
+    coalesce(
+      round(sum(deal.value * conversion.factor) filter (where deal.kind = 'open'), 2), 0
+    )                                                               as open_value
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  join crm.companies as company on company.id = deal.company_id
+  group by deal.company_id, company.name, company.owner_id, conversion.converted_currency;
+
+comment on view reporting.customers is
+  'Companies that have deals, with what they bought and may buy, in the base currency. Deals of a '
+  'currency that has no rate for the day have a row of their own, in that currency.';
+comment on column reporting.customers.company_id is 'The id of the company.';
+comment on column reporting.customers.company is 'Its name.';
+comment on column reporting.customers.owner_id is
+  'The user who owns the company; null if nobody does.';
+comment on column reporting.customers.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.customers.won is 'How many deals with it were won.';
+comment on column reporting.customers.won_value is
+  'Their value, at the rates of the days on which they were won.';
+comment on column reporting.customers.first_won_on is 'The day on which the first of them was won.';
+comment on column reporting.customers.last_won_on is 'The day on which the last of them was won.';
+comment on column reporting.customers.lost is 'How many deals with it were lost.';
+comment on column reporting.customers.open_deals is 'How many deals with it are open.';
+comment on column reporting.customers.open_value is 'Their value, at the rates of today.';
+
+grant select on reporting.customers to crm_reporter;
+--! EndIncluded views/customers.sql
+--! Included views/pipeline_by_day.sql
+/*
+ * The pipeline on any day. The days come first, so that a question about one looks back once. Analysts read
+ * it with the rights of its owner.
+ */
+create or replace view reporting.pipeline_by_day as
+  select
+    listed.day,
+    held.stage,
+    held.position,
+    held.kind,
+    held.currency,
+    held.deals,
+    held.value,
+    held.weighted_value,
+    held.stage_id
+  from (
+    select clock.zone, clock.today, day::date as day
+    from crm_private.clock as clock
+    cross join lateral (select min("timestamp") from crm.audit_logs) as first ("timestamp")
+    cross join lateral generate_series(
+      (first."timestamp" at time zone clock.zone)::date::timestamp, clock.today::timestamp,
+      interval '1 day'
+    ) as day
+  ) as listed
+  cross join lateral (
+    select
+      deal.stage_id,
+      deal.stage,
+      stage.position,
+      stage.kind,
+      deal.currency,
+      count(*)                                             as deals,
+      sum(deal.value)                                      as value,
+      round(sum(deal.value * deal.probability) * 0.01, 2)  as weighted_value
+    from crm_private.deals_as_of(
+      (listed.day + 1)::timestamp at time zone listed.zone - interval '1 microsecond'
+    ) as deal
+    left join crm.pipeline_stages as stage on stage.id = deal.stage_id
+    group by deal.stage_id, deal.stage, stage.position, stage.kind, deal.currency
+  ) as held;
+
+comment on view reporting.pipeline_by_day is
+  'The pipeline at the end of each day since the journal begins, and today as it is: what each stage '
+  'held, one row for each currency. Ask for few days: each is looked back to by itself.';
+comment on column reporting.pipeline_by_day.day is 'The day.';
+comment on column reporting.pipeline_by_day.stage is
+  'The name that the stage has now; of one that is gone, the last.';
+comment on column reporting.pipeline_by_day.position is
+  'Where the stage stands in the pipeline now; null if it is gone.';
+comment on column reporting.pipeline_by_day.kind is
+  'open, won or lost: what the stage is now; null if it is gone.';
+comment on column reporting.pipeline_by_day.currency is 'The currency of both values.';
+comment on column reporting.pipeline_by_day.deals is 'How many deals were in the stage.';
+comment on column reporting.pipeline_by_day.value is 'Their value then.';
+comment on column reporting.pipeline_by_day.weighted_value is
+  'Their value, each multiplied by the probability that its deal had.';
+comment on column reporting.pipeline_by_day.stage_id is 'The id of the stage.';
+
+grant select on reporting.pipeline_by_day to crm_reporter;
+--! EndIncluded views/pipeline_by_day.sql
+--! Included views/pipeline_by_day_in_base.sql
+/* The pipeline on any day, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.pipeline_by_day_in_base as
+  select
+    summed.day,
+    summed.stage,
+    summed.position,
+    summed.kind,
+    conversion.currency,
+    sum(summed.deals)::bigint                                     as deals,
+    round(sum(summed.value * conversion.factor), 2)               as value,
+    round(sum(summed.weighted_value * conversion.factor), 2)      as weighted_value,
+    summed.stage_id
+  from reporting.pipeline_by_day as summed
+  cross join crm_private.settings as setting
+  left join lateral (
+    select exchange_rate.rate
+    from crm.exchange_rates as exchange_rate
+    where exchange_rate.currency = summed.currency
+      and exchange_rate.valid_from <= summed.day
+    order by exchange_rate.valid_from desc
+    limit 1
+  ) as dated on true
+  cross join lateral (
+    select
+      case when dated.rate is null then summed.currency else setting.base_currency end as currency,
+      coalesce(dated.rate, 1)                                              as factor
+  ) as conversion
+  group by
+    summed.day, summed.stage_id, summed.stage, summed.position, summed.kind, conversion.currency;
+
+comment on view reporting.pipeline_by_day_in_base is
+  'The pipeline at the end of each day in the base currency, at the rates of the day. Deals of a '
+  'currency that had no rate then have a row of their own, in that currency. Ask for few days.';
+comment on column reporting.pipeline_by_day_in_base.day is 'The day.';
+comment on column reporting.pipeline_by_day_in_base.stage is
+  'The name that the stage has now; of one that is gone, the last.';
+comment on column reporting.pipeline_by_day_in_base.position is
+  'Where the stage stands in the pipeline now; null if it is gone.';
+comment on column reporting.pipeline_by_day_in_base.kind is
+  'open, won or lost: what the stage is now; null if it is gone.';
+comment on column reporting.pipeline_by_day_in_base.currency is
+  'The currency of both values: the base currency, or that of deals without a rate.';
+comment on column reporting.pipeline_by_day_in_base.deals is 'How many deals were in the stage.';
+comment on column reporting.pipeline_by_day_in_base.value is 'Their value then.';
+comment on column reporting.pipeline_by_day_in_base.weighted_value is
+  'Their value, each multiplied by the probability that its deal had.';
+comment on column reporting.pipeline_by_day_in_base.stage_id is 'The id of the stage.';
+
+grant select on reporting.pipeline_by_day_in_base to crm_reporter;
+--! EndIncluded views/pipeline_by_day_in_base.sql
+--! Included views/forecast_accuracy.sql
+/*
+ * What was forecast at the beginning of a month, and what came of it. The months come first, so that a
+ * question about one looks back once. Analysts read it with the rights of its owner.
+ */
+create or replace view reporting.forecast_accuracy as
+  select
+    listed.month,
+    told.currency,
+    told.forecast_deals,
+    told.forecast_value,
+    told.forecast_weighted_value,
+    told.won,
+    told.won_value,
+    told.forecast_won,
+    told.forecast_won_value,
+    told.forecast_lost,
+    told.forecast_deals - told.forecast_won - told.forecast_lost as slipped
+  from (
+    select clock.zone, month::date as month
+    from crm_private.clock as clock
+    cross join lateral (select min("timestamp") from crm.audit_logs) as first ("timestamp")
+    cross join lateral generate_series(
+      date_trunc('month', first."timestamp" at time zone clock.zone),
+      date_trunc('month', clock.today::timestamp),
+      interval '1 month'
+    ) as month
+    where month::timestamp at time zone clock.zone >= first."timestamp"
+  ) as listed
+  cross join lateral (
+    select
+      coalesce(deal.currency, closed.currency)                                   as currency,
+      count(deal.deal_id)                                                        as forecast_deals,
+      coalesce(sum(deal.value), 0)                                               as forecast_value,
+      coalesce(round(sum(deal.value * deal.probability) * 0.01, 2), 0)
+        as forecast_weighted_value,
+      count(*) filter (where closed.kind = 'won')                                as won,
+      coalesce(sum(closed.value) filter (where closed.kind = 'won'), 0)          as won_value,
+      count(deal.deal_id) filter (where closed.kind = 'won')                     as forecast_won,
+      coalesce(
+        sum(closed.value) filter (where closed.kind = 'won' and deal.deal_id is not null), 0
+      )                                                                          as forecast_won_value,
+      count(deal.deal_id) filter (where closed.kind = 'lost')                    as forecast_lost
+    from (
+      select was.*
+      from crm_private.deals_as_of(
+        listed.month::timestamp at time zone listed.zone
+      ) as was
+      join crm.pipeline_stages as stage on stage.id = was.stage_id
+      where stage.kind = 'open'
+        and was.close_date >= listed.month
+        and was.close_date < listed.month + interval '1 month'
+    ) as deal
+    full join (
+      select record.id, record.currency, record.value, stage.kind
+      from crm.deals as record
+      join crm.pipeline_stages as stage on stage.name = record.stage
+      where record.closed_at >= listed.month::timestamp at time zone listed.zone
+        and record.closed_at < (listed.month + interval '1 month') at time zone listed.zone
+    ) as closed on closed.id = deal.deal_id
+    where deal.deal_id is not null
+      or closed.kind = 'won'
+    group by coalesce(deal.currency, closed.currency)
+  ) as told;
+
+comment on view reporting.forecast_accuracy is
+  'How good the forecast of a month was: what was open at its beginning and expected to close in it, and '
+  'what was won and lost in it. One row for each currency; months that began before the journal are '
+  'left out. Ask for few months: each is looked back to by itself.';
+comment on column reporting.forecast_accuracy.month is 'The first day of the month.';
+comment on column reporting.forecast_accuracy.currency is 'The currency of all values.';
+comment on column reporting.forecast_accuracy.forecast_deals is
+  'How many deals were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy.forecast_value is 'Their value then.';
+comment on column reporting.forecast_accuracy.forecast_weighted_value is
+  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+comment on column reporting.forecast_accuracy.won is
+  'How many deals were won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy.won_value is 'Their value.';
+comment on column reporting.forecast_accuracy.forecast_won is
+  'How many of the deals that were expected were won in the month.';
+comment on column reporting.forecast_accuracy.forecast_won_value is 'Their value.';
+comment on column reporting.forecast_accuracy.forecast_lost is
+  'How many of the deals that were expected were lost in the month.';
+comment on column reporting.forecast_accuracy.slipped is
+  'How many of the deals that were expected were neither won nor lost in the month.';
+
+grant select on reporting.forecast_accuracy to crm_reporter;
+--! EndIncluded views/forecast_accuracy.sql
+--! Included views/forecast_accuracy_in_base.sql
+/* How good the forecast was, in the base currency. Analysts read it with the rights of its owner. */
+create or replace view reporting.forecast_accuracy_in_base as
+  select
+    summed.month,
+    conversion.currency,
+    sum(summed.forecast_deals)::bigint                                  as forecast_deals,
+    round(sum(summed.forecast_value * conversion.factor), 2)            as forecast_value,
+    round(sum(summed.forecast_weighted_value * conversion.factor), 2)   as forecast_weighted_value,
+    sum(summed.won)::bigint                                             as won,
+    round(sum(summed.won_value * conversion.factor), 2)                 as won_value,
+    sum(summed.forecast_won)::bigint                                    as forecast_won,
+    round(sum(summed.forecast_won_value * conversion.factor), 2)        as forecast_won_value,
+    sum(summed.forecast_lost)::bigint                                   as forecast_lost,
+    sum(summed.slipped)::bigint                                         as slipped
+  from reporting.forecast_accuracy as summed
+  cross join crm_private.settings as setting
+  left join lateral (
+    select exchange_rate.rate
+    from crm.exchange_rates as exchange_rate
+    where exchange_rate.currency = summed.currency
+      and exchange_rate.valid_from <= summed.month
+    order by exchange_rate.valid_from desc
+    limit 1
+  ) as dated on true
+  cross join lateral (
+    select
+      case when dated.rate is null then summed.currency else setting.base_currency end as currency,
+      coalesce(dated.rate, 1)                                              as factor
+  ) as conversion
+  group by summed.month, conversion.currency;
+
+comment on view reporting.forecast_accuracy_in_base is
+  'How good the forecast of a month was, in the base currency, all at the rates of its first day. Deals of '
+  'a currency that had no rate then have a row of their own, in that currency. Ask for few months.';
+comment on column reporting.forecast_accuracy_in_base.month is 'The first day of the month.';
+comment on column reporting.forecast_accuracy_in_base.currency is
+  'The currency of all values: the base currency, or that of deals without a rate.';
+comment on column reporting.forecast_accuracy_in_base.forecast_deals is
+  'How many deals were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy_in_base.forecast_value is 'Their value then.';
+comment on column reporting.forecast_accuracy_in_base.forecast_weighted_value is
+  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+comment on column reporting.forecast_accuracy_in_base.won is
+  'How many deals were won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy_in_base.won_value is 'Their value.';
+comment on column reporting.forecast_accuracy_in_base.forecast_won is
+  'How many of the deals that were expected were won in the month.';
+comment on column reporting.forecast_accuracy_in_base.forecast_won_value is 'Their value.';
+comment on column reporting.forecast_accuracy_in_base.forecast_lost is
+  'How many of the deals that were expected were lost in the month.';
+comment on column reporting.forecast_accuracy_in_base.slipped is
+  'How many of the deals that were expected were neither won nor lost in the month.';
+
+grant select on reporting.forecast_accuracy_in_base to crm_reporter;
+--! EndIncluded views/forecast_accuracy_in_base.sql
 --! Included views/tasks.sql
 /* Every task. Analysts read it with the rights of its owner. */
 create or replace view reporting.tasks as
@@ -19115,7 +20597,7 @@ grant select on crm.trash to crm_member;
 /* How many deals are won. Analysts read it with the rights of its owner. */
 create or replace view reporting.win_rates as
   select
-    date_trunc('month', deal.close_date::timestamp)::date            as month,
+    date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
     deal.owner_id,
     deal.company_id,
     company.name                                                     as company,
@@ -19130,8 +20612,9 @@ create or replace view reporting.win_rates as
   from crm.deals as deal
   join crm.pipeline_stages as stage on stage.name = deal.stage
   join crm.companies as company on company.id = deal.company_id
+  cross join crm_private.clock as clock
   cross join lateral (
-    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+    select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
   ) as cycle (days)
   where stage.kind in ('won', 'lost')
   group by 1, 2, 3, 4, 5;
@@ -19140,7 +20623,7 @@ comment on view reporting.win_rates is
   'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
   'divide; rates of rows cannot be averaged.';
 comment on column reporting.win_rates.month is
-  'The first day of the month in which the deals closed; null for deals without a close date.';
+  'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates.owner_id is
   'The user who owns the deals; null if nobody does.';
 comment on column reporting.win_rates.company_id is 'The id of the company.';
@@ -19153,11 +20636,9 @@ comment on column reporting.win_rates.win_rate is
 comment on column reporting.win_rates.won_value is 'The value of the deals won.';
 comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
 comment on column reporting.win_rates.won_days is
-  'The days from creation to close date of all deals won, added up: divided by won it is their '
-  'average.';
+  'The days from creation until the deals were won, added up: divided by won it is their average.';
 comment on column reporting.win_rates.average_cycle is
-  'The days from the creation of a deal to its close date, on average over the deals won. Below '
-  'zero where deals were recorded after they had closed, as an import does.';
+  'The days from the creation of a deal until it was won, on average over the deals won.';
 
 grant select on reporting.win_rates to crm_reporter;
 --! EndIncluded views/win_rates.sql
@@ -19165,7 +20646,7 @@ grant select on reporting.win_rates to crm_reporter;
 /* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
 create or replace view reporting.win_rates_in_base as
   select
-    date_trunc('month', deal.close_date::timestamp)::date                         as month,
+    date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
     deal.owner_id,
     deal.company_id,
     company.name                                                                  as company,
@@ -19182,19 +20663,18 @@ create or replace view reporting.win_rates_in_base as
     on conversion.currency = deal.currency and conversion.day = deal.day
   join crm.companies as company on company.id = deal.company_id
   cross join lateral (
-    select deal.close_date - (deal.created_at at time zone 'UTC')::date
+    select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
   ) as cycle (days)
   cross join lateral (select deal.value * conversion.factor) as converted (value)
   where deal.kind in ('won', 'lost')
   group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates_in_base is
-  'Deals won and lost in the base currency, by month, owner and company, at the rates of their close '
-  'dates, or today''s where they have none. Deals of a currency that has no rate for the day have a '
-  'row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
+  'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
+  'on which they closed. Deals of a currency that has no rate for the day have a row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
   'cannot be averaged.';
 comment on column reporting.win_rates_in_base.month is
-  'The first day of the month in which the deals closed; null for deals without a close date.';
+  'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates_in_base.owner_id is
   'The user who owns the deals; null if nobody does.';
 comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
@@ -19208,11 +20688,9 @@ comment on column reporting.win_rates_in_base.win_rate is
 comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
 comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
 comment on column reporting.win_rates_in_base.won_days is
-  'The days from creation to close date of all deals won, added up: divided by won it is their '
-  'average.';
+  'The days from creation until the deals were won, added up: divided by won it is their average.';
 comment on column reporting.win_rates_in_base.average_cycle is
-  'The days from the creation of a deal to its close date, on average over the deals won. Below '
-  'zero where deals were recorded after they had closed, as an import does.';
+  'The days from the creation of a deal until it was won, on average over the deals won.';
 
 grant select on reporting.win_rates_in_base to crm_reporter;
 --! EndIncluded views/win_rates_in_base.sql
@@ -19233,7 +20711,7 @@ grant select on reporting.win_rates_in_base to crm_reporter;
  * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
  *   be called $merge.
  * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
- * - A new deal without a probability gets its stage's.
+ * - A deal has from its stage a probability that is not given, and when it was closed.
  * - A new pipeline stage without a position goes to the end.
  */
 
@@ -19307,29 +20785,145 @@ create or replace trigger _100_normalise_value
   for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
   execute function crm_private.normalise_deal_value();
 
-create or replace function crm_private.normalise_deal_probability()
+-- Between two triggers null says that this very write gives the probability. A form that sends back
+-- what it has read gives none: the value is the same, and so is the stage.
+create or replace function crm_private.mark_given_probability()
 returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Where there is no such stage, the stage is at fault and not the probability.
-  new.probability := coalesce(
-    (select stage.probability from crm.pipeline_stages as stage where stage.name = new.stage), 0
-  );
+  new.probability_given := null;
   return new;
 end
 $$;
 
-comment on function crm_private.normalise_deal_probability() is
-  'Gives a new deal the probability of its stage.';
+comment on function crm_private.mark_given_probability() is
+  'Notes that an update gives a deal''s probability.';
 
-revoke all on function crm_private.normalise_deal_probability() from public;
+revoke all on function crm_private.mark_given_probability() from public;
 
-create or replace trigger _100_normalise_probability
-  before insert on crm.deals
-  for each row when (new.probability is null)
-  execute function crm_private.normalise_deal_probability();
+-- It fires for the columns that a statement names, whether their values change or not: a deal at 20
+-- that is moved, and told to be at 20, stays there.
+create or replace trigger _100_mark_given_probability
+  before update of probability on crm.deals
+  for each row when (
+    new.probability is not null
+    and (new.probability is distinct from old.probability or new.stage is distinct from old.stage)
+  )
+  execute function crm_private.mark_given_probability();
+
+/*
+ * What a deal has from its stage.
+ *
+ * - A probability that is not given is the stage's: 100 where it is won, 0 where it is lost. One that
+ *   is given stays until the deal comes into a won or lost stage; the same write may give another.
+ * - An undo gives a probability back that was given; one that followed follows the stage of now.
+ * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
+ *   deal another (crm_private.imported_stamps). Whoever may write the column, which is the owner, is
+ *   believed.
+ * - lost_reason goes with the loss.
+ *
+ * A stage that was renamed is not there under its old name any more: then the deal did not move.
+ */
+create or replace function crm_private.follow_stage()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind        text;
+  v_was         text;
+  v_probability integer;
+  v_plan        jsonb;
+  v_enters      boolean;
+begin
+  select
+    stage.kind,
+    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end
+  into v_kind, v_probability
+  from crm.pipeline_stages as stage
+  where stage.name = new.stage;
+
+  -- Where there is no such stage, the stage is at fault and nothing else.
+  if not found then
+    new.probability       := coalesce(new.probability, 0);
+    new.probability_given := coalesce(new.probability_given, false);
+    return new;
+  end if;
+
+  -- An undo runs as the owner. Who else sets the setting has no plan.
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+    and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
+  then
+    v_plan := (crm_private.planned_reversal(new.id)).before;
+  end if;
+
+  if tg_op = 'INSERT' then
+    if v_plan ? 'id' then
+      if not new.probability_given then
+        new.probability := v_probability;
+      end if;
+    else
+      new.probability_given := new.probability is not null;
+      new.probability       := coalesce(new.probability, v_probability);
+      new.closed_at := crm_private.imported_stamp('closed_at', new.closed_at::text)::timestamptz;
+      if v_kind = 'open' and new.closed_at is not null then
+        raise exception 'a deal in the open stage % cannot have closed_at', new.stage
+          using errcode    = 'check_violation',
+                schema     = 'crm', table = 'deals', column = 'closed_at',
+                constraint = 'deals_closed_at_closed',
+                detail     = '{"closedAt": ["is for deals in a stage that is won or lost"]}';
+      elsif new.closed_at > now() then
+        raise exception 'deals: closed_at % is not a time of the past', new.closed_at
+          using errcode    = 'check_violation',
+                schema     = 'crm', table = 'deals', column = 'closed_at',
+                constraint = 'deals_closed_at_past',
+                detail     = '{"closedAt": ["must be a time of the past"]}';
+      end if;
+    end if;
+    new.closed_at := case when v_kind <> 'open' then coalesce(new.closed_at, now()) end;
+    return new;
+  end if;
+
+  v_was := (select stage.kind from crm.pipeline_stages as stage where stage.name = old.stage);
+  v_enters := v_kind <> 'open' and (old.closed_at is null or coalesce(v_kind <> v_was, false));
+
+  new.probability_given := case
+    when v_plan ? 'probability_given' then (v_plan ->> 'probability_given')::boolean
+    when v_plan is not null and old.probability_given and not v_enters then true
+    when v_plan is not null then v_plan ? 'probability' and old.probability_given
+    when new.probability_given is null then true
+    else new.probability_given and new.probability is not null and not v_enters
+  end;
+  if not new.probability_given then
+    new.probability := v_probability;
+  end if;
+
+  new.closed_at := case
+    when v_kind = 'open' then null
+    when new.closed_at is distinct from old.closed_at and new.closed_at is not null
+    then new.closed_at
+    when v_enters then greatest(clock_timestamp(), old.created_at)
+    else old.closed_at
+  end;
+
+  if v_was = 'lost' and v_kind <> 'lost' and new.lost_reason is not distinct from old.lost_reason then
+    new.lost_reason := null;
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function crm_private.follow_stage() is
+  'Gives a deal what follows from its stage: a probability that is not given, and when it was closed.';
+
+revoke all on function crm_private.follow_stage() from public;
+
+create or replace trigger _100_normalise_stage
+  before insert or update of stage, probability on crm.deals
+  for each row execute function crm_private.follow_stage();
 
 create or replace function crm_private.normalise_stage_position()
 returns trigger
@@ -19359,6 +20953,8 @@ create or replace trigger _100_normalise_position
  *
  * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
  *   the trigger lets a row through that has them, so the common insert costs no call.
+ * - A session of an administrator that imports (crm.source) may say who created a new row, and when,
+ *   in the system that it comes from. The journal tells who inserted it, and that this was given.
  * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
  *   goes on, and it is updated now.
  * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
@@ -19376,28 +20972,49 @@ returns trigger
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_created_at timestamptz;
+  v_created_by text;
 begin
   -- A row that comes back goes on where it was. Nobody but the owner can ask for the plan, so whoever
   -- else sets the setting is refused.
-  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
-    and (crm_private.planned_reversal(new.id)).before ? 'id'
-  then
-    new.version    := new.version + 1;
-    new.updated_at := greatest(clock_timestamp(), new.updated_at + interval '1 microsecond');
-    return new;
+  if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
+    if (crm_private.planned_reversal(new.id)).before ? 'id' then
+      new.version    := new.version + 1;
+      new.updated_at := greatest(clock_timestamp(), new.updated_at + interval '1 microsecond');
+      return new;
+    end if;
+  end if;
+
+  v_created_at := crm_private.imported_stamp('created_at', new.created_at::text)::timestamptz;
+  v_created_by := crm_private.imported_stamp('created_by', new.created_by);
+
+  if not v_created_at between timestamptz '0001-01-01 UTC' and now() then
+    raise exception '%: created_at % is not a time of the past', tg_table_name, v_created_at
+      using errcode    = 'check_violation',
+            schema     = tg_table_schema, table = tg_table_name, column = 'created_at',
+            constraint = tg_table_name || '_created_at_past',
+            detail     = '{"createdAt": ["must be a time of the past"]}';
+  elsif crm_private.is_blank(v_created_by) or char_length(v_created_by) > 255 then
+    raise exception '%: created_by must be from 1 to 255 characters', tg_table_name
+      using errcode    = 'check_violation',
+            schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
+            constraint = tg_table_name || '_created_by_length',
+            detail     = '{"createdBy": ["must be from 1 to 255 characters"]}';
   end if;
 
   new.version    := 1;
-  new.created_at := now();
+  new.created_at := coalesce(v_created_at, now());
   new.updated_at := now();
-  new.created_by := crm.current_user_id();
+  new.created_by := coalesce(v_created_by, crm.current_user_id());
   new.updated_by := crm.current_user_id();
   return new;
 end
 $$;
 
 comment on function crm_private.stamp_insert() is
-  'Replaces forged values of version, created_at, created_by, updated_at and updated_by.';
+  'Replaces forged values of version, created_at, created_by, updated_at and updated_by; keeps those '
+  'that are imported.';
 
 revoke all on function crm_private.stamp_insert() from public;
 
@@ -19714,6 +21331,77 @@ create or replace trigger _210_refuse_moved before update on crm.custom_field_de
   for each row when (new.entity_type <> old.entity_type)
   execute function crm_private.refuse_moved_definition();
 --! EndIncluded triggers/500_definitions.sql
+--! Included triggers/500_stages.sql
+/*
+ * Phase 500, stages: a stage whose kind or probability changes takes its deals along, in one statement.
+ * They are updates like others, with versions and entries in the journal.
+ *
+ * Whoever writes deals meanwhile has read the stage as it was. So a change waits for them to end, and
+ * they wait for it: the table is locked before a row of it is read, and before the stage is.
+ */
+
+create or replace function crm_private.lock_deals()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  lock table crm.deals in share row exclusive mode;
+  return null;
+end
+$$;
+
+comment on function crm_private.lock_deals() is
+  'Keeps those who write deals waiting while stages change.';
+
+revoke all on function crm_private.lock_deals() from public;
+
+create or replace trigger _500_lock_deals
+  before update of kind, probability on crm.pipeline_stages
+  for each statement execute function crm_private.lock_deals();
+
+create or replace function crm_private.stages_changed()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- crm_private.follow_stage has the rules: a probability that is null follows the stage.
+  update crm.deals as deal
+  set
+    probability = case when deal.probability_given and stage.kind = 'open' then deal.probability end,
+    lost_reason = case when stage.kind = 'lost' or not stage.was_lost then deal.lost_reason end
+  from (
+    select
+      new_row.name,
+      new_row.kind,
+      case new_row.kind when 'won' then 100 when 'lost' then 0 else new_row.probability end
+        as probability,
+      old_row.kind = 'lost'         as was_lost,
+      old_row.kind <> new_row.kind  as is_other
+    from new_rows as new_row
+    join old_rows as old_row using (id)
+    where new_row.kind <> old_row.kind or new_row.probability <> old_row.probability
+  ) as stage
+  where deal.stage = stage.name
+    and (
+      stage.is_other
+      or not deal.probability_given and deal.probability <> stage.probability
+    );
+  return null;
+end
+$$;
+
+comment on function crm_private.stages_changed() is
+  'Gives the deals of changed stages what follows from these.';
+
+revoke all on function crm_private.stages_changed() from public;
+
+create or replace trigger _500_stages_update
+  after update on crm.pipeline_stages
+  referencing old table as old_rows new table as new_rows
+  for each statement execute function crm_private.stages_changed();
+--! EndIncluded triggers/500_stages.sql
 --! Included triggers/900_journal.sql
 /*
  * Phase 900: the journal. Once for each statement, whoever sends it and however many rows it

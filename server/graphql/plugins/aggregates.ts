@@ -1,4 +1,4 @@
-import type {} from "@graphile/pg-aggregates";
+import type { AggregateGroupBySpec } from "@graphile/pg-aggregates";
 import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { sql } from "postgraphile/pg-sql2";
 
@@ -9,6 +9,25 @@ import { sql } from "postgraphile/pg-sql2";
 const offered = new Set<string>(["sum", "distinctCount", "min", "max", "average"]);
 
 const periods = ["week", "month", "quarter", "year"] as const;
+
+/** What the preset truncates to by itself, in the time zone of the connection. */
+const shortPeriods = ["hour", "day"] as const;
+
+/** The time zone of the request, else of the installation: asked once for a statement. */
+const zone = sql`(select crm.time_zone())`;
+
+/** An instant that is the beginning of a period, as the clock of the zone shows it, with its offset. */
+const periodStart: typeof TYPES.timestamptz = {
+  ...TYPES.timestamptz,
+  castFromPg(instant) {
+    const local = sql`(${instant} at time zone ${zone})`;
+    const offset = sql`(${local} - ${instant} at time zone 'UTC')`;
+    return sql`(to_char(${local}, 'YYYY-MM-DD"T"HH24:MI:SS.US') || case
+      when ${offset} < interval '0' then '-' || to_char(- ${offset}, 'HH24:MI')
+      else '+' || to_char(${offset}, 'HH24:MI')
+    end)`;
+  },
+};
 
 /**
  * Aggregates as a CRM needs them: the number of rows in each group (the preset has `distinctCount`
@@ -36,23 +55,23 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
                 }
               : spec,
           );
-        for (const period of periods) {
-          const unit = sql.literal(period);
-          pgAggregateGroupBySpecs.push(
-            {
-              id: `truncated-to-${period}`,
-              isSuitableType: (codec) => codec === TYPES.date,
-              sqlWrap: (date) => sql`date_trunc(${unit}, ${date}::timestamp)::date`,
-              sqlWrapCodec: (codec) => codec,
-            },
-            {
-              id: `truncated-to-${period}`,
-              isSuitableType: (codec) => codec === TYPES.timestamptz,
-              sqlWrap: (time) => sql`date_trunc(${unit}, ${time})`,
-              sqlWrapCodec: (codec) => codec,
-            },
-          );
-        }
+        build.pgAggregateGroupBySpecs = [
+          ...pgAggregateGroupBySpecs.filter(
+            ({ id }) => !shortPeriods.some((period) => id === `truncated-to-${period}`),
+          ),
+          ...periods.map((period): AggregateGroupBySpec => ({
+            id: `truncated-to-${period}`,
+            isSuitableType: (codec) => codec === TYPES.date,
+            sqlWrap: (date) => sql`date_trunc(${sql.literal(period)}, ${date}::timestamp)::date`,
+            sqlWrapCodec: (codec) => codec,
+          })),
+          ...[...shortPeriods, ...periods].map((period): AggregateGroupBySpec => ({
+            id: `truncated-to-${period}`,
+            isSuitableType: (codec) => codec === TYPES.timestamptz,
+            sqlWrap: (time) => sql`date_trunc(${sql.literal(period)}, ${time}, ${zone})`,
+            sqlWrapCodec: () => periodStart,
+          })),
+        ];
         return build;
       },
       GraphQLObjectType_fields(fields, build, context) {

@@ -1,0 +1,27 @@
+/* How many deals come. Analysts read it with the rights of its owner. */
+create or replace view reporting.new_deals as
+  select
+    date_trunc('month', deal.created_at at time zone clock.zone)::date as month,
+    deal.owner_id,
+    deal.currency,
+    count(*)                                                           as deals,
+    sum(deal.value)                                                    as value,
+    count(*) filter (where stage.kind = 'won')                         as won,
+    count(*) filter (where stage.kind = 'lost')                        as lost
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  cross join crm_private.clock as clock
+  group by 1, 2, 3;
+
+comment on view reporting.new_deals is
+  'The deals that were created in each month and are still there, by owner and currency, and what has '
+  'become of them.';
+comment on column reporting.new_deals.month is 'The first day of the month.';
+comment on column reporting.new_deals.owner_id is 'The user who owns them; null if nobody does.';
+comment on column reporting.new_deals.currency is 'The currency of the value.';
+comment on column reporting.new_deals.deals is 'How many there are.';
+comment on column reporting.new_deals.value is 'Their value.';
+comment on column reporting.new_deals.won is 'How many of them are won by now.';
+comment on column reporting.new_deals.lost is 'How many of them are lost by now.';
+
+grant select on reporting.new_deals to crm_reporter;

@@ -1,0 +1,81 @@
+/* What is open, deal by deal. Analysts read it with the rights of its owner. */
+create or replace view reporting.open_deals as
+  select
+    deal.id                                                          as deal_id,
+    record.title                                                     as deal,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.owner_id,
+    deal.stage,
+    deal.probability,
+    deal.value,
+    deal.currency,
+    case
+      when conversion.converted_currency = setting.base_currency
+      then round(deal.value * conversion.factor, 2)
+    end                                                              as value_in_base,
+    round(deal.value * deal.probability * 0.01, 2)                   as weighted_value,
+    deal.close_date,
+    case when deal.close_date < deal.day then deal.day - deal.close_date end as days_overdue,
+    deal.day - (deal.created_at at time zone deal.zone)::date        as age_days,
+    entered.at                                                       as stage_since,
+    deal.day - (entered.at at time zone deal.zone)::date             as days_in_stage,
+    touched.at                                                       as last_activity_at,
+    deal.day - (touched.at at time zone deal.zone)::date             as idle_days,
+    todo.due                                                         as next_task_due
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  cross join crm_private.settings as setting
+  join crm.deals as record on record.id = deal.id
+  join crm.companies as company on company.id = deal.company_id
+  left join (
+    select period.deal_id, max(period.entered_at) as at
+    from reporting.stage_periods as period
+    where period.left_at is null
+    group by period.deal_id
+  ) as entered on entered.deal_id = deal.id
+  cross join lateral (
+    select greatest(
+      record.updated_at,
+      (select max(task.updated_at) from crm.tasks as task where task.deal_id = deal.id),
+      (select max(note.updated_at) from crm.notes as note where note.deal_id = deal.id)
+    )
+  ) as touched (at)
+  left join lateral (
+    select min(task.due_date)
+    from crm.tasks as task
+    where task.deal_id = deal.id and task.status = 'open'
+  ) as todo (due) on true
+  where deal.kind = 'open';
+
+comment on view reporting.open_deals is
+  'One row for each deal that is open: how old it is, for how long it has been in its stage, and for how '
+  'long nobody has done anything.';
+comment on column reporting.open_deals.deal_id is 'The id of the deal.';
+comment on column reporting.open_deals.deal is 'Its title.';
+comment on column reporting.open_deals.company_id is 'The id of its company.';
+comment on column reporting.open_deals.company is 'The name of its company.';
+comment on column reporting.open_deals.owner_id is 'The user who owns it; null if nobody does.';
+comment on column reporting.open_deals.stage is 'The name of its stage.';
+comment on column reporting.open_deals.probability is 'How likely it is won, from 0 to 100.';
+comment on column reporting.open_deals.value is 'Its value.';
+comment on column reporting.open_deals.currency is 'The currency of both values.';
+comment on column reporting.open_deals.value_in_base is
+  'The value in the base currency, at the rate of today; null if there is none.';
+comment on column reporting.open_deals.weighted_value is 'Its value multiplied by its probability.';
+comment on column reporting.open_deals.close_date is
+  'The day on which it is expected to close, if any.';
+comment on column reporting.open_deals.days_overdue is
+  'For how many days that has been over; null if it is not.';
+comment on column reporting.open_deals.age_days is 'The days since it was created.';
+comment on column reporting.open_deals.stage_since is
+  'When it came into its stage; null if the journal does not tell it any more.';
+comment on column reporting.open_deals.days_in_stage is 'The days since then.';
+comment on column reporting.open_deals.last_activity_at is
+  'When the deal, or one of its tasks or notes, was changed last.';
+comment on column reporting.open_deals.idle_days is 'The days since then.';
+comment on column reporting.open_deals.next_task_due is
+  'The earliest day on which one of its open tasks is due; null if there is none.';
+
+grant select on reporting.open_deals to crm_reporter;
