@@ -251,7 +251,7 @@ describe("orderBy", () => {
   test("sorts by names, values, dates, stages and several at once", async () => {
     const titles = (orderBy: string) => found("deals", "title", `orderBy: ${orderBy}`);
     expect(await titles("VALUE_DESC")).toEqual(["large", "lost", "small"]);
-    expect(await titles("[STAGE_ASC, VALUE_ASC]")).toEqual(["lost", "small", "large"]);
+    expect(await titles("[STAGE_ASC, VALUE_ASC]")).toEqual(["small", "large", "lost"]);
     expect(await titles("[CLOSE_DATE_ASC]")).toEqual(["small", "large", "lost"]);
     expect(await titles("[CREATED_AT_DESC]")).toEqual(["lost", "large", "small"]);
     expect(await contacts("orderBy: [LAST_NAME_ASC, FIRST_NAME_ASC]")).toEqual(["Bob", "Ada"]);
