@@ -5,7 +5,12 @@ import { colorsFor } from "./colors.ts";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
-import { indexFieldCommand, listFieldsCommand, unindexFieldCommand } from "./commands/field.ts";
+import {
+  compileFieldsCommand,
+  indexFieldCommand,
+  listFieldsCommand,
+  unindexFieldCommand,
+} from "./commands/field.ts";
 import { digestCommand, maintainCommand, verifyCommand } from "./commands/journal.ts";
 import {
   createKeyCommand,
@@ -24,7 +29,7 @@ import type { PersistRequest } from "./commands/persist.ts";
 import { tokenCommand } from "./commands/token.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { readConfig } from "./config.ts";
-import { exitCodes, Problem } from "./problem.ts";
+import { exitCodes, hasCode, Problem } from "./problem.ts";
 import { tokenRoles, type TokenRequest } from "./token.ts";
 
 const exitCodeHelp = `
@@ -199,6 +204,14 @@ field
   .action((options: { json?: boolean }) => listFieldsCommand(context(), options));
 
 field
+  .command("compile")
+  .description(
+    "make functions and reports of the definitions that there are, as after a logical copy",
+  )
+  .addHelpText("after", examples("npx pgcrm field compile"))
+  .action(() => compileFieldsCommand(context()));
+
+field
   .command("unindex")
   .description("drop the index of a field while others read and write")
   .addArgument(entityType())
@@ -300,6 +313,14 @@ function report(error: unknown): number {
   if (error instanceof Problem) {
     console.error(paintError(error.message));
     return error.exitCode;
+  }
+  if (hasCode(error, "25006")) {
+    console.error(
+      paintError(
+        "The database takes no changes: it is a standby, or read only. Use the URL of its primary.",
+      ),
+    );
+    return exitCodes.failure;
   }
   if (error instanceof pg.DatabaseError) {
     const more = [error.detail, error.hint].filter((part) => part !== undefined).join(" ");

@@ -1,6 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
+import { calculateHash } from "graphile-migrate/dist/hash.js";
+
 /** A migration that every installation runs. */
 export interface CommittedMigration {
   /** The name of its file, such as `000001-core.sql`. */
@@ -9,6 +11,8 @@ export interface CommittedMigration {
   readonly number: string;
   /** What identifies its text, as the header of the file gives it. */
   readonly hash: string;
+  /** Whether the text is still the one that was committed. */
+  readonly isIntact: boolean;
 }
 
 /**
@@ -25,8 +29,12 @@ export async function readCommittedMigrations(folder: string): Promise<Committed
       .sort()
       .map(async (name) => {
         const text = await readFile(join(committed, name), "utf8");
-        const hash = /^--! Hash: (\S+)$/m.exec(text)?.[1] ?? "";
-        return { name, number: name.slice(0, 6), hash };
+        const header = (key: string) =>
+          new RegExp(`^--! ${key}: (\\S+)$`, "m").exec(text)?.[1] ?? "";
+        const [hash, previous] = [header("Hash"), header("Previous")];
+        const body = text.replace(/^(?:--! [A-Z]\w*(?::.*)?\n)+/, "").trim() + "\n";
+        const isIntact = calculateHash(body, previous === "-" ? null : previous) === hash;
+        return { name, number: name.slice(0, 6), hash, isIntact };
       }),
   );
 }

@@ -344,6 +344,10 @@ function refuseOtherHistory(
         'db/README.md, "From before the first release".',
     );
   }
+  for (const { name, isIntact } of committed) {
+    if (isIntact) continue;
+    throw new Problem(`${name} was edited after it was committed; restore that file.`);
+  }
   for (const { number, hash } of applied) {
     const known = committed.find((migration) => migration.number === number);
     if (!known) {
@@ -355,7 +359,7 @@ function refuseOtherHistory(
     if (known.hash !== hash) {
       throw new Problem(
         `The database has run another migration ${number} than ${known.name}; ` +
-          `restore that file, or start over with npm run db:reset.`,
+          `restore that file, or start over with npx pgcrm reset.`,
       );
     }
   }

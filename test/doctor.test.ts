@@ -1,12 +1,16 @@
-import { readdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { examine } from "../server/doctor.ts";
+import { readCommittedMigrations } from "../server/committedMigrations.ts";
+import { examine, examineCircumstances, migrationFindings } from "../server/doctor.ts";
 import { versionFindings } from "../server/doctor/checks.ts";
-import { withRollback } from "./helpers/database.ts";
+import { migrateDatabase } from "../server/migrate.ts";
+import { createTestDatabase, withRollback } from "./helpers/database.ts";
 
 const committed = join(import.meta.dirname, "../db/migrations/committed");
 const lastMigration = readdirSync(committed).toSorted().at(-1) ?? "";
@@ -33,7 +37,8 @@ test("custom fields that are defined are no finding, unless they are not compile
     await client.query("delete from crm.custom_field_definitions");
     await client.query("reset session_replication_role");
     expect(await findings(client)).toContain(
-      "function crm_private.contacts_custom_fields_hold is not that of this version",
+      "function crm_private.contacts_custom_fields_hold is not that of this version; " +
+        "npx pgcrm field compile makes it of the definitions that there are",
     );
   }));
 
@@ -174,14 +179,56 @@ test("a database whose collation has changed is found from PostgreSQL 15 on", ()
     ]);
   }));
 
+test("a committed migration that was edited on disk is found, and refused by migrating", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "pgcrm-edited-"));
+  cpSync(join(committed, ".."), folder, { recursive: true, verbatimSymlinks: true });
+  const [known] = await readCommittedMigrations(folder);
+  expect(known?.isIntact).toBe(true);
+  appendFileSync(join(folder, "committed", known?.name ?? ""), "-- a word more\n");
+  expect((await readCommittedMigrations(folder))[0]).toMatchObject({ isIntact: false });
+  await withRollback(async (client) => {
+    const found = await migrationFindings(client, folder);
+    expect(found.differ).toEqual([
+      `migration ${known?.name ?? ""} was edited after it was committed; restore the file`,
+    ]);
+  });
+  const database = await createTestDatabase();
+  const migrating = migrateDatabase({ ownerUrl: database.ownerUrl, folder });
+  await expect(migrating).rejects.toThrow("was edited after it was committed; restore that file.");
+  await database.drop();
+  rmSync(folder, { recursive: true });
+});
+
+test("the embedded database is said to have no backup, unless the machine has its pg_dump", () =>
+  withRollback(async (client) => {
+    expect(await examineCircumstances(client, false)).toEqual([]);
+    const { rows } = await client.query<{ major: number }>(
+      "select current_setting('server_version_num')::int / 10000 as major",
+    );
+    const { stdout } = spawnSync("pg_dump", ["--version"], { encoding: "utf8" });
+    const canDump = Number(/\d+/.exec(stdout)?.[0] ?? 0) >= (rows[0]?.major ?? 0);
+    expect(await examineCircumstances(client, true)).toEqual(
+      canDump
+        ? []
+        : [
+            expect.stringMatching(
+              /^The embedded database cannot be backed up with what is on this machine: (there is no pg_dump|its pg_dump \d+ is too old); it takes pg_dump \d+ or newer\./,
+            ),
+          ],
+    );
+  }));
+
 describe("a version of PostgreSQL", () => {
   const day = new Date("2026-06-01");
 
   test.each([
-    [180_004, day, []],
-    [180_003, day, ["PostgreSQL 18.3 has known security holes; 18.4 has not"]],
-    [150_018, new Date("2027-11-11"), []],
-    [150_018, new Date("2027-11-12"), ["PostgreSQL 15 gets no more corrections since 2027-11-11"]],
+    [180_006, day, []],
+    [180_007, day, []],
+    [180_004, day, ["PostgreSQL 18.4 is not the newest minor release: 18.6 was, on 2026-11-29"]],
+    [180_003, day, ["PostgreSQL 18.3 has known security holes; 18.6 has not"]],
+    [150_019, day, ["PostgreSQL 15.19 is not the newest minor release: 15.20 was, on 2026-11-29"]],
+    [150_020, new Date("2027-11-11"), []],
+    [150_020, new Date("2027-11-12"), ["PostgreSQL 15 gets no more corrections since 2027-11-11"]],
     [130_023, day, ["PostgreSQL 13 is not supported; 14 or newer is"]],
     [190_000, day, []],
   ])("%i on %s has the findings %j", (version, today, expected) => {

@@ -6,11 +6,15 @@
  * writers of the table.
  *
  * Members that are null never reach it: _100_normalise removes them before.
+ *
+ * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who has
+ * loaded data.
  */
 create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.

@@ -1,6 +1,6 @@
 import { withConnection } from "../connect.ts";
 import { withDatabase } from "../database.ts";
-import { examine } from "../doctor.ts";
+import { examine, examineCircumstances } from "../doctor.ts";
 import { exitCodes } from "../problem.ts";
 import type { Context } from "./context.ts";
 
@@ -10,11 +10,19 @@ import type { Context } from "./context.ts";
  * @returns the exit code: 0 or {@link exitCodes.findings}.
  */
 export async function doctorCommand(context: Context): Promise<number> {
-  return withDatabase(context.config, async ({ ownerUrl }) => {
-    const findings = await withConnection(ownerUrl, async (client) => {
+  return withDatabase(context.config, async ({ ownerUrl, embedded }) => {
+    const { findings, notes } = await withConnection(ownerUrl, async (client) => {
       await client.query("begin");
-      return examine(client).finally(() => client.query("rollback"));
+      try {
+        return {
+          notes: await examineCircumstances(client, embedded !== undefined),
+          findings: await examine(client),
+        };
+      } finally {
+        await client.query("rollback");
+      }
     });
+    for (const note of notes) context.print(`Note: ${note}`);
     for (const finding of findings) context.print(finding);
     if (findings.length > 0) return exitCodes.findings;
     context.print("No findings.");

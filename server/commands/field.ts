@@ -108,6 +108,26 @@ export async function unindexFieldCommand(
   });
 }
 
+/**
+ * Makes anew what is compiled of the definitions: the check of custom fields, defaults, the functions of
+ * fields, the columns of reports. Triggers do so when definitions change; rows that came without
+ * triggers, as a logical copy's do, need it once.
+ */
+export async function compileFieldsCommand(context: Context): Promise<void> {
+  await withFields(context, async (client) => {
+    await claimDefinitions(context, client);
+    for (const [entityType, table] of Object.entries(entityTables)) {
+      await client.query("begin");
+      await client.query(`lock table crm.${table} in share row exclusive mode`);
+      await client.query("select crm_private.compile_custom_fields($1)", [entityType]);
+      await client.query("commit");
+    }
+    context.print("Compiled the custom fields.");
+  });
+}
+
+const entityTables = { contact: "contacts", company: "companies", deal: "deals" };
+
 /** Prints every custom field with its index. */
 export async function listFieldsCommand(
   context: Context,

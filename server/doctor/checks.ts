@@ -133,14 +133,20 @@ export const checksFrom15: readonly string[] = [
       and datcollversion <> pg_database_collation_actual_version(oid)`,
 ];
 
-/** The first minor release of each major without the holes of May 2026, and its last day. */
-const releases: Readonly<Record<number, { safe: number; until: string }>> = {
-  14: { safe: 23, until: "2026-11-12" },
-  15: { safe: 18, until: "2027-11-11" },
-  16: { safe: 14, until: "2028-11-09" },
-  17: { safe: 10, until: "2029-11-08" },
-  18: { safe: 4, until: "2030-11-14" },
+/**
+ * What is known of each major release: the first minor one without the holes of May 2026, the newest one,
+ * and the last day of corrections. Look it up with each release of pgcrm.
+ */
+const releases: Readonly<Record<number, { safe: number; newest: number; until: string }>> = {
+  14: { safe: 23, newest: 25, until: "2026-11-12" },
+  15: { safe: 18, newest: 20, until: "2027-11-11" },
+  16: { safe: 14, newest: 16, until: "2028-11-09" },
+  17: { safe: 10, newest: 12, until: "2029-11-08" },
+  18: { safe: 4, newest: 6, until: "2030-11-14" },
 };
+
+/** The day on which the newest minor releases were those of {@link releases}. */
+const knownOn = "2026-11-29";
 
 /**
  * What is wrong with a version of PostgreSQL.
@@ -158,7 +164,12 @@ export function versionFindings(version: number, today: Date): string[] {
   const findings: string[] = [];
   if (minor < release.safe) {
     findings.push(
-      `PostgreSQL ${major}.${minor} has known security holes; ${major}.${release.safe} has not`,
+      `PostgreSQL ${major}.${minor} has known security holes; ${major}.${release.newest} has not`,
+    );
+  } else if (minor < release.newest) {
+    findings.push(
+      `PostgreSQL ${major}.${minor} is not the newest minor release: ` +
+        `${major}.${release.newest} was, on ${knownOn}`,
     );
   }
   if (today.toISOString().slice(0, 10) > release.until) {
@@ -167,24 +178,36 @@ export function versionFindings(version: number, today: Date): string[] {
   return findings;
 }
 
+/** One object that `db/` makes. */
+export interface Definition {
+  readonly definition: string;
+  /** What makes it anew as a dump would; null where a dump has it letter by letter. */
+  readonly restore: string | null;
+}
+
 /** The objects that `db/` makes, each with its definition. */
-export async function readDefinitions(client: pg.ClientBase): Promise<Map<string, string>> {
-  const { rows } = await client.query<{ name: string; definition: string }>(
-    `select 'function ' || oid::regproc as name, pg_get_functiondef(oid) as definition
+export async function readDefinitions(client: pg.ClientBase): Promise<Map<string, Definition>> {
+  const { rows } = await client.query<Definition & { name: string }>(
+    `select 'function ' || oid::regproc as name, pg_get_functiondef(oid) as definition,
+       null as restore
        from pg_proc
       where pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
         and prokind in ('f', 'p')
      union all
-     select 'view ' || oid::regclass, pg_get_viewdef(oid)
+     select 'view ' || oid::regclass, pg_get_viewdef(oid),
+       format('create or replace view %s as %s', oid::regclass, pg_get_viewdef(oid))
        from pg_class
       where relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace, 'reporting'::regnamespace)
         and relkind = 'v'
      union all
-     select format('trigger %s on %s', tgname, tgrelid::regclass), pg_get_triggerdef(trigger.oid)
+     select format('trigger %s on %s', tgname, tgrelid::regclass), pg_get_triggerdef(trigger.oid),
+       format(
+         'drop trigger %I on %s; %s', tgname, tgrelid::regclass, pg_get_triggerdef(trigger.oid)
+       )
        from pg_trigger as trigger
        join pg_class as class on class.oid = tgrelid
       where class.relnamespace = 'crm'::regnamespace and not tgisinternal
       order by name`,
   );
-  return new Map(rows.map(({ name, definition }) => [name, definition]));
+  return new Map(rows.map(({ name, ...definition }) => [name, definition]));
 }

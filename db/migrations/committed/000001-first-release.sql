@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:652660b980cf2065d7adbfb550c6f165736a7a26
+--! Hash: sha1:ad82932a8167e4846caf8953f1f12e14e037fa0b
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -17590,11 +17590,15 @@ revoke all on function crm_private.compile_custom_field_functions(text) from pub
  * writers of the table.
  *
  * Members that are null never reach it: _100_normalise removes them before.
+ *
+ * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who has
+ * loaded data.
  */
 create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.
