@@ -571,7 +571,12 @@ describe("introspection", () => {
       });
       expect(response.status).toBe(401);
       expect(await response.json()).toEqual({
-        errors: [{ message: expect.any(String), extensions: { code: "UNAUTHENTICATED" } }],
+        errors: [
+          {
+            message: expect.any(String),
+            extensions: { code: "UNAUTHENTICATED", requestId: expect.any(String) },
+          },
+        ],
       });
     }
     const page = await fetch(server.url, { headers: { accept: "text/html" } });
