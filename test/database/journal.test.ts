@@ -107,6 +107,202 @@ test("an update has the old and the new value of what changed, custom fields one
     ]);
   }));
 
+/** What the log calls the rows of a table. */
+const tableTypes: Record<string, string> = {
+  companies: "company",
+  contacts: "contact",
+  deals: "deal",
+  tasks: "task",
+  notes: "note",
+  pipeline_stages: "pipeline_stage",
+  custom_field_definitions: "custom_field_definition",
+  exchange_rates: "exchange_rate",
+  api_keys: "api_key",
+};
+
+/** Columns that follow from others. */
+const setByTriggers: Record<string, readonly string[]> = {
+  deals: ["closed_at", "probability_given"],
+};
+
+/** Two values of every column that can be written: a row is created with the first of each. */
+const samples: Record<string, Record<string, readonly [unknown, unknown]>> = {
+  companies: {
+    name: ["Acme", "Acme 2"],
+    address: ['{"city": "Bonn"}', '{"city": "Köln"}'],
+    owner_id: ["ann", "bob"],
+    custom_fields: ["{}", "{}"],
+    external_ids: ['{"(a,1)"}', '{"(a,2)"}'],
+  },
+  contacts: {
+    first_name: ["Ada", "Ida"],
+    last_name: ["L", "Lovelace"],
+    emails: ["{a@example.com}", "{}"],
+    phones: ["{1}", "{2,3}"],
+    company_id: [null, { companies: "name" }],
+    owner_id: ["ann", null],
+    custom_fields: ['{"journal_test": "a"}', '{"journal_test": "b"}'],
+    external_ids: ["{}", '{"(a,1)"}'],
+  },
+  deals: {
+    title: ["Engine", "Analytical engine"],
+    company_id: [{ companies: "name" }, { companies: "name" }],
+    contact_id: [null, { contacts: "last_name" }],
+    value: ["5", "1234567890123.45"],
+    currency: ["USD", "EUR"],
+    stage: ["Proposal", "Won"],
+    probability: [50, 60],
+    close_date: [null, "2026-02-28"],
+    lost_reason: [null, "Price"],
+    owner_id: [null, "ann"],
+    custom_fields: ["{}", "{}"],
+    external_ids: ["{}", '{"(a,1)"}'],
+  },
+  tasks: {
+    description: ["Call", "Write"],
+    due_date: ["2026-02-28", null],
+    assigned_to: [null, "ann"],
+    status: ["open", "closed"],
+    entity_type: ["company", "company"],
+    entity_id: [{ companies: "name" }, { companies: "name" }],
+    external_ids: ["{}", '{"(a,1)"}'],
+  },
+  notes: {
+    content: ["Hm", "Aha"],
+    entity_type: ["company", "company"],
+    entity_id: [{ companies: "name" }, { companies: "name" }],
+    external_ids: ["{}", '{"(a,1)"}'],
+  },
+  pipeline_stages: {
+    name: ["Stalled", "Sleeping"],
+    position: [90, 91],
+    probability: [5, 6],
+    kind: ["open", "lost"],
+  },
+  custom_field_definitions: {
+    name: ["journal_sample", "journal_renamed"],
+    label: ["Sample", "Other"],
+    entity_type: ["contact", "contact"],
+    field_type: ["text", "text"],
+    enum_values: [null, null],
+    required: [false, false],
+    description: [null, "What it is"],
+    minimum: [null, null],
+    maximum: [null, null],
+    max_length: [null, 10],
+    pattern: [null, "^a"],
+    default_value: [null, '"a"'],
+    is_unique: [false, false],
+  },
+  exchange_rates: {
+    currency: ["EUR", "CHF"],
+    valid_from: ["2026-01-01", "2026-01-02"],
+    rate: ["1.1", "1.234567890123"],
+  },
+  api_keys: {
+    name: ["journal-test", "journal-test-2"],
+    role: ["reader", "admin"],
+    prefix: ["pgcrm_a", "pgcrm_b"],
+    expires_at: [null, "2100-01-01T00:00:00Z"],
+    last_used_at: [null, null],
+    revoked_at: [null, "2026-01-01T00:00:00Z"],
+  },
+};
+
+describe("of every table, each column is in the journal with its old and new value", () => {
+  test("and every table that has a journal, and each of its columns, is tried", () =>
+    withRollback(async (client) => {
+      const { rows } = await client.query<{ name: string; columns: string[] }>(
+        `select relname::text as name, array_agg(attname::text order by attname) as columns
+         from pg_trigger
+         join pg_class as class on class.oid = tgrelid
+         join pg_attribute on attrelid = class.oid and attnum > 0 and not attisdropped
+         where tgname = '_900_journal_update'
+           and attgenerated = ''
+           and attname <> all (
+             '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
+           )
+         group by relname`,
+      );
+      expect(Object.fromEntries(rows.map(({ name, columns }) => [name, columns]))).toEqual(
+        Object.fromEntries(
+          Object.entries(samples).map(([name, columns]) => [
+            name,
+            [...Object.keys(columns), ...(setByTriggers[name] ?? [])].sort(),
+          ]),
+        ),
+      );
+    }));
+
+  test.each(Object.keys(samples))("%s", (table) =>
+    withRollback(async (client) => {
+      const sample = samples[table] ?? {};
+      const columns = Object.keys(sample);
+      await createOneOfEach(client);
+      const valueOf = async (value: unknown) => {
+        if (value === null || typeof value !== "object") return value;
+        const [[from, order] = ["", ""]] = Object.entries(value as Record<string, string>);
+        const { rows } = await client.query<{ id: string }>(
+          `select id from crm.${from} order by ${order} limit 1`,
+        );
+        return rows[0]?.id;
+      };
+      const values = async (which: 0 | 1) =>
+        Promise.all(columns.map((column) => valueOf(sample[column]?.[which])));
+      const last = async () => {
+        const rows = await entries(client);
+        return rows.findLast(({ entity_type }) => entity_type === tableTypes[table]);
+      };
+      const row = async () =>
+        (
+          await client.query<{ row: Record<string, unknown> }>(
+            `select to_jsonb(record) as row from crm.${table} as record where id = $1`,
+            [id],
+          )
+        ).rows[0]?.row ?? {};
+
+      const created = await client.query<{ id: string }>(
+        `insert into crm.${table} (${columns.join(", ")})
+         values (${columns.map((_, i) => `$${i + 1}`).join(", ")}) returning id`,
+        await values(0),
+      );
+      const id = created.rows[0]?.id;
+      const told = [...columns, ...(setByTriggers[table] ?? [])];
+      const only = (record: Record<string, unknown>) =>
+        Object.fromEntries(told.map((column) => [column, record[column]]));
+      expect((await last())?.changes).toEqual(only(await row()));
+
+      for (const [i, column] of columns.entries()) {
+        const [first, second] = sample[column] ?? [];
+        if (JSON.stringify(first) === JSON.stringify(second)) continue;
+        const before = await row();
+        const value = (await values(1))[i];
+        await client.query(`update crm.${table} set ${column} = $1 where id = $2`, [value, id]);
+        const after = await row();
+        const changed = told.filter(
+          (name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]),
+        );
+        expect(changed).toContain(column);
+        expect((await last())?.changes).toEqual(
+          Object.fromEntries(
+            changed.flatMap((name) =>
+              name === "custom_fields"
+                ? [["custom_fields.journal_test", { old: "a", new: "b" }]]
+                : [[name, { old: before[name], new: after[name] }]],
+            ),
+          ),
+        );
+      }
+
+      const whole = await row();
+      await client.query(`delete from crm.${table} where id = $1`, [id]);
+      const deleted = await last();
+      expect(deleted?.action).toBe("delete");
+      expect(deleted?.changes).toMatchObject(only(whole));
+    }),
+  );
+});
+
 test("an update that changes nothing has no entry", () =>
   withRollback(async (client) => {
     await createOneOfEach(client);
