@@ -1,12 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
+import { withConnection } from "../../server/connect.ts";
 import { type Carrier, carriers, contact, type Data, deal, note, task } from "./arbitraries.ts";
 import { type Door, present, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectUnlinked } from "./expected.ts";
 
-const { doors } = openDoors();
+const { doors, ownerUrl } = openDoors();
 
 /** Which of those that there are; none where there are none. */
 const which = fc.nat({ max: 11 });
@@ -77,8 +78,8 @@ function severed(row: Row, id: string): "companyId" | "contactId" | undefined {
 
 describe.each(doors)("deletions through $name", (door) => {
   // Feature: core-data-models, Property 26: Referential integrity on deletion
-  // Departure: nothing that is linked to keeps an entity from being deleted (no RESTRICT here); what
-  // is deleted is gone, and the journal is its trash.
+  // Departure: nothing that is linked to keeps an entity from being deleted, only a stage is kept by
+  // its deals (see below); what is deleted is gone, and the journal is its trash.
   test("whatever is deleted takes along what cannot be without it, and is cut from what can", () =>
     holds(fc.record({ graph, at: fc.nat() }), async ({ graph, at }) => {
       const rows = await build(door, graph);
@@ -99,3 +100,68 @@ describe.each(doors)("deletions through $name", (door) => {
       }
     }));
 });
+
+// Feature: core-data-models, Property 26: Referential integrity on deletion
+test("a stage goes if no deal is at it, and is kept with its deals otherwise (RESTRICT)", () =>
+  withConnection(ownerUrl(), (client) =>
+    holds(
+      fc.record({
+        name: fc.uuid(),
+        deals: fc.integer({ min: 0, max: 3 }),
+        others: fc.integer({ min: 0, max: 2 }),
+        role: fc.constantFrom("crm_admin", "postgres"),
+      }),
+      async ({ name, deals, others, role }) => {
+        await client.query("begin");
+        try {
+          await client.query(
+            `with stage as (
+               insert into crm.pipeline_stages (name) values ($1), ($1 || ' too') returning name
+             ), company as (
+               insert into crm.companies (name) values ('Acme') returning id
+             )
+             select from stage, company`,
+            [name],
+          );
+          await client.query(
+            `insert into crm.deals (title, value, company_id, stage)
+             select 'D', 1, (select id from crm.companies limit 1), $1 from generate_series(1, $2)
+             union all
+             select 'D', 1, (select id from crm.companies limit 1), $1 || ' too' from generate_series(1, $3)`,
+            [name, deals, others],
+          );
+          await client.query("select set_config('role', $1, true)", [role]);
+          await client.query("savepoint deletion");
+          const outcome = await client
+            .query("delete from crm.pipeline_stages where name = $1", [name])
+            .then(
+              ({ rowCount }) => ({ deleted: rowCount }),
+              ({ code, constraint }: { code: string; constraint: string }) => ({
+                code,
+                constraint,
+              }),
+            );
+          if (deals === 0) {
+            expect(outcome).toEqual({ deleted: 1 });
+          } else {
+            expect(outcome).toEqual({ code: "23503", constraint: "deals_stage_exists" });
+            await client.query("rollback to savepoint deletion");
+          }
+          const { rows } = await client.query<{ stage: string; deals: string }>(
+            `select stage.name as stage, count(deal.id) as deals
+             from crm.pipeline_stages as stage
+             left join crm.deals as deal on deal.stage = stage.name
+             where starts_with(stage.name, $1)
+             group by 1 order by 1`,
+            [name],
+          );
+          expect(rows).toEqual([
+            ...(deals === 0 ? [] : [{ stage: name, deals: String(deals) }]),
+            { stage: `${name} too`, deals: String(others) },
+          ]);
+        } finally {
+          await client.query("rollback");
+        }
+      },
+    ),
+  ));

@@ -48,6 +48,8 @@ interface Failure {
   /** What GraphQL calls it, and what class it is in TypeScript. */
   code: string;
   type: string;
+  /** The fields that it names, without their members. */
+  fields?: (scene: Scene) => string[];
 }
 
 const failures: Failure[] = [
@@ -56,6 +58,7 @@ const failures: Failure[] = [
     type: "ValidationError",
     attempt: async (door, { entity, data, fault }) =>
       door.create(entity, spoil(await complete(door, { entity, data }), fault)),
+    fields: ({ fault }) => [fault.field],
   },
   {
     code: "NOT_FOUND",
@@ -69,6 +72,7 @@ const failures: Failure[] = [
       const contact = { firstName: "Ada", lastName: "Lovelace", companyId: absent };
       return door.create("contact", contact);
     },
+    fields: () => ["companyId"],
   },
   {
     code: "CONFLICT",
@@ -140,10 +144,14 @@ describe.each(doors)("any entity through $name", (door) => {
   test("what fails is refused with the error of its kind, which tells what failed", () =>
     holds(
       fc.record({ failure: fc.constantFrom(...failures), scene }),
-      async ({ failure: { attempt, code, type }, scene }) => {
+      async ({ failure: { attempt, code, type, fields }, scene }) => {
         const refused = await refusal(attempt(door, scene));
         expect(refused).toMatchObject({ code, message: expect.stringMatching(/\w+ \w+/) });
         expect(refused.message).not.toContain(secret);
+        const named = Object.keys(refused.fields ?? {}).map((path) => path.replace(/\..*/, ""));
+        expect([...new Set(named)]).toEqual(
+          fields?.(scene) ?? (code === "CONFLICT" ? ["version"] : []),
+        );
         if (door.name === "repository") expect(refused.type).toBe(type);
       },
     ));

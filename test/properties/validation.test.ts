@@ -314,6 +314,46 @@ describe.each(doors)("wrong input through $name", (door) => {
       expectClean(refused);
     }));
 
+  // Feature: core-data-models, Property 25: Constraint violation error handling
+  test("the value of a unique field that another row has is refused by the field's name", () =>
+    holds(
+      fc.record({
+        entity: fc.constantFrom("company" as const, "contact" as const),
+        name: fc.stringMatching(/^[a-z][a-z0-9_]{0,20}$/).map((name) => `unique_${name}`),
+        value: fc.stringMatching(/^[!-~]{1,40}$/),
+        onUpdate: fc.boolean(),
+      }),
+      async ({ entity, name, value, onUpdate }) => {
+        const definition = await door.create("customFieldDefinition", {
+          ...{ name, label: "Unique", entityType: entity, fieldType: "text", isUnique: true },
+        });
+        const rows: string[] = [];
+        try {
+          const create = async (customFields: Data) => {
+            const own = entity === "company" ? { name: "Acme" } : { firstName: "A", lastName: "L" };
+            const { id } = await door.create(entity, { ...own, customFields });
+            rows.push(id);
+            return id;
+          };
+          await create({ [name]: value });
+          const refused = await refusal(
+            onUpdate
+              ? create({}).then((id) =>
+                  door.update(entity, id, { customFields: { [name]: value } }),
+                )
+              : create({ [name]: value }),
+          );
+          expect(refused).toMatchObject({ code: "CONSTRAINT_VIOLATION" });
+          expect(Object.keys(refused.fields ?? {})).toEqual([`customFields.${name}`]);
+          expectClean(refused);
+          await create({ [name]: `${value} too` });
+        } finally {
+          for (const id of rows) await door.remove(entity, id);
+          await door.remove("customFieldDefinition", definition.id);
+        }
+      },
+    ));
+
   // Feature: core-data-models, Property 36: Input validation against schemas
   // Departure: the schemas hold what the row itself can answer; whether a link leads somewhere only
   // the database knows. GraphQL takes a single value for a list of one, and names what is malformed
