@@ -149,9 +149,7 @@ describe.each(doors)("any entity through $name", (door) => {
         expect(refused).toMatchObject({ code, message: expect.stringMatching(/\w+ \w+/) });
         expect(refused.message).not.toContain(secret);
         const named = Object.keys(refused.fields ?? {}).map((path) => path.replace(/\..*/, ""));
-        expect([...new Set(named)]).toEqual(
-          fields?.(scene) ?? (code === "CONFLICT" ? ["version"] : []),
-        );
+        expect([...new Set(named)]).toEqual(fields?.(scene) ?? []);
         if (door.name === "repository") expect(refused.type).toBe(type);
       },
     ));
