@@ -50,6 +50,9 @@ const smallShare = 4;
 /** How many answers that are neither small nor heavy are put together at once. */
 const pagesAtOnce = 2;
 
+/** How long Node does other things after a large answer, in milliseconds. */
+const breath = 5;
+
 /** Mutations that write more rows at once take turns. */
 const fewWrites = 100;
 
@@ -75,10 +78,15 @@ function isSmall({ rows, scans, writes }: Cost, heavy: Heavy): boolean {
  * some connections free.
  */
 export function createTurns(heavy: Heavy, patience: Patience): Turns {
-  const gateOf = (places: number) =>
-    createGate({ places, queue: places * queuePerPlace, patience: patience.pool });
-  const answers = gateOf(1);
-  const pages = gateOf(pagesAtOnce);
+  const gateOf = (places: number, rest?: number) =>
+    createGate({
+      places,
+      queue: places * queuePerPlace,
+      patience: patience.pool,
+      ...(rest && { rest }),
+    });
+  const answers = gateOf(1, breath);
+  const pages = gateOf(pagesAtOnce, breath);
   const scanners = gateOf(heavy.operations);
   const large = gateOf(heavy.large);
   const writers = createGate({
