@@ -25,7 +25,8 @@ import {
 import type { Heavy } from "./graphql/heavy.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import { createPreset } from "./graphql/preset.ts";
-import { followCustomFields, readSchema } from "./graphql/schema.ts";
+import { followCustomFields, type Lag, readSchema } from "./graphql/schema.ts";
+import { createMakeSchema } from "./graphql/slices.ts";
 import { allowOrigins, closeAfterAnswer, secureHeaders, settleForm } from "./http.ts";
 import { type Maintenance, type MaintenanceIntervals, startMaintenance } from "./maintenance.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
@@ -114,7 +115,10 @@ export function createApp(deps: AppDeps): App {
     headersTimeout: timeouts.request,
     connectionsCheckingInterval: Math.min(1000, timeouts.request),
     shouldUpgradeCallback: asksForSocket,
+    keepAliveTimeout: timeouts.keepAlive,
   });
+  // Else a connection could end just when it is used again. That a request is sent in time is asked anyway.
+  server.headersTimeout = Math.max(timeouts.keepAlive + 2000, timeouts.request);
   const authenticate = createAuthenticate(
     deps.tokenRules,
     (reason) => {
@@ -145,10 +149,16 @@ export function createApp(deps: AppDeps): App {
   let graphql: RequestHandler | undefined;
   let release: (() => Promise<void>) | undefined;
   let maintenance: Maintenance | undefined;
+  let lag: Readonly<Lag> = { since: undefined };
+  const lagSeconds = () => (lag.since === undefined ? 0 : (Date.now() - lag.since) / 1000);
+  metrics?.measureLag(lagSeconds);
   let waitingFor = "the schema has not been read yet";
   const readiness = async (): Promise<Readiness> => {
     if (drain.isDraining()) return { ready: false, reason: "the server is stopping" };
-    return graphql === undefined ? { ready: false, reason: waitingFor } : migrationsCurrent();
+    if (graphql === undefined) return { ready: false, reason: waitingFor };
+    const state = await migrationsCurrent();
+    const seconds = Math.floor(lagSeconds());
+    return seconds > 0 ? { ...state, customFieldsBehindSeconds: seconds } : state;
   };
 
   app.use(identifyRequest);
@@ -210,7 +220,8 @@ export function createApp(deps: AppDeps): App {
         persisted: { operations, only: persisted?.only ?? false },
         queriesByGet: deps.queriesByGet,
       });
-    const current = await readSchema({ pool, preset, logger });
+    const makeSchema = createMakeSchema();
+    const current = await readSchema({ pool, preset, makeSchema, logger });
     const api = grafserv({ preset: preset(["crm"]), schema: current.schema });
     await api.ready();
     const handler = createExpress();
@@ -220,10 +231,11 @@ export function createApp(deps: AppDeps): App {
     graphql = handler;
     if (stopping.signal.aborted) return;
     if (deps.customFieldsInterval !== undefined) {
-      followCustomFields({
+      lag = followCustomFields({
         interval: deps.customFieldsInterval,
         pool,
         preset,
+        makeSchema,
         logger,
         served: current,
         serve: (schema) => api.setSchema(schema),

@@ -88,6 +88,7 @@ const environment = z.object({
   SOCKET_INIT_TIMEOUT: limit(3000),
   SOCKET_KEEPALIVE: limit(12_000),
   REQUEST_TIMEOUT: limit(15_000),
+  KEEP_ALIVE_TIMEOUT: limit(72_000),
   STATEMENT_TIMEOUT: limit(20_000),
   LOCK_TIMEOUT: limit(5000),
   IDLE_IN_TRANSACTION_TIMEOUT: limit(10_000),
@@ -131,6 +132,8 @@ export const configDefaults: Readonly<Record<string, unknown>> = environment.par
 export interface Timeouts {
   /** A client's sending of one request. */
   readonly request: number;
+  /** A connection's wait for its client's next request. */
+  readonly keepAlive: number;
   /** One statement in the database. */
   readonly statement: number;
   /** A statement's wait for what another transaction has locked. */
@@ -343,6 +346,7 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     trustedProxies: settings.TRUSTED_PROXIES,
     timeouts: {
       request: settings.REQUEST_TIMEOUT,
+      keepAlive: settings.KEEP_ALIVE_TIMEOUT,
       statement: settings.STATEMENT_TIMEOUT,
       lock: settings.LOCK_TIMEOUT,
       idleInTransaction: settings.IDLE_IN_TRANSACTION_TIMEOUT,

@@ -37,6 +37,8 @@ export interface Metrics {
   readonly observe: () => Observation;
   /** Notes that a socket was opened, or closed. */
   readonly countSockets: (change: 1 | -1) => void;
+  /** Measures for how many seconds what is served has been behind what is defined. */
+  readonly measureLag: (seconds: () => number) => void;
   /** Answers with the metrics whoever has the token. */
   readonly answer: RequestHandler;
   /** Notes that the request which is being served has an error with this code. */
@@ -123,6 +125,17 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     observe,
 
     countSockets: (change) => sockets.inc(change),
+
+    measureLag(seconds) {
+      new Gauge({
+        name: "pgcrm_custom_fields_behind_seconds",
+        help: "For how long custom fields have been defined that are not served as they are",
+        registers,
+        collect() {
+          this.set(seconds());
+        },
+      });
+    },
 
     async answer(request, response) {
       const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";

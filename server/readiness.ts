@@ -8,6 +8,8 @@ import { hasCode } from "./problem.ts";
 export interface Readiness {
   ready: boolean;
   reason?: string;
+  /** For how long custom fields have been defined that are not served as they are; absent, none are. */
+  customFieldsBehindSeconds?: number;
 }
 
 /** What has to be there before anything can be served is not there yet. */

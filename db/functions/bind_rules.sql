@@ -6,6 +6,8 @@
  * crm_private.refuse_row, which finds every fault, or notes the row where many are written at once;
  * either way it is not written.
  *
+ * The view through which rows are copied in has the table's columns, too, and is made anew.
+ *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
  * forgotten. The constraints themselves hold in any case, one at a time.
  */
@@ -101,6 +103,7 @@ $validate$
     'for each row execute function %s()',
     p_table, v_validate
   );
+  perform crm_private.bind_copy(p_table);
 end
 $$;
 

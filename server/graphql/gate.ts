@@ -7,6 +7,8 @@ export interface GateOptions {
   readonly queue?: number;
   /** How long one waits at most, in milliseconds; as long as it takes if not given. */
   readonly patience?: number;
+  /** How long a place rests before the next one has it, in milliseconds; not at all if not given. */
+  readonly rest?: number;
 }
 
 /** Lets so many do something at once; the others wait, first come first served. */
@@ -19,7 +21,7 @@ export interface Gate {
 }
 
 /** Makes a gate. */
-export function createGate({ places, queue = Infinity, patience }: GateOptions): Gate {
+export function createGate({ places, queue = Infinity, patience, rest }: GateOptions): Gate {
   const waiting = new Set<() => void>();
   let free = places;
 
@@ -56,7 +58,8 @@ export function createGate({ places, queue = Infinity, patience }: GateOptions):
       try {
         return await work();
       } finally {
-        leave();
+        if (rest !== undefined && waiting.size > 0) setTimeout(leave, rest);
+        else leave();
       }
     },
   };

@@ -47,6 +47,12 @@ const rowsPerScan = 500;
 /** An operation with a list of the usual size is small; one that counts or filters it is not. */
 const smallShare = 4;
 
+/** How many answers that are neither small nor heavy are put together at once. */
+const pagesAtOnce = 2;
+
+/** How long Node does other things after a large answer, in milliseconds. */
+const breath = 5;
+
 /** Mutations that write more rows at once take turns. */
 const fewWrites = 100;
 
@@ -66,15 +72,21 @@ function isSmall({ rows, scans, writes }: Cost, heavy: Heavy): boolean {
 }
 
 /**
- * Makes the turns. Large answers come one by one, because Node, which puts them together, does one
- * thing at a time; whole tables are read by a few operations at once, and many rows written by a few,
+ * Makes the turns. Large answers come one by one, and those that are not small two by two, because
+ * Node, which puts them together, does one thing at a time; whole tables are read by a few operations at once, and many rows written by a few,
  * so that the database has time and connections for others. All that is not small together leaves
  * some connections free.
  */
 export function createTurns(heavy: Heavy, patience: Patience): Turns {
-  const gateOf = (places: number) =>
-    createGate({ places, queue: places * queuePerPlace, patience: patience.pool });
-  const answers = gateOf(1);
+  const gateOf = (places: number, rest?: number) =>
+    createGate({
+      places,
+      queue: places * queuePerPlace,
+      patience: patience.pool,
+      ...(rest && { rest }),
+    });
+  const answers = gateOf(1, breath);
+  const pages = gateOf(pagesAtOnce, breath);
   const scanners = gateOf(heavy.operations);
   const large = gateOf(heavy.large);
   const writers = createGate({
@@ -88,10 +100,10 @@ export function createTurns(heavy: Heavy, patience: Patience): Turns {
       if (isSmall(cost, heavy)) return work();
       const gates: Gate[] = [];
       if (cost.writes > fewWrites) gates.push(writers);
-      if (isHeavy(cost, heavy)) {
-        if (cost.rows > heavy.rows && !gates.includes(writers)) gates.push(answers);
-        if (cost.scans > 1) gates.push(scanners);
-      }
+      const isWrite = gates.length > 0;
+      if (cost.rows > heavy.rows && !isWrite) gates.push(answers);
+      else if (cost.rows > heavy.rows / smallShare && !isWrite) gates.push(pages);
+      if (isHeavy(cost, heavy) && cost.scans > 1) gates.push(scanners);
       if (isMutation) gates.push(large);
       return pass(gates, work, departure);
     },

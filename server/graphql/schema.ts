@@ -3,28 +3,38 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { GraphQLSchema } from "graphql";
 import type { Pool } from "pg";
 import type { Logger } from "pino";
-import { makeSchema } from "postgraphile";
 
+import { OverloadedError } from "../errors.ts";
 import { isAway } from "../untilAvailable.ts";
 import { customSchema } from "./plugins/custom-fields.ts";
+import type { MakeSchema } from "./slices.ts";
 
 export interface SchemaDeps {
   /** Logs in as `crm_server`. */
   pool: Pool;
   /** The preset that makes an API of the given schemas of the database. */
   preset: (schemas: string[]) => GraphileConfig.Preset;
+  /** Makes an API of a preset. */
+  makeSchema: MakeSchema;
   logger: Logger;
 }
 
 /** An API, and of which custom fields it was made. */
 export interface CurrentSchema {
   readonly schema: GraphQLSchema;
-  readonly customFields: string;
+  /** Undefined where they could not be served. */
+  readonly customFields: string | undefined;
+}
+
+/** How far a server is behind the definitions of custom fields. */
+export interface Lag {
+  /** Since when what is served is not what is defined, as `Date.now()` has it; undefined if it is. */
+  since: number | undefined;
 }
 
 /**
  * Makes the API of a database. Where custom fields keep it from being made it is made without them, and
- * the log says why: `customFields` has them all the same.
+ * the log says why.
  *
  * @throws what the database or the rest of the API is the reason of.
  */
@@ -36,19 +46,24 @@ export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
     if (isAway(error)) throw error;
     const schema = await make(deps, ["crm"]);
     deps.logger.error({ err: error }, "custom fields cannot be served as fields of their own");
-    return { schema, customFields };
+    return { schema, customFields: undefined };
   }
 }
+
+/** The longest pause before what could not be served is tried again, in milliseconds. */
+const longestPause = 30_000;
 
 /**
  * Serves the API anew whenever custom fields have been defined, changed or deleted. It asks rather
  * than listens: a question finds its way through a pooler, and after a lost connection nothing has
- * been missed. What cannot be served is logged, and what was served before goes on.
+ * been missed. What cannot be served is logged and tried again with growing pauses, and what was
+ * served before goes on.
  *
  * @param interval how often it asks, in milliseconds.
  * @param served what is served already.
  * @param serve is given each new API.
  * @param signal ends it.
+ * @returns how far what is served is behind, at any time.
  */
 export function followCustomFields({
   interval,
@@ -61,22 +76,36 @@ export function followCustomFields({
   served: CurrentSchema;
   serve: (schema: GraphQLSchema) => void;
   signal: AbortSignal;
-}): void {
+}): Readonly<Lag> {
   let known = served.customFields;
+  const lag: Lag = { since: known === undefined ? Date.now() : undefined };
+  /** What could not be served, and when it is tried again. */
+  let failed: { customFields: string; pause: number; until: number } | undefined;
 
   async function look(): Promise<void> {
     const customFields = await readCustomFields(deps.pool);
-    if (customFields === known) return;
+    if (customFields === known) {
+      lag.since = undefined;
+      return;
+    }
+    lag.since ??= Date.now();
+    if (failed?.customFields === customFields && Date.now() < failed.until) return;
     try {
       const schema = await make(deps, ["crm", customSchema]);
       if (signal.aborted) return;
       serve(schema);
+      known = customFields;
+      failed = undefined;
+      lag.since = undefined;
       deps.logger.info("custom fields have changed, and are served");
     } catch (error) {
-      if (isAway(error)) throw error;
+      // A server that is busy or away says nothing about the fields: they are tried at the next look.
+      if (isAway(error) || error instanceof OverloadedError) throw error;
+      const before = failed?.customFields === customFields ? failed.pause : interval / 2;
+      const pause = Math.min(before * 2, longestPause);
+      failed = { customFields, pause, until: Date.now() + pause };
       deps.logger.error({ err: error }, "custom fields have changed and cannot be served");
     }
-    known = customFields;
   }
 
   async function follow(): Promise<void> {
@@ -85,17 +114,18 @@ export function followCustomFields({
       try {
         await look();
       } catch (error) {
+        lag.since ??= Date.now();
         if (!signal.aborted) deps.logger.warn({ err: error }, "could not look for custom fields");
       }
     }
   }
 
   follow().catch(() => undefined);
+  return lag;
 }
 
-async function make({ preset }: SchemaDeps, schemas: string[]): Promise<GraphQLSchema> {
-  const { schema } = await makeSchema(preset(schemas));
-  return schema;
+async function make({ preset, makeSchema }: SchemaDeps, schemas: string[]): Promise<GraphQLSchema> {
+  return makeSchema(preset(schemas));
 }
 
 /** What tells the custom fields of one moment from those of another. */

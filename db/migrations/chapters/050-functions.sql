@@ -161,6 +161,7 @@
 --!include functions/refuse_null.sql
 --!include functions/refuse_old_snapshot.sql
 --!include functions/refuse_row.sql
+--!include functions/bind_copy.sql
 --!include functions/bind_rules.sql
 --!include functions/refuse_rows.sql
 --!include functions/refuse_taken_external_ids.sql
