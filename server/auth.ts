@@ -2,6 +2,7 @@ import { z } from "zod";
 
 import { apiKeyBeginning, type CheckApiKey } from "./apiKeys.ts";
 import { CrmError, UnauthenticatedError } from "./errors.ts";
+import { hasHidden, isBlank, withoutBlankBeginning } from "./rules.ts";
 import type { TokenRole } from "./token.ts";
 import { createVerifyToken, type TokenRules } from "./tokenKeys.ts";
 
@@ -19,7 +20,9 @@ const claimsSchema = z.object({
   sub: z
     .string()
     .max(255)
-    .regex(/^(?![\s\p{Cf}]*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu),
+    .regex(/^(?!\s*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu)
+    .refine((sub) => !isBlank(sub) && !hasHidden(sub))
+    .refine((sub) => !/^(?:db|key):/i.test(withoutBlankBeginning(sub))),
   role: z.enum(["reader", "member", "admin"]),
   exp: z.number(), // which is finite
 });

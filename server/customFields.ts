@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { formFaults } from "./forms.ts";
 import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
-import { compareDecimals, countCharacters, isObject } from "./rules.ts";
+import { compareDecimals, countCharacters, isBlank, isObject, isRuly } from "./rules.ts";
 import { addFaults, addMessages } from "./schemas.ts";
 
 /** What decides which values a custom field may hold. */
@@ -59,9 +59,15 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
       if (typeof value !== "string" || countCharacters(value) > 10_000) {
         return ["must be a text of at most 10,000 characters"];
       }
-      return maxLength != null && countCharacters(value) > maxLength
-        ? [`must have at most ${maxLength} characters`]
-        : [];
+      return [
+        ...(maxLength != null && countCharacters(value) > maxLength
+          ? [`must have at most ${maxLength} characters`]
+          : []),
+        ...(isBlank(value) && (definition.required || value !== "") ? ["must not be blank"] : []),
+        ...(isRuly(value)
+          ? []
+          : ["must not hold control characters, or characters that reorder the text"]),
+      ];
     case "number":
       // Every finite number of JavaScript has fewer digits than the 400 that are allowed.
       if (typeof value !== "number") return ["must be a number of at most 400 digits"];

@@ -1,5 +1,10 @@
 import type { ExternalId } from "./generated/rows.ts";
-import { blankCharacters } from "./generated/tables.ts";
+import {
+  hiddenCharacters,
+  legiblePattern,
+  unrulyCharacters,
+  whiteCharacters,
+} from "./generated/tables.ts";
 import type { Check } from "./tables.ts";
 
 /** The values of a row that are given, by field. */
@@ -12,7 +17,11 @@ export interface Fault {
   readonly message: string;
 }
 
-const blank = new RegExp(`^[${blankCharacters}]*$`, "u");
+const blank = new RegExp(`^[${whiteCharacters}${hiddenCharacters}]*$`, "u");
+const blankBeginning = new RegExp(`^[${whiteCharacters}${hiddenCharacters}]+`, "u");
+const hidden = new RegExp(`[${hiddenCharacters}]`, "u");
+const unruly = new RegExp(`[${unrulyCharacters}]`, "u");
+const legible = new RegExp(legiblePattern, "u");
 
 /**
  * The faults of a value that breaks a check, as the database words them; none where it holds.
@@ -41,6 +50,14 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
   switch (check.rule) {
     case "notBlank":
       return whole(!isBlank(text));
+    case "legible":
+      return whole(isLegible(text));
+    case "ruly":
+      return whole(isRuly(text));
+    case "elementsLegible":
+      return each(isLegible);
+    case "membersRuly":
+      return members((_key, member) => typeof member !== "string" || !unruly.test(member));
     case "maxLength":
       return whole(countCharacters(text) <= check.limit);
     case "pattern":
@@ -93,6 +110,11 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
           ? []
           : [fault(undefined, index)];
       });
+    case "externalIdsLegible":
+      return list.flatMap((element, index) => {
+        const { source, id } = (element ?? {}) as Partial<ExternalId>;
+        return isLegible(source ?? "") && isLegible(id ?? "") ? [] : [fault(undefined, index)];
+      });
     case "externalIdsMaxLength":
       return list.flatMap((element, index) => {
         const { source, id } = (element ?? {}) as Partial<ExternalId>;
@@ -142,6 +164,26 @@ export function breaksTogether(check: Check, row: Given): boolean {
 /** Whether a text shows nothing, as `crm_private.is_blank` has it. */
 export function isBlank(text: string): boolean {
   return blank.test(text);
+}
+
+/** Whether a text of one line holds nothing that cannot be seen, as `crm_private.is_legible` has it. */
+export function isLegible(text: string): boolean {
+  return !hidden.test(text) || legible.test(text) || isBlank(text);
+}
+
+/** Whether a text of any lines holds no controls, as `crm_private.is_ruly` has it. */
+export function isRuly(text: string): boolean {
+  return !unruly.test(text) || isBlank(text);
+}
+
+/** Whether a text holds a character that shows nothing by itself. */
+export function hasHidden(text: string): boolean {
+  return hidden.test(text);
+}
+
+/** A text without the white and hidden characters before anything that is seen. */
+export function withoutBlankBeginning(text: string): string {
+  return text.replace(blankBeginning, "");
 }
 
 /** The number of characters as PostgreSQL counts them: code points. */

@@ -10,7 +10,9 @@ import {
   countCharacters,
   type Fault,
   type Given,
+  hasHidden,
   isBlank,
+  withoutBlankBeginning,
 } from "./rules.ts";
 import type { Check, Column, Table } from "./tables.ts";
 
@@ -63,9 +65,11 @@ export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, c
   const userId = value as string;
   const messages: string[] = [];
   if (isBlank(userId)) messages.push("must not be blank");
+  else if (hasHidden(userId)) messages.push("must not hold characters that cannot be seen");
   if (countCharacters(userId) > 255) messages.push("must have at most 255 characters");
   for (const prefix of ["db:", "key:"]) {
-    if (userId.startsWith(prefix)) messages.push(`must not begin with ${prefix}`);
+    if (withoutBlankBeginning(userId).toLowerCase().startsWith(prefix))
+      messages.push(`must not begin with ${prefix}`);
   }
   addMessages(context, messages);
 }) as z.ZodType<string>;

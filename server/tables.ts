@@ -53,6 +53,11 @@ export type Check = Rule & {
 /** What a check constraint can ask. The generator refuses a constraint that asks anything else. */
 export type Rule =
   | { readonly rule: "notBlank" }
+  | { readonly rule: "legible" }
+  | { readonly rule: "ruly" }
+  | { readonly rule: "elementsLegible" }
+  | { readonly rule: "externalIdsLegible" }
+  | { readonly rule: "membersRuly" }
   | { readonly rule: "maxLength"; readonly limit: number }
   | { readonly rule: "pattern"; readonly pattern: string }
   | { readonly rule: "oneOf"; readonly values: readonly string[] }

@@ -103,6 +103,7 @@ begin
 
     select
       case
+        when rule.rule = 'blank' then 'required'
         when rule.rule <> 'type' then crm_private.camel_case(rule.rule)
         when new_row.field_type = old_row.field_type then 'enumValues'
         else 'fieldType'

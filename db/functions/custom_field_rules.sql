@@ -94,6 +94,31 @@ as $$
 
   union all
 
+  -- An empty text is a value like others where none is required; one that shows nothing is not.
+  select
+    6,
+    'blank',
+    format(
+      case
+        when p_definition.required then 'not crm_private.is_blank(custom_fields ->> %1$L)'
+        else '(custom_fields ->> %1$L = '''' or not crm_private.is_blank(custom_fields ->> %1$L))'
+      end,
+      p_definition.name
+    ),
+    'must not be blank'
+  where p_definition.field_type = 'text'
+
+  union all
+
+  select
+    7,
+    'legible',
+    format('crm_private.is_ruly(custom_fields ->> %L)', p_definition.name),
+    'must not hold control characters, or characters that reorder the text'
+  where p_definition.field_type = 'text'
+
+  union all
+
   select
     4,
     'max_length',

@@ -16,6 +16,8 @@ create table if not exists crm.audit_logs (
   erased_at      timestamptz,
 
   constraint audit_logs_pkey primary key ("timestamp", id),
+  constraint audit_logs_user_id_blank check (not crm_private.is_blank(user_id)),
+  constraint audit_logs_user_id_legible check (crm_private.is_legible(user_id)),
   constraint audit_logs_user_id_length check (char_length(user_id) <= 255)
 ) partition by range ("timestamp");
 
@@ -50,6 +52,10 @@ comment on column crm.audit_logs.source is
 comment on column crm.audit_logs.erased_at is
   'When the values were taken out of changes for good; null if they are there.';
 
+comment on constraint audit_logs_user_id_blank on crm.audit_logs is
+  'must not be blank';
+comment on constraint audit_logs_user_id_legible on crm.audit_logs is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 

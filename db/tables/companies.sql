@@ -19,6 +19,7 @@ create table if not exists crm.companies (
 
   constraint companies_pkey primary key (id),
   constraint companies_name_blank check (not crm_private.is_blank(name)),
+  constraint companies_name_legible check (crm_private.is_legible(name)),
   constraint companies_name_length check (char_length(name) <= 255),
   constraint companies_address_object check (jsonb_typeof(address) = 'object'),
   constraint companies_address_keys check (
@@ -33,6 +34,12 @@ create table if not exists crm.companies (
       then not jsonb_path_exists(address, 'strict $.* ? (@.type() != "string")')
     end
   ),
+  constraint companies_address_legible check (
+    case
+      when jsonb_typeof(address) = 'object' and address::text ~ '[^ -~]|\\u|\\[bf]'
+      then not crm_private.has_unruly_member(address)
+    end
+  ),
   constraint companies_address_length check (
     case
       when jsonb_typeof(address) = 'object' and char_length(address::text) > 255
@@ -40,6 +47,7 @@ create table if not exists crm.companies (
     end
   ),
   constraint companies_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint companies_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint companies_owner_id_length check (char_length(owner_id) <= 255),
   constraint companies_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint companies_external_ids_list check (
@@ -51,6 +59,12 @@ create table if not exists crm.companies (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint companies_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint companies_external_ids_length check (
@@ -102,6 +116,8 @@ comment on column crm.companies.match_keys is
 
 comment on constraint companies_name_blank on crm.companies is
   'must not be blank';
+comment on constraint companies_name_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_name_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_address_object on crm.companies is
@@ -110,10 +126,14 @@ comment on constraint companies_address_keys on crm.companies is
   'is not one of street, city, state, postalCode, country';
 comment on constraint companies_address_values on crm.companies is
   'must be a string';
+comment on constraint companies_address_legible on crm.companies is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint companies_address_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_owner_id_blank on crm.companies is
   'must not be blank';
+comment on constraint companies_owner_id_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_owner_id_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_custom_fields_object on crm.companies is
@@ -122,6 +142,8 @@ comment on constraint companies_external_ids_list on crm.companies is
   'must be a plain list of at most 20 external ids';
 comment on constraint companies_external_ids_blank on crm.companies is
   'must have a source and an id';
+comment on constraint companies_external_ids_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_external_ids_length on crm.companies is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint companies_external_ids_distinct on crm.companies is

@@ -28,8 +28,10 @@ create table if not exists crm.contacts (
   constraint contacts_company_id_exists foreign key (company_id)
     references crm.companies on delete set null,
   constraint contacts_first_name_blank check (not crm_private.is_blank(first_name)),
+  constraint contacts_first_name_legible check (crm_private.is_legible(first_name)),
   constraint contacts_first_name_length check (char_length(first_name) <= 255),
   constraint contacts_last_name_blank check (not crm_private.is_blank(last_name)),
+  constraint contacts_last_name_legible check (crm_private.is_legible(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
   -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
@@ -54,6 +56,12 @@ create table if not exists crm.contacts (
       then not crm_private.has_blank_element(phones)
     end
   ),
+  constraint contacts_phones_legible check (
+    case
+      when phones <> '{}' and array_to_string(phones, ' ') ~ '[^ -~]'
+      then not crm_private.has_illegible_element(phones)
+    end
+  ),
   constraint contacts_phones_length check (
     case
       when char_length(array_to_string(phones, '')) > 255
@@ -61,6 +69,7 @@ create table if not exists crm.contacts (
     end
   ),
   constraint contacts_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint contacts_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint contacts_owner_id_length check (char_length(owner_id) <= 255),
   constraint contacts_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint contacts_external_ids_list check (
@@ -72,6 +81,12 @@ create table if not exists crm.contacts (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint contacts_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint contacts_external_ids_length check (
@@ -131,10 +146,14 @@ comment on constraint contacts_company_id_exists on crm.contacts is
   '%s is not the id of a company';
 comment on constraint contacts_first_name_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_first_name_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_first_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_last_name_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_last_name_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_last_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_emails_list on crm.contacts is
@@ -147,10 +166,14 @@ comment on constraint contacts_phones_list on crm.contacts is
   E'@whole\nmust be a list of at most 100 numbers, none of them null';
 comment on constraint contacts_phones_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_phones_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_phones_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_owner_id_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_owner_id_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_owner_id_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_custom_fields_object on crm.contacts is
@@ -159,6 +182,8 @@ comment on constraint contacts_external_ids_list on crm.contacts is
   'must be a plain list of at most 20 external ids';
 comment on constraint contacts_external_ids_blank on crm.contacts is
   'must have a source and an id';
+comment on constraint contacts_external_ids_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_external_ids_length on crm.contacts is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint contacts_external_ids_distinct on crm.contacts is

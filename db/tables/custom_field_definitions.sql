@@ -29,6 +29,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_name_format check (name ~ '^[A-Za-z][A-Za-z0-9_]*$'),
   constraint custom_field_definitions_name_length check (char_length(name) <= 100),
   constraint custom_field_definitions_label_blank check (not crm_private.is_blank(label)),
+  constraint custom_field_definitions_label_legible check (crm_private.is_legible(label)),
   constraint custom_field_definitions_label_length check (char_length(label) <= 255),
   constraint custom_field_definitions_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -39,6 +40,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_enum_values_blank check (
     not crm_private.has_blank_element(enum_values)
   ),
+  constraint custom_field_definitions_enum_values_legible check (not crm_private.has_illegible_element(enum_values)),
   constraint custom_field_definitions_enum_values_length check (
     crm_private.longest_element(enum_values) <= 255
   ),
@@ -54,6 +56,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_description_blank check (
     not crm_private.is_blank(description)
   ),
+  constraint custom_field_definitions_description_legible check (crm_private.is_ruly(description)),
   constraint custom_field_definitions_description_length check (
     char_length(description) <= 1000
   ),
@@ -181,6 +184,8 @@ comment on constraint custom_field_definitions_name_length on crm.custom_field_d
   'must have at most 100 characters';
 comment on constraint custom_field_definitions_label_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_label_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
@@ -189,6 +194,8 @@ comment on constraint custom_field_definitions_enum_values_list on crm.custom_fi
   E'@whole\nmust be a list of 1 to 1,000 values, none of them null';
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_enum_values_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint custom_field_definitions_enum_values_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_enum_values_distinct on crm.custom_field_definitions is
@@ -199,6 +206,8 @@ comment on constraint custom_field_definitions_enum_values_present on crm.custom
   'must be given for an enum or a multi_enum, and for no other type';
 comment on constraint custom_field_definitions_description_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_description_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint custom_field_definitions_description_length on crm.custom_field_definitions is
   'must have at most 1,000 characters';
 comment on constraint custom_field_definitions_minimum_suited on crm.custom_field_definitions is

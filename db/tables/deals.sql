@@ -33,6 +33,7 @@ create table if not exists crm.deals (
   constraint deals_stage_exists foreign key (stage)
     references crm.pipeline_stages (name) on update cascade,
   constraint deals_title_blank check (not crm_private.is_blank(title)),
+  constraint deals_title_legible check (crm_private.is_legible(title)),
   constraint deals_title_length check (char_length(title) <= 255),
   -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
   constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
@@ -45,6 +46,7 @@ create table if not exists crm.deals (
   constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
   constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint deals_owner_id_length check (char_length(owner_id) <= 255),
   constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint deals_external_ids_list check (
@@ -56,6 +58,12 @@ create table if not exists crm.deals (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint deals_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_length check (
@@ -135,6 +143,8 @@ comment on constraint deals_stage_exists on crm.deals is
   E'@fieldName pipelineStage\n@foreignFieldName deals\n%s is not the name of a pipeline stage';
 comment on constraint deals_title_blank on crm.deals is
   'must not be blank';
+comment on constraint deals_title_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_title_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_value_decimals on crm.deals is
@@ -153,6 +163,8 @@ comment on constraint deals_lost_reason_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
+comment on constraint deals_owner_id_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_owner_id_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_custom_fields_object on crm.deals is
@@ -161,6 +173,8 @@ comment on constraint deals_external_ids_list on crm.deals is
   'must be a plain list of at most 20 external ids';
 comment on constraint deals_external_ids_blank on crm.deals is
   'must have a source and an id';
+comment on constraint deals_external_ids_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_external_ids_length on crm.deals is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint deals_external_ids_distinct on crm.deals is

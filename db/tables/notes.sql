@@ -25,6 +25,7 @@ create table if not exists crm.notes (
   constraint notes_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint notes_content_blank check (not crm_private.is_blank(content)),
+  constraint notes_content_legible check (crm_private.is_ruly(content)),
   constraint notes_content_length check (char_length(content) <= 100000),
   constraint notes_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -38,6 +39,12 @@ create table if not exists crm.notes (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint notes_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_length check (
@@ -95,6 +102,8 @@ comment on constraint notes_deal_id_exists on crm.notes is
   E'@column entity_id\n%s is not the id of a deal';
 comment on constraint notes_content_blank on crm.notes is
   'must not be blank';
+comment on constraint notes_content_legible on crm.notes is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint notes_content_length on crm.notes is
   'must have at most 100,000 characters';
 comment on constraint notes_entity_type_known on crm.notes is
@@ -103,6 +112,8 @@ comment on constraint notes_external_ids_list on crm.notes is
   'must be a plain list of at most 20 external ids';
 comment on constraint notes_external_ids_blank on crm.notes is
   'must have a source and an id';
+comment on constraint notes_external_ids_legible on crm.notes is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint notes_external_ids_length on crm.notes is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint notes_external_ids_distinct on crm.notes is

@@ -15,6 +15,7 @@ create table if not exists crm.pipeline_stages (
   constraint pipeline_stages_pkey primary key (id),
   constraint pipeline_stages_name_unique unique (name),
   constraint pipeline_stages_name_blank check (not crm_private.is_blank(name)),
+  constraint pipeline_stages_name_legible check (crm_private.is_legible(name)),
   constraint pipeline_stages_name_length check (char_length(name) <= 100),
   constraint pipeline_stages_position_range check (position >= 0),
   constraint pipeline_stages_probability_range check (probability between 0 and 100),
@@ -51,6 +52,8 @@ comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
   '%s is already the name of a stage';
 comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
   'must not be blank';
+comment on constraint pipeline_stages_name_legible on crm.pipeline_stages is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
   'must have at most 100 characters';
 comment on constraint pipeline_stages_position_range on crm.pipeline_stages is

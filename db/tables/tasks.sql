@@ -32,11 +32,13 @@ create table if not exists crm.tasks (
   constraint tasks_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint tasks_description_blank check (not crm_private.is_blank(description)),
+  constraint tasks_description_legible check (crm_private.is_ruly(description)),
   constraint tasks_description_length check (char_length(description) <= 10000),
   constraint tasks_due_date_range check (
     due_date between date '0001-01-01' and date '9999-12-31'
   ),
   constraint tasks_assigned_to_blank check (not crm_private.is_blank(assigned_to)),
+  constraint tasks_assigned_to_legible check (crm_private.is_legible(assigned_to)),
   constraint tasks_assigned_to_length check (char_length(assigned_to) <= 255),
   constraint tasks_status_known check (status = any (array['open', 'closed'])),
   constraint tasks_entity_type_known check (
@@ -51,6 +53,12 @@ create table if not exists crm.tasks (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint tasks_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_length check (
@@ -114,12 +122,16 @@ comment on constraint tasks_deal_id_exists on crm.tasks is
   E'@column entity_id\n%s is not the id of a deal';
 comment on constraint tasks_description_blank on crm.tasks is
   'must not be blank';
+comment on constraint tasks_description_legible on crm.tasks is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint tasks_description_length on crm.tasks is
   'must have at most 10,000 characters';
 comment on constraint tasks_due_date_range on crm.tasks is
   'must be a day of the years 1 to 9999';
 comment on constraint tasks_assigned_to_blank on crm.tasks is
   'must not be blank';
+comment on constraint tasks_assigned_to_legible on crm.tasks is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint tasks_assigned_to_length on crm.tasks is
   'must have at most 255 characters';
 comment on constraint tasks_status_known on crm.tasks is
@@ -130,6 +142,8 @@ comment on constraint tasks_external_ids_list on crm.tasks is
   'must be a plain list of at most 20 external ids';
 comment on constraint tasks_external_ids_blank on crm.tasks is
   'must have a source and an id';
+comment on constraint tasks_external_ids_legible on crm.tasks is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint tasks_external_ids_length on crm.tasks is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint tasks_external_ids_distinct on crm.tasks is

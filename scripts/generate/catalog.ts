@@ -107,15 +107,25 @@ export async function evaluate(client: pg.ClientBase, sql: string): Promise<unkn
   return rows[0]?.value;
 }
 
-/** Every character that `crm_private.is_blank` takes for blank. */
-export async function readBlankCharacters(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<{ characters: string }>(`
-    select string_agg(chr(code), '' order by code) as characters
-    from generate_series(1, x'10FFFF'::integer) as code
-    where code not between x'D800'::integer and x'DFFF'::integer
-      and crm_private.is_blank(chr(code))
+/** What the database takes for white, hidden and unruly characters, and for a legible name. */
+export interface Characters {
+  readonly white: string;
+  readonly hidden: string;
+  readonly unruly: string;
+  readonly legible: string;
+}
+
+/** Reads {@link Characters}: the insides of bracket expressions, and a pattern. */
+export async function readCharacters(client: pg.ClientBase): Promise<Characters> {
+  const { rows } = await client.query<Characters>(`
+    select
+      crm_private.white_characters() as white,
+      crm_private.hidden_characters() as hidden,
+      crm_private.unruly_characters() as unruly,
+      crm_private.legible_pattern() as legible
   `);
-  return rows[0]?.characters ?? "";
+  if (rows[0] === undefined) throw new TypeError("The statement gave no row.");
+  return rows[0];
 }
 
 /** A comment without its smart tags: the lines that begin with `@`. */

@@ -18,6 +18,15 @@ const numbers = String.raw`(\d+)`;
 /** Tried in this order; a case that only saves the common row a call is not looked at. */
 const forms: Form[] = [
   form(String.raw`NOT crm_private\.is_blank\(\S+\)`, () => ({ rule: "notBlank" })),
+  form(String.raw`crm_private\.is_legible\(\S+\)`, () => ({ rule: "legible" })),
+  form(String.raw`crm_private\.is_ruly\(\S+\)`, () => ({ rule: "ruly" })),
+  form(String.raw`NOT crm_private\.has_illegible_element\(\w+\)`, () => ({
+    rule: "elementsLegible",
+  })),
+  form(String.raw`NOT crm_private\.has_illegible_external_id\(\w+\)`, () => ({
+    rule: "externalIdsLegible",
+  })),
+  form(String.raw`NOT crm_private\.has_unruly_member\(\w+\)`, () => ({ rule: "membersRuly" })),
   form(`char_length\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
     rule: "maxLength",
     limit: Number(limit),

@@ -1,7 +1,7 @@
 import type pg from "pg";
 
 import type { Column, ColumnType, Table } from "../../server/tables.ts";
-import { evaluate, readBlankCharacters, type CatalogColumn } from "./catalog.ts";
+import { evaluate, readCharacters, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
 import { follows, isDerived } from "./rows.ts";
 
@@ -20,12 +20,21 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
       checks: model.checks,
     };
   }
-  const blank = printText(await readBlankCharacters(client));
+  const { white, hidden, unruly, legible } = await readCharacters(client);
   return `
 import type { Table } from "../tables.ts";
 
-/** The characters that show nothing: white space of any script, and zero-width ones. */
-export const blankCharacters = ${blank};
+/** The characters that are white, as a bracket expression has them. */
+export const whiteCharacters = ${printText(white)};
+
+/** The characters that show nothing by themselves. */
+export const hiddenCharacters = ${printText(hidden)};
+
+/** The characters that no text holds, however many lines it has. */
+export const unrulyCharacters = ${printText(unruly)};
+
+/** What a name may be made of. */
+export const legiblePattern = ${printText(legible)};
 
 /** The tables of the schema crm by entity. */
 export const tables = ${printText(tables)} as const satisfies Record<string, Table>;

@@ -30,12 +30,27 @@ export const constraints: Constraints = {
     fields: ["expiresAt"],
     message: "must be in the future, at most 100 years from now",
   },
+  audit_logs_user_id_blank: {
+    table: "audit_logs",
+    fields: ["userId"],
+    message: "must not be blank",
+  },
+  audit_logs_user_id_legible: {
+    table: "audit_logs",
+    fields: ["userId"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   audit_logs_user_id_length: {
     table: "audit_logs",
     fields: ["userId"],
     message: "must have at most 255 characters",
   },
   companies_name_blank: { table: "companies", fields: ["name"], message: "must not be blank" },
+  companies_name_legible: {
+    table: "companies",
+    fields: ["name"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   companies_name_length: {
     table: "companies",
     fields: ["name"],
@@ -45,6 +60,11 @@ export const constraints: Constraints = {
     table: "companies",
     fields: ["address"],
     message: "is not one of street, city, state, postalCode, country",
+  },
+  companies_address_legible: {
+    table: "companies",
+    fields: ["address"],
+    message: "must not hold control characters, or characters that reorder the text",
   },
   companies_address_length: {
     table: "companies",
@@ -66,6 +86,11 @@ export const constraints: Constraints = {
     fields: ["ownerId"],
     message: "must not be blank",
   },
+  companies_owner_id_legible: {
+    table: "companies",
+    fields: ["ownerId"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   companies_owner_id_length: {
     table: "companies",
     fields: ["ownerId"],
@@ -86,6 +111,11 @@ export const constraints: Constraints = {
     fields: ["externalIds"],
     message: "must not hold an external id twice",
   },
+  companies_external_ids_legible: {
+    table: "companies",
+    fields: ["externalIds"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   companies_external_ids_length: {
     table: "companies",
     fields: ["externalIds"],
@@ -101,6 +131,11 @@ export const constraints: Constraints = {
     fields: ["firstName"],
     message: "must not be blank",
   },
+  contacts_first_name_legible: {
+    table: "contacts",
+    fields: ["firstName"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   contacts_first_name_length: {
     table: "contacts",
     fields: ["firstName"],
@@ -110,6 +145,11 @@ export const constraints: Constraints = {
     table: "contacts",
     fields: ["lastName"],
     message: "must not be blank",
+  },
+  contacts_last_name_legible: {
+    table: "contacts",
+    fields: ["lastName"],
+    message: "must not hold control characters, or characters that cannot be seen",
   },
   contacts_last_name_length: {
     table: "contacts",
@@ -132,6 +172,11 @@ export const constraints: Constraints = {
     message: "must be a list of at most 100 addresses, none of them null",
   },
   contacts_phones_blank: { table: "contacts", fields: ["phones"], message: "must not be blank" },
+  contacts_phones_legible: {
+    table: "contacts",
+    fields: ["phones"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   contacts_phones_length: {
     table: "contacts",
     fields: ["phones"],
@@ -148,6 +193,11 @@ export const constraints: Constraints = {
     message: "is not the id of a company",
   },
   contacts_owner_id_blank: { table: "contacts", fields: ["ownerId"], message: "must not be blank" },
+  contacts_owner_id_legible: {
+    table: "contacts",
+    fields: ["ownerId"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   contacts_owner_id_length: {
     table: "contacts",
     fields: ["ownerId"],
@@ -167,6 +217,11 @@ export const constraints: Constraints = {
     table: "contacts",
     fields: ["externalIds"],
     message: "must not hold an external id twice",
+  },
+  contacts_external_ids_legible: {
+    table: "contacts",
+    fields: ["externalIds"],
+    message: "must not hold control characters, or characters that cannot be seen",
   },
   contacts_external_ids_length: {
     table: "contacts",
@@ -198,6 +253,11 @@ export const constraints: Constraints = {
     fields: ["label"],
     message: "must not be blank",
   },
+  custom_field_definitions_label_legible: {
+    table: "custom_field_definitions",
+    fields: ["label"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   custom_field_definitions_label_length: {
     table: "custom_field_definitions",
     fields: ["label"],
@@ -223,6 +283,11 @@ export const constraints: Constraints = {
     fields: ["enumValues"],
     message: "must not hold a value twice",
   },
+  custom_field_definitions_enum_values_legible: {
+    table: "custom_field_definitions",
+    fields: ["enumValues"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   custom_field_definitions_enum_values_length: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
@@ -242,6 +307,11 @@ export const constraints: Constraints = {
     table: "custom_field_definitions",
     fields: ["description"],
     message: "must not be blank",
+  },
+  custom_field_definitions_description_legible: {
+    table: "custom_field_definitions",
+    fields: ["description"],
+    message: "must not hold control characters, or characters that reorder the text",
   },
   custom_field_definitions_description_length: {
     table: "custom_field_definitions",
@@ -320,6 +390,11 @@ export const constraints: Constraints = {
     message: "can be true for a text, a number, a date or an enum only",
   },
   deals_title_blank: { table: "deals", fields: ["title"], message: "must not be blank" },
+  deals_title_legible: {
+    table: "deals",
+    fields: ["title"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   deals_title_length: {
     table: "deals",
     fields: ["title"],
@@ -372,6 +447,11 @@ export const constraints: Constraints = {
     message: "must have at most 255 characters",
   },
   deals_owner_id_blank: { table: "deals", fields: ["ownerId"], message: "must not be blank" },
+  deals_owner_id_legible: {
+    table: "deals",
+    fields: ["ownerId"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   deals_owner_id_length: {
     table: "deals",
     fields: ["ownerId"],
@@ -391,6 +471,11 @@ export const constraints: Constraints = {
     table: "deals",
     fields: ["externalIds"],
     message: "must not hold an external id twice",
+  },
+  deals_external_ids_legible: {
+    table: "deals",
+    fields: ["externalIds"],
+    message: "must not hold control characters, or characters that cannot be seen",
   },
   deals_external_ids_length: {
     table: "deals",
@@ -438,6 +523,11 @@ export const constraints: Constraints = {
     message: "must be a number below 10,000,000,000,000",
   },
   notes_content_blank: { table: "notes", fields: ["content"], message: "must not be blank" },
+  notes_content_legible: {
+    table: "notes",
+    fields: ["content"],
+    message: "must not hold control characters, or characters that reorder the text",
+  },
   notes_content_length: {
     table: "notes",
     fields: ["content"],
@@ -473,6 +563,11 @@ export const constraints: Constraints = {
     fields: ["externalIds"],
     message: "must not hold an external id twice",
   },
+  notes_external_ids_legible: {
+    table: "notes",
+    fields: ["externalIds"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   notes_external_ids_length: {
     table: "notes",
     fields: ["externalIds"],
@@ -487,6 +582,11 @@ export const constraints: Constraints = {
     table: "pipeline_stages",
     fields: ["name"],
     message: "must not be blank",
+  },
+  pipeline_stages_name_legible: {
+    table: "pipeline_stages",
+    fields: ["name"],
+    message: "must not hold control characters, or characters that cannot be seen",
   },
   pipeline_stages_name_length: {
     table: "pipeline_stages",
@@ -518,6 +618,11 @@ export const constraints: Constraints = {
     fields: ["description"],
     message: "must not be blank",
   },
+  tasks_description_legible: {
+    table: "tasks",
+    fields: ["description"],
+    message: "must not hold control characters, or characters that reorder the text",
+  },
   tasks_description_length: {
     table: "tasks",
     fields: ["description"],
@@ -529,6 +634,11 @@ export const constraints: Constraints = {
     message: "must be a day of the years 1 to 9999",
   },
   tasks_assigned_to_blank: { table: "tasks", fields: ["assignedTo"], message: "must not be blank" },
+  tasks_assigned_to_legible: {
+    table: "tasks",
+    fields: ["assignedTo"],
+    message: "must not hold control characters, or characters that cannot be seen",
+  },
   tasks_assigned_to_length: {
     table: "tasks",
     fields: ["assignedTo"],
@@ -564,6 +674,11 @@ export const constraints: Constraints = {
     table: "tasks",
     fields: ["externalIds"],
     message: "must not hold an external id twice",
+  },
+  tasks_external_ids_legible: {
+    table: "tasks",
+    fields: ["externalIds"],
+    message: "must not hold control characters, or characters that cannot be seen",
   },
   tasks_external_ids_length: {
     table: "tasks",

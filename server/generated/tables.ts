@@ -2,9 +2,20 @@
 
 import type { Table } from "../tables.ts";
 
-/** The characters that show nothing: white space of any script, and zero-width ones. */
-export const blankCharacters =
-  "\t\n\u000b\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u200c\u200d\u2028\u2029\u202f\u205f\u2060\u3000\ufeff";
+/** The characters that are white, as a bracket expression has them. */
+export const whiteCharacters = " \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000";
+
+/** The characters that show nothing by themselves. */
+export const hiddenCharacters =
+  "\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff";
+
+/** The characters that no text holds, however many lines it has. */
+export const unrulyCharacters =
+  "\u0001-\b\u000b\f\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069";
+
+/** What a name may be made of. */
+export const legiblePattern =
+  "^(?:[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]|\ud83c\udff4[\udb40\udc20-\udb40\udc7e]+\udb40\udc7f|[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca][\u200c\u200d](?![^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff])|[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff][\u180b-\u180d\u180f\ufe00-\ufe0f\udb40\udd00-\udb40\uddef]?(?:[\u180e\u200c\u200d](?=[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff]))?)*$";
 
 /** The tables of the schema crm by entity. */
 export const tables = {
@@ -164,6 +175,18 @@ export const tables = {
     },
     checks: [
       {
+        constraint: "audit_logs_user_id_blank",
+        field: "userId",
+        message: "must not be blank",
+        rule: "notBlank",
+      },
+      {
+        constraint: "audit_logs_user_id_legible",
+        field: "userId",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "audit_logs_user_id_length",
         field: "userId",
         message: "must have at most 255 characters",
@@ -252,6 +275,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "companies_name_legible",
+        field: "name",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "companies_name_length",
         field: "name",
         message: "must have at most 255 characters",
@@ -264,6 +293,12 @@ export const tables = {
         message: "is not one of street, city, state, postalCode, country",
         rule: "keys",
         keys: ["street", "city", "state", "postalCode", "country"],
+      },
+      {
+        constraint: "companies_address_legible",
+        field: "address",
+        message: "must not hold control characters, or characters that reorder the text",
+        rule: "membersRuly",
       },
       {
         constraint: "companies_address_length",
@@ -291,6 +326,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "companies_owner_id_legible",
+        field: "ownerId",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "companies_owner_id_length",
         field: "ownerId",
         message: "must have at most 255 characters",
@@ -314,6 +355,12 @@ export const tables = {
         field: "externalIds",
         message: "must not hold an external id twice",
         rule: "elementsDistinct",
+      },
+      {
+        constraint: "companies_external_ids_legible",
+        field: "externalIds",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "externalIdsLegible",
       },
       {
         constraint: "companies_external_ids_length",
@@ -442,6 +489,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "contacts_first_name_legible",
+        field: "firstName",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "contacts_first_name_length",
         field: "firstName",
         message: "must have at most 255 characters",
@@ -453,6 +506,12 @@ export const tables = {
         field: "lastName",
         message: "must not be blank",
         rule: "notBlank",
+      },
+      {
+        constraint: "contacts_last_name_legible",
+        field: "lastName",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
       },
       {
         constraint: "contacts_last_name_length",
@@ -491,6 +550,12 @@ export const tables = {
         rule: "elementsNotBlank",
       },
       {
+        constraint: "contacts_phones_legible",
+        field: "phones",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "elementsLegible",
+      },
+      {
         constraint: "contacts_phones_length",
         field: "phones",
         message: "must have at most 255 characters",
@@ -510,6 +575,12 @@ export const tables = {
         field: "ownerId",
         message: "must not be blank",
         rule: "notBlank",
+      },
+      {
+        constraint: "contacts_owner_id_legible",
+        field: "ownerId",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
       },
       {
         constraint: "contacts_owner_id_length",
@@ -535,6 +606,12 @@ export const tables = {
         field: "externalIds",
         message: "must not hold an external id twice",
         rule: "elementsDistinct",
+      },
+      {
+        constraint: "contacts_external_ids_legible",
+        field: "externalIds",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "externalIdsLegible",
       },
       {
         constraint: "contacts_external_ids_length",
@@ -698,6 +775,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "custom_field_definitions_label_legible",
+        field: "label",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "custom_field_definitions_label_length",
         field: "label",
         message: "must have at most 255 characters",
@@ -731,6 +814,12 @@ export const tables = {
         rule: "elementsDistinct",
       },
       {
+        constraint: "custom_field_definitions_enum_values_legible",
+        field: "enumValues",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "elementsLegible",
+      },
+      {
         constraint: "custom_field_definitions_enum_values_length",
         field: "enumValues",
         message: "must have at most 255 characters",
@@ -758,6 +847,12 @@ export const tables = {
         field: "description",
         message: "must not be blank",
         rule: "notBlank",
+      },
+      {
+        constraint: "custom_field_definitions_description_legible",
+        field: "description",
+        message: "must not hold control characters, or characters that reorder the text",
+        rule: "ruly",
       },
       {
         constraint: "custom_field_definitions_description_length",
@@ -1000,6 +1095,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "deals_title_legible",
+        field: "title",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "deals_title_length",
         field: "title",
         message: "must have at most 255 characters",
@@ -1229,6 +1330,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "deals_owner_id_legible",
+        field: "ownerId",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
+      },
+      {
         constraint: "deals_owner_id_length",
         field: "ownerId",
         message: "must have at most 255 characters",
@@ -1252,6 +1359,12 @@ export const tables = {
         field: "externalIds",
         message: "must not hold an external id twice",
         rule: "elementsDistinct",
+      },
+      {
+        constraint: "deals_external_ids_legible",
+        field: "externalIds",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "externalIdsLegible",
       },
       {
         constraint: "deals_external_ids_length",
@@ -1630,6 +1743,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "notes_content_legible",
+        field: "content",
+        message: "must not hold control characters, or characters that reorder the text",
+        rule: "ruly",
+      },
+      {
         constraint: "notes_content_length",
         field: "content",
         message: "must have at most 100,000 characters",
@@ -1654,6 +1773,12 @@ export const tables = {
         field: "externalIds",
         message: "must not hold an external id twice",
         rule: "elementsDistinct",
+      },
+      {
+        constraint: "notes_external_ids_legible",
+        field: "externalIds",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "externalIdsLegible",
       },
       {
         constraint: "notes_external_ids_length",
@@ -1745,6 +1870,12 @@ export const tables = {
         field: "name",
         message: "must not be blank",
         rule: "notBlank",
+      },
+      {
+        constraint: "pipeline_stages_name_legible",
+        field: "name",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
       },
       {
         constraint: "pipeline_stages_name_length",
@@ -1898,6 +2029,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "tasks_description_legible",
+        field: "description",
+        message: "must not hold control characters, or characters that reorder the text",
+        rule: "ruly",
+      },
+      {
         constraint: "tasks_description_length",
         field: "description",
         message: "must have at most 10,000 characters",
@@ -1915,6 +2052,12 @@ export const tables = {
         field: "assignedTo",
         message: "must not be blank",
         rule: "notBlank",
+      },
+      {
+        constraint: "tasks_assigned_to_legible",
+        field: "assignedTo",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "legible",
       },
       {
         constraint: "tasks_assigned_to_length",
@@ -1948,6 +2091,12 @@ export const tables = {
         field: "externalIds",
         message: "must not hold an external id twice",
         rule: "elementsDistinct",
+      },
+      {
+        constraint: "tasks_external_ids_legible",
+        field: "externalIds",
+        message: "must not hold control characters, or characters that cannot be seen",
+        rule: "externalIdsLegible",
       },
       {
         constraint: "tasks_external_ids_length",

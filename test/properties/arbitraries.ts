@@ -1,5 +1,7 @@
 import fc from "fast-check";
 
+import { isBlank, isLegible, isRuly } from "../../server/rules.ts";
+
 /** What has a life of its own: it is created, read, changed and deleted by its id. */
 export type Entity = "company" | "contact" | "deal" | "task" | "note" | "customFieldDefinition";
 
@@ -67,20 +69,23 @@ const storable = fc
   .integer({ min: 1, max: 0x10ffff - 0x800 })
   .map((point) => String.fromCodePoint(point < 0xd800 ? point : point + 0x800));
 
-/** A text that can be seen, of at most so many characters, however many bytes they take. */
+/** A text of one line, such as a name, of at most so many characters, however many bytes they take. */
 export function text(max: number): fc.Arbitrary<string> {
-  return fc
-    .oneof(
-      { weight: 6, arbitrary: fc.string({ unit: storable, maxLength: Math.min(max, 30) }) },
-      { weight: 4, arbitrary: fc.constantFrom(...notorious) },
-      { weight: 2, arbitrary: fc.string({ unit: "grapheme-ascii", maxLength: Math.min(max, 60) }) },
-      { weight: 1, arbitrary: storable.map((character) => character.repeat(max)) },
-    )
-    .filter(isVisible);
+  return anyText(max).filter((value) => !isBlank(value) && isLegible(value));
 }
 
-function isVisible(value: string): boolean {
-  return Array.from(value).some((character) => !invisible.includes(character));
+/** A text of any number of lines, as {@link text} otherwise. */
+export function lines(max: number): fc.Arbitrary<string> {
+  return anyText(max).filter((value) => !isBlank(value) && isRuly(value));
+}
+
+function anyText(max: number): fc.Arbitrary<string> {
+  return fc.oneof(
+    { weight: 6, arbitrary: fc.string({ unit: storable, maxLength: Math.min(max, 30) }) },
+    { weight: 4, arbitrary: fc.constantFrom(...notorious) },
+    { weight: 2, arbitrary: fc.string({ unit: "grapheme-ascii", maxLength: Math.min(max, 60) }) },
+    { weight: 1, arbitrary: storable.map((character) => character.repeat(max)) },
+  );
 }
 
 const atom = fc.string({
@@ -198,7 +203,7 @@ export const deal = fc.record<Data>(
 /** All but what it is attached to. */
 export const task = fc.record<Data>(
   {
-    description: text(10_000),
+    description: lines(10_000),
     dueDate: fc.oneof(none, day),
     assignedTo: nobodyOr(text(255)),
     status: fc.constantFrom("open", "closed"),
@@ -207,7 +212,7 @@ export const task = fc.record<Data>(
 );
 
 /** All but what it is attached to. */
-export const note = fc.record<Data>({ content: fc.oneof(text(1000), text(100_000)) });
+export const note = fc.record<Data>({ content: fc.oneof(lines(1000), lines(100_000)) });
 
 const fieldName = fc.oneof(
   fc.stringMatching(/^[A-Za-z][A-Za-z0-9_]{0,20}$/),
@@ -318,7 +323,7 @@ export const fields = fc.uniqueArray(field, {
 
 /** A definition whole. */
 export const customFieldDefinition: fc.Arbitrary<Data> = fc
-  .tuple(field, fc.constantFrom(...carriers), fc.boolean(), fc.oneof(none, text(1000)))
+  .tuple(field, fc.constantFrom(...carriers), fc.boolean(), fc.oneof(none, lines(1000)))
   .map(([{ definition }, entityType, required, description]) => ({
     ...definition,
     entityType,
@@ -346,7 +351,7 @@ function canBeUnique({ name, fieldType }: Field["definition"]): boolean {
 export function goodValue(type: FieldType, choices: string[]): fc.Arbitrary<unknown> {
   switch (type) {
     case "text":
-      return fc.oneof(text(10_000), fc.constantFrom("", " ", "null", "5", "true"));
+      return fc.oneof(lines(10_000), fc.constantFrom("", "null", "5", "true"));
     case "number":
       return fc.oneof(
         fc.double({ noDefaultInfinity: true, noNaN: true }).map(withoutMinusZero),
@@ -422,7 +427,7 @@ const tooLong = (max: number) =>
   fc
     .tuple(storable, fc.integer({ min: 1, max: 3 }))
     .map(([character, more]) => character.repeat(max + more))
-    .filter(isVisible);
+    .filter(isLegible);
 const notText = fc.constantFrom<unknown>(5, 0, true, false, [], ["a"], {}, { a: 1 });
 const notDay = fc.constantFrom<unknown>(...noDays, 20240229, true, [], {});
 const notId = fc.constantFrom<unknown>("x", "", "00000000-0000-0000-0000-00000000000g", 5, {}, []);

@@ -21,7 +21,16 @@
 --!include functions/has_duplicate_external_id.sql
 --!include functions/has_duplicates.sql
 --!include functions/has_long_external_id.sql
+--!include functions/white_characters.sql
+--!include functions/hidden_characters.sql
+--!include functions/unruly_characters.sql
+--!include functions/legible_pattern.sql
 --!include functions/is_blank.sql
+--!include functions/is_legible.sql
+--!include functions/is_ruly.sql
+--!include functions/has_illegible_element.sql
+--!include functions/has_unruly_member.sql
+--!include functions/has_illegible_external_id.sql
 --!include functions/has_blank_element.sql
 --!include functions/has_blank_external_id.sql
 --!include functions/is_list.sql

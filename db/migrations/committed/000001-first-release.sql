@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:70e85f245760a73bd85dd0185fea3c7356ea7e41
+--! Hash: sha1:eabd72d2d8baa236ea0b52fb2d7cc5b2fb0e2f9e
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1032,10 +1032,120 @@ revoke all on function crm_private.has_long_external_id(crm.external_id[], integ
 grant execute on function crm_private.has_long_external_id(crm.external_id[], integer, integer)
   to crm_member;
 --! EndIncluded functions/has_long_external_id.sql
+--! Included functions/white_characters.sql
+/*
+ * The characters that are white: spaces of any script, and what looks like one. As the inside of a
+ * bracket expression. A text has something to see in it if it has a character that is neither white nor
+ * hidden (crm_private.hidden_characters): that is what "blank" means, everywhere.
+ */
+create or replace function crm_private.white_characters()
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return U&'\0020\00A0\1680\2000-\200A\202F\205F\2800\3000';
+end
+$$;
+
+comment on function crm_private.white_characters() is
+  'The characters that are white, as a bracket expression has them.';
+
+revoke all on function crm_private.white_characters() from public;
+grant execute on function crm_private.white_characters() to crm_member;
+--! EndIncluded functions/white_characters.sql
+--! Included functions/hidden_characters.sql
+/*
+ * The characters that show nothing by themselves: controls, ends of lines and tabs among them, and all that
+ * Unicode calls Default_Ignorable_Code_Point, which has the controls of writing direction. As the inside
+ * of a bracket expression. A test compares it with Unicode's property.
+ */
+create or replace function crm_private.hidden_characters()
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return U&'\0001-\001F\007F-\009F\00AD\034F\061C\115F\1160\17B4\17B5\180B-\180F\200B-\200F'
+    '\2028-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF0-\FFFB\+01BCA0-\+01BCA3'
+    '\+01D159\+01D173-\+01D17A\+0E0000-\+0E0FFF';
+end
+$$;
+
+comment on function crm_private.hidden_characters() is
+  'The characters that show nothing by themselves, as a bracket expression has them.';
+
+revoke all on function crm_private.hidden_characters() from public;
+grant execute on function crm_private.hidden_characters() to crm_member;
+--! EndIncluded functions/hidden_characters.sql
+--! Included functions/unruly_characters.sql
+/*
+ * The characters that no text holds, however many lines it has: controls but for tabs and ends of lines, and
+ * those that reorder what comes after them. As the inside of a bracket expression. Others that show
+ * nothing come with what people paste, and do no harm in a note.
+ */
+create or replace function crm_private.unruly_characters()
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return U&'\0001-\0008\000B\000C\000E-\001F\007F-\009F\202A-\202E\2066-\2069';
+end
+$$;
+
+comment on function crm_private.unruly_characters() is
+  'The characters that no text holds, as a bracket expression has them.';
+
+revoke all on function crm_private.unruly_characters() from public;
+grant execute on function crm_private.unruly_characters() to crm_member;
+--! EndIncluded functions/unruly_characters.sql
+--! Included functions/legible_pattern.sql
+/*
+ * What a name may be made of, as a regular expression that PostgreSQL and JavaScript read alike. Hidden
+ * characters stand where writing needs them, and nowhere else:
+ *
+ * - one selector of a variant behind a character that is seen: emoji, ideographs, Mongolian letters;
+ * - one joiner, non-joiner or Mongolian separator between two that are seen: Persian, Indic scripts, families
+ *   of emoji; at the end of a word only behind the sign that takes a vowel away, as in Malayalam;
+ * - the tags of a flag behind the black flag.
+ */
+create or replace function crm_private.legible_pattern()
+returns text
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_white text := '[' || crm_private.white_characters() || ']';
+  v_seen  text := '[^' || crm_private.white_characters() || crm_private.hidden_characters() || ']';
+begin
+  return '^(?:' || v_white
+    || U&'|\+01F3F4[\+0E0020-\+0E007E]+\+0E007F'
+    || U&'|[\094D\09CD\0A4D\0ACD\0B4D\0BCD\0C4D\0CCD\0D4D\0DCA][\200C\200D](?!' || v_seen || ')'
+    || '|' || v_seen || U&'[\180B-\180D\180F\FE00-\FE0F\+0E0100-\+0E01EF]?'
+    || U&'(?:[\180E\200C\200D](?=' || v_seen || '))?'
+    || ')*$';
+end
+$$;
+
+comment on function crm_private.legible_pattern() is
+  'What a name may be made of, as a regular expression.';
+
+revoke all on function crm_private.legible_pattern() from public;
+grant execute on function crm_private.legible_pattern() to crm_member;
+--! EndIncluded functions/legible_pattern.sql
 --! Included functions/is_blank.sql
 /*
- * True if a text has nothing to see in it: white space of any script, and zero-width characters.
- * Used by every "must not be blank" check.
+ * True if a text has nothing to see in it: no character that is neither white nor hidden. Used by every
+ * "must not be blank" check.
  */
 create or replace function crm_private.is_blank(value text)
 returns boolean
@@ -1045,20 +1155,130 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return not coalesce(ascii(value) between 33 and 126, false) and btrim(
-    value,
-    U&'\0009\000A\000B\000C\000D\0020\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007'
-    '\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\2060\3000\FEFF'
-  ) = '';
+  return not coalesce(ascii(value) between 33 and 126, false)
+    and value !~ (
+      '[^' || crm_private.white_characters() || crm_private.hidden_characters() || ']'
+    );
 end
 $$;
 
 comment on function crm_private.is_blank(text) is
-  'True if the text is empty or holds only white space and zero-width characters.';
+  'True if the text has nothing to see in it: it is empty, white, or hidden.';
 
 revoke all on function crm_private.is_blank(text) from public;
 grant execute on function crm_private.is_blank(text) to crm_member;
 --! EndIncluded functions/is_blank.sql
+--! Included functions/is_legible.sql
+/*
+ * True if a text of one line, such as a name, holds nothing that cannot be seen but where writing needs it:
+ * crm_private.legible_pattern. One that is blank has that fault alone, which another rule tells. Nearly every text has no hidden character at all, which is asked first.
+ */
+create or replace function crm_private.is_legible(value text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return value !~ ('[' || crm_private.hidden_characters() || ']')
+    or value ~ crm_private.legible_pattern()
+    or crm_private.is_blank(value);
+end
+$$;
+
+comment on function crm_private.is_legible(text) is
+  'True if a text of one line holds nothing that cannot be seen but where writing needs it.';
+
+revoke all on function crm_private.is_legible(text) from public;
+grant execute on function crm_private.is_legible(text) to crm_member;
+--! EndIncluded functions/is_legible.sql
+--! Included functions/is_ruly.sql
+/*
+ * True if a text of any number of lines holds neither controls but tabs and ends of lines, nor what
+ * reorders the text: crm_private.unruly_characters. One that is blank has that fault alone.
+ */
+create or replace function crm_private.is_ruly(value text)
+returns boolean
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return value !~ ('[' || crm_private.unruly_characters() || ']') or crm_private.is_blank(value);
+end
+$$;
+
+comment on function crm_private.is_ruly(text) is
+  'True if a text of any number of lines holds no controls but tabs and ends of lines.';
+
+revoke all on function crm_private.is_ruly(text) from public;
+grant execute on function crm_private.is_ruly(text) to crm_member;
+--! EndIncluded functions/is_ruly.sql
+--! Included functions/has_illegible_element.sql
+/* True if an element of an array is not legible, as crm_private.is_legible means it. */
+create or replace function crm_private.has_illegible_element(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_or(not crm_private.is_legible(element)), false)
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_illegible_element(text[]) is
+  'True if an element of the array holds what cannot be seen.';
+
+revoke all on function crm_private.has_illegible_element(text[]) from public;
+grant execute on function crm_private.has_illegible_element(text[]) to crm_member;
+--! EndIncluded functions/has_illegible_element.sql
+--! Included functions/has_unruly_member.sql
+/* True if a text among the members of an object holds one of crm_private.unruly_characters. */
+create or replace function crm_private.has_unruly_member(value jsonb)
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_or(member.value ~ ('[' || crm_private.unruly_characters() || ']')), false)
+  from jsonb_each_text(case jsonb_typeof(value) when 'object' then value end) as member;
+$$;
+
+comment on function crm_private.has_unruly_member(jsonb) is
+  'True if a text among the members of the object holds controls or reorders the text.';
+
+revoke all on function crm_private.has_unruly_member(jsonb) from public;
+grant execute on function crm_private.has_unruly_member(jsonb) to crm_member;
+--! EndIncluded functions/has_unruly_member.sql
+--! Included functions/has_illegible_external_id.sql
+/*
+ * True if the source or the id of an external id of a list is not legible, as crm_private.is_legible
+ * means it. Checks call it only where there are any.
+ */
+create or replace function crm_private.has_illegible_external_id(value crm.external_id[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    bool_or(not (crm_private.is_legible(element.source) and crm_private.is_legible(element.id))),
+    false
+  )
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_illegible_external_id(crm.external_id[]) is
+  'True if an external id of the list holds what cannot be seen.';
+
+revoke all on function crm_private.has_illegible_external_id(crm.external_id[]) from public;
+grant execute on function crm_private.has_illegible_external_id(crm.external_id[]) to crm_member;
+--! EndIncluded functions/has_illegible_external_id.sql
 --! Included functions/has_blank_element.sql
 /* True if an element of an array is blank, as crm_private.is_blank means it. */
 create or replace function crm_private.has_blank_element(value text[])
@@ -2344,6 +2564,7 @@ create table if not exists crm.pipeline_stages (
   constraint pipeline_stages_pkey primary key (id),
   constraint pipeline_stages_name_unique unique (name),
   constraint pipeline_stages_name_blank check (not crm_private.is_blank(name)),
+  constraint pipeline_stages_name_legible check (crm_private.is_legible(name)),
   constraint pipeline_stages_name_length check (char_length(name) <= 100),
   constraint pipeline_stages_position_range check (position >= 0),
   constraint pipeline_stages_probability_range check (probability between 0 and 100),
@@ -2380,6 +2601,8 @@ comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
   '%s is already the name of a stage';
 comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
   'must not be blank';
+comment on constraint pipeline_stages_name_legible on crm.pipeline_stages is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
   'must have at most 100 characters';
 comment on constraint pipeline_stages_position_range on crm.pipeline_stages is
@@ -2435,6 +2658,7 @@ create table if not exists crm.companies (
 
   constraint companies_pkey primary key (id),
   constraint companies_name_blank check (not crm_private.is_blank(name)),
+  constraint companies_name_legible check (crm_private.is_legible(name)),
   constraint companies_name_length check (char_length(name) <= 255),
   constraint companies_address_object check (jsonb_typeof(address) = 'object'),
   constraint companies_address_keys check (
@@ -2449,6 +2673,12 @@ create table if not exists crm.companies (
       then not jsonb_path_exists(address, 'strict $.* ? (@.type() != "string")')
     end
   ),
+  constraint companies_address_legible check (
+    case
+      when jsonb_typeof(address) = 'object' and address::text ~ '[^ -~]|\\u|\\[bf]'
+      then not crm_private.has_unruly_member(address)
+    end
+  ),
   constraint companies_address_length check (
     case
       when jsonb_typeof(address) = 'object' and char_length(address::text) > 255
@@ -2456,6 +2686,7 @@ create table if not exists crm.companies (
     end
   ),
   constraint companies_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint companies_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint companies_owner_id_length check (char_length(owner_id) <= 255),
   constraint companies_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint companies_external_ids_list check (
@@ -2467,6 +2698,12 @@ create table if not exists crm.companies (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint companies_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint companies_external_ids_length check (
@@ -2518,6 +2755,8 @@ comment on column crm.companies.match_keys is
 
 comment on constraint companies_name_blank on crm.companies is
   'must not be blank';
+comment on constraint companies_name_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_name_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_address_object on crm.companies is
@@ -2526,10 +2765,14 @@ comment on constraint companies_address_keys on crm.companies is
   'is not one of street, city, state, postalCode, country';
 comment on constraint companies_address_values on crm.companies is
   'must be a string';
+comment on constraint companies_address_legible on crm.companies is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint companies_address_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_owner_id_blank on crm.companies is
   'must not be blank';
+comment on constraint companies_owner_id_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_owner_id_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_custom_fields_object on crm.companies is
@@ -2538,6 +2781,8 @@ comment on constraint companies_external_ids_list on crm.companies is
   'must be a plain list of at most 20 external ids';
 comment on constraint companies_external_ids_blank on crm.companies is
   'must have a source and an id';
+comment on constraint companies_external_ids_legible on crm.companies is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint companies_external_ids_length on crm.companies is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint companies_external_ids_distinct on crm.companies is
@@ -2609,8 +2854,10 @@ create table if not exists crm.contacts (
   constraint contacts_company_id_exists foreign key (company_id)
     references crm.companies on delete set null,
   constraint contacts_first_name_blank check (not crm_private.is_blank(first_name)),
+  constraint contacts_first_name_legible check (crm_private.is_legible(first_name)),
   constraint contacts_first_name_length check (char_length(first_name) <= 255),
   constraint contacts_last_name_blank check (not crm_private.is_blank(last_name)),
+  constraint contacts_last_name_legible check (crm_private.is_legible(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
   -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
@@ -2635,6 +2882,12 @@ create table if not exists crm.contacts (
       then not crm_private.has_blank_element(phones)
     end
   ),
+  constraint contacts_phones_legible check (
+    case
+      when phones <> '{}' and array_to_string(phones, ' ') ~ '[^ -~]'
+      then not crm_private.has_illegible_element(phones)
+    end
+  ),
   constraint contacts_phones_length check (
     case
       when char_length(array_to_string(phones, '')) > 255
@@ -2642,6 +2895,7 @@ create table if not exists crm.contacts (
     end
   ),
   constraint contacts_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint contacts_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint contacts_owner_id_length check (char_length(owner_id) <= 255),
   constraint contacts_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint contacts_external_ids_list check (
@@ -2653,6 +2907,12 @@ create table if not exists crm.contacts (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint contacts_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint contacts_external_ids_length check (
@@ -2712,10 +2972,14 @@ comment on constraint contacts_company_id_exists on crm.contacts is
   '%s is not the id of a company';
 comment on constraint contacts_first_name_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_first_name_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_first_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_last_name_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_last_name_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_last_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_emails_list on crm.contacts is
@@ -2728,10 +2992,14 @@ comment on constraint contacts_phones_list on crm.contacts is
   E'@whole\nmust be a list of at most 100 numbers, none of them null';
 comment on constraint contacts_phones_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_phones_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_phones_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_owner_id_blank on crm.contacts is
   'must not be blank';
+comment on constraint contacts_owner_id_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_owner_id_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_custom_fields_object on crm.contacts is
@@ -2740,6 +3008,8 @@ comment on constraint contacts_external_ids_list on crm.contacts is
   'must be a plain list of at most 20 external ids';
 comment on constraint contacts_external_ids_blank on crm.contacts is
   'must have a source and an id';
+comment on constraint contacts_external_ids_legible on crm.contacts is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint contacts_external_ids_length on crm.contacts is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint contacts_external_ids_distinct on crm.contacts is
@@ -2821,6 +3091,7 @@ create table if not exists crm.deals (
   constraint deals_stage_exists foreign key (stage)
     references crm.pipeline_stages (name) on update cascade,
   constraint deals_title_blank check (not crm_private.is_blank(title)),
+  constraint deals_title_legible check (crm_private.is_legible(title)),
   constraint deals_title_length check (char_length(title) <= 255),
   -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
   constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
@@ -2833,6 +3104,7 @@ create table if not exists crm.deals (
   constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
   constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
+  constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint deals_owner_id_length check (char_length(owner_id) <= 255),
   constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint deals_external_ids_list check (
@@ -2844,6 +3116,12 @@ create table if not exists crm.deals (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint deals_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_length check (
@@ -2923,6 +3201,8 @@ comment on constraint deals_stage_exists on crm.deals is
   E'@fieldName pipelineStage\n@foreignFieldName deals\n%s is not the name of a pipeline stage';
 comment on constraint deals_title_blank on crm.deals is
   'must not be blank';
+comment on constraint deals_title_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_title_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_value_decimals on crm.deals is
@@ -2941,6 +3221,8 @@ comment on constraint deals_lost_reason_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
+comment on constraint deals_owner_id_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_owner_id_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_custom_fields_object on crm.deals is
@@ -2949,6 +3231,8 @@ comment on constraint deals_external_ids_list on crm.deals is
   'must be a plain list of at most 20 external ids';
 comment on constraint deals_external_ids_blank on crm.deals is
   'must have a source and an id';
+comment on constraint deals_external_ids_legible on crm.deals is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint deals_external_ids_length on crm.deals is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint deals_external_ids_distinct on crm.deals is
@@ -3031,11 +3315,13 @@ create table if not exists crm.tasks (
   constraint tasks_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint tasks_description_blank check (not crm_private.is_blank(description)),
+  constraint tasks_description_legible check (crm_private.is_ruly(description)),
   constraint tasks_description_length check (char_length(description) <= 10000),
   constraint tasks_due_date_range check (
     due_date between date '0001-01-01' and date '9999-12-31'
   ),
   constraint tasks_assigned_to_blank check (not crm_private.is_blank(assigned_to)),
+  constraint tasks_assigned_to_legible check (crm_private.is_legible(assigned_to)),
   constraint tasks_assigned_to_length check (char_length(assigned_to) <= 255),
   constraint tasks_status_known check (status = any (array['open', 'closed'])),
   constraint tasks_entity_type_known check (
@@ -3050,6 +3336,12 @@ create table if not exists crm.tasks (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint tasks_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_length check (
@@ -3113,12 +3405,16 @@ comment on constraint tasks_deal_id_exists on crm.tasks is
   E'@column entity_id\n%s is not the id of a deal';
 comment on constraint tasks_description_blank on crm.tasks is
   'must not be blank';
+comment on constraint tasks_description_legible on crm.tasks is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint tasks_description_length on crm.tasks is
   'must have at most 10,000 characters';
 comment on constraint tasks_due_date_range on crm.tasks is
   'must be a day of the years 1 to 9999';
 comment on constraint tasks_assigned_to_blank on crm.tasks is
   'must not be blank';
+comment on constraint tasks_assigned_to_legible on crm.tasks is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint tasks_assigned_to_length on crm.tasks is
   'must have at most 255 characters';
 comment on constraint tasks_status_known on crm.tasks is
@@ -3129,6 +3425,8 @@ comment on constraint tasks_external_ids_list on crm.tasks is
   'must be a plain list of at most 20 external ids';
 comment on constraint tasks_external_ids_blank on crm.tasks is
   'must have a source and an id';
+comment on constraint tasks_external_ids_legible on crm.tasks is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint tasks_external_ids_length on crm.tasks is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint tasks_external_ids_distinct on crm.tasks is
@@ -3197,6 +3495,7 @@ create table if not exists crm.notes (
   constraint notes_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint notes_content_blank check (not crm_private.is_blank(content)),
+  constraint notes_content_legible check (crm_private.is_ruly(content)),
   constraint notes_content_length check (char_length(content) <= 100000),
   constraint notes_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -3210,6 +3509,12 @@ create table if not exists crm.notes (
     case
       when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
+  constraint notes_external_ids_legible check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_length check (
@@ -3267,6 +3572,8 @@ comment on constraint notes_deal_id_exists on crm.notes is
   E'@column entity_id\n%s is not the id of a deal';
 comment on constraint notes_content_blank on crm.notes is
   'must not be blank';
+comment on constraint notes_content_legible on crm.notes is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint notes_content_length on crm.notes is
   'must have at most 100,000 characters';
 comment on constraint notes_entity_type_known on crm.notes is
@@ -3275,6 +3582,8 @@ comment on constraint notes_external_ids_list on crm.notes is
   'must be a plain list of at most 20 external ids';
 comment on constraint notes_external_ids_blank on crm.notes is
   'must have a source and an id';
+comment on constraint notes_external_ids_legible on crm.notes is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint notes_external_ids_length on crm.notes is
   'must have at most 100 characters as its source and 255 as its id';
 comment on constraint notes_external_ids_distinct on crm.notes is
@@ -3344,6 +3653,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_name_format check (name ~ '^[A-Za-z][A-Za-z0-9_]*$'),
   constraint custom_field_definitions_name_length check (char_length(name) <= 100),
   constraint custom_field_definitions_label_blank check (not crm_private.is_blank(label)),
+  constraint custom_field_definitions_label_legible check (crm_private.is_legible(label)),
   constraint custom_field_definitions_label_length check (char_length(label) <= 255),
   constraint custom_field_definitions_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -3354,6 +3664,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_enum_values_blank check (
     not crm_private.has_blank_element(enum_values)
   ),
+  constraint custom_field_definitions_enum_values_legible check (not crm_private.has_illegible_element(enum_values)),
   constraint custom_field_definitions_enum_values_length check (
     crm_private.longest_element(enum_values) <= 255
   ),
@@ -3369,6 +3680,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_description_blank check (
     not crm_private.is_blank(description)
   ),
+  constraint custom_field_definitions_description_legible check (crm_private.is_ruly(description)),
   constraint custom_field_definitions_description_length check (
     char_length(description) <= 1000
   ),
@@ -3496,6 +3808,8 @@ comment on constraint custom_field_definitions_name_length on crm.custom_field_d
   'must have at most 100 characters';
 comment on constraint custom_field_definitions_label_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_label_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
@@ -3504,6 +3818,8 @@ comment on constraint custom_field_definitions_enum_values_list on crm.custom_fi
   E'@whole\nmust be a list of 1 to 1,000 values, none of them null';
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_enum_values_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint custom_field_definitions_enum_values_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_enum_values_distinct on crm.custom_field_definitions is
@@ -3514,6 +3830,8 @@ comment on constraint custom_field_definitions_enum_values_present on crm.custom
   'must be given for an enum or a multi_enum, and for no other type';
 comment on constraint custom_field_definitions_description_blank on crm.custom_field_definitions is
   'must not be blank';
+comment on constraint custom_field_definitions_description_legible on crm.custom_field_definitions is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint custom_field_definitions_description_length on crm.custom_field_definitions is
   'must have at most 1,000 characters';
 comment on constraint custom_field_definitions_minimum_suited on crm.custom_field_definitions is
@@ -3848,6 +4166,8 @@ create table if not exists crm.audit_logs (
   erased_at      timestamptz,
 
   constraint audit_logs_pkey primary key ("timestamp", id),
+  constraint audit_logs_user_id_blank check (not crm_private.is_blank(user_id)),
+  constraint audit_logs_user_id_legible check (crm_private.is_legible(user_id)),
   constraint audit_logs_user_id_length check (char_length(user_id) <= 255)
 ) partition by range ("timestamp");
 
@@ -3882,6 +4202,10 @@ comment on column crm.audit_logs.source is
 comment on column crm.audit_logs.erased_at is
   'When the values were taken out of changes for good; null if they are there.';
 
+comment on constraint audit_logs_user_id_blank on crm.audit_logs is
+  'must not be blank';
+comment on constraint audit_logs_user_id_legible on crm.audit_logs is
+  'must not hold control characters, or characters that cannot be seen';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 
@@ -7784,6 +8108,31 @@ as $$
 
   union all
 
+  -- An empty text is a value like others where none is required; one that shows nothing is not.
+  select
+    6,
+    'blank',
+    format(
+      case
+        when p_definition.required then 'not crm_private.is_blank(custom_fields ->> %1$L)'
+        else '(custom_fields ->> %1$L = '''' or not crm_private.is_blank(custom_fields ->> %1$L))'
+      end,
+      p_definition.name
+    ),
+    'must not be blank'
+  where p_definition.field_type = 'text'
+
+  union all
+
+  select
+    7,
+    'legible',
+    format('crm_private.is_ruly(custom_fields ->> %L)', p_definition.name),
+    'must not hold control characters, or characters that reorder the text'
+  where p_definition.field_type = 'text'
+
+  union all
+
   select
     4,
     'max_length',
@@ -10619,6 +10968,7 @@ begin
 
     select
       case
+        when rule.rule = 'blank' then 'required'
         when rule.rule <> 'type' then crm_private.camel_case(rule.rule)
         when new_row.field_type = old_row.field_type then 'enumValues'
         else 'fieldType'

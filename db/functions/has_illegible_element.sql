@@ -1,0 +1,17 @@
+/* True if an element of an array is not legible, as crm_private.is_legible means it. */
+create or replace function crm_private.has_illegible_element(value text[])
+returns boolean
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(bool_or(not crm_private.is_legible(element)), false)
+  from unnest(value) as element;
+$$;
+
+comment on function crm_private.has_illegible_element(text[]) is
+  'True if an element of the array holds what cannot be seen.';
+
+revoke all on function crm_private.has_illegible_element(text[]) from public;
+grant execute on function crm_private.has_illegible_element(text[]) to crm_member;
