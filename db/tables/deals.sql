@@ -93,7 +93,7 @@ comment on column crm.deals.company_id is
 comment on column crm.deals.contact_id is
   'The person at the company, if any. Null once that contact is deleted.';
 comment on column crm.deals.value is
-  'What the deal is worth, in its currency: at most two decimals.';
+  E'@amount currency closed_at\nWhat the deal is worth, in its currency: at most two decimals.';
 comment on column crm.deals.currency is
   'An ISO 4217 code, for example USD.';
 comment on column crm.deals.stage is

@@ -68,6 +68,10 @@ declare global {
         attributeName: string;
         aggregateSpec: GraphileBuild.Build["pgAggregateSpecs"][number];
       }): string;
+      aggregateHavingAggregateInputType(details: {
+        resource: PgResource;
+        aggregateSpec: GraphileBuild.Build["pgAggregateSpecs"][number];
+      }): string;
       aggregateGroupByAttributeEnum(details: {
         resource: PgResource;
         attributeName: string;

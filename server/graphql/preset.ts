@@ -30,6 +30,7 @@ import { ListFiltersPlugin } from "./plugins/list-filters.ts";
 import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
 import { ListOperatorsPlugin } from "./plugins/list-operators.ts";
 import { createLimitsPlugin } from "./plugins/limits.ts";
+import { MoneyPlugin } from "./plugins/money.ts";
 import { NamesPlugin } from "./plugins/names.ts";
 import { NotFoundPlugin } from "./plugins/not-found.ts";
 import { GroupOrdersPlugin } from "./plugins/group-orders.ts";
@@ -103,6 +104,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       RelationFiltersPlugin,
       AggregatesPlugin,
       AggregateOrdersPlugin,
+      MoneyPlugin,
       RelatedOrdersPlugin,
       GroupOrdersPlugin,
       CustomFieldsPlugin,

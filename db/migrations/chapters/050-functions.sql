@@ -14,6 +14,7 @@
 --!include functions/base_currency.sql
 --!include functions/block_hash.sql
 --!include functions/broken_block.sql
+--!include functions/amounts_by_currency.sql
 --!include functions/calling_role.sql
 --!include functions/camel_case.sql
 --!include functions/conflict.sql

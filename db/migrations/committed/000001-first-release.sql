@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:eabd72d2d8baa236ea0b52fb2d7cc5b2fb0e2f9e
+--! Hash: sha1:f9c62eaa8f5572feca34b95f6b549391218d9f10
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -3151,7 +3151,7 @@ comment on column crm.deals.company_id is
 comment on column crm.deals.contact_id is
   'The person at the company, if any. Null once that contact is deleted.';
 comment on column crm.deals.value is
-  'What the deal is worth, in its currency: at most two decimals.';
+  E'@amount currency closed_at\nWhat the deal is worth, in its currency: at most two decimals.';
 comment on column crm.deals.currency is
   'An ISO 4217 code, for example USD.';
 comment on column crm.deals.stage is
@@ -5573,6 +5573,54 @@ comment on function crm_private.broken_block(text) is
 
 revoke all on function crm_private.broken_block(text) from public;
 --! EndIncluded functions/broken_block.sql
+--! Included functions/amounts_by_currency.sql
+/*
+ * The sum, average, min or max of amounts, for each of their currencies: a list of objects with currency
+ * and amount, which is a text, so that no digit is lost in JSON. Called by the API beside an aggregate
+ * of all amounts, which is null where they are in several currencies.
+ */
+create or replace function crm_private.amounts_by_currency(
+  p_operation  text,
+  p_amounts    numeric[],
+  p_currencies text[]
+)
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object('currency', totals.currency, 'amount', totals.amount::text)
+        order by totals.currency collate "C"
+      )
+      from (
+        select
+          given.currency,
+          case p_operation
+            when 'sum'     then sum(given.amount)
+            when 'average' then avg(given.amount)
+            when 'min'     then min(given.amount)
+            when 'max'     then max(given.amount)
+          end as amount
+        from unnest(p_amounts, p_currencies) as given (amount, currency)
+        group by given.currency
+      ) as totals
+    ),
+    '[]'
+  );
+end
+$$;
+
+comment on function crm_private.amounts_by_currency(text, numeric[], text[]) is
+  'The sum, average, min or max of amounts for each of their currencies.';
+
+revoke all on function crm_private.amounts_by_currency(text, numeric[], text[]) from public;
+grant execute on function crm_private.amounts_by_currency(text, numeric[], text[]) to crm_reader;
+--! EndIncluded functions/amounts_by_currency.sql
 --! Included functions/calling_role.sql
 /*
  * The role that a statement runs as, also within a security definer function, where current_user is

@@ -25,7 +25,7 @@ import {
 } from "graphql";
 
 import { ValidationError } from "../../errors.ts";
-import { hold, type Limits } from "./limits.ts";
+import { hold, pageSizeOf, type Limits } from "./limits.ts";
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -165,13 +165,16 @@ export function checkCost(request: Request, limits: Limits): Cost {
     if (place.type === query) rootFields += 1;
     const field = fieldOf(place.type, node.name.value);
     if (!field) return;
-    const page = checkArguments(node, field, values, limits);
+    const page = checkArguments(node, field, values, limits, place.lists);
     hasLongList ||= page?.hasLongList === true;
     const type = getNamedType(field.type);
     const { list } = place;
     const isPage = list !== undefined && (field.name === "nodes" || field.name === "edges");
     if (list && (isPage ? list.isSifted : wholes.has(field.name))) scans += list.scan;
     scans += place.sorts;
+    for (const [ending, more] of conversions) {
+      if (list && field.name.endsWith(ending)) scans += more * list.scan;
+    }
     scans += (scansOfFields.get(`${place.type.name}.${field.name}`) ?? 0) * place.times;
     const written =
       operation.operation === OperationTypeNode.MUTATION && place.type === root
@@ -248,12 +251,20 @@ function writtenBy(node: FieldNode, values: Values): Place["written"] {
   );
 }
 
+const aggregates = new Set(["distinctCount", "sum", "average", "min", "max"]);
+
+/** What it costs in scans to keep the currencies of a list apart, and to convert them. */
+const conversions: readonly (readonly [ending: string, scans: number])[] = [
+  ["ByCurrency", 2],
+  ["InBaseCurrency", 1],
+];
+
 /** What is asked of all rows of a list. */
 const wholes = new Set(["totalCount", "aggregates", "groupedAggregates"]);
 
 /** The selection of aggregates is of the same list still. */
 function keepsList(name: string): boolean {
-  return wholes.has(name) || name === "distinctCount";
+  return wholes.has(name) || aggregates.has(name);
 }
 
 function advice({ rows, path }: { rows: number; path: readonly string[] }): string {
@@ -266,6 +277,7 @@ function checkArguments(
   field: GraphQLField<unknown, unknown>,
   values: Values,
   limits: Limits,
+  lists: number,
 ): (Omit<List, "scan"> & { hasLongList: boolean }) | undefined {
   const given = new Map<string, unknown>(
     node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
@@ -296,7 +308,7 @@ function checkArguments(
     if (name !== "offset") hold(limits, "pageSize", size);
     return size;
   });
-  const page = first ?? last ?? limits.defaultPageSize;
+  const page = first ?? last ?? pageSizeOf(limits, lists);
   const isSifted = [...given.keys()].some((name) => !paging.has(name));
   return { page, isSifted, weight, hasLongList };
 }

@@ -32,6 +32,8 @@ export interface Limits {
   readonly pageSize: number;
   /** Rows of a page whose size the client leaves open. */
   readonly defaultPageSize: number;
+  /** The same of a list in the rows of another list; not more than `defaultPageSize`. */
+  readonly innerPageSize: number;
   /** Groups of one list, which come all at once. */
   readonly groups: number;
   /** Fields of one filter, those of what it holds included. */
@@ -46,9 +48,18 @@ export interface Limits {
   readonly variableDepth: number;
 }
 
+/**
+ * The rows of a page whose size the client leaves open.
+ *
+ * @param lists how many lists there are around it.
+ */
+export function pageSizeOf({ defaultPageSize, innerPageSize }: Limits, lists: number): number {
+  return lists === 0 ? defaultPageSize : Math.min(defaultPageSize, innerPageSize);
+}
+
 /** What is counted, as the end of a sentence that begins with "at most 12". */
 const words: Record<
-  Exclude<keyof Limits, "bodyBytes" | "bulkBodyBytes" | "defaultPageSize">,
+  Exclude<keyof Limits, "bodyBytes" | "bulkBodyBytes" | "defaultPageSize" | "innerPageSize">,
   string
 > = {
   characters: "characters in its document",

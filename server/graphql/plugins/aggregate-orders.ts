@@ -9,13 +9,14 @@ import {
 } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
+import { amountsOf, isOperation } from "../paging/amounts.ts";
 import { untilNow, type OrderedRows } from "../paging/moment.ts";
 import { isRelated, relationsOf, tableOf, type Relation } from "../paging/relations.ts";
 
 /**
  * Orders rows by aggregates of what belongs to them. The library asks for the aggregate wherever it
  * needs it, for the order and again for each comparison with a cursor; here it is joined, once for each
- * row. What lasts until now lasts until the moment of the first page.
+ * row. What lasts until now lasts until the moment of the first page, and money is in the base currency.
  */
 export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregateOrdersPlugin",
@@ -53,6 +54,7 @@ export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
           const { attributes = {} } = relation.remoteResource.codec;
           for (const [attributeName, attribute] of Object.entries(attributes)) {
             const lasted = untilNow(attribute);
+            const amounts = amountsOf(attributeName, attribute);
             for (const aggregateSpec of build.pgAggregateSpecs) {
               const { pgTypeCodecModifier } = aggregateSpec;
               const name = inflection.orderByAttributeAggregateOfManyRelationByKeys({
@@ -62,6 +64,11 @@ export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
                 codec: (pgTypeCodecModifier?.(attribute.codec) ?? attribute.codec) as PgCodec,
                 nullable: true,
                 of(row, rows) {
+                  if (amounts !== undefined && isOperation(aggregateSpec.id)) {
+                    return amounts.inBaseCurrency(row, aggregateSpec.id, (value) =>
+                      aggregateSpec.sqlAggregateWrap(value, attribute.codec),
+                    );
+                  }
                   const value = sql`${row}.${sql.identifier(attributeName)}`;
                   return aggregateSpec.sqlAggregateWrap(
                     lasted === undefined ? value : lasted(row, rows.now()),

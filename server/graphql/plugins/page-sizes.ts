@@ -11,13 +11,13 @@ import {
 import { getNamedType, type GraphQLEnumType } from "graphql";
 import { TYPES, type PgSelectRowsStep, type PgSelectStep } from "postgraphile/@dataplan/pg";
 
-import { hold, type Limits } from "../limits/limits.ts";
+import { hold, pageSizeOf, type Limits } from "../limits/limits.ts";
 import { groupOrder } from "./group-orders.ts";
 
 /**
  * A list never comes whole by oversight: where neither `first` nor `last` says how many rows it
- * has, it has `defaultPageSize` at most, and SQL is told so. `totalCount` and aggregates are still
- * over all rows.
+ * has, it has `defaultPageSize` at most, or `innerPageSize` in the rows of another list, and SQL is
+ * told so. `totalCount` and aggregates are still over all rows.
  *
  * Groups cannot be paged, so more of them than a page may have are refused rather than cut.
  */
@@ -81,24 +81,38 @@ function applyFirst(
   $connection: ConnectionStep<unknown>,
   args: FieldArgs,
   { field }: FieldInfo,
-  { defaultPageSize }: Limits,
+  limits: Limits,
 ): void {
+  const size = pageSizeOf(limits, isInList($connection) ? 1 : 0);
   const hasLast = field.args.some(({ name }) => name === "last");
   const $first = args.getRaw("first");
   const $last = hasLast ? args.getRaw("last") : constant(undefined);
   if (isAbsent($first) && isAbsent($last)) {
     // Told of it, the connection itself would read the rows even where nobody asks for them.
     const $rows = $connection.getSubplan() as PgSelectStep;
-    $rows.setFirst(constant(defaultPageSize));
+    $rows.setFirst(constant(size));
     return;
   }
   const $either = lambda(
     [$first, $last] as const,
-    ([first, last]: readonly [Size, Size]): Size =>
-      first ?? (last == null ? defaultPageSize : null),
+    ([first, last]: readonly [Size, Size]): Size => first ?? (last == null ? size : null),
     true,
   );
   $connection.setFirst($either);
+}
+
+/** Where a step is executed; a part of Grafast that its types leave out. */
+interface Layer {
+  readonly reason: { readonly type: string; readonly parentLayerPlan?: Layer };
+}
+
+/** Whether a list belongs to the rows of another one. */
+function isInList($list: Step): boolean {
+  let layer: Layer | undefined = ($list as unknown as { layerPlan: Layer }).layerPlan;
+  while (layer !== undefined && layer.reason.type !== "listItem") {
+    layer = layer.reason.parentLayerPlan;
+  }
+  return layer !== undefined;
 }
 
 /** What a client gives as `first` or `last`. */

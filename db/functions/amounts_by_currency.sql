@@ -1,0 +1,46 @@
+/*
+ * The sum, average, min or max of amounts, for each of their currencies: a list of objects with currency
+ * and amount, which is a text, so that no digit is lost in JSON. Called by the API beside an aggregate
+ * of all amounts, which is null where they are in several currencies.
+ */
+create or replace function crm_private.amounts_by_currency(
+  p_operation  text,
+  p_amounts    numeric[],
+  p_currencies text[]
+)
+returns jsonb
+language plpgsql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(
+    (
+      select jsonb_agg(
+        jsonb_build_object('currency', totals.currency, 'amount', totals.amount::text)
+        order by totals.currency collate "C"
+      )
+      from (
+        select
+          given.currency,
+          case p_operation
+            when 'sum'     then sum(given.amount)
+            when 'average' then avg(given.amount)
+            when 'min'     then min(given.amount)
+            when 'max'     then max(given.amount)
+          end as amount
+        from unnest(p_amounts, p_currencies) as given (amount, currency)
+        group by given.currency
+      ) as totals
+    ),
+    '[]'
+  );
+end
+$$;
+
+comment on function crm_private.amounts_by_currency(text, numeric[], text[]) is
+  'The sum, average, min or max of amounts for each of their currencies.';
+
+revoke all on function crm_private.amounts_by_currency(text, numeric[], text[]) from public;
+grant execute on function crm_private.amounts_by_currency(text, numeric[], text[]) to crm_reader;
