@@ -429,7 +429,16 @@ test("no search scans a table", () =>
       select 'Company ' || i from generate_series(1, 2000) as i`);
     await client.query(`insert into crm.contacts (first_name, last_name)
       select 'F' || i, 'L' || i from generate_series(1, 2000) as i`);
-    await client.query("analyze crm.contacts, crm.companies");
+    await client.query(`insert into crm.deals (title, company_id, value, stage, probability)
+      select 'Deal ' || i, (select id from crm.companies limit 1), 1, 'Proposal', 50
+      from generate_series(1, 2000) as i`);
+    await client.query(`insert into crm.tasks (description, entity_type, entity_id)
+      select 'Task ' || i, 'company', (select id from crm.companies limit 1)
+      from generate_series(1, 2000) as i`);
+    await client.query(`insert into crm.notes (content, entity_type, entity_id)
+      select 'Note ' || i, 'company', (select id from crm.companies limit 1)
+      from generate_series(1, 2000) as i`);
+    await client.query("analyze crm.contacts, crm.companies, crm.deals, crm.tasks, crm.notes");
     const scans = async () =>
       (
         await client.query<{ scans: string }>(

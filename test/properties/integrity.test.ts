@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
+import type pg from "pg";
 
 import { withConnection } from "../../server/connect.ts";
 import { type Carrier, carriers, contact, type Data, deal, note, task } from "./arbitraries.ts";
@@ -136,10 +137,10 @@ test("a stage goes if no deal is at it, and is kept with its deals otherwise (RE
             .query("delete from crm.pipeline_stages where name = $1", [name])
             .then(
               ({ rowCount }) => ({ deleted: rowCount }),
-              ({ code, constraint }: { code: string; constraint: string }) => ({
-                code,
-                constraint,
-              }),
+              (error: unknown) => {
+                const { code, constraint } = error as pg.DatabaseError;
+                return { code, constraint };
+              },
             );
           if (deals === 0) {
             expect(outcome).toEqual({ deleted: 1 });
