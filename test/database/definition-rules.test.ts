@@ -346,14 +346,14 @@ describe("a default", () => {
       await asRole(client, "crm_member", "ann");
       const { rows } = await client.query(
         `insert into crm.companies (name, custom_fields)
-         values ('A', default), ('B', '{"f": "x", "g": null}'), ('C', '{"f": "", "g": true, "m": ["a"]}'),
+         values ('A', default), ('B', '{"f": "x", "g": null}'), ('C', '{"f": "y", "g": true, "m": ["a"]}'),
            ('D', '{"$merge": {"f": "x", "g": null}}'), ('E', '{"$merge": {}}')
          returning custom_fields`,
       );
       expect(rows.map((row: { custom_fields: unknown }) => row.custom_fields)).toEqual([
         { f: standard, g: false, m: ["b"] },
         { f: "x", m: ["b"] },
-        { f: "", g: true, m: ["a"] },
+        { f: "y", g: true, m: ["a"] },
         { f: "x", m: ["b"] },
         { f: standard, g: false, m: ["b"] },
       ]);

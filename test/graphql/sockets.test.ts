@@ -510,7 +510,7 @@ describe("limits of a socket", () => {
   test("so many operations run at once, and one more when one is done", () =>
     withServer({ sockets: { operations: 2 } }, async (to) => {
       const socket = await identified(to);
-      await subscribe(socket, "1", "0.5");
+      await subscribe(socket, "1", "4");
       await subscribe(socket, "2", "20");
       await until(async () => (await sleeping()) === 2);
       await subscribe(socket, "3", "0");
