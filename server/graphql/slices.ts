@@ -19,7 +19,7 @@ import { buildInflection, gather, getBuilder } from "postgraphile/graphile-build
 export type MakeSchema = (preset: GraphileConfig.Preset) => Promise<GraphQLSchema>;
 
 /** How long a slice may take before others have their turn, in milliseconds. */
-const slice = 8;
+const slice = 20;
 
 /** How often the types without fields are guessed anew. */
 const maxRounds = 10;
