@@ -1,7 +1,8 @@
 /**
  * The journal at scale: history of one entity with 10 thousand entries in the journal, with a million
  * and with 10 million, a year in monthly partitions, and its plan; and what it costs to seal and to
- * verify the million. Takes some minutes and a few gigabytes.
+ * verify the million; then what the API and its documented examples read of 2,000,000 entries and 500,000
+ * deals. Takes some minutes and a few gigabytes.
  *
  * The entries are written behind the triggers' backs, straight into the partitions: it is reading
  * that is measured.
@@ -88,6 +89,87 @@ async function explain(client: pg.Client): Promise<string[]> {
   return [pages, ...lines.filter((line) => line.includes(" on ") && !line.includes("Seq Scan"))];
 }
 
+/** 500,000 deals with two stages each, of the year until now. */
+const deals = 500_000;
+const fillDeals = `
+  insert into crm.companies (name) values ('Acme');
+  insert into crm.deals
+    (title, company_id, value, currency, stage, probability, close_date, owner_id, created_at)
+  select
+    'Deal ' || i, company.id, i % 10000, (array['USD', 'EUR'])[1 + i % 2],
+    (array['Prospecting', 'Proposal', 'Won', 'Lost'])[1 + i % 4], i % 100,
+    current_date - i % 300, 'user-' || i % 50, now() - interval '320 days' * (i::float8 / ${deals})
+  from generate_series(1, ${deals}) as i, crm.companies as company;
+  insert into crm.audit_logs
+    (entity_type, entity_id, action, user_id, changes, "timestamp", transaction_id, source)
+  select 'deal', id, 'create', owner_id,
+    jsonb_build_object('stage', 'Prospecting', 'value', value, 'currency', currency),
+    created_at, 1, 'api'
+  from crm.deals
+  union all
+  select 'deal', id, 'update', owner_id,
+    jsonb_build_object('stage', jsonb_build_object('old', 'Prospecting', 'new', stage)),
+    created_at + interval '3 days', 2, 'api'
+  from crm.deals
+  where stage <> 'Prospecting';`;
+
+/** What members ask by the API, and analysts as docs/reporting.md does. */
+const documented: readonly [name: string, role: string, text: string][] = [
+  [
+    "auditLogs(first: 50, orderBy: ID_DESC)",
+    "crm_member",
+    "select * from crm.audit_logs order by id desc limit 50",
+  ],
+  ["pipelineAsOf now", "crm_member", "select * from crm.pipeline_as_of(now())"],
+  [
+    "pipelineAsOf a month ago",
+    "crm_member",
+    "select * from crm.pipeline_as_of(now() - interval '1 month')",
+  ],
+  [
+    "pipelineAsOf ten months ago",
+    "crm_member",
+    "select * from crm.pipeline_as_of(now() - interval '10 months')",
+  ],
+  [
+    "stageHistory of a deal",
+    "crm_member",
+    "select * from crm.stage_history where deal_id = (select id from crm.deals limit 1)",
+  ],
+  [
+    "reporting.activity of a week",
+    "crm_reporter",
+    "select * from reporting.activity where day >= current_date - 7",
+  ],
+  [
+    "reporting.pipeline_by_day of a day",
+    "crm_reporter",
+    "select * from reporting.pipeline_by_day where day = current_date - 30",
+  ],
+  [
+    "reporting.close_date_changes",
+    "crm_reporter",
+    "select count(report) from reporting.close_date_changes as report",
+  ],
+];
+
+/** How long each takes, and how many pages of 8 kB it reads, in memory or not. */
+async function timeDocumented(client: pg.Client): Promise<void> {
+  for (const [name, role, text] of documented) {
+    await client.query(`begin; set local role ${role}; set local crm.user_id = 'ann'`);
+    const took = await milliseconds(() => client.query(text));
+    const { rows } = await client.query<{ "QUERY PLAN": { Plan: Record<string, number> }[] }>(
+      `explain (analyze, buffers, format json) ${text}`,
+    );
+    await client.query("rollback");
+    const plan = rows[0]?.["QUERY PLAN"][0]?.Plan ?? {};
+    const pages = (plan["Shared Hit Blocks"] ?? 0) + (plan["Shared Read Blocks"] ?? 0);
+    process.stdout.write(
+      `  ${name.padEnd(40)} ${took.toFixed(0).padStart(6)} ms ${pages.toLocaleString("en").padStart(10)} pages\n`,
+    );
+  }
+}
+
 await withBenchDatabase(async (client) => {
   await client.query(
     `select crm_private.ensure_audit_partitions(0);
@@ -134,7 +216,15 @@ await withBenchDatabase(async (client) => {
     const [pages = "", ...plan] = await explain(client);
     plans.push(`${name}: ${pages}`);
     if (size === sizes.at(-1)) plans.push(...plan);
-    if (size === sealedSize) await timeSeals(client);
+    if (size === sealedSize) {
+      await timeSeals(client);
+      await client.query(fillDeals);
+      await client.query("vacuum analyze crm.audit_logs");
+      await client.query("vacuum analyze crm.deals");
+      const { rows } = await client.query<{ count: string }>("select count(*) from crm.audit_logs");
+      process.stdout.write(`documented uses at ${rows[0]?.count} entries and ${deals} deals\n`);
+      await timeDocumented(client);
+    }
   }
   const [first, ...others] = measured;
   if (first !== undefined) printRatio("history of one contact", [first, ...others]);

@@ -96,6 +96,10 @@ begin
             'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
           ]
         )
+        -- What came later tells nothing of that time. In a year that is most of it.
+        and not exists (
+          select from crm.deals as young where young.id = entity_id and young.created_at > at
+        )
       group by entity_id
     ),
     -- What is not among these deals has no other history to look through.
@@ -135,7 +139,8 @@ begin
         deal.id, 9223372036854775807 as told_by, deal.stage, deal.value, deal.currency,
         deal.probability, deal.close_date, deal.owner_id, deal.company_id
       from crm.deals as deal
-      where not exists (select from since where since.entity_id = deal.id)
+      where deal.created_at <= at
+        and not exists (select from since where since.entity_id = deal.id)
 
       union all
 

@@ -247,7 +247,7 @@ test(
           const states = [await look()];
           for (const each of deeds) {
             if (each === "undo") {
-              await client.query("select crm.undo_transaction($1, true)", [
+              await client.query("select crm.undo_transaction($1, 'FORCE')", [
                 await lastTransaction(),
               ]);
             } else {

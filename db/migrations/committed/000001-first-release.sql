@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:f9c62eaa8f5572feca34b95f6b549391218d9f10
+--! Hash: sha1:3df2cd61036357874f23d972554aba0dfd93992d
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -14956,6 +14956,10 @@ begin
             'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
           ]
         )
+        -- What came later tells nothing of that time. In a year that is most of it.
+        and not exists (
+          select from crm.deals as young where young.id = entity_id and young.created_at > at
+        )
       group by entity_id
     ),
     -- What is not among these deals has no other history to look through.
@@ -14995,7 +14999,8 @@ begin
         deal.id, 9223372036854775807 as told_by, deal.stage, deal.value, deal.currency,
         deal.probability, deal.close_date, deal.owner_id, deal.company_id
       from crm.deals as deal
-      where not exists (select from since where since.entity_id = deal.id)
+      where deal.created_at <= at
+        and not exists (select from since where since.entity_id = deal.id)
 
       union all
 
