@@ -51,7 +51,8 @@ begin
       select
         found.planned_type, found.planned_id,
         array_agg(found.field)         as fields,
-        bool_or(found.field = 'id')    as is_moot
+        bool_or(found.field = 'id')    as is_moot,
+        bool_or(found.planned_type = 'deal' and found.field = 'stage') as is_stage
       from found
       where p_skip
       group by found.planned_type, found.planned_id
@@ -66,7 +67,13 @@ begin
     ),
     narrowed as (
       update crm_private.reversals as planned
-      set before = planned.before - left_out.fields, after = planned.after - left_out.fields
+      set
+        before = planned.before - left_out.fields - case
+          when left_out.is_stage then crm_private.stage_followers(planned.before) else '{}'
+        end,
+        after = planned.after - left_out.fields - case
+          when left_out.is_stage then crm_private.stage_followers(planned.before) else '{}'
+        end
       from left_out
       where planned.transaction_id = v_xid
         and planned.entity_type = left_out.planned_type

@@ -206,6 +206,7 @@
 --!include functions/set_default_country.sql
 --!include functions/set_time_zone.sql
 --!include functions/set_trash_retention.sql
+--!include functions/stage_followers.sql
 --!include functions/settle_conflicts.sql
 --!include functions/settle_external_ids.sql
 --!include functions/severed_link.sql

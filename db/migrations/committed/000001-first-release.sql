@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3df2cd61036357874f23d972554aba0dfd93992d
+--! Hash: sha1:09d4bf478dc3d1a4651868906fa4e44c6782ebdb
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -16924,6 +16924,29 @@ comment on function crm.set_trash_retention(integer) is
 revoke all on function crm.set_trash_retention(integer) from public;
 grant execute on function crm.set_trash_retention(integer) to crm_admin;
 --! EndIncluded functions/set_trash_retention.sql
+--! Included functions/stage_followers.sql
+/*
+ * The fields of a deal in a planned reversal that follow from its stage, and stay with it where it is left:
+ * when it was closed, and a probability that nobody gave.
+ */
+create or replace function crm_private.stage_followers(p_before jsonb)
+returns text[]
+language sql
+immutable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when p_before ? 'probability_given' then array['closed_at']
+    else array['closed_at', 'probability']
+  end;
+$$;
+
+comment on function crm_private.stage_followers(jsonb) is
+  'The fields of a deal in a planned reversal that stay with its stage.';
+
+revoke all on function crm_private.stage_followers(jsonb) from public;
+--! EndIncluded functions/stage_followers.sql
 --! Included functions/settle_conflicts.sql
 /*
  * Compares the rows of a planned reversal with what it expects. Gives every conflict, each with who set
@@ -16978,7 +17001,8 @@ begin
       select
         found.planned_type, found.planned_id,
         array_agg(found.field)         as fields,
-        bool_or(found.field = 'id')    as is_moot
+        bool_or(found.field = 'id')    as is_moot,
+        bool_or(found.planned_type = 'deal' and found.field = 'stage') as is_stage
       from found
       where p_skip
       group by found.planned_type, found.planned_id
@@ -16993,7 +17017,13 @@ begin
     ),
     narrowed as (
       update crm_private.reversals as planned
-      set before = planned.before - left_out.fields, after = planned.after - left_out.fields
+      set
+        before = planned.before - left_out.fields - case
+          when left_out.is_stage then crm_private.stage_followers(planned.before) else '{}'
+        end,
+        after = planned.after - left_out.fields - case
+          when left_out.is_stage then crm_private.stage_followers(planned.before) else '{}'
+        end
       from left_out
       where planned.transaction_id = v_xid
         and planned.entity_type = left_out.planned_type
