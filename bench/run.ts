@@ -1,5 +1,15 @@
 /** Runs a benchmark by its name, `npm run bench -- journal`; that of bulk inserts if none is given. */
-const benchmarks = ["bulk", "fields", "journal", "load", "mix", "reports", "search", "upserts"];
+const benchmarks = [
+  "bulk",
+  "fields",
+  "journal",
+  "load",
+  "migrate",
+  "mix",
+  "reports",
+  "search",
+  "upserts",
+];
 
 const [name = "bulk"] = process.argv.slice(2);
 if (!benchmarks.includes(name)) {

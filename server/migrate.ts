@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { commit, current, Logger, migrate, status } from "graphile-migrate";
+import { commit, current, Logger, status } from "graphile-migrate";
 import { clearAllPools } from "graphile-migrate/dist/pg.js";
 import pg from "pg";
 
@@ -11,7 +11,9 @@ import { type CommittedMigration, readCommittedMigrations } from "./committedMig
 import { withConnection } from "./connect.ts";
 import { changeUrl, databaseName } from "./databaseUrl.ts";
 import { Problem } from "./problem.ts";
+import { missingHeaderLines } from "./migrationHeader.ts";
 import { refuseMissingRoles } from "./roles.ts";
+import { type Courtesy, prepareJournal, runMigrations, usualCourtesy } from "./runMigrations.ts";
 import { describeDifference, readLogin, setServerPassword } from "./serverLogin.ts";
 
 const projectFolder = resolve(import.meta.dirname, "..");
@@ -37,6 +39,10 @@ export interface MigrationTarget {
   readonly otherPassword?: "refuse" | "replace" | undefined;
   /** A folder with `committed`, `current` and `revert`; absent, the one that .gmrc names. */
   readonly folder?: string | undefined;
+  /** Whether a database is left alone that a newer version has migrated and this one can serve. */
+  readonly acceptsNewer?: boolean | undefined;
+  /** How it gets along with those who use the database meanwhile. */
+  readonly courtesy?: Courtesy | undefined;
   readonly report?: Report | undefined;
 }
 
@@ -63,12 +69,10 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
   return exclusively(target, async (client, settings) => {
     const applied = await appliedMigrations(client);
     const committed = await readCommittedMigrations(migrationsFolder(target));
+    if (target.acceptsNewer === true && (await canServe(client, applied, committed))) return [];
     refuseOtherHistory(applied, committed);
     const pending = pendingMigrations(applied, committed);
-    await completely(client, target, async () => {
-      // Usually there is nothing to do, and graphile-migrate ends the process if its connection is cut.
-      if (pending.length > 0) await withGraphile(settings, (given) => migrate(given));
-    });
+    await completely(client, target, () => runCommitted(client, target, settings, committed));
     return pending;
   });
 }
@@ -80,8 +84,12 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
  * @throws {Problem} when a migration fails.
  */
 export async function applyCurrent(target: MigrationTarget): Promise<void> {
+  const committed = await readCommittedMigrations(migrationsFolder(target));
   await exclusively(target, (client, settings) =>
-    completely(client, target, () => withGraphile(settings, (given) => current(given))),
+    completely(client, target, async () => {
+      await runCommitted(client, target, settings, committed);
+      await withGraphile(settings, (given) => current(given));
+    }),
   );
 }
 
@@ -123,13 +131,23 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
     );
   }
   const saved = await readFolder(join(folder, "current"));
+  if (target.folder === undefined) {
+    const missing = missingHeaderLines([...saved.values()].join("\n"));
+    if (missing.length > 0) {
+      throw new Problem(
+        `Say at the beginning of current/ what is missing of: ${missing.join(", ")} ` +
+          "db/README.md has an example.",
+      );
+    }
+  }
   await exclusively(target, async (client, settings) => {
     const shadow = client.escapeIdentifier(shadowName(target));
     try {
       await client.query(`drop database if exists ${shadow} with (force)`);
-      await completely(client, target, () =>
-        withGraphile(settings, (given) => commit(given, message)),
-      );
+      await completely(client, target, async () => {
+        await runCommitted(client, target, settings, await readCommittedMigrations(folder));
+        await withGraphile(settings, (given) => commit(given, message));
+      });
     } catch (error) {
       await restoreFolder(join(folder, "current"), saved);
       throw error;
@@ -149,6 +167,7 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
 export async function revertLast(target: MigrationTarget): Promise<string> {
   const folder = migrationsFolder(target);
   return exclusively(target, async (client, settings) => {
+    await prepareJournal(client);
     const number = (await appliedMigrations(client)).at(-1)?.number;
     if (number === undefined) throw new Problem("There is no migration to undo.");
     const path = join(folder, "revert", `${number}.sql`);
@@ -163,6 +182,7 @@ export async function revertLast(target: MigrationTarget): Promise<string> {
         `${number}.sql`,
       ]);
       await client.query("delete from graphile_migrate.current");
+      await client.query("delete from graphile_migrate.filled where number = $1", [number]);
       await client.query("commit");
     } catch (error) {
       await client.query("rollback");
@@ -263,6 +283,45 @@ async function connectionsClosed({ connectionString }: GraphileSettings): Promis
       }
     },
   );
+}
+
+async function runCommitted(
+  client: pg.Client,
+  target: MigrationTarget,
+  { databaseOwner }: GraphileSettings,
+  committed: readonly CommittedMigration[],
+): Promise<void> {
+  try {
+    await runMigrations(client, committed, {
+      folder: migrationsFolder(target),
+      placeholders: {
+        ":DATABASE_NAME": databaseName(target.ownerUrl),
+        ":DATABASE_OWNER": databaseOwner,
+      },
+      courtesy: target.courtesy ?? usualCourtesy,
+      report: target.report ?? (() => undefined),
+    });
+  } catch (error) {
+    throw describeFailure(error, "A migration");
+  }
+}
+
+/**
+ * Whether a database has run all migrations of this version and further ones, and still can be served by
+ * it.
+ */
+async function canServe(
+  client: pg.Client,
+  applied: readonly AppliedMigration[],
+  committed: readonly CommittedMigration[],
+): Promise<boolean> {
+  const last = committed.at(-1);
+  const isPrefix = committed.every(({ hash }, i) => applied[i]?.hash === hash);
+  if (!isPrefix || last === undefined || applied.length <= committed.length) return false;
+  const { rows } = await client.query<{ oldest: string }>(
+    "select crm_private.oldest_server() as oldest",
+  );
+  return (rows[0]?.oldest ?? "") <= last.number;
 }
 
 /** Migrates, and sees to what every migrated database needs beside its schema. */

@@ -21,8 +21,9 @@ export class NotReadyError extends Error {
 const patience = 2000;
 
 /**
- * Makes the check behind `/readyz`: the database answers, lets the server log in, and has run exactly
- * the migrations of this version.
+ * Makes the check behind `/readyz`: the database answers, lets the server log in, and has run the
+ * migrations of this version. If a newer version has migrated it further, it says itself whether this one
+ * can serve it.
  *
  * @param migrationsFolder the folder that holds `committed/`
  */
@@ -32,23 +33,29 @@ export function createReadiness(
 ): () => Promise<Readiness> {
   const committed = readCommittedMigrations(migrationsFolder);
 
-  async function ask(): Promise<{ hash: string }[]> {
+  async function ask(): Promise<{ hashes: string[]; oldest: string } | undefined> {
     // Connections that are open are no proof: a new one shows whether it is still refused.
     if (pool.refusal !== undefined) await pool.tryLogin();
-    const { rows } = await pool.query<{ hash: string }>(
-      "select hash from crm_private.applied_migrations() as applied (hash)",
+    const { rows } = await pool.query<{ hashes: string[]; oldest: string }>(
+      `select array(select crm_private.applied_migrations()) as hashes,
+         crm_private.oldest_server() as oldest`,
     );
-    return rows;
+    return rows[0];
   }
 
   return async () => {
     try {
-      const rows = await Promise.race([ask(), sleep(patience, undefined, { ref: false })]);
-      if (rows === undefined) return { ready: false, reason: "the database answers too late" };
+      const found = await Promise.race([ask(), sleep(patience, undefined, { ref: false })]);
+      if (found === undefined) return { ready: false, reason: "the database answers too late" };
       const expected = await committed;
-      const isCurrent =
-        rows.length === expected.length && rows.every(({ hash }, i) => hash === expected[i]?.hash);
-      return isCurrent ? { ready: true } : { ready: false, reason: "migrations are not current" };
+      if (!expected.every(({ hash }, i) => hash === found.hashes[i])) {
+        return { ready: false, reason: "migrations are not current" };
+      }
+      const isNewer = found.hashes.length > expected.length;
+      if (isNewer && found.oldest > (expected.at(-1)?.number ?? "")) {
+        return { ready: false, reason: "the database is of a version that needs newer servers" };
+      }
+      return { ready: true };
     } catch (error) {
       if (hasCode(error, "3F000", "42883")) {
         return { ready: false, reason: "migrations are not current" }; // there are none at all

@@ -68,6 +68,7 @@ export async function startCommand(
             serverUrl,
             isServerUrlGiven,
             otherPassword: "refuse",
+            acceptsNewer: true,
           });
           if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
         }

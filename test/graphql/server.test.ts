@@ -6,6 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
 import { withConnection } from "../../server/connect.ts";
+import { migrateDatabase } from "../../server/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
 
@@ -113,15 +114,48 @@ describe("readiness", () => {
   });
   afterAll(() => server.close());
 
-  test("is denied while a migration is missing or unknown", async () => {
-    await withConnection(database.ownerUrl, (client) =>
-      client.query(
-        `insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999999.sql')`,
-      ),
-    );
+  const change = (text: string) =>
+    withConnection(database.ownerUrl, (client) => client.query(text));
+  const readiness = async () => {
     const response = await fetch(`${server.url}/readyz`);
-    expect(response.status).toBe(503);
-    expect(await response.json()).toEqual({ ready: false, reason: "migrations are not current" });
+    return [response.status, await response.json()];
+  };
+
+  test("is denied while a migration is missing or another one", async () => {
+    const rename = (from: string, to: string) =>
+      change(`update graphile_migrate.migrations set hash = ${to} where hash = ${from}`);
+    const { rows } = await change("select hash from graphile_migrate.migrations order by filename");
+    const [{ hash }] = rows as [{ hash: string }];
+    await rename(`'${hash}'`, "'sha1:x'");
+    expect(await readiness()).toEqual([
+      503,
+      { ready: false, reason: "migrations are not current" },
+    ]);
+    await rename("'sha1:x'", `'${hash}'`);
+    expect(await readiness()).toEqual([200, { ready: true }]);
+  });
+
+  test("is kept when a newer version has migrated, until its schema needs newer servers", async () => {
+    await change(
+      "insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999998.sql')",
+    );
+    expect(await readiness()).toEqual([200, { ready: true }]);
+    // Another one of this version starts, too, and migrates nothing.
+    const { ownerUrl } = database;
+    expect(await migrateDatabase({ ownerUrl, acceptsNewer: true })).toEqual([]);
+    await expect(migrateDatabase({ ownerUrl })).rejects.toThrow("which this version does not have");
+
+    await change(
+      `create or replace function crm_private.oldest_server() returns text language sql immutable
+         as $$ select '999999'::text $$`,
+    );
+    expect(await readiness()).toEqual([
+      503,
+      { ready: false, reason: "the database is of a version that needs newer servers" },
+    ]);
+    await expect(migrateDatabase({ ownerUrl, acceptsNewer: true })).rejects.toThrow(
+      "which this version does not have",
+    );
   });
 
   test("is denied while the database is away; health is not", async () => {

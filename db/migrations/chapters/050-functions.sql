@@ -129,6 +129,7 @@
 --!include functions/notes_history.sql
 --!include functions/notes_history_is_complete.sql
 --!include functions/offending_rows.sql
+--!include functions/oldest_server.sql
 --!include functions/payload_digest.sql
 --!include functions/compare_entries.sql
 --!include functions/pipeline_stages_history.sql

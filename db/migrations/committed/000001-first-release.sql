@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:09d4bf478dc3d1a4651868906fa4e44c6782ebdb
+--! Hash: sha1:dfa5d8939590f30eb1e5704ed6589a61eaecdb3a
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -11751,6 +11751,29 @@ revoke all on function crm_private.offending_rows(regclass, crm_private.bulk_row
 grant execute on function crm_private.offending_rows(regclass, crm_private.bulk_row[])
   to crm_member;
 --! EndIncluded functions/offending_rows.sql
+--! Included functions/oldest_server.sql
+/*
+ * The number of the migration that a server must know, at least, to serve this schema. A server that
+ * knows it, and not all that came after it, stays ready. Called by the server's check of readiness.
+ *
+ * A migration that takes something away which servers of before need (a contraction) sets its own
+ * number here, and includes this file.
+ */
+create or replace function crm_private.oldest_server()
+returns text
+language sql
+immutable
+set search_path = pg_catalog, pg_temp
+as $$
+  select '000001'::text;
+$$;
+
+comment on function crm_private.oldest_server() is
+  'The number of the migration that a server must know, at least, to serve this schema.';
+
+revoke all on function crm_private.oldest_server() from public;
+grant execute on function crm_private.oldest_server() to crm_server;
+--! EndIncluded functions/oldest_server.sql
 --! Included functions/payload_digest.sql
 /*
  * The digest of an entry's values, salted: without the salt nobody can tell from it whether guessed
