@@ -44,6 +44,7 @@ create table if not exists crm.deals (
     close_date between date '0001-01-01' and date '9999-12-31'
   ),
   constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
+  constraint deals_lost_reason_legible check (crm_private.is_ruly(lost_reason)),
   constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
   constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
@@ -159,6 +160,8 @@ comment on constraint deals_close_date_range on crm.deals is
   'must be a day of the years 1 to 9999';
 comment on constraint deals_lost_reason_blank on crm.deals is
   'must not be blank';
+comment on constraint deals_lost_reason_legible on crm.deals is
+  'must not hold control characters, or characters that reorder the text';
 comment on constraint deals_lost_reason_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is

@@ -441,6 +441,11 @@ export const constraints: Constraints = {
     message: "must be a day of the years 1 to 9999",
   },
   deals_lost_reason_blank: { table: "deals", fields: ["lostReason"], message: "must not be blank" },
+  deals_lost_reason_legible: {
+    table: "deals",
+    fields: ["lostReason"],
+    message: "must not hold control characters, or characters that reorder the text",
+  },
   deals_lost_reason_length: {
     table: "deals",
     fields: ["lostReason"],

@@ -1317,6 +1317,12 @@ export const tables = {
         rule: "notBlank",
       },
       {
+        constraint: "deals_lost_reason_legible",
+        field: "lostReason",
+        message: "must not hold control characters, or characters that reorder the text",
+        rule: "ruly",
+      },
+      {
         constraint: "deals_lost_reason_length",
         field: "lostReason",
         message: "must have at most 255 characters",
