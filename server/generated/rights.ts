@@ -751,6 +751,7 @@ export const rights: readonly string[] = [
   "crm_server may execute crm_private.expire_idempotency_keys",
   "crm_server may execute crm_private.keep_answer",
   "crm_server may execute crm_private.maintain_journal",
+  "crm_server may execute crm_private.oldest_server",
   "crm_server may execute crm_private.seal_journal",
   "crm_server may usage schema crm_private",
 ];
