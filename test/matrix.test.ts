@@ -186,7 +186,8 @@ afterEach(() => owner.query("rollback"));
 test.each(cells)("by SQL, %s may do with %s what the matrix says", async (role, table) => {
   await owner.query("begin");
   const id = await givenRow(table);
-  const example = exampleOf(table);
+  // A view that rows are copied through takes those of its table.
+  const example = exampleOf(table.replace(/^crm_private\.(\w+)_copy$/, "crm.$1"));
   await become(role);
 
   const writable = await writableColumns(table);
