@@ -71,7 +71,7 @@ test("a custom field is defined, served, written and asked for as the README say
     data: {
       deals: {
         nodes: [{ title: "Two seats", salesAgent: "Moses Frase" }],
-        groupedAggregates: [{ keys: ["Moses Frase"], sum: { value: "5.00" } }],
+        groupedAggregates: [{ keys: ["Moses Frase", "USD"], sum: { valueInBaseCurrency: "5.00" } }],
       },
     },
   });
