@@ -78,7 +78,7 @@ test("a custom field is defined, served, written and asked for as the README say
   const [, statement = ""] = /^crm=# (select crm_custom.*);$/m.exec(readme) ?? [];
   await withConnection(crm.database.ownerUrl, async (client) => {
     const { rows } = await client.query({ text: statement, rowMode: "array" });
-    expect(rows).toEqual([["Moses Frase", "5.00"]]);
+    expect(rows).toEqual([["Moses Frase", "USD", "5.00"]]);
   });
 });
 
