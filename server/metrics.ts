@@ -91,6 +91,17 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     },
   });
 
+  new Gauge({
+    name: "pgcrm_unsealed_seconds",
+    help: "For how long the oldest entry of the journal has been waiting to be sealed",
+    registers,
+    async collect() {
+      // While the database does not answer it is not known, which no number says.
+      const seconds = await readUnsealed(pool).catch(() => NaN);
+      this.set(seconds);
+    },
+  });
+
   const sockets = new Gauge({
     name: "pgcrm_sockets",
     help: "WebSockets that are open",
@@ -178,6 +189,13 @@ export function createMetrics(pool: Pool, token: string): Metrics {
       },
     },
   };
+}
+
+async function readUnsealed(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ seconds: number }>(
+    "select crm_private.unsealed_seconds() as seconds",
+  );
+  return rows[0]?.seconds ?? NaN;
 }
 
 const answerSchema = z.object({

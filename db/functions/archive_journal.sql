@@ -20,7 +20,7 @@ declare
   v_until    timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('archive_journal');
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
   perform crm_private.seal_journal();
 
   if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then

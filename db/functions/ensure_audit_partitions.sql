@@ -16,7 +16,7 @@ declare
   v_name text;
 begin
   -- Servers that start together do this one after the other.
-  perform pg_advisory_xact_lock(hashtext('crm_private.ensure_audit_partitions'));
+  perform crm_private.hold_seals();
 
   for v_from in
     select month at time zone 'UTC'

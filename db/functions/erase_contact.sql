@@ -38,6 +38,8 @@ begin
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
+  -- Those that are committed were left by a session that called itself a bulk write.
+  delete from crm_private.faulty_rows;
 
   v_ids := v_persons
     || array(select id from crm.tasks where contact_id = any (v_persons))

@@ -12,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
   perform crm_private.seal_journal();
   return crm_private.last_digest();
 end

@@ -27,7 +27,7 @@ declare
   v_ids    uuid[];
   v_erased boolean;
 begin
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   select
     array_agg(distinct log.entity_id) filter (where log.transaction_id = v_xid),

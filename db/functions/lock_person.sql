@@ -27,11 +27,9 @@ begin
       lock table crm.contacts, crm.tasks, crm.notes, crm_private.external_ids
         in share update exclusive mode;
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
+      lock table crm_private.erasure_lock in access exclusive mode nowait;
 
-      if not (
-        pg_try_advisory_xact_lock(hashtext('crm_private.erase_contact'))
-          and pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
-      ) then
+      if not crm_private.hold_seals(p_waits => false) then
         raise lock_not_available;
       end if;
 

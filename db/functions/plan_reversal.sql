@@ -30,7 +30,7 @@ declare
   v_fixed   crm.audit_logs;
 begin
   perform crm_private.refuse_old_snapshot('an undo');
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(

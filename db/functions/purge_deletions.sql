@@ -18,7 +18,7 @@ declare
   v_at      timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('purge_trash');
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
 
   select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
   into v_entries, v_count

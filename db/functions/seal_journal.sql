@@ -34,11 +34,7 @@ declare
   v_block   crm_private.journal_blocks;
   v_sealed  bigint := 0::bigint;
 begin
-  if pg_is_in_recovery()
-    or current_setting('transaction_read_only')::boolean
-    or current_setting('transaction_isolation') <> 'read committed'
-    or not pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
-  then
+  if not crm_private.hold_seals(p_waits => false) then
     return 0::bigint;
   end if;
 

@@ -42,7 +42,7 @@ begin
 
   -- What is read here must not be brought back after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   perform
     crm_private.refuse_null('entityId', entity_id::text),

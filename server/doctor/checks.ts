@@ -92,6 +92,14 @@ export const checks: readonly string[] = [
         where crm_private.custom_field_index_name(field) = relname
       )`,
 
+  // A server seals every few seconds; an hour is more than any transaction should take.
+  `select format(
+       'the journal has not been sealed for %s minutes: is there a server, or pgcrm maintain, and which '
+       'session keeps it from being sealed?', (seconds / 60)::integer
+     )
+     from crm_private.unsealed_seconds() as seconds
+    where seconds > 3600`,
+
   // Whose order differs from that of the index that was built with it.
   `select format(
        'collation %s was version %s and is %s now: reindex, then alter collation … refresh version',

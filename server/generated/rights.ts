@@ -753,5 +753,6 @@ export const rights: readonly string[] = [
   "crm_server may execute crm_private.maintain_journal",
   "crm_server may execute crm_private.oldest_server",
   "crm_server may execute crm_private.seal_journal",
+  "crm_server may execute crm_private.unsealed_seconds",
   "crm_server may usage schema crm_private",
 ];

@@ -203,7 +203,8 @@ const rules: Record<string, string> = {
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
           'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation',
           'caller_holds', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
-          'merged_into', 'merged_ids', 'compile_custom_fields'
+          'merged_into', 'merged_ids', 'compile_custom_fields',
+          'unsealed_seconds'
         ]
       )
       and proc.proname not like '%\\_journal'`,

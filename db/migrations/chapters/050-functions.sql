@@ -4,6 +4,7 @@
  * Undone by: revert/000001.sql.
  */
 
+--!include functions/hold_seals.sql
 --!include functions/api_keys_history.sql
 --!include functions/applied_migrations.sql
 --!include functions/apply_indexes.sql
@@ -235,6 +236,7 @@
 --!include functions/undo_entry.sql
 --!include functions/undo_field.sql
 --!include functions/undo_transaction.sql
+--!include functions/unsealed_seconds.sql
 --!include functions/unindex_custom_field.sql
 --!include functions/united.sql
 --!include functions/united_custom_fields.sql

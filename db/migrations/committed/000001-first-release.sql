@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:7bb1693949bb06b26f1e6209fea090247ba45bb3
+--! Hash: sha1:b122d89903859e88f044530130b69dc792b560bc
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -4424,6 +4424,26 @@ comment on column crm_private.dropped_indexes.definition_id is 'The id of the de
 
 alter table crm_private.dropped_indexes enable row level security;
 --! EndIncluded tables/dropped_indexes.sql
+--! Included tables/erasure_lock.sql
+/*
+ * Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers, which
+ * may hold the person's values. Nobody but the owner can take it.
+ */
+
+create table if not exists crm_private.erasure_lock (
+  id boolean not null,
+
+  constraint erasure_lock_pkey primary key (id)
+);
+
+comment on table crm_private.erasure_lock is
+  'Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers.';
+
+comment on column crm_private.erasure_lock.id is
+  'Never given.';
+
+alter table crm_private.erasure_lock enable row level security;
+--! EndIncluded tables/erasure_lock.sql
 --! Included tables/faulty_rows.sql
 /* The rows that a running bulk write found faulty. Empty outside of it. */
 
@@ -5096,6 +5116,43 @@ comment on type crm_private.bulk_outcome is
  * Undone by: revert/000001.sql.
  */
 
+--! Included functions/hold_seals.sql
+/*
+ * Keeps others from sealing the journal, and from changing what is sealed, until the transaction ends:
+ * one at a time seals, erases, purges, archives or makes partitions. Gives whether it was had; with
+ * p_waits false it does not wait for another one. On a standby, and in a transaction that is read only or
+ * has a snapshot of its own, it is not had, and nothing of this can be done.
+ *
+ * It is the lock on a row that nobody but the owner can lock. Anybody could hold an advisory lock.
+ */
+create or replace function crm_private.hold_seals(p_waits boolean default true)
+returns boolean
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pg_is_in_recovery()
+    or current_setting('transaction_read_only')::boolean
+    or current_setting('transaction_isolation') <> 'read committed'
+  then
+    return false;
+  end if;
+
+  if p_waits then
+    perform from crm_private.journal_progress for update;
+  else
+    perform from crm_private.journal_progress for update skip locked;
+  end if;
+  return found;
+end
+$$;
+
+comment on function crm_private.hold_seals(boolean) is
+  'Keeps others from sealing the journal, and from changing what is sealed.';
+
+revoke all on function crm_private.hold_seals(boolean) from public;
+--! EndIncluded functions/hold_seals.sql
 --! Included functions/api_keys_history.sql
 /* The history of a row: GraphQL's field history. */
 create or replace function crm.api_keys_history(record crm.api_keys)
@@ -5248,7 +5305,7 @@ declare
   v_until    timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('archive_journal');
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
   perform crm_private.seal_journal();
 
   if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then
@@ -8890,7 +8947,7 @@ declare
   v_name text;
 begin
   -- Servers that start together do this one after the other.
-  perform pg_advisory_xact_lock(hashtext('crm_private.ensure_audit_partitions'));
+  perform crm_private.hold_seals();
 
   for v_from in
     select month at time zone 'UTC'
@@ -9663,11 +9720,9 @@ begin
       lock table crm.contacts, crm.tasks, crm.notes, crm_private.external_ids
         in share update exclusive mode;
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
+      lock table crm_private.erasure_lock in access exclusive mode nowait;
 
-      if not (
-        pg_try_advisory_xact_lock(hashtext('crm_private.erase_contact'))
-          and pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
-      ) then
+      if not crm_private.hold_seals(p_waits => false) then
         raise lock_not_available;
       end if;
 
@@ -9807,6 +9862,8 @@ begin
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
+  -- Those that are committed were left by a session that called itself a bulk write.
+  delete from crm_private.faulty_rows;
 
   v_ids := v_persons
     || array(select id from crm.tasks where contact_id = any (v_persons))
@@ -10608,7 +10665,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
   perform crm_private.seal_journal();
   return crm_private.last_digest();
 end
@@ -10803,7 +10860,7 @@ declare
   v_ids    uuid[];
   v_erased boolean;
 begin
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   select
     array_agg(distinct log.entity_id) filter (where log.transaction_id = v_xid),
@@ -10867,6 +10924,8 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform crm_private.ensure_audit_partitions();
+  -- What a bulk write found faulty it takes away itself; this was left by somebody who is none.
+  delete from crm_private.faulty_rows;
   return crm_private.purge_deletions(
     clock_timestamp() - make_interval(days => crm.trash_retention_days()), 10000
   );
@@ -12057,7 +12116,7 @@ declare
   v_fixed   crm.audit_logs;
 begin
   perform crm_private.refuse_old_snapshot('an undo');
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   -- Two that undo the same come one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
@@ -12437,7 +12496,7 @@ declare
   v_at      timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('purge_trash');
-  perform pg_advisory_xact_lock(hashtext('crm_private.seal_journal'));
+  perform crm_private.hold_seals();
 
   select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
   into v_entries, v_count
@@ -15555,11 +15614,7 @@ declare
   v_block   crm_private.journal_blocks;
   v_sealed  bigint := 0::bigint;
 begin
-  if pg_is_in_recovery()
-    or current_setting('transaction_read_only')::boolean
-    or current_setting('transaction_isolation') <> 'read committed'
-    or not pg_try_advisory_xact_lock(hashtext('crm_private.seal_journal'))
-  then
+  if not crm_private.hold_seals(p_waits => false) then
     return 0::bigint;
   end if;
 
@@ -18437,7 +18492,7 @@ begin
 
   -- What is read here must not be brought back after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');
-  perform pg_advisory_xact_lock_shared(hashtext('crm_private.erase_contact'));
+  lock table crm_private.erasure_lock in access share mode;
 
   perform
     crm_private.refuse_null('entityId', entity_id::text),
@@ -18644,6 +18699,39 @@ comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
 revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo_transaction.sql
+--! Included functions/unsealed_seconds.sql
+/*
+ * For how many seconds the oldest entry of the journal has been waiting to be sealed; 0 if none is. It
+ * grows where nobody seals, where somebody keeps others from it, and while a transaction that has
+ * written goes on. Called by the metrics of the server, and by doctor.
+ *
+ * Security definer: crm_server has no rights of its own on the journal.
+ */
+create or replace function crm_private.unsealed_seconds()
+returns double precision
+language sql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(
+    (
+      select extract(epoch from clock_timestamp() - audit_log."timestamp")::double precision
+      from crm.audit_logs as audit_log
+      where audit_log.id > (select sealed_to from crm_private.journal_progress)
+      order by audit_log.id
+      limit 1
+    ),
+    0
+  );
+$$;
+
+comment on function crm_private.unsealed_seconds() is
+  'For how many seconds the oldest entry of the journal has been waiting to be sealed.';
+
+revoke all on function crm_private.unsealed_seconds() from public;
+grant execute on function crm_private.unsealed_seconds() to crm_server;
+--! EndIncluded functions/unsealed_seconds.sql
 --! Included functions/unindex_custom_field.sql
 /*
  * Drops the index of a custom field, if there is one. Readers and writers of the entity wait until
