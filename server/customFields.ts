@@ -68,17 +68,23 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
           ? []
           : ["must not hold control characters, or characters that reorder the text"]),
       ];
-    case "number":
-      // Every finite number of JavaScript has fewer digits than the 400 that are allowed.
-      if (typeof value !== "number") return ["must be a number of at most 400 digits"];
+    case "number": {
+      const number = JSON.isRawJSON(value) ? value.rawJSON : value;
+      // What JSON writes as a number of JavaScript, or as the database wrote it, has fewer digits than
+      // the 400 that are allowed.
+      if (typeof number !== "number" && !/^-?\d/.test(JSON.stringify(value))) {
+        return ["must be a number of at most 400 digits"];
+      }
+      const decimal = String(number);
       return [
-        ...(minimum != null && compareDecimals(value, minimum) < 0
+        ...(minimum != null && compareDecimals(decimal, minimum) < 0
           ? [`must be at least ${minimum}`]
           : []),
-        ...(maximum != null && compareDecimals(value, maximum) > 0
+        ...(maximum != null && compareDecimals(decimal, maximum) > 0
           ? [`must be at most ${maximum}`]
           : []),
       ];
+    }
     case "date":
       if (typeof value !== "string" || formFaults("date", value).length > 0) {
         return ['must be a date such as "2026-02-28"'];

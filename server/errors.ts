@@ -1,5 +1,7 @@
 import { z } from "zod";
 
+import { parseAsWritten } from "./exactJson.ts";
+
 /** Every way an operation can fail, in the client's words. The register is in `db/README.md`. */
 export type ErrorCode =
   | "VALIDATION_ERROR"
@@ -573,7 +575,7 @@ function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined 
 
 function json(text: string | undefined): unknown {
   try {
-    return JSON.parse(text ?? "");
+    return parseAsWritten(text ?? "");
   } catch {
     return undefined;
   }

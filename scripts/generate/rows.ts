@@ -18,8 +18,8 @@ const types: Record<string, string> = {
 
 const head = `
 /**
- * A value that JSON can carry. Numbers are those of JavaScript: of longer ones the last digits are
- * lost.
+ * A value that JSON can carry. A number that JavaScript would round is a raw value, \`JSON.rawJSON\`: its
+ * \`rawJSON\` is the text, and written back it is what it was.
  */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };

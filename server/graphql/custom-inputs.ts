@@ -13,13 +13,6 @@ import pg from "pg";
 
 import { fieldsOf, uniqueCustomField } from "../errors.ts";
 
-declare global {
-  interface JSON {
-    /** Makes a value that is written as the given text of JSON. */
-    rawJSON(text: string): object;
-  }
-}
-
 declare module "graphql" {
   interface GraphQLInputFieldExtensions {
     /** The name of the custom field that an input field is the value of. */

@@ -152,7 +152,7 @@ function findFaultsOfObject(
 
 /**
  * NUL and lone surrogates have no place in PostgreSQL's text; a number that a double does not hold
- * exactly would be another one (see `exact-json.ts`).
+ * exactly would be another one (see `exactJson.ts`).
  */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {

@@ -1,6 +1,7 @@
 import type pg from "pg";
 
 import { ConflictError, InDoubtError } from "../errors.ts";
+import { parseUnrounded } from "../exactJson.ts";
 import { createWithPgClient, isInDoubt } from "../graphql/adaptor.ts";
 import type { Role } from "../pool.ts";
 import { retry } from "../retry.ts";
@@ -82,7 +83,7 @@ export function createAsk(pool: pg.Pool, role: Role): Ask {
     const { rows } = await (client === undefined
       ? askAlone(statement, userId)
       : askWithin(client, statement, userId));
-    return rows.map(({ row }) => JSON.parse(row) as Row);
+    return rows.map(({ row }) => parseUnrounded(row) as Row);
   };
 }
 

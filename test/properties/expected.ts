@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { expect } from "@jest/globals";
 
 import { carriers, type Data, type Entity } from "./arbitraries.ts";
-import type { Row } from "./door.ts";
+import type { Refusal, Row } from "./door.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 
@@ -173,4 +173,24 @@ export function expectUnlinked(before: Row, after: Row | null, link: string): vo
   if (after === null) throw new Error(`deleted together with its ${link}: ${before.id}`);
   expectUpdated(before, after, { [link]: null });
   expect(after.version).toBe(before.version + 1);
+}
+
+/** Checks that a refusal names these fields and no other, and says of each what is wrong. */
+export function expectNamed(refused: Refusal, fields: string[]): void {
+  expect(refused.code).toBe("VALIDATION_ERROR");
+  const named = Object.keys(refused.fields ?? {});
+  const heads = named.map((name) => fields.find((field) => isWithin(name, field)) ?? name);
+  expect(new Set(heads)).toEqual(new Set(fields));
+  for (const [name, messages] of Object.entries(refused.fields ?? {})) {
+    expect(messages).not.toEqual([]);
+    for (const message of messages) {
+      expect(message).toMatch(/\S/);
+      expect(refused.message).toContain(name);
+    }
+  }
+}
+
+/** customFields.size and emails.0 are within customFields and emails. */
+function isWithin(name: string, field: string): boolean {
+  return name === field || name.startsWith(`${field}.`);
 }

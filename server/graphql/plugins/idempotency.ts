@@ -10,6 +10,7 @@ import {
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 
 import { ConflictError, PayloadTooLargeError, ValidationError } from "../../errors.ts";
+import { parseAsWritten } from "../../exactJson.ts";
 import { hasCode } from "../../problem.ts";
 import { openAnswer, sealAnswer, type Secret } from "../answers.ts";
 import { isIncluded, variablesOf } from "../limits/cost.ts";
@@ -174,7 +175,7 @@ async function claim(
       "is that of a request that was done; somebody was erased since, and its answer with them",
     );
   }
-  return JSON.parse(await openAnswer(kept.answer, secret)) as Record<string, unknown>;
+  return parseAsWritten(await openAnswer(kept.answer, secret)) as Record<string, unknown>;
 }
 
 /** @throws {PayloadTooLargeError} where the answer is too large. */

@@ -1,6 +1,6 @@
 import { visit, type ASTNode } from "graphql";
 
-import { isRounded } from "../exact-json.ts";
+import { isRounded } from "../../exactJson.ts";
 import { isStorable } from "../input-faults.ts";
 import { readLiteral, readValue, scalars } from "../scalars.ts";
 

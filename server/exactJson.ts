@@ -1,5 +1,25 @@
+/** A value that JSON.stringify writes as the text that it was made from. */
+export interface RawJson {
+  readonly rawJSON: string;
+}
+
+declare global {
+  interface JSON {
+    /** Makes a value that is written as the given text of JSON. */
+    rawJSON(text: string): RawJson;
+    isRawJSON(value: unknown): value is RawJson;
+    parse(
+      text: string,
+      reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
+    ): unknown;
+  }
+}
+
 /** A number of 16 digits or more, or one with an exponent; most requests have none. */
 const suspicious = /\d[\d.]{15}|\d[eE]/;
+
+/** The same behind what a number stands behind, and one that ends with a zero of its fraction. */
+const rewritten = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE]|\d+\.\d*0(?!\d))/;
 
 /** The strings and the numbers of a text of JSON. */
 const scalars = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
@@ -21,6 +41,29 @@ export function parseExactly(text: string): unknown {
     !scalar.startsWith('"') && isRounded(scalar, Number(scalar)) ? "1e1000" : scalar,
   );
   return JSON.parse(marked);
+}
+
+/**
+ * Reads JSON, and keeps numbers that JavaScript would write in another way as they are written: as a
+ * raw value of JSON (see https://github.com/tc39/proposal-json-parse-with-source), which
+ * JSON.stringify writes digit for digit.
+ */
+export function parseAsWritten(text: string): unknown {
+  return parseKeeping(text, (source, number) => source !== String(number));
+}
+
+/** The same for a program that calculates: those numbers alone are kept that would be rounded. */
+export function parseUnrounded(text: string): unknown {
+  return parseKeeping(text, isRounded);
+}
+
+function parseKeeping(text: string, isKept: (source: string, number: number) => boolean): unknown {
+  if (!rewritten.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (_key, value: unknown, { source }) =>
+    typeof value === "number" && source !== undefined && isKept(source, value)
+      ? JSON.rawJSON(source)
+      : value,
+  );
 }
 
 /** Whether a number is another than the decimal that it was read from. */
