@@ -76,7 +76,8 @@ test("each migration is committed with the way back of the number that the recip
     catalogs.push(await withConnection(database.ownerUrl, readCatalog));
   }
 
-  expect(catalogs[1]?.columns.length).toBe((catalogs[0]?.columns.length ?? 0) + 1);
+  // That of the table, and that of the view that rows are copied through.
+  expect(catalogs[1]?.columns.length).toBe((catalogs[0]?.columns.length ?? 0) + 2);
   expect(catalogs[3]?.indexes.length).toBe((catalogs[0]?.indexes.length ?? 0) + 1);
   await revertLast(target());
   expect(await withConnection(database.ownerUrl, readCatalog)).toEqual(catalogs[2]);

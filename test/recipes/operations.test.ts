@@ -82,7 +82,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
   const urlOf = (database: string) => changeUrl(ownerUrl, { database });
   const run = (command: string, environment: Record<string, string> = {}) => {
     const url = new URL(ownerUrl);
-    return runShell(command, folder, {
+    return runShell(command.replaceAll("npx pgcrm", `node ${root}/bin/pgcrm.js`), folder, {
       PATH: [join(binaries, "bin"), join(root, "node_modules", ".bin"), process.env.PATH].join(
         delimiter,
       ),
@@ -117,7 +117,8 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
 
   test("a backup is restored with everything that there was, and writes go on", async () => {
     const blocks = await readRecipe("db/README.md", "## Operations");
-    await run(blockWith(blocks, "createdb crm_restored"));
+    const recipe = blockWith(blocks, "createdb crm_restored");
+    await run(recipe.replace("DATABASE_URL=…", `DATABASE_URL=${urlOf("crm_restored")}`));
     const before = await withConnection(ownerUrl, contents);
     await withConnection(urlOf("crm_restored"), async (client) => {
       expect(await contents(client)).toEqual(before);
@@ -176,10 +177,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
       expect(rows.length).toBeGreaterThan(0);
       expect(await entriesOf2025(client)).toBe(0);
     });
-    const shell = blockWith(blocks, "npx pgcrm verify").replace(
-      "npx pgcrm",
-      `node ${root}/bin/pgcrm.js`,
-    );
+    const shell = blockWith(blocks, "npx pgcrm verify");
     const [verify = "", dump = "", drop = ""] = shell.trim().split("\n");
     expect(drop).toContain("drop table");
     await run([verify, dump].join("\n"), environment);
