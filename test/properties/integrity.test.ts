@@ -102,7 +102,7 @@ describe.each(doors)("deletions through $name", (door) => {
     }));
 });
 
-// Feature: core-data-models, Property 26: Referential integrity on deletion
+// Property 26 again, for what keeps a row from being deleted.
 test("a stage goes if no deal is at it, and is kept with its deals otherwise (RESTRICT)", () =>
   withConnection(ownerUrl(), (client) =>
     holds(

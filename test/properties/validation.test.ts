@@ -257,7 +257,7 @@ describe.each(doors)("wrong input through $name", (door) => {
       expectClean(refused);
     }));
 
-  // Feature: core-data-models, Property 25: Constraint violation error handling
+  // Property 25 again, for the values that a custom field takes once.
   test("the value of a unique field that another row has is refused by the field's name", async () => {
     const definitions = await door.createAll(
       "customFieldDefinition",
