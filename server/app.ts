@@ -117,8 +117,6 @@ export function createApp(deps: AppDeps): App {
     shouldUpgradeCallback: asksForSocket,
     keepAliveTimeout: timeouts.keepAlive,
   });
-  // Else a connection could end just when it is used again. That a request is sent in time is asked anyway.
-  server.headersTimeout = Math.max(timeouts.keepAlive + 2000, timeouts.request);
   const authenticate = createAuthenticate(
     deps.tokenRules,
     (reason) => {

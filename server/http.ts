@@ -85,8 +85,8 @@ export const settleForm: RequestHandler = (request, _response, next) => {
   next();
 };
 
-/** How long a client may go on sending after its answer, in milliseconds. */
-const lingerFor = 1000;
+/** How long a client may go on sending after its answer, and be silent meanwhile, in milliseconds. */
+const lingering = { longest: 10_000, silence: 1000 };
 
 /**
  * Closes a connection after an answer that does not wait for the end of its request. A connection that
@@ -102,7 +102,15 @@ export function closeAfterAnswer(response: ServerResponse): void {
   // Node calls it when the answer is written.
   socket.destroySoon = () => {
     socket.end();
-    const cut = setTimeout(() => socket.destroy(), lingerFor);
-    socket.once("close", () => clearTimeout(cut));
+    let read = socket.bytesRead;
+    let pauses = 0;
+    const watch = setInterval(() => {
+      pauses += 1;
+      if (socket.bytesRead === read || pauses * lingering.silence >= lingering.longest) {
+        socket.destroy();
+      }
+      read = socket.bytesRead;
+    }, lingering.silence);
+    socket.once("close", () => clearInterval(watch));
   };
 }

@@ -4,8 +4,8 @@
  * copy into a table whose policies bind it. Here the statement is one that they bind, with the rights of
  * whoever copies: validation, stamps, the journal and the policies are those of every insert.
  *
- * It has the columns that members may give a new row, with their defaults. It refers to none of the
- * table's, so that they can be dropped. Called by crm_private.bind_rules, and so by every migration that
+ * It has the columns that members may give a new row, with their defaults, and those that administrators
+ * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.bind_rules, and so by every migration that
  * changes a column; a table that members cannot insert into gets no view.
  */
 create or replace function crm_private.bind_copy(p_table regclass)
@@ -21,6 +21,7 @@ declare
   v_view     text   := format('crm_private.%I', v_table || '_copy');
   v_function text   := format('crm_private.%I', v_table || '_copied');
   v_columns  name[] := crm_private.written_columns(p_table, 'insert');
+  v_imported name[] := crm_private.importable_columns(p_table);
   v_default  record;
 begin
   execute format('drop view if exists %s', v_view);
@@ -37,7 +38,7 @@ begin
         format('null::%s as %I', format_type(atttypid, atttypmod), attname), ', ' order by attnum
       )
       from pg_attribute
-      where attrelid = p_table and attname = any (v_columns)
+      where attrelid = p_table and attname = any (v_columns || v_imported)
     )
   );
   execute format(
@@ -56,14 +57,27 @@ begin
     );
   end loop;
 
+  -- What is imported is said to the triggers as a bulk write says it: no role may write these columns.
   execute format(
     'create or replace function %s() returns trigger language plpgsql '
     'set search_path = pg_catalog, pg_temp as %L',
     v_function, format(
-      E'begin\n  insert into %s (%s)\n  values (%s);\n  return new;\nend',
+      E'begin\n'
+      '  if num_nonnulls(%3$s) > 0 then\n'
+      '    perform crm_private.require_import(%4$L);\n'
+      '    perform set_config(%6$L, to_jsonb(new)::text, true);\n'
+      '  end if;\n'
+      '  insert into %1$s (%2$s)\n'
+      '  values (%5$s);\n'
+      '  perform set_config(%6$L, %7$L, true);\n'
+      '  return new;\n'
+      'end',
       p_table,
       (select string_agg(format('%I', name), ', ') from unnest(v_columns) as name),
-      (select string_agg(format('new.%I', name), ', ') from unnest(v_columns) as name)
+      (select string_agg(format('new.%I', name), ', ') from unnest(v_imported) as name),
+      array_to_string(v_imported, ', '),
+      (select string_agg(format('new.%I', name), ', ') from unnest(v_columns) as name),
+      'crm.bulk_stamps', ''
     )
   );
   execute format(
@@ -75,7 +89,11 @@ begin
     'create trigger _100_copy instead of insert on %s for each row execute function %s()',
     v_view, v_function
   );
-  execute format('grant insert on %s to crm_member', v_view);
+  execute format(
+    'grant insert (%s) on %s to crm_member',
+    (select string_agg(format('%I', name), ', ') from unnest(v_columns) as name), v_view
+  );
+  execute format('grant insert on %s to crm_admin', v_view);
 end
 $$;
 

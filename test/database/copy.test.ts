@@ -68,8 +68,15 @@ describe("a member copies rows in through the view of their table", () => {
            relname as view,
            (select array_agg(attname::text order by attnum) from pg_attribute
             where attrelid = view.oid and attnum > 0) as columns,
-           crm_private.written_columns(('crm.' || replace(relname, '_copy', ''))::regclass, 'insert')
-             ::text[] as given
+           array(
+             select attname::text from pg_attribute
+             where attrelid = ('crm.' || replace(relname, '_copy', ''))::regclass
+               and attname = any (
+                 crm_private.written_columns(attrelid, 'insert')
+                 || crm_private.importable_columns(attrelid)
+               )
+             order by attnum
+           ) as given
          from pg_class as view
          where relnamespace = 'crm_private'::regnamespace and relname like '%\\_copy'
          order by relname`,
@@ -78,6 +85,49 @@ describe("a member copies rows in through the view of their table", () => {
         ...["companies_copy", "contacts_copy", "deals_copy", "notes_copy", "tasks_copy"],
       ]);
       for (const { columns, given } of rows) expect(columns).toEqual(given);
+    }));
+
+  test("with who made them, and when, by an administrator who imports, and by nobody else", () =>
+    withRollback(async (client) => {
+      await asRole(client, "crm_admin", "ada");
+      const into =
+        "crm_private.deals_copy (title, company_id, value, stage, created_at, created_by, closed_at)";
+      const company = "00000000-0000-4000-8000-000000000000";
+      const line = (...given: string[]) => ["Engine", company, "1", "Won", ...given].join(",");
+      const given = ["2020-01-02T03:04:05Z", "joe", "2020-03-01T00:00:00Z"];
+      await client.query("reset role");
+      await client.query("insert into crm.companies (id, name) values ($1, 'Acme')", [company]);
+      await asRole(client, "crm_admin", "ada");
+      await client.query("savepoint before");
+      expect(await outcome(copy(client, into, line(...given)))).toMatchObject({
+        code: "42501",
+      });
+      await client.query("rollback to savepoint before");
+
+      await client.query("set local crm.source = 'import'");
+      await copy(client, into, line(...given), line("", "", ""), line("", "jim", ""));
+      await copy(
+        client,
+        "crm_private.notes_copy (content, entity_type, entity_id)",
+        `Hm,company,${company}`,
+      );
+      const { rows } = await client.query(
+        `select created_at < '2020-02-01' as created, created_by, closed_at < '2020-04-01' as closed
+         from crm.deals order by created_at, created_by`,
+      );
+      expect(rows).toEqual([
+        { created: true, created_by: "joe", closed: true },
+        { created: false, created_by: "ada", closed: false },
+        { created: false, created_by: "jim", closed: false },
+      ]);
+      expect((await client.query("select created_by from crm.notes")).rows).toEqual([
+        { created_by: "ada" },
+      ]);
+
+      await client.query("savepoint imported");
+      await asRole(client, "crm_member", "ada");
+      expect(await outcome(copy(client, into, line(...given)))).toMatchObject({ code: "42501" });
+      await client.query("rollback to savepoint imported");
     }));
 
   test("and follow a column that comes or goes", () =>

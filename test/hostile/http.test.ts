@@ -263,3 +263,9 @@ describe("lengths and chunks", () => {
     ],
   ])("%s", expectStatuses);
 });
+
+test("a connection that waits for its next request has longer than a request has", async () => {
+  const pause = Array.from({ length: 300 }, () => ""); // of 5 ms each; a request has 500 ms
+  const answer = await target.send(post({ connection: "keep-alive" }), ...pause, post());
+  expect(answer.statuses).toEqual([200, 200]);
+});

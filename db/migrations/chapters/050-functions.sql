@@ -101,7 +101,9 @@
 --!include functions/index_custom_field.sql
 --!include functions/is_administrator.sql
 --!include functions/is_importing.sql
+--!include functions/importable_columns.sql
 --!include functions/imported_columns.sql
+--!include functions/require_import.sql
 --!include functions/imported_stamp.sql
 --!include functions/is_reserved_field.sql
 --!include functions/custom_field_names.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:b122d89903859e88f044530130b69dc792b560bc
+--! Hash: sha1:ef12132208951ba05a080dc00d21b0effdbe5946
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -10430,9 +10430,9 @@ comment on function crm_private.is_importing() is
 revoke all on function crm_private.is_importing() from public;
 grant execute on function crm_private.is_importing() to crm_reader;
 --! EndIncluded functions/is_importing.sql
---! Included functions/imported_columns.sql
+--! Included functions/importable_columns.sql
 /* What a session that imports may give a new row of a table beside what members may. */
-create or replace function crm_private.imported_columns(p_table regclass)
+create or replace function crm_private.importable_columns(p_table regclass)
 returns name[]
 language sql
 stable
@@ -10441,16 +10441,59 @@ as $$
   select coalesce(array_agg(attname order by attnum), '{}')
   from pg_attribute
   where attrelid = p_table
-    and attname = any ('{created_at,created_by,closed_at}'::name[])
-    and crm_private.is_importing();
+    and attname = any ('{created_at,created_by,closed_at}'::name[]);
+$$;
+
+comment on function crm_private.importable_columns(regclass) is
+  'The columns that a session that imports may give new rows of a table.';
+
+revoke all on function crm_private.importable_columns(regclass) from public;
+grant execute on function crm_private.importable_columns(regclass) to crm_reader;
+--! EndIncluded functions/importable_columns.sql
+--! Included functions/imported_columns.sql
+/* Those of crm_private.importable_columns if the session imports, else none. */
+create or replace function crm_private.imported_columns(p_table regclass)
+returns name[]
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when crm_private.is_importing() then crm_private.importable_columns(p_table)
+    else '{}'
+  end;
 $$;
 
 comment on function crm_private.imported_columns(regclass) is
-  'The columns that a session that imports may give new rows of a table, and no other may.';
+  'The columns that this session may give new rows of a table, because it imports.';
 
 revoke all on function crm_private.imported_columns(regclass) from public;
 grant execute on function crm_private.imported_columns(regclass) to crm_reader;
 --! EndIncluded functions/imported_columns.sql
+--! Included functions/require_import.sql
+/* Refuses to go on, unless the session imports. */
+create or replace function crm_private.require_import(p_columns text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not crm_private.is_importing() then
+    raise exception '% can be given only by an administrator who imports', p_columns
+      using errcode = 'insufficient_privilege',
+            schema  = 'crm',
+            hint    = 'Say so before: set crm.source = ''import''.';
+  end if;
+end
+$$;
+
+comment on function crm_private.require_import(text) is
+  'Refuses columns that only a session that imports may give.';
+
+revoke all on function crm_private.require_import(text) from public;
+grant execute on function crm_private.require_import(text) to crm_member;
+--! EndIncluded functions/require_import.sql
 --! Included functions/imported_stamp.sql
 /*
  * The value of created_at, created_by or closed_at that a session that imports gives the row that is
@@ -13338,8 +13381,8 @@ grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
  * copy into a table whose policies bind it. Here the statement is one that they bind, with the rights of
  * whoever copies: validation, stamps, the journal and the policies are those of every insert.
  *
- * It has the columns that members may give a new row, with their defaults. It refers to none of the
- * table's, so that they can be dropped. Called by crm_private.bind_rules, and so by every migration that
+ * It has the columns that members may give a new row, with their defaults, and those that administrators
+ * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.bind_rules, and so by every migration that
  * changes a column; a table that members cannot insert into gets no view.
  */
 create or replace function crm_private.bind_copy(p_table regclass)
@@ -13355,6 +13398,7 @@ declare
   v_view     text   := format('crm_private.%I', v_table || '_copy');
   v_function text   := format('crm_private.%I', v_table || '_copied');
   v_columns  name[] := crm_private.written_columns(p_table, 'insert');
+  v_imported name[] := crm_private.importable_columns(p_table);
   v_default  record;
 begin
   execute format('drop view if exists %s', v_view);
@@ -13371,7 +13415,7 @@ begin
         format('null::%s as %I', format_type(atttypid, atttypmod), attname), ', ' order by attnum
       )
       from pg_attribute
-      where attrelid = p_table and attname = any (v_columns)
+      where attrelid = p_table and attname = any (v_columns || v_imported)
     )
   );
   execute format(
@@ -13390,14 +13434,27 @@ begin
     );
   end loop;
 
+  -- What is imported is said to the triggers as a bulk write says it: no role may write these columns.
   execute format(
     'create or replace function %s() returns trigger language plpgsql '
     'set search_path = pg_catalog, pg_temp as %L',
     v_function, format(
-      E'begin\n  insert into %s (%s)\n  values (%s);\n  return new;\nend',
+      E'begin\n'
+      '  if num_nonnulls(%3$s) > 0 then\n'
+      '    perform crm_private.require_import(%4$L);\n'
+      '    perform set_config(%6$L, to_jsonb(new)::text, true);\n'
+      '  end if;\n'
+      '  insert into %1$s (%2$s)\n'
+      '  values (%5$s);\n'
+      '  perform set_config(%6$L, %7$L, true);\n'
+      '  return new;\n'
+      'end',
       p_table,
       (select string_agg(format('%I', name), ', ') from unnest(v_columns) as name),
-      (select string_agg(format('new.%I', name), ', ') from unnest(v_columns) as name)
+      (select string_agg(format('new.%I', name), ', ') from unnest(v_imported) as name),
+      array_to_string(v_imported, ', '),
+      (select string_agg(format('new.%I', name), ', ') from unnest(v_columns) as name),
+      'crm.bulk_stamps', ''
     )
   );
   execute format(
@@ -13409,7 +13466,11 @@ begin
     'create trigger _100_copy instead of insert on %s for each row execute function %s()',
     v_view, v_function
   );
-  execute format('grant insert on %s to crm_member', v_view);
+  execute format(
+    'grant insert (%s) on %s to crm_member',
+    (select string_agg(format('%I', name), ', ') from unnest(v_columns) as name), v_view
+  );
+  execute format('grant insert on %s to crm_admin', v_view);
 end
 $$;
 
