@@ -70,7 +70,8 @@ export async function spawnServer(
     asking.end(JSON.stringify({ query }));
     return new Promise((resolve, reject) => {
       asking.once("error", (error: NodeJS.ErrnoException) => {
-        if (error.code === "ECONNREFUSED") resolve({ status: 0 });
+        const isRefused = error.code === "ECONNREFUSED" || error.syscall === "connect";
+        if (isRefused) resolve({ status: 0 });
         else reject(error);
       });
       asking.once("response", (response) => {
