@@ -69,13 +69,12 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
           : ["must not hold control characters, or characters that reorder the text"]),
       ];
     case "number": {
-      const number = JSON.isRawJSON(value) ? value.rawJSON : value;
-      // What JSON writes as a number of JavaScript, or as the database wrote it, has fewer digits than
-      // the 400 that are allowed.
-      if (typeof number !== "number" && !/^-?\d/.test(JSON.stringify(value))) {
+      // Whatever JSON writes as a number has fewer digits than the 400 that are allowed: one of JavaScript,
+      // or one that the database answered.
+      const decimal = JSON.stringify(value);
+      if (typeof value !== "number" && !(JSON.isRawJSON(value) && /^-?\d/.test(decimal))) {
         return ["must be a number of at most 400 digits"];
       }
-      const decimal = String(number);
       return [
         ...(minimum != null && compareDecimals(decimal, minimum) < 0
           ? [`must be at least ${minimum}`]

@@ -15,32 +15,38 @@ declare global {
   }
 }
 
-/** A number of 16 digits or more, or one with an exponent; most requests have none. */
-const suspicious = /\d[\d.]{15}|\d[eE]/;
-
-/** The same behind what a number stands behind, and one that ends with a zero of its fraction. */
+/**
+ * A number of 16 digits or more, with an exponent, or with a zero at its end, behind what a number
+ * stands behind. Most texts have none.
+ */
 const rewritten = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE]|\d+\.\d*0(?!\d))/;
 
-/** The strings and the numbers of a text of JSON. */
-const scalars = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
+/** A decimal that PostgreSQL is sure to take as it is. */
+const plain = /^-?\d{1,200}(?:\.\d{1,200})?$/;
 
 /**
  * Whether a text of JSON may hold a number that reading it would change. Quick, and wrong now and
  * then where it says so.
  */
 export function mayRound(text: string): boolean {
-  return suspicious.test(text);
+  return rewritten.test(text);
 }
 
 /**
- * Reads JSON. A number that a double does not hold as it is written becomes infinite, which is
- * found later, where its field is known: 9007199254740993 would be read as another, 1e-1000 as zero.
+ * A number as a client wrote it: one of JavaScript where that is the same, a raw value where it is not,
+ * and infinity, which is refused later, where its field is known, for what is not written plainly:
+ * 1e-1000 would be read as zero.
  */
-export function parseExactly(text: string): unknown {
-  const marked = text.replace(scalars, (scalar) =>
-    !scalar.startsWith('"') && isRounded(scalar, Number(scalar)) ? "1e1000" : scalar,
-  );
-  return JSON.parse(marked);
+export function numberOf(source: string): number | RawJson {
+  const number = Number(source);
+  const isLong = Number.isInteger(number) && !Number.isSafeInteger(number);
+  if ((isLong || isRounded(source, number)) && plain.test(source)) return JSON.rawJSON(source);
+  return isRounded(source, number) ? Infinity : number;
+}
+
+/** Reads JSON that a client wrote; see {@link numberOf}. */
+export function parseSent(text: string): unknown {
+  return parseWith(text, numberOf);
 }
 
 /**
@@ -49,20 +55,28 @@ export function parseExactly(text: string): unknown {
  * JSON.stringify writes digit for digit.
  */
 export function parseAsWritten(text: string): unknown {
-  return parseKeeping(text, (source, number) => source !== String(number));
+  return parseWith(text, (source, number) =>
+    source === String(number) ? number : JSON.rawJSON(source),
+  );
 }
 
 /** The same for a program that calculates: those numbers alone are kept that would be rounded. */
 export function parseUnrounded(text: string): unknown {
-  return parseKeeping(text, isRounded);
+  return parseWith(text, (source, number) =>
+    isRounded(source, number) ? JSON.rawJSON(source) : number,
+  );
 }
 
-function parseKeeping(text: string, isKept: (source: string, number: number) => boolean): unknown {
-  if (!rewritten.test(text)) return JSON.parse(text);
+/** What `JSON.parse` calls to read JSON that a client wrote, where it is another's to call. */
+export function reviveSent(_key: string, value: unknown, ...[context]: unknown[]): unknown {
+  const { source } = context as { source?: string };
+  return typeof value === "number" && source !== undefined ? numberOf(source) : value;
+}
+
+function parseWith(text: string, read: (source: string, number: number) => unknown): unknown {
+  if (!mayRound(text)) return JSON.parse(text);
   return JSON.parse(text, (_key, value: unknown, { source }) =>
-    typeof value === "number" && source !== undefined && isKept(source, value)
-      ? JSON.rawJSON(source)
-      : value,
+    typeof value === "number" && source !== undefined ? read(source, value) : value,
   );
 }
 

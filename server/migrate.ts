@@ -9,6 +9,7 @@ import pg from "pg";
 
 import { type CommittedMigration, readCommittedMigrations } from "./committedMigrations.ts";
 import { withConnection } from "./connect.ts";
+import { parseUrl } from "./connectionString.ts";
 import { changeUrl, databaseName } from "./databaseUrl.ts";
 import { Problem } from "./problem.ts";
 import { missingHeaderLines } from "./migrationHeader.ts";
@@ -222,8 +223,11 @@ function settingsFor(target: MigrationTarget): GraphileSettings {
     ...file,
     connectionString: url,
     shadowConnectionString: changeUrl(url, { database: shadowName(target) }),
-    rootConnectionString: changeUrl(url, { database: "postgres" }),
-    databaseOwner: new pg.Client({ connectionString: url }).user ?? "",
+    // It must be another database than the one that is migrated.
+    rootConnectionString: changeUrl(url, {
+      database: databaseName(url) === "postgres" ? "template1" : "postgres",
+    }),
+    databaseOwner: parseUrl(url).user ?? "",
     migrationsFolder: migrationsFolder(target),
     logger: new Logger(() => (level: string, message) => {
       if (level !== "error") target.report?.(message.replace(/^graphile-migrate: /, ""));
@@ -245,9 +249,51 @@ async function exclusively<Result>(
   work: (client: pg.Client, settings: GraphileSettings) => Promise<Result>,
 ): Promise<Result> {
   return withConnection(target.ownerUrl, async (client) => {
-    await client.query("select pg_advisory_lock($1)", [migrationLock]);
+    await takeTurn(client, target);
     return work(client, settingsFor(target));
   });
+}
+
+/**
+ * Waits for the migration that runs, and says so.
+ *
+ * @throws {Problem} where the lock is held by a role that cannot migrate: anybody can take it.
+ */
+async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise<void> {
+  let told: number | undefined;
+  for (;;) {
+    const { rows } = await client.query<{
+      isOurs: boolean;
+      pid: number | null;
+      role: string | null;
+      isOwner: boolean | null;
+    }>(
+      `select pg_try_advisory_lock($1) as "isOurs", holder.pid, holder.usename as role,
+         pg_has_role(holder.usesysid, current_user, 'member')
+           or pg_has_role(holder.usesysid, this.datdba, 'member') as "isOwner"
+       from pg_database as this
+       left join pg_locks as held
+         on held.locktype = 'advisory' and held.granted and held.database = this.oid
+         and held.objsubid = 1 and held.pid <> pg_backend_pid()
+         and held.classid::bigint << 32 | held.objid::bigint = $1
+       left join pg_stat_activity as holder on holder.pid = held.pid
+       where this.datname = current_database()`,
+      [migrationLock],
+    );
+    const { isOurs, pid, role, isOwner } = rows[0] ?? { isOurs: false };
+    if (isOurs) return;
+    if (pid != null && isOwner === false) {
+      throw new Problem(
+        `The lock of migrations is held by process ${pid} of ${role}, which cannot migrate. ` +
+          `End it with select pg_terminate_backend(${pid}), and try again.`,
+      );
+    }
+    if (pid != null && pid !== told) {
+      report?.(`Another migration is running, in process ${pid} of ${role}; waiting for it.`);
+      told = pid;
+    }
+    await sleep(200);
+  }
 }
 
 /**

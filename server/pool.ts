@@ -27,7 +27,7 @@ export interface Session {
 export interface DatabaseConfig {
   /** A name, an address, or a folder of Unix sockets. */
   readonly host: string;
-  /** 5432 if not given. */
+  /** `PGPORT`, or 5432, if not given. */
   readonly port?: number;
   readonly database: string;
   readonly user: string;
@@ -68,8 +68,11 @@ const unavailable = ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "57
  * Makes a pool of connections that waits for a server which is not there yet.
  *
  * A connection that breaks while idle is dropped, and the next query opens another. The pool is the
- * caller's to end. PostgreSQL's own environment variables fill in what is not given, as they do for psql. The times that the login role has hold: 20 seconds for a statement, 5 for a lock, 10
- * for a transaction in which nothing happens, unless `alter role` or `set local` says otherwise.
+ * caller's to end. PostgreSQL's own environment variables fill in what is not given, as they do for psql.
+ * The times that the login role has hold: 20 seconds for a statement, 5 for a lock, 10 for a transaction
+ * in which nothing happens, unless `alter role` or `set local` says otherwise.
+ *
+ * @throws {ValidationError} where the port or the size of the pool is not one.
  */
 export function createPool(config: PoolConfig): pg.Pool {
   const { connectAttempts = 8 } = config;
@@ -83,11 +86,18 @@ export function createPool(config: PoolConfig): pg.Pool {
   return pool;
 }
 
-function urlOf({ host, port, database, user, password, ssl }: DatabaseConfig): string {
+const wholeNumbers = z.object({
+  port: z.int().min(1).max(65_535).optional(),
+  poolSize: z.int().min(1).optional(),
+});
+
+function urlOf(config: DatabaseConfig): string {
+  parse(wholeNumbers, config);
+  const { host, port, database, user, password, ssl } = config;
   const sslmode = typeof ssl === "boolean" ? (ssl ? "require" : "disable") : ssl;
   return formatUrl({
     host,
-    port: String(port ?? 5432),
+    ...(port === undefined ? {} : { port: String(port) }),
     dbname: database,
     user,
     ...(password === undefined ? {} : { password }),

@@ -28,6 +28,7 @@ import {
   ValidationError,
   UnavailableError,
 } from "./errors.ts";
+import { reviveSent } from "./exactJson.ts";
 import { toGraphQLError } from "./graphql/documents.ts";
 import { codesOfStatus } from "./graphql/plugins/http.ts";
 import { abandoned, type Metrics, type Observation } from "./metrics.ts";
@@ -152,6 +153,7 @@ export function createSockets(deps: SocketsDeps): Sockets {
   }
 
   const protocol = makeServer<Record<string, unknown> | undefined, Connection>({
+    jsonMessageReviver: reviveSent,
     connectionInitWaitTimeout: limits.initTimeout,
 
     async onConnect(context) {

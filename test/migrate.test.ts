@@ -175,6 +175,34 @@ describe("migrating", () => {
     });
   });
 
+  test("says for whom it waits, and refuses to wait for who cannot migrate", async () => {
+    await withEmptyDatabase(async ({ ownerUrl, serverUrl }) => {
+      const hold = (url: string, work: () => Promise<void>) =>
+        withConnection(url, async (client) => {
+          await client.query("select pg_advisory_lock($1)", [0x70676372_6d6967n]);
+          await work();
+        });
+      await hold(serverUrl, async () => {
+        await expect(migrateDatabase({ ownerUrl, folder })).rejects.toThrow(
+          /^The lock of migrations is held by process \d+ of crm_server, which cannot migrate\./,
+        );
+      });
+      const told: string[] = [];
+      let migrated: Promise<readonly string[]> | undefined;
+      await hold(ownerUrl, async () => {
+        await new Promise<void>((resolve) => {
+          const report = (line: string) => {
+            told.push(line);
+            resolve();
+          };
+          migrated = migrateDatabase({ ownerUrl, folder, report });
+        });
+      });
+      expect(await migrated).toHaveLength(2);
+      expect(told[0]).toMatch(/^Another migration is running, in process \d+ of /);
+    });
+  });
+
   test("that fails midway leaves nothing behind, and works once it is put right", async () => {
     await withEmptyDatabase(async ({ ownerUrl }) => {
       const target = { ownerUrl, folder };

@@ -1,7 +1,7 @@
 /*
- * The characters that show nothing by themselves: controls, ends of lines and tabs among them, and all that
- * Unicode calls Default_Ignorable_Code_Point, which has the controls of writing direction. As the inside
- * of a bracket expression. A test compares it with Unicode's property.
+ * The characters that show nothing by themselves: controls, ends of lines and tabs among them, what Unicode
+ * calls Default_Ignorable_Code_Point, which has the controls of writing direction, and the code points that
+ * are no characters. As the inside of a bracket expression. A test compares it with Unicode's properties.
  */
 create or replace function crm_private.hidden_characters()
 returns text
@@ -12,8 +12,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return U&'\0001-\001F\007F-\009F\00AD\034F\061C\115F\1160\17B4\17B5\180B-\180F\200B-\200F'
-    '\2028-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF0-\FFFB\+01BCA0-\+01BCA3'
-    '\+01D159\+01D173-\+01D17A\+0E0000-\+0E0FFF';
+    '\2028-\202E\2060-\206F\3164\FDD0-\FDEF\FE00-\FE0F\FEFF\FFA0\FFF0-\FFFB\FFFE\FFFF'
+    '\+01BCA0-\+01BCA3\+01D159\+01D173-\+01D17A\+0E0000-\+0E0FFF'
+    '\+01FFFE-\+01FFFF\+02FFFE-\+02FFFF\+03FFFE-\+03FFFF\+04FFFE-\+04FFFF'
+    '\+05FFFE-\+05FFFF\+06FFFE-\+06FFFF\+07FFFE-\+07FFFF\+08FFFE-\+08FFFF'
+    '\+09FFFE-\+09FFFF\+0AFFFE-\+0AFFFF\+0BFFFE-\+0BFFFF\+0CFFFE-\+0CFFFF'
+    '\+0DFFFE-\+0DFFFF\+0EFFFE-\+0EFFFF\+0FFFFE-\+0FFFFF\+10FFFE-\+10FFFF';
 end
 $$;
 

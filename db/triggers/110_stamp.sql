@@ -52,6 +52,12 @@ begin
             schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
             constraint = tg_table_name || '_created_by_length',
             detail     = '{"createdBy": ["must be from 1 to 255 characters"]}';
+  elsif v_created_by ~ ('[' || crm_private.hidden_characters() || ']') then
+    raise exception '%: created_by must not hold characters that cannot be seen', tg_table_name
+      using errcode    = 'check_violation',
+            schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
+            constraint = tg_table_name || '_created_by_legible',
+            detail     = '{"createdBy": ["must not hold characters that cannot be seen"]}';
   end if;
 
   new.version    := 1;

@@ -12,6 +12,7 @@ import {
 import pg from "pg";
 
 import { fieldsOf, uniqueCustomField } from "../errors.ts";
+import { parseAsWritten } from "../exactJson.ts";
 
 declare module "graphql" {
   interface GraphQLInputFieldExtensions {
@@ -89,7 +90,7 @@ function faultsOf(error: pg.DatabaseError): Record<string, unknown> | undefined 
   if (taken) return fieldsOf(taken);
   // What PostgreSQL itself says in a detail is no JSON, and quotes values.
   if (error.schema !== "crm" || !error.detail?.startsWith("{")) return undefined;
-  return JSON.parse(error.detail) as Record<string, unknown>;
+  return parseAsWritten(error.detail) as Record<string, unknown>;
 }
 
 /**

@@ -23,6 +23,7 @@ import {
 } from "graphql";
 
 import type { Fields } from "../errors.ts";
+import { numberOf } from "../exactJson.ts";
 import { scalars } from "./scalars.ts";
 
 type Path = readonly string[];
@@ -85,7 +86,7 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
           if (type === undefined) return;
           const value = literal(node.value);
           const report = reporter(faults, type, node.name.value);
-          findFaults(type, value, [], report);
+          findFaults(type, value, [], report, true);
           findUnstorable(value, [], report);
         },
       }),
@@ -113,21 +114,49 @@ export function isStorable(value: unknown): boolean {
   return storable;
 }
 
-function findFaults(type: GraphQLInputType, value: unknown, path: Path, report: Report): void {
+/**
+ * Whether a value holds a number that JavaScript does not hold. Where JSON is written in a document, Grafast
+ * reads numbers as JavaScript does.
+ */
+export function holdsRaw(value: unknown): boolean {
+  let holds = false;
+  findRaw(value, [], () => (holds = true));
+  return holds;
+}
+
+function findFaults(
+  type: GraphQLInputType,
+  value: unknown,
+  path: Path,
+  report: Report,
+  isLiteral = false,
+): void {
+  const findIn = (of: GraphQLInputType, part: unknown, partPath: Path) =>
+    findFaults(of, part, partPath, report, isLiteral);
   if (value === variable) return;
   if (isNonNullType(type)) {
     if (value == null) report(path, "is required");
-    else findFaults(type.ofType, value, path, report);
+    else findIn(type.ofType, value, path);
   } else if (value == null) {
     return;
   } else if (isListType(type)) {
-    if (!Array.isArray(value)) findFaults(type.ofType, value, path, report);
-    else value.forEach((item, i) => findFaults(type.ofType, item, [...path, `${i}`], report));
+    if (!Array.isArray(value)) findIn(type.ofType, value, path);
+    else value.forEach((item, i) => findIn(type.ofType, item, [...path, `${i}`]));
   } else if (isInputObjectType(type)) {
-    if (isRecord(value)) findFaultsOfObject(type, value, path, report);
+    if (isRecord(value)) findFaultsOfObject(type, value, path, report, isLiteral);
     else report(path, "must be an object");
   } else if (!accepts(type, value)) {
     report(path, expectation(type, value));
+  } else if (isLiteral && type.name === "JSON") {
+    findRaw(value, path, report);
+  }
+}
+
+function findRaw(value: unknown, path: Path, report: Report): void {
+  if (JSON.isRawJSON(value))
+    report(path, "must be given in a variable, since it has so many digits");
+  else if (typeof value === "object" && value !== null) {
+    for (const [key, item] of Object.entries(value)) findRaw(item, [...path, key], report);
   }
 }
 
@@ -136,12 +165,13 @@ function findFaultsOfObject(
   value: Record<string, unknown>,
   path: Path,
   report: Report,
+  isLiteral: boolean,
 ): void {
   const known = type.getFields();
   for (const field of Object.values(known)) {
     const given = value[field.name];
     const fieldPath = [...path, field.name];
-    if (given !== undefined) findFaults(field.type, given, fieldPath, report);
+    if (given !== undefined) findFaults(field.type, given, fieldPath, report, isLiteral);
     else if (isRequiredInputField(field)) report(fieldPath, "is required");
   }
   for (const name of Object.keys(value)) {
@@ -151,15 +181,16 @@ function findFaultsOfObject(
 }
 
 /**
- * NUL and lone surrogates have no place in PostgreSQL's text; a number that a double does not hold
- * exactly would be another one (see `exactJson.ts`).
+ * NUL and lone surrogates have no place in PostgreSQL's text; a number that is infinite was written in a
+ * way that is not read (see `exactJson.ts`).
  */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {
     if (value.includes("\0")) report(path, "must not contain the character NUL");
     if (!value.isWellFormed()) report(path, "must be well-formed Unicode text");
   } else if (typeof value === "number") {
-    if (!Number.isFinite(value)) report(path, "must be a number that JSON holds exactly");
+    if (!Number.isFinite(value))
+      report(path, "must be a number of at most 400 digits, written out");
   } else if (Array.isArray(value)) {
     value.forEach((item, index) => findUnstorable(item, [...path, `${index}`], report));
   } else if (isRecord(value)) {
@@ -225,10 +256,8 @@ export function literal(node: ValueNode, variables?: Readonly<Record<string, unk
     case Kind.NULL:
       return null;
     case Kind.INT:
-    case Kind.FLOAT: {
-      const number = Number(node.value);
-      return Number.isInteger(number) && !Number.isSafeInteger(number) ? node.value : number;
-    }
+    case Kind.FLOAT:
+      return numberOf(node.value);
     case Kind.LIST:
       return node.values.map((item) => literal(item, variables));
     case Kind.OBJECT:

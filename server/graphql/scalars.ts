@@ -44,11 +44,13 @@ export const scalars: Record<string, Scalar> = {
 };
 
 /**
- * Reads a value out of JSON. A number that JSON cannot carry exactly is refused rather than
- * changed.
+ * Reads a value out of JSON. A number that JavaScript does not hold is read as it is written, or
+ * refused, but never changed.
  */
 export function readValue(scalar: Scalar, value: unknown): string | undefined {
   if (typeof value === "string") return readText(scalar, value);
+  if (JSON.isRawJSON(value))
+    return scalar.acceptsNumbers ? readText(scalar, value.rawJSON) : undefined;
   if (typeof value !== "number" || !scalar.acceptsNumbers) return undefined;
   const isExact = !Number.isInteger(value) || Number.isSafeInteger(value);
   return isExact ? readText(scalar, String(value)) : undefined;

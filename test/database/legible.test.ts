@@ -91,7 +91,9 @@ test("everything that Unicode says is ignored by default, or is a control, is hi
     if (code >= 0xd800 && code <= 0xdfff) continue;
     const character = String.fromCodePoint(code);
     const isIgnored =
-      /^[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Zl}\p{Zp}]$/u.test(character);
+      /^[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Noncharacter_Code_Point}\p{Cc}\p{Zl}\p{Zp}]$/u.test(
+        character,
+      );
     if (isIgnored && !hasHidden(character)) missing.push(code.toString(16));
     if (/^\s$/u.test(character) && !isBlank(character)) missing.push(code.toString(16));
   }

@@ -444,6 +444,7 @@ describe("a session of an administrator that imports", () => {
           { ...deal, closed_at: "2126-01-01" },
           { ...deal, created_at: "yesterday-ish" },
           { ...deal, created_by: "" },
+          { ...deal, created_by: "\u202ejoe" },
           { ...deal, version: 7 },
           deal,
         ],
@@ -457,6 +458,7 @@ describe("a session of an administrator that imports", () => {
           { closedAt: ["must be a time of the past"] },
           { createdAt: ['"yesterday-ish" has the wrong form'] },
           { createdBy: ["must be from 1 to 255 characters"] },
+          { createdBy: ["must not hold characters that cannot be seen"] },
           { version: ["is not a field that can be given here"] },
         ].map((fields, index) => ({ index, code: "VALIDATION_ERROR", fields })),
       );

@@ -60,7 +60,6 @@ describe("variables", () => {
     ["value", "NaN"],
     ["value", "0x1F"],
     ["value", "1e1000"],
-    ["value", 2 ** 53],
     ["value", true],
     ["probability", 1.5],
     ["probability", "high"],
@@ -91,33 +90,30 @@ describe("variables", () => {
     },
   );
 
-  test.each([
-    ["1e1000"],
-    ["1e-1000"],
-    ["9007199254740993"],
-    ["0.1234567890123456789"],
-    ["9999999999999.991"],
-  ])("with a number that JSON does not hold exactly are refused: %s", async (number) => {
-    // JSON.stringify cannot write such a number, so the request is written by hand.
-    const token = await signToken(jwtSecret, { role: "admin", user: "ann", expires: "1m" });
-    const response = await fetch(`${crm.url}/graphql`, {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify({
-        query: createDeal,
-        variables: { input: { deal: { ...deal, value: "?", customFields: { a: ["?"] } } } },
-      }).replaceAll(`"?"`, number),
-    });
-    expect(await response.json()).toMatchObject({
-      errors: [
-        {
-          extensions: {
-            fields: { value: expect.any(Array), "customFields.a.0": [expect.any(String)] },
+  test.each([["1e1000"], ["1e-1000"], ["0.1234567890123456789e1"], ["1".repeat(201)]])(
+    "with a number that is not written out are refused: %s",
+    async (number) => {
+      // JSON.stringify cannot write such a number, so the request is written by hand.
+      const token = await signToken(jwtSecret, { role: "admin", user: "ann", expires: "1m" });
+      const response = await fetch(`${crm.url}/graphql`, {
+        method: "POST",
+        headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+        body: JSON.stringify({
+          query: createDeal,
+          variables: { input: { deal: { ...deal, value: "?", customFields: { a: ["?"] } } } },
+        }).replaceAll(`"?"`, number),
+      });
+      expect(await response.json()).toMatchObject({
+        errors: [
+          {
+            extensions: {
+              fields: { value: expect.any(Array), "customFields.a.0": [expect.any(String)] },
+            },
           },
-        },
-      ],
-    });
-  });
+        ],
+      });
+    },
+  );
 
   test("of several entities are told apart by their lists", async () => {
     expect(
@@ -360,13 +356,15 @@ describe("literals", () => {
 
   test("hold no number in JSON that would be rounded; elsewhere their digits arrive", async () => {
     const id = await crm.create("company", { name: "Acme" });
-    const { data, errors } = await crm.graphql(`mutation {
-      createCompany(input: { company: { name: "x", customFields: { a: 9007199254740993 } } }) {
-        company { id }
-      }
-    }`);
-    expect(data ?? null).toBeNull();
-    expect(errors).toHaveLength(1);
+    expect(
+      await faults(`mutation {
+        createCompany(input: { company: { name: "x", customFields: { a: 9007199254740993 } } }) {
+          company { id }
+        }
+      }`),
+    ).toEqual({
+      "customFields.a": ["must be given in a variable, since it has so many digits"],
+    });
     expect(
       await crm.graphql(`mutation {
         createDeal(

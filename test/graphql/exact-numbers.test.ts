@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { createClient } from "graphql-ws";
 import type pg from "pg";
+import { WebSocket } from "ws";
 
 import { withConnection } from "../../server/connect.ts";
+import { reviveSent } from "../../server/exactJson.ts";
 import { createPool } from "../../server/pool.ts";
 import { createRepositories } from "../../server/repositories/repositories.ts";
 import { signToken } from "../../server/token.ts";
@@ -50,11 +53,15 @@ afterAll(async () => {
 
 /** The text of an answer without errors, as it was sent. */
 async function ask(query: string, variables: object = {}): Promise<string> {
+  return send(JSON.stringify({ query, variables }));
+}
+
+async function send(body: string): Promise<string> {
   const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
   const response = await fetch(`${server.url}/graphql`, {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-    body: JSON.stringify({ query, variables }),
+    body,
   });
   const text = await response.text();
   expect(text).not.toContain('"errors"');
@@ -84,6 +91,8 @@ function idIn(text: string): string {
 
 describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }) => {
   const row = { ...data, ...(entity === "deal" ? { companyId } : {}), bRef: number };
+  /** The number as a program writes it that sends numbers. */
+  const stored = number === "0.10" ? "0.1" : number;
   const [title] = Object.keys(data);
   const change = { [String(title)]: "Babbage" };
 
@@ -140,6 +149,22 @@ describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }
     expect(await ask(...request)).toBe(answer);
   });
 
+  test("is taken as a number, too, in variables and in the document", async () => {
+    const operation = `create${type}(input: $input) { ${entity} { ${selection} } }`;
+    const query = `mutation ($input: Create${type}Input!) { ${operation} }`;
+    const inputs = [{ bRef: "?" }, { customFields: { b_ref: "?" } }].map((fields) => ({
+      [entity]: { ...row, bRef: undefined, ...fields },
+    }));
+    for (const input of inputs) {
+      const body = JSON.stringify({ query, variables: { input } }).replace('"?"', number);
+      expectExact(await send(body), stored, 2);
+    }
+    const literal = JSON.stringify(inputs[0])
+      .replace('"?"', number)
+      .replace(/"(\w+)":/g, "$1: ");
+    expectExact(await ask(`mutation { ${operation.replace("$input", literal)} }`), number, 2);
+  });
+
   test("is read and written back unchanged by a repository", async () => {
     const repository = createRepositories(pool)[plural];
     const created = await ask(
@@ -151,12 +176,32 @@ describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }
     const id = idIn(created);
     const found = await repository.findById(id);
     await repository.update(id, { ...change, customFields: found?.customFields }, "tester");
-    const stored = await withConnection(database.ownerUrl, (client) =>
+    const { rows } = await withConnection(database.ownerUrl, (client) =>
       client.query<{ ref: string }>(
         `select custom_fields ->> 'b_ref' as ref from crm.${plural} where id = $1`,
         [id],
       ),
     );
-    expect(stored.rows).toEqual([{ ref: number === "0.10" ? "0.1" : number }]);
+    expect(rows).toEqual([{ ref: stored }]);
   });
+});
+
+test.each(numbers.slice(0, 2))("%s comes and goes over a socket", async (number) => {
+  const token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "5m" });
+  const client = createClient({
+    url: `${server.url.replace("http", "ws")}/graphql`,
+    webSocketImpl: WebSocket,
+    connectionParams: { authorization: `Bearer ${token}` },
+    jsonMessageReviver: reviveSent,
+  });
+  const answers = client.iterate({
+    query: `mutation ($input: CreateCompanyInput!) {
+      createCompany(input: $input) { company { ${selection} } }
+    }`,
+    variables: {
+      input: { company: { name: "Acme", customFields: { b_ref: JSON.rawJSON(number) } } },
+    },
+  });
+  expectExact(JSON.stringify(await answers.next()), number, 2);
+  await client.dispose();
 });

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:ef12132208951ba05a080dc00d21b0effdbe5946
+--! Hash: sha1:cfbf8068a309fba0f274786cbe7e4dc15366fbb8
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1058,9 +1058,9 @@ grant execute on function crm_private.white_characters() to crm_member;
 --! EndIncluded functions/white_characters.sql
 --! Included functions/hidden_characters.sql
 /*
- * The characters that show nothing by themselves: controls, ends of lines and tabs among them, and all that
- * Unicode calls Default_Ignorable_Code_Point, which has the controls of writing direction. As the inside
- * of a bracket expression. A test compares it with Unicode's property.
+ * The characters that show nothing by themselves: controls, ends of lines and tabs among them, what Unicode
+ * calls Default_Ignorable_Code_Point, which has the controls of writing direction, and the code points that
+ * are no characters. As the inside of a bracket expression. A test compares it with Unicode's properties.
  */
 create or replace function crm_private.hidden_characters()
 returns text
@@ -1071,8 +1071,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return U&'\0001-\001F\007F-\009F\00AD\034F\061C\115F\1160\17B4\17B5\180B-\180F\200B-\200F'
-    '\2028-\202E\2060-\206F\3164\FE00-\FE0F\FEFF\FFA0\FFF0-\FFFB\+01BCA0-\+01BCA3'
-    '\+01D159\+01D173-\+01D17A\+0E0000-\+0E0FFF';
+    '\2028-\202E\2060-\206F\3164\FDD0-\FDEF\FE00-\FE0F\FEFF\FFA0\FFF0-\FFFB\FFFE\FFFF'
+    '\+01BCA0-\+01BCA3\+01D159\+01D173-\+01D17A\+0E0000-\+0E0FFF'
+    '\+01FFFE-\+01FFFF\+02FFFE-\+02FFFF\+03FFFE-\+03FFFF\+04FFFE-\+04FFFF'
+    '\+05FFFE-\+05FFFF\+06FFFE-\+06FFFF\+07FFFE-\+07FFFF\+08FFFE-\+08FFFF'
+    '\+09FFFE-\+09FFFF\+0AFFFE-\+0AFFFF\+0BFFFE-\+0BFFFF\+0CFFFE-\+0CFFFF'
+    '\+0DFFFE-\+0DFFFF\+0EFFFE-\+0EFFFF\+0FFFFE-\+0FFFFF\+10FFFE-\+10FFFF';
 end
 $$;
 
@@ -21703,6 +21707,12 @@ begin
             schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
             constraint = tg_table_name || '_created_by_length',
             detail     = '{"createdBy": ["must be from 1 to 255 characters"]}';
+  elsif v_created_by ~ ('[' || crm_private.hidden_characters() || ']') then
+    raise exception '%: created_by must not hold characters that cannot be seen', tg_table_name
+      using errcode    = 'check_violation',
+            schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
+            constraint = tg_table_name || '_created_by_legible',
+            detail     = '{"createdBy": ["must not hold characters that cannot be seen"]}';
   end if;
 
   new.version    := 1;

@@ -1,19 +1,16 @@
 import { TYPES } from "postgraphile/@dataplan/pg";
 
-import { mayRound, parseAsWritten, parseExactly } from "../../exactJson.ts";
+import { mayRound, parseAsWritten, parseSent } from "../../exactJson.ts";
 
 /**
- * Numbers are what was written, digit for digit, both ways.
- *
- * Those of variables that a double does not hold as they are written are seen as such, and refused by
- * the field that they stand in, where JSON would change them without a word. Those of the database's
- * JSON are kept as they are written there: an answer carries them on, and so does the row of a
- * mutation's payload, which is sent back to the database for what is derived from it.
+ * Numbers are what was written, digit for digit, both ways. Those of variables and of the database's JSON
+ * that a double does not hold stay as they are written: an answer carries them on, and so does the row
+ * of a mutation's payload, which is sent back to the database for what is derived from it.
  */
 export const ExactNumbersPlugin: GraphileConfig.Plugin = {
   name: "CrmExactNumbersPlugin",
   version: "1.0.0",
-  description: "Refuses numbers that JSON would round, and answers with every digit.",
+  description: "Reads and writes every digit of a number.",
   gather: {
     hooks: {
       pgCodecs_PgCodec(_info, { pgCodec }) {
@@ -29,7 +26,7 @@ export const ExactNumbersPlugin: GraphileConfig.Plugin = {
           const sent = await request.getBody();
           const text = sent.type === "buffer" ? sent.buffer.toString() : "";
           if (mayRound(text)) {
-            body.variableValues = (parseExactly(text) as { variables: unknown }).variables;
+            body.variableValues = (parseSent(text) as { variables: unknown }).variables;
           }
         }
         return next();

@@ -1,7 +1,4 @@
-import { visit, type ASTNode } from "graphql";
-
-import { isRounded } from "../../exactJson.ts";
-import { isStorable } from "../input-faults.ts";
+import { holdsRaw, isStorable, literal } from "../input-faults.ts";
 import { readLiteral, readValue, scalars } from "../scalars.ts";
 
 /**
@@ -21,8 +18,8 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
           return {
             ...config,
             parseLiteral(node, variables) {
-              const value: unknown = config.parseLiteral?.(node, variables);
-              if (!isStorable(value) || holdsRounded(node)) {
+              const value = literal(node, variables ?? {});
+              if (!isStorable(value) || holdsRaw(value)) {
                 throw refuse("must be JSON that can be stored");
               }
               return value;
@@ -44,13 +41,3 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
-
-/** Whether a literal has a number that JSON does not hold as it is written. */
-function holdsRounded(literal: ASTNode): boolean {
-  let holds = false;
-  const check = ({ value }: { value: string }) => {
-    holds ||= isRounded(value, Number(value));
-  };
-  visit(literal, { IntValue: check, FloatValue: check });
-  return holds;
-}
