@@ -12,6 +12,8 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 
+import type pg from "pg";
+
 import { withConnection } from "../server/connect.ts";
 import {
   applyCurrent,
@@ -34,6 +36,29 @@ async function withEmptyDatabase(work: (database: TestDatabase) => Promise<void>
   } finally {
     await database.drop();
   }
+}
+
+/** What is in the product's schemas and does not belong to a role. */
+async function othersObjects(client: pg.Client, owner: string): Promise<string[]> {
+  const { rows } = await client.query<{ identity: string }>(
+    `select pg_describe_object(classid, objid, 0) as identity
+     from (
+       select 'pg_class'::regclass as classid, oid as objid, relnamespace as space, relowner as owner
+       from pg_class
+       union all
+       select 'pg_proc'::regclass, oid, pronamespace, proowner from pg_proc
+       union all
+       select 'pg_type'::regclass, oid, typnamespace, typowner from pg_type
+     ) as object
+     where space in (
+         'crm'::regnamespace, 'crm_private'::regnamespace, 'crm_custom'::regnamespace,
+         'reporting'::regnamespace
+       )
+       and owner <> $1::regrole
+     order by 1`,
+    [owner],
+  );
+  return rows.map(({ identity }) => identity);
 }
 
 describe("the product's migrations", () => {
@@ -67,6 +92,22 @@ describe("the product's migrations", () => {
       url.password = "secret";
       try {
         expect(await migrateDatabase({ ownerUrl: url.href })).not.toEqual([]);
+        // What a superuser compiles anew is the owner's all the same.
+        await withConnection(database.ownerUrl, async (client) => {
+          const entities = ["contact", "company", "deal", "task", "note"];
+          for (const entity of entities) {
+            const table = `crm.${entity === "company" ? "companies" : `${entity}s`}`;
+            await client.query(`alter table ${table} add column extra text`);
+            await client.query(`select crm_private.bind_rules('${table}')`);
+            await client.query(`select crm_private.bind_journal('${table}', '${entity}')`);
+            await client.query(`select crm_private.bind_stamps('${table}', '${entity}')`);
+          }
+          await client.query(
+            `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+             values ('size', 'Size', 'company', 'number')`,
+          );
+          expect(await othersObjects(client, "migrate_owner")).toEqual([]);
+        });
       } finally {
         await withConnection(database.ownerUrl, async (client) => {
           await client.query("drop owned by migrate_owner cascade");

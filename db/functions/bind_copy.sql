@@ -12,6 +12,7 @@ create or replace function crm_private.bind_copy(p_table regclass)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Defaults are expressions, which cannot be quoted as names and values can.

@@ -10,11 +10,14 @@
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
  * forgotten. The constraints themselves hold in any case, one at a time.
+ *
+ * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who migrates.
  */
 create or replace function crm_private.bind_rules(p_table regclass)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.

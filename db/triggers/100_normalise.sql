@@ -115,8 +115,8 @@ create or replace trigger _100_mark_given_probability
  *   is given stays until the deal comes into a won or lost stage; the same write may give another.
  * - An undo gives a probability back that was given; one that followed follows the stage of now.
  * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
- *   deal another (crm_private.imported_stamps). Whoever may write the column, which is the owner, is
- *   believed.
+ *   deal another (crm_private.imported_stamp); where it does not, crm_private.imported_close knows best.
+ *   Whoever may write the column, which is the owner, is believed.
  * - lost_reason goes with the loss.
  *
  * A stage that was renamed is not there under its old name any more: then the deal did not move.
@@ -177,7 +177,9 @@ begin
                 detail     = '{"closedAt": ["must be a time of the past"]}';
       end if;
     end if;
-    new.closed_at := case when v_kind <> 'open' then coalesce(new.closed_at, now()) end;
+    new.closed_at := case
+      when v_kind <> 'open' then coalesce(new.closed_at, crm_private.imported_close(new), now())
+    end;
     return new;
   end if;
 

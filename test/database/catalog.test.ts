@@ -204,7 +204,7 @@ const rules: Record<string, string> = {
           'keep_external_ids', 'take_faults', 'broken_reference', 'fields_of_violation',
           'caller_holds', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
           'merged_into', 'merged_ids', 'compile_custom_fields',
-          'unsealed_seconds'
+          'unsealed_seconds', 'bind_rules', 'bind_copy'
         ]
       )
       and proc.proname not like '%\\_journal'`,

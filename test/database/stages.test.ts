@@ -464,6 +464,39 @@ describe("a session of an administrator that imports", () => {
       );
     }));
 
+  test("closes a deal that comes without closed_at on its day, or when it was created", () =>
+    withRollback(async (client) => {
+      await fill(client);
+      const { rows: companies } = await client.query<{ id: string }>(
+        "select id from crm.companies",
+      );
+      await client.query("set local crm.source = 'import'");
+      await asRole(client, "crm_admin", "imp");
+      const deal = { company_id: companies[0]?.id, value: 1, stage: "Won", ...imported };
+      await write(client, "deal", [
+        { ...deal, title: "on its day", close_date: "2020-05-06" },
+        { ...deal, title: "day before", close_date: "2019-05-06" },
+        { ...deal, title: "day to come", close_date: "9999-12-31" },
+        { ...deal, title: "no day" },
+        { ...deal, title: "open", stage: "Proposal", close_date: "2020-05-06" },
+        { ...deal, title: "not imported", created_at: undefined, close_date: "2020-05-06" },
+      ]);
+      const { rows } = await client.query<{ title: string; closed: string | null }>(
+        `select title, case when closed_at = now() then 'now' else closed_at::text end as closed
+         from crm.deals where title in (
+           'on its day', 'day before', 'day to come', 'no day', 'open', 'not imported'
+         )`,
+      );
+      expect(Object.fromEntries(rows.map(({ title, closed }) => [title, closed]))).toEqual({
+        "on its day": "2020-05-06 00:00:00+00",
+        "day before": "2020-01-02 03:04:05+00",
+        "day to come": "2020-01-02 03:04:05+00",
+        "no day": "2020-01-02 03:04:05+00",
+        open: null,
+        "not imported": "now",
+      });
+    }));
+
   test.each([
     ["crm_member", "import"],
     ["crm_admin", "api"],

@@ -105,6 +105,7 @@
 --!include functions/imported_columns.sql
 --!include functions/require_import.sql
 --!include functions/imported_stamp.sql
+--!include functions/imported_close.sql
 --!include functions/is_reserved_field.sql
 --!include functions/custom_field_names.sql
 --!include functions/custom_field_definitions_field_name.sql

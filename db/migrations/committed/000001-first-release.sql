@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:cfbf8068a309fba0f274786cbe7e4dc15366fbb8
+--! Hash: sha1:45b54d67fe937007da5c39d5fdab958275183e07
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -10530,6 +10530,38 @@ comment on function crm_private.imported_stamp(text, text) is
 revoke all on function crm_private.imported_stamp(text, text) from public;
 grant execute on function crm_private.imported_stamp(text, text) to crm_member;
 --! EndIncluded functions/imported_stamp.sql
+--! Included functions/imported_close.sql
+/*
+ * When a deal was closed that is imported as closed without a time: the day on which it was to close, if
+ * that lies between its making and now; else when it was made, since when it has been in its stage as far
+ * as is known. Null where it was not made in another system before.
+ */
+create or replace function crm_private.imported_close(p_deal crm.deals)
+returns timestamptz
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_created timestamptz :=
+    crm_private.imported_stamp('created_at', p_deal.created_at::text)::timestamptz;
+  v_day     timestamptz;
+begin
+  if v_created is null then
+    return null;
+  end if;
+
+  v_day := p_deal.close_date::timestamp at time zone crm.time_zone();
+  return case when v_day between v_created and now() then v_day else v_created end;
+end
+$$;
+
+comment on function crm_private.imported_close(crm.deals) is
+  'When a deal was closed that is imported as closed without saying when; null if it is not imported.';
+
+revoke all on function crm_private.imported_close(crm.deals) from public;
+grant execute on function crm_private.imported_close(crm.deals) to crm_member;
+--! EndIncluded functions/imported_close.sql
 --! Included functions/is_reserved_field.sql
 /*
  * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
@@ -13393,6 +13425,7 @@ create or replace function crm_private.bind_copy(p_table regclass)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Defaults are expressions, which cannot be quoted as names and values can.
@@ -13496,11 +13529,14 @@ revoke all on function crm_private.bind_copy(regclass) from public;
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
  * forgotten. The constraints themselves hold in any case, one at a time.
+ *
+ * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who migrates.
  */
 create or replace function crm_private.bind_rules(p_table regclass)
 returns void
 language plpgsql
 volatile
+security definer
 set search_path = pg_catalog, pg_temp
 as $$
 -- Its statements are made of expressions, which cannot be quoted as names and values can.
@@ -21526,8 +21562,8 @@ create or replace trigger _100_mark_given_probability
  *   is given stays until the deal comes into a won or lost stage; the same write may give another.
  * - An undo gives a probability back that was given; one that followed follows the stage of now.
  * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
- *   deal another (crm_private.imported_stamps). Whoever may write the column, which is the owner, is
- *   believed.
+ *   deal another (crm_private.imported_stamp); where it does not, crm_private.imported_close knows best.
+ *   Whoever may write the column, which is the owner, is believed.
  * - lost_reason goes with the loss.
  *
  * A stage that was renamed is not there under its old name any more: then the deal did not move.
@@ -21588,7 +21624,9 @@ begin
                 detail     = '{"closedAt": ["must be a time of the past"]}';
       end if;
     end if;
-    new.closed_at := case when v_kind <> 'open' then coalesce(new.closed_at, now()) end;
+    new.closed_at := case
+      when v_kind <> 'open' then coalesce(new.closed_at, crm_private.imported_close(new), now())
+    end;
     return new;
   end if;
 
