@@ -26,23 +26,19 @@ import {
  * value is what PostgreSQL reads as one of the column's type.
  */
 export function createSqlDoor(pool: () => pg.Pool): Door {
-  /** Sends statements in one transaction, and gives the rows of each. */
+  /** Sends a statement in a transaction of its own, and gives the rows that it returns. */
   async function send<Result>(
-    statements: Statement[],
+    { text, values }: Statement,
     role: RequestRole,
     user = "tester",
-  ): Promise<Result[][]> {
+  ): Promise<Result[]> {
     const client = await pool().connect();
     try {
       await client.query("begin");
       await asRole(client, role, user);
-      const results: Result[][] = [];
-      for (const { text, values } of statements) {
-        const { rows } = await client.query<{ row: string }>(text, [...values]);
-        results.push(rows.map(({ row }) => parseUnrounded(row) as Result));
-      }
+      const { rows } = await client.query<{ row: string }>(text, [...values]);
       await client.query("commit");
-      return results;
+      return rows.map(({ row }) => parseUnrounded(row) as Result);
     } catch (error) {
       await client.query("rollback");
       throw told(error);
@@ -52,8 +48,8 @@ export function createSqlDoor(pool: () => pg.Pool): Door {
   }
 
   async function createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]> {
-    const inserts = list.map((data) => insertion(entity, data));
-    return (await send<Row>(inserts, writerOf(entity), user)).flat();
+    if (list.length === 0) return [];
+    return send<Row>(insertion(tables[entity], list), roleFor(entity), user);
   }
 
   async function create(entity: Entity, data: Data, user?: string): Promise<Row> {
@@ -61,9 +57,8 @@ export function createSqlDoor(pool: () => pg.Pool): Door {
     return present(row);
   }
 
-  async function findAll(entity: Entity, where: Data): Promise<Row[]> {
-    const [rows = []] = await send<Row>([selection(tables[entity], where)], writerOf(entity));
-    return rows;
+  function findAll(entity: Entity, where: Data): Promise<Row[]> {
+    return send<Row>(selection(tables[entity], where, ["created_at", "id"]), roleFor(entity));
   }
 
   async function find(entity: Entity, id: string): Promise<Row | null> {
@@ -72,33 +67,26 @@ export function createSqlDoor(pool: () => pg.Pool): Door {
   }
 
   async function update(entity: Entity, id: string, patch: Data, user?: string): Promise<Row> {
-    const [[row] = []] = await send<Row>([change(entity, id, patch)], writerOf(entity), user);
+    const [row] = await send<Row>(change(tables[entity], id, patch), roleFor(entity), user);
     if (row === undefined) throw new NotFoundError(entity, id);
     return row;
   }
 
   async function remove(entity: Entity, id: string, user?: string): Promise<void> {
-    const [rows = []] = await send<Row>([deletion(entity, id)], writerOf(entity), user);
+    const rows = await send(deletion(tables[entity], id), roleFor(entity), user);
     if (rows.length === 0) throw new NotFoundError(entity, id);
   }
 
   async function withAttachments(entity: Carrier, id: string) {
     const attached = { entityType: entity, entityId: id };
-    const [[row] = [], tasks = [], notes = []] = await send<Row>(
-      [
-        selection(tables[entity], { id }),
-        selection(tables.task, attached),
-        selection(tables.note, attached),
-      ],
-      "crm_member",
-    );
-    return { ...present(row), tasks, notes };
+    const tasks = await findAll("task", attached);
+    const notes = await findAll("note", attached);
+    return { ...present(await find(entity, id)), tasks, notes };
   }
 
   async function journal(where: Data): Promise<Entry[]> {
-    const { text, values } = selection(tables.auditLog, where, ["timestamp", "id"]);
-    const [entries = []] = await send<AuditLog>([{ text, values }], "crm_admin");
-    return entries.map(entryOf);
+    const statement = selection(tables.auditLog, where, ["timestamp", "id"]);
+    return (await send<AuditLog>(statement, "crm_admin")).map(entryOf);
   }
 
   return {
@@ -117,42 +105,58 @@ export function createSqlDoor(pool: () => pg.Pool): Door {
   };
 }
 
-function writerOf(entity: Entity): RequestRole {
+function roleFor(entity: Entity): RequestRole {
   return entity === "customFieldDefinition" ? "crm_admin" : "crm_member";
 }
 
-function insertion(entity: Entity, data: Data): Statement {
-  const table = tables[entity];
-  const { columns, parameters, values } = assigned(table, data);
-  const given =
-    columns.length === 0
+/** One row names the columns that it gives; of several, the others have their default. */
+function insertion(table: Table, list: Data[]): Statement {
+  const { parameter, values } = createParameters(table);
+  const rows = list.map((data) => new Map(given(data)));
+  const fields = [...new Set(rows.flatMap((row) => [...row.keys()]))];
+  const lines = rows.map((row) => {
+    const items = fields.map((field) =>
+      row.has(field) ? parameter(field, row.get(field)) : "default",
+    );
+    return `(${items.join(", ")})`;
+  });
+  const source =
+    fields.length === 0
       ? "default values"
-      : `(${columns.join(", ")}) values (${parameters.join(", ")})`;
-  const text = `insert into ${table.name} as t ${given} returning ${rowJson(table, "t")}::text as row`;
+      : `(${fields.map(column).join(", ")}) values ${lines.join(", ")}`;
+  const text = `
+    insert into ${table.name} as t ${source}
+    returning ${rowJson(table, "t")}::text as row`;
   return { text, values };
 }
 
-function change(entity: Entity, id: string, patch: Data): Statement {
-  const table = tables[entity];
-  const { columns, parameters, values } = assigned(table, patch);
-  const assignments = columns.map((column, index) => `${column} = ${parameters[index]}`);
+function change(table: Table, id: string, patch: Data): Statement {
+  const { parameter, values } = createParameters(table);
+  const assignments = given(patch).map(
+    ([field, value]) => `${column(field)} = ${parameter(field, value)}`,
+  );
   const text = `
     update ${table.name} as t
     set ${assignments.join(", ")}
-    where t.id = $${values.length + 1}::uuid
+    where t.id = ${parameter("id", id)}
     returning ${rowJson(table, "t")}::text as row`;
-  return { text, values: [...values, id] };
+  return { text, values };
 }
 
-function deletion(entity: Entity, id: string): Statement {
-  const table = tables[entity];
-  const text = `delete from ${table.name} as t where t.id = $1::uuid returning to_json(t.id)::text as row`;
-  return { text, values: [id] };
+function deletion(table: Table, id: string): Statement {
+  const { parameter, values } = createParameters(table);
+  const text = `
+    delete from ${table.name} as t
+    where t.id = ${parameter("id", id)}
+    returning ${rowJson(table, "t")}::text as row`;
+  return { text, values };
 }
 
-function selection(table: Table, where: Data, order = ["created_at", "id"]): Statement {
-  const { columns, parameters, values } = assigned(table, where);
-  const conditions = columns.map((column, index) => `t.${column} = ${parameters[index]}`);
+function selection(table: Table, where: Data, order: string[]): Statement {
+  const { parameter, values } = createParameters(table);
+  const conditions = given(where).map(
+    ([field, value]) => `t.${column(field)} = ${parameter(field, value)}`,
+  );
   const text = `
     select ${rowJson(table, "t")}::text as row
     from ${table.name} as t
@@ -161,19 +165,25 @@ function selection(table: Table, where: Data, order = ["created_at", "id"]): Sta
   return { text, values };
 }
 
-/** The columns that are given, with a parameter for each, and its value. */
-function assigned(table: Table, data: Data) {
-  const given = Object.entries(data).filter(([, value]) => value !== undefined);
-  return {
-    columns: given.map(([field]) => identifier(columnName(field))),
-    parameters: given.map(([field], index) => {
-      const type = columnOf(table, field)?.type;
-      return `$${index + 1}${type === undefined ? "" : `::${type}`}`;
-    }),
-    values: given.map(([field, value]) =>
-      columnOf(table, field)?.type === "jsonb" && value !== null ? JSON.stringify(value) : value,
-    ),
-  };
+function given(data: Data): [field: string, value: unknown][] {
+  return Object.entries(data).filter(([, value]) => value !== undefined);
+}
+
+/** The column of a field, whether there is one or not. */
+function column(field: string): string {
+  return identifier(columnName(field));
+}
+
+/** Numbers the parameters of a statement, each of its column's type, and collects their values. */
+function createParameters(table: Table) {
+  const values: unknown[] = [];
+  function parameter(field: string, value: unknown): string {
+    const type = columnOf(table, field)?.type;
+    const isJson = type === "jsonb" && value !== null;
+    const number = values.push(isJson ? JSON.stringify(value) : value);
+    return type === undefined ? `$${number}` : `$${number}::${type}`;
+  }
+  return { parameter, values };
 }
 
 /** The product's error; PostgreSQL's own where it could not read a value, or knows no such column. */
