@@ -73,11 +73,7 @@ export async function withRollback<Result>(
  * @param role the database role.
  * @param userId the value of the setting `crm.user_id`.
  */
-export async function asRole(
-  client: pg.ClientBase,
-  role: RequestRole,
-  userId: string,
-): Promise<void> {
+export async function asRole(client: pg.Client, role: RequestRole, userId: string): Promise<void> {
   await client.query("select set_config('role', $1, true), set_config('crm.user_id', $2, true)", [
     role,
     userId,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-import { isBlank, isLegible, isRuly } from "../../server/rules.ts";
+import { hasHidden, isBlank, isLegible, isRuly } from "../../server/rules.ts";
 
 /** What has a life of its own: it is created, read, changed and deleted by its id. */
 export type Entity = "company" | "contact" | "deal" | "task" | "note" | "customFieldDefinition";
@@ -666,8 +666,10 @@ export const required: Record<Entity, readonly string[]> = {
 /** Somebody, as a token may name them: printable, and something can be seen of it. */
 export const user = fc.oneof(
   fc.stringMatching(/^[a-z]{1,8}$/),
-  text(80).filter((name) =>
-    /^(?![\s\p{Cf}]*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu.test(name),
+  text(80).filter(
+    (name) =>
+      !hasHidden(name) &&
+      /^(?![\s\p{Cf}]*(?:db|key):)(?=.*[^\s\p{Cf}\p{M}])[^\p{Cc}\p{Cs}]+$/isu.test(name),
   ),
 );
 

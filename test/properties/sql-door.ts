@@ -4,10 +4,10 @@ import { NotFoundError } from "../../server/errors.ts";
 import { parseUnrounded } from "../../server/exactJson.ts";
 import type { AuditLog } from "../../server/generated/rows.ts";
 import { tables } from "../../server/generated/tables.ts";
+import type { Role } from "../../server/pool.ts";
 import { columnOf, identifier, rowJson, type Statement } from "../../server/repositories/sql.ts";
 import type { Table } from "../../server/tables.ts";
 import { typedError } from "../../server/typedError.ts";
-import { asRole, type RequestRole } from "../helpers/database.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
 import {
   columnName,
@@ -26,21 +26,18 @@ import {
  * value is what PostgreSQL reads as one of the column's type.
  */
 export function createSqlDoor(pool: () => pg.Pool): Door {
-  /** Sends a statement in a transaction of its own, and gives the rows that it returns. */
+  /** Says who the session is, and then a statement. Gives the rows that it returns. */
   async function send<Result>(
     { text, values }: Statement,
-    role: RequestRole,
+    role: Role,
     user = "tester",
   ): Promise<Result[]> {
     const client = await pool().connect();
     try {
-      await client.query("begin");
-      await asRole(client, role, user);
+      await client.query(`set role ${role}; set crm.user_id = ${client.escapeLiteral(user)}`);
       const { rows } = await client.query<{ row: string }>(text, [...values]);
-      await client.query("commit");
       return rows.map(({ row }) => parseUnrounded(row) as Result);
     } catch (error) {
-      await client.query("rollback");
       throw told(error);
     } finally {
       client.release();
@@ -105,7 +102,7 @@ export function createSqlDoor(pool: () => pg.Pool): Door {
   };
 }
 
-function roleFor(entity: Entity): RequestRole {
+function roleFor(entity: Entity): Role {
   return entity === "customFieldDefinition" ? "crm_admin" : "crm_member";
 }
 
