@@ -103,7 +103,12 @@ const email = fc.oneof(
       fc.array(host, { minLength: 2, maxLength: 4 }),
     )
     .map(([local, domain]) => `${local.join(".")}@${domain.join(".")}`),
-  fc.constantFrom("a@b.c", "O'Reilly@xn--bcher-kva.example", `${"l".repeat(242)}@example.com`),
+  fc.constantFrom(
+    "a@b.c",
+    "ä@bücher.de",
+    "O'Reilly@xn--bcher-kva.example",
+    `${"l".repeat(242)}@example.com`,
+  ),
 );
 
 /** Mostly few, sometimes none, sometimes as many as there may be. */
@@ -449,7 +454,7 @@ const wrongText = (field: string, max: number) => faulty(field, blank, tooLong(m
 const wrongEmail = fc.oneof(
   fc.constantFrom("", " ", "ada", "ada@", "@b.c", "a@b", "a@@b.c", "a b@c.d", "a@b..c", ".a@b.c"),
   fc.constantFrom("a.@b.c", "a@-b.c", "a@b-.c", "a@b.c ", "a@b.c\n", "a@b_c.d", "a,b@c.d"),
-  fc.constantFrom("Ada <a@b.c>", "mailto:a@b.c", "ä@b.c", "a@bücher.de", '"a"@b.c', "a@[::1]"),
+  fc.constantFrom("Ada <a@b.c>", "mailto:a@b.c", "ä@bücher", "a@☃.net", '"a"@b.c', "a@[::1]"),
   fc.constantFrom(`${"l".repeat(243)}@example.com`),
   text(30).filter((value) => !value.includes("@")),
 );

@@ -3,11 +3,17 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
+import { createDoors } from "./doors.ts";
+
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".ts"));
 const read = (name: string) => readFileSync(join(import.meta.dirname, name), "utf8");
 /** The files of the specification's properties; others have laws of their own, and their own ways. */
 const chapters = files.filter(
   (name) => name !== "complete.test.ts" && read(name).includes("// Feature: core-data-models,"),
+);
+/** Everything that is put through the doors. */
+const throughDoors = files.filter(
+  (name) => name !== "complete.test.ts" && read(name).includes("openDoors();"),
 );
 const chaptersText = chapters.map(read).join("\n");
 
@@ -41,4 +47,44 @@ test("every law is put to the test by holds(), a hundred times or more, through 
     expect([name, laws.length]).toEqual([name, tests.length]);
     expect(read(name)).toMatch(/^describe\.each\(doors\)\(/m);
   }
+});
+
+test("the doors are GraphQL, the repositories and plain SQL", () => {
+  const closed = () => {
+    throw new Error("no door leads to a database here");
+  };
+  expect(createDoors(closed, closed).map(({ name }) => name)).toEqual([
+    "GraphQL",
+    "repository",
+    "SQL",
+  ]);
+  expect(read("doors.ts")).toContain("    doors: createDoors(\n");
+});
+
+test("no file picks its doors, and few laws pass over what a door has no words for", () => {
+  expect(throughDoors).toEqual(expect.arrayContaining([...chapters, "limits.test.ts"]));
+  for (const name of throughDoors) {
+    const text = read(name);
+    const told = (pattern: RegExp) => text.match(pattern) ?? [];
+    expect([name, ...told(/^.*\bopenDoors\(\).*$/gm)]).toEqual([
+      name,
+      expect.stringMatching(/^const \{ doors(, ownerUrl)? \} = openDoors\(\);$/),
+    ]);
+    expect([name, ...told(/^ *describe\b.*$/gm)]).toEqual([
+      name,
+      expect.stringMatching(/^describe\.each\(doors\)\("[^"]+ through \$name", \(door\) => \{$/),
+    ]);
+    // What a door is called decides no more than whether an error has a class.
+    expect([
+      name,
+      ...told(/\bdoors\.(?!ts")\w+|\breadsForms\b|\bdoor\.name\b(?! === "repository"\) expect)/g),
+    ]).toEqual([name]);
+  }
+  const passing = throughDoors.map((name) => [name, read(name).split("isTold(").length - 1]);
+  expect(Object.fromEntries(passing.filter(([, calls]) => calls !== 0))).toEqual({
+    "custom-fields.test.ts": 2,
+    "limits.test.ts": 1,
+    "repository.test.ts": 1,
+    "validation.test.ts": 4,
+  });
 });

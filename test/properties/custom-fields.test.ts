@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { customFieldsSchema } from "../../server/customFields.ts";
+import { createForms } from "../../server/schemas.ts";
 import {
   type Carrier,
   carriers,
@@ -17,7 +18,7 @@ import {
 import { type Door, present, refusal, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectUpdated, stored, unstamped } from "./expected.ts";
-import { findEach, links } from "./given.ts";
+import { findEach, isTold, links } from "./given.ts";
 
 const { doors } = openDoors();
 const carrierType = fc.constantFrom(...carriers);
@@ -109,10 +110,11 @@ describe.each(doors)("custom fields through $name", (door) => {
           data: inputs[entity],
         }),
       ),
-      ({ entity, field, data }) =>
-        withFields(door, entity, [field], async (create) => {
-          const { name } = field.definition;
-          const customFields = (value: unknown) => ({ customFields: { [name]: value } });
+      ({ entity, field, data }) => {
+        const { name } = field.definition;
+        const customFields = (value: unknown) => ({ customFields: { [name]: value } });
+        fc.pre(isTold(door, createForms[entity], customFields(field.bad)));
+        return withFields(door, entity, [field], async (create) => {
           const refused = {
             code: "VALIDATION_ERROR",
             fields: { [`customFields.${name}`]: [expect.stringMatching(/^(must|is) /)] },
@@ -126,19 +128,21 @@ describe.each(doors)("custom fields through $name", (door) => {
           const updated = refusal(door.update(entity, row.id, customFields(field.bad)));
           expect(await updated).toMatchObject(refused);
           expect(await door.find(entity, row.id)).toEqual(row);
-        }),
+        });
+      },
     ));
 
   test("the schema made of the definitions refuses what the door refuses, for the same fields", () =>
-    holds(attempts, ({ entity, data, attempts }) =>
-      withFields(
+    holds(attempts, ({ entity, data, attempts }) => {
+      const customFields = Object.fromEntries(
+        attempts.map((each) => [each.field.definition.name, each.value]),
+      );
+      fc.pre(isTold(door, createForms[entity], { customFields }));
+      return withFields(
         door,
         entity,
         attempts.map((each) => each.field),
         async (create) => {
-          const customFields = Object.fromEntries(
-            attempts.map((each) => [each.field.definition.name, each.value]),
-          );
           const schema = customFieldsSchema(attempts.map((each) => each.field.definition));
           const parsed = schema.safeParse(customFields);
           const work = create({ ...data, customFields });
@@ -153,8 +157,8 @@ describe.each(doors)("custom fields through $name", (door) => {
           expect(refused.code).toBe("VALIDATION_ERROR");
           expect(named).toEqual(expect.arrayContaining(Object.keys(refused.fields ?? {})));
         },
-      ),
-    ));
+      );
+    }));
 
   // Feature: core-data-models, Property 20: Custom field value persistence
   // Departure: a field that is set to null is removed.

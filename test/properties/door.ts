@@ -1,4 +1,5 @@
 import { CrmError } from "../../server/errors.ts";
+import type { AuditLog } from "../../server/generated/rows.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
 
 /** A row as a client reads it. Timestamps are texts with microseconds, decimals exact texts. */
@@ -22,9 +23,14 @@ export interface Entry {
   timestamp: string;
 }
 
-/** One way into the product. What holds through one must hold through the other. */
+/** One way into the product. What holds through one must hold through the others. */
 export interface Door {
-  readonly name: "GraphQL" | "repository";
+  readonly name: "GraphQL" | "repository" | "SQL";
+  /**
+   * Whether it refuses by its field what has not the form of a field's type, or is no field. Plain
+   * SQL is PostgreSQL's to read, which reads 5 as a text, and names no field where it cannot read.
+   */
+  readonly readsForms: boolean;
   create(entity: Entity, data: Data, user?: string): Promise<Row>;
   /** Creates several, in order. */
   createAll(entity: Entity, list: Data[], user?: string): Promise<Row[]>;
@@ -41,6 +47,12 @@ export interface Door {
   journalOf(entity: Entity, id: string): Promise<Entry[]>;
   /** What a user did, the oldest first. */
   journalBy(user: string): Promise<Entry[]>;
+}
+
+/** What every door tells of an entry. */
+export function entryOf(log: AuditLog): Entry {
+  const { id, entityType, entityId, action, userId, changes, timestamp } = log;
+  return { id, entityType, entityId, action, userId, changes, timestamp } as Entry;
 }
 
 /** What the journal calls an entity: customFieldDefinition is custom_field_definition. */

@@ -8,6 +8,12 @@ import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import type { Door } from "./door.ts";
 import { createGraphqlDoor } from "./graphql-door.ts";
 import { createRepositoryDoor } from "./repository-door.ts";
+import { createSqlDoor } from "./sql-door.ts";
+
+/** Every door there is. What they lead to may be opened later. */
+export function createDoors(server: () => TestServer, pool: () => pg.Pool): Door[] {
+  return [createGraphqlDoor(server), createRepositoryDoor(pool), createSqlDoor(pool)];
+}
 
 /**
  * Opens every door of one database, which is the file's own.
@@ -22,7 +28,8 @@ export function openDoors(): { doors: Door[]; ownerUrl: () => string } {
 
   beforeAll(async () => {
     database = await createTestDatabase();
-    server = await startTestServer(database.serverUrl);
+    // No law is about custom fields as fields of their own, for which the schema would be made anew each time.
+    server = await startTestServer(database.serverUrl, { customFieldsInterval: undefined });
     pool = createPool({ connectionString: database.serverUrl, max: 4 });
   });
   afterAll(async () => {
@@ -32,7 +39,10 @@ export function openDoors(): { doors: Door[]; ownerUrl: () => string } {
   });
 
   return {
-    doors: [createGraphqlDoor(() => server), createRepositoryDoor(() => pool)],
+    doors: createDoors(
+      () => server,
+      () => pool,
+    ),
     ownerUrl: () => database.ownerUrl,
   };
 }

@@ -1,4 +1,5 @@
 import fc from "fast-check";
+import type { z } from "zod";
 
 import { carriers, entities, type Carrier, type Data, type Entity, inputs } from "./arbitraries.ts";
 import type { Door, Row } from "./door.ts";
@@ -64,4 +65,15 @@ let names = 0;
 export function uniqueName(prefix: string): string {
   names += 1;
   return `${prefix}_${names}`;
+}
+
+/**
+ * Whether a door can tell by its field what is wrong with an input: it may break rules, but what has
+ * not the form of its field is for the doors that read forms. A law passes over other inputs with
+ * `fc.pre`.
+ *
+ * @param form the form of the entity's inputs, or of its patches.
+ */
+export function isTold(door: Door, form: z.ZodType, input: Data): boolean {
+  return door.readsForms || form.safeParse(input).success;
 }

@@ -155,6 +155,7 @@ export function createGraphqlDoor(server: () => Pick<TestServer, "graphql">): Do
 
   return {
     name: "GraphQL",
+    readsForms: true,
     create,
     createAll,
     find,

@@ -1,11 +1,10 @@
 import type pg from "pg";
 
-import type { AuditLog } from "../../server/generated/rows.ts";
 import { createRepositories } from "../../server/repositories/repositories.ts";
 import type { Repository } from "../../server/repositories/repository.ts";
 import { createServices } from "../../server/services/services.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
-import { type Door, type Entry, present, type Row, typeInJournal } from "./door.ts";
+import { type Door, entryOf, present, type Row, typeInJournal } from "./door.ts";
 
 type AnyRepository = Repository<Row, Data, Data>;
 type WithAttachments = Row & { tasks: Row[]; notes: Row[] };
@@ -43,6 +42,7 @@ export function createRepositoryDoor(pool: () => pg.Pool): Door {
 
   return {
     name: "repository",
+    readsForms: true,
     create: (entity, data, user = "tester") => repository(entity).create(data, user),
     createAll: (entity, list, user = "tester") => repository(entity).createMany(list, user),
     find: (entity, id) => repository(entity).findById(id),
@@ -53,17 +53,11 @@ export function createRepositoryDoor(pool: () => pg.Pool): Door {
     withAttachments,
     async journalOf(entity, id) {
       const { audit } = createServices(pool());
-      return (await audit.getAuditLogsByEntity(typeInJournal(entity), id)).map(entry);
+      return (await audit.getAuditLogsByEntity(typeInJournal(entity), id)).map(entryOf);
     },
     async journalBy(user) {
       const { audit } = createServices(pool());
-      return (await audit.getAuditLogsByUser(user)).map(entry);
+      return (await audit.getAuditLogsByUser(user)).map(entryOf);
     },
   };
-}
-
-/** What both doors tell of an entry. */
-function entry({ id, entityType, entityId, action, userId, changes, timestamp }: AuditLog): Entry {
-  const told = { id, entityType, entityId, action, userId, changes, timestamp };
-  return told as Entry;
 }

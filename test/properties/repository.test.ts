@@ -2,11 +2,12 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { withConnection } from "../../server/connect.ts";
+import { createForms } from "../../server/schemas.ts";
 import { change, entities, fault, inputs, spoil } from "./arbitraries.ts";
 import { type Door, refusal, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectUpdated, stored, unstamped } from "./expected.ts";
-import { anything, complete, createDraft, telling, uniqueName } from "./given.ts";
+import { anything, complete, createDraft, isTold, telling, uniqueName } from "./given.ts";
 
 const { doors, ownerUrl } = openDoors();
 const secret = "what nobody may hear of";
@@ -145,6 +146,7 @@ describe.each(doors)("any entity through $name", (door) => {
     holds(
       fc.record({ failure: fc.constantFrom(...failures), scene }),
       async ({ failure: { attempt, code, type, fields }, scene }) => {
+        fc.pre(isTold(door, createForms[scene.entity], spoil({}, scene.fault)));
         const refused = await refusal(attempt(door, scene));
         expect(refused).toMatchObject({ code, message: expect.stringMatching(/\w+ \w+/) });
         expect(refused.message).not.toContain(secret);

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import type { z } from "zod";
 
 import { customFieldsSchema } from "../../server/customFields.ts";
-import { createSchemas, toFields, updateSchemas } from "../../server/schemas.ts";
+import {
+  createForms,
+  createSchemas,
+  toFields,
+  updateForms,
+  updateSchemas,
+} from "../../server/schemas.ts";
 import {
   carriers,
   type Data,
@@ -22,7 +28,7 @@ import {
 import { refusal, type Refusal, Refused } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectNamed } from "./expected.ts";
-import { complete, uniqueName } from "./given.ts";
+import { complete, isTold, uniqueName } from "./given.ts";
 
 const { doors } = openDoors();
 const anyEntity = fc.constantFrom(...entities);
@@ -200,6 +206,8 @@ describe.each(doors)("wrong input through $name", (door) => {
   // Feature: core-data-models, Property 23: Invalid data rejection
   test("a wrong value is refused by its field, on create and on update, and leaves no trace", () =>
     holds(mistake, async ({ entity, data, fault, patch }) => {
+      fc.pre(isTold(door, createForms[entity], spoil({}, fault)));
+      fc.pre(isTold(door, updateForms[entity], spoil({}, fault)));
       const input = await complete(door, { entity, data: spoilt(entity, data) });
       const before = await door.create(entity, input);
       const nobody = uniqueName("nobody");
@@ -306,6 +314,7 @@ describe.each(doors)("wrong input through $name", (door) => {
   // within a field: emails.0 and address.street where the schema says emails and address.
   test("a schema refuses what the door refuses, for the same fields, and accepts what it accepts", () =>
     holds(candidate, async ({ entity, data, update, wrong }) => {
+      fc.pre(isTold(door, (update ? updateForms : createForms)[entity], spoil({}, ...wrong)));
       const input = await complete(door, { entity, data });
       if (update) {
         const { id } = await door.create(entity, input);
@@ -328,6 +337,7 @@ describe.each(doors)("wrong input through $name", (door) => {
         fc.record({ entity: fc.constant(entity), data: inputs[entity], found: faults(entity) }),
       ),
       async ({ entity, data, found }) => {
+        fc.pre(isTold(door, createForms[entity], spoil({}, ...found)));
         const input = await complete(door, { entity, data });
         const refused = await refusal(door.create(entity, spoilt(entity, input, ...found)));
         expectNamed(
