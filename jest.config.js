@@ -8,5 +8,5 @@ export default {
   globalTeardown: "<rootDir>/test/global-teardown.ts",
   modulePathIgnorePatterns: ["<rootDir>/.data/"],
   maxWorkers: 2,
-  testTimeout: 30_000,
+  testTimeout: 90_000,
 };

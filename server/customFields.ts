@@ -33,10 +33,15 @@ export function customFieldsSchema(
       addMessages(context, [given === null ? "is required" : "must be an object"]);
       return;
     }
-    if (addFaults(context, formFaults("jsonb", given))) return;
+    const faults = formFaults("jsonb", given);
+    addFaults(context, faults);
+    /** What cannot be stored is asked nothing more. */
+    const unread = new Set(faults.map(({ path: [name] }) => name));
+    if (unread.has(undefined)) return;
     // A field that is set to null is removed before anything is asked of it.
     const values = new Map(Object.entries(given).filter(([, member]) => member != null));
     for (const definition of definitions) {
+      if (unread.has(definition.name)) continue;
       const isGiven = Object.hasOwn(given, definition.name) && given[definition.name] !== undefined;
       const isFilled = operation === "create" && !isGiven && definition.defaultValue != null;
       addMessages(context, isFilled ? [] : valueFaults(definition, values.get(definition.name)), [
@@ -45,6 +50,7 @@ export function customFieldsSchema(
       values.delete(definition.name);
     }
     for (const name of values.keys()) {
+      if (unread.has(name)) continue;
       addMessages(context, ["is not a custom field of this entity type"], [name]);
     }
   });

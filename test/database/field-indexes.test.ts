@@ -192,9 +192,12 @@ test("the longest values of the other types are written", () =>
   withRollback(async (client) => {
     await define(client);
     await client.query(
-      `update crm.custom_field_definitions set enum_values = array[v] from
-       (select string_agg(chr((random() * 15000)::integer + 40000), '') as v
-        from generate_series(1, 255)) as value where name in ('tier', 'tags')`,
+      `with value as materialized (
+         select string_agg(chr((random() * 15000)::integer + 40000), '') as v
+         from generate_series(1, 255)
+       )
+       update crm.custom_field_definitions set enum_values = array[v] from value
+       where name in ('tier', 'tags')`,
     );
     for (const name of Object.keys(types)) await index(client, name);
     for (const size of [`0.${"1234567890".repeat(39)}`, "9876543210".repeat(30), "1e300"]) {

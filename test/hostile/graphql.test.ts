@@ -333,10 +333,10 @@ describe("text that is code elsewhere is text here", () => {
   });
 
   test("as what is stored, and found by it alone, but where it cannot be seen", async () => {
-    // What breaks a line, runs backwards or is invisible is no name.
+    // What breaks a line, runs backwards, is invisible or no character is no name.
     const names = injections.filter((text) => text.length < 255);
-    const hidden = names.filter((text) => /[\r\n\u202E\uFEFF]/.test(text));
-    expect(hidden).toHaveLength(3);
+    const hidden = names.filter((text) => /[\r\n\u202E\uFEFF\u{10FFFF}]/u.test(text));
+    expect(hidden).toHaveLength(4);
     for (const text of names) {
       const { body } = await target.post({
         query: `mutation ($input: CreateContactInput!) {
@@ -501,11 +501,11 @@ describe("values of another type", () => {
     ],
     BigInt: [
       "query ($v: BigInt) { auditLogs(filter: { id: { equalTo: $v } }) { totalCount } }",
-      [...anything, 1.5, "1.5", "1e3", 2 ** 53, "9223372036854775808", "-9223372036854775809"],
+      [...anything, 1.5, "1.5", "1e3", "9223372036854775808", "-9223372036854775809"],
     ],
     BigFloat: [
       deals("BigFloat", "value: { equalTo: $v }"),
-      [...anything, "1e999999999", "1.2.3", "--1", 2 ** 53, "1_000", "0x1F", "infinity"],
+      [...anything, "1e999999999", "1.2.3", "--1", "1_000", "0x1F", "infinity"],
     ],
     Date: [
       deals("Date", "closeDate: { equalTo: $v }"),
