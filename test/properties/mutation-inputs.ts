@@ -65,7 +65,7 @@ const readable: Record<string, fc.Arbitrary<unknown>> = {
   UUID: fc.uuid(),
 };
 
-const tooExact = ["9007199254740993", "1e1000", "1e-1000", "0.12345678901234567891"].map(rawNumber);
+const notWritten = ["1e1000", "1e-1000", "1.2345678901234567891e1"].map(rawNumber);
 const noNumbers = ["NaN", "Infinity", "-infinity", "", " ", "x", "0x1F", "1_000", "1,5", "٣"];
 const noDays = ["2023-02-29", "2024-04-31", "0000-01-01", "10000-01-01", "-0001-01-01", "2024-1-1"];
 const notions = ["today", "now", "infinity", "-infinity", "epoch", "", "2024-02-29 BC", 20240229];
@@ -73,8 +73,8 @@ const notions = ["today", "now", "infinity", "-infinity", "epoch", "", "2024-02-
 /** Values that a scalar does not read, by its name. */
 const unreadable: Record<string, fc.Arbitrary<unknown>> = {
   Boolean: fc.constantFrom<unknown>("true", 1, "t", {}),
-  BigFloat: fc.constantFrom<unknown>(...noNumbers, ...tooExact, 2 ** 53, true, {}),
-  BigInt: fc.constantFrom<unknown>(...noNumbers, ...tooExact, "1.5", 1.5, 2 ** 53, true, {}),
+  BigFloat: fc.constantFrom<unknown>(...noNumbers, ...notWritten, true, {}),
+  BigInt: fc.constantFrom<unknown>(...noNumbers, ...notWritten, "1.5", 1.5, true, {}),
   Date: fc.constantFrom<unknown>(...noDays, ...notions, true, {}),
   Datetime: fc.constantFrom<unknown>(...noDays, ...notions, "2024-02-30T00:00:00Z", true, {}),
   Float: fc.constantFrom<unknown>("1", true, {}, rawNumber("1e1000")),
@@ -170,7 +170,7 @@ function spoilt(type: GraphQLInputObjectType, input: Data, samples: Samples): fc
 /** What a row holds, or anything, with a part of it that cannot be stored as it is. */
 function spoiltJson(known: readonly unknown[]): fc.Arbitrary<unknown> {
   const object = fc.constantFrom<unknown>({ a: 1 }, ...known);
-  const part = fc.oneof(unstorable, fc.constantFrom(...tooExact));
+  const part = fc.oneof(unstorable, fc.constantFrom(...notWritten));
   return fc.tuple(object, part, fc.nat(), fc.boolean()).map(([value, wrong, at, isDeep]) => {
     const keys = Object.keys(value as object);
     const key = keys[at % keys.length] ?? "a";
