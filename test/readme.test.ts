@@ -62,7 +62,7 @@ test("a custom field is defined, served, written and asked for as the README say
   const company = await crm.create("company", { name: "Acme" });
   const fields = { title: "Two seats", companyId: company, value: "5", stage: "Won" };
   const deal = await crm.create("deal", fields);
-  const end = Date.now() + 5000;
+  const end = Date.now() + 60_000;
   while ((await crm.graphql(query)).errors !== undefined && Date.now() < end) await sleep(50);
   expect(await crm.graphql(mutation, { deal })).toMatchObject({
     data: { updateDeal: { deal: { customFields: { sales_agent: "Moses Frase" } } } },

@@ -136,7 +136,7 @@ test("long names are told apart", () =>
 
 test("a label is a text, whatever it looks like", () =>
   withRollback(async (client) => {
-    await define(client, "size", "number", "@omit\n@fieldName name\n'); drop table crm.deals; --");
+    await define(client, "size", "number", "@omit @fieldName name'); drop table crm.deals; --");
     const { rows } = await client.query<{ comment: string }>(
       `select obj_description('crm_custom.companies_size(crm.companies)'::regprocedure) as comment`,
     );
@@ -144,7 +144,7 @@ test("a label is a text, whatever it looks like", () =>
       "@name custom_companies_size",
       "@fieldName size",
       "@customField size",
-      'The custom field "@omit',
+      `The custom field "@omit @fieldName name'); drop table crm.deals; --".`,
     ]);
   }));
 

@@ -116,10 +116,16 @@ test("a merge answers with the contact as it is now, and the transaction to undo
       emails: ["two@x.org", "three@x.org"],
       version: 2,
       notes: { totalCount: 2 },
-      history: { nodes: [{ action: "create" }, { action: "update" }] },
+      // That of the losers is part of it.
+      history: {
+        nodes: ["create", "create", "create", "update", "delete", "delete"].map((action) => ({
+          action,
+        })),
+      },
     },
   });
-  expect(done?.contact.history.nodes[1]?.transactionId).toBe(done?.transactionId);
+  const merged = done?.contact.history.nodes.slice(3).map(({ transactionId }) => transactionId);
+  expect(merged).toEqual(Array(3).fill(done?.transactionId));
   expect(
     await crm.graphql("query ($id: UUID!) { contact(id: $id) { id } }", { id: losers[0] }),
   ).toMatchObject({ data: { contact: null } });

@@ -653,6 +653,19 @@ export function spoil(data: Data, ...faults: Fault[]): Data {
   ]);
 }
 
+/** An input that would be fine but for the faults: what is said of its type suits it. */
+export function spoilt(entity: Entity, data: Data, ...found: Fault[]): Data {
+  const isEnum = found.some(({ field }) => field === "enumValues");
+  const type = isEnum
+    ? { fieldType: "enum", enumValues: ["a", "b"] }
+    : { fieldType: "text", enumValues: null };
+  const rules = { minimum: null, maximum: null, maxLength: null, pattern: null };
+  return spoil(
+    entity === "customFieldDefinition" ? { ...data, ...type, ...rules } : data,
+    ...found,
+  );
+}
+
 /** What must be given when an entity is created. */
 export const required: Record<Entity, readonly string[]> = {
   contact: ["firstName", "lastName"],

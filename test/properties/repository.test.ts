@@ -3,7 +3,7 @@ import fc from "fast-check";
 
 import { withConnection } from "../../server/connect.ts";
 import { createForms } from "../../server/schemas.ts";
-import { change, entities, fault, inputs, spoil } from "./arbitraries.ts";
+import { change, entities, fault, inputs, spoil, spoilt } from "./arbitraries.ts";
 import { type Door, refusal, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";
 import { expectUpdated, stored, unstamped } from "./expected.ts";
@@ -58,7 +58,7 @@ const failures: Failure[] = [
     code: "VALIDATION_ERROR",
     type: "ValidationError",
     attempt: async (door, { entity, data, fault }) =>
-      door.create(entity, spoil(await complete(door, { entity, data }), fault)),
+      door.create(entity, spoilt(entity, await complete(door, { entity, data }), fault)),
     fields: ({ fault }) => [fault.field],
   },
   {

@@ -22,6 +22,7 @@ import {
   required,
   some,
   spoil,
+  spoilt,
   stages,
   text,
 } from "./arbitraries.ts";
@@ -32,19 +33,6 @@ import { complete, isTold, uniqueName } from "./given.ts";
 
 const { doors } = openDoors();
 const anyEntity = fc.constantFrom(...entities);
-
-/** An input that would be fine but for the faults: what is said of its type suits it. */
-function spoilt(entity: Entity, data: Data, ...found: Fault[]): Data {
-  const isEnum = found.some(({ field }) => field === "enumValues");
-  const type = isEnum
-    ? { fieldType: "enum", enumValues: ["a", "b"] }
-    : { fieldType: "text", enumValues: null };
-  const rules = { minimum: null, maximum: null, maxLength: null, pattern: null };
-  return spoil(
-    entity === "customFieldDefinition" ? { ...data, ...type, ...rules } : data,
-    ...found,
-  );
-}
 
 /** Nothing that a client reads comes from PostgreSQL's own words. */
 function expectClean({ message }: Refusal): void {
