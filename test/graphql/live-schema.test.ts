@@ -44,7 +44,8 @@ async function untilServed(query: string, accepts = true): Promise<void> {
   for (;;) {
     const count = (await errors(query)).length;
     if (count === (accepts ? 0 : servers.length)) return;
-    if (Date.now() > end) throw new Error(`${query} is ${accepts ? "" : "not "}refused after a minute`);
+    if (Date.now() > end)
+      throw new Error(`${query} is ${accepts ? "" : "not "}refused after a minute`);
     await sleep(50);
   }
 }
