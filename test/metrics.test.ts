@@ -69,7 +69,8 @@ describe("the metrics", () => {
 
   test("tell of the pool and the event loop", async () => {
     expect(await sample('pgcrm_pool_connections{state="idle"}')).toBeGreaterThan(0);
-    expect(await sample('pgcrm_pool_connections{state="used"}')).toBe(0);
+    // The metrics themselves may be asking the database.
+    expect(await sample('pgcrm_pool_connections{state="used"}')).toBeLessThanOrEqual(1);
     expect(await sample("pgcrm_pool_waiting")).toBe(0);
     expect(await sample("nodejs_eventloop_lag_p99_seconds")).toBeGreaterThanOrEqual(0);
   });
