@@ -56,10 +56,10 @@ export async function faultsOfNewRows(
     });
     return answers.map(({ faults }) => faults ?? {});
   });
-  const isKnown = (field: string) =>
-    Object.keys(known).some(
-      (other) => other === field || other.startsWith(`${field}.`) || field.startsWith(`${other}.`),
-    );
+  // A column with a part that cannot be read is not asked about at all, and looks as if it were not given.
+  const head = (field: string) => field.split(".")[0];
+  const unread = new Set(Object.keys(known).map(head));
+  const isKnown = (field: string) => unread.has(head(field));
   return Object.fromEntries(
     rows.flatMap(({ sent, type }, i) =>
       Object.entries(fieldsAsSent(found[i] ?? {}, sent, type)).filter(([field]) => !isKnown(field)),

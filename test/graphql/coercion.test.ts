@@ -115,6 +115,30 @@ describe("variables", () => {
     },
   );
 
+  test("with a part that cannot be stored are not told to lack what stands beside it", async () => {
+    await withConnection(crm.database.ownerUrl, (client) =>
+      client.query(
+        `insert into crm.custom_field_definitions (name, label, entity_type, field_type, required)
+         values ('size', 'Size', 'company', 'number', true)`,
+      ),
+    );
+    try {
+      const company = { name: "Acme", customFields: { size: 5, more: "nul \0" } };
+      expect(
+        await faults(
+          `mutation ($input: CreateCompanyInput!) {
+            createCompany(input: $input) { company { id } }
+          }`,
+          { input: { company } },
+        ),
+      ).toEqual({ "customFields.more": ["must not contain the character NUL"] });
+    } finally {
+      await withConnection(crm.database.ownerUrl, (client) =>
+        client.query("delete from crm.custom_field_definitions"),
+      );
+    }
+  });
+
   test("of several entities are told apart by their lists", async () => {
     expect(
       await faults(

@@ -15,7 +15,8 @@ let servers: TestServer[];
 beforeEach(async () => {
   database = await createTestDatabase();
   owner = await connect(database.ownerUrl);
-  server = await startTestServer(database.serverUrl);
+  const patient = { lock: 100_000, statement: 100_000, execution: 100_000 };
+  server = await startTestServer(database.serverUrl, { timeouts: patient });
   servers = [server, await startTestServer(database.serverUrl)];
 });
 afterEach(async () => {
