@@ -119,17 +119,18 @@ describe("variables", () => {
     await withConnection(crm.database.ownerUrl, (client) =>
       client.query(
         `insert into crm.custom_field_definitions (name, label, entity_type, field_type, required)
-         values ('size', 'Size', 'company', 'number', true)`,
+         values ('size', 'Size', 'contact', 'number', true)`,
       ),
     );
     try {
-      const company = { name: "Acme", customFields: { size: 5, more: "nul \0" } };
+      const customFields = { size: 5, more: "nul \0" };
+      const contact = { firstName: "Ada", lastName: "Byron", customFields };
       expect(
         await faults(
-          `mutation ($input: CreateCompanyInput!) {
-            createCompany(input: $input) { company { id } }
+          `mutation ($input: CreateContactInput!) {
+            createContact(input: $input) { contact { id } }
           }`,
-          { input: { company } },
+          { input: { contact } },
         ),
       ).toEqual({ "customFields.more": ["must not contain the character NUL"] });
     } finally {
