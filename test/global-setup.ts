@@ -30,7 +30,10 @@ export default async function setup({ maxWorkers }: { maxWorkers: number }): Pro
   const database = await openEmbedded({
     folder: join(folder, "postgres"),
     binaries: process.env.PGCRM_TEST_POSTGRES,
-    settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
+    settings: {
+      ...{ fsync: "off", synchronous_commit: "off", full_page_writes: "off" },
+      jit: "off", // as the roles have it that log in
+    },
   });
   globalThis.testCluster = { folder, database };
 

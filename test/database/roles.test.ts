@@ -213,20 +213,23 @@ describe("the login roles", () => {
       expect(rows).toEqual([{ read_only: true }]);
     }));
 
-  test("whoever logs in with them has timeouts, with and without the server", () =>
+  test("whoever logs in with them has timeouts, and no compiling, with and without the server", () =>
     withRollback(async (client) => {
       const { rows } = await client.query(
         `select rolname::text as role, setting
          from pg_roles cross join unnest(rolconfig) as setting
-         where rolname in ('crm_server', 'crm_reporter') and setting like '%timeout=%'
+         where rolname in ('crm_server', 'crm_reporter')
+           and setting ~ '^(jit|.*timeout)='
          order by rolname desc, setting desc`,
       );
       expect(rows.map(({ role, setting }) => `${role} ${setting}`)).toEqual([
         "crm_server statement_timeout=20s",
         "crm_server lock_timeout=5s",
+        "crm_server jit=off",
         "crm_server idle_in_transaction_session_timeout=10s",
         "crm_reporter statement_timeout=5min",
         "crm_reporter lock_timeout=5s",
+        "crm_reporter jit=off",
         "crm_reporter idle_in_transaction_session_timeout=5min",
       ]);
     }));
