@@ -8,18 +8,17 @@ declare global {
     /** Makes a value that is written as the given text of JSON. */
     rawJSON(text: string): RawJson;
     isRawJSON(value: unknown): value is RawJson;
-    parse(
-      text: string,
-      reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
-    ): unknown;
   }
 }
 
 /**
- * A number of 16 digits or more, with an exponent, or with a zero at its end, behind what a number
- * stands behind. Most texts have none.
+ * A number of 16 digits or more, or with an exponent, behind what a number stands behind. Most texts have
+ * none.
  */
-const rewritten = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE]|\d+\.\d*0(?!\d))/;
+const long = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE])/;
+
+/** A number whose fraction ends with a zero, which JavaScript would not write. */
+const zeroAtEnd = /(?:^|[:,[\s])-?\d+\.\d*0(?!\d)/;
 
 /** A decimal that PostgreSQL is sure to take as it is. */
 const plain = /^-?\d{1,200}(?:\.\d{1,200})?$/;
@@ -29,7 +28,7 @@ const plain = /^-?\d{1,200}(?:\.\d{1,200})?$/;
  * then where it says so.
  */
 export function mayRound(text: string): boolean {
-  return rewritten.test(text);
+  return long.test(text);
 }
 
 /**
@@ -39,14 +38,19 @@ export function mayRound(text: string): boolean {
  */
 export function numberOf(source: string): number | RawJson {
   const number = Number(source);
-  const isLong = Number.isInteger(number) && !Number.isSafeInteger(number);
-  if ((isLong || isRounded(source, number)) && plain.test(source)) return JSON.rawJSON(source);
-  return isRounded(source, number) ? Infinity : number;
+  const isSame = !isRounded(source, number);
+  // A whole number beyond these may be told from another only by its text.
+  if (isSame && (Number.isSafeInteger(number) || !Number.isInteger(number))) return number;
+  if (plain.test(source)) return JSON.rawJSON(source);
+  return isSame ? number : Infinity;
 }
 
-/** Reads JSON that a client wrote; see {@link numberOf}. */
+/** What `JSON.parse` calls to read JSON that a client wrote; see {@link numberOf}. */
+export const reviveSent = reviver(numberOf);
+
+/** Reads JSON that a client wrote. */
 export function parseSent(text: string): unknown {
-  return parseWith(text, numberOf);
+  return mayRound(text) ? JSON.parse(text, reviveSent) : JSON.parse(text);
 }
 
 /**
@@ -55,29 +59,29 @@ export function parseSent(text: string): unknown {
  * JSON.stringify writes digit for digit.
  */
 export function parseAsWritten(text: string): unknown {
-  return parseWith(text, (source, number) =>
-    source === String(number) ? number : JSON.rawJSON(source),
-  );
+  return mayRound(text) || zeroAtEnd.test(text) ? JSON.parse(text, keepWritten) : JSON.parse(text);
 }
 
 /** The same for a program that calculates: those numbers alone are kept that would be rounded. */
 export function parseUnrounded(text: string): unknown {
-  return parseWith(text, (source, number) =>
-    isRounded(source, number) ? JSON.rawJSON(source) : number,
-  );
+  return mayRound(text) ? JSON.parse(text, keepRounded) : JSON.parse(text);
 }
 
-/** What `JSON.parse` calls to read JSON that a client wrote, where it is another's to call. */
-export function reviveSent(_key: string, value: unknown, ...[context]: unknown[]): unknown {
-  const { source } = context as { source?: string };
-  return typeof value === "number" && source !== undefined ? numberOf(source) : value;
-}
+const keepWritten = reviver((source) => {
+  const number = Number(source);
+  return source === String(number) ? number : JSON.rawJSON(source);
+});
+const keepRounded = reviver((source) => {
+  const number = Number(source);
+  return isRounded(source, number) ? JSON.rawJSON(source) : number;
+});
 
-function parseWith(text: string, read: (source: string, number: number) => unknown): unknown {
-  if (!mayRound(text)) return JSON.parse(text);
-  return JSON.parse(text, (_key, value: unknown, { source }) =>
-    typeof value === "number" && source !== undefined ? read(source, value) : value,
-  );
+/** What `JSON.parse` calls for each value, which reads numbers from their text. */
+function reviver(read: (source: string) => number | RawJson) {
+  return (_key: string, value: unknown, ...[context]: unknown[]): unknown => {
+    const { source } = context as { source?: string };
+    return typeof value === "number" && source !== undefined ? read(source) : value;
+  };
 }
 
 /** Whether a number is another than the decimal that it was read from. */

@@ -260,7 +260,7 @@ async function exclusively<Result>(
  * @throws {Problem} where the lock is held by a role that cannot migrate: anybody can take it.
  */
 async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise<void> {
-  let told: number | undefined;
+  let told: number | null | undefined;
   for (;;) {
     const { rows } = await client.query<{
       isOurs: boolean;
@@ -280,16 +280,17 @@ async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise
        where this.datname = current_database()`,
       [migrationLock],
     );
-    const { isOurs, pid, role, isOwner } = rows[0] ?? { isOurs: false };
+    const { isOurs = false, pid = null, role, isOwner } = rows[0] ?? {};
     if (isOurs) return;
-    if (pid != null && isOwner === false) {
+    if (pid !== null && isOwner === false) {
       throw new Problem(
         `The lock of migrations is held by process ${pid} of ${role}, which cannot migrate. ` +
           `End it with select pg_terminate_backend(${pid}), and try again.`,
       );
     }
-    if (pid != null && pid !== told) {
-      report?.(`Another migration is running, in process ${pid} of ${role}; waiting for it.`);
+    if (pid !== told) {
+      const where = pid === null ? "" : `, in process ${pid} of ${role}`;
+      report?.(`Another migration is running${where}; waiting for it.`);
       told = pid;
     }
     await sleep(200);

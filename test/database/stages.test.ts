@@ -359,15 +359,18 @@ describe("a session of an administrator that imports", () => {
 
   const imported = { created_at: "2020-01-02T03:04:05Z", created_by: "sf:joe" };
 
+  /** Makes the session an administrator's that imports, and gives the id of a company. */
+  async function beginImport(client: pg.Client): Promise<string | undefined> {
+    await fill(client);
+    const { rows } = await client.query<{ id: string }>("select id from crm.companies");
+    await client.query("set local crm.source = 'import'");
+    await asRole(client, "crm_admin", "imp");
+    return rows[0]?.id;
+  }
+
   test("keeps who created a row and when, in bulk; the journal tells who gave that, and when", () =>
     withRollback(async (client) => {
-      await fill(client);
-      const { rows: companies } = await client.query<{ id: string }>(
-        "select id from crm.companies",
-      );
-      const company_id = companies[0]?.id;
-      await client.query("set local crm.source = 'import'");
-      await asRole(client, "crm_admin", "imp");
+      const company_id = await beginImport(client);
       const carrier = { entity_type: "company", entity_id: company_id };
       const rows = {
         company: { name: "Old" },
@@ -427,13 +430,8 @@ describe("a session of an administrator that imports", () => {
 
   test("is told what cannot be, row by row", () =>
     withRollback(async (client) => {
-      await fill(client);
-      const { rows: companies } = await client.query<{ id: string }>(
-        "select id from crm.companies",
-      );
-      await client.query("set local crm.source = 'import'");
-      await asRole(client, "crm_admin", "imp");
-      const deal = { title: "x", company_id: companies[0]?.id, value: 1, stage: "Won" };
+      const company_id = await beginImport(client);
+      const deal = { title: "x", company_id, value: 1, stage: "Won" };
       const { rows } = await write(
         client,
         "deal",
@@ -466,13 +464,8 @@ describe("a session of an administrator that imports", () => {
 
   test("closes a deal that comes without closed_at on its day, or when it was created", () =>
     withRollback(async (client) => {
-      await fill(client);
-      const { rows: companies } = await client.query<{ id: string }>(
-        "select id from crm.companies",
-      );
-      await client.query("set local crm.source = 'import'");
-      await asRole(client, "crm_admin", "imp");
-      const deal = { company_id: companies[0]?.id, value: 1, stage: "Won", ...imported };
+      const company_id = await beginImport(client);
+      const deal = { company_id, value: 1, stage: "Won", ...imported };
       await write(client, "deal", [
         { ...deal, title: "on its day", close_date: "2020-05-06" },
         { ...deal, title: "day before", close_date: "2019-05-06" },

@@ -163,6 +163,15 @@ describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }
       .replace('"?"', number)
       .replace(/"(\w+)":/g, "$1: ");
     expectExact(await ask(`mutation { ${operation.replace("$input", literal)} }`), number, 2);
+    // In JSON that is written in the document a variable stands for it.
+    const within = JSON.stringify(inputs[1])
+      .replace('"?"', "$n")
+      .replace(/"(\w+)":/g, "$1: ");
+    const body = JSON.stringify({
+      query: `mutation ($n: JSON!) { ${operation.replace("$input", () => within)} }`,
+      variables: { n: "?" },
+    }).replace('"?"', number);
+    expectExact(await send(body), stored, 2);
   });
 
   test("is read and written back unchanged by a repository", async () => {

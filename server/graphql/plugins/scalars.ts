@@ -19,7 +19,7 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
             ...config,
             parseLiteral(node, variables) {
               const value = literal(node, variables ?? {});
-              if (!isStorable(value) || holdsRaw(value)) {
+              if (!isStorable(value) || holdsRaw(literal(node))) {
                 throw refuse("must be JSON that can be stored");
               }
               return value;
