@@ -78,7 +78,7 @@ describe("TIMEOUT answers", () => {
 
   test("a statement that waits too long for a lock", async () => {
     // Nothing else would end it.
-    // Nothing else would end it.
+    await withServer({ lock: 100, statement: 0 }, (server) =>
       whileLocked(async () => {
         expect(codes(await server.graphql("{ companies { totalCount } }"))).toEqual(["TIMEOUT"]);
       }),
