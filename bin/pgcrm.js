@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import { ensureInstalled, isSuitable, nodeBinary } from "../scripts/ensure-installed.js";
 
-const cli = new URL("../server/cli.ts", import.meta.url);
+const cli = new URL("../server/cli/cli.ts", import.meta.url);
 
 try {
   ensureInstalled();

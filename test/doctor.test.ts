@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { readCommittedMigrations } from "../server/committedMigrations.ts";
-import { examine, examineCircumstances, migrationFindings } from "../server/doctor.ts";
+import { readCommittedMigrations } from "../server/migrations/committed.ts";
+import { examine, examineCircumstances, migrationFindings } from "../server/doctor/doctor.ts";
 import { versionFindings } from "../server/doctor/checks.ts";
-import { migrateDatabase } from "../server/migrate.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
 import { createTestDatabase, withRollback } from "./helpers/database.ts";
 
 const committed = join(import.meta.dirname, "../db/migrations/committed");

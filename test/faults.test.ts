@@ -9,12 +9,12 @@ import { createClient } from "graphql-ws";
 import pg from "pg";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../server/connect.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { hasCode } from "../server/problem.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
-import { signToken } from "../server/token.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { hasCode } from "../server/errors/problem.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
+import { signToken } from "../server/auth/token.ts";
 import { isData, type Ledger, load, openLedger } from "./helpers/ledger.ts";
 import { type ServerProcess, spawnServer, until } from "./helpers/process.ts";
 import { type Answer, jwtSecret } from "./helpers/server.ts";

@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../server/connect.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { missingHeaderLines } from "../server/migrationHeader.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { missingHeaderLines } from "../server/migrations/header.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { writeMigrations } from "./helpers/migrations.ts";
 

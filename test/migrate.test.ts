@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 
 import type pg from "pg";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import {
   applyCurrent,
   commitCurrent,
@@ -22,7 +22,7 @@ import {
   migrationStatus,
   resetDatabase,
   revertLast,
-} from "../server/migrate.ts";
+} from "../server/migrations/migrate.ts";
 import { readCatalog } from "./helpers/catalog.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 

@@ -1,4 +1,4 @@
-import type { Constraints } from "../../server/errors.ts";
+import type { Constraints } from "../../server/errors/messages.ts";
 import type { TableModel } from "./model.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { changeUrl } from "../../server/databaseUrl.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { changeUrl } from "../../server/postgres/database-url.ts";
 import { createTestDatabase, type TestDatabase, withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 

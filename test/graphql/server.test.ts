@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
-import { migrateDatabase } from "../../server/migrate.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { migrateDatabase } from "../../server/migrations/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
 

@@ -7,14 +7,14 @@ import { type GraphQLSchema, lexicographicSortSchema, printSchema } from "graphq
 import { Pool } from "pg";
 import { pino } from "pino";
 
-import { readConfig } from "../../server/config.ts";
-import { withConnection } from "../../server/connect.ts";
-import { OverloadedError } from "../../server/errors.ts";
-import { createPgService } from "../../server/graphql/adaptor.ts";
+import { readConfig } from "../../server/settings.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { OverloadedError } from "../../server/errors/classes.ts";
+import { createPgService } from "../../server/postgres/adaptor.ts";
 import { createPreset } from "../../server/graphql/preset.ts";
-import { followCustomFields, readSchema } from "../../server/graphql/schema.ts";
-import { createMakeSchema } from "../../server/graphql/slices.ts";
-import { signToken } from "../../server/token.ts";
+import { followCustomFields, readSchema } from "../../server/graphql/schema/read.ts";
+import { createMakeSchema } from "../../server/graphql/schema/slices.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer } from "../helpers/server.ts";
 

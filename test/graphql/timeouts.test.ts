@@ -3,10 +3,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { readConfig, type Timeouts } from "../../server/config.ts";
-import { withConnection } from "../../server/connect.ts";
-import { createRequestPool } from "../../server/graphql/adaptor.ts";
-import { signToken } from "../../server/token.ts";
+import type { Timeouts } from "../../server/postgres/timeouts.ts";
+import { readConfig } from "../../server/settings.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { createRequestPool } from "../../server/postgres/adaptor.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

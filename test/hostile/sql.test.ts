@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { databaseName } from "../../server/databaseUrl.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { databaseName } from "../../server/postgres/database-url.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { describe as describeRefusal } from "../helpers/refusal.ts";

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrate.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrations/migrate.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import {
   asRole,

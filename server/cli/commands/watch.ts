@@ -1,0 +1,62 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+import { withDatabase } from "../../embedded/open.ts";
+import { applyCurrent } from "../../migrations/migrate.ts";
+import { Problem } from "../../errors/problem.ts";
+import { projectFolder } from "../../project.ts";
+import type { Context } from "./context.ts";
+
+const watched = ["migrations/current", "functions", "triggers", "views"].map((name) =>
+  join("db", name),
+);
+
+/**
+ * Applies `current/` to the development database, once, or again whenever a file that it may
+ * include changes. Other processes may use the database meanwhile.
+ *
+ * @throws {Problem} in production, and when nodemon, a development dependency, is missing.
+ */
+export async function watchCommand(context: Context, options: { once?: boolean }): Promise<void> {
+  if (context.config.production) {
+    throw new Problem("Uncommitted migrations are for development; in production run migrate.");
+  }
+  await withDatabase(context.config, async ({ ownerUrl, serverUrl }) => {
+    if (options.once === true) {
+      await applyCurrent({ ownerUrl, serverUrl, report: context.note });
+    } else {
+      await watch();
+    }
+  });
+}
+
+async function watch(): Promise<void> {
+  const command = [
+    process.execPath,
+    join(projectFolder, "server", "cli", "cli.ts"),
+    "watch",
+    "--once",
+  ];
+  const nodemon = spawn(
+    process.execPath,
+    [
+      findNodemon(),
+      ...watched.flatMap((folder) => ["--watch", folder]),
+      ...["--ext", "sql", "--exec", command.map((word) => JSON.stringify(word)).join(" ")],
+    ],
+    { cwd: projectFolder, stdio: "inherit" },
+  );
+  const stop = () => nodemon.kill("SIGINT");
+  process.on("SIGINT", stop).on("SIGTERM", stop);
+  await once(nodemon, "exit");
+}
+
+function findNodemon(): string {
+  try {
+    return createRequire(import.meta.url).resolve("nodemon/bin/nodemon.js");
+  } catch {
+    throw new Problem("nodemon is not installed; run npm ci with the development dependencies.");
+  }
+}
