@@ -19,13 +19,13 @@ import { isData, type Ledger, load, openLedger } from "./helpers/ledger.ts";
 import { type ServerProcess, spawnServer, until } from "./helpers/process.ts";
 import { type Answer, jwtSecret } from "./helpers/server.ts";
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 /** How many times each thing is killed. */
-const rounds = 10;
+const rounds = 5;
 
 /** How many times each of three servers, which serve again, is told to stop. */
-const stops = 30;
+const stops = 12;
 
 let folder: string;
 let cluster: EmbeddedDatabase;

@@ -50,7 +50,7 @@ const define = (name: string, type = "text", entity = "deal") =>
   );
 
 /** Waits until something is so. */
-async function until(isSo: () => boolean | Promise<boolean>, patience = 40_000): Promise<void> {
+async function until(isSo: () => boolean | Promise<boolean>, patience = 200_000): Promise<void> {
   for (const end = Date.now() + patience; !(await isSo());) {
     if (Date.now() > end) throw new Error("It does not come about.");
     await sleep(20);
@@ -239,4 +239,4 @@ test("200 connections that are kept, and idle, are there after 20 definitions", 
     await server.close();
     await sql("delete from crm.custom_field_definitions");
   }
-}, 300_000);
+}, 600_000);

@@ -8,7 +8,7 @@ import { readConfig } from "../../server/settings.ts";
 import { withConnection } from "../../server/postgres/connect.ts";
 import { createRequestPool } from "../../server/postgres/adaptor.ts";
 import { signToken } from "../../server/auth/token.ts";
-import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import { createTestDatabase, type TestDatabase, untilWaiting } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 
 /** Takes as many seconds as its content says. */
@@ -116,10 +116,7 @@ test("who waits too long for a connection is told to come back later", async () 
   await withServer({ pool: 200 }, (server) =>
     whileLocked(async (client) => {
       const running = server.graphql("{ companies { totalCount } }");
-      await waitFor(
-        client,
-        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-      );
+      await untilWaiting(client);
       const response = await post(server, "{ contacts { totalCount } }");
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("1");
