@@ -19,7 +19,7 @@ import type { PersistedRules } from "./graphql/persisted/operations.ts";
 import type { RateLimits } from "./http/rate-limit.ts";
 import type { SocketLimits } from "./http/sockets.ts";
 import type { Timeouts } from "./postgres/timeouts.ts";
-import { projectFolder } from "./project.ts";
+import { dataFolder } from "./project.ts";
 
 const postgresUrl = z
   .string()
@@ -72,7 +72,7 @@ const environment = z.object({
     .regex(/^[\x21-\x7e]{16,}$/, "must be at least 16 printable characters without spaces")
     .optional(),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).optional(),
-  PGCRM_DATA: z.string().default(resolve(projectFolder, ".data")),
+  PGCRM_DATA: z.string().default(dataFolder),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
   PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name a folder").optional(),

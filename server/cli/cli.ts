@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import pg from "pg";
 
+import { readApplication } from "./application.ts";
 import { colorsFor } from "./colors.ts";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
@@ -21,12 +22,15 @@ import {
 import {
   commitCommand,
   migrateCommand,
+  type MigrateRequest,
   resetCommand,
   revertCommand,
   statusCommand,
 } from "./commands/migrations.ts";
 import type { PersistRequest } from "./commands/persist.ts";
+import { initCommand } from "./commands/init.ts";
 import { tokenCommand } from "./commands/token.ts";
+import { type Login, urlCommand } from "./commands/url.ts";
 import { watchCommand } from "./commands/watch.ts";
 import { readConfig } from "../settings.ts";
 import { exitCodes, hasCode, Problem } from "../errors/problem.ts";
@@ -64,7 +68,7 @@ program
   .action(async (options: { migrate: boolean }) => {
     process.env.GRAPHILE_ENV ??= "production"; // its development checks cost time at each request
     const { startCommand } = await import("./commands/start.ts");
-    await startCommand(context(), options);
+    await startCommand(await context(), options);
   });
 
 program
@@ -78,14 +82,33 @@ program
     "after",
     examples("npx pgcrm migrate", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm migrate"),
   )
-  .action((options: { setServerPassword?: boolean }) => migrateCommand(context(), options));
+  .option("--print", "print the SQL that would run, with what it locks, and run nothing")
+  .action(async (options: MigrateRequest) => migrateCommand(await context(), options));
+
+program
+  .command("init")
+  .description("make a project that is built on pgcrm, in a new folder")
+  .argument("<folder>", "where; its name becomes that of the project")
+  .addHelpText("after", examples("npx pgcrm init my-crm"))
+  .action((folder: string) => initCommand(folder, (line) => console.log(line)));
+
+program
+  .command("url")
+  .description("print the URL of the database, with its password, for psql and other programs")
+  .addArgument(
+    new Argument("[login]", "who connects")
+      .choices(["owner", "server", "reporter"])
+      .default("owner"),
+  )
+  .addHelpText("after", examples('psql "$(npx pgcrm url)"', "npx pgcrm url reporter"))
+  .action(async (login: Login) => urlCommand(await context(), login));
 
 program
   .command("status")
   .description("tell what is applied, pending and uncommitted")
   .addHelpText("after", examples("npx pgcrm status", "npx pgcrm status || echo not current"))
   .action(async () => {
-    process.exitCode = await statusCommand(context());
+    process.exitCode = await statusCommand(await context());
   });
 
 program
@@ -93,27 +116,28 @@ program
   .description("apply current/ whenever a migration, function or trigger file changes")
   .option("--once", "apply it once and end")
   .addHelpText("after", examples("npx pgcrm watch", "npx pgcrm watch --once"))
-  .action((options: { once?: boolean }) => watchCommand(context(), options));
+  .action(async (options: { once?: boolean }) => watchCommand(await context(), options));
 
 program
   .command("commit")
   .description("turn current/ into the next committed migration")
   .option("-m, --message <words>", "becomes part of the file's name")
   .addHelpText("after", examples('npx pgcrm commit --message "deal sources"'))
-  .action((options: { message?: string }) => commitCommand(context(), options));
+  .action(async (options: { message?: string }) => commitCommand(await context(), options));
 
 program
   .command("revert")
   .description("undo the last committed migration with its file in db/migrations/revert")
-  .addHelpText("after", examples("npx pgcrm revert"))
-  .action(() => revertCommand(context()));
+  .option("--force", "do not ask, where that deletes data")
+  .addHelpText("after", examples("npx pgcrm revert", "npx pgcrm revert --force"))
+  .action(async (options: { force?: boolean }) => revertCommand(await context(), options));
 
 program
   .command("reset")
   .description("delete the database and make it anew, empty and migrated")
   .option("--force", "do not ask")
   .addHelpText("after", examples("npx pgcrm reset", "npx pgcrm reset --force"))
-  .action((options: { force?: boolean }) => resetCommand(context(), options));
+  .action(async (options: { force?: boolean }) => resetCommand(await context(), options));
 
 program
   .command("token")
@@ -128,7 +152,7 @@ program
       "npx pgcrm token --role reader --user ann --expires 30d",
     ),
   )
-  .action((request: TokenRequest) => tokenCommand(context(), request));
+  .action(async (request: TokenRequest) => tokenCommand(await context(), request));
 
 const key = program
   .command("key")
@@ -157,21 +181,23 @@ key
       "KEY=$(npx pgcrm key create nightly-export --role reader)",
     ),
   )
-  .action((name: string, request: NewKey) => createKeyCommand(context(), name, request));
+  .action(async (name: string, request: NewKey) =>
+    createKeyCommand(await context(), name, request),
+  );
 
 key
   .command("list")
   .description("print every key, but for the keys themselves")
   .option("--json", "as JSON")
   .addHelpText("after", examples("npx pgcrm key list", "npx pgcrm key list --json"))
-  .action((options: { json?: boolean }) => listKeysCommand(context(), options));
+  .action(async (options: { json?: boolean }) => listKeysCommand(await context(), options));
 
 key
   .command("revoke")
   .description("revoke a key: the next request with it is refused")
   .argument("<name>", "the name that it was created with")
   .addHelpText("after", examples("npx pgcrm key revoke zapier"))
-  .action((name: string) => revokeKeyCommand(context(), name));
+  .action(async (name: string) => revokeKeyCommand(await context(), name));
 
 const field = program
   .command("field")
@@ -194,14 +220,14 @@ field
   .addArgument(entityType())
   .argument("<name>", "the name of the field's definition")
   .addHelpText("after", examples("npx pgcrm field index contact industry"))
-  .action((type: string, name: string) => indexFieldCommand(context(), type, name));
+  .action(async (type: string, name: string) => indexFieldCommand(await context(), type, name));
 
 field
   .command("list")
   .description("print every custom field with its index, if it has one")
   .option("--json", "as JSON")
   .addHelpText("after", examples("npx pgcrm field list", "npx pgcrm field list --json"))
-  .action((options: { json?: boolean }) => listFieldsCommand(context(), options));
+  .action(async (options: { json?: boolean }) => listFieldsCommand(await context(), options));
 
 field
   .command("compile")
@@ -209,7 +235,7 @@ field
     "make functions and reports of the definitions that there are, as after a logical copy",
   )
   .addHelpText("after", examples("npx pgcrm field compile"))
-  .action(() => compileFieldsCommand(context()));
+  .action(async () => compileFieldsCommand(await context()));
 
 field
   .command("unindex")
@@ -217,7 +243,7 @@ field
   .addArgument(entityType())
   .argument("<name>", "the name of the field's definition")
   .addHelpText("after", examples("npx pgcrm field unindex contact industry"))
-  .action((type: string, name: string) => unindexFieldCommand(context(), type, name));
+  .action(async (type: string, name: string) => unindexFieldCommand(await context(), type, name));
 
 program
   .command("doctor")
@@ -227,7 +253,7 @@ program
     examples("npx pgcrm doctor", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm doctor"),
   )
   .action(async () => {
-    process.exitCode = await doctorCommand(context());
+    process.exitCode = await doctorCommand(await context());
   });
 
 program
@@ -236,14 +262,14 @@ program
   .option("--digest <digest>", "one that was kept elsewhere")
   .addHelpText("after", examples("npx pgcrm verify", "npx pgcrm verify --digest 12-5f70bf18…"))
   .action(async (options: { digest?: string }) => {
-    process.exitCode = await verifyCommand(context(), options);
+    process.exitCode = await verifyCommand(await context(), options);
   });
 
 program
   .command("digest")
   .description("print the digest of the journal, for an auditor to keep elsewhere")
   .addHelpText("after", examples("npx pgcrm digest"))
-  .action(() => digestCommand(context()));
+  .action(async () => digestCommand(await context()));
 
 program
   .command("maintain")
@@ -251,13 +277,13 @@ program
     "make partitions, purge the trash, forget idempotency keys, seal: as a running server does",
   )
   .addHelpText("after", examples("npx pgcrm maintain"))
-  .action(() => maintainCommand(context()));
+  .action(async () => maintainCommand(await context()));
 
 program
   .command("demo")
   .description("fill an empty database with a small, invented data set")
   .addHelpText("after", examples("npx pgcrm demo"))
-  .action(() => demoCommand(context()));
+  .action(async () => demoCommand(await context()));
 
 program
   .command("persist <code...>")
@@ -279,7 +305,7 @@ program
   )
   .action(async (paths: string[], request: PersistRequest) => {
     const { persistCommand } = await import("./commands/persist.ts");
-    persistCommand(context(), paths, request);
+    persistCommand(await context(), paths, request);
   });
 
 // Whoever reads the output, such as head, may have enough of it.
@@ -294,8 +320,10 @@ try {
   process.exitCode = report(error);
 }
 
-function context(): Context {
-  return createContext(readConfig(process.env));
+async function context(): Promise<Context> {
+  const application = await readApplication(process.cwd());
+  const settings = { ...application?.extension.settings, ...process.env };
+  return createContext(readConfig(settings), application);
 }
 
 function examples(...lines: string[]): string {

@@ -22,9 +22,10 @@ import {
   createWithPgClient,
   type RequestPool,
 } from "../postgres/adaptor.ts";
+import type { Extension } from "../extension.ts";
 import type { Heavy } from "../graphql/limits/heavy.ts";
 import type { Limits } from "../graphql/limits/limits.ts";
-import { createPreset } from "../graphql/preset.ts";
+import { createPreset, type PresetDeps } from "../graphql/preset.ts";
 import { followCustomFields, type Lag, readSchema } from "../graphql/schema/read.ts";
 import { createMakeSchema } from "../graphql/schema/slices.ts";
 import { allowOrigins, closeAfterAnswer, secureHeaders, settleForm } from "./headers.ts";
@@ -86,6 +87,8 @@ export interface AppDeps {
   maintenance?: MaintenanceIntervals | undefined;
   /** How often custom fields are looked for, in milliseconds; absent, those of the start stay. */
   customFieldsInterval?: number | undefined;
+  /** What an application adds. */
+  extension?: Extension | undefined;
   /** What the database needs before its schema is read; done again when it fails. */
   prepare?: (() => Promise<void>) | undefined;
 }
@@ -104,7 +107,7 @@ export interface App {
  * with growing pauses.
  */
 export function createApp(deps: AppDeps): App {
-  const { logger, timeouts } = deps;
+  const { logger, timeouts, extension = {} } = deps;
   const database = openPool(deps);
   const { pool } = database;
   const checkApiKey = createCheckApiKey(createWithPgClient(pool, deps.preparedStatements));
@@ -174,6 +177,7 @@ export function createApp(deps: AppDeps): App {
     app.use("/graphql", metrics.watch);
   }
   app.use(logRequests(logger));
+  extension.hooks?.routes?.(app);
   app.use((_request, _response, next) => {
     if (drain.isDraining()) throw new UnavailableError("The server is stopping; please try again");
     next();
@@ -206,21 +210,24 @@ export function createApp(deps: AppDeps): App {
     // Whoever migrates may be somebody else, and not done yet.
     const migrated = await migrationsCurrent();
     if (!migrated.ready) throw pool.refusal ?? new NotReadyError(migrated.reason);
-    const preset = (schemas: string[]) =>
-      createPreset({
-        pgService: createPgService({ pool, schemas, prepared: deps.preparedStatements }),
-        constraints,
-        logger,
-        metrics,
-        limits: deps.limits,
-        heavy: deps.heavy,
-        timeouts,
-        graphiql: deps.graphiql,
-        graphiqlToken: deps.graphiqlToken,
-        introspection: deps.introspection,
-        persisted: { operations, only: persisted?.only ?? false },
-        queriesByGet: deps.queriesByGet,
-      });
+    const preset = (schemas: string[]): GraphileConfig.Preset => ({
+      extends: [createPreset(presetDeps([...schemas, ...(extension.schemas ?? [])]))],
+      plugins: [...((extension.plugins ?? []) as GraphileConfig.Plugin[])],
+    });
+    const presetDeps = (schemas: string[]): PresetDeps => ({
+      pgService: createPgService({ pool, schemas, prepared: deps.preparedStatements }),
+      constraints,
+      logger,
+      metrics,
+      limits: deps.limits,
+      heavy: deps.heavy,
+      timeouts,
+      graphiql: deps.graphiql,
+      graphiqlToken: deps.graphiqlToken,
+      introspection: deps.introspection,
+      persisted: { operations, only: persisted?.only ?? false },
+      queriesByGet: deps.queriesByGet,
+    });
     const makeSchema = createMakeSchema();
     const current = await readSchema({ pool, preset, makeSchema, logger });
     const api = grafserv({ preset: preset(["crm"]), schema: current.schema });
@@ -255,7 +262,7 @@ export function createApp(deps: AppDeps): App {
       logger.warn({ err: error }, "waiting for the database");
     },
     stopping.signal,
-  );
+  ).then(() => extension.hooks?.ready?.());
   ready.catch(() => undefined); // the caller decides when to look
 
   return {
@@ -272,6 +279,7 @@ export function createApp(deps: AppDeps): App {
       await ready.catch(() => undefined);
       maintenance?.stop();
       await release?.();
+      await extension.hooks?.stopped?.();
       await database.end(deadline);
     },
   };

@@ -15,7 +15,15 @@ import { Problem } from "../errors/problem.ts";
 import { migrationsFolder as ownMigrations, projectFolder } from "../project.ts";
 import { missingHeaderLines } from "./header.ts";
 import { refuseMissingRoles } from "../postgres/roles.ts";
-import { type Courtesy, prepareJournal, runMigrations, usualCourtesy } from "./run.ts";
+import {
+  applicationRecord,
+  type Courtesy,
+  ownRecord,
+  prepareRecord,
+  type RecordSchema,
+  runMigrations,
+  usualCourtesy,
+} from "./run.ts";
 import { describeDifference, readLogin, setServerPassword } from "../postgres/server-login.ts";
 
 /** Serialises everything that changes the schema of a database. */
@@ -39,6 +47,10 @@ export interface MigrationTarget {
   readonly otherPassword?: "refuse" | "replace" | undefined;
   /** A folder with `committed`, `current` and `revert`; absent, the one that .gmrc names. */
   readonly folder?: string | undefined;
+  /** Where the database remembers them; absent, where it remembers those of pgcrm itself. */
+  readonly record?: RecordSchema | undefined;
+  /** What a shadow database runs before them: files, relative to the folder. */
+  readonly before?: readonly string[] | undefined;
   /** Whether a database is left alone that a newer version has migrated and this one can serve. */
   readonly acceptsNewer?: boolean | undefined;
   /** How it gets along with those who use the database meanwhile. */
@@ -67,7 +79,7 @@ export interface MigrationStatus {
  */
 export async function migrateDatabase(target: MigrationTarget): Promise<readonly string[]> {
   return exclusively(target, async (client, settings) => {
-    const applied = await appliedMigrations(client);
+    const applied = await appliedMigrations(client, target.record);
     const committed = await readCommittedMigrations(migrationsFolder(target));
     if (target.acceptsNewer === true && (await canServe(client, applied, committed))) return [];
     refuseOtherHistory(applied, committed);
@@ -88,6 +100,7 @@ export async function applyCurrent(target: MigrationTarget): Promise<void> {
   await exclusively(target, (client, settings) =>
     completely(client, target, async () => {
       await runCommitted(client, target, settings, committed);
+      await copyRecord(client, target, ownRecord, applicationRecord);
       await withGraphile(settings, (given) => current(given));
     }),
   );
@@ -100,7 +113,9 @@ export async function applyCurrent(target: MigrationTarget): Promise<void> {
  */
 export async function migrationStatus(target: MigrationTarget): Promise<MigrationStatus> {
   const folder = migrationsFolder(target);
-  const applied = await withConnection(target.ownerUrl, appliedMigrations);
+  const applied = await withConnection(target.ownerUrl, (client) =>
+    appliedMigrations(client, target.record),
+  );
   const committed = await readCommittedMigrations(folder);
   const { hasCurrentMigration } = await withGraphile(settingsFor(target), (settings) =>
     status(settings, { skipDatabase: true }),
@@ -125,7 +140,8 @@ export async function migrationStatus(target: MigrationTarget): Promise<Migratio
 export async function commitCurrent(target: MigrationTarget, message?: string): Promise<void> {
   const folder = migrationsFolder(target);
   const number = nextNumber(await readCommittedMigrations(folder));
-  if (!existsSync(join(folder, "revert", `${number}.sql`))) {
+  const isOwn = (target.record ?? ownRecord) === ownRecord;
+  if (isOwn && !existsSync(join(folder, "revert", `${number}.sql`))) {
     throw new Problem(
       `Write db/migrations/revert/${number}.sql first: the way back is part of it.`,
     );
@@ -146,7 +162,9 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
       await client.query(`drop database if exists ${shadow} with (force)`);
       await completely(client, target, async () => {
         await runCommitted(client, target, settings, await readCommittedMigrations(folder));
+        await copyRecord(client, target, ownRecord, applicationRecord);
         await withGraphile(settings, (given) => commit(given, message));
+        await copyRecord(client, target, applicationRecord, ownRecord);
       });
     } catch (error) {
       await restoreFolder(join(folder, "current"), saved);
@@ -158,6 +176,50 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
 }
 
 /**
+ * The SQL that migrating would run, migration by migration, each with a line that names its file. Its first
+ * comment says why, what it locks and how long it takes.
+ *
+ * @param target what to look at; it is not changed.
+ */
+export async function pendingTexts(target: MigrationTarget): Promise<string[]> {
+  const folder = migrationsFolder(target);
+  const { pending } = await migrationStatus(target);
+  return Promise.all(
+    pending.map(async (name) => {
+      const text = await readFile(join(folder, "committed", name), "utf8");
+      return `-- ${name}\n${withPlaceholders(text, target)}`;
+    }),
+  );
+}
+
+/** Which migration is the last one, and what undoing it does. */
+export interface Revert {
+  readonly number: string;
+  readonly sql: string;
+  /** Whether the SQL deletes rows, or drops tables or columns. */
+  readonly dropsData: boolean;
+}
+
+/**
+ * Reads how the last migration is undone.
+ *
+ * @param target what to look at; it is not changed.
+ * @throws {Problem} when there is no migration, or its file in `revert/` is missing.
+ */
+export async function lastRevert(target: MigrationTarget): Promise<Revert> {
+  const applied = await withConnection(target.ownerUrl, (client) =>
+    appliedMigrations(client, target.record),
+  );
+  const number = applied.at(-1)?.number;
+  if (number === undefined) throw new Problem("There is no migration to undo.");
+  const path = join(migrationsFolder(target), "revert", `${number}.sql`);
+  if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be undone.`);
+  const sql = withPlaceholders(await readFile(path, "utf8"), target);
+  const dropsData = /\bdrop\s+(table|schema|column)\b|\btruncate\b|\bdelete\s+from\b/i.test(sql);
+  return { number, sql, dropsData };
+}
+
+/**
  * Undoes the last migration with its file in `revert/`, in one transaction.
  *
  * @param target what to take back a step.
@@ -165,24 +227,14 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
  * @throws {Problem} when there is none, its file is missing, or undoing it fails.
  */
 export async function revertLast(target: MigrationTarget): Promise<string> {
-  const folder = migrationsFolder(target);
-  return exclusively(target, async (client, settings) => {
-    await prepareJournal(client);
-    const number = (await appliedMigrations(client)).at(-1)?.number;
-    if (number === undefined) throw new Problem("There is no migration to undo.");
-    const path = join(folder, "revert", `${number}.sql`);
-    if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be undone.`);
-    const sql = (await readFile(path, "utf8"))
-      .replaceAll(/:DATABASE_NAME\b/g, () => databaseName(target.ownerUrl))
-      .replaceAll(/:DATABASE_OWNER\b/g, () => settings.databaseOwner);
+  return exclusively(target, async (client) => {
+    const { record = ownRecord } = target;
+    await prepareRecord(client, record);
+    const { number, sql } = await lastRevert(target);
     try {
       await client.query("begin");
       await client.query(sql);
-      await client.query("delete from graphile_migrate.migrations where filename = $1", [
-        `${number}.sql`,
-      ]);
-      await client.query("delete from graphile_migrate.current");
-      await client.query("delete from graphile_migrate.filled where number = $1", [number]);
+      await forget(client, number, record);
       await client.query("commit");
     } catch (error) {
       await client.query("rollback");
@@ -190,6 +242,26 @@ export async function revertLast(target: MigrationTarget): Promise<string> {
     }
     return number;
   });
+}
+
+/** The text of a migration with the names of the database and its owner. */
+function withPlaceholders(text: string, { ownerUrl }: MigrationTarget): string {
+  return text
+    .replaceAll(/:DATABASE_NAME\b/g, () => databaseName(ownerUrl))
+    .replaceAll(/:DATABASE_OWNER\b/g, () => parseUrl(ownerUrl).user ?? "");
+}
+
+/** Takes a migration out of what the database remembers, and out of what graphile-migrate was shown. */
+async function forget(client: pg.Client, number: string, record: RecordSchema): Promise<void> {
+  await prepareRecord(client, applicationRecord);
+  await client.query(
+    `delete from ${applicationRecord}.migrations
+     where hash = (select hash from ${record}.migrations where filename = $1)`,
+    [`${number}.sql`],
+  );
+  await client.query(`delete from ${applicationRecord}.current`);
+  await client.query(`delete from ${record}.migrations where filename = $1`, [`${number}.sql`]);
+  await client.query(`delete from ${record}.filled where number = $1`, [number]);
 }
 
 /**
@@ -212,6 +284,7 @@ interface GraphileSettings {
   readonly rootConnectionString: string;
   readonly databaseOwner: string;
   readonly migrationsFolder: string;
+  readonly afterReset: string[];
   readonly logger: Logger;
 }
 
@@ -228,6 +301,7 @@ function settingsFor(target: MigrationTarget): GraphileSettings {
     }),
     databaseOwner: parseUrl(url).user ?? "",
     migrationsFolder: migrationsFolder(target),
+    afterReset: [...(target.before ?? [])],
     logger: new Logger(() => (level: string, message) => {
       if (level !== "error") target.report?.(message.replace(/^graphile-migrate: /, ""));
     }),
@@ -331,6 +405,25 @@ async function connectionsClosed({ connectionString }: GraphileSettings): Promis
   );
 }
 
+/**
+ * Makes graphile-migrate, which develops migrations, know what pgcrm remembers of its own, and the other way
+ * round. Those of an application are in graphile-migrate's place anyway.
+ */
+async function copyRecord(
+  client: pg.Client,
+  target: MigrationTarget,
+  from: RecordSchema,
+  to: RecordSchema,
+): Promise<void> {
+  if ((target.record ?? ownRecord) !== ownRecord) return;
+  await prepareRecord(client, to);
+  await client.query(
+    `insert into ${to}.migrations (hash, previous_hash, filename, date)
+     select hash, previous_hash, filename, date from ${from}.migrations order by filename
+     on conflict do nothing`,
+  );
+}
+
 async function runCommitted(
   client: pg.Client,
   target: MigrationTarget,
@@ -340,6 +433,7 @@ async function runCommitted(
   try {
     await runMigrations(client, committed, {
       folder: migrationsFolder(target),
+      record: target.record ?? ownRecord,
       placeholders: {
         ":DATABASE_NAME": databaseName(target.ownerUrl),
         ":DATABASE_OWNER": databaseOwner,
@@ -413,14 +507,21 @@ async function completeSchema(client: pg.Client, target: MigrationTarget): Promi
 /** A migration as a database remembers it. */
 export type AppliedMigration = Pick<CommittedMigration, "number" | "hash">;
 
-/** The migrations that a database has run, in order. */
-export async function appliedMigrations(client: pg.ClientBase): Promise<AppliedMigration[]> {
-  const { rowCount } = await client.query(
-    "select where to_regclass('graphile_migrate.migrations') is not null",
-  );
+/**
+ * The migrations that a database has run, in order.
+ *
+ * @param record where it remembers them; those of pgcrm itself if not given.
+ */
+export async function appliedMigrations(
+  client: pg.ClientBase,
+  record: RecordSchema = ownRecord,
+): Promise<AppliedMigration[]> {
+  const { rowCount } = await client.query("select where to_regclass($1) is not null", [
+    `${record}.migrations`,
+  ]);
   if (rowCount === 0) return [];
   const { rows } = await client.query<AppliedMigration>(
-    "select left(filename, 6) as number, hash from graphile_migrate.migrations order by filename",
+    `select left(filename, 6) as number, hash from ${record}.migrations order by filename`,
   );
   return rows;
 }

@@ -24,8 +24,18 @@ export const usualCourtesy: Courtesy = {
   patience: 1_800_000,
 };
 
+/** The schema in which a database remembers the migrations of pgcrm itself. */
+export const ownRecord = "crm_migrations";
+
+/** The schema in which graphile-migrate remembers those of an application. */
+export const applicationRecord = "graphile_migrate";
+
+/** One of the two. */
+export type RecordSchema = typeof ownRecord | typeof applicationRecord;
+
 /** Where committed migrations are, and what they are run with. */
 export interface Run {
+  readonly record: RecordSchema;
   /** The folder that holds `committed/` and `fill/`. */
   readonly folder: string;
   /** What stands for the database and its owner in a migration. */
@@ -47,11 +57,12 @@ export async function runMigrations(
   committed: readonly CommittedMigration[],
   run: Run,
 ): Promise<string[]> {
-  await prepareJournal(client);
+  const { record } = run;
+  await prepareRecord(client, record);
   const { rows } = await client.query<{ applied: string[]; filled: string[] }>(
     `select
-       array(select left(filename, 6) from graphile_migrate.migrations) as applied,
-       array(select number from graphile_migrate.filled) as filled`,
+       array(select left(filename, 6) from ${record}.migrations) as applied,
+       array(select number from ${record}.filled) as filled`,
   );
   const applied = new Set(rows[0]?.applied);
   const filled = new Set(rows[0]?.filled);
@@ -71,25 +82,28 @@ export async function runMigrations(
   return names;
 }
 
-/** Makes what a database remembers its migrations in, as graphile-migrate has it, and which are filled. */
-export async function prepareJournal(client: pg.ClientBase): Promise<void> {
+/**
+ * Makes what a database remembers migrations in: the tables of graphile-migrate, and one of those that are
+ * filled.
+ */
+export async function prepareRecord(client: pg.ClientBase, record: RecordSchema): Promise<void> {
   await client.query(
-    `create schema if not exists graphile_migrate;
+    `create schema if not exists ${record};
 
-     create table if not exists graphile_migrate.migrations (
+     create table if not exists ${record}.migrations (
        hash text primary key,
-       previous_hash text references graphile_migrate.migrations,
+       previous_hash text references ${record}.migrations,
        filename text not null,
        date timestamptz not null default now()
      );
 
-     create table if not exists graphile_migrate.current (
+     create table if not exists ${record}.current (
        filename text primary key default 'current.sql',
        content text not null,
        date timestamptz not null default now()
      );
 
-     create table if not exists graphile_migrate.filled (
+     create table if not exists ${record}.filled (
        number text primary key,
        date timestamptz not null default now()
      );`,
@@ -114,7 +128,7 @@ async function runOne(
       throw withPlace(error, name, sql);
     });
     await client.query(
-      "insert into graphile_migrate.migrations (hash, previous_hash, filename) values ($1, $2, $3)",
+      `insert into ${run.record}.migrations (hash, previous_hash, filename) values ($1, $2, $3)`,
       [hash, previousHash, `${number}.sql`],
     );
   });
@@ -154,7 +168,7 @@ async function runFilling(
     });
     if (count > 0) run.report(`Filled ${sum + count} rows of ${number}.`);
   }
-  await client.query("insert into graphile_migrate.filled (number) values ($1)", [number]);
+  await client.query(`insert into ${run.record}.filled (number) values ($1)`, [number]);
 }
 
 /** What an attempt ends with that another one may not: a lock that was not to be had, a deadlock. */

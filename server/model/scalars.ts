@@ -1,10 +1,8 @@
-import { Kind, type ValueNode } from "graphql";
-
 /**
  * How one scalar reads a client's value: as text for PostgreSQL, or undefined where it has the
  * wrong form.
  */
-interface Scalar {
+export interface Scalar {
   /** What the value has to be, as the end of a sentence that begins with the field's name. */
   expectation: string;
   isValid(text: string): boolean;
@@ -56,14 +54,8 @@ export function readValue(scalar: Scalar, value: unknown): string | undefined {
   return isExact ? readText(scalar, String(value)) : undefined;
 }
 
-/** Reads a value out of a GraphQL document, where numbers are text and lose nothing. */
-export function readLiteral(scalar: Scalar, node: ValueNode): string | undefined {
-  if (node.kind === Kind.STRING) return readText(scalar, node.value);
-  const isNumber = node.kind === Kind.INT || node.kind === Kind.FLOAT;
-  return isNumber && scalar.acceptsNumbers ? readText(scalar, node.value) : undefined;
-}
-
-function readText(scalar: Scalar, text: string): string | undefined {
+/** Reads a value that is written out. */
+export function readText(scalar: Scalar, text: string): string | undefined {
   return scalar.isValid(text) ? text : undefined;
 }
 

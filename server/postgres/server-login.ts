@@ -7,7 +7,7 @@ import { describeConnectionError } from "./connect.ts";
 import { changeUrl, urlPassword } from "./database-url.ts";
 import { exitCodes, hasCode, Problem } from "../errors/problem.ts";
 
-const { escapeLiteral } = pg;
+const { escapeIdentifier, escapeLiteral } = pg;
 
 /** The role that the server logs in with; it may only become one of the roles that tokens name. */
 export const serverRole = "crm_server";
@@ -19,12 +19,17 @@ export const serverRole = "crm_server";
  * @param ownerUrl the database owner's URL; without a password in it, the result has none either.
  */
 export function deriveServerUrl(ownerUrl: string): string {
+  return deriveUrl(ownerUrl, serverRole);
+}
+
+/** The URL of a role of pgcrm, with a password that is derived from the owner's, as {@link deriveServerUrl}. */
+export function deriveUrl(ownerUrl: string, role: string): string {
   const ownerPassword = urlPassword(ownerUrl);
   const password =
     ownerPassword === undefined
       ? null
-      : createHmac("sha256", ownerPassword).update(serverRole).digest("base64url");
-  return changeUrl(ownerUrl, { user: serverRole, password });
+      : createHmac("sha256", ownerPassword).update(role).digest("base64url");
+  return changeUrl(ownerUrl, { user: role, password });
 }
 
 /** What there is of the login that the server is to use. */
@@ -72,9 +77,8 @@ export async function readLogin(owner: pg.ClientBase, serverUrl: string): Promis
 export async function setServerPassword(owner: pg.ClientBase, serverUrl: string): Promise<void> {
   const password = urlPassword(serverUrl);
   if (password === undefined) return;
-  const verifier = escapeLiteral(scramVerifier(password));
   try {
-    await owner.query(`alter role ${serverRole} password ${verifier}`);
+    await setPassword(owner, serverRole, password);
   } catch (error) {
     if (!hasCode(error, "42501")) throw error;
     throw new Problem(
@@ -84,6 +88,16 @@ export async function setServerPassword(owner: pg.ClientBase, serverUrl: string)
       error,
     );
   }
+}
+
+/** Gives a role a password, of which PostgreSQL is handed the verifier only. */
+export async function setPassword(
+  owner: pg.ClientBase,
+  role: string,
+  password: string,
+): Promise<void> {
+  const verifier = escapeLiteral(scramVerifier(password));
+  await owner.query(`alter role ${escapeIdentifier(role)} password ${verifier}`);
 }
 
 /** What to say of a login that takes another password than the one at hand. */

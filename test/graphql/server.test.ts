@@ -123,8 +123,8 @@ describe("readiness", () => {
 
   test("is denied while a migration is missing or another one", async () => {
     const rename = (from: string, to: string) =>
-      change(`update graphile_migrate.migrations set hash = ${to} where hash = ${from}`);
-    const { rows } = await change("select hash from graphile_migrate.migrations order by filename");
+      change(`update crm_migrations.migrations set hash = ${to} where hash = ${from}`);
+    const { rows } = await change("select hash from crm_migrations.migrations order by filename");
     const [{ hash }] = rows as [{ hash: string }];
     await rename(`'${hash}'`, "'sha1:x'");
     expect(await readiness()).toEqual([
@@ -137,7 +137,7 @@ describe("readiness", () => {
 
   test("is kept when a newer version has migrated, until its schema needs newer servers", async () => {
     await change(
-      "insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999998.sql')",
+      "insert into crm_migrations.migrations (hash, filename) values ('sha1:x', '999998.sql')",
     );
     expect(await readiness()).toEqual([200, { ready: true }]);
     // Another one of this version starts, too, and migrates nothing.

@@ -335,7 +335,7 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "select pg_create_logical_replication_slot('mine', 'pgoutput')",
     ],
-    ["the migrations' memory", all, denied, "delete from graphile_migrate.migrations"],
+    ["the migrations' memory", all, denied, "delete from crm_migrations.migrations"],
     [
       "default rights",
       all,
@@ -486,7 +486,7 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "select crm_private.row_faults('crm.companies', '{}')",
     ],
-    ["the migrations", all, denied, "select from graphile_migrate.migrations"],
+    ["the migrations", all, denied, "select from crm_migrations.migrations"],
     [
       "the migrations, by the server's function",
       readers,

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:3e04368c9db85269c973d65a9b2237ed2d6030ad
+--! Hash: sha1:fe6601226c516681e0cc28651f633c94d5c03d8e
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5184,7 +5184,7 @@ grant execute on function crm.api_keys_history(crm.api_keys) to crm_admin;
 --! Included functions/applied_migrations.sql
 /*
  * The hashes of the migrations that this database has run, in order. The server compares them with
- * its own to say whether it is ready. Security definer: graphile_migrate belongs to the owner.
+ * its own to say whether it is ready. Security definer: crm_migrations belongs to the owner.
  */
 create or replace function crm_private.applied_migrations()
 returns setof text
@@ -5193,7 +5193,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select hash from graphile_migrate.migrations order by filename;
+  select hash from crm_migrations.migrations order by filename;
 $$;
 
 comment on function crm_private.applied_migrations() is

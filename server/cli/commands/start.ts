@@ -1,11 +1,7 @@
-import { pino } from "pino";
-
-import { createApp } from "../../http/app.ts";
 import { colorsFor } from "../colors.ts";
-import { connect } from "../../postgres/connect.ts";
 import { openServedDatabase } from "../../embedded/open.ts";
+import { serve } from "../../http/serve.ts";
 import { jwtSecret, tokenRules } from "../../auth/jwt-secret.ts";
-import { migrateDatabase } from "../../migrations/migrate.ts";
 import { hasCode, Problem } from "../../errors/problem.ts";
 import { signToken } from "../../auth/token.ts";
 import type { Context } from "./context.ts";
@@ -25,7 +21,7 @@ export async function startCommand(
   context: Context,
   options: { migrate?: boolean } = {},
 ): Promise<void> {
-  const { config } = context;
+  const { config, application } = context;
   const migrates = config.migrateOnStart && options.migrate !== false;
   const stopRequest = nextStopSignal();
   const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
@@ -33,47 +29,14 @@ export async function startCommand(
   const database = await openServedDatabase(config);
   try {
     await database.embedded?.claim(address);
-    const { ownerUrl, serverUrl, isServerUrlGiven } = database;
     const token =
       config.production || config.keySet !== undefined
         ? undefined
         : await signToken(jwtSecret(config), developer, rules);
-    const app = createApp({
-      serverUrl,
-      poolSize: config.poolSize,
-      preparedStatements: config.preparedStatements,
-      tokenRules: rules,
-      logger: pino({ level: config.logLevel }),
-      metricsToken: config.metricsToken,
-      limits: config.limits,
-      heavy: config.heavy,
-      timeouts: config.timeouts,
-      rateLimits: config.rateLimits,
-      sockets: config.sockets,
-      persisted: config.persisted,
-      trustedProxies: config.trustedProxies,
-      graphiqlToken: token,
-      graphiql: config.graphiql,
-      introspection: config.introspection,
-      queriesByGet: config.queriesByGet,
-      allowedOrigins: config.allowedOrigins,
-      shutdownGrace: config.shutdownGrace,
-      customFieldsInterval: 1000,
-      maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
-      async prepare() {
-        if (ownerUrl !== undefined && migrates) {
-          await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
-          const names = await migrateDatabase({
-            ownerUrl,
-            serverUrl,
-            isServerUrlGiven,
-            otherPassword: "refuse",
-            acceptsNewer: true,
-          });
-          if (names.length > 0) context.note(`Ran ${names.join(", ")}.`);
-        }
-        await (await connect(serverUrl, 2000)).end(); // says plainly what is wrong with the login
-      },
+    const app = serve({
+      ...{ config, database, migrates, graphiqlToken: token, note: context.note },
+      extension: application?.extension,
+      applicationFolder: application?.migrations,
     });
     try {
       await listen(() => app.listen(config.port, config.host), config.port);

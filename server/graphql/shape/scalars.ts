@@ -1,8 +1,10 @@
+import { Kind, type ValueNode } from "graphql";
+
 import { holdsRaw, isStorable, literal } from "../errors/input-faults.ts";
-import { readLiteral, readValue, scalars } from "../../model/scalars.ts";
+import { readText, readValue, type Scalar, scalars } from "../../model/scalars.ts";
 
 /**
- * See `../scalars.ts`: wrong forms are refused with the name of the field, before anything reaches
+ * See `model/scalars.ts`: wrong forms are refused with the name of the field, before anything reaches
  * the database.
  */
 export const ScalarsPlugin: GraphileConfig.Plugin = {
@@ -41,3 +43,10 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Reads a value out of a GraphQL document, where numbers are text and lose nothing. */
+function readLiteral(scalar: Scalar, node: ValueNode): string | undefined {
+  if (node.kind === Kind.STRING) return readText(scalar, node.value);
+  const isNumber = node.kind === Kind.INT || node.kind === Kind.FLOAT;
+  return isNumber && scalar.acceptsNumbers ? readText(scalar, node.value) : undefined;
+}
