@@ -85,10 +85,13 @@ async function useApplication(tarball) {
     const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ query: "{ products { totalCount } companies { totalCount } }" }),
+      body: JSON.stringify({ query: "{ shopProducts { totalCount } companies { totalCount } }" }),
     });
     const text = await answer.text();
-    expect(text === '{"data":{"products":{"totalCount":0},"companies":{"totalCount":0}}}', text);
+    expect(
+      text === '{"data":{"shopProducts":{"totalCount":0},"companies":{"totalCount":0}}}',
+      text,
+    );
 
     const url = execute("npx", ["--silent", "pgcrm", "url", "server"], folder).trim();
     const schema = execute("node", ["preset.ts"], maker, { SERVER_DATABASE_URL: url });
