@@ -161,15 +161,14 @@ function expect(isSo, otherwise) {
 /** The token that a server prints when it is ready. */
 async function tokenOf(server) {
   let said = "";
-  for await (const part of server.stdout) {
-    said += part;
-    const [token] = /eyJ[\w.-]+/.exec(said) ?? [];
-    if (token !== undefined) {
-      server.stdout.resume();
-      return token;
-    }
-  }
-  throw new Error(`The server did not start:\n${said}`);
+  return new Promise((resolve, reject) => {
+    server.stdout.setEncoding("utf8").on("data", (part) => {
+      said += part;
+      const [token] = /eyJ[\w.-]+/.exec(said) ?? [];
+      if (token !== undefined) resolve(token);
+    });
+    server.once("exit", () => reject(new Error(`The server did not start:\n${said}`)));
+  });
 }
 
 async function freePort() {
