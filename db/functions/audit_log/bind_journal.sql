@@ -1,6 +1,6 @@
 /*
  * Binds the journal to a table: makes crm_private.<table>_journal, compiled from the table's
- * columns, and the triggers that call it once for each statement.
+ * columns, and the triggers that call it once for each statement. TRUNCATE is refused.
  *
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
  * an updated row have a member for each column, and for each custom field, that changed. What an
@@ -180,6 +180,11 @@ $journal$
     'referencing old table as old_rows '
     'for each statement execute function %s()',
     p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_refuse_truncate before truncate on %s '
+    'for each statement execute function crm_private.refuse_truncate()',
+    p_table
   );
 end
 $$;

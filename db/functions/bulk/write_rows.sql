@@ -42,9 +42,18 @@ declare
   v_faults   jsonb;
   v_result   crm_private.bulk_result;
 begin
-  if not coalesce(entity_type = any ('{contact,company,deal,task,note}'), false) then
+  if not exists (
+    select from crm_private.entity_types as type
+    where type.is_record and type.entity_type = write_rows.entity_type
+  ) then
     perform crm_private.refuse_argument(
-      'entityType', 'must be contact, company, deal, task or note', 'write_rows_entity_type_known'
+      'entityType',
+      (
+        select 'must be one of ' || string_agg(type.entity_type, ', ' order by type.restore_order)
+        from crm_private.entity_types as type
+        where type.is_record
+      ),
+      'write_rows_entity_type_known'
     );
   elsif not coalesce(operation = any ('{create,update,upsert,delete}'), false) then
     perform crm_private.refuse_argument(

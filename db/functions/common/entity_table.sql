@@ -5,17 +5,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select case p_entity_type
-    when 'contact' then 'crm.contacts'::regclass
-    when 'company' then 'crm.companies'::regclass
-    when 'deal'    then 'crm.deals'::regclass
-    when 'task'    then 'crm.tasks'::regclass
-    when 'note'    then 'crm.notes'::regclass
-    when 'custom_field_definition' then 'crm.custom_field_definitions'::regclass
-    when 'pipeline_stage'          then 'crm.pipeline_stages'::regclass
-    when 'exchange_rate'           then 'crm.exchange_rates'::regclass
-    when 'api_key'                 then 'crm.api_keys'::regclass
-  end;
+  select entity_table from crm_private.entity_types where entity_type = p_entity_type;
 $$;
 
 comment on function crm_private.entity_table(text) is

@@ -16,13 +16,20 @@ as $$
     then crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
+        (
+          select '%s is not one of ' || string_agg(entity_type, ', ' order by restore_order)
+          from crm_private.entity_types
+          where restore_order is not null
+        ),
         to_jsonb(p_entity_type)
       ),
       'audit_logs_entity_type_known'
     )
-    when p_field ~ '^custom(?:_f|F)ields\.' and p_entity_type in ('contact', 'company', 'deal')
+    when p_field ~ '^custom(?:_f|F)ields\.'
+      and exists (
+        select from crm_private.entity_types
+        where entity_type = p_entity_type and has_custom_fields
+      )
     then regexp_replace(p_field, '^custom(?:_f|F)ields', 'custom_fields')
   end,
   (

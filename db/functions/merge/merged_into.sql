@@ -47,10 +47,20 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if entity_type <> all (array['contact', 'company']) then
+  if not exists (
+    select from crm_private.entity_types as type
+    where type.is_mergeable and type.entity_type = merged_into.entity_type
+  ) then
     perform crm_private.refuse_argument(
       'entityType',
-      crm_private.fault_message('%s is not one of contact, company', to_jsonb(entity_type)),
+      crm_private.fault_message(
+        (
+          select '%s is not one of ' || string_agg(type.entity_type, ', ' order by type.restore_order)
+          from crm_private.entity_types as type
+          where type.is_mergeable
+        ),
+        to_jsonb(entity_type)
+      ),
       'merges_entity_type_known'
     );
   end if;

@@ -29,12 +29,10 @@ begin
     join pg_class as class on class.oid = con.conrelid
     join pg_attribute as attribute
       on attribute.attrelid = con.conrelid and con.conkey = array[attribute.attnum]
+    left join crm_private.entity_types as type on type.entity_table = con.conrelid
     where con.confrelid = p_table
       and con.contype = 'f'
-    order by
-      array_position('{companies,contacts,deals,tasks,notes}', class.relname::text),
-      class.relname,
-      attribute.attnum
+    order by type.restore_order, class.relname, attribute.attnum
   loop
     execute format(
       $move$

@@ -20,7 +20,7 @@ begin
   insert into crm_private.merges as merge (entity_type, loser_id, winner_id, merged_at)
   select p_entity_type, loser, p_winner, now()
   from unnest(p_losers) as loser
-  where p_entity_type = any (array['contact', 'company'])
+  where p_entity_type in (select entity_type from crm_private.entity_types where is_mergeable)
     and crm_private.is_there(p_entity_type, p_winner)
     and exists (
       select

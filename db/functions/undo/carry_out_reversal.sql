@@ -28,6 +28,8 @@ declare
   v_most       integer := 1000; -- of what is reported
   v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
+  v_records    text[];
+  v_table      regclass;
   v_type       text;
   v_missing    text;
   v_conflicts  jsonb  := '[]'::jsonb;
@@ -84,32 +86,33 @@ begin
   end if;
 
   -- What others refer to comes first.
-  select array_agg(entity_type order by array_position(
-    '{pipeline_stage,exchange_rate,custom_field_definition,company,contact,deal,task,note}', entity_type
-  ))
-  into v_types
-  from (
-    select distinct entity_type from crm_private.reversals where transaction_id = v_xid
-  ) as planned;
+  select
+    array_agg(type.entity_type order by type.restore_order),
+    array_agg(type.entity_type order by type.restore_order) filter (where type.is_record)
+  into v_types, v_records
+  from crm_private.entity_types as type
+  where type.entity_type in (
+    select entity_type from crm_private.reversals where transaction_id = v_xid
+  );
 
   -- A change of definitions stops the writers of a table. It must not begin with locked rows.
-  foreach v_type in array array['company', 'contact', 'deal']
-  loop
-    if exists (
+  for v_table in
+    select type.entity_table
+    from crm_private.entity_types as type
+    where exists (
       select
       from crm_private.reversals
       where transaction_id = v_xid
         and entity_type = 'custom_field_definition'
-        and v_type in (before ->> 'entity_type', after ->> 'entity_type', (
+        and type.entity_type in (before ->> 'entity_type', after ->> 'entity_type', (
           select definition.entity_type
           from crm.custom_field_definitions as definition
           where definition.id = reversals.entity_id
         ))
-    ) then
-      execute format(
-        'lock table %s in share row exclusive mode', crm_private.entity_table(v_type)
-      );
-    end if;
+    )
+    order by type.restore_order
+  loop
+    execute format('lock table %s in share row exclusive mode', v_table);
   end loop;
 
   v_told := crm_private.follow_definitions() || crm_private.follow_stages();
@@ -127,7 +130,7 @@ begin
       crm_private.entity_table(v_type)
     ) using v_xid, v_type;
 
-    if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+    if v_type = any (v_records) then
       v_told := v_told
         || crm_private.follow_links(v_type)
         || crm_private.follow_external_ids(v_type);
@@ -160,8 +163,9 @@ begin
   -- The rows that go are hashed once, however many there were when this was planned.
   update crm_private.reversals as planned
   set before = planned.before - link.field
-  from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
+  from crm_private.entity_links as link
   where planned.transaction_id = v_xid
+    and link.is_severed
     and planned.entity_type = link.entity_type
     and planned.before -> link.field = 'null'
     and (
@@ -181,22 +185,27 @@ begin
     set constraints crm_private.external_ids_pkey deferred;
 
     for v_step in
-      select step.place, step.operation, type.name as entity_type
+      select step.place, step.operation, type.entity_type
       from (
         values
-          (1, 'insert',  '{pipeline_stage,exchange_rate,custom_field_definition}'),
-          (2, 'prepare', '{custom_field_definition}'),
-          (3, 'update',  '{pipeline_stage,exchange_rate}'),
-          (4, 'delete',  '{custom_field_definition}'),
-          (5, 'insert',  '{company,contact,deal,task,note}'),
-          (6, 'update',  '{company,contact,deal,task,note}'),
-          (7, 'delete',  '{company,contact,deal,task,note}'),
-          (8, 'update',  '{custom_field_definition}'),
-          (9, 'delete',  '{pipeline_stage,exchange_rate}')
-      ) as step (place, operation, entity_types)
-      cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
-      where type.name = any (v_types)
-      order by step.place, type.ordinal
+          (1, 'insert',  '{setting,definition}'),
+          (2, 'prepare', '{definition}'),
+          (3, 'update',  '{setting}'),
+          (4, 'delete',  '{definition}'),
+          (5, 'insert',  '{record}'),
+          (6, 'update',  '{record}'),
+          (7, 'delete',  '{record}'),
+          (8, 'update',  '{definition}'),
+          (9, 'delete',  '{setting}')
+      ) as step (place, operation, kinds)
+      join crm_private.entity_types as type
+        on case
+          when type.is_record then 'record'
+          when type.entity_type = 'custom_field_definition' then 'definition'
+          else 'setting'
+        end = any (step.kinds::text[])
+      where type.entity_type = any (v_types)
+      order by step.place, type.restore_order
     loop
       -- While rows change, two may have the same value of a unique field.
       perform crm_private.defer_unique(v_step.place between 5 and 7);
@@ -204,14 +213,12 @@ begin
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
     end loop;
 
-    foreach v_type in array coalesce(v_types, '{}')
+    foreach v_type in array coalesce(v_records, '{}')
     loop
-      if v_type in ('company', 'contact', 'deal', 'task', 'note') then
-        perform crm_private.settle_external_ids(v_type, array(
-          select entity_id from crm_private.reversals
-          where transaction_id = v_xid and entity_type = v_type
-        ));
-      end if;
+      perform crm_private.settle_external_ids(v_type, array(
+        select entity_id from crm_private.reversals
+        where transaction_id = v_xid and entity_type = v_type
+      ));
     end loop;
 
     perform crm_private.defer_unique(false);

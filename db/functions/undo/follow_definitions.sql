@@ -35,7 +35,6 @@ begin
       select jsonb_object_keys(coalesce(planned.before, '{}') || coalesce(planned.after, '{}'))
     ) as key (name)
     where planned.transaction_id = v_xid
-      and planned.entity_type = any (array['contact', 'company', 'deal'])
       and key.name like 'custom\_fields.%'
     group by planned.entity_type, key.name
     order by planned.entity_type, key.name

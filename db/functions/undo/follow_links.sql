@@ -23,20 +23,11 @@ declare
   v_link   record;
 begin
   for v_link in
-    select link.field, link.target_type, link.is_severed, crm_private.entity_table(link.target_type) as target
-    from (
-      values
-        ('contact', 'company_id', 'company', true),
-        ('deal', 'company_id', 'company', false),
-        ('deal', 'contact_id', 'contact', true),
-        ('task', 'entity_id', 'company', false),
-        ('task', 'entity_id', 'contact', false),
-        ('task', 'entity_id', 'deal', false),
-        ('note', 'entity_id', 'company', false),
-        ('note', 'entity_id', 'contact', false),
-        ('note', 'entity_id', 'deal', false)
-    ) as link (entity_type, field, target_type, is_severed)
+    select link.field, link.target_type, link.is_severed, link.target_table as target
+    from crm_private.entity_links as link
+    join crm_private.entity_types as target on target.entity_type = link.target_type
     where link.entity_type = p_entity_type
+    order by target.restore_order, link.field
   loop
     -- What they lead to stays, in the order in which all lock it.
     execute format(
@@ -108,14 +99,12 @@ begin
                   where other.comes_back and other.winner_id is null
                 )
               )
-              and not (
-                also.entity_type = any (array['task', 'note'])
-                and $2 = 'deal'
-                and also.before ->> 'entity_id' in (
-                  select other.entity_id::text from loose as other
+              and (
+                crm_private.cascade_parent(also.entity_type, also.before) in (
+                  select other.entity_id from loose as other
                   where other.comes_back and other.winner_id is null
                 )
-              )
+              ) is not true
           )
         returning planned.entity_id
       ),

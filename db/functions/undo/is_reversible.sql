@@ -2,14 +2,14 @@
 create or replace function crm_private.is_reversible(p_entity_type text)
 returns boolean
 language sql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(p_entity_type = any (array[
-    'contact', 'company', 'deal', 'task', 'note', 'custom_field_definition', 'pipeline_stage',
-    'exchange_rate'
-  ]), false);
+  select exists (
+    select from crm_private.entity_types
+    where entity_type = p_entity_type and restore_order is not null
+  );
 $$;
 
 comment on function crm_private.is_reversible(text) is

@@ -18,7 +18,7 @@ begin
     con.conrelid::regclass  as table_name,
     con.confrelid::regclass as referenced_table,
     class.relname,
-    type.name               as entity_type,
+    type.entity_type,
     attribute.attname,
     referenced.attname      as referenced_column,
     rule.column_name,
@@ -33,8 +33,7 @@ begin
     on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
   join pg_attribute as referenced
     on referenced.attrelid = con.confrelid and referenced.attnum = con.confkey[1]
-  join unnest('{contact,company,deal,task,note}'::text[]) as type (name)
-    on crm_private.entity_table(type.name) = con.conrelid
+  join crm_private.entity_types as type on type.entity_table = con.conrelid and type.is_record
   where rule.constraint_name = p_constraint
     and rule.kind = 'reference';
 

@@ -85,23 +85,13 @@ begin
             and (also.before is null or also.before ? %2$L)
         )
       $query$,
-      child.entity_type,
-      -- A client writes entity_id; the columns that carry the keys of tasks and notes follow from it.
-      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end,
-      attribute.attname,
-      con.conrelid::regclass
+      link.entity_type, link.field, link.key, link.entity_table
     ),
     E'\nunion all\n'
   )
   into v_attach
-  from pg_constraint as con
-  join pg_attribute as attribute
-    on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
-  join unnest('{contact,company,deal,task,note}'::text[]) as child (entity_type)
-    on crm_private.entity_table(child.entity_type) = con.conrelid
-  where con.confrelid = v_table
-    and con.contype = 'f'
-    and con.confdeltype in ('c', 'n');
+  from crm_private.entity_links as link
+  where link.target_type = p_entity_type;
 
   if v_attach is not null then
     return query execute v_attach using v_xid, p_entity_type;

@@ -26,7 +26,9 @@ as $$
       and log.action <> 'create'
       -- A deletion is journalled before what it takes, a definition's after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
-      and p_entity_type not in ('task', 'note', 'pipeline_stage', 'exchange_rate')
+      and (
+        crm_private.takes_others(p_entity_type) or p_entity_type = 'custom_field_definition'
+      )
   ),
   gone (id, entity_id) as (
     select p_entry_id, p_entity_id

@@ -36,7 +36,6 @@
 --!include functions/validation/is_list.sql
 --!include functions/custom_fields/pattern_extent.sql
 --!include functions/custom_fields/is_pattern.sql
---!include functions/access/is_there.sql
 --!include functions/merge/merged_into.sql
 --!include functions/audit_log/is_readable.sql
 --!include functions/custom_fields/keeps_rules.sql

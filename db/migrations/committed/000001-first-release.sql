@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:24bb060870bebf49f4c5acbc96c29aac80e02d07
+--! Hash: sha1:257ad0630a489d406cf6d81356d2411fc46a8a98
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1528,51 +1528,6 @@ comment on function crm_private.is_pattern(text) is
 revoke all on function crm_private.is_pattern(text) from public;
 grant execute on function crm_private.is_pattern(text) to crm_member;
 --! EndIncluded functions/custom_fields/is_pattern.sql
---! Included functions/access/is_there.sql
-/*
- * Whether an entity is there, as far as the caller can see. A function, because PostgreSQL would hash
- * whole tables to answer a policy's subqueries, and plan each of them for every partition; this asks a
- * primary key at a time.
- *
- * Runs with the caller's rights, so that the policies of the entities decide.
- */
-create or replace function crm_private.is_there(p_entity_type text, p_entity_id uuid)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  case p_entity_type
-    when 'contact' then
-      return exists (select from crm.contacts where id = p_entity_id);
-    when 'company' then
-      return exists (select from crm.companies where id = p_entity_id);
-    when 'deal' then
-      return exists (select from crm.deals where id = p_entity_id);
-    when 'task' then
-      return exists (select from crm.tasks where id = p_entity_id);
-    when 'note' then
-      return exists (select from crm.notes where id = p_entity_id);
-    when 'custom_field_definition' then
-      return exists (select from crm.custom_field_definitions where id = p_entity_id);
-    when 'pipeline_stage' then
-      return exists (select from crm.pipeline_stages where id = p_entity_id);
-    when 'exchange_rate' then
-      return exists (select from crm.exchange_rates where id = p_entity_id);
-    else
-      return false;
-  end case;
-end
-$$;
-
-comment on function crm_private.is_there(text, uuid) is
-  'True if the entity is there and the caller can read it.';
-
-revoke all on function crm_private.is_there(text, uuid) from public;
-grant execute on function crm_private.is_there(text, uuid) to crm_reader;
---! EndIncluded functions/access/is_there.sql
 --! Included functions/merge/merged_into.sql
 /*
  * Where the id of a contact or a company leads that was merged into another: the one that is left in
@@ -1623,10 +1578,20 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if entity_type <> all (array['contact', 'company']) then
+  if not exists (
+    select from crm_private.entity_types as type
+    where type.is_mergeable and type.entity_type = merged_into.entity_type
+  ) then
     perform crm_private.refuse_argument(
       'entityType',
-      crm_private.fault_message('%s is not one of contact, company', to_jsonb(entity_type)),
+      crm_private.fault_message(
+        (
+          select '%s is not one of ' || string_agg(type.entity_type, ', ' order by type.restore_order)
+          from crm_private.entity_types as type
+          where type.is_mergeable
+        ),
+        to_jsonb(entity_type)
+      ),
       'merges_entity_type_known'
     );
   end if;
@@ -1659,12 +1624,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return crm_private.is_there(p_entity_type, p_entity_id)
-    or (
-      p_entity_type = any (array['contact', 'company'])
-      and crm_private.is_there(
-        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
-      )
-    );
+    or crm_private.is_there(p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id));
 end
 $$;
 
@@ -4509,6 +4469,71 @@ create index if not exists idempotency_keys_expires_at_idx
 
 alter table crm_private.idempotency_keys enable row level security;
 --! EndIncluded tables/idempotency_keys.sql
+--! Included tables/entity_types.sql
+/*
+ * The catalogue of entities: what an entity type is, in one place. Everything that is alike for all of them
+ * is compiled from it or reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes,
+ * external ids. How they refer to each other is not repeated here: crm_private.entity_links reads the foreign
+ * keys.
+ *
+ * crm_private.register_entity adds one.
+ */
+
+create table if not exists crm_private.entity_types (
+  entity_type       text     not null,
+  entity_table      regclass not null,
+  label_columns     name[]   not null,
+  is_record         boolean  not null,
+  has_custom_fields boolean  not null,
+  is_mergeable      boolean  not null,
+  restore_order     integer,
+
+  constraint entity_types_pkey primary key (entity_type),
+  constraint entity_types_entity_table_key unique (entity_table)
+);
+
+comment on table crm_private.entity_types is
+  'The catalogue of entities. Functions and triggers of each are compiled from it.';
+
+comment on column crm_private.entity_types.entity_type is
+  'Its name in the audit log and in the API.';
+comment on column crm_private.entity_types.entity_table is
+  'The table of its rows.';
+comment on column crm_private.entity_types.label_columns is
+  'The columns by which people recognise a row.';
+comment on column crm_private.entity_types.is_record is
+  'Whether members write it, also in bulk and by external ids. Others are what administrators set up.';
+comment on column crm_private.entity_types.has_custom_fields is
+  'Whether its rows have custom fields.';
+comment on column crm_private.entity_types.is_mergeable is
+  'Whether its rows can be merged.';
+comment on column crm_private.entity_types.restore_order is
+  'Its place when rows of several types are locked or restored: after what it refers to. Null if its '
+  'changes cannot be undone.';
+
+alter table crm_private.entity_types enable row level security;
+
+grant select on crm_private.entity_types to crm_reader;
+
+drop policy if exists entity_types_select on crm_private.entity_types;
+create policy entity_types_select on crm_private.entity_types for select to crm_reader
+  using (true);
+
+insert into crm_private.entity_types (
+  entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
+)
+values
+  ('pipeline_stage', 'crm.pipeline_stages', '{name}',                  false, false, false, 10),
+  ('exchange_rate',  'crm.exchange_rates',  '{currency,valid_from}',   false, false, false, 20),
+  ('custom_field_definition', 'crm.custom_field_definitions', '{name}', false, false, false, 30),
+  ('company',        'crm.companies',       '{name}',                  true,  true,  true,  40),
+  ('contact',        'crm.contacts',        '{first_name,last_name}',  true,  true,  true,  50),
+  ('deal',           'crm.deals',           '{title}',                 true,  true,  false, 60),
+  ('task',           'crm.tasks',           '{description}',           true,  false, false, 70),
+  ('note',           'crm.notes',           '{content}',               true,  false, false, 80),
+  ('api_key',        'crm.api_keys',        '{name}',                  false, false, false, null)
+on conflict do nothing;
+--! EndIncluded tables/entity_types.sql
 
 -- What no partition is made for is never lost.
 create table crm_private.audit_logs_other partition of crm.audit_logs default;
@@ -5123,6 +5148,174 @@ comment on type crm_private.bulk_outcome is
  * Undone by: revert/000001.sql.
  */
 
+--! Included views/crm_private/entity_links.sql
+/*
+ * How entities refer to each other: the foreign keys by which a row is deleted with another, or loses its
+ * link. Of tasks and notes a client writes entity_id; the columns that carry the keys are generated from it.
+ */
+create or replace view crm_private.entity_links as
+  select
+    child.entity_type,
+    case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as field,
+    attribute.attname      as key,
+    parent.entity_type     as target_type,
+    con.confdeltype = 'n'  as is_severed,
+    child.entity_table,
+    parent.entity_table    as target_table
+  from pg_constraint as con
+  join pg_attribute as attribute
+    on attribute.attrelid = con.conrelid and con.conkey = array[attribute.attnum]
+  join crm_private.entity_types as child on child.entity_table = con.conrelid
+  join crm_private.entity_types as parent on parent.entity_table = con.confrelid
+  where con.contype = 'f'
+    and con.confdeltype in ('c', 'n');
+
+comment on view crm_private.entity_links is
+  'The links between entities, by the foreign keys that cascade or are severed.';
+--! EndIncluded views/crm_private/entity_links.sql
+--! Included functions/common/compile_entity_lookups.sql
+/*
+ * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
+ * crm_private.is_there, crm_private.deleted_label, crm_private.cascade_parent, crm_private.severed_link and
+ * crm_private.takes_others. They are asked for each row of the trash and by the policy of the audit log, so
+ * none of them reads the catalogue.
+ *
+ * Call it in the migration that adds an entity, or a foreign key between entities; a test finds where that
+ * was forgotten. Called by crm_private.register_entity.
+ */
+create or replace function crm_private.compile_entity_lookups()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_lookup record;
+begin
+  for v_lookup in
+    select name, arguments, result, volatility, role, description, body
+    from (
+      values
+        (
+          'is_there', 'p_entity_type text, p_entity_id uuid', 'boolean', 'stable', 'crm_reader',
+          'True if the entity is there and the caller can read it. Compiled.',
+          -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and
+          -- plan each of them for every partition; this asks a primary key at a time.
+          (
+            select E'  case p_entity_type\n' || string_agg(
+              format(
+                E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
+                entity_type, entity_table
+              ),
+              '' order by restore_order
+            ) || E'    else\n      return false;\n  end case;'
+            from crm_private.entity_types
+            where restore_order is not null
+          )
+        ),
+        (
+          'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
+          'What people recognise a deleted row by. Compiled.',
+          (
+            select E'  return left(case p_entity_type\n' || string_agg(
+              format(
+                E'    when %L then %s\n',
+                entity_type,
+                (
+                  select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
+                  from unnest(label_columns) with ordinality as label (name, place)
+                )
+              ),
+              '' order by restore_order
+            ) || E'  end, 100);'
+            from crm_private.entity_types
+          )
+        ),
+        (
+          'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+          'The row with which a row is deleted, by an entry of its deletion; null if there is none. '
+          'Compiled.',
+          (
+            select E'  return case p_entity_type\n' || coalesce(string_agg(
+              format(E'    when %L then %s\n', entity_type, parents), '' order by entity_type
+            ), E'    when null then null\n') || E'  end::uuid;'
+            from (
+              select entity_type,
+                'coalesce(' || string_agg(distinct format('p_changes ->> %L', field), ', ') || ')' as parents
+              from crm_private.entity_links
+              where not is_severed
+              group by entity_type
+            ) as child
+          )
+        ),
+        (
+          'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+          'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
+          (
+            select E'  return case\n' || coalesce(string_agg(
+              format(
+                E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
+                entity_type, array[field, 'new'], array[field, 'old']
+              ),
+              '' order by entity_type, field
+            ), E'    when false then null\n') || E'  end::uuid;'
+            from crm_private.entity_links
+            where is_severed
+          )
+        ),
+        (
+          'takes_others', 'p_entity_type text', 'boolean', 'immutable', 'crm_member',
+          'Whether the deletion of such an entity can delete or change others. Compiled.',
+          (
+            select format(
+              '  return p_entity_type = any (%L::text[]);', array_agg(distinct target_type order by target_type)
+            )
+            from crm_private.entity_links
+          )
+        )
+    ) as lookup (name, arguments, result, volatility, role, description, body)
+  loop
+    execute format(
+      'create or replace function crm_private.%I(%s) returns %s language plpgsql %s parallel safe '
+      'set search_path = pg_catalog, pg_temp as %L',
+      v_lookup.name, v_lookup.arguments, v_lookup.result, v_lookup.volatility,
+      E'begin\n' || v_lookup.body || E'\nend'
+    );
+    execute format(
+      'comment on function crm_private.%I is %L', v_lookup.name, v_lookup.description
+    );
+    execute format('revoke all on function crm_private.%I from public', v_lookup.name);
+    execute format('grant execute on function crm_private.%I to %I', v_lookup.name, v_lookup.role);
+  end loop;
+end
+$$;
+
+comment on function crm_private.compile_entity_lookups() is
+  'Makes the functions that are asked of rows of any entity type, compiled from the catalogue.';
+
+revoke all on function crm_private.compile_entity_lookups() from public;
+
+select crm_private.compile_entity_lookups();
+--! EndIncluded functions/common/compile_entity_lookups.sql
+--! Included functions/common/entity_table.sql
+/* The table of an entity type: contact is crm.contacts. Null if nothing is called so. */
+create or replace function crm_private.entity_table(p_entity_type text)
+returns regclass
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select entity_table from crm_private.entity_types where entity_type = p_entity_type;
+$$;
+
+comment on function crm_private.entity_table(text) is
+  'The table of an entity type, null if there is no such type.';
+
+revoke all on function crm_private.entity_table(text) from public;
+grant execute on function crm_private.entity_table(text) to crm_reader;
+--! EndIncluded functions/common/entity_table.sql
 --! Included functions/audit_log/hold_seals.sql
 /*
  * Keeps others from sealing the journal, and from changing what is sealed, until the transaction ends:
@@ -5160,27 +5353,6 @@ comment on function crm_private.hold_seals(boolean) is
 
 revoke all on function crm_private.hold_seals(boolean) from public;
 --! EndIncluded functions/audit_log/hold_seals.sql
---! Included functions/history/api_keys_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.api_keys_history(record crm.api_keys)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.api_keys_history(crm.api_keys) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.api_keys_history(crm.api_keys) from public;
-grant execute on function crm.api_keys_history(crm.api_keys) to crm_admin;
---! EndIncluded functions/history/api_keys_history.sql
 --! Included functions/common/applied_migrations.sql
 /*
  * The hashes of the migrations that this database has run, in order. The server compares them with
@@ -5927,7 +6099,6 @@ begin
       select jsonb_object_keys(coalesce(planned.before, '{}') || coalesce(planned.after, '{}'))
     ) as key (name)
     where planned.transaction_id = v_xid
-      and planned.entity_type = any (array['contact', 'company', 'deal'])
       and key.name like 'custom\_fields.%'
     group by planned.entity_type, key.name
     order by planned.entity_type, key.name
@@ -6243,20 +6414,11 @@ declare
   v_link   record;
 begin
   for v_link in
-    select link.field, link.target_type, link.is_severed, crm_private.entity_table(link.target_type) as target
-    from (
-      values
-        ('contact', 'company_id', 'company', true),
-        ('deal', 'company_id', 'company', false),
-        ('deal', 'contact_id', 'contact', true),
-        ('task', 'entity_id', 'company', false),
-        ('task', 'entity_id', 'contact', false),
-        ('task', 'entity_id', 'deal', false),
-        ('note', 'entity_id', 'company', false),
-        ('note', 'entity_id', 'contact', false),
-        ('note', 'entity_id', 'deal', false)
-    ) as link (entity_type, field, target_type, is_severed)
+    select link.field, link.target_type, link.is_severed, link.target_table as target
+    from crm_private.entity_links as link
+    join crm_private.entity_types as target on target.entity_type = link.target_type
     where link.entity_type = p_entity_type
+    order by target.restore_order, link.field
   loop
     -- What they lead to stays, in the order in which all lock it.
     execute format(
@@ -6328,14 +6490,12 @@ begin
                   where other.comes_back and other.winner_id is null
                 )
               )
-              and not (
-                also.entity_type = any (array['task', 'note'])
-                and $2 = 'deal'
-                and also.before ->> 'entity_id' in (
-                  select other.entity_id::text from loose as other
+              and (
+                crm_private.cascade_parent(also.entity_type, also.before) in (
+                  select other.entity_id from loose as other
                   where other.comes_back and other.winner_id is null
                 )
-              )
+              ) is not true
           )
         returning planned.entity_id
       ),
@@ -6557,6 +6717,8 @@ declare
   v_most       integer := 1000; -- of what is reported
   v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
+  v_records    text[];
+  v_table      regclass;
   v_type       text;
   v_missing    text;
   v_conflicts  jsonb  := '[]'::jsonb;
@@ -6613,32 +6775,33 @@ begin
   end if;
 
   -- What others refer to comes first.
-  select array_agg(entity_type order by array_position(
-    '{pipeline_stage,exchange_rate,custom_field_definition,company,contact,deal,task,note}', entity_type
-  ))
-  into v_types
-  from (
-    select distinct entity_type from crm_private.reversals where transaction_id = v_xid
-  ) as planned;
+  select
+    array_agg(type.entity_type order by type.restore_order),
+    array_agg(type.entity_type order by type.restore_order) filter (where type.is_record)
+  into v_types, v_records
+  from crm_private.entity_types as type
+  where type.entity_type in (
+    select entity_type from crm_private.reversals where transaction_id = v_xid
+  );
 
   -- A change of definitions stops the writers of a table. It must not begin with locked rows.
-  foreach v_type in array array['company', 'contact', 'deal']
-  loop
-    if exists (
+  for v_table in
+    select type.entity_table
+    from crm_private.entity_types as type
+    where exists (
       select
       from crm_private.reversals
       where transaction_id = v_xid
         and entity_type = 'custom_field_definition'
-        and v_type in (before ->> 'entity_type', after ->> 'entity_type', (
+        and type.entity_type in (before ->> 'entity_type', after ->> 'entity_type', (
           select definition.entity_type
           from crm.custom_field_definitions as definition
           where definition.id = reversals.entity_id
         ))
-    ) then
-      execute format(
-        'lock table %s in share row exclusive mode', crm_private.entity_table(v_type)
-      );
-    end if;
+    )
+    order by type.restore_order
+  loop
+    execute format('lock table %s in share row exclusive mode', v_table);
   end loop;
 
   v_told := crm_private.follow_definitions() || crm_private.follow_stages();
@@ -6656,7 +6819,7 @@ begin
       crm_private.entity_table(v_type)
     ) using v_xid, v_type;
 
-    if v_type in ('company', 'contact', 'deal', 'task', 'note') then
+    if v_type = any (v_records) then
       v_told := v_told
         || crm_private.follow_links(v_type)
         || crm_private.follow_external_ids(v_type);
@@ -6689,8 +6852,9 @@ begin
   -- The rows that go are hashed once, however many there were when this was planned.
   update crm_private.reversals as planned
   set before = planned.before - link.field
-  from (values ('contact', 'company_id'), ('deal', 'contact_id')) as link (entity_type, field)
+  from crm_private.entity_links as link
   where planned.transaction_id = v_xid
+    and link.is_severed
     and planned.entity_type = link.entity_type
     and planned.before -> link.field = 'null'
     and (
@@ -6710,22 +6874,27 @@ begin
     set constraints crm_private.external_ids_pkey deferred;
 
     for v_step in
-      select step.place, step.operation, type.name as entity_type
+      select step.place, step.operation, type.entity_type
       from (
         values
-          (1, 'insert',  '{pipeline_stage,exchange_rate,custom_field_definition}'),
-          (2, 'prepare', '{custom_field_definition}'),
-          (3, 'update',  '{pipeline_stage,exchange_rate}'),
-          (4, 'delete',  '{custom_field_definition}'),
-          (5, 'insert',  '{company,contact,deal,task,note}'),
-          (6, 'update',  '{company,contact,deal,task,note}'),
-          (7, 'delete',  '{company,contact,deal,task,note}'),
-          (8, 'update',  '{custom_field_definition}'),
-          (9, 'delete',  '{pipeline_stage,exchange_rate}')
-      ) as step (place, operation, entity_types)
-      cross join lateral unnest(step.entity_types::text[]) with ordinality as type (name, ordinal)
-      where type.name = any (v_types)
-      order by step.place, type.ordinal
+          (1, 'insert',  '{setting,definition}'),
+          (2, 'prepare', '{definition}'),
+          (3, 'update',  '{setting}'),
+          (4, 'delete',  '{definition}'),
+          (5, 'insert',  '{record}'),
+          (6, 'update',  '{record}'),
+          (7, 'delete',  '{record}'),
+          (8, 'update',  '{definition}'),
+          (9, 'delete',  '{setting}')
+      ) as step (place, operation, kinds)
+      join crm_private.entity_types as type
+        on case
+          when type.is_record then 'record'
+          when type.entity_type = 'custom_field_definition' then 'definition'
+          else 'setting'
+        end = any (step.kinds::text[])
+      where type.entity_type = any (v_types)
+      order by step.place, type.restore_order
     loop
       -- While rows change, two may have the same value of a unique field.
       perform crm_private.defer_unique(v_step.place between 5 and 7);
@@ -6733,14 +6902,12 @@ begin
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
     end loop;
 
-    foreach v_type in array coalesce(v_types, '{}')
+    foreach v_type in array coalesce(v_records, '{}')
     loop
-      if v_type in ('company', 'contact', 'deal', 'task', 'note') then
-        perform crm_private.settle_external_ids(v_type, array(
-          select entity_id from crm_private.reversals
-          where transaction_id = v_xid and entity_type = v_type
-        ));
-      end if;
+      perform crm_private.settle_external_ids(v_type, array(
+        select entity_id from crm_private.reversals
+        where transaction_id = v_xid and entity_type = v_type
+      ));
     end loop;
 
     perform crm_private.defer_unique(false);
@@ -6797,32 +6964,6 @@ comment on function crm_private.carry_out_reversal(crm.conflict_resolution) is
 
 revoke all on function crm_private.carry_out_reversal(crm.conflict_resolution) from public;
 --! EndIncluded functions/undo/carry_out_reversal.sql
---! Included functions/undo/cascade_parent.sql
-/*
- * The row with which a row is deleted, by the keys that are declared on delete cascade; null if there is
- * none. p_changes is the entry of a deletion. A test compares it with the foreign keys.
- */
-create or replace function crm_private.cascade_parent(p_entity_type text, p_changes jsonb)
-returns uuid
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return case
-    when p_entity_type = 'deal' then p_changes ->> 'company_id'
-    when p_entity_type in ('task', 'note') then p_changes ->> 'entity_id'
-  end::uuid;
-end
-$$;
-
-comment on function crm_private.cascade_parent(text, jsonb) is
-  'The row with which a row is deleted, null if there is none.';
-
-revoke all on function crm_private.cascade_parent(text, jsonb) from public;
-grant execute on function crm_private.cascade_parent(text, jsonb) to crm_member;
---! EndIncluded functions/undo/cascade_parent.sql
 --! Included functions/custom_fields/check_custom_field_rule.sql
 /*
  * The rows that a rule would break, before it is made: the definition as it is, changed by what is
@@ -7418,7 +7559,7 @@ begin
   insert into crm_private.merges as merge (entity_type, loser_id, winner_id, merged_at)
   select p_entity_type, loser, p_winner, now()
   from unnest(p_losers) as loser
-  where p_entity_type = any (array['contact', 'company'])
+  where p_entity_type in (select entity_type from crm_private.entity_types where is_mergeable)
     and crm_private.is_there(p_entity_type, p_winner)
     and exists (
       select
@@ -7441,52 +7582,6 @@ comment on function crm_private.record_merge(text, uuid, uuid[]) is
 revoke all on function crm_private.record_merge(text, uuid, uuid[]) from public;
 grant execute on function crm_private.record_merge(text, uuid, uuid[]) to crm_member;
 --! EndIncluded functions/merge/record_merge.sql
---! Included functions/history/companies_history.sql
-/*
- * The history of a row: GraphQL's field history. That of what was merged into it is part of it.
- */
-create or replace function crm.companies_history(record crm.companies)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = any (crm_private.merged_ids('company', record.id))
-  order by audit_log.id;
-$$;
-
-comment on function crm.companies_history(crm.companies) is
-  'Everything that was done to it, and to what was merged into it, the oldest first. entityId tells '
-  'which of them an entry is about.';
-
-revoke all on function crm.companies_history(crm.companies) from public;
-grant execute on function crm.companies_history(crm.companies) to crm_reader;
---! EndIncluded functions/history/companies_history.sql
---! Included functions/history/companies_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.companies_history_is_complete(record crm.companies)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.companies_history_is_complete(crm.companies) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.companies_history_is_complete(crm.companies) from public;
-grant execute on function crm.companies_history_is_complete(crm.companies) to crm_reader;
---! EndIncluded functions/history/companies_history_is_complete.sql
 --! Included functions/history/completed_row.sql
 /*
  * A row of the past with every column that the table has now. A column that is not in the row was added
@@ -7548,32 +7643,6 @@ comment on function crm_private.completed_row(regclass, jsonb) is
 revoke all on function crm_private.completed_row(regclass, jsonb) from public;
 grant execute on function crm_private.completed_row(regclass, jsonb) to crm_reader;
 --! EndIncluded functions/history/completed_row.sql
---! Included functions/external_ids/company_by_external_id.sql
-/*
- * The company that carries an external id, by the key of crm_private.external_ids.
- */
-create or replace function crm.company_by_external_id(source text, id text)
-returns crm.companies
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm_private.external_ids as held
-  join crm.companies as record on record.id = held.entity_id
-  where held.entity_type = 'company'
-    and held.source = company_by_external_id.source
-    and held.id = company_by_external_id.id;
-$$;
-
-comment on function crm.company_by_external_id(text, text) is
-  'The company that carries an external id; null if none does.';
-
-revoke all on function crm.company_by_external_id(text, text) from public;
-grant execute on function crm.company_by_external_id(text, text) to crm_reader;
---! EndIncluded functions/external_ids/company_by_external_id.sql
 --! Included functions/merge/company_merged_into.sql
 /* Follows the id of a merged company to the one that is left: crm.merged_into, with the row. */
 create or replace function crm.company_merged_into(id uuid)
@@ -7691,32 +7760,6 @@ comment on function crm_private.components(integer, integer[], integer[]) is
 revoke all on function crm_private.components(integer, integer[], integer[]) from public;
 grant execute on function crm_private.components(integer, integer[], integer[]) to crm_reader;
 --! EndIncluded functions/duplicates/components.sql
---! Included functions/external_ids/contact_by_external_id.sql
-/*
- * The contact that carries an external id, by the key of crm_private.external_ids.
- */
-create or replace function crm.contact_by_external_id(source text, id text)
-returns crm.contacts
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm_private.external_ids as held
-  join crm.contacts as record on record.id = held.entity_id
-  where held.entity_type = 'contact'
-    and held.source = contact_by_external_id.source
-    and held.id = contact_by_external_id.id;
-$$;
-
-comment on function crm.contact_by_external_id(text, text) is
-  'The contact that carries an external id; null if none does.';
-
-revoke all on function crm.contact_by_external_id(text, text) from public;
-grant execute on function crm.contact_by_external_id(text, text) to crm_reader;
---! EndIncluded functions/external_ids/contact_by_external_id.sql
 --! Included functions/merge/contact_merged_into.sql
 /* Follows the id of a merged contact to the one that is left: crm.merged_into, with the row. */
 create or replace function crm.contact_merged_into(id uuid)
@@ -7739,52 +7782,6 @@ comment on function crm.contact_merged_into(uuid) is
 revoke all on function crm.contact_merged_into(uuid) from public;
 grant execute on function crm.contact_merged_into(uuid) to crm_reader;
 --! EndIncluded functions/merge/contact_merged_into.sql
---! Included functions/history/contacts_history.sql
-/*
- * The history of a row: GraphQL's field history. That of what was merged into it is part of it.
- */
-create or replace function crm.contacts_history(record crm.contacts)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = any (crm_private.merged_ids('contact', record.id))
-  order by audit_log.id;
-$$;
-
-comment on function crm.contacts_history(crm.contacts) is
-  'Everything that was done to it, and to what was merged into it, the oldest first. entityId tells '
-  'which of them an entry is about.';
-
-revoke all on function crm.contacts_history(crm.contacts) from public;
-grant execute on function crm.contacts_history(crm.contacts) to crm_reader;
---! EndIncluded functions/history/contacts_history.sql
---! Included functions/history/contacts_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.contacts_history_is_complete(record crm.contacts)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.contacts_history_is_complete(crm.contacts) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.contacts_history_is_complete(crm.contacts) from public;
-grant execute on function crm.contacts_history_is_complete(crm.contacts) to crm_reader;
---! EndIncluded functions/history/contacts_history_is_complete.sql
 --! Included functions/access/create_api_key.sql
 /*
  * Creates an API key and gives it, this once: what is kept is its hash. The key is 256 random bits,
@@ -8017,49 +8014,6 @@ comment on function crm_private.custom_field_changes(jsonb, jsonb) is
 
 revoke all on function crm_private.custom_field_changes(jsonb, jsonb) from public;
 --! EndIncluded functions/audit_log/custom_field_changes.sql
---! Included functions/history/custom_field_definitions_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.custom_field_definitions_history(record crm.custom_field_definitions)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.custom_field_definitions_history(crm.custom_field_definitions) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.custom_field_definitions_history(crm.custom_field_definitions) from public;
-grant execute on function crm.custom_field_definitions_history(crm.custom_field_definitions) to crm_reader;
---! EndIncluded functions/history/custom_field_definitions_history.sql
---! Included functions/history/custom_field_definitions_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.custom_field_definitions_history_is_complete(record crm.custom_field_definitions)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) from public;
-grant execute on function crm.custom_field_definitions_history_is_complete(crm.custom_field_definitions) to crm_reader;
---! EndIncluded functions/history/custom_field_definitions_history_is_complete.sql
 --! Included functions/custom_fields/custom_field_faults.sql
 /*
  * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
@@ -8350,75 +8304,6 @@ comment on function crm_private.custom_members(jsonb) is
 
 revoke all on function crm_private.custom_members(jsonb) from public;
 --! EndIncluded functions/undo/custom_members.sql
---! Included functions/external_ids/deal_by_external_id.sql
-/*
- * The deal that carries an external id, by the key of crm_private.external_ids.
- */
-create or replace function crm.deal_by_external_id(source text, id text)
-returns crm.deals
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm_private.external_ids as held
-  join crm.deals as record on record.id = held.entity_id
-  where held.entity_type = 'deal'
-    and held.source = deal_by_external_id.source
-    and held.id = deal_by_external_id.id;
-$$;
-
-comment on function crm.deal_by_external_id(text, text) is
-  'The deal that carries an external id; null if none does.';
-
-revoke all on function crm.deal_by_external_id(text, text) from public;
-grant execute on function crm.deal_by_external_id(text, text) to crm_reader;
---! EndIncluded functions/external_ids/deal_by_external_id.sql
---! Included functions/history/deals_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.deals_history(record crm.deals)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.deals_history(crm.deals) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.deals_history(crm.deals) from public;
-grant execute on function crm.deals_history(crm.deals) to crm_reader;
---! EndIncluded functions/history/deals_history.sql
---! Included functions/history/deals_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.deals_history_is_complete(record crm.deals)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.deals_history_is_complete(crm.deals) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.deals_history_is_complete(crm.deals) from public;
-grant execute on function crm.deals_history_is_complete(crm.deals) to crm_reader;
---! EndIncluded functions/history/deals_history_is_complete.sql
 --! Included functions/settings/default_country.sql
 /* The setting. Security definer: the table of settings is the owner's. */
 create or replace function crm_private.default_country()
@@ -8526,36 +8411,6 @@ comment on function crm_private.defer_unique(boolean) is
 revoke all on function crm_private.defer_unique(boolean) from public;
 grant execute on function crm_private.defer_unique(boolean) to crm_member;
 --! EndIncluded functions/merge/defer_unique.sql
---! Included functions/undo/deleted_label.sql
-/* What people recognise a deleted row by, from the entry of its deletion. */
-create or replace function crm_private.deleted_label(p_entity_type text, p_changes jsonb)
-returns text
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return left(
-    case p_entity_type
-      when 'contact' then (p_changes ->> 'first_name') || ' ' || (p_changes ->> 'last_name')
-      when 'deal' then p_changes ->> 'title'
-      when 'task' then p_changes ->> 'description'
-      when 'note' then p_changes ->> 'content'
-      when 'exchange_rate' then (p_changes ->> 'currency') || ' ' || (p_changes ->> 'valid_from')
-      else p_changes ->> 'name'
-    end,
-    100
-  );
-end
-$$;
-
-comment on function crm_private.deleted_label(text, jsonb) is
-  'What people recognise a deleted row by.';
-
-revoke all on function crm_private.deleted_label(text, jsonb) from public;
-grant execute on function crm_private.deleted_label(text, jsonb) to crm_member;
---! EndIncluded functions/undo/deleted_label.sql
 --! Included functions/normalization/domain_of.sql
 /*
  * The domain of a text that is a link, a host or an email address and nothing else, without www:
@@ -9010,33 +8865,6 @@ comment on function crm_private.ensure_audit_partitions(integer) is
 
 revoke all on function crm_private.ensure_audit_partitions(integer) from public;
 --! EndIncluded functions/audit_log/ensure_audit_partitions.sql
---! Included functions/common/entity_table.sql
-/* The table of an entity type: contact is crm.contacts. Null if nothing is called so. */
-create or replace function crm_private.entity_table(p_entity_type text)
-returns regclass
-language sql
-stable
-set search_path = pg_catalog, pg_temp
-as $$
-  select case p_entity_type
-    when 'contact' then 'crm.contacts'::regclass
-    when 'company' then 'crm.companies'::regclass
-    when 'deal'    then 'crm.deals'::regclass
-    when 'task'    then 'crm.tasks'::regclass
-    when 'note'    then 'crm.notes'::regclass
-    when 'custom_field_definition' then 'crm.custom_field_definitions'::regclass
-    when 'pipeline_stage'          then 'crm.pipeline_stages'::regclass
-    when 'exchange_rate'           then 'crm.exchange_rates'::regclass
-    when 'api_key'                 then 'crm.api_keys'::regclass
-  end;
-$$;
-
-comment on function crm_private.entity_table(text) is
-  'The table of an entity type, null if there is no such type.';
-
-revoke all on function crm_private.entity_table(text) from public;
-grant execute on function crm_private.entity_table(text) to crm_reader;
---! EndIncluded functions/common/entity_table.sql
 --! Included functions/bulk/attempt_rows.sql
 /*
  * One attempt of a bulk write: finds and locks the rows that are meant, writes those that can be, and
@@ -9986,49 +9814,6 @@ comment on function crm.erase_contact(uuid) is
 revoke all on function crm.erase_contact(uuid) from public;
 grant execute on function crm.erase_contact(uuid) to crm_admin;
 --! EndIncluded functions/erasure/erase_contact.sql
---! Included functions/history/exchange_rates_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.exchange_rates_history(record crm.exchange_rates)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.exchange_rates_history(crm.exchange_rates) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.exchange_rates_history(crm.exchange_rates) from public;
-grant execute on function crm.exchange_rates_history(crm.exchange_rates) to crm_reader;
---! EndIncluded functions/history/exchange_rates_history.sql
---! Included functions/history/exchange_rates_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.exchange_rates_history_is_complete(record crm.exchange_rates)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.exchange_rates_history_is_complete(crm.exchange_rates) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.exchange_rates_history_is_complete(crm.exchange_rates) from public;
-grant execute on function crm.exchange_rates_history_is_complete(crm.exchange_rates) to crm_reader;
---! EndIncluded functions/history/exchange_rates_history_is_complete.sql
 --! Included functions/idempotency/expire_idempotency_keys.sql
 /*
  * Forgets idempotency keys that have expired, with their answers; at most p_limit, lest it takes
@@ -11559,6 +11344,28 @@ grant execute on function crm_private.met_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) to crm_member;
 --! EndIncluded functions/bulk/met_faults.sql
+--! Included functions/merge/bind_merges.sql
+/* Binds merges to a table: makes the trigger that ends the merge of a row that is back. */
+create or replace function crm_private.bind_merges(p_table regclass)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format(
+    'create or replace trigger _300_merges_insert after insert on %s '
+    'referencing new table as new_rows for each statement execute function crm_private.end_merges()',
+    p_table
+  );
+end
+$$;
+
+comment on function crm_private.bind_merges(regclass) is
+  'Makes the trigger that ends the merges of rows of a table that are back.';
+
+revoke all on function crm_private.bind_merges(regclass) from public;
+--! EndIncluded functions/merge/bind_merges.sql
 --! Included functions/merge/move_links.sql
 /*
  * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
@@ -11591,12 +11398,10 @@ begin
     join pg_class as class on class.oid = con.conrelid
     join pg_attribute as attribute
       on attribute.attrelid = con.conrelid and con.conkey = array[attribute.attnum]
+    left join crm_private.entity_types as type on type.entity_table = con.conrelid
     where con.confrelid = p_table
       and con.contype = 'f'
-    order by
-      array_position('{companies,contacts,deals,tasks,notes}', class.relname::text),
-      class.relname,
-      attribute.attnum
+    order by type.restore_order, class.relname, attribute.attnum
   loop
     execute format(
       $move$
@@ -11625,6 +11430,76 @@ comment on function crm_private.move_links(regclass, uuid[], uuid) is
 revoke all on function crm_private.move_links(regclass, uuid[], uuid) from public;
 grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_member;
 --! EndIncluded functions/merge/move_links.sql
+--! Included functions/external_ids/bind_external_ids.sql
+/*
+ * Binds external ids to a table: makes the triggers that keep crm_private.external_ids, and crm.<entity
+ * type>_by_external_id, which finds a row by its key.
+ */
+create or replace function crm_private.bind_external_ids(p_table regclass, p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format('crm.%I', p_entity_type || '_by_external_id');
+  v_step     record;
+begin
+  for v_step in
+    select name, operation, tables
+    from (
+      values
+        ('_300_external_ids_insert', 'insert', 'new table as new_rows'),
+        ('_300_external_ids_update', 'update', 'old table as old_rows new table as new_rows'),
+        ('_300_external_ids_delete', 'delete', 'old table as old_rows')
+    ) as step (name, operation, tables)
+  loop
+    execute format(
+      'create or replace trigger %I after %s on %s referencing %s '
+      'for each statement execute function crm_private.keep_external_ids(%L)',
+      v_step.name, v_step.operation, p_table, v_step.tables, p_entity_type
+    );
+  end loop;
+
+  execute format(
+    $function$
+create or replace function %1$s(source text, id text)
+returns %2$s
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $find$
+  select record.*
+  from crm_private.external_ids as held
+  join %2$s as record on record.id = held.entity_id
+  where held.entity_type = %3$L
+    and held.source = $1
+    and held.id = $2;
+$find$
+    $function$,
+    v_function, p_table, p_entity_type
+  );
+  execute format(
+    'comment on function %s is %L',
+    v_function,
+    format(
+      'The %s that carries an external id; null if none does.', replace(p_entity_type, '_', ' ')
+    )
+  );
+  execute format('revoke all on function %s from public', v_function);
+  execute format('grant execute on function %s to crm_reader', v_function);
+end
+$$;
+
+comment on function crm_private.bind_external_ids(regclass, text) is
+  'Makes the triggers that keep the external ids of a table, and the function that finds a row by one.';
+
+revoke all on function crm_private.bind_external_ids(regclass, text) from public;
+--! EndIncluded functions/external_ids/bind_external_ids.sql
 --! Included functions/external_ids/move_external_ids.sql
 /*
  * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
@@ -11741,75 +11616,6 @@ comment on function crm_private.name_similarity(text, text) is
 revoke all on function crm_private.name_similarity(text, text) from public;
 grant execute on function crm_private.name_similarity(text, text) to crm_reader;
 --! EndIncluded functions/duplicates/name_similarity.sql
---! Included functions/external_ids/note_by_external_id.sql
-/*
- * The note that carries an external id, by the key of crm_private.external_ids.
- */
-create or replace function crm.note_by_external_id(source text, id text)
-returns crm.notes
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm_private.external_ids as held
-  join crm.notes as record on record.id = held.entity_id
-  where held.entity_type = 'note'
-    and held.source = note_by_external_id.source
-    and held.id = note_by_external_id.id;
-$$;
-
-comment on function crm.note_by_external_id(text, text) is
-  'The note that carries an external id; null if none does.';
-
-revoke all on function crm.note_by_external_id(text, text) from public;
-grant execute on function crm.note_by_external_id(text, text) to crm_reader;
---! EndIncluded functions/external_ids/note_by_external_id.sql
---! Included functions/history/notes_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.notes_history(record crm.notes)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.notes_history(crm.notes) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.notes_history(crm.notes) from public;
-grant execute on function crm.notes_history(crm.notes) to crm_reader;
---! EndIncluded functions/history/notes_history.sql
---! Included functions/history/notes_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.notes_history_is_complete(record crm.notes)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.notes_history_is_complete(crm.notes) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.notes_history_is_complete(crm.notes) from public;
-grant execute on function crm.notes_history_is_complete(crm.notes) to crm_reader;
---! EndIncluded functions/history/notes_history_is_complete.sql
 --! Included functions/bulk/offending_rows.sql
 /*
  * The rows of a bulk write that break a constraint which only the table as a whole can be asked, a
@@ -12035,49 +11841,6 @@ comment on function crm_private.compare_entries(bigint, bigint) is
 
 revoke all on function crm_private.compare_entries(bigint, bigint) from public;
 --! EndIncluded functions/audit_log/compare_entries.sql
---! Included functions/history/pipeline_stages_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.pipeline_stages_history(record crm.pipeline_stages)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.pipeline_stages_history(crm.pipeline_stages) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.pipeline_stages_history(crm.pipeline_stages) from public;
-grant execute on function crm.pipeline_stages_history(crm.pipeline_stages) to crm_reader;
---! EndIncluded functions/history/pipeline_stages_history.sql
---! Included functions/history/pipeline_stages_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.pipeline_stages_history_is_complete(record crm.pipeline_stages)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) from public;
-grant execute on function crm.pipeline_stages_history_is_complete(crm.pipeline_stages) to crm_reader;
---! EndIncluded functions/history/pipeline_stages_history_is_complete.sql
 --! Included functions/normalization/plain_name.sql
 /*
  * A name as it is compared: folded, words apart by one space, without punctuation, "&" as "and".
@@ -12115,14 +11878,14 @@ grant execute on function crm_private.plain_name(text) to crm_reader;
 create or replace function crm_private.is_reversible(p_entity_type text)
 returns boolean
 language sql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(p_entity_type = any (array[
-    'contact', 'company', 'deal', 'task', 'note', 'custom_field_definition', 'pipeline_stage',
-    'exchange_rate'
-  ]), false);
+  select exists (
+    select from crm_private.entity_types
+    where entity_type = p_entity_type and restore_order is not null
+  );
 $$;
 
 comment on function crm_private.is_reversible(text) is
@@ -12368,7 +12131,7 @@ revoke all on function crm_private.planned_reversal(uuid) from public;
 --! Included functions/audit_log/bind_journal.sql
 /*
  * Binds the journal to a table: makes crm_private.<table>_journal, compiled from the table's
- * columns, and the triggers that call it once for each statement.
+ * columns, and the triggers that call it once for each statement. TRUNCATE is refused.
  *
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
  * an updated row have a member for each column, and for each custom field, that changed. What an
@@ -12548,6 +12311,11 @@ $journal$
     'referencing old table as old_rows '
     'for each statement execute function %s()',
     p_table, v_function
+  );
+  execute format(
+    'create or replace trigger _900_refuse_truncate before truncate on %s '
+    'for each statement execute function crm_private.refuse_truncate()',
+    p_table
   );
 end
 $$;
@@ -12821,13 +12589,20 @@ as $$
     then crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
+        (
+          select '%s is not one of ' || string_agg(entity_type, ', ' order by restore_order)
+          from crm_private.entity_types
+          where restore_order is not null
+        ),
         to_jsonb(p_entity_type)
       ),
       'audit_logs_entity_type_known'
     )
-    when p_field ~ '^custom(?:_f|F)ields\.' and p_entity_type in ('contact', 'company', 'deal')
+    when p_field ~ '^custom(?:_f|F)ields\.'
+      and exists (
+        select from crm_private.entity_types
+        where entity_type = p_entity_type and has_custom_fields
+      )
     then regexp_replace(p_field, '^custom(?:_f|F)ields', 'custom_fields')
   end,
   (
@@ -12907,142 +12682,6 @@ comment on function crm.field_history(text, uuid, text) is
 revoke all on function crm.field_history(text, uuid, text) from public;
 grant execute on function crm.field_history(text, uuid, text) to crm_reader;
 --! EndIncluded functions/history/field_history.sql
---! Included functions/history/companies_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.companies_field_history(record crm.companies, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('company', record.id, field) as history;
-$$;
-
-comment on function crm.companies_field_history(crm.companies, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
-  'custom field is customFields.<name>.';
-
-revoke all on function crm.companies_field_history(crm.companies, text) from public;
-grant execute on function crm.companies_field_history(crm.companies, text) to crm_reader;
---! EndIncluded functions/history/companies_field_history.sql
---! Included functions/history/contacts_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.contacts_field_history(record crm.contacts, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('contact', record.id, field) as history;
-$$;
-
-comment on function crm.contacts_field_history(crm.contacts, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
-  'custom field is customFields.<name>.';
-
-revoke all on function crm.contacts_field_history(crm.contacts, text) from public;
-grant execute on function crm.contacts_field_history(crm.contacts, text) to crm_reader;
---! EndIncluded functions/history/contacts_field_history.sql
---! Included functions/history/custom_field_definitions_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.custom_field_definitions_field_history(record crm.custom_field_definitions, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('custom_field_definition', record.id, field) as history;
-$$;
-
-comment on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
-
-revoke all on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) from public;
-grant execute on function crm.custom_field_definitions_field_history(crm.custom_field_definitions, text) to crm_reader;
---! EndIncluded functions/history/custom_field_definitions_field_history.sql
---! Included functions/history/deals_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.deals_field_history(record crm.deals, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('deal', record.id, field) as history;
-$$;
-
-comment on function crm.deals_field_history(crm.deals, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what. A '
-  'custom field is customFields.<name>.';
-
-revoke all on function crm.deals_field_history(crm.deals, text) from public;
-grant execute on function crm.deals_field_history(crm.deals, text) to crm_reader;
---! EndIncluded functions/history/deals_field_history.sql
---! Included functions/history/exchange_rates_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.exchange_rates_field_history(record crm.exchange_rates, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('exchange_rate', record.id, field) as history;
-$$;
-
-comment on function crm.exchange_rates_field_history(crm.exchange_rates, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
-
-revoke all on function crm.exchange_rates_field_history(crm.exchange_rates, text) from public;
-grant execute on function crm.exchange_rates_field_history(crm.exchange_rates, text) to crm_reader;
---! EndIncluded functions/history/exchange_rates_field_history.sql
---! Included functions/history/notes_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.notes_field_history(record crm.notes, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('note', record.id, field) as history;
-$$;
-
-comment on function crm.notes_field_history(crm.notes, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
-
-revoke all on function crm.notes_field_history(crm.notes, text) from public;
-grant execute on function crm.notes_field_history(crm.notes, text) to crm_reader;
---! EndIncluded functions/history/notes_field_history.sql
---! Included functions/history/pipeline_stages_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.pipeline_stages_field_history(record crm.pipeline_stages, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('pipeline_stage', record.id, field) as history;
-$$;
-
-comment on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
-
-revoke all on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) from public;
-grant execute on function crm.pipeline_stages_field_history(crm.pipeline_stages, text) to crm_reader;
---! EndIncluded functions/history/pipeline_stages_field_history.sql
 --! Included functions/undo/refuse_broken_link.sql
 /*
  * Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere:
@@ -13064,7 +12703,7 @@ begin
     con.conrelid::regclass  as table_name,
     con.confrelid::regclass as referenced_table,
     class.relname,
-    type.name               as entity_type,
+    type.entity_type,
     attribute.attname,
     referenced.attname      as referenced_column,
     rule.column_name,
@@ -13079,8 +12718,7 @@ begin
     on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
   join pg_attribute as referenced
     on referenced.attrelid = con.confrelid and referenced.attnum = con.confkey[1]
-  join unnest('{contact,company,deal,task,note}'::text[]) as type (name)
-    on crm_private.entity_table(type.name) = con.conrelid
+  join crm_private.entity_types as type on type.entity_table = con.conrelid and type.is_record
   where rule.constraint_name = p_constraint
     and rule.kind = 'reference';
 
@@ -14201,23 +13839,13 @@ begin
             and (also.before is null or also.before ? %2$L)
         )
       $query$,
-      child.entity_type,
-      -- A client writes entity_id; the columns that carry the keys of tasks and notes follow from it.
-      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end,
-      attribute.attname,
-      con.conrelid::regclass
+      link.entity_type, link.field, link.key, link.entity_table
     ),
     E'\nunion all\n'
   )
   into v_attach
-  from pg_constraint as con
-  join pg_attribute as attribute
-    on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
-  join unnest('{contact,company,deal,task,note}'::text[]) as child (entity_type)
-    on crm_private.entity_table(child.entity_type) = con.conrelid
-  where con.confrelid = v_table
-    and con.contype = 'f'
-    and con.confdeltype in ('c', 'n');
+  from crm_private.entity_links as link
+  where link.target_type = p_entity_type;
 
   if v_attach is not null then
     return query execute v_attach using v_xid, p_entity_type;
@@ -14638,175 +14266,6 @@ comment on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) is
 revoke all on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) from public;
 grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) to crm_reader;
 --! EndIncluded functions/history/row_as_of.sql
---! Included functions/history/company_as_of.sql
-/*
- * A company as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.company_as_of(id uuid, at timestamptz)
-returns crm.companies
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.companies,
-    crm_private.row_as_of(
-      'company', company_as_of.id, company_as_of.at,
-      (select to_jsonb(record) from crm.companies as record where record.id = company_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.company_as_of(uuid, timestamptz) is
-  'The company as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.company_as_of(uuid, timestamptz) from public;
-grant execute on function crm.company_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/company_as_of.sql
---! Included functions/history/contact_as_of.sql
-/*
- * A contact as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.contact_as_of(id uuid, at timestamptz)
-returns crm.contacts
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.contacts,
-    crm_private.row_as_of(
-      'contact', contact_as_of.id, contact_as_of.at,
-      (select to_jsonb(record) from crm.contacts as record where record.id = contact_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.contact_as_of(uuid, timestamptz) is
-  'The contact as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.contact_as_of(uuid, timestamptz) from public;
-grant execute on function crm.contact_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/contact_as_of.sql
---! Included functions/history/custom_field_definition_as_of.sql
-/*
- * A custom field definition as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- * One that was deleted before definitions could be unique was not.
- */
-create or replace function crm.custom_field_definition_as_of(id uuid, at timestamptz)
-returns crm.custom_field_definitions
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.custom_field_definitions,
-    '{"is_unique": false}' || crm_private.row_as_of(
-      'custom_field_definition', custom_field_definition_as_of.id, custom_field_definition_as_of.at,
-      (select to_jsonb(record) from crm.custom_field_definitions as record where record.id = custom_field_definition_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.custom_field_definition_as_of(uuid, timestamptz) is
-  'The custom field definition as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.custom_field_definition_as_of(uuid, timestamptz) from public;
-grant execute on function crm.custom_field_definition_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/custom_field_definition_as_of.sql
---! Included functions/history/exchange_rate_as_of.sql
-/*
- * An exchange rate as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.exchange_rate_as_of(id uuid, at timestamptz)
-returns crm.exchange_rates
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.exchange_rates,
-    crm_private.row_as_of(
-      'exchange_rate', exchange_rate_as_of.id, exchange_rate_as_of.at,
-      (select to_jsonb(record) from crm.exchange_rates as record where record.id = exchange_rate_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.exchange_rate_as_of(uuid, timestamptz) is
-  'The exchange rate as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.exchange_rate_as_of(uuid, timestamptz) from public;
-grant execute on function crm.exchange_rate_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/exchange_rate_as_of.sql
---! Included functions/history/note_as_of.sql
-/*
- * A note as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.note_as_of(id uuid, at timestamptz)
-returns crm.notes
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.notes,
-    crm_private.row_as_of(
-      'note', note_as_of.id, note_as_of.at,
-      (select to_jsonb(record) from crm.notes as record where record.id = note_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.note_as_of(uuid, timestamptz) is
-  'The note as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.note_as_of(uuid, timestamptz) from public;
-grant execute on function crm.note_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/note_as_of.sql
---! Included functions/history/pipeline_stage_as_of.sql
-/*
- * A pipeline stage as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.pipeline_stage_as_of(id uuid, at timestamptz)
-returns crm.pipeline_stages
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.pipeline_stages,
-    crm_private.row_as_of(
-      'pipeline_stage', pipeline_stage_as_of.id, pipeline_stage_as_of.at,
-      (select to_jsonb(record) from crm.pipeline_stages as record where record.id = pipeline_stage_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.pipeline_stage_as_of(uuid, timestamptz) is
-  'The pipeline stage as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.pipeline_stage_as_of(uuid, timestamptz) from public;
-grant execute on function crm.pipeline_stage_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/pipeline_stage_as_of.sql
 --! Included views/crm_private/stage_names.sql
 /*
  * What stages were called: for each name, from which entry of the journal on it was that of which stage.
@@ -14907,36 +14366,147 @@ comment on function crm_private.stage_now(text, timestamptz) is
 revoke all on function crm_private.stage_now(text, timestamptz) from public;
 grant execute on function crm_private.stage_now(text, timestamptz) to crm_reader;
 --! EndIncluded functions/history/stage_now.sql
---! Included functions/history/deal_as_of.sql
+--! Included functions/history/compile_history.sql
 /*
- * A deal as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- * Its stage has the name of now, because by its name it leads to the stage.
+ * Compiles what the API tells of the past of an entity: of a row crm.<table>_history, field_history and
+ * history_is_complete, and crm.<entity type>_as_of. Where changes cannot be undone there is the history alone.
+ *
+ * All of them run with the caller's rights, and are granted to who reads the table.
  */
-create or replace function crm.deal_as_of(id uuid, at timestamptz)
-returns crm.deals
-language sql
-stable
-strict
-parallel safe
+create or replace function crm_private.compile_history(p_entity_type text)
+returns void
+language plpgsql
+volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_populate_record(
-    null::crm.deals,
-    was.row || jsonb_build_object('stage', crm_private.stage_now(was.row ->> 'stage', deal_as_of.at))
-  )
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_type   crm_private.entity_types;
+  v_name   text;
+  v_reader text;
+  v_made   record;
+begin
+  select * into strict v_type from crm_private.entity_types where entity_type = p_entity_type;
+  v_name   := (select relname::text from pg_class where oid = v_type.entity_table);
+  v_reader := case
+    when has_any_column_privilege('crm_reader', v_type.entity_table, 'select') then 'crm_reader'
+    else 'crm_admin'
+  end;
+
+  for v_made in
+    select
+      format('crm.%I', made.name) as name, made.arguments, made.result, made.attributes, made.body,
+      made.description
+    from (
+      values
+        (
+          true, v_name || '_history', format('record %s', v_type.entity_table), 'setof crm.audit_logs',
+          'language sql',
+          format(
+            $body$
+  select audit_log.*
+  from crm.audit_logs as audit_log
+  where audit_log.entity_id = %s
+  order by audit_log.id;
+$body$,
+            case
+              when v_type.is_mergeable
+              then format('any (crm_private.merged_ids(%L, record.id))', p_entity_type)
+              else 'record.id'
+            end
+          ),
+          case
+            when v_type.is_mergeable
+            then 'Everything that was done to it, and to what was merged into it, the oldest first. '
+              'entityId tells which of them an entry is about.'
+            else 'Everything that was done to it, the oldest first.'
+          end
+        ),
+        (
+          v_type.restore_order is not null,
+          v_name || '_field_history', format('record %s, field text', v_type.entity_table),
+          'setof crm.field_value', 'language sql strict',
+          format(
+            $body$
+  select history.* from crm.field_history(%L, record.id, field) as history;
+$body$,
+            p_entity_type
+          ),
+          'Every value that a field had, the oldest first: from when to when, who set it, and through '
+          'what.' || case
+            when v_type.has_custom_fields then ' A custom field is customFields.<name>.' else ''
+          end
+        ),
+        (
+          v_type.restore_order is not null,
+          v_name || '_history_is_complete', format('record %s', v_type.entity_table), 'boolean',
+          'language plpgsql',
+          $body$
+begin
+  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+end
+$body$,
+          E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
+          'Whether its history has everything that was done to it. If not, what was done before '
+          'journalKeptSince has been archived.'
+        ),
+        (
+          v_type.restore_order is not null,
+          p_entity_type || '_as_of', 'id uuid, at timestamptz', v_type.entity_table::text,
+          'language sql strict',
+          format(
+            $body$
+  select jsonb_populate_record(null::%1$s, %3$s)
   from crm_private.row_as_of(
-    'deal', deal_as_of.id, deal_as_of.at,
-    (select to_jsonb(record) from crm.deals as record where record.id = deal_as_of.id)
+    %2$L, $1, $2, (select to_jsonb(record) from %1$s as record where record.id = $1)
   ) as was (row);
+$body$,
+            v_type.entity_table, p_entity_type,
+            -- By the name of its stage a deal leads to the stage, so it has the name of now.
+            case p_entity_type
+              when 'deal'
+              then 'was.row || jsonb_build_object(''stage'', crm_private.stage_now(was.row ->> ''stage'', $2))'
+              else 'was.row'
+            end
+          ),
+          format(
+            'The %s as it was at an instant, with every column%s; null if there was none then.',
+            replace(p_entity_type, '_', ' '),
+            case when v_type.has_custom_fields then ' and custom field' else '' end
+          )
+          || case
+            when exists (
+              select from pg_constraint
+              where contype = 'f' and v_type.entity_table in (conrelid, confrelid)
+            )
+            then ' Relations lead to what they lead to now.'
+            else ''
+          end
+          || case p_entity_type when 'deal' then ' The stage has the name that it has now.' else '' end
+        )
+    ) as made (is_made, name, arguments, result, attributes, body, description)
+    where made.is_made
+  loop
+    execute format(
+      'create or replace function %s(%s) returns %s %s stable parallel safe '
+      'set search_path = pg_catalog, pg_temp as %L',
+      v_made.name, v_made.arguments, v_made.result, v_made.attributes, v_made.body
+    );
+    execute format('comment on function %s is %L', v_made.name, v_made.description);
+    execute format('revoke all on function %s from public', v_made.name);
+    execute format('grant execute on function %s to %I', v_made.name, v_reader);
+  end loop;
+end
 $$;
 
-comment on function crm.deal_as_of(uuid, timestamptz) is
-  'The deal as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now. The stage has the name that it has now.';
+comment on function crm_private.compile_history(text) is
+  'Makes the functions of the API that tell the past of an entity.';
 
-revoke all on function crm.deal_as_of(uuid, timestamptz) from public;
-grant execute on function crm.deal_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/deal_as_of.sql
+revoke all on function crm_private.compile_history(text) from public;
+
+select crm_private.compile_history(entity_type) from crm_private.entity_types;
+--! EndIncluded functions/history/compile_history.sql
 --! Included views/crm_private/clock.sql
 /*
  * By whose days reports group and compare: the time zone that the session asks for, else that of the
@@ -17273,34 +16843,6 @@ comment on function crm_private.settle_external_ids(text, uuid[]) is
 
 revoke all on function crm_private.settle_external_ids(text, uuid[]) from public;
 --! EndIncluded functions/external_ids/settle_external_ids.sql
---! Included functions/undo/severed_link.sql
-/*
- * The row whose deletion made an update: one that set a link to null, by the keys that are declared on
- * delete set null; null if the update did nothing of the kind. A test compares it with the foreign keys.
- */
-create or replace function crm_private.severed_link(p_entity_type text, p_changes jsonb)
-returns uuid
-language plpgsql
-immutable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return case
-    when p_entity_type = 'contact' and p_changes #> '{company_id,new}' = 'null'
-    then p_changes #>> '{company_id,old}'
-    when p_entity_type = 'deal' and p_changes #> '{contact_id,new}' = 'null'
-    then p_changes #>> '{contact_id,old}'
-  end::uuid;
-end
-$$;
-
-comment on function crm_private.severed_link(text, jsonb) is
-  'The row whose deletion made an update that set a link to null; null if it was none.';
-
-revoke all on function crm_private.severed_link(text, jsonb) from public;
-grant execute on function crm_private.severed_link(text, jsonb) to crm_member;
---! EndIncluded functions/undo/severed_link.sql
 --! Included functions/duplicates/shared_domains.sql
 /*
  * Domains that say nothing about whom somebody works for: mail for everyone, and networks where
@@ -17928,7 +17470,9 @@ as $$
       and log.action <> 'create'
       -- A deletion is journalled before what it takes, a definition's after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
-      and p_entity_type not in ('task', 'note', 'pipeline_stage', 'exchange_rate')
+      and (
+        crm_private.takes_others(p_entity_type) or p_entity_type = 'custom_field_definition'
+      )
   ),
   gone (id, entity_id) as (
     select p_entry_id, p_entity_id
@@ -17969,122 +17513,6 @@ comment on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) is
 revoke all on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) from public;
 grant execute on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) to crm_member;
 --! EndIncluded functions/undo/taken_with.sql
---! Included functions/history/task_as_of.sql
-/*
- * A task as it was: what the row is, less what the journal has since then; crm_private.row_as_of does it.
- */
-create or replace function crm.task_as_of(id uuid, at timestamptz)
-returns crm.tasks
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_populate_record(
-    null::crm.tasks,
-    crm_private.row_as_of(
-      'task', task_as_of.id, task_as_of.at,
-      (select to_jsonb(record) from crm.tasks as record where record.id = task_as_of.id)
-    )
-  );
-$$;
-
-comment on function crm.task_as_of(uuid, timestamptz) is
-  'The task as it was at an instant, with every column and custom field; null if there was none then. '
-  'Relations lead to what they lead to now.';
-
-revoke all on function crm.task_as_of(uuid, timestamptz) from public;
-grant execute on function crm.task_as_of(uuid, timestamptz) to crm_reader;
---! EndIncluded functions/history/task_as_of.sql
---! Included functions/external_ids/task_by_external_id.sql
-/*
- * The task that carries an external id, by the key of crm_private.external_ids.
- */
-create or replace function crm.task_by_external_id(source text, id text)
-returns crm.tasks
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm_private.external_ids as held
-  join crm.tasks as record on record.id = held.entity_id
-  where held.entity_type = 'task'
-    and held.source = task_by_external_id.source
-    and held.id = task_by_external_id.id;
-$$;
-
-comment on function crm.task_by_external_id(text, text) is
-  'The task that carries an external id; null if none does.';
-
-revoke all on function crm.task_by_external_id(text, text) from public;
-grant execute on function crm.task_by_external_id(text, text) to crm_reader;
---! EndIncluded functions/external_ids/task_by_external_id.sql
---! Included functions/history/tasks_field_history.sql
-/* The values that a field of a row had: GraphQL's field fieldHistory. */
-create or replace function crm.tasks_field_history(record crm.tasks, field text)
-returns setof crm.field_value
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select history.* from crm.field_history('task', record.id, field) as history;
-$$;
-
-comment on function crm.tasks_field_history(crm.tasks, text) is
-  'Every value that a field had, the oldest first: from when to when, who set it, and through what.';
-
-revoke all on function crm.tasks_field_history(crm.tasks, text) from public;
-grant execute on function crm.tasks_field_history(crm.tasks, text) to crm_reader;
---! EndIncluded functions/history/tasks_field_history.sql
---! Included functions/history/tasks_history.sql
-/* The history of a row: GraphQL's field history. */
-create or replace function crm.tasks_history(record crm.tasks)
-returns setof crm.audit_logs
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select audit_log.*
-  from crm.audit_logs as audit_log
-  where audit_log.entity_id = record.id
-  order by audit_log.id;
-$$;
-
-comment on function crm.tasks_history(crm.tasks) is
-  'Everything that was done to it, the oldest first.';
-
-revoke all on function crm.tasks_history(crm.tasks) from public;
-grant execute on function crm.tasks_history(crm.tasks) to crm_reader;
---! EndIncluded functions/history/tasks_history.sql
---! Included functions/history/tasks_history_is_complete.sql
-/* Whether the history of a row has all of it, or begins with what was archived. */
-create or replace function crm.tasks_history_is_complete(record crm.tasks)
-returns boolean
-language plpgsql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
-end
-$$;
-
-comment on function crm.tasks_history_is_complete(crm.tasks) is
-  E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'Whether its history has everything that was done to it. If not, what was done before '
-  'journalKeptSince has been archived.';
-
-revoke all on function crm.tasks_history_is_complete(crm.tasks) from public;
-grant execute on function crm.tasks_history_is_complete(crm.tasks) to crm_reader;
---! EndIncluded functions/history/tasks_history_is_complete.sql
 --! Included functions/custom_fields/texts.sql
 /* The texts of a JSON list, in order; null for what is no list. The value of a multi_enum field. */
 create or replace function crm_private.texts(value jsonb)
@@ -18289,6 +17717,38 @@ comment on function crm_private.compile_custom_field_functions(text) is
 
 revoke all on function crm_private.compile_custom_field_functions(text) from public;
 --! EndIncluded functions/custom_fields/compile_custom_field_functions.sql
+--! Included functions/custom_fields/bind_custom_fields.sql
+/*
+ * Binds custom fields to a table: makes the trigger that removes those that are set to null and merges
+ * those that are to be merged.
+ */
+create or replace function crm_private.bind_custom_fields(p_table regclass)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  execute format(
+    $trigger$
+create or replace trigger _100_normalise_custom_fields
+  before insert or update on %s
+  for each row when (
+    new.custom_fields ? '$merge'
+    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
+  )
+  execute function crm_private.normalise_custom_fields()
+    $trigger$,
+    p_table
+  );
+end
+$$;
+
+comment on function crm_private.bind_custom_fields(regclass) is
+  'Makes the trigger that normalises the custom fields of a table''s rows.';
+
+revoke all on function crm_private.bind_custom_fields(regclass) from public;
+--! EndIncluded functions/custom_fields/bind_custom_fields.sql
 --! Included functions/custom_fields/compile_custom_fields.sql
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
@@ -19327,9 +18787,18 @@ declare
   v_faults   jsonb;
   v_result   crm_private.bulk_result;
 begin
-  if not coalesce(entity_type = any ('{contact,company,deal,task,note}'), false) then
+  if not exists (
+    select from crm_private.entity_types as type
+    where type.is_record and type.entity_type = write_rows.entity_type
+  ) then
     perform crm_private.refuse_argument(
-      'entityType', 'must be contact, company, deal, task or note', 'write_rows_entity_type_known'
+      'entityType',
+      (
+        select 'must be one of ' || string_agg(type.entity_type, ', ' order by type.restore_order)
+        from crm_private.entity_types as type
+        where type.is_record
+      ),
+      'write_rows_entity_type_known'
     );
   elsif not coalesce(operation = any ('{create,update,upsert,delete}'), false) then
     perform crm_private.refuse_argument(
@@ -21485,29 +20954,9 @@ comment on function crm_private.normalise_custom_fields() is
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.contacts
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
-
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.companies
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
-
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.deals
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
+select crm_private.bind_custom_fields(entity_table)
+from crm_private.entity_types
+where has_custom_fields;
 
 create or replace function crm_private.normalise_deal_value()
 returns trigger
@@ -21771,15 +21220,7 @@ comment on function crm_private.stamp_insert() is
 
 revoke all on function crm_private.stamp_insert() from public;
 
-select crm_private.bind_stamps('crm.contacts', 'contact');
-select crm_private.bind_stamps('crm.companies', 'company');
-select crm_private.bind_stamps('crm.deals', 'deal');
-select crm_private.bind_stamps('crm.tasks', 'task');
-select crm_private.bind_stamps('crm.notes', 'note');
-select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
-select crm_private.bind_stamps('crm.pipeline_stages', 'pipeline_stage');
-select crm_private.bind_stamps('crm.exchange_rates', 'exchange_rate');
-select crm_private.bind_stamps('crm.api_keys', 'api_key');
+select crm_private.bind_stamps(entity_table, entity_type) from crm_private.entity_types;
 
 -- That a key is used is no change of it, and nothing for the journal.
 create or replace trigger _110_stamp_update before update on crm.api_keys
@@ -21792,19 +21233,12 @@ create or replace trigger _110_stamp_update before update on crm.api_keys
  * crm_private.bind_rules makes the trigger of each table from the table's constraints.
  */
 
-select crm_private.compile_custom_fields('contact');
-select crm_private.compile_custom_fields('company');
-select crm_private.compile_custom_fields('deal');
+select crm_private.compile_custom_fields(entity_type)
+from crm_private.entity_types
+where has_custom_fields
+order by restore_order;
 
-select crm_private.bind_rules('crm.contacts');
-select crm_private.bind_rules('crm.companies');
-select crm_private.bind_rules('crm.deals');
-select crm_private.bind_rules('crm.tasks');
-select crm_private.bind_rules('crm.notes');
-select crm_private.bind_rules('crm.custom_field_definitions');
-select crm_private.bind_rules('crm.pipeline_stages');
-select crm_private.bind_rules('crm.exchange_rates');
-select crm_private.bind_rules('crm.api_keys');
+select crm_private.bind_rules(entity_table) from crm_private.entity_types;
 --! EndIncluded triggers/200_validate.sql
 --! Included triggers/210_exchange_rates.sql
 /*
@@ -21915,55 +21349,9 @@ comment on function crm_private.keep_external_ids() is
 
 revoke all on function crm_private.keep_external_ids() from public;
 
-create or replace trigger _300_external_ids_insert after insert on crm.contacts
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-create or replace trigger _300_external_ids_update after update on crm.contacts
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-create or replace trigger _300_external_ids_delete after delete on crm.contacts
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-
-create or replace trigger _300_external_ids_insert after insert on crm.companies
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-create or replace trigger _300_external_ids_update after update on crm.companies
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-create or replace trigger _300_external_ids_delete after delete on crm.companies
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-
-create or replace trigger _300_external_ids_insert after insert on crm.deals
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-create or replace trigger _300_external_ids_update after update on crm.deals
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-create or replace trigger _300_external_ids_delete after delete on crm.deals
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-
-create or replace trigger _300_external_ids_insert after insert on crm.tasks
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-create or replace trigger _300_external_ids_update after update on crm.tasks
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-create or replace trigger _300_external_ids_delete after delete on crm.tasks
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-
-create or replace trigger _300_external_ids_insert after insert on crm.notes
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('note');
-create or replace trigger _300_external_ids_update after update on crm.notes
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('note');
-create or replace trigger _300_external_ids_delete after delete on crm.notes
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('note');
+select crm_private.bind_external_ids(entity_table, entity_type)
+from crm_private.entity_types
+where is_record;
 --! EndIncluded triggers/300_external_ids.sql
 --! Included triggers/300_merges.sql
 /*
@@ -21993,12 +21381,7 @@ comment on function crm_private.end_merges() is
 
 revoke all on function crm_private.end_merges() from public;
 
-create or replace trigger _300_merges_insert after insert on crm.contacts
-  referencing new table as new_rows
-  for each statement execute function crm_private.end_merges();
-create or replace trigger _300_merges_insert after insert on crm.companies
-  referencing new table as new_rows
-  for each statement execute function crm_private.end_merges();
+select crm_private.bind_merges(entity_table) from crm_private.entity_types where is_mergeable;
 --! EndIncluded triggers/300_merges.sql
 --! Included triggers/500_definitions.sql
 /*
@@ -22162,16 +21545,6 @@ create or replace trigger _500_stages_update
  * crm_private.bind_journal says what an entry holds.
  */
 
-select crm_private.bind_journal('crm.contacts', 'contact');
-select crm_private.bind_journal('crm.companies', 'company');
-select crm_private.bind_journal('crm.deals', 'deal');
-select crm_private.bind_journal('crm.tasks', 'task');
-select crm_private.bind_journal('crm.notes', 'note');
-select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
-select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
-select crm_private.bind_journal('crm.exchange_rates', 'exchange_rate');
-select crm_private.bind_journal('crm.api_keys', 'api_key');
-
 /*
  * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
  * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
@@ -22194,33 +21567,15 @@ comment on function crm_private.refuse_truncate() is
 
 revoke all on function crm_private.refuse_truncate() from public;
 
-create or replace trigger _900_refuse_truncate before truncate on crm.contacts
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.companies
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.deals
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.tasks
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.notes
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.exchange_rates
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.api_keys
-  for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm_private.audit_logs_other
   for each statement execute function crm_private.refuse_truncate();
+
+select crm_private.bind_journal(entity_table, entity_type) from crm_private.entity_types;
 --! EndIncluded triggers/900_journal.sql
 
 select crm_private.ensure_audit_partitions();
-select crm_private.compile_report(entity_type)
-from unnest(array['company', 'contact', 'deal']) as entity_type;
 
 --! split: 080-pipeline.sql
 /*
