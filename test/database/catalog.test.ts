@@ -337,8 +337,8 @@ test("what is compiled from the tables is current", () =>
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
            where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-             and proc.proname ~ ('_(hold|validate|journal|stamp|history|history_is_complete|as_of|by_external_id)$'
-               '|^(is_there|deleted_label|cascade_parent|severed_link|takes_others)$')
+             and proc.proname ~ ('_(hold|validate|journal|stamp|history|history_is_complete|as_of|by_external_id|merged_into)$'
+               '|^(is_there|is_mergeable|is_reversible|deleted_label|cascade_parent|severed_link|takes_others)$')
            union all
            select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
            from pg_trigger
@@ -355,7 +355,7 @@ test("what is compiled from the tables is current", () =>
        select crm_private.bind_external_ids(entity_table, entity_type)
        from crm_private.entity_types
        where is_record;
-       select crm_private.bind_merges(entity_table) from crm_private.entity_types where is_mergeable`,
+       select crm_private.bind_merges(entity_table, entity_type) from crm_private.entity_types where is_mergeable`,
     );
     await client.query(
       `select crm_private.bind_stamps(entity_table, entity_type),

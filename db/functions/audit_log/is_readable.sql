@@ -14,7 +14,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return crm_private.is_there(p_entity_type, p_entity_id)
-    or crm_private.is_there(p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id));
+    or (
+      crm_private.is_mergeable(p_entity_type)
+      and crm_private.is_there(
+        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
+      )
+    );
 end
 $$;
 

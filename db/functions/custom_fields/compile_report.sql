@@ -97,6 +97,7 @@ begin
             join (select name, kind from crm.pipeline_stages) as stage on stage.name = deal.stage
             left join (select id, first_name, last_name from crm.contacts) as contact
               on contact.id = deal.contact_id'
+        else format(' from %s as %I', crm_private.entity_table(p_entity_type), p_entity_type)
       end
   into v_query
   from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
@@ -147,7 +148,8 @@ begin
   execute format(
     'comment on view %s is %L',
     v_view,
-    'One row for each ' || p_entity_type || ', with its custom fields as columns: custom_<name>.'
+    'One row for each ' || replace(p_entity_type, '_', ' ')
+      || ', with its custom fields as columns: custom_<name>.'
   );
   execute (
     select string_agg(

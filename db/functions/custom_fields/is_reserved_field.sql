@@ -33,8 +33,8 @@ begin
     or exists (
       select
       from pg_attribute
-      where attrelid = any ('{crm.contacts,crm.companies,crm.deals}'::regclass[])
-        and attnum > 0
+      join crm_private.entity_types on entity_table = attrelid and has_custom_fields
+      where attnum > 0
         and not attisdropped
         and replace(attname, '_', '') = lower(p_field)
     );

@@ -1,17 +1,17 @@
 /*
  * The columns that the report of an entity type has, custom fields aside: reporting.contacts,
  * reporting.companies and reporting.deals are compiled from them by crm_private.compile_report. The
- * names in the expressions are those of its from clause.
+ * names in the expressions are those of its from clause. The report of another entity has the columns of
+ * its table that readers may read, but for those that are about the row rather than what it stands for.
  */
 create or replace function crm_private.report_columns(p_entity_type text)
 returns table (ordinal integer, name text, expression text, comment text)
 language sql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select listed.ordinal, listed.name, listed.expression, listed.comment
-  from (
+  with listed (entity_type, ordinal, name, expression, comment) as (
     values
       ('contact', 1, 'id', 'contact.id', 'The id of the contact.'),
       ('contact', 2, 'name', 'contact.first_name || '' '' || contact.last_name',
@@ -65,8 +65,23 @@ as $$
       ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
       ('deal', 20, 'probability_given', 'deal.probability_given',
         'True if somebody gave the probability, false if it is the stage''s.')
-  ) as listed (entity_type, ordinal, name, expression, comment)
-  where listed.entity_type = p_entity_type;
+  )
+  select listed.ordinal, listed.name, listed.expression, listed.comment
+  from listed
+  where listed.entity_type = p_entity_type
+
+  union all
+
+  select
+    attnum::integer, attname::text, format('%I.%I', p_entity_type, attname),
+    col_description(attrelid, attnum)
+  from pg_attribute
+  where attrelid = crm_private.entity_table(p_entity_type)
+    and attnum > 0
+    and not attisdropped
+    and attname <> all ('{version,custom_fields,external_ids,search_document}')
+    and has_column_privilege('crm_reader', attrelid, attnum, 'select')
+    and p_entity_type not in (select listed.entity_type from listed);
 $$;
 
 comment on function crm_private.report_columns(text) is

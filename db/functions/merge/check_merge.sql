@@ -1,6 +1,6 @@
 /*
  * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
- * Called by crm.merge_contacts and crm.merge_companies.
+ * Called by crm_private.merge_rows.
  *
  * A field may be called as the API calls it or as its column is called, and is one that a member may
  * set in an update. A value of another type than the column's is refused here, in the words of the

@@ -18,7 +18,9 @@ begin
   from pg_constraint
   where contype = 'x'
     and condeferrable
-    and conrelid in ('crm.contacts'::regclass, 'crm.companies'::regclass, 'crm.deals'::regclass);
+    and conrelid in (
+      select entity_table from crm_private.entity_types where has_custom_fields
+    );
 
   if v_names is not null then
     execute format(

@@ -47,10 +47,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (
-    select from crm_private.entity_types as type
-    where type.is_mergeable and type.entity_type = merged_into.entity_type
-  ) then
+  if not crm_private.is_mergeable(entity_type) then
     perform crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(

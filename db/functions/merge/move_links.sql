@@ -1,7 +1,7 @@
 /*
  * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
- * p_from get p_to. Gives how many rows of each table moved. Called by crm.merge_contacts and
- * crm.merge_companies.
+ * p_from get p_to. Gives how many rows of each table moved. Called by
+ * crm_private.merge_rows.
  *
  * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
  * is generated from it. Tables come in the order in which all writers lock them, their rows by id.

@@ -1,7 +1,7 @@
 /*
- * Records that rows became part of another. Called by crm.merge_contacts and crm.merge_companies when
- * they have deleted the losers. Believes nobody: of the losers those count that this transaction has
- * deleted, and the winner has to be there.
+ * Records that rows became part of another. Called by crm_private.merge_rows when it has deleted the
+ * losers. Believes nobody: of the losers those count that this transaction has deleted, and the winner has
+ * to be there.
  *
  * Security definer: nobody but the owner writes the table.
  */
@@ -20,7 +20,7 @@ begin
   insert into crm_private.merges as merge (entity_type, loser_id, winner_id, merged_at)
   select p_entity_type, loser, p_winner, now()
   from unnest(p_losers) as loser
-  where p_entity_type in (select entity_type from crm_private.entity_types where is_mergeable)
+  where crm_private.is_mergeable(p_entity_type)
     and crm_private.is_there(p_entity_type, p_winner)
     and exists (
       select

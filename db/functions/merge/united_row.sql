@@ -2,7 +2,7 @@
  * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
  * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
  * Null is nothing, and so are an empty object and what a new row has by default. Called by
- * crm.merge_contacts and crm.merge_companies, which have locked the rows.
+ * crm_private.merge_rows, which has locked the rows.
  *
  * The columns are those that members may change, read from the catalog: one that is added to the table
  * is merged as the others are. A link to a row that is merged itself would lead nowhere.

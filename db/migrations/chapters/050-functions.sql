@@ -38,10 +38,8 @@
 --!include functions/merge/merged_ids.sql
 --!include functions/merge/record_merge.sql
 --!include functions/history/completed_row.sql
---!include functions/merge/company_merged_into.sql
 --!include functions/custom_fields/compile_defaults.sql
 --!include functions/duplicates/components.sql
---!include functions/merge/contact_merged_into.sql
 --!include functions/access/create_api_key.sql
 --!include functions/deals/create_deal_with_tasks.sql
 --!include functions/access/current_source.sql
@@ -107,8 +105,6 @@
 --!include functions/custom_fields/max_custom_fields.sql
 --!include functions/custom_fields/apply_definitions.sql
 --!include functions/bulk/meant_rows.sql
---!include functions/merge/merge_companies.sql
---!include functions/merge/merge_contacts.sql
 --!include functions/common/merged.sql
 --!include functions/bulk/met_faults.sql
 --!include functions/merge/bind_merges.sql
@@ -122,7 +118,6 @@
 --!include functions/audit_log/payload_digest.sql
 --!include functions/audit_log/compare_entries.sql
 --!include functions/normalization/plain_name.sql
---!include functions/undo/is_reversible.sql
 --!include functions/duplicates/phone_keys.sql
 --!include functions/undo/plan_reversal.sql
 --!include functions/custom_fields/positions.sql
@@ -196,6 +191,7 @@
 --!include functions/custom_fields/texts.sql
 --!include functions/custom_fields/custom_field_value.sql
 --!include functions/custom_fields/compile_custom_field_functions.sql
+--!include functions/custom_fields/allow_definitions.sql
 --!include functions/custom_fields/bind_custom_fields.sql
 --!include functions/custom_fields/compile_custom_fields.sql
 --!include functions/custom_fields/custom_field_index_statement.sql
@@ -214,9 +210,14 @@
 --!include functions/bulk/unreadable_rows.sql
 --!include functions/audit_log/verify_journal.sql
 --!include functions/merge/write_merged.sql
+--!include functions/merge/merge_rows.sql
+--!include functions/merge/merge_companies.sql
+--!include functions/merge/merge_contacts.sql
 --!include functions/bulk/write_rows.sql
 --!include functions/common/written_columns.sql
 --!include functions/bulk/read_rows.sql
 --!include views/crm_private/rules.sql
 --!include functions/validation/broken_reference.sql
 --!include functions/validation/bind_stamps.sql
+--!include functions/entities/register_entity.sql
+--!include functions/entities/unregister_entity.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:257ad0630a489d406cf6d81356d2411fc46a8a98
+--! Hash: sha1:58e026ba29a1f87f4239e6ebb72bd7b53683cf27
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1578,10 +1578,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if not exists (
-    select from crm_private.entity_types as type
-    where type.is_mergeable and type.entity_type = merged_into.entity_type
-  ) then
+  if not crm_private.is_mergeable(entity_type) then
     perform crm_private.refuse_argument(
       'entityType',
       crm_private.fault_message(
@@ -1624,7 +1621,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return crm_private.is_there(p_entity_type, p_entity_id)
-    or crm_private.is_there(p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id));
+    or (
+      crm_private.is_mergeable(p_entity_type)
+      and crm_private.is_there(
+        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
+      )
+    );
 end
 $$;
 
@@ -3626,7 +3628,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_label_legible check (crm_private.is_legible(label)),
   constraint custom_field_definitions_label_length check (char_length(label) <= 255),
   constraint custom_field_definitions_entity_type_known check (
-    entity_type = any (array['contact', 'company', 'deal'])
+    entity_type = any (array['company', 'contact', 'deal'])
   ),
   constraint custom_field_definitions_enum_values_list check (
     crm_private.is_list(enum_values, 1000) and cardinality(enum_values) > 0
@@ -3783,7 +3785,7 @@ comment on constraint custom_field_definitions_label_legible on crm.custom_field
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
-  '%s is not one of contact, company, deal';
+  '%s is not one of company, contact, deal';
 comment on constraint custom_field_definitions_enum_values_list on crm.custom_field_definitions is
   E'@whole\nmust be a list of 1 to 1,000 values, none of them null';
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
@@ -5172,16 +5174,19 @@ create or replace view crm_private.entity_links as
 
 comment on view crm_private.entity_links is
   'The links between entities, by the foreign keys that cascade or are severed.';
+
+grant select on crm_private.entity_links to crm_member;
 --! EndIncluded views/crm_private/entity_links.sql
 --! Included functions/common/compile_entity_lookups.sql
 /*
  * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
- * crm_private.is_there, crm_private.deleted_label, crm_private.cascade_parent, crm_private.severed_link and
- * crm_private.takes_others. They are asked for each row of the trash and by the policy of the audit log, so
- * none of them reads the catalogue.
+ * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
+ * crm_private.deleted_label, crm_private.cascade_parent and crm_private.severed_link. They are asked for each
+ * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
+ * catalogue.
  *
- * Call it in the migration that adds an entity, or a foreign key between entities; a test finds where that
- * was forgotten. Called by crm_private.register_entity.
+ * Call it in the migration that adds a foreign key between entities; a test finds where that was forgotten.
+ * Called by crm_private.register_entity.
  */
 create or replace function crm_private.compile_entity_lookups()
 returns void
@@ -5195,87 +5200,100 @@ declare
   v_lookup record;
 begin
   for v_lookup in
-    select name, arguments, result, volatility, role, description, body
+    -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and plan
+    -- each of them for every partition; this asks a primary key at a time.
+    select
+      'is_there' as name, 'p_entity_type text, p_entity_id uuid' as arguments, 'boolean' as result,
+      'stable' as volatility, 'crm_reader' as role,
+      'True if the entity is there and the caller can read it. Compiled.' as description,
+      E'  case p_entity_type\n' || string_agg(
+        format(
+          E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
+          entity_type, entity_table
+        ),
+        '' order by restore_order
+      ) || E'    else\n      return false;\n  end case;' as body
+    from crm_private.entity_types
+    where restore_order is not null
+
+    union all
+
+    select
+      listed.name, 'p_entity_type text', 'boolean', 'immutable', listed.role, listed.description,
+      format('  return coalesce(p_entity_type = any (%L::text[]), false);', listed.types)
     from (
       values
         (
-          'is_there', 'p_entity_type text, p_entity_id uuid', 'boolean', 'stable', 'crm_reader',
-          'True if the entity is there and the caller can read it. Compiled.',
-          -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and
-          -- plan each of them for every partition; this asks a primary key at a time.
-          (
-            select E'  case p_entity_type\n' || string_agg(
-              format(
-                E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
-                entity_type, entity_table
-              ),
-              '' order by restore_order
-            ) || E'    else\n      return false;\n  end case;'
-            from crm_private.entity_types
+          'is_mergeable', 'crm_reader', 'Whether rows of an entity type can be merged. Compiled.',
+          array(
+            select entity_type from crm_private.entity_types
+            where is_mergeable
+            order by restore_order
+          )
+        ),
+        (
+          'is_reversible', 'crm_member',
+          'Whether what was done to an entity of a type can be undone. Compiled.',
+          array(
+            select entity_type from crm_private.entity_types
             where restore_order is not null
+            order by restore_order
           )
         ),
         (
-          'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
-          'What people recognise a deleted row by. Compiled.',
-          (
-            select E'  return left(case p_entity_type\n' || string_agg(
-              format(
-                E'    when %L then %s\n',
-                entity_type,
-                (
-                  select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
-                  from unnest(label_columns) with ordinality as label (name, place)
-                )
-              ),
-              '' order by restore_order
-            ) || E'  end, 100);'
-            from crm_private.entity_types
-          )
-        ),
-        (
-          'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-          'The row with which a row is deleted, by an entry of its deletion; null if there is none. '
-          'Compiled.',
-          (
-            select E'  return case p_entity_type\n' || coalesce(string_agg(
-              format(E'    when %L then %s\n', entity_type, parents), '' order by entity_type
-            ), E'    when null then null\n') || E'  end::uuid;'
-            from (
-              select entity_type,
-                'coalesce(' || string_agg(distinct format('p_changes ->> %L', field), ', ') || ')' as parents
-              from crm_private.entity_links
-              where not is_severed
-              group by entity_type
-            ) as child
-          )
-        ),
-        (
-          'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-          'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
-          (
-            select E'  return case\n' || coalesce(string_agg(
-              format(
-                E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
-                entity_type, array[field, 'new'], array[field, 'old']
-              ),
-              '' order by entity_type, field
-            ), E'    when false then null\n') || E'  end::uuid;'
-            from crm_private.entity_links
-            where is_severed
-          )
-        ),
-        (
-          'takes_others', 'p_entity_type text', 'boolean', 'immutable', 'crm_member',
+          'takes_others', 'crm_member',
           'Whether the deletion of such an entity can delete or change others. Compiled.',
-          (
-            select format(
-              '  return p_entity_type = any (%L::text[]);', array_agg(distinct target_type order by target_type)
-            )
-            from crm_private.entity_links
-          )
+          array(select distinct target_type from crm_private.entity_links order by target_type)
         )
-    ) as lookup (name, arguments, result, volatility, role, description, body)
+    ) as listed (name, role, description, types)
+
+    union all
+
+    select
+      'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
+      'What people recognise a deleted row by. Compiled.',
+      E'  return left(case p_entity_type\n' || string_agg(
+        format(E'    when %L then %s\n', entity_type, label), '' order by restore_order
+      ) || E'  end, 100);'
+    from (
+      select
+        entity_type, restore_order,
+        (
+          select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
+          from unnest(label_columns) with ordinality as label (name, place)
+        ) as label
+      from crm_private.entity_types
+    ) as labelled
+
+    union all
+
+    select
+      'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'The row with which a row is deleted, by an entry of its deletion; null if there is none. Compiled.',
+      E'  return case p_entity_type\n' || string_agg(
+        format(E'    when %L then coalesce(%s)\n', entity_type, parents), '' order by entity_type
+      ) || E'  end::uuid;'
+    from (
+      select entity_type, string_agg(distinct format('p_changes ->> %L', field), ', ') as parents
+      from crm_private.entity_links
+      where not is_severed
+      group by entity_type
+    ) as child
+
+    union all
+
+    select
+      'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
+      E'  return case\n' || string_agg(
+        format(
+          E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
+          entity_type, array[field, 'new'], array[field, 'old']
+        ),
+        '' order by entity_type, field
+      ) || E'  end::uuid;'
+    from crm_private.entity_links
+    where is_severed
   loop
     execute format(
       'create or replace function crm_private.%I(%s) returns %s language plpgsql %s parallel safe '
@@ -7217,7 +7235,7 @@ revoke all on function crm_private.check_journal(text) from public;
 --! Included functions/merge/check_merge.sql
 /*
  * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
- * Called by crm.merge_contacts and crm.merge_companies.
+ * Called by crm_private.merge_rows.
  *
  * A field may be called as the API calls it or as its column is called, and is one that a member may
  * set in an update. A value of another type than the column's is refused here, in the words of the
@@ -7538,9 +7556,9 @@ grant execute on function crm_private.merged_ids(text, uuid) to crm_reader;
 --! EndIncluded functions/merge/merged_ids.sql
 --! Included functions/merge/record_merge.sql
 /*
- * Records that rows became part of another. Called by crm.merge_contacts and crm.merge_companies when
- * they have deleted the losers. Believes nobody: of the losers those count that this transaction has
- * deleted, and the winner has to be there.
+ * Records that rows became part of another. Called by crm_private.merge_rows when it has deleted the
+ * losers. Believes nobody: of the losers those count that this transaction has deleted, and the winner has
+ * to be there.
  *
  * Security definer: nobody but the owner writes the table.
  */
@@ -7559,7 +7577,7 @@ begin
   insert into crm_private.merges as merge (entity_type, loser_id, winner_id, merged_at)
   select p_entity_type, loser, p_winner, now()
   from unnest(p_losers) as loser
-  where p_entity_type in (select entity_type from crm_private.entity_types where is_mergeable)
+  where crm_private.is_mergeable(p_entity_type)
     and crm_private.is_there(p_entity_type, p_winner)
     and exists (
       select
@@ -7643,28 +7661,6 @@ comment on function crm_private.completed_row(regclass, jsonb) is
 revoke all on function crm_private.completed_row(regclass, jsonb) from public;
 grant execute on function crm_private.completed_row(regclass, jsonb) to crm_reader;
 --! EndIncluded functions/history/completed_row.sql
---! Included functions/merge/company_merged_into.sql
-/* Follows the id of a merged company to the one that is left: crm.merged_into, with the row. */
-create or replace function crm.company_merged_into(id uuid)
-returns crm.companies
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm.companies as record
-  where record.id = crm_private.merged_into('company', company_merged_into.id);
-$$;
-
-comment on function crm.company_merged_into(uuid) is
-  'The company that one was merged into, through however many merges; null if it was not merged, is back, '
-  'or the one that was left is gone.';
-
-revoke all on function crm.company_merged_into(uuid) from public;
-grant execute on function crm.company_merged_into(uuid) to crm_reader;
---! EndIncluded functions/merge/company_merged_into.sql
 --! Included functions/custom_fields/compile_defaults.sql
 /*
  * Compiles the defaults of an entity type's custom fields into the trigger that gives them to new rows:
@@ -7760,28 +7756,6 @@ comment on function crm_private.components(integer, integer[], integer[]) is
 revoke all on function crm_private.components(integer, integer[], integer[]) from public;
 grant execute on function crm_private.components(integer, integer[], integer[]) to crm_reader;
 --! EndIncluded functions/duplicates/components.sql
---! Included functions/merge/contact_merged_into.sql
-/* Follows the id of a merged contact to the one that is left: crm.merged_into, with the row. */
-create or replace function crm.contact_merged_into(id uuid)
-returns crm.contacts
-language sql
-stable
-strict
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select record.*
-  from crm.contacts as record
-  where record.id = crm_private.merged_into('contact', contact_merged_into.id);
-$$;
-
-comment on function crm.contact_merged_into(uuid) is
-  'The contact that one was merged into, through however many merges; null if it was not merged, is back, '
-  'or the one that was left is gone.';
-
-revoke all on function crm.contact_merged_into(uuid) from public;
-grant execute on function crm.contact_merged_into(uuid) to crm_reader;
---! EndIncluded functions/merge/contact_merged_into.sql
 --! Included functions/access/create_api_key.sql
 /*
  * Creates an API key and gives it, this once: what is kept is its hash. The key is 256 random bits,
@@ -8395,7 +8369,9 @@ begin
   from pg_constraint
   where contype = 'x'
     and condeferrable
-    and conrelid in ('crm.contacts'::regclass, 'crm.companies'::regclass, 'crm.deals'::regclass);
+    and conrelid in (
+      select entity_table from crm_private.entity_types where has_custom_fields
+    );
 
   if v_names is not null then
     execute format(
@@ -9270,6 +9246,7 @@ begin
             join (select name, kind from crm.pipeline_stages) as stage on stage.name = deal.stage
             left join (select id, first_name, last_name from crm.contacts) as contact
               on contact.id = deal.contact_id'
+        else format(' from %s as %I', crm_private.entity_table(p_entity_type), p_entity_type)
       end
   into v_query
   from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
@@ -9320,7 +9297,8 @@ begin
   execute format(
     'comment on view %s is %L',
     v_view,
-    'One row for each ' || p_entity_type || ', with its custom fields as columns: custom_<name>.'
+    'One row for each ' || replace(p_entity_type, '_', ' ')
+      || ', with its custom fields as columns: custom_<name>.'
   );
   execute (
     select string_agg(
@@ -10386,8 +10364,8 @@ begin
     or exists (
       select
       from pg_attribute
-      where attrelid = any ('{crm.contacts,crm.companies,crm.deals}'::regclass[])
-        and attnum > 0
+      join crm_private.entity_types on entity_table = attrelid and has_custom_fields
+      where attnum > 0
         and not attisdropped
         and replace(attname, '_', '') = lower(p_field)
     );
@@ -11107,147 +11085,6 @@ comment on function crm_private.meant_rows(text, crm_private.bulk_row[]) is
 revoke all on function crm_private.meant_rows(text, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.meant_rows(text, crm_private.bulk_row[]) to crm_member;
 --! EndIncluded functions/bulk/meant_rows.sql
---! Included functions/merge/merge_companies.sql
-/*
- * Makes one company of several, as crm.merge_contacts does of contacts; contacts and deals of the
- * losers become the winner's.
- */
-create or replace function crm.merge_companies(
-  winner uuid,
-  losers uuid[],
-  fields jsonb default '{}'
-)
-returns crm.company_merge
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_chosen jsonb  := crm_private.check_merge('crm.companies', winner, losers, fields);
-  v_ids    uuid[] := winner || losers;
-  v_found  uuid[];
-  v_moved  jsonb;
-  v_merge  crm.company_merge;
-begin
-  v_found := array(
-    select id from crm.companies where id = any (v_ids) order by id for update
-  );
-  if cardinality(v_found) < cardinality(v_ids) then
-    perform crm_private.refuse_missing(
-      'company', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
-    );
-  end if;
-
-  -- Until the losers are gone, the winner may have the same value of a unique field.
-  perform crm_private.defer_unique(true);
-
-  perform crm_private.write_merged(
-    'crm.companies', winner, losers, crm_private.united_row('crm.companies', v_ids), v_chosen
-  );
-  v_moved := crm_private.move_links('crm.companies', losers, winner);
-
-  delete from crm.companies where id = any (losers);
-  perform crm_private.record_merge('company', winner, losers);
-  perform crm_private.defer_unique(false);
-
-  v_merge.company_id     := winner;
-  v_merge.contacts_moved := (v_moved ->> 'contacts')::integer;
-  v_merge.deals_moved    := (v_moved ->> 'deals')::integer;
-  v_merge.tasks_moved    := (v_moved ->> 'tasks')::integer;
-  v_merge.notes_moved    := (v_moved ->> 'notes')::integer;
-  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
-  return v_merge;
-end
-$$;
-
-comment on function crm.merge_companies(uuid, uuid[], jsonb) is
-  'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
-  'their external ids, and what it has no value for; then the losers are deleted. fields holds the values that are to '
-  'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
-  'if the winner has another by now.';
-
-revoke all on function crm.merge_companies(uuid, uuid[], jsonb) from public;
-grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member;
---! EndIncluded functions/merge/merge_companies.sql
---! Included functions/merge/merge_contacts.sql
-/*
- * Makes one contact of several: the winner stays, the losers go. Runs with the caller's rights, who
- * could do all of it by hand.
- *
- * 1. Locks the contacts by id, so that merges that overlap come one after the other and whoever
- *    links something to a loser meanwhile waits, and is refused when the loser is gone. Companies
- *    come before contacts, deals, tasks and notes everywhere, lest two merges wait for each other.
- * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
- *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
- * 3. Moves deals, tasks and notes to the winner, and whatever else refers to a loser.
- * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
- *    became part of the winner is recorded.
- *
- * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
- * the first, they give back exactly what was.
- */
-create or replace function crm.merge_contacts(
-  winner uuid,
-  losers uuid[],
-  fields jsonb default '{}'
-)
-returns crm.contact_merge
-language plpgsql
-volatile
-set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_chosen jsonb  := crm_private.check_merge('crm.contacts', winner, losers, fields);
-  v_ids    uuid[] := winner || losers;
-  v_found  uuid[];
-  v_moved  jsonb;
-  v_merge  crm.contact_merge;
-begin
-  perform
-  from crm.companies
-  where id in (select company_id from crm.contacts where contacts.id = any (v_ids))
-  order by id
-  for key share;
-
-  v_found := array(
-    select id from crm.contacts where id = any (v_ids) order by id for update
-  );
-  if cardinality(v_found) < cardinality(v_ids) then
-    perform crm_private.refuse_missing(
-      'contact', variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
-    );
-  end if;
-
-  -- Until the losers are gone, the winner may have the same value of a unique field.
-  perform crm_private.defer_unique(true);
-
-  perform crm_private.write_merged(
-    'crm.contacts', winner, losers, crm_private.united_row('crm.contacts', v_ids), v_chosen
-  );
-  v_moved := crm_private.move_links('crm.contacts', losers, winner);
-
-  delete from crm.contacts where id = any (losers);
-  perform crm_private.record_merge('contact', winner, losers);
-  perform crm_private.defer_unique(false);
-
-  v_merge.contact_id     := winner;
-  v_merge.deals_moved    := (v_moved ->> 'deals')::integer;
-  v_merge.tasks_moved    := (v_moved ->> 'tasks')::integer;
-  v_merge.notes_moved    := (v_moved ->> 'notes')::integer;
-  v_merge.transaction_id := pg_current_xact_id()::text::bigint;
-  return v_merge;
-end
-$$;
-
-comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
-  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
-  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
-  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
-  'one. With a version it is refused if the winner has another by now.';
-
-revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
-grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
---! EndIncluded functions/merge/merge_contacts.sql
 --! Included functions/common/merged.sql
 /* Objects put together into one; of members that several have, those of the later one count. */
 create or replace function crm_private.merged(p_objects jsonb[])
@@ -11345,32 +11182,65 @@ grant execute on function crm_private.met_faults(
 ) to crm_member;
 --! EndIncluded functions/bulk/met_faults.sql
 --! Included functions/merge/bind_merges.sql
-/* Binds merges to a table: makes the trigger that ends the merge of a row that is back. */
-create or replace function crm_private.bind_merges(p_table regclass)
+/*
+ * Binds merges to a table: makes the trigger that ends the merge of a row that is back, and crm.<entity
+ * type>_merged_into, which follows the id of a merged row to the one that is left.
+ */
+create or replace function crm_private.bind_merges(p_table regclass, p_entity_type text)
 returns void
 language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_function text := format('crm.%I', p_entity_type || '_merged_into');
 begin
   execute format(
     'create or replace trigger _300_merges_insert after insert on %s '
     'referencing new table as new_rows for each statement execute function crm_private.end_merges()',
     p_table
   );
+
+  execute format(
+    $function$
+create or replace function %1$s(id uuid)
+returns %2$s
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $follow$
+  select record.* from %2$s as record where record.id = crm_private.merged_into(%3$L, $1);
+$follow$
+    $function$,
+    v_function, p_table, p_entity_type
+  );
+  execute format(
+    'comment on function %s is %L',
+    v_function,
+    format(
+      'The %s that one was merged into, through however many merges; null if it was not merged, is '
+      'back, or the one that was left is gone.',
+      replace(p_entity_type, '_', ' ')
+    )
+  );
+  execute format('revoke all on function %s from public', v_function);
+  execute format('grant execute on function %s to crm_reader', v_function);
 end
 $$;
 
-comment on function crm_private.bind_merges(regclass) is
-  'Makes the trigger that ends the merges of rows of a table that are back.';
+comment on function crm_private.bind_merges(regclass, text) is
+  'Makes the trigger that ends the merges of rows of a table that are back, and the function that '
+  'follows the id of a merged one.';
 
-revoke all on function crm_private.bind_merges(regclass) from public;
+revoke all on function crm_private.bind_merges(regclass, text) from public;
 --! EndIncluded functions/merge/bind_merges.sql
 --! Included functions/merge/move_links.sql
 /*
  * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
- * p_from get p_to. Gives how many rows of each table moved. Called by crm.merge_contacts and
- * crm.merge_companies.
+ * p_from get p_to. Gives how many rows of each table moved. Called by
+ * crm_private.merge_rows.
  *
  * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
  * is generated from it. Tables come in the order in which all writers lock them, their rows by id.
@@ -11873,26 +11743,6 @@ comment on function crm_private.plain_name(text) is
 revoke all on function crm_private.plain_name(text) from public;
 grant execute on function crm_private.plain_name(text) to crm_reader;
 --! EndIncluded functions/normalization/plain_name.sql
---! Included functions/undo/is_reversible.sql
-/* Whether what was done to an entity of a type can be undone, and a deleted one be brought back. */
-create or replace function crm_private.is_reversible(p_entity_type text)
-returns boolean
-language sql
-stable
-parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-  select exists (
-    select from crm_private.entity_types
-    where entity_type = p_entity_type and restore_order is not null
-  );
-$$;
-
-comment on function crm_private.is_reversible(text) is
-  'Whether what was done to an entity of a type can be undone.';
-
-revoke all on function crm_private.is_reversible(text) from public;
---! EndIncluded functions/undo/is_reversible.sql
 --! Included functions/duplicates/phone_keys.sql
 /*
  * What contacts with one of these numbers, in whatever form, have among their match keys; an index
@@ -13571,17 +13421,17 @@ grant execute on function crm.rename_custom_field_value(text, text, text, text) 
 /*
  * The columns that the report of an entity type has, custom fields aside: reporting.contacts,
  * reporting.companies and reporting.deals are compiled from them by crm_private.compile_report. The
- * names in the expressions are those of its from clause.
+ * names in the expressions are those of its from clause. The report of another entity has the columns of
+ * its table that readers may read, but for those that are about the row rather than what it stands for.
  */
 create or replace function crm_private.report_columns(p_entity_type text)
 returns table (ordinal integer, name text, expression text, comment text)
 language sql
-immutable
+stable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select listed.ordinal, listed.name, listed.expression, listed.comment
-  from (
+  with listed (entity_type, ordinal, name, expression, comment) as (
     values
       ('contact', 1, 'id', 'contact.id', 'The id of the contact.'),
       ('contact', 2, 'name', 'contact.first_name || '' '' || contact.last_name',
@@ -13635,8 +13485,23 @@ as $$
       ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
       ('deal', 20, 'probability_given', 'deal.probability_given',
         'True if somebody gave the probability, false if it is the stage''s.')
-  ) as listed (entity_type, ordinal, name, expression, comment)
-  where listed.entity_type = p_entity_type;
+  )
+  select listed.ordinal, listed.name, listed.expression, listed.comment
+  from listed
+  where listed.entity_type = p_entity_type
+
+  union all
+
+  select
+    attnum::integer, attname::text, format('%I.%I', p_entity_type, attname),
+    col_description(attrelid, attnum)
+  from pg_attribute
+  where attrelid = crm_private.entity_table(p_entity_type)
+    and attnum > 0
+    and not attisdropped
+    and attname <> all ('{version,custom_fields,external_ids,search_document}')
+    and has_column_privilege('crm_reader', attrelid, attnum, 'select')
+    and p_entity_type not in (select listed.entity_type from listed);
 $$;
 
 comment on function crm_private.report_columns(text) is
@@ -17717,6 +17582,49 @@ comment on function crm_private.compile_custom_field_functions(text) is
 
 revoke all on function crm_private.compile_custom_field_functions(text) from public;
 --! EndIncluded functions/custom_fields/compile_custom_field_functions.sql
+--! Included functions/custom_fields/allow_definitions.sql
+/*
+ * Lets the entity types that have custom fields have definitions, and no others: makes the constraint
+ * custom_field_definitions_entity_type_known of the catalogue, with its message.
+ */
+create or replace function crm_private.allow_definitions()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement is made of quoted values; that it is cannot be told.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_types text[] := (
+    select array_agg(entity_type order by restore_order) from crm_private.entity_types
+    where has_custom_fields
+  );
+begin
+  execute format(
+    'alter table crm.custom_field_definitions
+       drop constraint custom_field_definitions_entity_type_known,
+       add constraint custom_field_definitions_entity_type_known check (
+         entity_type = any (array[%s])
+       )',
+    (
+      select string_agg(quote_literal(name), ', ' order by place)
+      from unnest(v_types) with ordinality as type (name, place)
+    )
+  );
+  execute format(
+    'comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is %L',
+    '%s is not one of ' || array_to_string(v_types, ', ')
+  );
+  perform crm_private.bind_rules('crm.custom_field_definitions');
+end
+$$;
+
+comment on function crm_private.allow_definitions() is
+  'Lets the entity types that have custom fields have definitions.';
+
+revoke all on function crm_private.allow_definitions() from public;
+--! EndIncluded functions/custom_fields/allow_definitions.sql
 --! Included functions/custom_fields/bind_custom_fields.sql
 /*
  * Binds custom fields to a table: makes the trigger that removes those that are set to null and merges
@@ -18476,7 +18384,7 @@ grant execute on function crm_private.united_lists(jsonb) to crm_member;
  * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
  * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
  * Null is nothing, and so are an empty object and what a new row has by default. Called by
- * crm.merge_contacts and crm.merge_companies, which have locked the rows.
+ * crm_private.merge_rows, which has locked the rows.
  *
  * The columns are those that members may change, read from the catalog: one that is added to the table
  * is merged as the others are. A link to a row that is merged itself would lead nowhere.
@@ -18742,6 +18650,148 @@ revoke all on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, j
 grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb)
   to crm_member;
 --! EndIncluded functions/merge/write_merged.sql
+--! Included functions/merge/merge_rows.sql
+/*
+ * Merges rows of an entity type: the winner stays, the losers go. Called by crm.merge_contacts and
+ * crm.merge_companies. Runs with the caller's rights, who could do all of it by hand.
+ *
+ * 1. Locks the rows by id, so that merges that overlap come one after the other and whoever links
+ *    something to a loser meanwhile waits, and is refused when the loser is gone. What the rows refer to
+ *    is locked before, in the order in which all lock it, so that two merges do not wait for each other.
+ * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
+ *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
+ * 3. Moves to the winner whatever refers to a loser.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
+ *    became part of the winner is recorded.
+ *
+ * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
+ * the first, they give back exactly what was.
+ *
+ * Returns <entity type>_id, transaction_id, and <table>_moved: how many rows of each table moved.
+ */
+create or replace function crm_private.merge_rows(
+  p_entity_type text,
+  p_winner      uuid,
+  p_losers      uuid[],
+  p_fields      jsonb
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- That its statements write cannot be told.
+-- @plpgsql_check_options: performance_warnings = off
+declare
+  v_table  regclass := crm_private.entity_table(p_entity_type);
+  v_chosen jsonb    := crm_private.check_merge(v_table, p_winner, p_losers, p_fields);
+  v_ids    uuid[]   := p_winner || p_losers;
+  v_found  uuid[];
+  v_moved  jsonb;
+  v_link   record;
+begin
+  for v_link in
+    select link.key, link.target_table
+    from crm_private.entity_links as link
+    join crm_private.entity_types as target on target.entity_type = link.target_type
+    where link.entity_type = p_entity_type
+    order by target.restore_order, link.key
+  loop
+    execute format(
+      'select from %s where id in (select %I from %s where id = any ($1)) order by id for key share',
+      v_link.target_table, v_link.key, v_table
+    ) using v_ids;
+  end loop;
+
+  execute format(
+    'select array(select id from %s where id = any ($1) order by id for update)', v_table
+  ) into v_found using v_ids;
+  if cardinality(v_found) < cardinality(v_ids) then
+    perform crm_private.refuse_missing(
+      p_entity_type,
+      variadic array(select id::text from unnest(v_ids) as id where id <> all (v_found))
+    );
+  end if;
+
+  -- Until the losers are gone, the winner may have the same value of a unique field.
+  perform crm_private.defer_unique(true);
+
+  perform crm_private.write_merged(
+    v_table, p_winner, p_losers, crm_private.united_row(v_table, v_ids), v_chosen
+  );
+  v_moved := crm_private.move_links(v_table, p_losers, p_winner);
+
+  execute format('delete from %s where id = any ($1)', v_table) using p_losers;
+  perform crm_private.record_merge(p_entity_type, p_winner, p_losers);
+  perform crm_private.defer_unique(false);
+
+  return jsonb_build_object(
+    p_entity_type || '_id', p_winner,
+    'transaction_id', pg_current_xact_id()::text::bigint
+  ) || (
+    select coalesce(jsonb_object_agg(key || '_moved', value), '{}') from jsonb_each(v_moved)
+  );
+end
+$$;
+
+comment on function crm_private.merge_rows(text, uuid, uuid[], jsonb) is
+  'Merges rows of an entity type.';
+
+revoke all on function crm_private.merge_rows(text, uuid, uuid[], jsonb) from public;
+grant execute on function crm_private.merge_rows(text, uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/merge/merge_rows.sql
+--! Included functions/merge/merge_companies.sql
+/* Makes one company of several; crm_private.merge_rows says how. */
+create or replace function crm.merge_companies(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.company_merge
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.company_merge, crm_private.merge_rows('company', winner, losers, fields)
+  );
+$$;
+
+comment on function crm.merge_companies(uuid, uuid[], jsonb) is
+  'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
+  'their external ids, and what it has no value for; then the losers are deleted. fields holds the values that are to '
+  'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
+  'if the winner has another by now.';
+
+revoke all on function crm.merge_companies(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/merge/merge_companies.sql
+--! Included functions/merge/merge_contacts.sql
+/* Makes one contact of several; crm_private.merge_rows says how. */
+create or replace function crm.merge_contacts(
+  winner uuid,
+  losers uuid[],
+  fields jsonb default '{}'
+)
+returns crm.contact_merge
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_populate_record(
+    null::crm.contact_merge, crm_private.merge_rows('contact', winner, losers, fields)
+  );
+$$;
+
+comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
+  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
+  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
+  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
+  'one. With a version it is refused if the winner has another by now.';
+
+revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
+grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
+--! EndIncluded functions/merge/merge_contacts.sql
 --! Included functions/bulk/write_rows.sql
 /*
  * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it in
@@ -19229,6 +19279,135 @@ comment on function crm_private.bind_stamps(regclass, text) is
 
 revoke all on function crm_private.bind_stamps(regclass, text) from public;
 --! EndIncluded functions/validation/bind_stamps.sql
+--! Included functions/entities/register_entity.sql
+/*
+ * Makes a table an entity: one row in the catalogue, and everything that is compiled from it. The table is
+ * there, with the columns that every entity has (id, version, created_at, updated_at, created_by,
+ * updated_by), its constraints, grants and policies. What it can do follows from its columns:
+ *
+ * - stamps, validation, the audit log, history, undo and the trash always;
+ * - with external_ids bulk writes, look-ups by external id, and a report;
+ * - with custom_fields definitions of custom fields;
+ * - cascades and links from its foreign keys to other entities.
+ *
+ * Call it again when its columns or constraints have changed. Locks the table, and
+ * crm.custom_field_definitions if it has custom fields. crm_private.unregister_entity undoes it.
+ */
+create or replace function crm_private.register_entity(
+  p_entity_type   text,
+  p_table         regclass,
+  p_label_columns name[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_type crm_private.entity_types;
+begin
+  insert into crm_private.entity_types as type (
+    entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
+  )
+  select
+    p_entity_type, p_table, p_label_columns,
+    coalesce(bool_or(attname = 'external_ids'), false),
+    coalesce(bool_or(attname = 'custom_fields'), false),
+    false,
+    (select max(restore_order) + 10 from crm_private.entity_types)
+  from pg_attribute
+  where attrelid = p_table and attnum > 0 and not attisdropped
+  on conflict (entity_type) do update set
+    label_columns     = excluded.label_columns,
+    is_record         = excluded.is_record,
+    has_custom_fields = excluded.has_custom_fields
+  returning * into v_type;
+
+  perform crm_private.compile_entity_lookups();
+
+  if v_type.has_custom_fields then
+    perform crm_private.allow_definitions();
+    perform crm_private.bind_custom_fields(p_table);
+    perform crm_private.compile_custom_fields(p_entity_type);
+  elsif v_type.is_record then
+    perform crm_private.compile_report(p_entity_type);
+  end if;
+
+  perform crm_private.bind_stamps(p_table, p_entity_type);
+  perform crm_private.bind_rules(p_table);
+  if v_type.is_record then
+    perform crm_private.bind_external_ids(p_table, p_entity_type);
+  end if;
+  perform crm_private.bind_journal(p_table, p_entity_type);
+  perform crm_private.compile_history(p_entity_type);
+end
+$$;
+
+comment on function crm_private.register_entity(text, regclass, name[]) is
+  'Makes a table an entity, with everything that entities have.';
+
+revoke all on function crm_private.register_entity(text, regclass, name[]) from public;
+--! EndIncluded functions/entities/register_entity.sql
+--! Included functions/entities/unregister_entity.sql
+/*
+ * Undoes crm_private.register_entity: removes what was compiled for an entity, its custom fields and its
+ * row of the catalogue, so that the table can be dropped. Its rows stay until then; so do the entries of the
+ * audit log, which only administrators can read afterwards.
+ */
+create or replace function crm_private.unregister_entity(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of quoted names; that they are cannot be told.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_name  text     := (select relname::text from pg_class where oid = v_table);
+  v_drop  text;
+begin
+  delete from crm.custom_field_definitions where entity_type = p_entity_type;
+  delete from crm_private.external_ids where entity_type = p_entity_type;
+  delete from crm_private.entity_types where entity_type = p_entity_type;
+  perform crm_private.compile_entity_lookups();
+  perform crm_private.allow_definitions();
+
+  execute format('drop view if exists reporting.%I', v_name);
+  execute format('drop view if exists crm_private.%I', v_name || '_copy');
+
+  for v_drop in
+    select format('drop trigger %I on %s', tgname, tgrelid::regclass)
+    from pg_trigger
+    where tgrelid = v_table and not tgisinternal
+  loop
+    execute v_drop;
+  end loop;
+
+  for v_drop in
+    select format('drop function %s', oid::regprocedure)
+    from pg_proc
+    where pronamespace = 'crm'::regnamespace
+      and proname in (
+        v_name || '_history', v_name || '_field_history', v_name || '_history_is_complete',
+        p_entity_type || '_as_of', p_entity_type || '_by_external_id'
+      )
+      or pronamespace = 'crm_private'::regnamespace
+      and proname in (
+        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_journal',
+        v_name || '_copied', v_name || '_custom_fields_hold'
+      )
+  loop
+    execute v_drop;
+  end loop;
+end
+$$;
+
+comment on function crm_private.unregister_entity(text) is
+  'Removes what was compiled for an entity, so that its table can be dropped.';
+
+revoke all on function crm_private.unregister_entity(text) from public;
+--! EndIncluded functions/entities/unregister_entity.sql
 
 --! split: 060-views.sql
 /*
@@ -19271,7 +19450,7 @@ create or replace view reporting.activity as
     from crm.audit_logs as entry
     where entry."timestamp" >= listed.day::timestamp at time zone listed.zone
       and entry."timestamp" < (listed.day + 1)::timestamp at time zone listed.zone
-      and entry.entity_type = any (array['contact', 'company', 'deal', 'task', 'note'])
+      and entry.entity_type in (select entity_type from crm_private.entity_types where is_record)
       and entry.action = any (array['create', 'update', 'delete'])
     group by entry.user_id, entry.source, entry.entity_type
   ) as log;
@@ -21381,7 +21560,9 @@ comment on function crm_private.end_merges() is
 
 revoke all on function crm_private.end_merges() from public;
 
-select crm_private.bind_merges(entity_table) from crm_private.entity_types where is_mergeable;
+select crm_private.bind_merges(entity_table, entity_type)
+from crm_private.entity_types
+where is_mergeable;
 --! EndIncluded triggers/300_merges.sql
 --! Included triggers/500_definitions.sql
 /*

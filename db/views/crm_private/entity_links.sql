@@ -21,3 +21,5 @@ create or replace view crm_private.entity_links as
 
 comment on view crm_private.entity_links is
   'The links between entities, by the foreign keys that cascade or are severed.';
+
+grant select on crm_private.entity_links to crm_member;

@@ -31,7 +31,7 @@ create or replace view reporting.activity as
     from crm.audit_logs as entry
     where entry."timestamp" >= listed.day::timestamp at time zone listed.zone
       and entry."timestamp" < (listed.day + 1)::timestamp at time zone listed.zone
-      and entry.entity_type = any (array['contact', 'company', 'deal', 'task', 'note'])
+      and entry.entity_type in (select entity_type from crm_private.entity_types where is_record)
       and entry.action = any (array['create', 'update', 'delete'])
     group by entry.user_id, entry.source, entry.entity_type
   ) as log;
