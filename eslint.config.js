@@ -3,10 +3,10 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: [".data/", "coverage/", "**/generated/"] },
+  { ignores: [".data/", "coverage/", "dist/", "examples/", "test/package/", "**/generated/"] },
   js.configs.recommended,
   {
-    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly" } },
+    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly", fetch: "readonly" } },
   },
   {
     files: ["**/*.ts"],

@@ -5,9 +5,9 @@ import { join } from "node:path";
 
 import type pg from "pg";
 
-import { withConnection } from "../server/connect.ts";
-import { openEmbedded } from "../server/embedded.ts";
-import { applyCurrent } from "../server/migrate.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { openEmbedded } from "../server/embedded/embedded.ts";
+import { applyCurrent } from "../server/migrations/migrate.ts";
 
 /** A measured way to do a thing. */
 export interface Measured {

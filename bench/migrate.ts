@@ -19,7 +19,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { calculateHash } from "graphile-migrate/dist/hash.js";
 import pg from "pg";
 
-import { migrateDatabase } from "../server/migrate.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
 import { milliseconds, withBenchDatabase } from "./harness.ts";
 
 const contacts = Number(process.argv[3] ?? 1_000_000);

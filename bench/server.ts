@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { signToken, type TokenRole } from "../server/token.ts";
+import { signToken, type TokenRole } from "../server/auth/token.ts";
 
 const secret = "the secret of the benchmark, long enough";
 const port = 5099;
@@ -23,7 +23,7 @@ export async function withServer(
   role: TokenRole,
   work: (server: Running) => Promise<void>,
 ): Promise<void> {
-  const cli = join(import.meta.dirname, "../server/cli.ts");
+  const cli = join(import.meta.dirname, "../server/cli/cli.ts");
   const child = spawn(process.execPath, [cli, "start"], {
     env: {
       ...process.env,

@@ -15,8 +15,8 @@ export const nodeBinary = join(modules, "node", "bin", "node");
 
 /** Whether this process's own Node will do: one of the release that is carried, or a later minor. */
 export function isSuitable() {
-  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const [wanted, own] = [dependencies.node, process.versions.node].map((version) =>
+  const { optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const [wanted, own] = [optionalDependencies.node, process.versions.node].map((version) =>
     version.split(".").map(Number),
   );
   return (

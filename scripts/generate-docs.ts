@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { renderDocuments } from "./docs/documents.ts";
 import { withThrowawayDatabase } from "./throwaway.ts";
 

@@ -1,12 +1,12 @@
 /**
- * Writes server/generated/: the types, tables and messages of the typed layer, as the migrations of
+ * Writes server/model/generated/: the types, tables and messages of the typed layer, as the migrations of
  * this version make them. The database for it is a throwaway of the embedded PostgreSQL.
  */
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { generateFiles } from "./generate/files.ts";
 import { withThrowawayDatabase } from "./throwaway.ts";
 
@@ -14,5 +14,5 @@ const files = await withThrowawayDatabase(({ ownerUrl }) =>
   withConnection(ownerUrl, generateFiles),
 );
 for (const [name, text] of Object.entries(files)) {
-  await writeFile(join(import.meta.dirname, "../server/generated", name), text);
+  await writeFile(join(import.meta.dirname, "../server/model/generated", name), text);
 }

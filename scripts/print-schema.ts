@@ -6,7 +6,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { printApi } from "../server/graphql/sdl.ts";
+import { printApi } from "../server/graphql/schema/sdl.ts";
 import { withThrowawayDatabase } from "./throwaway.ts";
 
 const schema = await withThrowawayDatabase(({ serverUrl }) => printApi(serverUrl));

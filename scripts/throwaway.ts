@@ -2,9 +2,9 @@ import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { openEmbedded } from "../server/embedded.ts";
-import { applyCurrent } from "../server/migrate.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { openEmbedded } from "../server/embedded/embedded.ts";
+import { applyCurrent } from "../server/migrations/migrate.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 
 /** Where a migrated, empty database is reached. */
 export interface Throwaway {

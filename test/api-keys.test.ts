@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { untilWaiting } from "./helpers/database.ts";
 import { until } from "./helpers/process.ts";
 import { startTestServer, useTestServer } from "./helpers/server.ts";

@@ -9,10 +9,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/gl
 import { decodeJwt, jwtVerify } from "jose";
 import type pg from "pg";
 
-import { colorsFor } from "../server/colors.ts";
-import { withConnection } from "../server/connect.ts";
-import { changeUrl } from "../server/databaseUrl.ts";
-import { refuseMissingRoles } from "../server/roles.ts";
+import { colorsFor } from "../server/cli/colors.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { changeUrl } from "../server/postgres/database-url.ts";
+import { refuseMissingRoles } from "../server/postgres/roles.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { freePort, until } from "./helpers/process.ts";
 import { outcome } from "./helpers/refusal.ts";

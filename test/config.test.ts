@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 
-import { readConfig } from "../server/config.ts";
-import { jwtSecret, tokenRules } from "../server/jwtSecret.ts";
+import { readConfig } from "../server/settings.ts";
+import { jwtSecret, tokenRules } from "../server/auth/jwt-secret.ts";
 
 const secret = "0123456789abcdef0123456789abcdef";
 

@@ -4,8 +4,13 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { clientOptions } from "../server/client.ts";
-import { completeUrl, formatUrl, namesServer, parseUrl } from "../server/connectionString.ts";
+import { clientOptions } from "../server/postgres/client.ts";
+import {
+  completeUrl,
+  formatUrl,
+  namesServer,
+  parseUrl,
+} from "../server/postgres/connection-string.ts";
 
 let folder: string;
 beforeAll(() => {

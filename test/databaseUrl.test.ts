@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 
-import { changeUrl, databaseName, shownUrl, urlPassword } from "../server/databaseUrl.ts";
+import { changeUrl, databaseName, shownUrl, urlPassword } from "../server/postgres/database-url.ts";
 
 const tcp = "postgres://crm:p%40ss@db.example:5433/crm%20main?sslmode=require";
 const socket = "postgres:///crm?host=/var/run/postgresql&user=crm&password=secret";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { runDemo } from "../server/demo.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { runDemo } from "../server/cli/demo-data.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 
 let database: TestDatabase;

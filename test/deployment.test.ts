@@ -7,8 +7,8 @@ import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { z } from "zod";
 
-import { configVariables, readConfig } from "../server/config.ts";
-import { withConnection } from "../server/connect.ts";
+import { configVariables, readConfig } from "../server/settings.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { clusterUrl } from "./helpers/cluster.ts";
 import { readDockerfile } from "./helpers/image.ts";
 

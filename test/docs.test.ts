@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 
 import { renderDocuments } from "../scripts/docs/documents.ts";
-import { fromPgError } from "../server/errors.ts";
+import { fromPgError } from "../server/errors/from-postgres.ts";
 import { withRollback } from "./helpers/database.ts";
 
 const root = resolve(import.meta.dirname, "..");

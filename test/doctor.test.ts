@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { readCommittedMigrations } from "../server/committedMigrations.ts";
-import { examine, examineCircumstances, migrationFindings } from "../server/doctor.ts";
+import { readCommittedMigrations } from "../server/migrations/committed.ts";
+import { examine, examineCircumstances, migrationFindings } from "../server/doctor/doctor.ts";
 import { versionFindings } from "../server/doctor/checks.ts";
-import { migrateDatabase } from "../server/migrate.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
 import { createTestDatabase, withRollback } from "./helpers/database.ts";
 
 const committed = join(import.meta.dirname, "../db/migrations/committed");
@@ -143,19 +143,19 @@ test.each([
     "index crm.contacts_custom_00000000000000000000000000000000 belongs to a custom field that is gone; drop it",
   ],
   [
-    `update graphile_migrate.migrations
+    `update crm_migrations.migrations
      set hash = 'sha1:x'
      where hash not in (
-       select previous_hash from graphile_migrate.migrations where previous_hash is not null
+       select previous_hash from crm_migrations.migrations where previous_hash is not null
      )`,
     `migration ${lastMigration} was another one when it was run`,
   ],
   [
-    "insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999999.sql')",
+    "insert into crm_migrations.migrations (hash, filename) values ('sha1:x', '999999.sql')",
     "migration 999999 is not one of this version",
   ],
   [
-    `delete from graphile_migrate.migrations where filename like '${lastMigration.slice(0, 6)}%'`,
+    `delete from crm_migrations.migrations where filename like '${lastMigration.slice(0, 6)}%'`,
     `migration ${lastMigration} has not been run`,
   ],
 ])("after %s the finding is: %s", (statement, finding) =>

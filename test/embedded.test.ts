@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { openEmbedded } from "../server/embedded.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { openEmbedded } from "../server/embedded/embedded.ts";
 
 let scratch: string;
 

@@ -9,23 +9,23 @@ import { createClient } from "graphql-ws";
 import pg from "pg";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../server/connect.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { hasCode } from "../server/problem.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
-import { signToken } from "../server/token.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { hasCode } from "../server/errors/problem.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
+import { signToken } from "../server/auth/token.ts";
 import { isData, type Ledger, load, openLedger } from "./helpers/ledger.ts";
 import { type ServerProcess, spawnServer, until } from "./helpers/process.ts";
 import { type Answer, jwtSecret } from "./helpers/server.ts";
 
-jest.setTimeout(300_000);
+jest.setTimeout(900_000);
 
 /** How many times each thing is killed. */
-const rounds = 10;
+const rounds = 5;
 
 /** How many times each of three servers, which serve again, is told to stop. */
-const stops = 30;
+const stops = 12;
 
 let folder: string;
 let cluster: EmbeddedDatabase;

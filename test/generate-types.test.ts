@@ -6,9 +6,9 @@ import { expect, test } from "@jest/globals";
 import { generateFiles } from "../scripts/generate/files.ts";
 import { withRollback } from "./helpers/database.ts";
 
-const folder = join(import.meta.dirname, "../server/generated");
+const folder = join(import.meta.dirname, "../server/model/generated");
 
-test("server/generated is what the database yields; npm run generate writes it", async () => {
+test("server/model/generated is what the database yields; npm run generate writes it", async () => {
   const files = await withRollback(generateFiles);
   for (const [name, text] of Object.entries(files)) {
     expect(await readFile(join(folder, name), "utf8")).toBe(text);

@@ -3,10 +3,10 @@ import { chmod } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { withConnection } from "../server/connect.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { applyCurrent } from "../server/migrate.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { applyCurrent } from "../server/migrations/migrate.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 import { sharedDatabase, templateDatabase } from "./helpers/cluster.ts";
 
 /** What the teardown needs. */

@@ -2,9 +2,9 @@ import { Agent, request } from "node:http";
 
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { databaseName } from "../server/databaseUrl.ts";
-import { signToken } from "../server/token.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { databaseName } from "../server/postgres/database-url.ts";
+import { signToken } from "../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { pgbouncerVersion, startPgBouncer } from "./helpers/pgbouncer.ts";
 import { type Answer, jwtSecret, startTestServer } from "./helpers/server.ts";

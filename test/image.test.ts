@@ -15,9 +15,9 @@ import { promisify } from "node:util";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { changeUrl } from "../server/databaseUrl.ts";
-import { signToken } from "../server/token.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { changeUrl } from "../server/postgres/database-url.ts";
+import { signToken } from "../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { buildImage } from "./helpers/image.ts";
 import { freePort, until } from "./helpers/process.ts";
@@ -80,7 +80,7 @@ describe("the image that the Dockerfile makes", () => {
     const has = (name: string) => existsSync(join(image.workFolder, "app", name));
     for (const name of [
       "bin/pgcrm.js",
-      "server/cli.ts",
+      "server/cli/cli.ts",
       "db/migrations/committed",
       "schema.graphql",
     ]) {

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { changeUrl } from "../server/databaseUrl.ts";
-import { examine } from "../server/doctor.ts";
-import { applyCurrent } from "../server/migrate.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { changeUrl } from "../server/postgres/database-url.ts";
+import { examine } from "../server/doctor/doctor.ts";
+import { applyCurrent } from "../server/migrations/migrate.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 import { clusterUrl } from "./helpers/cluster.ts";
 import { startTestServer, type TestServer } from "./helpers/server.ts";
 

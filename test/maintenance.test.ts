@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 
-import { connect, withConnection } from "../server/connect.ts";
+import { connect, withConnection } from "../server/postgres/connect.ts";
 import { createTestDatabase } from "./helpers/database.ts";
 import { until } from "./helpers/process.ts";
 import { startTestServer } from "./helpers/server.ts";

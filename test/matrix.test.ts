@@ -6,11 +6,11 @@ import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
 import { SignJWT } from "jose";
 import type pg from "pg";
 
-import { connect } from "../server/connect.ts";
-import { camelCase } from "../server/errors.ts";
-import type { Creates } from "../server/generated/rows.ts";
-import { tables } from "../server/generated/tables.ts";
-import type { Table } from "../server/tables.ts";
+import { connect } from "../server/postgres/connect.ts";
+import { camelCase } from "../server/errors/messages.ts";
+import type { Creates } from "../server/model/generated/rows.ts";
+import { tables } from "../server/model/generated/tables.ts";
+import type { Table } from "../server/model/tables.ts";
 import { describe } from "./helpers/refusal.ts";
 import { type Answer, jwtSecret, useTestServer } from "./helpers/server.ts";
 

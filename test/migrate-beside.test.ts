@@ -6,9 +6,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../server/connect.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { missingHeaderLines } from "../server/migrationHeader.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { missingHeaderLines } from "../server/migrations/header.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { writeMigrations } from "./helpers/migrations.ts";
 
@@ -98,7 +98,7 @@ test("behind a long reader a migration gives way to others, and fills in batches
   const { rows } = await pool.query(
     `select (select count(*)::int from birds where song is null) as unfilled,
        (select convalidated from pg_constraint where conname = 'birds_song') as validated,
-       array(select number from graphile_migrate.filled) as filled`,
+       array(select number from crm_migrations.filled) as filled`,
   );
   expect(rows).toEqual([{ unfilled: 0, validated: true, filled: ["000002"] }]);
 }, 90_000);
@@ -123,7 +123,7 @@ test("a filling that was cut goes on where it was, before anything else is run",
         async (client) => (await client.query<{ n: number }>(text)).rows[0]?.n,
       );
     expect(await count("select count(song)::int as n from birds")).toBe(9000);
-    expect(await count("select count(*)::int as n from graphile_migrate.migrations")).toBe(2);
+    expect(await count("select count(*)::int as n from crm_migrations.migrations")).toBe(2);
 
     writeMigrations(own, [first, expand, contract]);
     expect(await migrateDatabase({ ownerUrl, folder: own })).toEqual(["000003.sql"]);

@@ -14,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 
 import type pg from "pg";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import {
   applyCurrent,
   commitCurrent,
@@ -22,7 +22,7 @@ import {
   migrationStatus,
   resetDatabase,
   revertLast,
-} from "../server/migrate.ts";
+} from "../server/migrations/migrate.ts";
 import { readCatalog } from "./helpers/catalog.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 
@@ -184,7 +184,7 @@ describe("migrating", () => {
       const rewrite = (assignment: string) =>
         withConnection(ownerUrl, (client) =>
           client.query(
-            `update graphile_migrate.migrations set ${assignment} where filename like '000002%'`,
+            `update crm_migrations.migrations set ${assignment} where filename like '000002%'`,
           ),
         );
       await rewrite("hash = 'sha1:other'");
@@ -200,7 +200,7 @@ describe("migrating", () => {
       await migrateDatabase(target);
       await withConnection(ownerUrl, (client) =>
         client.query(
-          `update graphile_migrate.migrations
+          `update crm_migrations.migrations
            set hash = 'sha1:b4c7087cf403e5b2b8e683bf5439cb5cb42a81f0'
            where filename like '000002%'`,
         ),

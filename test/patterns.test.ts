@@ -4,10 +4,10 @@
  */
 import { expect, test } from "@jest/globals";
 
-import { tables } from "../server/generated/tables.ts";
-import { scalars } from "../server/graphql/scalars.ts";
-import { checkFaults } from "../server/rules.ts";
-import type { Check, Table } from "../server/tables.ts";
+import { tables } from "../server/model/generated/tables.ts";
+import { scalars } from "../server/model/scalars.ts";
+import { checkFaults } from "../server/model/rules.ts";
+import type { Check, Table } from "../server/model/tables.ts";
 import { withRollback } from "./helpers/database.ts";
 import { refusal } from "./helpers/refusal.ts";
 

@@ -10,7 +10,7 @@ import { getOperationAST, parse } from "graphql";
 
 jest.setTimeout(60_000);
 
-const cli = resolve(import.meta.dirname, "../server/cli.ts");
+const cli = resolve(import.meta.dirname, "../server/cli/cli.ts");
 
 let folder: string;
 beforeEach(() => {

@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 
 import { expect, test } from "@jest/globals";
 
-import { configDefaults, configVariables } from "../server/config.ts";
-import { withConnection } from "../server/connect.ts";
+import { configDefaults, configVariables } from "../server/settings.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { withRollback } from "./helpers/database.ts";
 import { refusal } from "./helpers/refusal.ts";
 import { useTestServer } from "./helpers/server.ts";

@@ -4,14 +4,14 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { UnavailableError } from "../server/errors.ts";
-import { urlPassword } from "../server/databaseUrl.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { createPool } from "../server/pool.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { UnavailableError } from "../server/errors/classes.ts";
+import { urlPassword } from "../server/postgres/database-url.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { createPool } from "../server/postgres/pool.ts";
 import { createRepositories } from "../server/repositories/repositories.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 import { startTestServer, type TestServer } from "./helpers/server.ts";
 
 // A cluster of this file's own: its roles are those of all databases in it.

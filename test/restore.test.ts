@@ -14,12 +14,12 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { changeUrl } from "../server/databaseUrl.ts";
-import { examine, examineCircumstances } from "../server/doctor.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { changeUrl } from "../server/postgres/database-url.ts";
+import { examine, examineCircumstances } from "../server/doctor/doctor.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 
 // npm's PostgreSQL has no pg_dump, and Debian's is too old for it: both are Debian's here.
 const binaries = "/usr/lib/postgresql/15";

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 
-import { retry } from "../server/retry.ts";
+import { retry } from "../server/postgres/retry.ts";
 
 const options = { attempts: 3, pause: 1, isWorthwhile: () => true };
 

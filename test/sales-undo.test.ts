@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parse } from "csv-parse/sync";
 import type pg from "pg";
 
-import { connect } from "../server/connect.ts";
+import { connect } from "../server/postgres/connect.ts";
 import { useTestServer } from "./helpers/server.ts";
 
 /**

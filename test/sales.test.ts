@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "csv-parse/sync";
 
-import { withConnection } from "../server/connect.ts";
+import { withConnection } from "../server/postgres/connect.ts";
 import { useTestServer } from "./helpers/server.ts";
 
 /**

@@ -5,11 +5,11 @@ import fc from "fast-check";
 import type pg from "pg";
 import type { z } from "zod";
 
-import { withConnection } from "../server/connect.ts";
-import { customFieldsSchema } from "../server/customFields.ts";
-import { type Fields, ValidationError } from "../server/errors.ts";
-import { tables } from "../server/generated/tables.ts";
-import { createPool, inTransaction } from "../server/pool.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { customFieldsSchema } from "../server/model/custom-fields.ts";
+import { type Fields, ValidationError } from "../server/errors/classes.ts";
+import { tables } from "../server/model/generated/tables.ts";
+import { createPool, inTransaction } from "../server/postgres/pool.ts";
 import { createRepositories, type Repositories } from "../server/repositories/repositories.ts";
 import { createRepository } from "../server/repositories/repository.ts";
 import {
@@ -19,8 +19,8 @@ import {
   parse,
   updateForms,
   updateSchemas,
-} from "../server/schemas.ts";
-import type { Table } from "../server/tables.ts";
+} from "../server/model/schemas.ts";
+import type { Table } from "../server/model/tables.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 import { type Input, inputsOf, type References } from "./schemas/inputs.ts";
 

@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../server/connect.ts";
-import { changeUrl, urlPassword } from "../server/databaseUrl.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { deriveServerUrl, readLogin, scramVerifier } from "../server/serverLogin.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { changeUrl, urlPassword } from "../server/postgres/database-url.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { deriveServerUrl, readLogin, scramVerifier } from "../server/postgres/server-login.ts";
 import { createTestDatabase, type TestDatabase } from "./helpers/database.ts";
 
 let database: TestDatabase;

@@ -13,13 +13,13 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { isEncrypted } from "../server/client.ts";
-import { withConnection } from "../server/connect.ts";
-import { completeUrl } from "../server/connectionString.ts";
-import { type EmbeddedDatabase, openEmbedded } from "../server/embedded.ts";
-import { migrateDatabase } from "../server/migrate.ts";
-import { createPool } from "../server/pool.ts";
-import { deriveServerUrl } from "../server/serverLogin.ts";
+import { isEncrypted } from "../server/postgres/client.ts";
+import { withConnection } from "../server/postgres/connect.ts";
+import { completeUrl } from "../server/postgres/connection-string.ts";
+import { type EmbeddedDatabase, openEmbedded } from "../server/embedded/embedded.ts";
+import { migrateDatabase } from "../server/migrations/migrate.ts";
+import { createPool } from "../server/postgres/pool.ts";
+import { deriveServerUrl } from "../server/postgres/server-login.ts";
 import { clusterUrl } from "./helpers/cluster.ts";
 import { startTestServer } from "./helpers/server.ts";
 

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { CompactSign, exportJWK, exportSPKI, generateKeyPair, type JWK } from "jose";
 
-import { createAuthenticate } from "../server/auth.ts";
-import { signToken } from "../server/token.ts";
-import type { TokenRules } from "../server/tokenKeys.ts";
+import { createAuthenticate } from "../server/auth/authenticate.ts";
+import { signToken } from "../server/auth/token.ts";
+import type { TokenRules } from "../server/auth/token-keys.ts";
 
 const good = { sub: "ann", role: "member" };
 const believed = { role: "crm_member", "crm.user_id": "ann", "crm.source": "api" };

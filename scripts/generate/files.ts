@@ -8,7 +8,7 @@ import { printRows } from "./rows.ts";
 import { printTables } from "./tables.ts";
 
 /**
- * The files of `server/generated/` by name, as a database yields them.
+ * The files of `server/model/generated/` by name, as a database yields them.
  *
  * @param client a connection of the owner to a migrated database.
  */

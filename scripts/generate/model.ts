@@ -1,7 +1,7 @@
 import type pg from "pg";
 
-import { camelCase } from "../../server/errors.ts";
-import type { Check } from "../../server/tables.ts";
+import { camelCase } from "../../server/errors/messages.ts";
+import type { Check } from "../../server/model/tables.ts";
 import { readTables, type CatalogTable } from "./catalog.ts";
 import { readRule } from "./rules.ts";
 

@@ -1,4 +1,4 @@
-import type { Check } from "../../server/tables.ts";
+import type { Check } from "../../server/model/tables.ts";
 import { pascalCase, withoutTags, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
 

@@ -1,7 +1,7 @@
 import type pg from "pg";
 
-import { camelCase } from "../../server/errors.ts";
-import type { Rule } from "../../server/tables.ts";
+import { camelCase } from "../../server/errors/messages.ts";
+import type { Rule } from "../../server/model/tables.ts";
 import { evaluate, type CatalogRule } from "./catalog.ts";
 
 /**
@@ -157,7 +157,7 @@ export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promis
   }
   throw new Error(
     `scripts/generate/rules.ts does not know what ${rule.constraint} asks: ${condition}. ` +
-      "Add the rule there, to server/tables.ts and to server/rules.ts.",
+      "Add the rule there, to server/model/tables.ts and to server/model/rules.ts.",
   );
 }
 

@@ -1,6 +1,6 @@
 import type pg from "pg";
 
-import type { Column, ColumnType, Table } from "../../server/tables.ts";
+import type { Column, ColumnType, Table } from "../../server/model/tables.ts";
 import { evaluate, readCharacters, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
 import { follows, isDerived } from "./rows.ts";

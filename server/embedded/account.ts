@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 
-import { Problem } from "../problem.ts";
+import { Problem } from "../errors/problem.ts";
 
 /** The operating system's account that PostgreSQL runs as. */
 export interface Account {

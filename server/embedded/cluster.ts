@@ -15,8 +15,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
-import { createClient } from "../client.ts";
-import { hasCode, Problem } from "../problem.ts";
+import { createClient } from "../postgres/client.ts";
+import { hasCode, Problem } from "../errors/problem.ts";
 import type { Place } from "./place.ts";
 
 const execute = promisify(execFile);

@@ -13,7 +13,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { Problem } from "../problem.ts";
+import { Problem } from "../errors/problem.ts";
 import { type Account, canEnter, serverAccount } from "./account.ts";
 
 /** Where copies go when the account of PostgreSQL may not enter the project's own folder. */

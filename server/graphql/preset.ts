@@ -6,47 +6,49 @@ import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connection-filter";
 
-import type { Timeouts } from "../config.ts";
-import { UnauthenticatedError, type Constraints } from "../errors.ts";
-import type { Metrics } from "../metrics.ts";
-import { RequestsPlugin } from "../requests.ts";
-import { createReserve, createTransact, createWithPgClient, type PgService } from "./adaptor.ts";
-import type { Heavy } from "./heavy.ts";
-import type { Limits } from "./limits/limits.ts";
-import { createMaskError, type MaskError } from "./mask-error.ts";
-import { AggregateOrdersPlugin } from "./plugins/aggregate-orders.ts";
-import { AggregatesPlugin } from "./plugins/aggregates.ts";
-import { BehaviorsPlugin } from "./plugins/behaviors.ts";
-import { CustomFieldsPlugin } from "./plugins/custom-fields.ts";
-import { DefaultOrderPlugin } from "./plugins/default-order.ts";
-import { ExactNumbersPlugin } from "./plugins/exact-numbers.ts";
-import { BulkPlugin } from "./plugins/bulk.ts";
-import { createGraphiqlPlugin } from "./plugins/graphiql.ts";
-import { IdempotencyPlugin } from "./plugins/idempotency.ts";
-import { InputErrorsPlugin } from "./plugins/input-errors.ts";
-import { MutationsPlugin } from "./plugins/mutations.ts";
-import { InsensitiveFiltersPlugin } from "./plugins/insensitive-filters.ts";
-import { ListFiltersPlugin } from "./plugins/list-filters.ts";
-import { LikePatternsPlugin } from "./plugins/like-patterns.ts";
-import { ListOperatorsPlugin } from "./plugins/list-operators.ts";
-import { createLimitsPlugin } from "./plugins/limits.ts";
-import { MoneyPlugin } from "./plugins/money.ts";
-import { NamesPlugin } from "./plugins/names.ts";
-import { NotFoundPlugin } from "./plugins/not-found.ts";
-import { GroupOrdersPlugin } from "./plugins/group-orders.ts";
-import { HttpPlugin } from "./plugins/http.ts";
-import { PagesPlugin } from "./plugins/pages.ts";
-import { createPageSizesPlugin } from "./plugins/page-sizes.ts";
+import type { Timeouts } from "../postgres/timeouts.ts";
+import { UnauthenticatedError } from "../errors/classes.ts";
+import { type Constraints } from "../errors/messages.ts";
+import type { Metrics } from "../http/metrics.ts";
+import { RequestsPlugin } from "../http/requests.ts";
 import {
-  createPersistedPlugin,
-  persistedIdOf,
-  type PersistedOptions,
-} from "./plugins/persisted.ts";
-import { RelatedOrdersPlugin } from "./plugins/related-orders.ts";
-import { RelationDocsPlugin } from "./plugins/relation-docs.ts";
-import { RelationFiltersPlugin } from "./plugins/relation-filters.ts";
-import { ScalarsPlugin } from "./plugins/scalars.ts";
-import { SearchPlugin } from "./plugins/search.ts";
+  createReserve,
+  createTransact,
+  createWithPgClient,
+  type PgService,
+} from "../postgres/adaptor.ts";
+import type { Heavy } from "./limits/heavy.ts";
+import type { Limits } from "./limits/limits.ts";
+import { createMaskError, type MaskError } from "./errors/mask-error.ts";
+import { AggregateOrdersPlugin } from "./paging/aggregate-orders.ts";
+import { AggregatesPlugin } from "./aggregates/plugin.ts";
+import { BehaviorsPlugin } from "./shape/behaviors.ts";
+import { CustomFieldsPlugin } from "./custom-fields/plugin.ts";
+import { DefaultOrderPlugin } from "./shape/default-order.ts";
+import { ExactNumbersPlugin } from "./shape/exact-numbers.ts";
+import { BulkPlugin } from "./bulk/plugin.ts";
+import { createGraphiqlPlugin } from "./serving/graphiql.ts";
+import { IdempotencyPlugin } from "./idempotency/plugin.ts";
+import { InputErrorsPlugin } from "./errors/input-errors.ts";
+import { MutationsPlugin } from "./mutations/plugin.ts";
+import { InsensitiveFiltersPlugin } from "./filters/insensitive-filters.ts";
+import { ListFiltersPlugin } from "./filters/list-filters.ts";
+import { LikePatternsPlugin } from "./filters/like-patterns.ts";
+import { ListOperatorsPlugin } from "./filters/list-operators.ts";
+import { createLimitsPlugin } from "./limits/plugin.ts";
+import { MoneyPlugin } from "./aggregates/money.ts";
+import { NamesPlugin } from "./shape/names.ts";
+import { NotFoundPlugin } from "./shape/not-found.ts";
+import { GroupOrdersPlugin } from "./paging/group-orders.ts";
+import { HttpPlugin } from "./serving/http.ts";
+import { PagesPlugin } from "./paging/pages.ts";
+import { createPageSizesPlugin } from "./paging/page-sizes.ts";
+import { createPersistedPlugin, persistedIdOf, type PersistedOptions } from "./persisted/plugin.ts";
+import { RelatedOrdersPlugin } from "./paging/related-orders.ts";
+import { RelationDocsPlugin } from "./shape/relation-docs.ts";
+import { RelationFiltersPlugin } from "./filters/relation-filters.ts";
+import { ScalarsPlugin } from "./shape/scalars.ts";
+import { SearchPlugin } from "./shape/search.ts";
 
 export interface PresetDeps {
   /** The way to the database; see `createPgService`. */
@@ -165,7 +167,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       graphiql: deps.graphiql,
       graphiqlOnGraphQLGET: false,
       graphqlOverGET: deps.queriesByGet,
-      websockets: false, // see server/sockets.ts
+      websockets: false, // see server/http/sockets.ts
       watch: false,
       allowedRequestContentTypes: ["application/json"],
       maxRequestLength: deps.limits.bodyBytes,

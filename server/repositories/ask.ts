@@ -1,11 +1,11 @@
 import type pg from "pg";
 
-import { ConflictError, InDoubtError } from "../errors.ts";
-import { parseUnrounded } from "../exactJson.ts";
-import { createWithPgClient, isInDoubt } from "../graphql/adaptor.ts";
-import type { Role } from "../pool.ts";
-import { retry } from "../retry.ts";
-import { typedError } from "../typedError.ts";
+import { ConflictError, InDoubtError } from "../errors/classes.ts";
+import { parseUnrounded } from "../model/exact-json.ts";
+import { createWithPgClient, isInDoubt } from "../postgres/adaptor.ts";
+import type { Role } from "../postgres/pool.ts";
+import { retry } from "../postgres/retry.ts";
+import { typedError } from "../postgres/typed-error.ts";
 import type { Statement } from "./sql.ts";
 
 /**
@@ -16,7 +16,7 @@ import type { Statement } from "./sql.ts";
  *   caller's transaction or, alone, of the server: what a role may read does not depend on the
  *   user.
  * @param client a connection inside a transaction, to take part in it.
- * @throws an error of `server/errors.ts`.
+ * @throws an error of `server/errors/classes.ts`.
  */
 export type Ask = <Row>(
   statement: Statement,

@@ -1,8 +1,8 @@
 import type pg from "pg";
 
-import type { Note, Rows, Task } from "../generated/rows.ts";
-import { tables } from "../generated/tables.ts";
-import type { Role } from "../pool.ts";
+import type { Note, Rows, Task } from "../model/generated/rows.ts";
+import { tables } from "../model/generated/tables.ts";
+import type { Role } from "../postgres/pool.ts";
 import { createAsk } from "./ask.ts";
 import { parseId } from "./id.ts";
 import { rowJson } from "./sql.ts";

@@ -1,10 +1,10 @@
 import type pg from "pg";
 
-import type { Updates } from "../generated/rows.ts";
-import { tables } from "../generated/tables.ts";
-import { parseUserId, type Role } from "../pool.ts";
-import { parse, updateForms } from "../schemas.ts";
-import type { Table } from "../tables.ts";
+import type { Updates } from "../model/generated/rows.ts";
+import { tables } from "../model/generated/tables.ts";
+import { parseUserId, type Role } from "../postgres/pool.ts";
+import { parse, updateForms } from "../model/schemas.ts";
+import type { Table } from "../model/tables.ts";
 import { createAsk, onlyRow } from "./ask.ts";
 import { parseId } from "./id.ts";
 import { toColumns } from "./sql.ts";

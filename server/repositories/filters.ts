@@ -1,6 +1,7 @@
-import { type Fields, sentence, ValidationError } from "../errors.ts";
-import { formFaults } from "../forms.ts";
-import type { Column, Table } from "../tables.ts";
+import { type Fields, ValidationError } from "../errors/classes.ts";
+import { sentence } from "../errors/messages.ts";
+import { formFaults } from "../model/forms.ts";
+import type { Column, Table } from "../model/tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { ValidationError } from "../errors.ts";
-import { formFaults } from "../forms.ts";
+import { ValidationError } from "../errors/classes.ts";
+import { formFaults } from "../model/forms.ts";
 
 /**
  * Reads the id of a row.

@@ -1,4 +1,4 @@
-import type { Table } from "../tables.ts";
+import type { Table } from "../model/tables.ts";
 import { makeConditions } from "./filters.ts";
 import { makePage, type Pagination } from "./pagination.ts";
 import { rowJson, type Statement } from "./sql.ts";

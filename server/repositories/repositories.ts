@@ -1,15 +1,15 @@
 import type pg from "pg";
 
-import type { Rows } from "../generated/rows.ts";
-import type { Role } from "../pool.ts";
+import type { Rows } from "../model/generated/rows.ts";
+import type { Role } from "../postgres/pool.ts";
 import {
   type AttachableName,
   createFindWithAttachments,
   type FindWithAttachments,
 } from "./attachments.ts";
-import { type AuditLogRepository, createAuditLogRepository } from "./auditLogs.ts";
-import { createCustomFieldRules, type CustomFieldRules } from "./customFieldRules.ts";
-import { createCreateDealWithTasks, type CreateDealWithTasks } from "./dealWithTasks.ts";
+import { type AuditLogRepository, createAuditLogRepository } from "./audit-logs.ts";
+import { createCustomFieldRules, type CustomFieldRules } from "./custom-field-rules.ts";
+import { createCreateDealWithTasks, type CreateDealWithTasks } from "./deal-with-tasks.ts";
 import {
   createDuplicateRepository,
   type DuplicateRepository,

@@ -1,11 +1,11 @@
 import type pg from "pg";
 
-import { NotFoundError } from "../errors.ts";
-import type { AuditLog, Creates, Rows, Updates } from "../generated/rows.ts";
-import { tables } from "../generated/tables.ts";
-import { parseUserId, type Role } from "../pool.ts";
-import { createForms, type EntityName, parse, updateForms } from "../schemas.ts";
-import type { Table } from "../tables.ts";
+import { NotFoundError } from "../errors/classes.ts";
+import type { AuditLog, Creates, Rows, Updates } from "../model/generated/rows.ts";
+import { tables } from "../model/generated/tables.ts";
+import { parseUserId, type Role } from "../postgres/pool.ts";
+import { createForms, type EntityName, parse, updateForms } from "../model/schemas.ts";
+import type { Table } from "../model/tables.ts";
 import { createAsk, onlyRow } from "./ask.ts";
 import type { Filters } from "./filters.ts";
 import { parseId } from "./id.ts";
@@ -19,7 +19,7 @@ import { identifier, rowJson, toColumns } from "./sql.ts";
  * Each call is a transaction of its own, unless it is given a client that is inside one. Writers
  * say who they are: a `userId` of 1 to 255 characters that does not begin with `db:`.
  *
- * Every method throws the errors of `server/errors.ts` and no others: `ValidationError` for input
+ * Every method throws the errors of `server/errors/classes.ts` and no others: `ValidationError` for input
  * that a rule refuses, with all faults by field; `ConstraintViolationError` for a link that leads
  * nowhere, a row that is still used, or a name that is taken; `ForbiddenError` where the role may
  * not; `DatabaseError` for what no input caused.

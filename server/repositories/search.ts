@@ -1,8 +1,8 @@
 import type pg from "pg";
 
-import type { Rows } from "../generated/rows.ts";
-import { tables } from "../generated/tables.ts";
-import type { Role } from "../pool.ts";
+import type { Rows } from "../model/generated/rows.ts";
+import { tables } from "../model/generated/tables.ts";
+import type { Role } from "../postgres/pool.ts";
 import { createAsk } from "./ask.ts";
 import { rowJson } from "./sql.ts";
 

@@ -1,4 +1,4 @@
-import type { Column, ColumnType, Table } from "../tables.ts";
+import type { Column, ColumnType, Table } from "../model/tables.ts";
 
 /** A statement and the values of its parameters. */
 export interface Statement {

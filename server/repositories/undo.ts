@@ -1,7 +1,7 @@
 import type pg from "pg";
 
-import { type Conflict, ValidationError } from "../errors.ts";
-import { parseUserId, type Role } from "../pool.ts";
+import { type Conflict, ValidationError } from "../errors/classes.ts";
+import { parseUserId, type Role } from "../postgres/pool.ts";
 import { createAsk, onlyRow } from "./ask.ts";
 import { parseId } from "./id.ts";
 

@@ -1,9 +1,9 @@
-import { NotFoundError } from "../errors.ts";
-import type { AuditLog, Creates, Rows, Updates } from "../generated/rows.ts";
+import { NotFoundError } from "../errors/classes.ts";
+import type { AuditLog, Creates, Rows, Updates } from "../model/generated/rows.ts";
 import type { Filters } from "../repositories/filters.ts";
 import type { Pagination } from "../repositories/pagination.ts";
 import type { RepositoryOf } from "../repositories/repository.ts";
-import { createSchemas, type EntityName, parse, updateSchemas } from "../schemas.ts";
+import { createSchemas, type EntityName, parse, updateSchemas } from "../model/schemas.ts";
 
 /** What every service does with its entity. */
 export interface EntityService<Entity extends EntityName> {

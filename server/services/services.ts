@@ -2,14 +2,14 @@ import type pg from "pg";
 
 import { createRepositories, type RepositoriesOptions } from "../repositories/repositories.ts";
 import type { Undo } from "../repositories/undo.ts";
-import { type AuditService, createAuditService } from "./auditService.ts";
-import { type CompanyService, createCompanyService } from "./companyService.ts";
-import { type ContactService, createContactService } from "./contactService.ts";
-import { createCustomFieldService, type CustomFieldService } from "./customFieldService.ts";
-import { createDealService, type DealService } from "./dealService.ts";
-import { createNoteService, type NoteService } from "./noteService.ts";
-import { createSearchService, type SearchService } from "./searchService.ts";
-import { createTaskService, type TaskService } from "./taskService.ts";
+import { type AuditService, createAuditService } from "./audit-service.ts";
+import { type CompanyService, createCompanyService } from "./company-service.ts";
+import { type ContactService, createContactService } from "./contact-service.ts";
+import { createCustomFieldService, type CustomFieldService } from "./custom-field-service.ts";
+import { createDealService, type DealService } from "./deal-service.ts";
+import { createNoteService, type NoteService } from "./note-service.ts";
+import { createSearchService, type SearchService } from "./search-service.ts";
+import { createTaskService, type TaskService } from "./task-service.ts";
 
 /** All services. */
 export interface Services {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import {
   asRole,
   createTestDatabase,
@@ -62,7 +62,7 @@ describe("an API key", () => {
       const { rows } = await client.query<{ name: string }>(
         `select format('%I.%I', nspname, relname) as name
          from pg_class join pg_namespace as namespace on namespace.oid = relnamespace
-         where relkind in ('r', 'p') and nspname in ('crm', 'crm_private', 'graphile_migrate')`,
+         where relkind in ('r', 'p') and nspname in ('crm', 'crm_private', 'crm_migrations')`,
       );
       const holding: string[] = [];
       for (const { name } of rows) {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import fc from "fast-check";
 import pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import {
   asRole,
   createTestDatabase,

@@ -298,6 +298,56 @@ const rules: Record<string, string> = {
         select from pg_attribute where attrelid = class.oid and attname = promised
       )`,
 
+  "every table of the API refuses to be emptied at once, by its owner too": `
+    select class.relname::text
+    from pg_class as class
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind in ('r', 'p')
+      and not class.relispartition
+      and not exists (
+        select from pg_trigger where tgrelid = class.oid and tgname = '_900_refuse_truncate'
+      )`,
+
+  "every table with external ids, or custom fields, has the triggers that see to them": `
+    select class.relname || ' ' || needed.trigger
+    from pg_class as class
+    cross join (values
+      ('external_ids', '_300_external_ids_insert'),
+      ('external_ids', '_300_external_ids_update'),
+      ('external_ids', '_300_external_ids_delete'),
+      ('custom_fields', '_100_default_custom_fields'),
+      ('custom_fields', '_100_normalise_custom_fields')
+    ) as needed ("column", trigger)
+    join pg_attribute as attribute
+      on attribute.attrelid = class.oid and attribute.attname = needed."column"
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind = 'r'
+      and not exists (
+        select from pg_trigger where tgrelid = class.oid and tgname = needed.trigger
+      )`,
+
+  "what a role has the right to do with a table, a policy lets it do": `
+    select role.rolname || ' ' || command.name || ' ' || class.oid::regclass
+    from pg_class as class
+    cross join pg_roles as role
+    cross join (values ('select', 'r'), ('insert', 'a'), ('update', 'w'), ('delete', 'd'))
+      as command (name, code)
+    where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      and class.relkind in ('r', 'p')
+      and class.relrowsecurity
+      and role.rolname in ('crm_reader', 'crm_member', 'crm_admin')
+      and (
+        has_table_privilege(role.oid, class.oid, command.name)
+        or command.name <> 'delete'
+          and has_any_column_privilege(role.oid, class.oid, command.name)
+      )
+      and not exists (
+        select from pg_policy
+        cross join unnest(polroles) as grantee
+        where polrelid = class.oid and polcmd in (command.code::"char", '*')
+          and (grantee = 0 or pg_has_role(role.oid, grantee, 'usage'))
+      )`,
+
   "no role of the product is superuser, bypasses policies, creates or replicates": `
     select rolname::text
     from pg_roles

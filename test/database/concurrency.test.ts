@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase, untilBlocked } from "../helpers/database.ts";
 import { outcome, type Refusal } from "../helpers/refusal.ts";
 

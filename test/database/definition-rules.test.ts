@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
 import { asRole, createTestDatabase, untilBlocked, withRollback } from "../helpers/database.ts";
 import { outcome, refusal } from "../helpers/refusal.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { createTestDatabase, withRollback } from "../helpers/database.ts";
 import { describe as describeRefusal, refusal, type Refusal } from "../helpers/refusal.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import fc from "fast-check";
 import type pg from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { createDeeds, type Deeds, refused } from "../helpers/deeds.ts";
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
 import {
   asRole,
   createTestDatabase,

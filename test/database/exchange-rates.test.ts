@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { asRole, createTestDatabase, untilBlocked, withRollback } from "../helpers/database.ts";
 import { outcome, refusal } from "../helpers/refusal.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import { asRole, createTestDatabase, untilBlocked, withRollback } from "../helpers/database.ts";
 import { outcome, refusal } from "../helpers/refusal.ts";
 

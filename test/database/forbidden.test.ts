@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { changeUrl } from "../../server/databaseUrl.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { changeUrl } from "../../server/postgres/database-url.ts";
 import { createTestDatabase, type TestDatabase, withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 
@@ -67,7 +67,7 @@ async function as(caller: Caller, work: (client: pg.Client) => Promise<void>): P
 /** What each caller is refused for want of rights, and nothing else. */
 const forbidden: Record<string, string[]> = {
   "create anything, in any schema": [
-    ...["crm", "crm_private", "reporting", "extensions", "public", "graphile_migrate"].flatMap(
+    ...["crm", "crm_private", "reporting", "extensions", "public", "crm_migrations"].flatMap(
       (schema) => [
         `create table ${schema}.mine (id integer)`,
         `create view ${schema}.mine as select 1`,
@@ -196,7 +196,7 @@ const forbidden: Record<string, string[]> = {
     "select crm_private.current_source()",
     "select from crm_private.rules",
     "select from crm_private.api_key_hashes",
-    "select from graphile_migrate.migrations",
+    "select from crm_migrations.migrations",
   ],
 };
 

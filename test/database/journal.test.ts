@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import {
   asRole,
   createTestDatabase,

@@ -2,8 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { hasHidden, isBlank, isLegible, isRuly } from "../../server/rules.ts";
-import { createSchemas, userIdSchema } from "../../server/schemas.ts";
+import { hasHidden, isBlank, isLegible, isRuly } from "../../server/model/rules.ts";
+import { createSchemas, userIdSchema } from "../../server/model/schemas.ts";
 import { withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { examine } from "../../server/doctor.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { examine } from "../../server/doctor/doctor.ts";
 import {
   asRole,
   createTestDatabase,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase, withRollback } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 

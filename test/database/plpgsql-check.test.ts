@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, jest, test } from "@jest/globals";
 
 import { withThrowawayDatabase } from "../../scripts/throwaway.ts";
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 
 jest.setTimeout(60_000);
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 
-import { connect, withConnection } from "../../server/connect.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { refusal } from "../helpers/refusal.ts";
 

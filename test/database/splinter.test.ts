@@ -5,7 +5,7 @@ import { expect, jest, test } from "@jest/globals";
 import type pg from "pg";
 
 import { withThrowawayDatabase } from "../../scripts/throwaway.ts";
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 
 jest.setTimeout(120_000);
 

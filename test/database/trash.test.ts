@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type RequestRole, type TestDatabase } from "../helpers/database.ts";
 import { describe as describeError, type Refusal } from "../helpers/refusal.ts";
 

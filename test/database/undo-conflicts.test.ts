@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { createDeeds, type Deeds, refused } from "../helpers/deeds.ts";
 

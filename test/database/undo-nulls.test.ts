@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { createDeeds, type Deeds } from "../helpers/deeds.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { connect } from "../../server/connect.ts";
+import { connect } from "../../server/postgres/connect.ts";
 import {
   createTestDatabase,
   type RequestRole,

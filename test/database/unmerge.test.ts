@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { createTestDatabase } from "../helpers/database.ts";
 
 /** The id of the contact or company with this number. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import pg from "pg";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 
-import { createTransact, createWithPgClient } from "../../server/graphql/adaptor.ts";
+import { createTransact, createWithPgClient } from "../../server/postgres/adaptor.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { tapWire, type Wire } from "../helpers/wire.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { SignJWT } from "jose";
 
-import { signToken } from "../../server/token.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { jwtSecret, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { buildSchema, parse } from "graphql";
 
 import { isBulk } from "../../server/graphql/limits/bulk.ts";
-import { signToken, type TokenRole } from "../../server/token.ts";
+import { signToken, type TokenRole } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type Answer, jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

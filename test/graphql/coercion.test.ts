@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
-import { signToken } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { jwtSecret, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();

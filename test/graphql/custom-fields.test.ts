@@ -7,8 +7,8 @@ import {
   isObjectType,
 } from "graphql";
 
-import { withConnection } from "../../server/connect.ts";
-import { printApi } from "../../server/graphql/sdl.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { printApi } from "../../server/graphql/schema/sdl.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type Answer, startTestServer, type TestServer } from "../helpers/server.ts";
 

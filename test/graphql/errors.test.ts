@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
-import { CrmError, DatabaseError, fromPgError, ValidationError } from "../../server/errors.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { CrmError, DatabaseError, ValidationError } from "../../server/errors/classes.ts";
+import { fromPgError } from "../../server/errors/from-postgres.ts";
 import { untilWaiting } from "../helpers/database.ts";
 import { startTestServer, useTestServer } from "../helpers/server.ts";
 

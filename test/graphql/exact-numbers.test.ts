@@ -3,11 +3,11 @@ import { createClient } from "graphql-ws";
 import type pg from "pg";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../../server/connect.ts";
-import { reviveSent } from "../../server/exactJson.ts";
-import { createPool } from "../../server/pool.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { reviveSent } from "../../server/model/exact-json.ts";
+import { createPool } from "../../server/postgres/pool.ts";
 import { createRepositories } from "../../server/repositories/repositories.ts";
-import { signToken } from "../../server/token.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

@@ -10,8 +10,8 @@ import { createClient } from "graphql-ws";
 import type pg from "pg";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../../server/connect.ts";
-import { signToken } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase, untilWaiting } from "../helpers/database.ts";
 import {
   type Answer,

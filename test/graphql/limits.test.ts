@@ -13,7 +13,7 @@ import {
 } from "graphql";
 
 import { scansOfFields } from "../../server/graphql/limits/cost.ts";
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
 
 const sdl = resolve(import.meta.dirname, "../../schema.graphql");

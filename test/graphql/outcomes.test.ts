@@ -3,8 +3,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type Client, Pool } from "pg";
 
-import { connect, withConnection } from "../../server/connect.ts";
-import { InDoubtError, UnavailableError } from "../../server/errors.ts";
+import { connect, withConnection } from "../../server/postgres/connect.ts";
+import { InDoubtError, UnavailableError } from "../../server/errors/classes.ts";
 import { createRepositories } from "../../server/repositories/repositories.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";

@@ -9,7 +9,7 @@ import { getIntrospectionQuery } from "graphql";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 
-import { signToken } from "../../server/token.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type Answer, jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

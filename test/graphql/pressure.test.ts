@@ -2,10 +2,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
-import { OverloadedError } from "../../server/errors.ts";
-import { createGate } from "../../server/graphql/gate.ts";
-import { signToken } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { OverloadedError } from "../../server/errors/classes.ts";
+import { createGate } from "../../server/postgres/gate.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import type { RateLimits } from "../../server/rateLimit.ts";
-import { signToken } from "../../server/token.ts";
+import type { RateLimits } from "../../server/http/rate-limit.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer } from "../helpers/server.ts";
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from "@jest/globals";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../../server/connect.ts";
-import { signToken } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { until } from "../helpers/process.ts";
 import { jwtSecret, startTestServer, useTestServer } from "../helpers/server.ts";
 

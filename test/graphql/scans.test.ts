@@ -14,8 +14,8 @@ import {
   parse,
 } from "graphql";
 
-import { readConfig } from "../../server/config.ts";
-import { QueryTooComplexError } from "../../server/errors.ts";
+import { readConfig } from "../../server/settings.ts";
+import { QueryTooComplexError } from "../../server/errors/classes.ts";
 import { checkCost, type Cost } from "../../server/graphql/limits/cost.ts";
 import { useTestServer } from "../helpers/server.ts";
 

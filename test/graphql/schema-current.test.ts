@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { printApi } from "../../server/graphql/sdl.ts";
+import { printApi } from "../../server/graphql/schema/sdl.ts";
 import { useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();

@@ -5,9 +5,9 @@ import { text } from "node:stream/consumers";
 
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
-import { migrateDatabase } from "../../server/migrate.ts";
-import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { migrateDatabase } from "../../server/migrations/migrate.ts";
+import { createTestDatabase, type TestDatabase, untilWaiting } from "../helpers/database.ts";
 import { startTestServer, type TestServer, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();
@@ -123,8 +123,8 @@ describe("readiness", () => {
 
   test("is denied while a migration is missing or another one", async () => {
     const rename = (from: string, to: string) =>
-      change(`update graphile_migrate.migrations set hash = ${to} where hash = ${from}`);
-    const { rows } = await change("select hash from graphile_migrate.migrations order by filename");
+      change(`update crm_migrations.migrations set hash = ${to} where hash = ${from}`);
+    const { rows } = await change("select hash from crm_migrations.migrations order by filename");
     const [{ hash }] = rows as [{ hash: string }];
     await rename(`'${hash}'`, "'sha1:x'");
     expect(await readiness()).toEqual([
@@ -137,7 +137,7 @@ describe("readiness", () => {
 
   test("is kept when a newer version has migrated, until its schema needs newer servers", async () => {
     await change(
-      "insert into graphile_migrate.migrations (hash, filename) values ('sha1:x', '999998.sql')",
+      "insert into crm_migrations.migrations (hash, filename) values ('sha1:x', '999998.sql')",
     );
     expect(await readiness()).toEqual([200, { ready: true }]);
     // Another one of this version starts, too, and migrates nothing.
@@ -172,10 +172,7 @@ test("a server that closes lets a running request finish, and refuses new ones",
     await client.query("begin");
     await client.query("lock table crm.companies in access exclusive mode");
     const running = server.graphql("{ companies { totalCount } }");
-    await waitFor(
-      client,
-      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-    );
+    await untilWaiting(client);
     const closed = server.close();
     expect(await server.graphql("{ currentUserId }")).toMatchObject({
       status: 503,
@@ -202,10 +199,7 @@ test("a server that closes cuts what runs longer than the grace period", async (
     await client.query("lock table crm.companies in access exclusive mode");
     const running = server.graphql("{ companies { totalCount } }");
     running.catch(() => undefined);
-    await waitFor(
-      client,
-      "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-    );
+    await untilWaiting(client);
     await server.close();
     await expect(running).rejects.toThrow();
   });
@@ -217,13 +211,3 @@ test("a server whose database does not exist does not start", async () => {
   await database.drop();
   await expect(startTestServer(database.serverUrl)).rejects.toThrow();
 });
-
-/** Asks until there is a row. */
-async function waitFor(
-  client: { query(text: string): Promise<{ rows: unknown[] }> },
-  text: string,
-) {
-  while ((await client.query(text)).rows.length === 0) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

@@ -7,14 +7,14 @@ import { type GraphQLSchema, lexicographicSortSchema, printSchema } from "graphq
 import { Pool } from "pg";
 import { pino } from "pino";
 
-import { readConfig } from "../../server/config.ts";
-import { withConnection } from "../../server/connect.ts";
-import { OverloadedError } from "../../server/errors.ts";
-import { createPgService } from "../../server/graphql/adaptor.ts";
+import { readConfig } from "../../server/settings.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { OverloadedError } from "../../server/errors/classes.ts";
+import { createPgService } from "../../server/postgres/adaptor.ts";
 import { createPreset } from "../../server/graphql/preset.ts";
-import { followCustomFields, readSchema } from "../../server/graphql/schema.ts";
-import { createMakeSchema } from "../../server/graphql/slices.ts";
-import { signToken } from "../../server/token.ts";
+import { followCustomFields, readSchema } from "../../server/graphql/schema/read.ts";
+import { createMakeSchema } from "../../server/graphql/schema/slices.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer } from "../helpers/server.ts";
 
@@ -50,7 +50,7 @@ const define = (name: string, type = "text", entity = "deal") =>
   );
 
 /** Waits until something is so. */
-async function until(isSo: () => boolean | Promise<boolean>, patience = 40_000): Promise<void> {
+async function until(isSo: () => boolean | Promise<boolean>, patience = 200_000): Promise<void> {
   for (const end = Date.now() + patience; !(await isSo());) {
     if (Date.now() > end) throw new Error("It does not come about.");
     await sleep(20);
@@ -239,4 +239,4 @@ test("200 connections that are kept, and idle, are there after 20 definitions", 
     await server.close();
     await sql("delete from crm.custom_field_definitions");
   }
-}, 300_000);
+}, 600_000);

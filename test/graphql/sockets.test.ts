@@ -8,8 +8,8 @@ import { SignJWT } from "jose";
 import type pg from "pg";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../../server/connect.ts";
-import { signToken, type TokenRole } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { signToken, type TokenRole } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import {
   jwtSecret,

@@ -2,8 +2,8 @@ import { beforeAll, expect, test } from "@jest/globals";
 import { createClient } from "graphql-ws";
 import { WebSocket } from "ws";
 
-import { withConnection } from "../../server/connect.ts";
-import { signToken } from "../../server/token.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { jwtSecret, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();

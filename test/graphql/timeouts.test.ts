@@ -3,11 +3,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { readConfig, type Timeouts } from "../../server/config.ts";
-import { withConnection } from "../../server/connect.ts";
-import { createRequestPool } from "../../server/graphql/adaptor.ts";
-import { signToken } from "../../server/token.ts";
-import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
+import type { Timeouts } from "../../server/postgres/timeouts.ts";
+import { readConfig } from "../../server/settings.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { createRequestPool } from "../../server/postgres/adaptor.ts";
+import { signToken } from "../../server/auth/token.ts";
+import { createTestDatabase, type TestDatabase, untilWaiting } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 
 /** Takes as many seconds as its content says. */
@@ -115,10 +116,7 @@ test("who waits too long for a connection is told to come back later", async () 
   await withServer({ pool: 200 }, (server) =>
     whileLocked(async (client) => {
       const running = server.graphql("{ companies { totalCount } }");
-      await waitFor(
-        client,
-        "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
-      );
+      await untilWaiting(client);
       const response = await post(server, "{ contacts { totalCount } }");
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("1");

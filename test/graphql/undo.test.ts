@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { type Caller, useTestServer } from "../helpers/server.ts";
 
 const crm = useTestServer();

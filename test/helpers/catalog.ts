@@ -1,7 +1,7 @@
 import type pg from "pg";
 
 /** Schemas that are not the product's: PostgreSQL's own, and the migration tool's. */
-const foreign = `(nspname like 'pg\\_%' or nspname in ('information_schema', 'graphile_migrate'))`;
+const foreign = `(nspname like 'pg\\_%' or nspname in ('information_schema', 'graphile_migrate', 'crm_migrations'))`;
 
 /** One query per kind of object; each gives one text per object. */
 const queries = {

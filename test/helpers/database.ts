@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { changeUrl } from "../../server/databaseUrl.ts";
-import { deriveServerUrl } from "../../server/serverLogin.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { changeUrl } from "../../server/postgres/database-url.ts";
+import { deriveServerUrl } from "../../server/postgres/server-login.ts";
 import { clusterUrl, sharedDatabase, templateDatabase } from "./cluster.ts";
 
 /** A database of a test's own. */

@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import type { ServerProcess } from "./process.ts";
 import type { Answer } from "./server.ts";
 

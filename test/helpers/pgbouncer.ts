@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { connect } from "../../server/connect.ts";
-import { urlPassword } from "../../server/databaseUrl.ts";
+import { connect } from "../../server/postgres/connect.ts";
+import { urlPassword } from "../../server/postgres/database-url.ts";
 import { serverAccount } from "../../server/embedded/account.ts";
 import { freePort } from "./process.ts";
 

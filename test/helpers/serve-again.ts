@@ -1,6 +1,6 @@
-import { createContext } from "../../server/commands/context.ts";
-import { startCommand } from "../../server/commands/start.ts";
-import { readConfig } from "../../server/config.ts";
+import { createContext } from "../../server/cli/commands/context.ts";
+import { startCommand } from "../../server/cli/commands/start.ts";
+import { readConfig } from "../../server/settings.ts";
 
 // What `pgcrm start` does, over and over: each stop signal ends one round, and the next one begins.
 const context = createContext(readConfig(process.env));

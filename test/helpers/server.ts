@@ -3,12 +3,13 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll } from "@jest/globals";
 import { pino } from "pino";
 
-import { type AppDeps, createApp } from "../../server/app.ts";
-import { readConfig, type Timeouts } from "../../server/config.ts";
-import type { Heavy } from "../../server/graphql/heavy.ts";
+import { type AppDeps, createApp } from "../../server/http/app.ts";
+import type { Timeouts } from "../../server/postgres/timeouts.ts";
+import { readConfig } from "../../server/settings.ts";
+import type { Heavy } from "../../server/graphql/limits/heavy.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
-import type { SocketLimits } from "../../server/sockets.ts";
-import { signToken, type TokenRole } from "../../server/token.ts";
+import type { SocketLimits } from "../../server/http/sockets.ts";
+import { signToken, type TokenRole } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "./database.ts";
 
 /** The secret of every server that a test starts. */

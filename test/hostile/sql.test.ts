@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { databaseName } from "../../server/databaseUrl.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { databaseName } from "../../server/postgres/database-url.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { describe as describeRefusal } from "../helpers/refusal.ts";
@@ -335,7 +335,7 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "select pg_create_logical_replication_slot('mine', 'pgoutput')",
     ],
-    ["the migrations' memory", all, denied, "delete from graphile_migrate.migrations"],
+    ["the migrations' memory", all, denied, "delete from crm_migrations.migrations"],
     [
       "default rights",
       all,
@@ -486,7 +486,7 @@ const attacks: Record<string, Attack[]> = {
       denied,
       "select crm_private.row_faults('crm.companies', '{}')",
     ],
-    ["the migrations", all, denied, "select from graphile_migrate.migrations"],
+    ["the migrations", all, denied, "select from crm_migrations.migrations"],
     [
       "the migrations, by the server's function",
       readers,

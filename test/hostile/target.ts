@@ -2,7 +2,7 @@ import { connect } from "node:net";
 
 import { afterAll, afterEach, beforeAll, expect } from "@jest/globals";
 
-import { signToken } from "../../server/token.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 

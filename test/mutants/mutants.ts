@@ -207,14 +207,14 @@ function viewTests(name: string): string[] {
 function triggerTests(name: string, table: string): string[] {
   const first = Object.entries({
     _100: ["test/database/rules", "test/database/definition-rules", "test/database/custom-field"],
-    _110: ["test/database/rules", "test/database/catalog", "test/database/api-keys"],
+    _110: ["test/database/rules", "test/database/api-keys"],
     _200: ["test/database/rules"],
     _210: ["test/database/exchange-rates", "test/database/definitions"],
-    _300: ["test/database/external-ids"],
+    _300: ["test/database/external-ids", "test/database/merge"],
     _500: ["test/database/definitions"],
     _900: ["test/database/journal"],
   }).find(([phase]) => name.startsWith(phase))?.[1];
-  return [...(first ?? []), ...entityTests(table), "test/database/"];
+  return ["test/database/catalog", ...(first ?? []), ...entityTests(table), "test/database/"];
 }
 
 function entityTests(table: string): string[] {

@@ -20,10 +20,10 @@ import { parseArgs } from "node:util";
 
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { openEmbedded } from "../../server/embedded.ts";
-import { applyCurrent } from "../../server/migrate.ts";
-import { deriveServerUrl } from "../../server/serverLogin.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { openEmbedded } from "../../server/embedded/embedded.ts";
+import { applyCurrent } from "../../server/migrations/migrate.ts";
+import { deriveServerUrl } from "../../server/postgres/server-login.ts";
 import { sharedDatabase, templateDatabase } from "../helpers/cluster.ts";
 import { findMutants, type Mutant } from "./mutants.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-import { hasHidden, isBlank, isLegible, isRuly } from "../../server/rules.ts";
+import { hasHidden, isBlank, isLegible, isRuly } from "../../server/model/rules.ts";
 
 /** What has a life of its own: it is created, read, changed and deleted by its id. */
 export type Entity = "company" | "contact" | "deal" | "task" | "note" | "customFieldDefinition";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { customFieldsSchema } from "../../server/customFields.ts";
-import { createForms } from "../../server/schemas.ts";
+import { customFieldsSchema } from "../../server/model/custom-fields.ts";
+import { createForms } from "../../server/model/schemas.ts";
 import {
   type Carrier,
   carriers,

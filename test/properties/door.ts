@@ -1,5 +1,5 @@
-import { CrmError } from "../../server/errors.ts";
-import type { AuditLog } from "../../server/generated/rows.ts";
+import { CrmError } from "../../server/errors/classes.ts";
+import type { AuditLog } from "../../server/model/generated/rows.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
 
 /** A row as a client reads it. Timestamps are texts with microseconds, decimals exact texts. */

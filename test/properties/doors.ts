@@ -2,7 +2,7 @@ import { afterAll, beforeAll, jest } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { createPool } from "../../server/pool.ts";
+import { createPool } from "../../server/postgres/pool.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import type { Door } from "./door.ts";

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { type Answer, useTestServer } from "../helpers/server.ts";
 
 /*

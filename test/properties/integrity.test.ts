@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import { type Carrier, carriers, contact, type Data, deal, note, task } from "./arbitraries.ts";
 import { type Door, present, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";

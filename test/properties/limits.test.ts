@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { createForms } from "../../server/schemas.ts";
+import { createForms } from "../../server/model/schemas.ts";
 import { type Entity, inputs } from "./arbitraries.ts";
 import { refusal } from "./door.ts";
 import { openDoors } from "./doors.ts";

@@ -20,9 +20,9 @@ import {
   isObjectType,
 } from "graphql";
 
-import { runDemo } from "../../server/demo.ts";
-import { plainDecimal } from "../../server/rules.ts";
-import { signToken } from "../../server/token.ts";
+import { runDemo } from "../../server/cli/demo-data.ts";
+import { plainDecimal } from "../../server/model/rules.ts";
+import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { type Answer, jwtSecret, startTestServer, type TestServer } from "../helpers/server.ts";
 import type { Data } from "./arbitraries.ts";

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { withConnection } from "../../server/connect.ts";
-import { createForms } from "../../server/schemas.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { createForms } from "../../server/model/schemas.ts";
 import { change, entities, fault, inputs, spoil, spoilt } from "./arbitraries.ts";
 import { type Door, refusal, type Row } from "./door.ts";
 import { holds, openDoors } from "./doors.ts";

@@ -1,13 +1,13 @@
 import pg from "pg";
 
-import { NotFoundError } from "../../server/errors.ts";
-import { parseUnrounded } from "../../server/exactJson.ts";
-import type { AuditLog } from "../../server/generated/rows.ts";
-import { tables } from "../../server/generated/tables.ts";
-import type { Role } from "../../server/pool.ts";
+import { NotFoundError } from "../../server/errors/classes.ts";
+import { parseUnrounded } from "../../server/model/exact-json.ts";
+import type { AuditLog } from "../../server/model/generated/rows.ts";
+import { tables } from "../../server/model/generated/tables.ts";
+import type { Role } from "../../server/postgres/pool.ts";
 import { columnOf, identifier, rowJson, type Statement } from "../../server/repositories/sql.ts";
-import type { Table } from "../../server/tables.ts";
-import { typedError } from "../../server/typedError.ts";
+import type { Table } from "../../server/model/tables.ts";
+import { typedError } from "../../server/postgres/typed-error.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
 import {
   columnName,

@@ -2,14 +2,14 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { z } from "zod";
 
-import { customFieldsSchema } from "../../server/customFields.ts";
+import { customFieldsSchema } from "../../server/model/custom-fields.ts";
 import {
   createForms,
   createSchemas,
   toFields,
   updateForms,
   updateSchemas,
-} from "../../server/schemas.ts";
+} from "../../server/model/schemas.ts";
 import {
   carriers,
   type Data,

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrate.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrations/migrate.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import {
   asRole,
@@ -324,7 +324,7 @@ describe("in the API", () => {
 test("the repositories of the copy have it", async () => {
   writeFileSync(
     join(project.folder, "recipe.ts"),
-    `import { createPool, createRepository } from "./server/index.ts";
+    `import { createPool, createRepository } from "./server/client.ts";
      const pool = createPool({ connectionString: process.env.SERVER_URL ?? "" });
      const contacts = createRepository(pool, "contact");
      const made = await contacts.create({ firstName: "Ada", lastName: "King", jobTitle: "A" }, "ada");

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
-import { withConnection } from "../../server/connect.ts";
-import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrate.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrations/migrate.ts";
 import { type Catalog, readCatalog } from "../helpers/catalog.ts";
 import {
   asRole,
@@ -298,7 +298,7 @@ test("its repository and the project's rules of the catalog take it as it is", a
   await project.run("npm run generate && npm run schema:print");
   writeFileSync(
     join(project.folder, "recipe.ts"),
-    `import { createPool, createRepository } from "./server/index.ts";
+    `import { createPool, createRepository } from "./server/client.ts";
      const pool = createPool({ connectionString: process.env.SERVER_URL ?? "" });
      const companies = createRepository(pool, "company");
      const products = createRepository(pool, "product");

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
 import { withThrowawayDatabase } from "../../scripts/throwaway.ts";
-import { withConnection } from "../../server/connect.ts";
-import { changeUrl } from "../../server/databaseUrl.ts";
-import { examine } from "../../server/doctor.ts";
-import { migrateDatabase } from "../../server/migrate.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
+import { changeUrl } from "../../server/postgres/database-url.ts";
+import { examine } from "../../server/doctor/doctor.ts";
+import { migrateDatabase } from "../../server/migrations/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { blockWith, readRecipe, runShell } from "../helpers/recipes.ts";
 

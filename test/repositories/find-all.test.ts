@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { ValidationError } from "../../server/errors.ts";
+import { ValidationError } from "../../server/errors/classes.ts";
 import { createRepositories, type Repositories } from "../../server/repositories/repositories.ts";
 import { usePool } from "./usePool.ts";
 

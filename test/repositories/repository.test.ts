@@ -9,8 +9,8 @@ import {
   ForbiddenError,
   NotFoundError,
   ValidationError,
-} from "../../server/errors.ts";
-import { tables } from "../../server/generated/tables.ts";
+} from "../../server/errors/classes.ts";
+import { tables } from "../../server/model/generated/tables.ts";
 import { createRepositories, type Repositories } from "../../server/repositories/repositories.ts";
 import { createRepository } from "../../server/repositories/repository.ts";
 import { usePool } from "./usePool.ts";

@@ -4,14 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { withConnection } from "../../server/connect.ts";
+import { withConnection } from "../../server/postgres/connect.ts";
 import {
   UnavailableError,
   ForbiddenError,
   NotFoundError,
   ValidationError,
-} from "../../server/errors.ts";
-import { createPool, inTransaction } from "../../server/pool.ts";
+} from "../../server/errors/classes.ts";
+import { createPool, inTransaction } from "../../server/postgres/pool.ts";
 import { createRepositories, type Repositories } from "../../server/repositories/repositories.ts";
 import { untilWaiting } from "../helpers/database.ts";
 import { freePort } from "../helpers/process.ts";

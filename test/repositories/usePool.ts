@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "@jest/globals";
 import type pg from "pg";
 
-import { createPool } from "../../server/pool.ts";
+import { createPool } from "../../server/postgres/pool.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 
 /** Gives every test of a file the same pool, over a database that is dropped after the last. */

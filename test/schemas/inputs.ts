@@ -1,8 +1,8 @@
 import fc from "fast-check";
 
-import { tables } from "../../server/generated/tables.ts";
-import { type EntityName } from "../../server/schemas.ts";
-import type { Check, Column, Table } from "../../server/tables.ts";
+import { tables } from "../../server/model/generated/tables.ts";
+import { type EntityName } from "../../server/model/schemas.ts";
+import type { Check, Column, Table } from "../../server/model/tables.ts";
 
 /** Values of the columns that refer to other rows, by field. */
 export type References = Readonly<Record<string, unknown>>;

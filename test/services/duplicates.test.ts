@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 
 import { beforeAll, expect, test } from "@jest/globals";
 
-import { ConflictError, NotFoundError } from "../../server/errors.ts";
+import { ConflictError, NotFoundError } from "../../server/errors/classes.ts";
 import { createServices, type Services } from "../../server/services/services.ts";
 import { usePool } from "../repositories/usePool.ts";
 

@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 
 import { beforeAll, describe, expect, test } from "@jest/globals";
 
-import { NotFoundError, ValidationError } from "../../server/errors.ts";
+import { NotFoundError, ValidationError } from "../../server/errors/classes.ts";
 import { createServices, type Services } from "../../server/services/services.ts";
 import { tapWire } from "../helpers/wire.ts";
-import { createPool } from "../../server/pool.ts";
+import { createPool } from "../../server/postgres/pool.ts";
 import { usePool } from "../repositories/usePool.ts";
 
 const crm = usePool();

@@ -8,7 +8,7 @@ import {
   ForbiddenError,
   NotFoundError,
   ValidationError,
-} from "../../server/errors.ts";
+} from "../../server/errors/classes.ts";
 import { createServices, type Services } from "../../server/services/services.ts";
 import { usePool } from "../repositories/usePool.ts";
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:58e026ba29a1f87f4239e6ebb72bd7b53683cf27
+--! Hash: sha1:418826a469fe1b4f7b9d3bb93219c3e49a62e6c9
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5374,16 +5374,19 @@ revoke all on function crm_private.hold_seals(boolean) from public;
 --! Included functions/common/applied_migrations.sql
 /*
  * The hashes of the migrations that this database has run, in order. The server compares them with
- * its own to say whether it is ready. Security definer: graphile_migrate belongs to the owner.
+ * its own to say whether it is ready. Security definer: crm_migrations belongs to the owner. Its body is not
+ * looked into when it is made: a shadow database has no such schema.
  */
 create or replace function crm_private.applied_migrations()
 returns setof text
-language sql
+language plpgsql
 stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
-  select hash from graphile_migrate.migrations order by filename;
+begin
+  return query select hash from crm_migrations.migrations order by filename;
+end
 $$;
 
 comment on function crm_private.applied_migrations() is

@@ -24,7 +24,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 
-import { ValidationError } from "../../errors.ts";
+import { ValidationError } from "../../errors/classes.ts";
 import { hold, pageSizeOf, type Limits } from "./limits.ts";
 
 type Values = Readonly<Record<string, unknown>>;

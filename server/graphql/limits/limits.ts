@@ -1,4 +1,4 @@
-import { QueryTooComplexError } from "../../errors.ts";
+import { QueryTooComplexError } from "../../errors/classes.ts";
 
 /** The most that one request may ask for. */
 export interface Limits {

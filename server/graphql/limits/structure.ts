@@ -8,7 +8,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 
-import { QueryTooComplexError } from "../../errors.ts";
+import { QueryTooComplexError } from "../../errors/classes.ts";
 import { hold, type Limits } from "./limits.ts";
 
 /** What can be counted without knowing the schema or any value. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { PgCodec } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-import { ValidationError } from "../../errors.ts";
+import { ValidationError } from "../../errors/classes.ts";
 
 /** One expression that rows are ordered by. */
 export interface Order {

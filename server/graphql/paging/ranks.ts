@@ -1,8 +1,8 @@
 import { TYPES, type PgCodec, type PgResource } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-import { tables } from "../../generated/tables.ts";
-import type { Table } from "../../tables.ts";
+import { tables } from "../../model/generated/tables.ts";
+import type { Table } from "../../model/tables.ts";
 import type { OrderedRows } from "./moment.ts";
 import { relationsOf } from "./relations.ts";
 

@@ -1,0 +1,1 @@
+-- What you write here is run by "npx pgcrm watch --once", and becomes the next migration by "npx pgcrm commit".

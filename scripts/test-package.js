@@ -1,0 +1,179 @@
+// Packs pgcrm, installs the package into empty projects outside, and uses it there as others do: the client
+// alone from JavaScript and TypeScript, the command line, and a project that `npx pgcrm init` makes.
+
+import { spawn, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { nodeBinary } from "./ensure-installed.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const work = mkdtempSync(join(tmpdir(), "pgcrm-package-"));
+// As on a machine with the release of Node that the package asks for.
+const environment = {
+  ...process.env,
+  PATH: [dirname(nodeBinary), process.env.PATH].join(delimiter),
+};
+for (const name of Object.keys(environment)) {
+  if (/^(npm_|PG|DATABASE_URL|SERVER_DATABASE_URL|JWT_SECRET|NODE_OPTIONS)/.test(name))
+    delete environment[name];
+}
+
+try {
+  execute("npm", ["pack", "--silent", "--pack-destination", work], root);
+  const [name] = readdirSync(work).filter((file) => file.endsWith(".tgz"));
+  const tarball = join(work, name);
+  await useClientAlone(tarball);
+  await useApplication(tarball);
+  console.log("The package works where it is installed.");
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+
+/** Beside pg and zod nothing is needed; the compiler looks into every declaration that it meets. */
+async function useClientAlone(tarball) {
+  const folder = makeProject("client");
+  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const needed = ["pg", "zod", "@types/pg"].map((name) => `${name}@${dependencies[name]}`);
+  install(folder, needed);
+  const place = join(folder, "node_modules", "pgcrm");
+  mkdirSync(place);
+  execute("tar", ["-xzf", tarball, "--strip-components=1", "-C", place], folder);
+  compile(folder, "client.ts");
+  writeFileSync(
+    join(folder, "names.mjs"),
+    `import * as client from "pgcrm/client"; console.log(Object.keys(client).length);`,
+  );
+  execute("node", ["names.mjs"], folder);
+  const refused = run("node", ["node_modules/pgcrm/bin/pgcrm.js", "status"], folder);
+  expect(refused.status === 1, "The command line works without its packages.");
+  expect(/^The package \S+ is not installed/.test(refused.stderr), refused.stderr);
+}
+
+/** `npx pgcrm init`, its own test, a server, and a client of it. */
+async function useApplication(tarball) {
+  const maker = makeProject("maker");
+  install(maker, [tarball]);
+  compile(maker, "server.ts");
+  compile(maker, "preset.ts", { skipLibCheck: true });
+  execute("npx", ["pgcrm", "init", "../my-crm"], maker);
+  const folder = join(work, "my-crm");
+  install(folder, [tarball]);
+  execute("npm", ["test"], folder);
+
+  const port = String(await freePort());
+  const server = spawn("npm", ["start"], {
+    cwd: folder,
+    env: { ...environment, PORT: port },
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+  });
+  const ended = new Promise((resolve) => server.once("exit", resolve));
+  try {
+    const token = await tokenOf(server);
+    const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ query: "{ products { totalCount } companies { totalCount } }" }),
+    });
+    const text = await answer.text();
+    expect(text === '{"data":{"products":{"totalCount":0},"companies":{"totalCount":0}}}', text);
+
+    const url = execute("npx", ["--silent", "pgcrm", "url", "server"], folder).trim();
+    const schema = execute("node", ["preset.ts"], maker, { SERVER_DATABASE_URL: url });
+    expect(schema === "contacts\n", schema);
+    const client = makeProject("client-of-it");
+    install(client, [tarball], "--omit=optional");
+    compile(client, "client.ts");
+    copyFileSync(join(root, "test", "package", "client.ts"), join(client, "client.ts"));
+    const said = execute("node", ["client.ts"], client, { SERVER_DATABASE_URL: url }).trim();
+    const right =
+      '{"company":"Acme","contact":"Byron","fields":{"firstName":["must not be blank"],"emails.0":["\\"x\\" is not an email address"]}}';
+    expect(said === right, said);
+  } finally {
+    process.kill(-server.pid, "SIGTERM");
+    await ended;
+  }
+  const status = execute("npx", ["--silent", "pgcrm", "status"], folder);
+  expect(status.includes("application:\napplied: 000001-products.sql"), status);
+  execute("npx", ["--silent", "pgcrm", "revert", "--force"], folder);
+  expect(run("npx", ["--silent", "pgcrm", "status"], folder).status === 3, "Nothing is pending.");
+}
+
+function makeProject(name) {
+  const folder = join(work, name);
+  mkdirSync(folder);
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  return folder;
+}
+
+function install(folder, packages, ...flags) {
+  const usual = ["--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"];
+  execute("npm", ["install", ...usual, ...flags, ...packages], folder);
+}
+
+/** Compiles one of test/package as strictly as can be, declarations of packages included. */
+function compile(folder, name, options = {}) {
+  copyFileSync(join(root, "test", "package", name), join(folder, name));
+  const compilerOptions = {
+    ...{ target: "es2024", module: "nodenext", strict: true, noEmit: true, skipLibCheck: false },
+    ...options,
+    ...{ types: ["node"], typeRoots: [join(root, "node_modules", "@types")] },
+  };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: [name] }));
+  execute("node", [join(root, "node_modules/typescript/bin/tsc"), "-p", "."], folder);
+}
+
+function run(command, parameters, cwd, settings = {}) {
+  return spawnSync(command, parameters, {
+    cwd,
+    env: { ...environment, ...settings },
+    encoding: "utf8",
+  });
+}
+
+function execute(command, parameters, cwd, settings) {
+  const { status, stdout, stderr, error } = run(command, parameters, cwd, settings);
+  if (status === 0) return stdout;
+  throw new Error(
+    `${[command, ...parameters].join(" ")} failed:\n${stdout ?? ""}${stderr ?? ""}${error?.message ?? ""}`,
+  );
+}
+
+function expect(isSo, otherwise) {
+  if (!isSo) throw new Error(`It is not as it should be: ${otherwise}`);
+}
+
+/** The token that a server prints when it is ready. */
+async function tokenOf(server) {
+  let said = "";
+  for await (const part of server.stdout) {
+    said += part;
+    const [token] = /eyJ[\w.-]+/.exec(said) ?? [];
+    if (token !== undefined) {
+      server.stdout.resume();
+      return token;
+    }
+  }
+  throw new Error(`The server did not start:\n${said}`);
+}
+
+async function freePort() {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}

@@ -1,0 +1,104 @@
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { assertValidSchema, buildSchema, type GraphQLSchema } from "graphql";
+
+import { collectOperations, type PersistedOperation } from "../persist/collect.ts";
+import type { Fault } from "../persist/fault.ts";
+import { readDocuments } from "../persist/sources.ts";
+import { exitCodes, Problem } from "../../errors/problem.ts";
+import { projectFolder } from "../../project.ts";
+import type { Context } from "./context.ts";
+
+/** The API without any custom field. */
+const ownSchema = join(projectFolder, "schema.graphql");
+
+export interface PersistRequest {
+  /** The folder that the server reads. */
+  readonly out: string;
+  /** Where the list of names and ids is written, for the client. */
+  readonly manifest?: string;
+  /** The API, in GraphQL's schema language, if it is not that of a new installation. */
+  readonly schema?: string;
+  /** Whether every selection asks for `__typename`. */
+  readonly typename?: boolean;
+  /** Whether documents that no given code has are deleted. */
+  readonly prune?: boolean;
+}
+
+/**
+ * Collects the operations of a client's code into the folder of persisted operations. What is there
+ * already stays: clients that are not up to date ask for it.
+ *
+ * @param paths folders and files of the client's code.
+ * @throws {Problem} where something is wrong; nothing has been written then.
+ */
+export function persistCommand(
+  { config, print, note }: Context,
+  paths: readonly string[],
+  {
+    out,
+    manifest,
+    schema: schemaFile = ownSchema,
+    typename = false,
+    prune = false,
+  }: PersistRequest,
+): void {
+  const faults = new Set<string>();
+  const report = (fault: Fault) => void faults.add(String(fault));
+  const documents = readDocuments(paths, report);
+  const schema = readSchema(schemaFile);
+  const operations = collectOperations(
+    documents,
+    { schema, limits: config.limits, typename },
+    report,
+  );
+  if (faults.size > 0) {
+    for (const fault of faults) note(fault);
+    throw new Problem(`Nothing was written: ${counted(faults.size, "fault")}.`);
+  }
+  if (operations.length === 0) {
+    throw new Problem(`There is no operation in ${paths.join(", ")}.`);
+  }
+
+  mkdirSync(out, { recursive: true });
+  const before = new Set(readdirSync(out).filter((name) => name.endsWith(".graphql")));
+  const files = new Map(operations.map(({ id, body }) => [`${id}.graphql`, body]));
+  const added = [...files].filter(([name]) => !before.has(name));
+  for (const [name, body] of added) replaceFile(join(out, name), body);
+  const removed = prune ? [...before].filter((name) => !files.has(name)) : [];
+  for (const name of removed) rmSync(join(out, name));
+  if (manifest !== undefined) replaceFile(manifest, manifestOf(operations));
+
+  const changes = `${added.length} added, ${removed.length} removed`;
+  print(`${counted(operations.length, "operation")} in ${out}: ${changes}.`);
+}
+
+function readSchema(file: string): GraphQLSchema {
+  try {
+    const schema = buildSchema(readFileSync(file, "utf8"));
+    assertValidSchema(schema);
+    return schema;
+  } catch (error) {
+    const { message } = error as Error;
+    const reason = message.replace(/\.$/, "");
+    throw new Problem(`The schema in ${file} cannot be read: ${reason}.`, exitCodes.usage);
+  }
+}
+
+/** The form that Apollo's tools have for it. */
+function manifestOf(operations: readonly PersistedOperation[]): string {
+  const manifest = { format: "apollo-persisted-query-manifest", version: 1, operations };
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** Writes a file so that whoever reads it meets all of it. */
+function replaceFile(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const draft = `${path}.${process.pid}.tmp`;
+  writeFileSync(draft, text);
+  renameSync(draft, path);
+}
+
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? "" : "s"}`;

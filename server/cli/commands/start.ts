@@ -1,0 +1,99 @@
+import { colorsFor } from "../colors.ts";
+import { openServedDatabase } from "../../embedded/open.ts";
+import { serve } from "../../http/serve.ts";
+import { jwtSecret, tokenRules } from "../../auth/jwt-secret.ts";
+import { hasCode, Problem } from "../../errors/problem.ts";
+import { signToken } from "../../auth/token.ts";
+import type { Context } from "./context.ts";
+
+/** Who the token speaks for that a developer is shown. */
+const developer = { role: "admin", user: "developer", expires: "30d" } as const;
+
+/**
+ * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what
+ * runs, refuses what is new, and stops the embedded database. If it is not to migrate, it waits for
+ * whoever does.
+ *
+ * @param options whether it migrates; as the settings say if not given.
+ * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
+ */
+export async function startCommand(
+  context: Context,
+  options: { migrate?: boolean } = {},
+): Promise<void> {
+  const { config, application } = context;
+  const migrates = config.migrateOnStart && options.migrate !== false;
+  const stopRequest = nextStopSignal();
+  const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
+  const rules = tokenRules(config);
+  const database = await openServedDatabase(config);
+  try {
+    await database.embedded?.claim(address);
+    const token =
+      config.production || config.keySet !== undefined
+        ? undefined
+        : await signToken(jwtSecret(config), developer, rules);
+    const app = serve({
+      ...{ config, database, migrates, graphiqlToken: token, note: context.note },
+      extension: application?.extension,
+      applicationFolder: application?.migrations,
+    });
+    try {
+      await listen(() => app.listen(config.port, config.host), config.port);
+      const failed = new Promise<never>((_, reject) => {
+        app.ready.then(() => announce(context, address, token), reject);
+        database.embedded?.onLost(() => {
+          reject(new Problem("The embedded database went away; its server.log says why."));
+        });
+      });
+      await Promise.race([stopRequest, failed]);
+      context.note("Stopping.");
+    } finally {
+      await app.close();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+async function listen(start: () => Promise<unknown>, port: number): Promise<void> {
+  try {
+    await start();
+  } catch (error) {
+    if (hasCode(error, "EADDRINUSE")) {
+      throw new Problem(`Port ${port} is in use by another program; set PORT to a free one.`);
+    }
+    if (hasCode(error, "EACCES")) {
+      throw new Problem(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+    }
+    if (hasCode(error, "EADDRNOTAVAIL", "ENOTFOUND")) {
+      throw new Problem("HOST is not an address of this machine.");
+    }
+    throw error;
+  }
+}
+
+function announce({ config, print }: Context, address: string, token: string | undefined): void {
+  const { bold, cyan, dim } = colorsFor(process.stdout);
+  print(`${bold("pgcrm")} is ready.`);
+  print(`  GraphQL   ${cyan(`${address}graphql`)}`);
+  if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
+  if (token === undefined) return;
+  print(
+    `  Development administrator token${config.graphiql ? ", which GraphiQL already uses" : ""}:`,
+  );
+  print(`  ${token}`);
+  print(dim("  Ctrl-C stops the server and the database."));
+}
+
+/**
+ * Resolves at the first SIGINT or SIGTERM, or when the process that handed over to this one is gone;
+ * what comes later changes nothing.
+ */
+async function nextStopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
+    process.once("disconnect", () => resolve());
+    process.channel?.unref(); // it is no reason to go on
+  });
+}

@@ -1,0 +1,209 @@
+import "@graphile/pg-aggregates";
+import type { GraphQLEnumValueConfig, GraphQLInputType } from "graphql";
+import {
+  listOfCodec,
+  TYPES,
+  type PgCodec,
+  type PgResource,
+  type PgSelectQueryBuilder,
+} from "postgraphile/@dataplan/pg";
+import type { GrafastInputFieldConfig } from "postgraphile/grafast";
+import { sql, type SQL } from "postgraphile/pg-sql2";
+
+import { customValues, nameAsSent } from "./inputs.ts";
+
+/** The schema of the functions that are made from custom field definitions. */
+export const customSchema = "crm_custom";
+
+/** A resource that is a function. */
+type FieldResource = PgResource & { parameters: NonNullable<PgResource["parameters"]> };
+
+/** What the input of a row is written to. */
+interface Row {
+  set(attribute: string, value: unknown): void;
+}
+
+/**
+ * Custom fields are fields like those that are columns: they can be selected, filtered, ordered,
+ * grouped and aggregated by, and written. The database has a function for each; PostGraphile knows
+ * how to select by one, and here is what it leaves out.
+ */
+export const CustomFieldsPlugin: GraphileConfig.Plugin = {
+  name: "CrmCustomFieldsPlugin",
+  version: "1.0.0",
+  description: "Lets custom fields do what columns do.",
+  grafast: {
+    middleware: {
+      async execute(next, { args }) {
+        const result = await next();
+        if ("errors" in result) result.errors?.forEach((error) => nameAsSent(error, args));
+        return result;
+      },
+    },
+  },
+  schema: {
+    entityBehavior: {
+      pgResource: {
+        override: (behavior, resource: PgResource) =>
+          isCustomField(resource) ? [behavior, "proc:filterBy"] : behavior,
+      },
+    },
+    hooks: {
+      GraphQLEnumType_values(values, build, { scope }) {
+        const { isPgRowSortEnum, isPgAggregateGroupEnum, pgTypeResource } = scope;
+        const codec = (
+          isPgRowSortEnum ? scope.pgCodec : isPgAggregateGroupEnum && pgTypeResource?.codec
+        ) as PgCodec | false | undefined;
+        if (!codec) return values;
+        const add = isPgRowSortEnum ? ordersBy : groupsBy;
+        const added = customFieldsOf(build, codec).flatMap((resource) => add(build, resource));
+        return build.extend(values, Object.fromEntries(added), "Adding custom fields");
+      },
+
+      GraphQLInputObjectType_fields(fields, build, { scope, fieldWithHooks }) {
+        const { pgCodec, isPgPatch, isInputType } = scope;
+        if (pgCodec === undefined || !(isPgPatch || isInputType)) return fields;
+        const added: typeof fields = {};
+        for (const resource of customFieldsOf(build, pgCodec)) {
+          const fieldName = build.inflection.computedAttributeField({ resource });
+          const type = build.getGraphQLTypeByPgCodec(resource.codec, "input") as GraphQLInputType;
+          const customField = String(resource.extensions?.tags?.customField);
+          added[fieldName] = fieldWithHooks(
+            { fieldName },
+            { description: resource.description, type, extensions: { customField } },
+          );
+        }
+        return build.extend(fields, added, "Adding inputs of custom fields");
+      },
+
+      GraphQLInputObjectType(config, _build, { scope }) {
+        const bake = config.extensions?.grafast?.baked;
+        const codec = scope.pgCodec;
+        if (bake === undefined || codec?.extensions?.tags?.customFieldsOf === undefined)
+          return config;
+        const baked: typeof bake = (input, info): unknown =>
+          bake(input, {
+            ...info,
+            applyChildren: (row: Row) =>
+              info.applyChildren(withCustomFields(row, input, info.type)),
+          });
+        return { ...config, extensions: { ...config.extensions, grafast: { baked } } };
+      },
+
+      GraphQLInputObjectType_fields_field(field, _build, { scope }) {
+        const { apply }: GrafastInputFieldConfig = field;
+        if (!scope.isMutationInput || apply === undefined) return field;
+        const amended: GrafastInputFieldConfig = {
+          ...field,
+          apply(target, value, info) {
+            const row = apply(target, value, info) as Row | undefined;
+            return row && withCustomFields(row, value, info.field.type);
+          },
+        };
+        return amended;
+      },
+    },
+  },
+};
+
+/** Whether a resource is the function of a custom field. */
+function isCustomField(resource: PgResource): boolean {
+  return resource.extensions?.pg?.schemaName === customSchema;
+}
+
+/** The custom fields of the rows of a table, or of what a type says by `@customFieldsOf` it becomes. */
+function customFieldsOf(build: GraphileBuild.Build, codec: PgCodec): FieldResource[] {
+  const table = codec.extensions?.tags?.customFieldsOf;
+  return (Object.values(build.input.pgRegistry.pgResources) as PgResource[]).filter(
+    (resource): resource is FieldResource => {
+      const row = isCustomField(resource) ? resource.parameters?.[0]?.codec : undefined;
+      return row !== undefined && (row === codec || row.name === table);
+    },
+  );
+}
+
+type EnumValues = [name: string, value: GraphQLEnumValueConfig][];
+
+/** The orders by a custom field. A row need not have it, which a page's cursor has to know. */
+function ordersBy(build: GraphileBuild.Build, resource: FieldResource): EnumValues {
+  const field = build.inflection.computedAttributeField({ resource });
+  return (["ASC", "DESC"] as const).map((direction) => [
+    build.inflection.constantCase(`${field}-${direction}`),
+    {
+      extensions: {
+        grafast: {
+          apply(rows: PgSelectQueryBuilder) {
+            const { fragment, codec } = orderOf(resource, rows.alias);
+            rows.orderBy({ fragment, codec, direction, nullable: true });
+          },
+        },
+      },
+    },
+  ]);
+}
+
+/** The groups by a custom field, and by periods of it if it is a date. */
+function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValues {
+  const field = build.inflection.computedAttributeField({ resource });
+  const isChoice = resource.extensions?.tags?.choicesOf !== undefined;
+  const groupOrder = (row: SQL) => orderOf(resource, row).fragment;
+  const group = (name: string, wrap: (value: SQL) => SQL, codec: PgCodec): EnumValues[number] => [
+    build.inflection.constantCase(name),
+    {
+      extensions: {
+        ...(isChoice ? { groupOrder } : {}),
+        grafast: {
+          apply(rows: PgSelectQueryBuilder) {
+            rows.groupBy({ fragment: wrap(valueOf(resource, rows.alias)), codec });
+          },
+        },
+      },
+    },
+  ];
+  return [
+    group(field, (value) => value, resource.codec),
+    ...build.pgAggregateGroupBySpecs
+      .filter((spec) => spec.isSuitableType(resource.codec))
+      .map((spec) =>
+        group(`${field}-${spec.id}`, spec.sqlWrap, spec.sqlWrapCodec(resource.codec) as PgCodec),
+      ),
+  ];
+}
+
+/**
+ * What rows are ordered by for a custom field: its value, or for one of choices where the value stands
+ * among them. The choices are read with the rows, so that they are those of the moment.
+ */
+function orderOf(resource: PgResource, row: SQL): { fragment: SQL; codec: PgCodec } {
+  const value = valueOf(resource, row);
+  const { choicesOf, customField } = resource.extensions?.tags ?? {};
+  if (typeof choicesOf !== "string") return { fragment: value, codec: resource.codec };
+  const choices = sql`(
+    select definition.enum_values
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = ${sql.literal(choicesOf)}
+      and definition.name = ${sql.literal(String(customField))}
+  )`;
+  if (!resource.codec.arrayOfCodec) {
+    return { fragment: sql`array_position(${choices}, ${value})`, codec: TYPES.int };
+  }
+  const fragment = sql`crm_private.positions(${value}, ${choices})`;
+  return { fragment, codec: listOfCodec(TYPES.int) };
+}
+
+/** The value of a custom field in a row. */
+function valueOf({ name, from }: PgResource, row: SQL): SQL {
+  if (typeof from !== "function") throw new Error(`${name} is no function`);
+  return from({ placeholder: row });
+}
+
+/**
+ * Sets the custom fields that an input has as fields, together with the raw object beside them. Alone
+ * they leave the others of the row as they are.
+ */
+function withCustomFields(row: Row, input: unknown, type: GraphQLInputType): Row {
+  const values = customValues(input, type);
+  if (values === undefined) return row;
+  row.set("custom_fields", values);
+  return { set: (attribute, value) => attribute === "custom_fields" || row.set(attribute, value) };
+}

@@ -1,0 +1,113 @@
+import { getOperationAST, OperationTypeNode } from "graphql";
+import type { WithPgClient } from "postgraphile/@dataplan/pg";
+import { SafeError } from "postgraphile/grafast";
+
+import { tooLarge } from "../../http/body.ts";
+import { CrmError } from "../../errors/classes.ts";
+import { createParseAndValidate, toGraphQLError } from "../errors/documents.ts";
+import { createTurns, type Heavy, type Operation } from "./heavy.ts";
+import { isBulk } from "./bulk.ts";
+import { checkCost } from "./cost.ts";
+import type { Limits } from "./limits.ts";
+
+export interface LimitsOptions {
+  limits: Limits;
+  heavy: Heavy;
+  timeouts: {
+    /** How long an operation waits for its turn, in milliseconds. */
+    pool: number;
+    /** How long one that writes many rows waits for its turn, in milliseconds. */
+    writeTurn: number;
+  };
+  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  introspection: boolean;
+}
+
+/** What an operation asks the database with. */
+interface Clients {
+  withPgClient: WithPgClient;
+  pgSettings: Readonly<Record<string, string>>;
+}
+
+const planAnew = { plan_cache_mode: "force_custom_plan" };
+
+/**
+ * Refuses what asks for too much before any of it runs: a document by its text before it is
+ * validated, and then with its variables by the rows that it could answer. What is large and still
+ * allowed takes turns.
+ */
+export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
+  const { limits, heavy } = options;
+  const { pool, writeTurn } = options.timeouts;
+  const turns = createTurns(heavy, { pool, write: writeTurn });
+  return {
+    name: "CrmLimitsPlugin",
+    version: "1.0.0",
+    description: "Limits what one request may cost, and gives documents' errors a code.",
+    before: ["CrmInputErrorsPlugin"],
+    grafserv: {
+      middleware: {
+        setPreset(next, event) {
+          const { getExecutionConfig, validationRules } = event;
+          const made = new WeakMap<object, ReturnType<typeof createParseAndValidate>>();
+          event.getExecutionConfig = async function (context) {
+            const config = await getExecutionConfig.call(this, context);
+            const { schema } = config;
+            const parseAndValidate =
+              made.get(schema) ?? createParseAndValidate(schema, validationRules, options);
+            made.set(schema, parseAndValidate);
+            const body: unknown = context.expressv4?.req.body;
+            const size = Buffer.isBuffer(body) ? body.length : 0;
+            if (size <= limits.bodyBytes) return { ...config, parseAndValidate };
+            return {
+              ...config,
+              parseAndValidate(query) {
+                const result = parseAndValidate(query);
+                if (result.document && isBulk(schema, result.document)) return result;
+                const { message, extensions } = tooLarge(limits, "bodyBytes", size);
+                throw new SafeError(message, { statusCode: 413, ...extensions });
+              },
+            };
+          };
+          return next();
+        },
+      },
+    },
+    grafast: {
+      middleware: {
+        async subscribe(next, { args }) {
+          const { schema, document, operationName, variableValues: variables = {} } = args;
+          try {
+            checkCost({ schema, document, operationName, variables: variables ?? {} }, limits);
+            return await next();
+          } catch (error) {
+            if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
+            throw error;
+          }
+        },
+        async execute(next, { args }) {
+          const { schema, document, operationName, variableValues } = args;
+          try {
+            const variables = variableValues ?? {};
+            const cost = checkCost({ schema, document, operationName, variables }, limits);
+            const { expressv4, ws } = args.requestContext ?? {};
+            const operation: Operation = {
+              cost,
+              isMutation:
+                getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION,
+              departure: (expressv4?.req ?? ws?.request)?.departure,
+            };
+            const context = args.contextValue as Clients;
+            context.withPgClient = turns.clientsFor(operation, context.withPgClient);
+            // A plan that is made for any list would look through it for each row.
+            if (cost.hasLongList) context.pgSettings = { ...context.pgSettings, ...planAnew };
+            return await turns.run(operation, next);
+          } catch (error) {
+            if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
+            throw error;
+          }
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,231 @@
+import { getNamedType, type GraphQLEnumType } from "graphql";
+import {
+  version,
+  type PgCodec,
+  type PgCodecWithAttributes,
+  type PgOrderSpec,
+  type PgResource,
+  type PgSelectQueryBuilder,
+  type PgSelectStep,
+} from "postgraphile/@dataplan/pg";
+import {
+  lambda,
+  type ConnectionStep,
+  type FieldArg,
+  type FieldArgs,
+  type Step,
+} from "postgraphile/grafast";
+import { sql, type SQL } from "postgraphile/pg-sql2";
+
+import {
+  beyond,
+  cursorCodec,
+  decode,
+  digestOf,
+  invalidCursor,
+  readCursor,
+  type Order,
+  type Side,
+} from "./cursor.ts";
+import { createMoment, untilNow, type Moment, type OrderedRows } from "./moment.ts";
+import { rankOf } from "./ranks.ts";
+
+/** The release of `@dataplan/pg` whose query builder and cursors this was written for. */
+const writtenFor = "1.1.2";
+
+/**
+ * Finds the page of a list by the values of the row before it, whatever the list is ordered by, so that
+ * pages that follow each other have each row once. The library has a way of its own, which loses rows
+ * where values are null, where an expression may be null without saying so, where a value does not come
+ * back out of a cursor as it went in, and where the first column of a unique key of several is taken
+ * for a unique one. None of it is used: the orders and cursors of a list are applied here, all at once,
+ * and the primary key is always the last of the orders.
+ */
+export const PagesPlugin: GraphileConfig.Plugin = {
+  name: "CrmPagesPlugin",
+  version: "1.0.0",
+  description: "Pages through lists so that each row comes once, in every order.",
+  after: ["PgConnectionArgOrderByPlugin", "PgFirstLastBeforeAfterArgsPlugin"],
+  schema: {
+    hooks: {
+      build(build) {
+        const installed: string = version;
+        if (installed !== writtenFor) {
+          throw new Error(
+            `Pages are found for @dataplan/pg ${writtenFor}, and this is ${installed}: rows could be lost; ` +
+              `npm install @dataplan/pg@${writtenFor}`,
+          );
+        }
+        return build;
+      },
+
+      // The plan of the field applies them, because they belong together.
+      GraphQLObjectType_fields_field_args(args, _build, { scope }) {
+        const { orderBy, after, before } = args;
+        if (!scope.isPgFieldConnection) return args;
+        if (orderBy === undefined) {
+          return {
+            ...args,
+            ...(after && { after: { ...after, applyPlan: applyChecked("after") } }),
+            ...(before && { before: { ...before, applyPlan: applyChecked("before") } }),
+          };
+        }
+        return {
+          ...args,
+          orderBy: { ...orderBy, applyPlan: undefined },
+          ...(after && { after: { ...after, applyPlan: undefined } }),
+          ...(before && { before: { ...before, applyPlan: undefined } }),
+        };
+      },
+
+      GraphQLObjectType_fields_field(field, build, { scope }) {
+        const { plan } = field;
+        const { isPgFieldConnection, isPgMutationPayloadEdgeField: isEdge } = scope;
+        if (plan === undefined || !(isPgFieldConnection || isEdge)) return field;
+        const resource = (
+          isEdge
+            ? build.pgTableResource(scope.pgCodec as PgCodecWithAttributes)
+            : scope.pgFieldResource
+        ) as PgResource;
+        let page: Page | undefined;
+        return {
+          ...field,
+          plan($parent, fieldArgs, info) {
+            const orderBy = info.field.args.find(({ name }) => name === "orderBy");
+            if (orderBy === undefined) return plan($parent, fieldArgs, info) as Step;
+            page ??= createPage(resource, getNamedType(orderBy.type) as GraphQLEnumType);
+            const $orderBy = fieldArgs.getRaw("orderBy");
+            if (isEdge) {
+              // The one row of a list, whose cursor is all that the order is for.
+              const $edge = lambda([$orderBy], page);
+              const apply = ($rows: PgSelectStep) => $rows.apply($edge);
+              return plan($parent, { ...fieldArgs, apply } as FieldArgs, info) as Step;
+            }
+            const $connection = plan($parent, fieldArgs, info) as ConnectionStep<unknown>;
+            const $rows = $connection.getSubplan() as PgSelectStep;
+            const $after = fieldArgs.getRaw("after");
+            const $before = fieldArgs.getRaw("before");
+            $rows.apply(lambda([$orderBy, $after, $before], page));
+            return $connection;
+          },
+        };
+      },
+    },
+  },
+};
+
+type Cursor = string | null | undefined;
+
+/** What is applied to a list: its orders, and where its page begins and ends. */
+type Page = (
+  args: readonly [orderBy: readonly string[] | null | undefined, after?: Cursor, before?: Cursor],
+) => (rows: PgSelectQueryBuilder) => void;
+
+function createPage(resource: PgResource, orderByType: GraphQLEnumType): Page {
+  const { uniques } = resource;
+  const unique = uniques.find(({ isPrimary }) => isPrimary) ?? uniques[0];
+  if (unique === undefined) throw new Error(`${resource.name} has nothing to tell its rows by`);
+  const key = unique.attributes;
+
+  return ([orderBy, after, before]) =>
+    (rows) => {
+      if (rows.mode === "aggregate") return;
+      const moment = createMoment(after ?? before);
+      const orders = ordersOf(rows, resource, orderByType, orderBy ?? [], key, moment);
+      const digest = digestOf([resource.codec.name, ...(orderBy ?? [])]);
+      orders.forEach(({ fragment, codec, direction, nulls, nullable }, i) => {
+        const inCursor = cursorCodec(codec, i === 0 ? digest : undefined);
+        rows.orderBy({ fragment, codec: inCursor, direction, nulls, nullable });
+      });
+      rows.setOrderIsUnique();
+      for (const [side, cursor] of Object.entries({ after, before }) as [Side, Cursor][]) {
+        if (cursor == null) continue;
+        rows.where(beyond(orders, readCursor(cursor, side, digest, orders.length), side));
+      }
+    };
+}
+
+/** What an order of the library or of ours is applied to. */
+type LibraryRows = OrderedRows & Pick<PgSelectQueryBuilder, "setOrderIsUnique">;
+
+/** The orders that a client names, and those by the primary key, so that no two rows are equal. */
+function ordersOf(
+  rows: PgSelectQueryBuilder,
+  resource: PgResource,
+  orderByType: GraphQLEnumType,
+  names: readonly string[],
+  key: readonly string[],
+  moment: Moment,
+): Order[] {
+  const orders: Order[] = [];
+  const known = new Set<string>();
+  const joins = new Map<string, SQL>();
+  const ordered: LibraryRows = {
+    alias: rows.alias,
+    now: () => moment.now(),
+    joined(name, { type, from, lateral = false, condition }) {
+      const known = joins.get(name);
+      if (known !== undefined) return known;
+      const alias = sql.identifier(Symbol(name));
+      rows.join({ type, from, lateral, alias, conditions: condition ? [condition(alias)] : [] });
+      joins.set(name, alias);
+      return alias;
+    },
+    orderBy: (spec) =>
+      add(typeof spec === "function" ? spec(sql as unknown as Parameters<typeof spec>[0]) : spec),
+    // Is said of columns, too, that are only a part of a unique key.
+    setOrderIsUnique: () => undefined,
+  };
+  const add = (spec: PgOrderSpec) => {
+    if (spec.attribute !== undefined) known.add(spec.attribute);
+    orders.push(orderOf(ordered, resource, spec));
+  };
+  for (const name of names) {
+    const { extensions } = orderByType.getValue(name) ?? {};
+    extensions?.grafast?.apply?.(ordered, undefined as never);
+  }
+  const direction = orders[0]?.direction ?? "ASC";
+  for (const attribute of key) if (!known.has(attribute)) add({ attribute, direction });
+  return moment.isUsed() ? [moment.order, ...orders] : orders;
+}
+
+function orderOf(rows: OrderedRows, resource: PgResource, spec: PgOrderSpec): Order {
+  const { direction } = spec;
+  // As PostgreSQL has it where nothing is said.
+  const nulls = spec.nulls ?? (direction === "ASC" ? "LAST" : "FIRST");
+  if (spec.attribute === undefined) {
+    const { fragment, nullable = true } = spec;
+    const codec = spec.codec as PgCodec;
+    return { fragment, codec, direction, nulls, nullable };
+  }
+  const attribute = resource.codec.attributes?.[spec.attribute];
+  if (attribute === undefined) throw new Error(`There is no attribute ${spec.attribute}`);
+  const rank = rankOf(resource, spec.attribute);
+  if (rank !== undefined) {
+    const { codec, nullable } = rank;
+    return { fragment: rank.inRows(rows), codec, direction, nulls, nullable };
+  }
+  const lasted = untilNow(attribute);
+  const column = sql`${rows.alias}.${sql.identifier(spec.attribute)}`;
+  const fragment = lasted === undefined ? column : lasted(rows.alias, rows.now());
+  const { codec } = attribute;
+  const nullable = !attribute.notNull && !codec.notNull;
+  return { fragment, codec, direction, nulls, nullable };
+}
+
+/** Refuses what is no cursor of a list that has no orders, before the library reads it. */
+function applyChecked(side: Side) {
+  return (_: Step, $connection: ConnectionStep<unknown>, input: FieldArg): void => {
+    const $cursor = lambda(input.getRaw(), (cursor: Cursor) => {
+      if (cursor != null && !isNatural(decode(cursor))) throw invalidCursor(side);
+      return cursor;
+    });
+    if (side === "after") $connection.setAfter($cursor);
+    else $connection.setBefore($cursor);
+  };
+}
+
+/** Whether a cursor is the number of a row, as lists have it that are the result of a function. */
+function isNatural([kind, row, ...rest]: unknown[] = []): boolean {
+  return kind === "natural" && Number.isSafeInteger(row) && Number(row) > 0 && rest.length === 0;
+}

@@ -1,0 +1,97 @@
+import type { ServerResponse } from "node:http";
+
+import { type ExecutionResult, GraphQLError } from "graphql";
+import type { Result } from "postgraphile/grafserv";
+import { z } from "zod";
+
+import { currentRequest } from "../../http/requests.ts";
+import { codeOf } from "../errors/mask-error.ts";
+
+/** The codes of errors that HTTP knows and GraphQL does not. */
+export const codesOfStatus: Record<number, string> = {
+  400: "BAD_REQUEST",
+  405: "METHOD_NOT_ALLOWED",
+  406: "NOT_ACCEPTABLE",
+  413: "PAYLOAD_TOO_LARGE",
+  415: "UNSUPPORTED_MEDIA_TYPE",
+};
+
+/** What was not done for want of the database, and can be asked again just so. */
+const notNow = new Set<unknown>(["OVERLOADED", "UNAVAILABLE"]);
+
+/** The statuses of answers for which GraphQL would have another one, or none. */
+const statuses = new WeakMap<ServerResponse, number>();
+
+/** What HTTP has to say beside GraphQL, and what GraphQL's clients are told of it. */
+export const HttpPlugin: GraphileConfig.Plugin = {
+  name: "CrmHttpPlugin",
+  version: "1.0.0",
+  description: "Answers 503 where the database cannot be asked now; gives HTTP's refusals a code.",
+  grafserv: {
+    middleware: {
+      async processRequest(next, event) {
+        const result = await next();
+        if (!result) return result;
+        if (result.statusCode >= 400) completeErrors(result, codesOfStatus[result.statusCode]);
+        const response = event.requestDigest.requestContext.node?.res;
+        result.statusCode = (response && statuses.get(response)) ?? result.statusCode;
+        if (result.statusCode === 405) {
+          const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
+          result.headers.allow = graphqlOverGET ? "GET, POST" : "POST";
+        }
+        if (result.statusCode === 503) result.headers["retry-after"] = "1";
+        return result;
+      },
+    },
+  },
+  grafast: {
+    middleware: {
+      async execute(next, { args }) {
+        const result = await orError(next);
+        const response = args.requestContext?.node?.res;
+        const status = "errors" in result ? statusOf(result) : undefined;
+        if (response && status !== undefined) statuses.set(response, status);
+        return result;
+      },
+    },
+  },
+};
+
+function statusOf({ data, errors = [] }: ExecutionResult): number | undefined {
+  const isAnswered = Object.values(data ?? {}).some((value) => value != null);
+  const codes = errors.filter((error) => error instanceof GraphQLError).map(codeOf);
+  if (isAnswered || errors.length === 0) return undefined;
+  return codes.every((code) => notNow.has(code)) ? 503 : undefined;
+}
+
+/** Keeps an error that is thrown whole; what serves it would make its message the answer. */
+async function orError<Result>(next: () => Result): Promise<Awaited<Result> | ExecutionResult> {
+  try {
+    return await next();
+  } catch (error) {
+    const originalError = error instanceof Error ? error : new Error(String(error));
+    return { errors: [new GraphQLError(originalError.message, { originalError })] };
+  }
+}
+
+const errorsSchema = z.object({
+  errors: z.array(z.looseObject({ extensions: z.record(z.string(), z.unknown()).default({}) })),
+});
+
+/** Gives a code to the errors of an answer that have none, and to each the id of its request. */
+function completeErrors(result: Result, code: string | undefined): void {
+  if (result.type !== "buffer") return;
+  const body = errorsSchema.safeParse(JSON.parse(result.buffer.toString())).data;
+  if (body === undefined) return;
+  const errors = body.errors.map((error) => ({
+    ...error,
+    extensions: {
+      ...error.extensions,
+      statusCode: undefined, // grafserv's word for the answer's own
+      code: error.extensions.code ?? code,
+      requestId: currentRequest()?.id,
+    },
+  }));
+  result.buffer = Buffer.from(JSON.stringify({ ...body, errors }));
+  result.headers["content-length"] = String(result.buffer.length);
+}

@@ -1,0 +1,36 @@
+import { TYPES } from "postgraphile/@dataplan/pg";
+
+import { mayRound, parseAsWritten, parseSent } from "../../model/exact-json.ts";
+
+/**
+ * Numbers are what was written, digit for digit, both ways. Those of variables and of the database's JSON
+ * that a double does not hold stay as they are written: an answer carries them on, and so does the row
+ * of a mutation's payload, which is sent back to the database for what is derived from it.
+ */
+export const ExactNumbersPlugin: GraphileConfig.Plugin = {
+  name: "CrmExactNumbersPlugin",
+  version: "1.0.0",
+  description: "Reads and writes every digit of a number.",
+  gather: {
+    hooks: {
+      pgCodecs_PgCodec(_info, { pgCodec }) {
+        if (pgCodec === TYPES.json || pgCodec === TYPES.jsonb) pgCodec.fromPg = parseAsWritten;
+      },
+    },
+  },
+  grafserv: {
+    middleware: {
+      async processGraphQLRequestBody(next, event) {
+        const { body, request } = event;
+        if (request?.method === "POST" && body.variableValues != null) {
+          const sent = await request.getBody();
+          const text = sent.type === "buffer" ? sent.buffer.toString() : "";
+          if (mayRound(text)) {
+            body.variableValues = (parseSent(text) as { variables: unknown }).variables;
+          }
+        }
+        return next();
+      },
+    },
+  },
+};

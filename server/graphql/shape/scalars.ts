@@ -1,0 +1,52 @@
+import { Kind, type ValueNode } from "graphql";
+
+import { holdsRaw, isStorable, literal } from "../errors/input-faults.ts";
+import { readText, readValue, type Scalar, scalars } from "../../model/scalars.ts";
+
+/**
+ * See `model/scalars.ts`: wrong forms are refused with the name of the field, before anything reaches
+ * the database.
+ */
+export const ScalarsPlugin: GraphileConfig.Plugin = {
+  name: "CrmScalarsPlugin",
+  version: "1.0.0",
+  description: "Accepts scalars in one documented form each, and JSON that can be stored as it is.",
+  schema: {
+    hooks: {
+      GraphQLScalarType(config, build) {
+        const { GraphQLError } = build.graphql;
+        const refuse = (expectation: string) => new GraphQLError(`${config.name} ${expectation}`);
+        if (config.name === "JSON") {
+          return {
+            ...config,
+            parseLiteral(node, variables) {
+              const value = literal(node, variables ?? {});
+              if (!isStorable(value) || holdsRaw(literal(node))) {
+                throw refuse("must be JSON that can be stored");
+              }
+              return value;
+            },
+          };
+        }
+        const scalar = scalars[config.name];
+        if (scalar === undefined) return config;
+        const orThrow = (text: string | undefined) => {
+          if (text === undefined) throw refuse(scalar.expectation);
+          return text;
+        };
+        return {
+          ...config,
+          parseValue: (value) => orThrow(readValue(scalar, value)),
+          parseLiteral: (node) => orThrow(readLiteral(scalar, node)),
+        };
+      },
+    },
+  },
+};
+
+/** Reads a value out of a GraphQL document, where numbers are text and lose nothing. */
+function readLiteral(scalar: Scalar, node: ValueNode): string | undefined {
+  if (node.kind === Kind.STRING) return readText(scalar, node.value);
+  const isNumber = node.kind === Kind.INT || node.kind === Kind.FLOAT;
+  return isNumber && scalar.acceptsNumbers ? readText(scalar, node.value) : undefined;
+}

@@ -1,0 +1,192 @@
+import { z } from "zod";
+
+import { type Fields, ValidationError } from "../errors/classes.ts";
+import { sentence } from "../errors/messages.ts";
+import { formFaults } from "./forms.ts";
+import type { Creates, Updates } from "./generated/rows.ts";
+import { tables } from "./generated/tables.ts";
+import {
+  breaksTogether,
+  checkFaults,
+  countCharacters,
+  type Fault,
+  type Given,
+  hasHidden,
+  isBlank,
+  withoutBlankBeginning,
+} from "./rules.ts";
+import type { Check, Column, Table } from "./tables.ts";
+
+/** The schema of an input: one schema for each field, no other keys. */
+export type InputSchema<Input> = z.ZodObject<
+  {
+    [Field in keyof Input]-?: undefined extends Input[Field]
+      ? z.ZodOptional<z.ZodType<Exclude<Input[Field], undefined>>>
+      : z.ZodType<Input[Field]>;
+  },
+  z.core.$strict
+>;
+
+type Schemas<Inputs> = { readonly [Entity in keyof Inputs]: InputSchema<Inputs[Entity]> };
+
+/** An entity that clients write. */
+export type EntityName = keyof Creates;
+
+interface Options {
+  operation: "create" | "update";
+  /** Whether the rules are asked, and not only whether a value has the form of its type. */
+  rules: boolean;
+}
+
+/**
+ * What a client may say of a new row, by entity. The verdict is that of the database, but for what
+ * other rows decide, and what a definition says of itself: its bounds, its pattern, its default.
+ */
+export const createSchemas = makeSchemas<Creates>({ operation: "create", rules: true });
+
+/** What a client may change of a row, by entity. */
+export const updateSchemas = makeSchemas<Updates>({ operation: "update", rules: true });
+
+/** Only whether the database can read an input: its rules are then asked there. */
+export const createForms = makeSchemas<Creates>({ operation: "create", rules: false });
+
+/** As {@link createForms}, for changes. */
+export const updateForms = makeSchemas<Updates>({ operation: "update", rules: false });
+
+/**
+ * Who writes: the name that the journal will hold. Names that begin with `db:` are those of
+ * database sessions, names that begin with `key:` those of API keys.
+ */
+export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
+  if (value == null) {
+    addMessages(context, ["is required"]);
+    return;
+  }
+  if (addFaults(context, formFaults("text", value))) return;
+  const userId = value as string;
+  const messages: string[] = [];
+  if (isBlank(userId)) messages.push("must not be blank");
+  else if (hasHidden(userId)) messages.push("must not hold characters that cannot be seen");
+  if (countCharacters(userId) > 255) messages.push("must have at most 255 characters");
+  for (const prefix of ["db:", "key:"]) {
+    if (withoutBlankBeginning(userId).toLowerCase().startsWith(prefix))
+      messages.push(`must not begin with ${prefix}`);
+  }
+  addMessages(context, messages);
+}) as z.ZodType<string>;
+
+/**
+ * Reads a value by a schema.
+ *
+ * @throws {ValidationError} with every fault, by field.
+ */
+export function parse<Output>(schema: z.ZodType<Output>, value: unknown): Output {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const fields = toFields(parsed.error);
+  throw new ValidationError(sentence(fields, "The input has the wrong form"), fields);
+}
+
+/** The faults that zod found, by field: `customFields.industry`, `tasks.0.description`. */
+export function toFields(error: z.ZodError): Fields {
+  const fields = new Map<string, Set<string>>();
+  const add = (path: PropertyKey[], message: string) => {
+    const field = path.length === 0 ? "input" : path.join(".");
+    fields.set(field, (fields.get(field) ?? new Set()).add(message));
+  };
+  for (const issue of error.issues) {
+    if (issue.code === "unrecognized_keys") {
+      for (const key of issue.keys) {
+        add([...issue.path, key], "is not a field that can be given here");
+      }
+    } else {
+      add(issue.path, issue.message);
+    }
+  }
+  return Object.fromEntries([...fields].map(([field, messages]) => [field, [...messages]]));
+}
+
+/** Reports each message where a schema stands, or at a path below it. */
+export function addMessages(
+  context: z.core.$RefinementCtx,
+  messages: readonly string[],
+  path: PropertyKey[] = [],
+): void {
+  for (const message of messages) context.addIssue({ code: "custom", message, path });
+}
+
+/**
+ * Reports each fault of the value where a schema stands.
+ *
+ * @returns whether there is any.
+ */
+export function addFaults(context: z.core.$RefinementCtx, faults: readonly Fault[]): boolean {
+  for (const { path, message } of faults) addMessages(context, [message], [...path]);
+  return faults.length > 0;
+}
+
+function makeSchemas<Inputs>(options: Options): Schemas<Inputs> {
+  const written = Object.entries<Table>(tables).filter(([, table]) =>
+    Object.values(table.columns).some((column) => column.insertable),
+  );
+  return Object.fromEntries(
+    written.map(([entity, table]) => [entity, makeSchema(table, options)]),
+  ) as Schemas<Inputs>;
+}
+
+function makeSchema(table: Table, options: Options): z.ZodType {
+  const shape: Record<string, z.ZodType> = {};
+  for (const [field, column] of Object.entries(table.columns)) {
+    if (options.operation === "create" ? !column.insertable : !column.updatable) continue;
+    const checks = options.rules ? table.checks.filter((check) => check.field === field) : [];
+    const schema = makeFieldSchema(column, checks, options);
+    shape[field] = isRequired(column, options) ? schema : schema.optional();
+  }
+  let schema = z.strictObject(shape, { error: unreadable });
+  for (const check of options.rules ? table.checks : []) {
+    if (!("other" in check)) continue;
+    // What a new row is not given is null.
+    const absent = options.operation === "create" ? { [check.field]: null } : {};
+    schema = schema.refine((row) => !breaksTogether(check, { ...absent, ...given(row) }), {
+      path: [check.field],
+      error: check.message,
+      when: () => true,
+    });
+  }
+  return schema;
+}
+
+/** The members of an input that have a value. */
+function given(row: object): Given {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
+}
+
+/** The message where an input is no object. Other faults have messages of their own. */
+function unreadable(issue: z.core.$ZodRawIssue): string | undefined {
+  return issue.code === "invalid_type" ? "must be an object" : undefined;
+}
+
+function makeFieldSchema(column: Column, checks: Check[], options: Options): z.ZodType {
+  return z.unknown().superRefine((value, context) => {
+    if (value == null) {
+      if (mustHaveValue(column, options)) addMessages(context, ["is required"]);
+      return;
+    }
+    if (addFaults(context, formFaults(column.type, value))) return;
+    for (const check of checks) addFaults(context, checkFaults(check, value));
+  });
+}
+
+/** Whether null is refused. */
+function mustHaveValue(column: Column, { operation, rules }: Options): boolean {
+  const found =
+    column.derived === "always" || (operation === "create" && column.derived === "once");
+  return rules && column.required && !found;
+}
+
+/** Whether the field has to be given. */
+function isRequired(column: Column, options: Options): boolean {
+  return (
+    options.operation === "create" && column.default === undefined && mustHaveValue(column, options)
+  );
+}

@@ -1,0 +1,44 @@
+import type pg from "pg";
+
+import type { AuditLog } from "../model/generated/rows.ts";
+import { tables } from "../model/generated/tables.ts";
+import type { Role } from "../postgres/pool.ts";
+import { createAsk } from "./ask.ts";
+import type { Filters } from "./filters.ts";
+import { listStatement } from "./list.ts";
+import { type Pagination, refuseTooMany } from "./pagination.ts";
+
+/** Where a page of the journal ended. */
+export type AuditCursor = Pick<AuditLog, "timestamp" | "id">;
+
+/** The journal, which can only be read. */
+export interface AuditLogRepository {
+  /**
+   * The entries that meet all filters, in chronological order.
+   *
+   * @param pagination which part; without it all of them, and a `ValidationError` if they are more
+   *   than 1000.
+   */
+  findAll(
+    filters?: Filters<AuditLog>,
+    pagination?: Pagination<AuditCursor>,
+    client?: pg.ClientBase,
+  ): Promise<AuditLog[]>;
+}
+
+/**
+ * Makes the repository of the journal.
+ *
+ * @param role `crm_admin` reads the whole of it, other roles the history of what they can read.
+ */
+export function createAuditLogRepository(pool: pg.Pool, role: Role): AuditLogRepository {
+  const ask = createAsk(pool, role);
+  return {
+    async findAll(filters = {}, pagination, client) {
+      const statement = listStatement(tables.auditLog, ["timestamp", "id"], filters, pagination);
+      const rows = await ask<AuditLog>(statement, undefined, client);
+      refuseTooMany(rows, pagination);
+      return rows;
+    },
+  };
+}

@@ -1,0 +1,72 @@
+import { z } from "zod";
+
+import type { AuditLog, CreateDeal, Deal, UpdateDeal } from "../model/generated/rows.ts";
+import type { WithAttachments } from "../repositories/attachments.ts";
+import type { CreateDealTask } from "../repositories/deal-with-tasks.ts";
+import type { Filters } from "../repositories/filters.ts";
+import type { Pagination } from "../repositories/pagination.ts";
+import type { Repositories } from "../repositories/repositories.ts";
+import { createSchemas, parse } from "../model/schemas.ts";
+import { createEntityService, found } from "./entity.ts";
+
+/** What an application does with deals. Every method throws the errors of `server/errors/classes.ts`. */
+export interface DealService {
+  /** @throws {ValidationError} with every fault of the input, by field. */
+  createDeal(data: CreateDeal, userId: string): Promise<Deal>;
+  /** @throws {NotFoundError} if there is no such deal. */
+  getDeal(id: string): Promise<Deal>;
+  /** @throws {ConflictError} if the data carry a version that is not the deal's. */
+  updateDeal(id: string, data: UpdateDeal, userId: string): Promise<Deal>;
+  /** @throws {NotFoundError} if there is no such deal. */
+  deleteDeal(id: string, userId: string): Promise<void>;
+  /** The deals that meet all filters, by `createdAt`; more than 1000 need a page. */
+  getDeals(filters?: Filters<Deal>, pagination?: Pagination): Promise<Deal[]>;
+  /** The deals with a company, by `createdAt`; more than 1000 need a page. */
+  getDealsByCompany(companyId: string, pagination?: Pagination): Promise<Deal[]>;
+  /** The deals that a contact stands for, by `createdAt`; more than 1000 need a page. */
+  getDealsByContact(contactId: string, pagination?: Pagination): Promise<Deal[]>;
+  /**
+   * Creates a deal and its tasks, all or nothing.
+   *
+   * @throws {ValidationError} whose fields are those of the deal and, as `tasks.0.description`,
+   *   those of the tasks.
+   */
+  createDealWithTasks(
+    deal: CreateDeal,
+    tasks: readonly CreateDealTask[],
+    userId: string,
+  ): Promise<Deal>;
+  /**
+   * The deal with its tasks and notes, in one round trip.
+   *
+   * @throws {NotFoundError} if there is none.
+   */
+  getDealWithAttachments(id: string): Promise<WithAttachments<Deal>>;
+  /** What was done to a deal, the oldest first. */
+  getDealHistory(id: string): Promise<AuditLog[]>;
+}
+
+const dealWithTasksSchema = createSchemas.deal.extend({
+  tasks: z.array(createSchemas.task.omit({ entityType: true, entityId: true })),
+});
+
+/** Makes the service of deals. */
+export function createDealService({ deals: repository }: Pick<Repositories, "deals">): DealService {
+  const service = createEntityService("deal", repository);
+  return {
+    createDeal: service.create,
+    getDeal: service.get,
+    updateDeal: service.update,
+    deleteDeal: service.remove,
+    getDeals: service.list,
+    getDealsByCompany: (companyId, pagination) => service.list({ companyId }, pagination),
+    getDealsByContact: (contactId, pagination) => service.list({ contactId }, pagination),
+    async createDealWithTasks(deal, tasks, userId) {
+      parse(dealWithTasksSchema, { ...deal, tasks });
+      return repository.createWithTasks(deal, tasks, userId);
+    },
+    getDealWithAttachments: async (id) =>
+      found("deal", id, await repository.findWithAttachments(id)),
+    getDealHistory: service.history,
+  };
+}
