@@ -40,8 +40,8 @@ export function renderPhonePlans(): Map<string, string> {
       return `      ('${country}', '${code}', ${prefix}, '${abroad}', '{${lengths.join(",")}}'::integer[])`;
     });
   return new Map([
-    ["db/functions/calling_code.sql", renderCallingCode(codes)],
-    ["db/functions/phone_plan.sql", renderPhonePlan(plans)],
+    ["db/functions/normalization/calling_code.sql", renderCallingCode(codes)],
+    ["db/functions/normalization/phone_plan.sql", renderPhonePlan(plans)],
   ]);
 }
 

@@ -18,6 +18,7 @@ const documents = [
   "CONVENTIONS.md",
   "SECURITY.md",
   "db/README.md",
+  "db/functions/README.md",
   "docs/decisions.md",
   "docs/reporting.md",
   "docs/schema.md",
@@ -122,7 +123,9 @@ describe("the register of errors", () => {
     const folders = ["db/functions", "db/triggers"];
     const files = await Promise.all(
       folders.map(async (folder) =>
-        (await readdir(join(root, folder))).map((name) => join(folder, name)),
+        (await readdir(join(root, folder), { recursive: true }))
+          .filter((name) => name.endsWith(".sql"))
+          .map((name) => join(folder, name)),
       ),
     );
     const sources = await Promise.all(files.flat().map(read));

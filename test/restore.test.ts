@@ -251,12 +251,13 @@ function documentedCommands(data: string): string[] {
     ...["-c", "set session_replication_role = replica"],
     ...["-c", "delete from crm.audit_logs"],
     ...["-c", "delete from crm.pipeline_stages"],
+    ...["-c", "delete from crm_private.entity_types"],
     ...["-c", "delete from crm_private.journal_blocks"],
     ...["-c", "delete from crm_private.journal_progress"],
     ...["-c", "delete from crm_private.settings"],
     ...["-c", "reset session_replication_role"],
     ...["-f", data],
     "-c",
-    "select crm_private.compile_custom_fields(t) from unnest('{contact,company,deal}'::text[]) as t",
+    "select crm_private.compile_custom_fields(entity_type) from crm_private.entity_types where has_custom_fields",
   ];
 }

@@ -32,7 +32,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_label_legible check (crm_private.is_legible(label)),
   constraint custom_field_definitions_label_length check (char_length(label) <= 255),
   constraint custom_field_definitions_entity_type_known check (
-    entity_type = any (array['contact', 'company', 'deal'])
+    entity_type = any (array['company', 'contact', 'deal'])
   ),
   constraint custom_field_definitions_enum_values_list check (
     crm_private.is_list(enum_values, 1000) and cardinality(enum_values) > 0
@@ -189,7 +189,7 @@ comment on constraint custom_field_definitions_label_legible on crm.custom_field
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
-  '%s is not one of contact, company, deal';
+  '%s is not one of company, contact, deal';
 comment on constraint custom_field_definitions_enum_values_list on crm.custom_field_definitions is
   E'@whole\nmust be a list of 1 to 1,000 values, none of them null';
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is

@@ -35,29 +35,9 @@ comment on function crm_private.normalise_custom_fields() is
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.contacts
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
-
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.companies
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
-
-create or replace trigger _100_normalise_custom_fields
-  before insert or update on crm.deals
-  for each row when (
-    new.custom_fields ? '$merge'
-    or jsonb_path_exists(new.custom_fields, 'strict $.* ? (@ == null)', silent => true)
-  )
-  execute function crm_private.normalise_custom_fields();
+select crm_private.bind_custom_fields(entity_table)
+from crm_private.entity_types
+where has_custom_fields;
 
 create or replace function crm_private.normalise_deal_value()
 returns trigger

@@ -75,15 +75,7 @@ comment on function crm_private.stamp_insert() is
 
 revoke all on function crm_private.stamp_insert() from public;
 
-select crm_private.bind_stamps('crm.contacts', 'contact');
-select crm_private.bind_stamps('crm.companies', 'company');
-select crm_private.bind_stamps('crm.deals', 'deal');
-select crm_private.bind_stamps('crm.tasks', 'task');
-select crm_private.bind_stamps('crm.notes', 'note');
-select crm_private.bind_stamps('crm.custom_field_definitions', 'custom_field_definition');
-select crm_private.bind_stamps('crm.pipeline_stages', 'pipeline_stage');
-select crm_private.bind_stamps('crm.exchange_rates', 'exchange_rate');
-select crm_private.bind_stamps('crm.api_keys', 'api_key');
+select crm_private.bind_stamps(entity_table, entity_type) from crm_private.entity_types;
 
 -- That a key is used is no change of it, and nothing for the journal.
 create or replace trigger _110_stamp_update before update on crm.api_keys

@@ -67,52 +67,6 @@ comment on function crm_private.keep_external_ids() is
 
 revoke all on function crm_private.keep_external_ids() from public;
 
-create or replace trigger _300_external_ids_insert after insert on crm.contacts
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-create or replace trigger _300_external_ids_update after update on crm.contacts
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-create or replace trigger _300_external_ids_delete after delete on crm.contacts
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('contact');
-
-create or replace trigger _300_external_ids_insert after insert on crm.companies
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-create or replace trigger _300_external_ids_update after update on crm.companies
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-create or replace trigger _300_external_ids_delete after delete on crm.companies
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('company');
-
-create or replace trigger _300_external_ids_insert after insert on crm.deals
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-create or replace trigger _300_external_ids_update after update on crm.deals
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-create or replace trigger _300_external_ids_delete after delete on crm.deals
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('deal');
-
-create or replace trigger _300_external_ids_insert after insert on crm.tasks
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-create or replace trigger _300_external_ids_update after update on crm.tasks
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-create or replace trigger _300_external_ids_delete after delete on crm.tasks
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('task');
-
-create or replace trigger _300_external_ids_insert after insert on crm.notes
-  referencing new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('note');
-create or replace trigger _300_external_ids_update after update on crm.notes
-  referencing old table as old_rows new table as new_rows
-  for each statement execute function crm_private.keep_external_ids('note');
-create or replace trigger _300_external_ids_delete after delete on crm.notes
-  referencing old table as old_rows
-  for each statement execute function crm_private.keep_external_ids('note');
+select crm_private.bind_external_ids(entity_table, entity_type)
+from crm_private.entity_types
+where is_record;

@@ -25,9 +25,6 @@ comment on function crm_private.end_merges() is
 
 revoke all on function crm_private.end_merges() from public;
 
-create or replace trigger _300_merges_insert after insert on crm.contacts
-  referencing new table as new_rows
-  for each statement execute function crm_private.end_merges();
-create or replace trigger _300_merges_insert after insert on crm.companies
-  referencing new table as new_rows
-  for each statement execute function crm_private.end_merges();
+select crm_private.bind_merges(entity_table, entity_type)
+from crm_private.entity_types
+where is_mergeable;

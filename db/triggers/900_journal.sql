@@ -4,16 +4,6 @@
  * crm_private.bind_journal says what an entry holds.
  */
 
-select crm_private.bind_journal('crm.contacts', 'contact');
-select crm_private.bind_journal('crm.companies', 'company');
-select crm_private.bind_journal('crm.deals', 'deal');
-select crm_private.bind_journal('crm.tasks', 'task');
-select crm_private.bind_journal('crm.notes', 'note');
-select crm_private.bind_journal('crm.custom_field_definitions', 'custom_field_definition');
-select crm_private.bind_journal('crm.pipeline_stages', 'pipeline_stage');
-select crm_private.bind_journal('crm.exchange_rates', 'exchange_rate');
-select crm_private.bind_journal('crm.api_keys', 'api_key');
-
 /*
  * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
  * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
@@ -36,25 +26,9 @@ comment on function crm_private.refuse_truncate() is
 
 revoke all on function crm_private.refuse_truncate() from public;
 
-create or replace trigger _900_refuse_truncate before truncate on crm.contacts
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.companies
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.deals
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.tasks
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.notes
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.custom_field_definitions
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.pipeline_stages
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.exchange_rates
-  for each statement execute function crm_private.refuse_truncate();
-create or replace trigger _900_refuse_truncate before truncate on crm.api_keys
-  for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
   for each statement execute function crm_private.refuse_truncate();
 create or replace trigger _900_refuse_truncate before truncate on crm_private.audit_logs_other
   for each statement execute function crm_private.refuse_truncate();
+
+select crm_private.bind_journal(entity_table, entity_type) from crm_private.entity_types;

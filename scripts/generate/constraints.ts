@@ -18,7 +18,7 @@ export function printConstraints(models: TableModel[]): string {
     }
   }
   return `
-import type { Constraints } from "../errors.ts";
+import type { Constraints } from "../../errors/messages.ts";
 
 /** What clients are told about each constraint of the database. */
 export const constraints: Constraints = ${JSON.stringify(constraints)};

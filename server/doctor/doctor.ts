@@ -142,13 +142,15 @@ async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
     await client.query("set local lock_timeout = '3s'");
     for (const kind of ["functions", "views", "triggers"]) {
       const folder = join(sourceFolder, kind);
-      for (const name of (await readdir(folder)).sort()) {
+      const names = await readdir(folder, { recursive: true });
+      for (const name of names.filter((path) => path.endsWith(".sql")).sort()) {
         await client.query(await readFile(join(folder, name), "utf8"));
       }
     }
     await client.query(
       `select crm_private.compile_custom_fields(entity_type)
-         from unnest('{contact,company,deal}'::text[]) as entity_type`,
+         from crm_private.entity_types
+         where has_custom_fields`,
     );
     let expected = await readDefinitions(client);
     const isAsExpected = (name: string) =>

@@ -226,8 +226,7 @@ const rules: Record<string, string> = {
     from pg_constraint as con
     join pg_attribute as attribute
       on attribute.attrelid = con.conrelid and attribute.attnum = con.conkey[1]
-    join unnest('{contact,company,deal,task,note}'::text[]) as entity_type
-      on crm_private.entity_table(entity_type) = con.conrelid
+    join crm_private.entity_types on entity_table = con.conrelid
     cross join lateral (
       select
         case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as name,
@@ -280,6 +279,23 @@ const rules: Record<string, string> = {
       and class.relkind = 'r'
       and not exists (
         select from pg_trigger where tgrelid = class.oid and tgname = phase
+      )`,
+
+  "every table of the API is in the catalogue of entities, and has the columns that it promises": `
+    select class.relname || ' ' || coalesce(promised, 'is not there')
+    from pg_class as class
+    left join crm_private.entity_types as type on type.entity_table = class.oid
+    left join lateral (
+      select unnest(
+        type.label_columns
+        || case when type.is_record then '{external_ids}'::name[] end
+        || case when type.has_custom_fields then '{custom_fields}'::name[] end
+      ) as promised
+    ) as columns on true
+    where class.relnamespace = 'crm'::regnamespace
+      and class.relkind = 'r'
+      and not exists (
+        select from pg_attribute where attrelid = class.oid and attname = promised
       )`,
 
   "every table of the API refuses to be emptied at once, by its owner too": `
@@ -370,26 +386,33 @@ test("what is compiled from the tables is current", () =>
         await client.query<{ name: string; definition: string }>(
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
-           where proc.pronamespace = 'crm_private'::regnamespace
-             and proc.proname ~ '_(hold|validate|journal|stamp)$'
+           where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+             and proc.proname ~ ('_(hold|validate|journal|stamp|history|history_is_complete|as_of|by_external_id|merged_into)$'
+               '|^(is_there|is_mergeable|is_reversible|deleted_label|cascade_parent|severed_link|takes_others)$')
            union all
            select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
            from pg_trigger
-           where tgname ~ '_200_validate|_900_journal'
+           where tgname ~ '_100_normalise_custom|_200_validate|_300_|_900_'
            order by 1`,
         )
       ).rows;
     const before = await compiled();
     await client.query(
-      `select crm_private.compile_custom_fields(entity_type)
-       from unnest('{contact,company,deal}'::text[]) as entity_type`,
+      `select crm_private.compile_entity_lookups();
+       select crm_private.compile_custom_fields(entity_type), crm_private.bind_custom_fields(entity_table)
+       from crm_private.entity_types
+       where has_custom_fields;
+       select crm_private.bind_external_ids(entity_table, entity_type)
+       from crm_private.entity_types
+       where is_record;
+       select crm_private.bind_merges(entity_table, entity_type) from crm_private.entity_types where is_mergeable`,
     );
     await client.query(
-      `select crm_private.bind_stamps(crm_private.entity_table(entity_type), entity_type),
-         crm_private.bind_rules(crm_private.entity_table(entity_type)),
-         crm_private.bind_journal(crm_private.entity_table(entity_type), entity_type)
-       from unnest('{contact,company,deal,task,note,custom_field_definition,pipeline_stage,exchange_rate,api_key}'::text[])
-         as entity_type`,
+      `select crm_private.bind_stamps(entity_table, entity_type),
+         crm_private.bind_rules(entity_table),
+         crm_private.bind_journal(entity_table, entity_type),
+         crm_private.compile_history(entity_type)
+       from crm_private.entity_types`,
     );
     expect(await compiled()).toEqual(before);
   }));

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 
 import { committedRelease, composeRelease } from "../../scripts/compose-release.ts";
 import { readCatalog } from "../helpers/catalog.ts";
@@ -13,7 +13,10 @@ const kinds = ["types", "functions", "tables", "views", "triggers"];
 async function sources(): Promise<{ name: string; sql: string }[]> {
   const files = await Promise.all(
     kinds.map(async (kind) =>
-      (await readdir(join(folder, kind))).sort().map((file) => join(kind, file)),
+      (await readdir(join(folder, kind), { recursive: true }))
+        .filter((file) => file.endsWith(".sql"))
+        .sort()
+        .map((file) => join(kind, file)),
     ),
   );
   return Promise.all(
@@ -44,7 +47,7 @@ test("everything in a migrated database has its file", () =>
        from pg_proc as proc
        where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
          -- These are compiled; the functions that compile them have their files.
-         and proc.proname !~ '_(hold|validate|journal|stamp|copied)$'
+         and proc.proname !~ '_(hold|validate|journal|stamp|copied|history|history_is_complete|as_of|by_external_id|merged_into)$'
        union all
        select oid::regclass::text
        from pg_class
@@ -74,7 +77,54 @@ test("a file is called like what it defines", async () => {
     // One of the API stands beside the one that it calls.
     expect([name, ...new Set(defined.map(([, object]) => object))]).toEqual([
       name,
-      name.replace(/^\w+\/|\.sql$/g, ""),
+      basename(name, ".sql"),
     ]);
   }
+});
+
+describe("the folders of functions", () => {
+  const functions = async () =>
+    (await sources())
+      .filter(({ name }) => name.startsWith("functions/"))
+      .map(({ name, sql }) => ({
+        name: basename(name, ".sql"),
+        room: basename(dirname(name)),
+        sql,
+      }));
+  const readme = (...path: string[]) =>
+    readFile(join(folder, "functions", ...path, "README.md"), "utf8");
+  const rooms = async () =>
+    [...(await readme()).matchAll(/^\| \[\w+\]\((\w+)\/README\.md\)/gm)].map(
+      ([, room = ""]) => room,
+    );
+
+  test("hold each function once, in one of the folders that are listed", async () => {
+    const all = await functions();
+    expect(all.map(({ name }) => name).sort()).toEqual(
+      [...new Set(all.map(({ name }) => name))].sort(),
+    );
+    expect([...new Set(all.map(({ room }) => room))].sort()).toEqual((await rooms()).sort());
+  });
+
+  test("say what they are for, and name only functions that exist", async () => {
+    const names = new Set((await functions()).map(({ name }) => name));
+    for (const room of await rooms()) {
+      const named = [...(await readme(room)).matchAll(/`([a-z_]+)`/g)].map(([, name = ""]) => name);
+      expect([room, named.length > 0]).toEqual([room, true]);
+      expect([room, named.filter((name) => !names.has(name))]).toEqual([room, []]);
+    }
+  });
+
+  test("call only those above them in the list, but for the exception that it names", async () => {
+    const all = await functions();
+    const places = new Map((await rooms()).map((room, place) => [room, place]));
+    const placeOf = new Map(all.map(({ name, room }) => [name, places.get(room) ?? NaN]));
+    const upwards = all.flatMap(({ name, room, sql }) =>
+      [...sql.replaceAll(/\/\*[^]*?\*\/|--.*/g, "").matchAll(/\bcrm(?:_private)?\.(\w+)/g)]
+        .map(([, called = ""]) => called)
+        .filter((called) => (placeOf.get(called) ?? -1) > (places.get(room) ?? NaN))
+        .map((called) => `${name} calls ${called}`),
+    );
+    expect([...new Set(upwards)]).toEqual(["row_faults calls custom_field_faults"]);
+  });
 });

@@ -324,7 +324,7 @@ describe("in the API", () => {
 test("the repositories of the copy have it", async () => {
   writeFileSync(
     join(project.folder, "recipe.ts"),
-    `import { createPool, createRepository } from "./server/index.ts";
+    `import { createPool, createRepository } from "./server/client.ts";
      const pool = createPool({ connectionString: process.env.SERVER_URL ?? "" });
      const contacts = createRepository(pool, "contact");
      const made = await contacts.create({ firstName: "Ada", lastName: "King", jobTitle: "A" }, "ada");

@@ -31,6 +31,7 @@
 --!include tables/erasure_lock.sql
 --!include tables/faulty_rows.sql
 --!include tables/idempotency_keys.sql
+--!include tables/entity_types.sql
 
 -- What no partition is made for is never lost.
 create table crm_private.audit_logs_other partition of crm.audit_logs default;

@@ -15,5 +15,3 @@
 --!include triggers/900_journal.sql
 
 select crm_private.ensure_audit_partitions();
-select crm_private.compile_report(entity_type)
-from unnest(array['company', 'contact', 'deal']) as entity_type;

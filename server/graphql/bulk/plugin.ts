@@ -21,15 +21,6 @@ type Operation = "create" | "update" | "upsert" | "delete";
 
 const operations: readonly Operation[] = ["create", "update", "upsert", "delete"];
 
-/** The entities whose rows can be written in bulk. */
-const entityTypes = {
-  contacts: "contact",
-  companies: "company",
-  deals: "deal",
-  tasks: "task",
-  notes: "note",
-};
-
 /** What the database answers. */
 interface BulkResult {
   readonly created: number;
@@ -384,10 +375,17 @@ interface Entity {
   readonly name: string;
 }
 
+/** The entities whose rows can be written in bulk: those with external ids. */
 function entitiesOf(build: GraphileBuild.Build): Entity[] {
-  return Object.entries(entityTypes).flatMap(([list, entityType]) => {
-    const resource = build.pgResources[list];
-    if (resource === undefined) return [];
-    return [{ resource, entityType, list, name: build.inflection.tableType(resource.codec) }];
-  });
+  return (Object.values(build.pgResources) as PgResource[])
+    .filter(
+      ({ parameters, codec }) =>
+        parameters === undefined && codec.attributes?.external_ids !== undefined,
+    )
+    .map((resource) => ({
+      resource,
+      entityType: build.inflection.singularize(resource.name),
+      list: resource.name,
+      name: build.inflection.tableType(resource.codec),
+    }));
 }

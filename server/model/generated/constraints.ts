@@ -266,7 +266,7 @@ export const constraints: Constraints = {
   custom_field_definitions_entity_type_known: {
     table: "custom_field_definitions",
     fields: ["entityType"],
-    message: "is not one of contact, company, deal",
+    message: "is not one of company, contact, deal",
   },
   custom_field_definitions_field_type_known: {
     table: "custom_field_definitions",

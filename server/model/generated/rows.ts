@@ -280,7 +280,7 @@ export interface CustomFieldDefinition {
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
-  entityType: "contact" | "company" | "deal";
+  entityType: "company" | "contact" | "deal";
   /** text, number, date, enum, multi_enum or boolean. */
   fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
   /**
@@ -346,7 +346,7 @@ export interface CreateCustomFieldDefinition {
   /** What people call the field. */
   label: string;
   /** What carries the field: contact, company or deal. It cannot be changed. */
-  entityType: "contact" | "company" | "deal";
+  entityType: "company" | "contact" | "deal";
   /** text, number, date, enum, multi_enum or boolean. */
   fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
   /**

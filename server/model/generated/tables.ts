@@ -790,9 +790,9 @@ export const tables = {
       {
         constraint: "custom_field_definitions_entity_type_known",
         field: "entityType",
-        message: "%s is not one of contact, company, deal",
+        message: "%s is not one of company, contact, deal",
         rule: "oneOf",
-        values: ["contact", "company", "deal"],
+        values: ["company", "contact", "deal"],
       },
       {
         constraint: "custom_field_definitions_field_type_known",

@@ -1,0 +1,30 @@
+/*
+ * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * of what they can see now. What was merged into a contact or a company is part of that one, so
+ * its entries are read by whoever can read the one that is left.
+ *
+ * Runs with the caller's rights, so that the policies of the entities decide.
+ */
+create or replace function crm_private.is_readable(p_entity_type text, p_entity_id uuid)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return crm_private.is_there(p_entity_type, p_entity_id)
+    or (
+      crm_private.is_mergeable(p_entity_type)
+      and crm_private.is_there(
+        p_entity_type, crm_private.merged_into(p_entity_type, p_entity_id)
+      )
+    );
+end
+$$;
+
+comment on function crm_private.is_readable(text, uuid) is
+  'True if the caller can read the entity, or the one that it was merged into.';
+
+revoke all on function crm_private.is_readable(text, uuid) from public;
+grant execute on function crm_private.is_readable(text, uuid) to crm_reader;

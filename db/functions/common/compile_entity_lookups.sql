@@ -1,0 +1,138 @@
+/*
+ * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
+ * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
+ * crm_private.deleted_label, crm_private.cascade_parent and crm_private.severed_link. They are asked for each
+ * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
+ * catalogue.
+ *
+ * Call it in the migration that adds a foreign key between entities; a test finds where that was forgotten.
+ * Called by crm_private.register_entity.
+ */
+create or replace function crm_private.compile_entity_lookups()
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_lookup record;
+begin
+  for v_lookup in
+    -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and plan
+    -- each of them for every partition; this asks a primary key at a time.
+    select
+      'is_there' as name, 'p_entity_type text, p_entity_id uuid' as arguments, 'boolean' as result,
+      'stable' as volatility, 'crm_reader' as role,
+      'True if the entity is there and the caller can read it. Compiled.' as description,
+      E'  case p_entity_type\n' || string_agg(
+        format(
+          E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
+          entity_type, entity_table
+        ),
+        '' order by restore_order
+      ) || E'    else\n      return false;\n  end case;' as body
+    from crm_private.entity_types
+    where restore_order is not null
+
+    union all
+
+    select
+      listed.name, 'p_entity_type text', 'boolean', 'immutable', listed.role, listed.description,
+      format('  return coalesce(p_entity_type = any (%L::text[]), false);', listed.types)
+    from (
+      values
+        (
+          'is_mergeable', 'crm_reader', 'Whether rows of an entity type can be merged. Compiled.',
+          array(
+            select entity_type from crm_private.entity_types
+            where is_mergeable
+            order by restore_order
+          )
+        ),
+        (
+          'is_reversible', 'crm_member',
+          'Whether what was done to an entity of a type can be undone. Compiled.',
+          array(
+            select entity_type from crm_private.entity_types
+            where restore_order is not null
+            order by restore_order
+          )
+        ),
+        (
+          'takes_others', 'crm_member',
+          'Whether the deletion of such an entity can delete or change others. Compiled.',
+          array(select distinct target_type from crm_private.entity_links order by target_type)
+        )
+    ) as listed (name, role, description, types)
+
+    union all
+
+    select
+      'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
+      'What people recognise a deleted row by. Compiled.',
+      E'  return left(case p_entity_type\n' || string_agg(
+        format(E'    when %L then %s\n', entity_type, label), '' order by restore_order
+      ) || E'  end, 100);'
+    from (
+      select
+        entity_type, restore_order,
+        (
+          select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
+          from unnest(label_columns) with ordinality as label (name, place)
+        ) as label
+      from crm_private.entity_types
+    ) as labelled
+
+    union all
+
+    select
+      'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'The row with which a row is deleted, by an entry of its deletion; null if there is none. Compiled.',
+      E'  return case p_entity_type\n' || string_agg(
+        format(E'    when %L then coalesce(%s)\n', entity_type, parents), '' order by entity_type
+      ) || E'  end::uuid;'
+    from (
+      select entity_type, string_agg(distinct format('p_changes ->> %L', field), ', ') as parents
+      from crm_private.entity_links
+      where not is_severed
+      group by entity_type
+    ) as child
+
+    union all
+
+    select
+      'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
+      E'  return case\n' || string_agg(
+        format(
+          E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
+          entity_type, array[field, 'new'], array[field, 'old']
+        ),
+        '' order by entity_type, field
+      ) || E'  end::uuid;'
+    from crm_private.entity_links
+    where is_severed
+  loop
+    execute format(
+      'create or replace function crm_private.%I(%s) returns %s language plpgsql %s parallel safe '
+      'set search_path = pg_catalog, pg_temp as %L',
+      v_lookup.name, v_lookup.arguments, v_lookup.result, v_lookup.volatility,
+      E'begin\n' || v_lookup.body || E'\nend'
+    );
+    execute format(
+      'comment on function crm_private.%I is %L', v_lookup.name, v_lookup.description
+    );
+    execute format('revoke all on function crm_private.%I from public', v_lookup.name);
+    execute format('grant execute on function crm_private.%I to %I', v_lookup.name, v_lookup.role);
+  end loop;
+end
+$$;
+
+comment on function crm_private.compile_entity_lookups() is
+  'Makes the functions that are asked of rows of any entity type, compiled from the catalogue.';
+
+revoke all on function crm_private.compile_entity_lookups() from public;
+
+select crm_private.compile_entity_lookups();

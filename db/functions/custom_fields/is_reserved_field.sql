@@ -1,0 +1,48 @@
+/*
+ * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
+ * what filters, orders and groups it, or in what is written. A custom field of that name is served
+ * under another, so that no name ever means two things. Columns are read from the catalog; any other field
+ * that is added to the product joins the list, and a test compares it with the API. On it, too, are the
+ * names of what every object of JavaScript has, which would be found in an input that does not have them.
+ */
+create or replace function crm_private.is_reserved_field(p_field text)
+returns boolean
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return lower(p_field) = any (array[
+      'address', 'and', 'closedate', 'closedat', 'company', 'companyexists', 'companyid',
+      'companyname', 'contact', 'contactexists', 'contactfirstname', 'contactid', 'contactlastname',
+      'contactname', 'contacts', 'contactsexist', 'count', 'createdat', 'createdby',
+      'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
+      'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
+      'lastname', 'lostreason', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or',
+      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'stage',
+      'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
+      'value', 'version',
+      'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
+      'tostring', 'valueof'
+    ])
+    -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+    or lower(p_field) ~
+      '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
+    or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$'
+    or exists (
+      select
+      from pg_attribute
+      join crm_private.entity_types on entity_table = attrelid and has_custom_fields
+      where attnum > 0
+        and not attisdropped
+        and replace(attname, '_', '') = lower(p_field)
+    );
+end
+$$;
+
+comment on function crm_private.is_reserved_field(text) is
+  'Whether a built-in field has a name already, so that no custom field is served under it.';
+
+revoke all on function crm_private.is_reserved_field(text) from public;
+grant execute on function crm_private.is_reserved_field(text) to crm_reader;

@@ -1,0 +1,58 @@
+/*
+ * Undoes crm_private.register_entity: removes what was compiled for an entity, its custom fields and its
+ * row of the catalogue, so that the table can be dropped. Its rows stay until then; so do the entries of the
+ * audit log, which only administrators can read afterwards.
+ */
+create or replace function crm_private.unregister_entity(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of quoted names; that they are cannot be told.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_name  text     := (select relname::text from pg_class where oid = v_table);
+  v_drop  text;
+begin
+  delete from crm.custom_field_definitions where entity_type = p_entity_type;
+  delete from crm_private.external_ids where entity_type = p_entity_type;
+  delete from crm_private.entity_types where entity_type = p_entity_type;
+  perform crm_private.compile_entity_lookups();
+  perform crm_private.allow_definitions();
+
+  execute format('drop view if exists reporting.%I', v_name);
+  execute format('drop view if exists crm_private.%I', v_name || '_copy');
+
+  for v_drop in
+    select format('drop trigger %I on %s', tgname, tgrelid::regclass)
+    from pg_trigger
+    where tgrelid = v_table and not tgisinternal
+  loop
+    execute v_drop;
+  end loop;
+
+  for v_drop in
+    select format('drop function %s', oid::regprocedure)
+    from pg_proc
+    where pronamespace = 'crm'::regnamespace
+      and proname in (
+        v_name || '_history', v_name || '_field_history', v_name || '_history_is_complete',
+        p_entity_type || '_as_of', p_entity_type || '_by_external_id'
+      )
+      or pronamespace = 'crm_private'::regnamespace
+      and proname in (
+        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_journal',
+        v_name || '_copied', v_name || '_custom_fields_hold'
+      )
+  loop
+    execute v_drop;
+  end loop;
+end
+$$;
+
+comment on function crm_private.unregister_entity(text) is
+  'Removes what was compiled for an entity, so that its table can be dropped.';
+
+revoke all on function crm_private.unregister_entity(text) from public;

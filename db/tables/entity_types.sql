@@ -1,0 +1,63 @@
+/*
+ * The catalogue of entities: what an entity type is, in one place. Everything that is alike for all of them
+ * is compiled from it or reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes,
+ * external ids. How they refer to each other is not repeated here: crm_private.entity_links reads the foreign
+ * keys.
+ *
+ * crm_private.register_entity adds one.
+ */
+
+create table if not exists crm_private.entity_types (
+  entity_type       text     not null,
+  entity_table      regclass not null,
+  label_columns     name[]   not null,
+  is_record         boolean  not null,
+  has_custom_fields boolean  not null,
+  is_mergeable      boolean  not null,
+  restore_order     integer,
+
+  constraint entity_types_pkey primary key (entity_type),
+  constraint entity_types_entity_table_key unique (entity_table)
+);
+
+comment on table crm_private.entity_types is
+  'The catalogue of entities. Functions and triggers of each are compiled from it.';
+
+comment on column crm_private.entity_types.entity_type is
+  'Its name in the audit log and in the API.';
+comment on column crm_private.entity_types.entity_table is
+  'The table of its rows.';
+comment on column crm_private.entity_types.label_columns is
+  'The columns by which people recognise a row.';
+comment on column crm_private.entity_types.is_record is
+  'Whether members write it, also in bulk and by external ids. Others are what administrators set up.';
+comment on column crm_private.entity_types.has_custom_fields is
+  'Whether its rows have custom fields.';
+comment on column crm_private.entity_types.is_mergeable is
+  'Whether its rows can be merged.';
+comment on column crm_private.entity_types.restore_order is
+  'Its place when rows of several types are locked or restored: after what it refers to. Null if its '
+  'changes cannot be undone.';
+
+alter table crm_private.entity_types enable row level security;
+
+grant select on crm_private.entity_types to crm_reader;
+
+drop policy if exists entity_types_select on crm_private.entity_types;
+create policy entity_types_select on crm_private.entity_types for select to crm_reader
+  using (true);
+
+insert into crm_private.entity_types (
+  entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
+)
+values
+  ('pipeline_stage', 'crm.pipeline_stages', '{name}',                  false, false, false, 10),
+  ('exchange_rate',  'crm.exchange_rates',  '{currency,valid_from}',   false, false, false, 20),
+  ('custom_field_definition', 'crm.custom_field_definitions', '{name}', false, false, false, 30),
+  ('company',        'crm.companies',       '{name}',                  true,  true,  true,  40),
+  ('contact',        'crm.contacts',        '{first_name,last_name}',  true,  true,  true,  50),
+  ('deal',           'crm.deals',           '{title}',                 true,  true,  false, 60),
+  ('task',           'crm.tasks',           '{description}',           true,  false, false, 70),
+  ('note',           'crm.notes',           '{content}',               true,  false, false, 80),
+  ('api_key',        'crm.api_keys',        '{name}',                  false, false, false, null)
+on conflict do nothing;
