@@ -13,8 +13,8 @@ import {
   type TestDatabase,
   withRollback,
 } from "../helpers/database.ts";
+import type { Block } from "../helpers/documents.ts";
 import {
-  type Block,
   blockWith,
   createScratchProject,
   readRecipe,
@@ -24,11 +24,11 @@ import { refusal } from "../helpers/refusal.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 
 /*
- * "A column" of db/README.md, followed word by word in a copy of the project: afterwards everything that
+ * docs/contributing/add-a-column.md, followed word by word in a copy of the project: afterwards everything that
  * works on whole rows has the column, though none of it was told.
  */
 
-const blocks: Block[] = await readRecipe("db/README.md", "### A column");
+const blocks: Block[] = await readRecipe("docs/contributing/add-a-column.md");
 const up = blockWith(blocks, "add column if not exists job_title");
 const down = blockWith(blocks, "drop column job_title");
 const validate = blockWith(blocks, "validate constraint");
