@@ -6,6 +6,7 @@ import type pg from "pg";
 
 import { withConnection } from "../../server/connect.ts";
 import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrate.ts";
+import { missingHeaderLines } from "../../server/migrationHeader.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import {
   asRole,
@@ -69,6 +70,7 @@ test("each migration is committed with the way back of the number that the recip
     const named = blocks.find(({ text }) => text === back)?.before;
     expect(named).toContain(`${words}${next()}.sql`);
     expect(way).toContain(`Undone by: revert/${next()}.sql`);
+    expect(missingHeaderLines(way)).toEqual([]);
     write("current/1-current.sql", way);
     await expect(commitCurrent(target())).rejects.toThrow(`revert/${next()}.sql`);
     write(`revert/${next()}.sql`, back);
