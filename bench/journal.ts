@@ -113,7 +113,7 @@ const fillDeals = `
   from crm.deals
   where stage <> 'Prospecting';`;
 
-/** What members ask by the API, and analysts as docs/reporting.md does. */
+/** What members ask by the API, and analysts as docs/reference/reporting.md does. */
 const documented: readonly [name: string, role: string, text: string][] = [
   [
     "auditLogs(first: 50, orderBy: ID_DESC)",

@@ -6,23 +6,12 @@ import { describe, expect, test } from "@jest/globals";
 
 import { renderDocuments } from "../scripts/docs/documents.ts";
 import { fromPgError } from "../server/errors/from-postgres.ts";
+import { configDefaults, configVariables } from "../server/settings.ts";
 import { withRollback } from "./helpers/database.ts";
+import { documents } from "./helpers/documents.ts";
 
 const root = resolve(import.meta.dirname, "..");
 const read = (path: string) => readFile(join(root, path), "utf8");
-
-/** The documents that people read, wherever they are. */
-const documents = [
-  "README.md",
-  "CONTRIBUTING.md",
-  "CONVENTIONS.md",
-  "SECURITY.md",
-  "db/README.md",
-  "db/functions/README.md",
-  "docs/decisions.md",
-  "docs/reporting.md",
-  "docs/schema.md",
-];
 
 describe("the generated sections", () => {
   test("are what a migrated database yields; npm run docs writes them", () =>
@@ -33,7 +22,8 @@ describe("the generated sections", () => {
     }));
 
   test("hold a diagram that mermaid can read", async () => {
-    const [, diagram = ""] = /```mermaid\n([^]*?)\n```/.exec(await read("docs/schema.md")) ?? [];
+    const [, diagram = ""] =
+      /```mermaid\n([^]*?)\n```/.exec(await read("docs/reference/tables.md")) ?? [];
     const [first, ...lines] = diagram.split("\n");
     expect(first).toBe("erDiagram");
 
@@ -67,14 +57,11 @@ interface Entry {
   class: string;
 }
 
-/** The rows of the register of errors. */
+/** The rows of the table of codes. */
 async function register(): Promise<Entry[]> {
-  const text = await read("db/README.md");
-  const section = text.slice(
-    text.indexOf("<!-- register:begin -->"),
-    text.indexOf("<!-- register:end -->"),
-  );
-  return section
+  const text = await read("docs/reference/errors.md");
+  return text
+    .slice(text.indexOf("## Codes"), text.indexOf("## Before GraphQL"))
     .split("\n")
     .filter((line) => line.startsWith("| ") && !/^\| (?:SQLSTATE|---) /.test(line))
     .map((line) => {
@@ -103,8 +90,11 @@ describe("the register of errors", () => {
     }
   });
 
-  test("names every code, class and SQLSTATE of server/errors.ts", async () => {
-    const source = await read("server/errors.ts");
+  test("names every code, class and SQLSTATE of server/errors", async () => {
+    const files = ["classes", "messages", "from-postgres"];
+    const source = (await Promise.all(files.map((name) => read(`server/errors/${name}.ts`)))).join(
+      "\n",
+    );
     const union = /export type ErrorCode =([^;]*);/.exec(source)?.[1] ?? "";
     const codes = [...union.matchAll(/"(\w+)"/g)].map(([, code]) => code);
     const classes = [...source.matchAll(/^export class (\w+)/gm)].map(([, name]) => name);
@@ -119,7 +109,7 @@ describe("the register of errors", () => {
   });
 
   test("names every condition that the database raises", async () => {
-    const text = await read("db/README.md");
+    const text = await read("docs/reference/errors.md");
     const folders = ["db/functions", "db/triggers"];
     const files = await Promise.all(
       folders.map(async (folder) =>
@@ -139,16 +129,63 @@ describe("the register of errors", () => {
   });
 });
 
+describe("the settings", () => {
+  const tables = async () =>
+    (await read("docs/reference/configuration.md")) + (await read("docs/reference/limits.md"));
+
+  test("are all in the tables, once, and no others", async () => {
+    const cells = [...(await tables()).matchAll(/^\| (`[A-Z].*?) \|/gm)].map(
+      ([, cell]) => cell ?? "",
+    );
+    const named = cells.flatMap((cell) => [...cell.matchAll(/`([A-Z_]+)`/g)].map(([, n]) => n));
+    expect(named.sort()).toEqual([...configVariables].sort());
+  });
+
+  test("have the defaults that the tables say", async () => {
+    const rows = [...(await tables()).matchAll(/^\| (`[A-Z_`, ]+`) \| ([\d, ]+)/gm)];
+    const told = rows.flatMap(([, names = "", values = ""]) => {
+      const numbers = values.trim().split(", ").map(Number);
+      return [...names.matchAll(/`([A-Z_]+)`/g)].map(([, name], i) => [name, numbers[i]]);
+    });
+    const numbers = Object.entries(configDefaults).filter(([, value]) => typeof value === "number");
+    expect(Object.fromEntries(told)).toMatchObject(Object.fromEntries(numbers));
+  });
+});
+
+test("the metrics are all in the table, and no others", async () => {
+  const name = /pgcrm_\w+/g;
+  const source = (await read("server/http/metrics.ts")).match(name);
+  const text = (await read("docs/reference/metrics.md")).match(name);
+  expect([...new Set(text)].sort()).toEqual([...new Set(source)].sort());
+});
+
+test.each([
+  ["README.md", 150],
+  ["db/README.md", 120],
+  ["docs/README.md", 70],
+])("%s has at most %d lines", async (path, most) => {
+  expect((await read(path)).split("\n").length - 1).toBeLessThanOrEqual(most);
+});
+
+test("the index lists every document, and the README leads to the index", async () => {
+  const listed = (await links("docs/README.md")).map(({ file }) => file);
+  const unlisted = documents.filter(
+    (path) =>
+      /^docs\/.+\//.test(path) &&
+      !path.startsWith("docs/explanation/decisions/0") &&
+      !listed.includes(path),
+  );
+  expect(unlisted).toEqual([]);
+  expect((await links("README.md")).map(({ file }) => file)).toContain("docs/README.md");
+});
+
 describe.each(documents)("%s", (path) => {
   test("links to files and headings that exist", async () => {
-    const text = await read(path);
     const broken: string[] = [];
-    for (const [, target = ""] of text.matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
-      const [file = "", heading] = target.split("#");
-      const linked = file === "" ? path : join(dirname(path), file);
+    for (const { target, file, heading } of await links(path)) {
       const found =
-        existsSync(join(root, linked)) &&
-        (heading === undefined || headings(await read(linked)).includes(heading));
+        existsSync(join(root, file)) &&
+        (heading === undefined || headings(await read(file)).includes(heading));
       if (!found) broken.push(target);
     }
     expect(broken).toEqual([]);
@@ -159,15 +196,48 @@ describe.each(documents)("%s", (path) => {
     const { scripts } = JSON.parse(await read("package.json")) as {
       scripts: Record<string, string>;
     };
-    const commands = [...text.matchAll(/npm run ([\w:]+)/g)].map(([, name = ""]) => name);
+    const commands = [...text.matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name = ""]) => name);
     expect(commands.filter((name) => !(name in scripts))).toEqual([]);
-    const files = [...text.matchAll(/`((?:db|server|test|scripts|docs)\/[\w./-]*\w)`/g)]
+    const files = [...text.matchAll(paths)]
       .map(([, name = ""]) => name)
-      // The next migration of an example is not there yet.
-      .filter((name) => !/\/00000[2-9]/.test(name));
+      .filter((name) => !isAhead(path, name));
     expect(files.filter((name) => !existsSync(join(root, name)))).toEqual([]);
   });
 });
+
+/** Paths of the repository, in quotes of code. */
+const paths = /`((?:db|server|test|scripts|docs|bench|bin|docker|\.ci)\/(?:[\w./-]*\w)?)\/?`/g;
+
+/** Whether a file is not there yet: the next migration, and what a recipe creates. */
+function isAhead(path: string, name: string): boolean {
+  return (
+    /\/00000[2-9]/.test(name) ||
+    name.endsWith("current/1-current.sql") ||
+    name.endsWith(created[path] ?? "nothing")
+  );
+}
+
+/** What a recipe creates. */
+const created: Readonly<Record<string, string>> = {
+  "docs/contributing/add-a-command.md": "count.ts",
+  "docs/contributing/add-a-graphql-plugin.md": "release.ts",
+};
+
+interface Link {
+  readonly target: string;
+  /** From the root of the repository. */
+  readonly file: string;
+  readonly heading: string | undefined;
+}
+
+/** The links of a document to files. */
+async function links(path: string): Promise<Link[]> {
+  const text = (await read(path)).replaceAll(/^( *)```[^]*?^\1```$/gm, "");
+  return [...text.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, target = ""]) => {
+    const [file = "", heading] = target.split("#");
+    return { target, file: file === "" ? path : join(dirname(path), file), heading };
+  });
+}
 
 /** The anchors of a document, as GitHub makes them of its headings. */
 function headings(text: string): string[] {

@@ -18,13 +18,14 @@ let owner: pg.Client;
 afterAll(() => owner.end()); // before its database is dropped
 
 const crm = useTestServer();
-const readme = readFileSync(join(import.meta.dirname, "../db/README.md"), "utf8");
+const path = join(import.meta.dirname, "../docs/reference/roles-and-rights.md");
+const text = readFileSync(path, "utf8");
 
-/** The rows of a generated table of db/README.md, without quotes. */
+/** The rows of a generated table of the document, without quotes. */
 function section(name: string): string[][] {
-  const [, text = ""] =
-    new RegExp(`<!-- ${name}:begin -->\\n([^]*?)<!-- ${name}:end -->`).exec(readme) ?? [];
-  const rows = text
+  const [, table = ""] =
+    new RegExp(`<!-- ${name}:begin -->\\n([^]*?)<!-- ${name}:end -->`).exec(text) ?? [];
+  const rows = table
     .split("\n")
     .filter((line) => line.startsWith("|"))
     .map((line) =>
@@ -43,8 +44,8 @@ const [header = [], ...lines] = section("matrix");
 const roles = header.slice(2);
 
 /** Whether a cell of the matrix says yes. */
-function says(table: string, door: "SQL" | "GraphQL", role: string, operation: Operation): boolean {
-  const line = lines.find(([name, by]) => name === table && by === door) ?? [];
+function says(table: string, by: "SQL" | "GraphQL", role: string, operation: Operation): boolean {
+  const line = lines.find(([name, how]) => name === table && how === by) ?? [];
   return line[2 + roles.indexOf(role)]?.[operations.indexOf(operation)] !== "-";
 }
 

@@ -245,7 +245,7 @@ describeHere("a database that is dumped and restored", () => {
   }
 });
 
-/** The commands of db/README.md that load data alone. */
+/** The commands of docs/how-to/back-up-and-restore.md that load data alone. */
 function documentedCommands(data: string): string[] {
   return [
     ...["-c", "set session_replication_role = replica"],

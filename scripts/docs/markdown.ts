@@ -9,6 +9,20 @@ export function code(...names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(", ");
 }
 
+/** A comment of the database without its smart tags. */
+export function withoutTags(comment: string | null): string {
+  return (comment ?? "")
+    .split("\n")
+    .filter((line) => !line.startsWith("@"))
+    .join("\n")
+    .trim();
+}
+
+/** A text as Markdown, which would take `<name>` for a tag. */
+export function escapeTags(text: string): string {
+  return text.replaceAll("<", "&lt;");
+}
+
 /**
  * Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->`.
  *

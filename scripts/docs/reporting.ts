@@ -1,6 +1,6 @@
 import type pg from "pg";
 
-import { code, table } from "./markdown.ts";
+import { code, escapeTags, table } from "./markdown.ts";
 
 /** A small CRM in 2026, whose rows the examples ask about. */
 const sample = `
@@ -35,7 +35,7 @@ const sample = `
   join crm.companies as company on company.name = deal.company;
   reset crm.source;
 
-  -- As if the journal began with the year, and the winner had been open until then.
+  -- As if the audit log began with the year, and the winner had been open until then.
   update crm.audit_logs set "timestamp" = timestamptz '2026-01-01 12:00 UTC' where entity_type = 'deal';
   update crm.audit_logs
   set changes = changes || '{"stage": "Negotiation", "probability": 75, "closed_at": null}'
@@ -58,7 +58,7 @@ const sample = `
   insert into crm.tasks (description, due_date, assigned_to, entity_type, entity_id)
   select 'Call ' || title, date '2026-01-01', owner_id, 'deal', id from crm.deals;`;
 
-/** A view, with what is asked of it and how. The answer does not depend on the day that it is asked. */
+/** A view, with what is asked of it and how. The answer does not depend on the day. */
 interface Example {
   /** What somebody who sells, or leads who do, wants to know. */
   question?: string;
@@ -340,10 +340,10 @@ async function renderView(client: pg.ClientBase, { name, comment, columns }: Vie
   });
   return [
     `## reporting.${name}`,
-    escaped(comment),
+    escapeTags(comment),
     table(
       ["Column", "Type", "What it is"],
-      columns.map((column) => [code(column.name), column.type, escaped(column.comment)]),
+      columns.map((column) => [code(column.name), column.type, escapeTags(column.comment)]),
     ),
     ...(question === undefined ? [] : [`*${question}*`]),
     `\`\`\`sql\n${example};\n\`\`\``,
@@ -352,11 +352,6 @@ async function renderView(client: pg.ClientBase, { name, comment, columns }: Vie
       rows.map((row) => row.map((value) => value ?? "")),
     ),
   ].join("\n\n");
-}
-
-/** A text as Markdown, which would take `<name>` for a tag. */
-function escaped(text: string): string {
-  return text.replaceAll("<", "&lt;");
 }
 
 /** A statement without the indentation that it has here. */

@@ -5,7 +5,7 @@ import { code, table } from "./markdown.ts";
 /** The roles that the product creates, the ones that others are members of first. */
 const roles = ["crm_reader", "crm_member", "crm_admin", "crm_server", "crm_reporter"] as const;
 
-/** Whoever has none of the roles: a login of somebody else's, a request without a token. */
+/** A login without any of the roles, or a request without a token. */
 const nobody = "nobody";
 
 /** What stands for an operation in the matrix. */
@@ -20,9 +20,8 @@ interface TableRights {
 }
 
 /**
- * Roles × tables × operations × doors: what each role may do with each table or view. GraphQL offers
- * what the roles that a token can name may do with the tables of schema `crm`; it changes rows by
- * their primary key.
+ * What each role may do with each table or view, by SQL and by GraphQL. GraphQL offers what the roles
+ * that a token can name may do with the tables of schema `crm`; it changes rows by their primary key.
  */
 export async function renderMatrix(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<TableRights>(
@@ -69,13 +68,13 @@ export async function renderMatrix(client: pg.ClientBase): Promise<string> {
         .join(""),
     );
   return table(
-    ["Table or view", "Door", nobody, ...roles.map((role) => code(role))],
+    ["Table or view", "Interface", nobody, ...roles.map((role) => code(role))],
     [...new Set(rows.map((row) => row.table))].flatMap((name) =>
-      (["sql", "graphql"] as const).map((door) => [
+      (["sql", "graphql"] as const).map((by) => [
         code(name),
-        door === "sql" ? "SQL" : "GraphQL",
+        by === "sql" ? "SQL" : "GraphQL",
         ...[nobody, ...roles].map((role) =>
-          cell(rows.find((row) => row.table === name && row.role === role)?.[door] ?? null),
+          cell(rows.find((row) => row.table === name && row.role === role)?.[by] ?? null),
         ),
       ]),
     ),
@@ -133,39 +132,6 @@ export async function renderColumnRights(client: pg.ClientBase): Promise<string>
       code(...right.roles),
       code(...right.columns),
     ]),
-  );
-}
-
-interface FunctionRight {
-  function: string;
-  roles: string[];
-}
-
-/** The functions that a role may call. */
-export async function renderFunctionRights(client: pg.ClientBase): Promise<string> {
-  const { rows } = await client.query<FunctionRight>(
-    `select listed.function, listed.roles
-     from (
-       select
-         proc.oid::regproc::text as function,
-         array(
-           select role.name
-           from unnest($1::text[]) with ordinality as role (name, ordinal)
-           where has_function_privilege(role.name, proc.oid, 'execute')
-           order by role.ordinal
-         ) as roles
-       from pg_proc as proc
-       where proc.pronamespace in (
-         'crm'::regnamespace, 'crm_private'::regnamespace, 'reporting'::regnamespace
-       )
-     ) as listed
-     where listed.roles <> '{}'
-     order by listed.function collate "C"`,
-    [roles],
-  );
-  return table(
-    ["Function", "Roles"],
-    rows.map((right) => [code(right.function), code(...right.roles)]),
   );
 }
 

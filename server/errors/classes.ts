@@ -1,4 +1,4 @@
-/** Every way an operation can fail, in the client's words. The register is in `db/README.md`. */
+/** Every way an operation can fail, in the client's words. `docs/reference/errors.md` lists them. */
 export type ErrorCode =
   | "VALIDATION_ERROR"
   | "NOT_FOUND"

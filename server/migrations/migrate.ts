@@ -152,7 +152,7 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
     if (missing.length > 0) {
       throw new Problem(
         `Say at the beginning of current/ what is missing of: ${missing.join(", ")} ` +
-          "db/README.md has an example.",
+          "docs/contributing/add-a-column.md has an example.",
       );
     }
   }
@@ -547,7 +547,7 @@ function refuseOtherHistory(
     throw new Problem(
       "The database was made before the first release, whose migrations have been made anew since. " +
         "Go on with the version that made it, or load its data into a database of this version: " +
-        'db/README.md, "From before the first release".',
+        "docs/how-to/upgrade.md.",
     );
   }
   for (const { name, isIntact } of committed) {

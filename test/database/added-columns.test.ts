@@ -11,7 +11,7 @@ import { refusal } from "../helpers/refusal.ts";
 
 const id = (number: number) => `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`;
 
-/** Adds a column as the recipe of db/README.md does. */
+/** Adds a column as docs/contributing/add-a-column.md does. */
 async function addColumn(client: pg.ClientBase, column: string, table = "contacts") {
   const name = /^\w+/.exec(column)?.[0] ?? "";
   const entityType = { contacts: "contact", companies: "company", deals: "deal" }[table];

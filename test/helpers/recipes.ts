@@ -1,50 +1,29 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 
+import { type Block, readBlocks, readDocument } from "./documents.ts";
+
 const root = resolve(import.meta.dirname, "../..");
 
-/** A block of code in a document. */
-export interface Block {
-  /** The language that it is marked with, such as `sql`. */
-  readonly language: string;
-  readonly text: string;
-  /** The paragraph before it, on one line; none if that is a block, too. */
-  readonly before: string;
-}
-
 /**
- * The code blocks of a part of a document, in order, those in lists too.
+ * The code blocks of a document, or of a part of it, in order, those in lists too.
  *
  * @param path of the document, below the project.
- * @param heading the line that the part begins with, such as `### A column`; it ends with the next
+ * @param heading the line that the part begins with, such as `## Months`; it ends with the next
  *   heading of its level or a higher one.
  */
-export async function readRecipe(path: string, heading: string): Promise<Block[]> {
-  const text = await readFile(join(root, path), "utf8");
+export async function readRecipe(path: string, heading?: string): Promise<Block[]> {
+  const text = await readDocument(path);
+  if (heading === undefined) return readBlocks(text);
   const begin = text.indexOf(`\n${heading}\n`);
   if (begin === -1) throw new Error(`${path} has no ${heading}.`);
   const level = heading.indexOf(" ");
   const rest = text.slice(begin + heading.length + 2);
   const end = rest.search(new RegExp(`^#{1,${level}} `, "m"));
-  const section = end === -1 ? rest : rest.slice(0, end);
-  return [...section.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map((match) => {
-    const [, indent = "", language = "", body = ""] = match;
-    const paragraph =
-      section
-        .slice(0, match.index)
-        .trimEnd()
-        .split(/\n\s*\n/)
-        .at(-1) ?? "";
-    return {
-      language,
-      text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
-      before: paragraph.includes("```") ? "" : paragraph.replaceAll(/\s+/g, " ").trim(),
-    };
-  });
+  return readBlocks(end === -1 ? rest : rest.slice(0, end));
 }
 
 /**

@@ -6,6 +6,7 @@ import type pg from "pg";
 
 import { withConnection } from "../../server/postgres/connect.ts";
 import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrations/migrate.ts";
+import { missingHeaderLines } from "../../server/migrations/header.ts";
 import { readCatalog } from "../helpers/catalog.ts";
 import {
   asRole,
@@ -13,8 +14,8 @@ import {
   type TestDatabase,
   withRollback,
 } from "../helpers/database.ts";
+import type { Block } from "../helpers/documents.ts";
 import {
-  type Block,
   blockWith,
   createScratchProject,
   readRecipe,
@@ -24,11 +25,11 @@ import { refusal } from "../helpers/refusal.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 
 /*
- * "A column" of db/README.md, followed word by word in a copy of the project: afterwards everything that
+ * docs/contributing/add-a-column.md, followed word by word in a copy of the project: afterwards everything that
  * works on whole rows has the column, though none of it was told.
  */
 
-const blocks: Block[] = await readRecipe("db/README.md", "### A column");
+const blocks: Block[] = await readRecipe("docs/contributing/add-a-column.md");
 const up = blockWith(blocks, "add column if not exists job_title");
 const down = blockWith(blocks, "drop column job_title");
 const validate = blockWith(blocks, "validate constraint");
@@ -69,6 +70,7 @@ test("each migration is committed with the way back of the number that the recip
     const named = blocks.find(({ text }) => text === back)?.before;
     expect(named).toContain(`${words}${next()}.sql`);
     expect(way).toContain(`Undone by: revert/${next()}.sql`);
+    expect(missingHeaderLines(way)).toEqual([]);
     write("current/1-current.sql", way);
     await expect(commitCurrent(target())).rejects.toThrow(`revert/${next()}.sql`);
     write(`revert/${next()}.sql`, back);

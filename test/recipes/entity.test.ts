@@ -23,11 +23,11 @@ import { refusal } from "../helpers/refusal.ts";
 import { startTestServer, type TestServer } from "../helpers/server.ts";
 
 /*
- * "An entity" of db/README.md, followed in a copy of the project: afterwards a product can do what a
+ * docs/contributing/add-an-entity.md, followed in a copy of the project: afterwards a product can do what a
  * contact can, but for what the recipe leaves out.
  */
 
-const blocks = await readRecipe("db/README.md", "### An entity");
+const blocks = await readRecipe("docs/contributing/add-an-entity.md");
 const up = blockWith(blocks, "create table if not exists crm.products");
 const down = blockWith(blocks, "drop table crm.products");
 

@@ -15,8 +15,8 @@ import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 import { blockWith, readRecipe, runShell } from "../helpers/recipes.ts";
 
 /*
- * What db/README.md tells those who run the database, followed word by word. The programs are those of
- * PostgreSQL 15, which Debian has, so the server is one of 15, too.
+ * The guides for those who run the database, followed word by word. The programs are those of PostgreSQL
+ * 15, which Debian has, so the server is one of 15, too.
  */
 
 const binaries = "/usr/lib/postgresql/15";
@@ -116,7 +116,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
   });
 
   test("a backup is restored with everything that there was, and writes go on", async () => {
-    const blocks = await readRecipe("db/README.md", "## Operations");
+    const blocks = await readRecipe("docs/how-to/back-up-and-restore.md");
     const recipe = blockWith(blocks, "createdb crm_restored");
     await run(recipe.replace("DATABASE_URL=…", `DATABASE_URL=${urlOf("crm_restored")}`));
     const before = await withConnection(ownerUrl, contents);
@@ -132,7 +132,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
   }, 120_000);
 
   test("data alone is loaded into a fresh database, where definitions hold", async () => {
-    const blocks = await readRecipe("db/README.md", "## Operations");
+    const blocks = await readRecipe("docs/how-to/back-up-and-restore.md");
     await withConnection(urlOf("postgres"), (client) => client.query("create database loaded"));
     await migrateDatabase({ ownerUrl: urlOf("loaded") });
     await run(blockWith(blocks, "pg_dump --data-only"), { TARGET_URL: urlOf("loaded") });
@@ -156,7 +156,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
   }, 120_000);
 
   test("a month is archived, verified, dumped and dropped, and comes back", async () => {
-    const blocks = await readRecipe("db/README.md", "### Months");
+    const blocks = await readRecipe("docs/how-to/archive-months.md");
     const name = "archive";
     await withConnection(urlOf("postgres"), (client) =>
       client.query(`create database ${name} template crm`),
@@ -197,7 +197,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
   }, 120_000);
 
   test("the indexes on names are made anew", async () => {
-    const blocks = await readRecipe("db/README.md", "## Search");
+    const blocks = await readRecipe("docs/how-to/recompute-search.md");
     const files = `select relname, pg_relation_filenode(oid) as file from pg_class
                    where relname like '%\\_name\\_words' order by 1`;
     const before = await withConnection(ownerUrl, (client) => client.query(files));
@@ -225,7 +225,7 @@ describe("in a database of its own", () => {
   afterAll(() => database.drop());
 
   test("what search reads is computed anew, without a version or an entry", async () => {
-    const block = blockWith(await readRecipe("db/README.md", "## Search"), "do $compute$");
+    const block = blockWith(await readRecipe("docs/how-to/recompute-search.md"), "do $compute$");
     await withConnection(database.ownerUrl, async (client) => {
       const state = async () => {
         const all: Record<string, Record<string, unknown>[]> = {};
@@ -276,9 +276,26 @@ describe("in a database of its own", () => {
     });
   });
 
+  test("tasks and notes are searched in the language that is mapped", async () => {
+    const blocks = await readRecipe("docs/how-to/recompute-search.md");
+    await withConnection(database.ownerUrl, async (client) => {
+      await client.query(
+        `insert into crm.notes (content, entity_type, entity_id)
+         select 'Ein Bild', 'company', id from crm.companies limit 1`,
+      );
+      const find = async () =>
+        (await client.query<object>("select extract from crm.search('Bildern', array['note'])"))
+          .rows;
+      expect(await find()).toEqual([]);
+      await client.query(blockWith(blocks, "alter text search configuration"));
+      expect(await find()).toHaveLength(1);
+      await client.query(blockWith(blocks, "set_default_country"));
+    });
+  });
+
   test("an import is in the user's name", async () => {
     const block = blockWith(
-      await readRecipe("db/README.md", "## Roles and rights"),
+      await readRecipe("docs/how-to/import-data.md"),
       "set local crm.user_id",
     );
     const asked = `select log.user_id, log.source, company.created_by
@@ -301,7 +318,7 @@ describe("in a database of its own", () => {
   });
 
   test("what would break a rule is listed, and more custom fields are allowed", async () => {
-    const blocks = await readRecipe("db/README.md", "## Custom field definitions");
+    const blocks = await readRecipe("docs/explanation/custom-fields.md");
     await withConnection(database.ownerUrl, async (client) => {
       await client.query(
         `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
@@ -309,9 +326,11 @@ describe("in a database of its own", () => {
       );
       const { rows } = await client.query(blockWith(blocks, "check_custom_field_rule('company'"));
       expect(rows.length).toBeGreaterThan(0);
-      const { rows: renamed } = await client.query(
-        "select crm.rename_custom_field_value('contact', 'tier', 'gold', 'Gold')",
+      await client.query(
+        `insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)
+         values ('tier', 'Tier', 'company', 'enum', array['gold', 'tin'])`,
       );
+      const { rows: renamed } = await client.query(blockWith(blocks, "rename_custom_field_value("));
       expect(renamed).toHaveLength(1);
       const name = new URL(database.ownerUrl).pathname.slice(1);
       await client.query(
