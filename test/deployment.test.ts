@@ -15,7 +15,7 @@ import { readDockerfile } from "./helpers/image.ts";
 const root = join(import.meta.dirname, "..");
 const read = (name: string) => readFileSync(join(root, name), "utf8");
 const project = z
-  .object({ version: z.string(), dependencies: z.record(z.string(), z.string()) })
+  .object({ version: z.string(), optionalDependencies: z.record(z.string(), z.string()) })
   .parse(JSON.parse(read("package.json")));
 
 const service = z.object({
@@ -181,7 +181,7 @@ describe("the Dockerfile", () => {
     instructions.filter((line) => line.name === name).map(({ rest }) => rest);
 
   test("is of the release of Node that the project is tested with, by a tag that does not move", () => {
-    const tag = `node:${project.dependencies.node ?? ""}-bookworm-slim`;
+    const tag = `node:${project.optionalDependencies.node ?? ""}-bookworm-slim`;
     expect(all("FROM")).toEqual([`${tag} AS packages`, tag]);
   });
 
