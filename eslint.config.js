@@ -6,7 +6,9 @@ export default defineConfig(
   { ignores: [".data/", "coverage/", "dist/", "examples/", "test/package/", "**/generated/"] },
   js.configs.recommended,
   {
-    languageOptions: { globals: { console: "readonly", process: "readonly", URL: "readonly", fetch: "readonly" } },
+    languageOptions: {
+      globals: { console: "readonly", process: "readonly", URL: "readonly", fetch: "readonly" },
+    },
   },
   {
     files: ["**/*.ts"],

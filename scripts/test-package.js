@@ -85,10 +85,13 @@ async function useApplication(tarball) {
     const answer = await fetch(`http://127.0.0.1:${port}/graphql`, {
       method: "POST",
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ query: "{ products { totalCount } companies { totalCount } }" }),
+      body: JSON.stringify({ query: "{ shopProducts { totalCount } companies { totalCount } }" }),
     });
     const text = await answer.text();
-    expect(text === '{"data":{"products":{"totalCount":0},"companies":{"totalCount":0}}}', text);
+    expect(
+      text === '{"data":{"shopProducts":{"totalCount":0},"companies":{"totalCount":0}}}',
+      text,
+    );
 
     const url = execute("npx", ["--silent", "pgcrm", "url", "server"], folder).trim();
     const schema = execute("node", ["preset.ts"], maker, { SERVER_DATABASE_URL: url });
@@ -158,15 +161,14 @@ function expect(isSo, otherwise) {
 /** The token that a server prints when it is ready. */
 async function tokenOf(server) {
   let said = "";
-  for await (const part of server.stdout) {
-    said += part;
-    const [token] = /eyJ[\w.-]+/.exec(said) ?? [];
-    if (token !== undefined) {
-      server.stdout.resume();
-      return token;
-    }
-  }
-  throw new Error(`The server did not start:\n${said}`);
+  return new Promise((resolve, reject) => {
+    server.stdout.setEncoding("utf8").on("data", (part) => {
+      said += part;
+      const [token] = /eyJ[\w.-]+/.exec(said) ?? [];
+      if (token !== undefined) resolve(token);
+    });
+    server.once("exit", () => reject(new Error(`The server did not start:\n${said}`)));
+  });
 }
 
 async function freePort() {

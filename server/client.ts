@@ -3,7 +3,7 @@
  * database does not.
  *
  * ```ts
- * import { createPool, createServices, ValidationError } from "pgcrm";
+ * import { createPool, createServices, ValidationError } from "pgcrm/client";
  *
  * const pool = createPool({ connectionString: process.env.SERVER_DATABASE_URL });
  * const { companies, contacts } = createServices(pool);

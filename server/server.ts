@@ -17,4 +17,4 @@ import "./graphql/schema/environment.ts";
 export { signToken, type TokenRequest, type TokenRole, tokenRoles } from "./auth/token.ts";
 export { Problem } from "./errors/problem.ts";
 export { defineConfig, type Extension, type Hooks, type Plugin } from "./extension.ts";
-export { createServer, type PgcrmServer, type ServerOptions } from "./http/serve.ts";
+export { createServer, type PgcrmServer, type ServerOptions } from "./http/create-server.ts";

@@ -76,6 +76,50 @@ export interface PresetDeps {
   queriesByGet: boolean;
 }
 
+/** What the API looks like: its names, types, filters, orders, pages and descriptions. */
+const shape: readonly GraphileConfig.Plugin[] = [
+  NamesPlugin,
+  BehaviorsPlugin,
+  BulkPlugin,
+  RelationDocsPlugin,
+  DefaultOrderPlugin,
+  ScalarsPlugin,
+  LikePatternsPlugin,
+  InsensitiveFiltersPlugin,
+  ListOperatorsPlugin,
+  ListFiltersPlugin,
+  RelationFiltersPlugin,
+  AggregatesPlugin,
+  AggregateOrdersPlugin,
+  MoneyPlugin,
+  RelatedOrdersPlugin,
+  GroupOrdersPlugin,
+  CustomFieldsPlugin,
+  ExactNumbersPlugin,
+  SearchPlugin,
+  PagesPlugin,
+];
+
+/** What a request passes, in this order: HTTP, its document by its id, its limits, its one execution. */
+function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
+  const { graphiqlToken, persisted, metrics } = deps;
+  return [
+    HttpPlugin,
+    RequestsPlugin,
+    ...(graphiqlToken === undefined ? [] : [createGraphiqlPlugin(graphiqlToken)]),
+    createPersistedPlugin(persisted),
+    ...(persisted.operations === undefined ? [] : [PersistedPlugin]),
+    createPageSizesPlugin(deps.limits),
+    createLimitsPlugin(deps),
+    MutationsPlugin,
+    IdempotencyPlugin,
+    ...(metrics === undefined ? [] : [metrics.plugin]),
+  ];
+}
+
+/** What a client is answered where its input, or what it asks for, is not there or not right. */
+const errors: readonly GraphileConfig.Plugin[] = [NotFoundPlugin, InputErrorsPlugin];
+
 /**
  * Puts the API together: PostGraphile's presets, then what this product adds, then how it is
  * served.
@@ -92,40 +136,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       PostGraphileConnectionFilterPreset,
       PgAggregatesPreset,
     ],
-    plugins: [
-      NamesPlugin,
-      BehaviorsPlugin,
-      BulkPlugin,
-      RelationDocsPlugin,
-      DefaultOrderPlugin,
-      ScalarsPlugin,
-      LikePatternsPlugin,
-      InsensitiveFiltersPlugin,
-      ListOperatorsPlugin,
-      ListFiltersPlugin,
-      RelationFiltersPlugin,
-      AggregatesPlugin,
-      AggregateOrdersPlugin,
-      MoneyPlugin,
-      RelatedOrdersPlugin,
-      GroupOrdersPlugin,
-      CustomFieldsPlugin,
-      NotFoundPlugin,
-      HttpPlugin,
-      RequestsPlugin,
-      ExactNumbersPlugin,
-      SearchPlugin,
-      PagesPlugin,
-      createPageSizesPlugin(deps.limits),
-      createLimitsPlugin(deps),
-      InputErrorsPlugin,
-      MutationsPlugin,
-      IdempotencyPlugin,
-      ...(deps.graphiqlToken === undefined ? [] : [createGraphiqlPlugin(deps.graphiqlToken)]),
-      createPersistedPlugin(deps.persisted),
-      ...(deps.persisted.operations === undefined ? [] : [PersistedPlugin]),
-      ...(deps.metrics === undefined ? [] : [deps.metrics.plugin]),
-    ],
+    plugins: [...shape, ...pipelineOf(deps), ...errors],
     disablePlugins: [
       // A row's UUID identifies it; Relay's global identifiers would name everything again.
       "NodePlugin",

@@ -45,14 +45,14 @@ test("a product belongs to a company", async () => {
   }`);
   const companyId = made.data.createCompany.company.id;
   const { errors } = await ask(
-    `mutation ($product: ProductInput!) {
-      createProduct(input: { product: $product }) { product { id } }
+    `mutation ($product: ShopProductInput!) {
+      createShopProduct(input: { shopProduct: $product }) { shopProduct { id } }
     }`,
     { product: { companyId, name: "Anvil", price: "49.90" } },
   );
   assert.equal(errors, undefined);
-  const { data } = await ask(`{ products { nodes { name price company { name } } } }`);
-  assert.deepEqual(data.products.nodes, [
+  const { data } = await ask(`{ shopProducts { nodes { name price company { name } } } }`);
+  assert.deepEqual(data.shopProducts.nodes, [
     { name: "Anvil", price: "49.90", company: { name: "Acme" } },
   ]);
 });
