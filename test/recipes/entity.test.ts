@@ -251,6 +251,45 @@ describe("in SQL", () => {
     }));
 });
 
+describe("a table of another schema", () => {
+  const elsewhere = (table: string, entity: string) =>
+    "create schema shop; grant usage on schema shop to crm_reader;" +
+    up
+      .replaceAll("crm.products", `shop.${table}`)
+      .replaceAll("products_", `${table}_`)
+      .replaceAll("'product'", `'${entity}'`);
+
+  test("can be an entity, too", () =>
+    withRollback(async (client) => {
+      await client.query(elsewhere("parts", "part"));
+      await client.query("insert into crm.companies (name) values ('Acme')");
+      await asRole(client, "crm_member", "ada");
+      const insert = "insert into shop.parts (name, company_id) select $1, id from crm.companies";
+      expect(await refusal(client, insert, [" "])).toMatchObject({
+        constraint: "parts_name_blank",
+        fields: { name: ["must not be blank"] },
+      });
+      await client.query(insert, ["Bolt"]);
+      await client.query("delete from crm.companies");
+      await client.query("select crm.restore_deleted('company', id) from crm.trash");
+      const { rows } = await client.query(
+        `select part.name, entry.action
+         from shop.parts as part, crm.parts_history(part) as entry
+         order by entry.id`,
+      );
+      expect(rows).toEqual(
+        ["create", "delete", "create"].map((action) => ({ name: "Bolt", action })),
+      );
+    }, database.ownerUrl));
+
+  test("is refused, if an entity's table has its name", () =>
+    withRollback(async (client) => {
+      expect(await refusal(client, elsewhere("products", "part"))).toMatchObject({
+        constraint: "entity_types_entity_table_alone",
+      });
+    }, database.ownerUrl));
+});
+
 describe("in the API", () => {
   let server: TestServer;
   beforeAll(async () => {

@@ -8,6 +8,9 @@
  * - with custom_fields definitions of custom fields;
  * - cascades and links from its foreign keys to other entities.
  *
+ * The table may be of any schema. What is compiled is called like it, so no two entities' tables have the same
+ * name; that is refused.
+ *
  * Call it again when its columns or constraints have changed. Locks the table, and
  * crm.custom_field_definitions if it has custom fields. crm_private.unregister_entity undoes it.
  */
@@ -22,8 +25,26 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_type crm_private.entity_types;
+  v_type  crm_private.entity_types;
+  v_other text;
 begin
+  select type.entity_type into v_other
+  from crm_private.entity_types as type
+  join pg_class as class on class.oid = type.entity_table
+  join pg_class as given on given.oid = p_table
+  where (type.entity_type = p_entity_type) <> (type.entity_table = p_table)
+    or type.entity_type <> p_entity_type and class.relname = given.relname
+  limit 1;
+
+  if v_other is not null then
+    raise exception 'entity %: its name, or that of its table %, belongs to %',
+        p_entity_type, p_table, v_other
+      using errcode    = 'check_violation',
+            schema     = 'crm_private', table = 'entity_types', column = 'entity_table',
+            constraint = 'entity_types_entity_table_alone',
+            hint       = 'Call the table otherwise.';
+  end if;
+
   insert into crm_private.entity_types as type (
     entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
   )

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:418826a469fe1b4f7b9d3bb93219c3e49a62e6c9
+--! Hash: sha1:257a847e1dd5321317983e49083c08690cf42c39
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -19129,8 +19129,11 @@ create or replace view crm_private.rules as
   where attribute.attnum > 0
     and attribute.attnotnull
     and not attribute.attisdropped
-    and class.relnamespace = 'crm'::regnamespace
     and class.relkind in ('r', 'p')
+    and (
+      class.relnamespace = 'crm'::regnamespace
+      or class.oid in (select entity_table from crm_private.entity_types)
+    )
 
   union all
 
@@ -19167,11 +19170,14 @@ create or replace view crm_private.rules as
   left join pg_attribute as referenced
     on referenced.attrelid = con.confrelid
     and referenced.attnum = con.confkey[1]
-  where con.connamespace = 'crm'::regnamespace
-    and con.contype in ('c', 'f', 'u');
+  where con.contype in ('c', 'f', 'u')
+    and (
+      con.connamespace = 'crm'::regnamespace
+      or con.conrelid in (select entity_table from crm_private.entity_types)
+    );
 
 comment on view crm_private.rules is
-  'Every rule that a row of a table in crm must keep, read from the catalog.';
+  'Every rule that a row of a table in crm, or of an entity, must keep, read from the catalog.';
 --! EndIncluded views/crm_private/rules.sql
 --! Included functions/validation/broken_reference.sql
 /*
@@ -19293,6 +19299,9 @@ revoke all on function crm_private.bind_stamps(regclass, text) from public;
  * - with custom_fields definitions of custom fields;
  * - cascades and links from its foreign keys to other entities.
  *
+ * The table may be of any schema. What is compiled is called like it, so no two entities' tables have the same
+ * name; that is refused.
+ *
  * Call it again when its columns or constraints have changed. Locks the table, and
  * crm.custom_field_definitions if it has custom fields. crm_private.unregister_entity undoes it.
  */
@@ -19307,8 +19316,26 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_type crm_private.entity_types;
+  v_type  crm_private.entity_types;
+  v_other text;
 begin
+  select type.entity_type into v_other
+  from crm_private.entity_types as type
+  join pg_class as class on class.oid = type.entity_table
+  join pg_class as given on given.oid = p_table
+  where (type.entity_type = p_entity_type) <> (type.entity_table = p_table)
+    or type.entity_type <> p_entity_type and class.relname = given.relname
+  limit 1;
+
+  if v_other is not null then
+    raise exception 'entity %: its name, or that of its table %, belongs to %',
+        p_entity_type, p_table, v_other
+      using errcode    = 'check_violation',
+            schema     = 'crm_private', table = 'entity_types', column = 'entity_table',
+            constraint = 'entity_types_entity_table_alone',
+            hint       = 'Call the table otherwise.';
+  end if;
+
   insert into crm_private.entity_types as type (
     entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
   )

@@ -49,8 +49,11 @@ create or replace view crm_private.rules as
   where attribute.attnum > 0
     and attribute.attnotnull
     and not attribute.attisdropped
-    and class.relnamespace = 'crm'::regnamespace
     and class.relkind in ('r', 'p')
+    and (
+      class.relnamespace = 'crm'::regnamespace
+      or class.oid in (select entity_table from crm_private.entity_types)
+    )
 
   union all
 
@@ -87,8 +90,11 @@ create or replace view crm_private.rules as
   left join pg_attribute as referenced
     on referenced.attrelid = con.confrelid
     and referenced.attnum = con.confkey[1]
-  where con.connamespace = 'crm'::regnamespace
-    and con.contype in ('c', 'f', 'u');
+  where con.contype in ('c', 'f', 'u')
+    and (
+      con.connamespace = 'crm'::regnamespace
+      or con.conrelid in (select entity_table from crm_private.entity_types)
+    );
 
 comment on view crm_private.rules is
-  'Every rule that a row of a table in crm must keep, read from the catalog.';
+  'Every rule that a row of a table in crm, or of an entity, must keep, read from the catalog.';
