@@ -61,7 +61,7 @@ async function useClientAlone(tarball) {
   expect(/^The package \S+ is not installed/.test(refused.stderr), refused.stderr);
 }
 
-/** What examples/crm/README.md says: `npx pgcrm init`, its own test, a server, and a client of it. */
+/** What examples/crm/README.md and docs/how-to/build-an-application.md say: `npx pgcrm init`, its own test, a server, and a client of it. */
 async function useApplication(tarball) {
   const maker = makeProject("maker");
   install(maker, [tarball]);

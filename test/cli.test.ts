@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -89,6 +89,8 @@ const run = (parameters: string[], settings?: Record<string, string>) =>
 describe("the command line", () => {
   test.each([
     "start",
+    "init",
+    "url",
     "migrate",
     "status",
     "watch",
@@ -207,12 +209,89 @@ describe("the database commands", () => {
       expect(sick.code).toBe(5);
       expect(sick.output).toContain("table crm.notes has no row-level security\n");
 
+      const revert = await run(["revert"], settings);
+      expect([revert.code, revert.errors]).toEqual([
+        2,
+        expect.stringMatching(/^Undoing 000001 deletes data in the database .*--force/),
+      ]);
+      const undone = await run(["revert", "--force"], settings);
+      expect(undone).toMatchObject({ code: 0, output: "Undid 000001.\n" });
+      expect((await run(["status"], settings)).output).toContain("applied: none");
+      const { output: sql } = await run(["migrate", "--print"], settings);
+      expect(sql).toMatch(/^-- 000001-first-release\.sql\n/);
+      expect(sql).toContain("Locks:");
+      expect(sql).not.toContain(":DATABASE_");
+      expect((await run(["status"], settings)).output).toContain("applied: none");
+
       const refused = await run(["reset"], settings);
       expect(refused.code).toBe(2);
       expect(refused.errors).toContain("--force");
       expect((await run(["reset", "--force"], settings)).code).toBe(0);
     } finally {
       await database.drop();
+    }
+  });
+});
+
+describe("pgcrm url", () => {
+  const urlOf = async (login: string, settings?: Record<string, string>) =>
+    run(["url", login], settings);
+
+  test("prints URLs of the embedded database by which its logins come in", async () => {
+    const server = launch(["start"], { PORT: String(await freePort()) });
+    try {
+      await server.printed("npx pgcrm url");
+      for (const [login, role] of [
+        ["owner", "postgres"],
+        ["server", "crm_server"],
+        ["reporter", "crm_reporter"],
+      ] as const) {
+        const { code, output, errors } = await urlOf(login);
+        expect([login, code, errors]).toEqual([login, 0, ""]);
+        const { rows } = await withConnection(output.trim(), (client) =>
+          client.query("select current_user::text as name"),
+        );
+        expect(rows).toEqual([{ name: role }]);
+      }
+    } finally {
+      server.child.kill("SIGTERM");
+      await server.ended;
+    }
+    const { output, errors } = await urlOf("owner");
+    expect(output).toMatch(/^postgres:/);
+    expect(errors).toContain("npx pgcrm start");
+  });
+
+  test("does not know the password of crm_reporter in a database of one's own", async () => {
+    const { code, output, errors } = await urlOf("reporter", {
+      DATABASE_URL: "postgres://crm@127.0.0.1:1/crm",
+    });
+    expect([code, output]).toEqual([2, ""]);
+    expect(errors).toContain("\\password crm_reporter");
+  });
+});
+
+describe("pgcrm init", () => {
+  test("makes a project with the name of its folder, and leaves one with files alone", async () => {
+    const parent = mkdtempSync(join(tmpdir(), "pgcrm-init-"));
+    try {
+      const folder = join(parent, "my-shop");
+      const { code, output } = await run(["init", folder]);
+      expect([code, output]).toEqual([0, expect.stringContaining("npm install")]);
+      const project = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as object;
+      expect(project).toMatchObject({
+        name: "my-shop",
+        dependencies: { pgcrm: expect.stringMatching(/^\^\d/) as unknown },
+      });
+      for (const name of [".env", ".gitignore", "pgcrm.config.ts", "db/migrations/current"]) {
+        expect([name, existsSync(join(folder, name))]).toEqual([name, true]);
+      }
+      const again = await run(["init", folder]);
+      expect([again.code, again.errors]).toEqual([1, expect.stringContaining("has files already")]);
+      const named = await run(["init", join(parent, "My Shop!")]);
+      expect([named.code, named.errors]).toEqual([2, expect.stringContaining("my shop!")]);
+    } finally {
+      rmSync(parent, { recursive: true });
     }
   });
 });

@@ -33,6 +33,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "docs/contributing/add-a-graphql-plugin.md": "test/recipes/server.test.ts",
   "docs/explanation/custom-fields.md": "test/recipes/operations.test.ts",
   "examples/crm/README.md": "scripts/test-package.js",
+  "docs/how-to/build-an-application.md": "scripts/test-package.js",
   "docs/how-to/archive-months.md": "test/recipes/operations.test.ts",
   "docs/how-to/back-up-and-restore.md": "test/recipes/operations.test.ts",
   "docs/how-to/recompute-search.md": "test/recipes/operations.test.ts",

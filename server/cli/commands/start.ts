@@ -1,5 +1,5 @@
 import { colorsFor } from "../colors.ts";
-import { openServedDatabase } from "../../embedded/open.ts";
+import { openServedDatabase, type ServedDatabase } from "../../embedded/open.ts";
 import { serve } from "../../http/serve.ts";
 import { jwtSecret, tokenRules } from "../../auth/jwt-secret.ts";
 import { hasCode, Problem } from "../../errors/problem.ts";
@@ -41,7 +41,7 @@ export async function startCommand(
     try {
       await listen(() => app.listen(config.port, config.host), config.port);
       const failed = new Promise<never>((_, reject) => {
-        app.ready.then(() => announce(context, address, token), reject);
+        app.ready.then(() => announce(context, address, token, database), reject);
         database.embedded?.onLost(() => {
           reject(new Problem("The embedded database went away; its server.log says why."));
         });
@@ -73,11 +73,17 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
   }
 }
 
-function announce({ config, print }: Context, address: string, token: string | undefined): void {
+function announce(
+  { config, print }: Context,
+  address: string,
+  token: string | undefined,
+  { embedded }: ServedDatabase,
+): void {
   const { bold, cyan, dim } = colorsFor(process.stdout);
   print(`${bold("pgcrm")} is ready.`);
   print(`  GraphQL   ${cyan(`${address}graphql`)}`);
   if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
+  if (embedded !== undefined) print("  Database  npx pgcrm url prints its URL, for psql");
   if (token === undefined) return;
   print(
     `  Development administrator token${config.graphiql ? ", which GraphiQL already uses" : ""}:`,
