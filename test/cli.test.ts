@@ -507,7 +507,7 @@ describe("pgcrm field", () => {
         const build = launch(
           ["field", "index", "contact", "size"],
           { DATABASE_URL: database.ownerUrl },
-          join(import.meta.dirname, "..", "server", "cli.ts"),
+          join(import.meta.dirname, "..", "server", "cli", "cli.ts"),
         );
         await until(async () => (await isValid(observer, "size")) === false);
         await work(build, writer, observer);
@@ -754,7 +754,7 @@ describe("pgcrm start", () => {
   test("ends with the process that has handed over to it, however that ends", async () => {
     const database = await createTestDatabase();
     const port = String(await freePort());
-    const cli = join(import.meta.dirname, "..", "server", "cli.ts");
+    const cli = join(import.meta.dirname, "..", "server", "cli", "cli.ts");
     // As bin/pgcrm.js does on a Node that is not the project's.
     const between = spawn(
       process.execPath,
