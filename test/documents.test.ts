@@ -329,8 +329,9 @@ async function runCommands(session: Session, commands: string, answer?: Block): 
   }
 }
 
-/** Runs a module; comments at its end are what it prints. */
-async function runTypeScript(session: Session, code: string): Promise<void> {
+/** Runs a module; comments at its end are what it prints. The package is its sources here. */
+async function runTypeScript(session: Session, given: string): Promise<void> {
+  const code = given.replace('"pgcrm/client"', JSON.stringify(join(root, "server/client.ts")));
   const printed = await runShell(
     `${process.execPath} --input-type=module-typescript --eval "$CODE"`,
     root,
