@@ -15,7 +15,7 @@ const places = { 14: fetched14, 15: () => "/usr/lib/postgresql/15" };
 /** What is said to a server of HTTP alone is the same on every release. */
 const touching = [
   ...["database", "properties", "repositories", "services", "graphql/pages"],
-  ...["recipes/column", "recipes/entity", "recipes/operations",
+  ...["recipes/column", "recipes/entity", "recipes/operations"],
   ...["migrate", "doctor", "sales", "maintenance", "matrix", "cli", "restore", "locale"],
 ].map((name) => `test/${name}`);
 const [release, ...jestArguments] = process.argv.slice(2);
