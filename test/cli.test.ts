@@ -174,6 +174,12 @@ test("whoever reads only the beginning of the output sees no error", async () =>
   expect(await ended).toMatchObject({ code: 0, errors: "" });
 });
 
+test("a server whose output nobody reads any more stops as when it is told to", async () => {
+  const { child, ended } = launch(["start"], { PORT: String(await freePort()) });
+  child.stdout?.destroy();
+  expect(await ended).toMatchObject({ code: 0, errors: expect.stringContaining("Stopping.") });
+});
+
 describe("pgcrm token", () => {
   test("signs a role, a user and a time span with JWT_SECRET", async () => {
     const { output } = await run(["token", "--role", "admin", "--user", "ann", "--expires", "2h"], {

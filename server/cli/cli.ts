@@ -311,7 +311,8 @@ program
 // Whoever reads the output, such as head, may have enough of it.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  process.exit();
+  // A server stops as when it is told to; it may have a database to stop too.
+  if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
 });
 
 try {
