@@ -103,38 +103,35 @@ test("every block of a document is run here or elsewhere, or is excused", async 
   }
 });
 
-describe.each(withBlocks.filter(({ path }) => !(path in elsewhere)))(
-  "$path",
-  ({ path, blocks }) => {
-    const run = blocks.filter((block) => !isExcused(path, block));
-    if (run.length === 0) {
-      test("has no block that can be run", () => undefined);
-      return;
-    }
-    let session: Session;
-    beforeAll(async () => {
-      session = await openSession(setups[path]);
-    });
-    afterAll(() => session.close());
+const runHere = withBlocks
+  .filter(({ path }) => !(path in elsewhere))
+  .map(({ path, blocks }) => ({ path, run: blocks.filter((block) => !isExcused(path, block)) }))
+  .filter(({ run }) => run.length > 0);
 
-    test("does what it says", async () => {
-      for (let at = 0; at < run.length;) {
-        const [block, ...rest] = run.slice(at);
-        if (block === undefined) break;
-        const count = rest.findIndex((next) => !isAnswer(next));
-        const following = count === -1 ? rest : rest.slice(0, count);
-        try {
-          await runBlock(session, block, following);
-        } catch (error) {
-          throw new Error(`${path}: this does not do what it says:\n${block.text}`, {
-            cause: error,
-          });
-        }
-        at += 1 + following.length;
+describe.each(runHere)("$path", ({ path, run }) => {
+  let session: Session;
+  beforeAll(async () => {
+    session = await openSession(setups[path]);
+  });
+  afterAll(() => session.close());
+
+  test("does what it says", async () => {
+    for (let at = 0; at < run.length;) {
+      const [block, ...rest] = run.slice(at);
+      if (block === undefined) break;
+      const count = rest.findIndex((next) => !isAnswer(next));
+      const following = count === -1 ? rest : rest.slice(0, count);
+      try {
+        await runBlock(session, block, following);
+      } catch (error) {
+        throw new Error(`${path}: this does not do what it says:\n${block.text}`, {
+          cause: error,
+        });
       }
-    }, 120_000);
-  },
-);
+      at += 1 + following.length;
+    }
+  }, 120_000);
+});
 
 /** Whether a block is the answer, or the variables, of the one before it. */
 function isAnswer({ language }: Block): boolean {

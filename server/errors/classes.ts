@@ -177,13 +177,11 @@ export interface Excess {
   actual: number;
 }
 
-/** A request asks for more than one request may; nothing of it was executed. */
-export class QueryTooComplexError extends CrmError {
-  override readonly name = "QueryTooComplexError";
-  readonly code = "QUERY_TOO_COMPLEX";
-  readonly excess: Excess;
+/** Something goes beyond a limit, which the answer names. */
+abstract class LimitError<E extends Partial<Excess>> extends CrmError {
+  readonly excess: E;
 
-  constructor(message: string, excess: Excess) {
+  constructor(message: string, excess: E) {
     super(message);
     this.excess = excess;
   }
@@ -191,38 +189,24 @@ export class QueryTooComplexError extends CrmError {
   override get extensions(): Extensions {
     return { code: this.code, ...this.excess };
   }
+}
+
+/** A request asks for more than one request may; nothing of it was executed. */
+export class QueryTooComplexError extends LimitError<Excess> {
+  override readonly name = "QueryTooComplexError";
+  readonly code = "QUERY_TOO_COMPLEX";
 }
 
 /** A request is larger than one of its kind may be. */
-export class PayloadTooLargeError extends CrmError {
+export class PayloadTooLargeError extends LimitError<Excess> {
   override readonly name = "PayloadTooLargeError";
   readonly code = "PAYLOAD_TOO_LARGE";
-  readonly excess: Excess;
-
-  constructor(message: string, excess: Excess) {
-    super(message);
-    this.excess = excess;
-  }
-
-  override get extensions(): Extensions {
-    return { code: this.code, ...this.excess };
-  }
 }
 
 /** There were, or there are, too many of these from one side; a little later there may be room. */
-export class RateLimitedError extends CrmError {
+export class RateLimitedError extends LimitError<Omit<Excess, "actual">> {
   override readonly name = "RateLimitedError";
   readonly code = "RATE_LIMITED";
-  readonly excess: Omit<Excess, "actual">;
-
-  constructor(message: string, excess: Omit<Excess, "actual">) {
-    super(message);
-    this.excess = excess;
-  }
-
-  override get extensions(): Extensions {
-    return { code: this.code, ...this.excess };
-  }
 }
 
 /** It took longer than it may: the statement, or waiting for what another one holds. */

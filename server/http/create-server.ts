@@ -50,8 +50,11 @@ export async function createServer(options: ServerOptions = {}): Promise<PgcrmSe
       ready: app.ready,
       listen: (port = config.port, host = config.host) => app.listen(port, host),
       async close() {
-        await app.close();
-        await database.close();
+        try {
+          await app.close();
+        } finally {
+          await database.close();
+        }
       },
     };
   } catch (error) {

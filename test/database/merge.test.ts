@@ -828,3 +828,51 @@ test("merging any contacts, and any companies, loses nothing", async () => {
     ),
   );
 }, 120_000);
+
+describe("tables of an application", () => {
+  /** Products of a company, and which of them it has seen; the latter have no id. */
+  async function addShop(client: pg.Client, rights: string): Promise<void> {
+    await client.query(`
+      create schema shop;
+      grant usage on schema shop to crm_member;
+      create table shop.products (
+        id uuid primary key default gen_random_uuid(),
+        company_id uuid not null references crm.companies on delete cascade
+      );
+      create table shop.visits (
+        company_id uuid references crm.companies on delete cascade,
+        day date,
+        primary key (company_id, day)
+      );
+      grant ${rights} on all tables in schema shop to crm_member;
+    `);
+    await addCompany(client, id(1));
+    await addCompany(client, id(2), { name: "Ajax" });
+    await client.query(`
+      insert into shop.products (company_id) values ('${id(1)}'), ('${id(2)}');
+      insert into shop.visits values ('${id(1)}', '2026-01-01'), ('${id(2)}', '2026-01-02');
+    `);
+  }
+
+  test("move to the winner, whether their rows have an id or not", () =>
+    withRollback(async (client) => {
+      await addShop(client, "select, update");
+      await asRole(client, "crm_member", "ann");
+      await merge(client, [id(2)], {}, mergeCompanies);
+      const { rows } = await client.query(
+        `select (select count(*)::int from shop.products where company_id = '${id(1)}') as products,
+           (select count(*)::int from shop.visits where company_id = '${id(1)}') as visits`,
+      );
+      expect(rows).toEqual([{ products: 2, visits: 2 }]);
+    }));
+
+  test("that may not be changed keep a merge from being made, and their rows from being lost", () =>
+    withRollback(async (client) => {
+      await addShop(client, "select");
+      await asRole(client, "crm_member", "ann");
+      expect(
+        await refusal(client, `select crm.merge_companies('${id(1)}', array['${id(2)}'::uuid])`),
+      ).toMatchObject({ code: "42501" });
+      expect((await client.query("select from shop.products")).rowCount).toBe(2);
+    }));
+});

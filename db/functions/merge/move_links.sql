@@ -4,7 +4,8 @@
  * crm_private.merge_rows.
  *
  * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
- * is generated from it. Tables come in the order in which all writers lock them, their rows by id.
+ * is generated from it. Tables come in the order in which all writers lock them, their rows by id. A table of
+ * an application may have no id.
  */
 create or replace function crm_private.move_links(p_table regclass, p_from uuid[], p_to uuid)
 returns jsonb
@@ -24,7 +25,11 @@ begin
       con.conrelid::regclass as child,
       class.relname,
       attribute.attname as key,
-      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as written
+      case attribute.attgenerated when '' then attribute.attname else 'entity_id' end as written,
+      exists (
+        select from pg_attribute as column_of_child
+        where column_of_child.attrelid = con.conrelid and column_of_child.attname = 'id'
+      ) as has_id
     from pg_constraint as con
     join pg_class as class on class.oid = con.conrelid
     join pg_attribute as attribute
@@ -34,18 +39,24 @@ begin
       and con.contype = 'f'
     order by type.restore_order, class.relname, attribute.attnum
   loop
-    execute format(
-      $move$
-      with locked as (
-        select id from %1$s where %2$I = any ($1) order by id for no key update
-      )
-      update %1$s as child
-      set %3$I = $2
-      from locked
-      where child.id = locked.id
-      $move$,
-      v_link.child, v_link.key, v_link.written
-    ) using p_from, p_to;
+    if v_link.has_id then
+      execute format(
+        $move$
+        with locked as (
+          select id from %1$s where %2$I = any ($1) order by id for no key update
+        )
+        update %1$s as child
+        set %3$I = $2
+        from locked
+        where child.id = locked.id
+        $move$,
+        v_link.child, v_link.key, v_link.written
+      ) using p_from, p_to;
+    else
+      execute format(
+        'update %1$s set %3$I = $2 where %2$I = any ($1)', v_link.child, v_link.key, v_link.written
+      ) using p_from, p_to;
+    end if;
     get diagnostics v_count = row_count;
     v_moved := v_moved || jsonb_build_object(
       v_link.relname, coalesce((v_moved ->> v_link.relname)::bigint, 0) + v_count
