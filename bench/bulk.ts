@@ -1,5 +1,5 @@
 /**
- * What validation and the journal cost in bulk: 10,000 contacts with three custom fields each, in one
+ * What validation and the audit log cost in bulk: 10,000 contacts with three custom fields each, in one
  * statement, against the same insert into the same tables with every trigger off. Both are timed in
  * turn, in one session, so that what the machine does meanwhile meets both.
  *
@@ -65,7 +65,7 @@ await withBenchDatabase(async (client, url) => {
   }
   printRatio(`${contacts} contacts in one statement`, [
     { name: "triggers off", milliseconds: median(off) },
-    { name: "validated and journalled", milliseconds: median(on) },
+    { name: "validated and logged", milliseconds: median(on) },
   ]);
 
   await client.query("set session_replication_role = origin");
@@ -77,7 +77,7 @@ await withBenchDatabase(async (client, url) => {
       bulk += await milliseconds(() => server.ask(mutation, { input: { contacts: people } }));
     }
     printRatio(`${lists * contacts} contacts, ${contacts} at a time`, [
-      { name: "plain statements, validated and journalled", milliseconds: plain },
+      { name: "plain statements, validated and logged", milliseconds: plain },
       { name: "bulk mutations through GraphQL", milliseconds: bulk },
     ]);
   });

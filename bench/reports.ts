@@ -9,7 +9,7 @@ const rounds = 3;
 
 /**
  * Deals, half of them in a currency that has a rate for each day, and beside them a tenth as many contacts and
- * tasks; with the entries of both in the journal.
+ * tasks; with the entries of both in the audit log.
  */
 const fill = `
   set session_replication_role = replica;

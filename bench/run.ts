@@ -1,8 +1,8 @@
-/** Runs a benchmark by its name, `npm run bench -- journal`; that of bulk inserts if none is given. */
+/** Runs a benchmark by its name, `npm run bench -- audit-log`; that of bulk inserts if none is given. */
 const benchmarks = [
   "bulk",
   "fields",
-  "journal",
+  "audit_log",
   "load",
   "migrate",
   "mix",

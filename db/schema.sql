@@ -18,6 +18,19 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm WITH SCHEMA extensions;
 
 CREATE EXTENSION IF NOT EXISTS unaccent WITH SCHEMA extensions;
 
+CREATE TYPE crm.audit_log_verdict AS (
+	intact boolean,
+	fault text,
+	entry_id bigint,
+	"timestamp" timestamp with time zone,
+	message text,
+	entries bigint,
+	archived bigint,
+	unsealed bigint,
+	kept_since timestamp with time zone,
+	digest text
+);
+
 CREATE TYPE crm.company_merge AS (
 	company_id uuid,
 	transaction_id bigint,
@@ -113,19 +126,6 @@ CREATE TABLE crm.api_keys (
 CREATE TYPE crm.issued_api_key AS (
 	key text,
 	api_key crm.api_keys
-);
-
-CREATE TYPE crm.journal_verdict AS (
-	intact boolean,
-	fault text,
-	entry_id bigint,
-	"timestamp" timestamp with time zone,
-	message text,
-	entries bigint,
-	archived bigint,
-	unsealed bigint,
-	kept_since timestamp with time zone,
-	digest text
 );
 
 CREATE TYPE crm.new_deal AS (
@@ -266,7 +266,7 @@ CASE
 END),
     CONSTRAINT companies_address_legible CHECK (
 CASE
-    WHEN ((jsonb_typeof(address) = 'object'::text) AND ((address)::text ~ '[^ -~]|\\u|\\[bf]'::text)) THEN (NOT crm_private.has_unruly_member(address))
+    WHEN ((jsonb_typeof(address) = 'object'::text) AND ((address)::text ~ '[^ -~]|\\u|\\[bf]'::text)) THEN (NOT crm_private.has_unprintable_member(address))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_address_length CHECK (
@@ -432,7 +432,7 @@ CASE
 END),
     CONSTRAINT deals_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
     CONSTRAINT deals_lost_reason_blank CHECK ((NOT crm_private.is_blank(lost_reason))),
-    CONSTRAINT deals_lost_reason_legible CHECK (crm_private.is_ruly(lost_reason)),
+    CONSTRAINT deals_lost_reason_legible CHECK (crm_private.is_printable(lost_reason)),
     CONSTRAINT deals_lost_reason_length CHECK ((char_length(lost_reason) <= 255)),
     CONSTRAINT deals_owner_id_blank CHECK ((NOT crm_private.is_blank(owner_id))),
     CONSTRAINT deals_owner_id_legible CHECK (crm_private.is_legible(owner_id)),
@@ -465,14 +465,14 @@ CREATE TABLE crm.custom_field_definitions (
     pattern text,
     default_value jsonb,
     is_unique boolean DEFAULT false NOT NULL,
-    CONSTRAINT custom_field_definitions_default_value_holds CHECK (crm_private.keeps_rules(default_value, field_type, enum_values, minimum, maximum, max_length,
+    CONSTRAINT custom_field_definitions_default_value_holds CHECK (crm_private.satisfies_rules(default_value, field_type, enum_values, minimum, maximum, max_length,
 CASE
     WHEN ((char_length(pattern) <= 255) AND crm_private.is_pattern(pattern)) THEN pattern
     ELSE NULL::text
 END)),
     CONSTRAINT custom_field_definitions_default_value_unique CHECK (((default_value IS NULL) OR (NOT is_unique))),
     CONSTRAINT custom_field_definitions_description_blank CHECK ((NOT crm_private.is_blank(description))),
-    CONSTRAINT custom_field_definitions_description_legible CHECK (crm_private.is_ruly(description)),
+    CONSTRAINT custom_field_definitions_description_legible CHECK (crm_private.is_printable(description)),
     CONSTRAINT custom_field_definitions_description_length CHECK ((char_length(description) <= 1000)),
     CONSTRAINT custom_field_definitions_entity_type_known CHECK ((entity_type = ANY (ARRAY['company'::text, 'contact'::text, 'deal'::text]))),
     CONSTRAINT custom_field_definitions_enum_values_blank CHECK ((NOT crm_private.has_blank_element(enum_values))),
@@ -492,12 +492,12 @@ END)),
     CONSTRAINT custom_field_definitions_maximum_format CHECK (
 CASE field_type
     WHEN 'number'::text THEN (maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'::text)
-    WHEN 'date'::text THEN crm_private.keeps_rules(to_jsonb(maximum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)
+    WHEN 'date'::text THEN crm_private.satisfies_rules(to_jsonb(maximum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)
     ELSE NULL::boolean
 END),
     CONSTRAINT custom_field_definitions_maximum_order CHECK (
 CASE
-    WHEN ((field_type = 'date'::text) AND crm_private.keeps_rules(to_jsonb(minimum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text) AND crm_private.keeps_rules(to_jsonb(maximum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)) THEN ((maximum COLLATE "C") >= minimum)
+    WHEN ((field_type = 'date'::text) AND crm_private.satisfies_rules(to_jsonb(minimum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text) AND crm_private.satisfies_rules(to_jsonb(maximum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)) THEN ((maximum COLLATE "C") >= minimum)
     WHEN ((minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'::text) AND (maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'::text)) THEN ((maximum)::numeric >= (minimum)::numeric)
     ELSE NULL::boolean
 END),
@@ -505,7 +505,7 @@ END),
     CONSTRAINT custom_field_definitions_minimum_format CHECK (
 CASE field_type
     WHEN 'number'::text THEN (minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'::text)
-    WHEN 'date'::text THEN crm_private.keeps_rules(to_jsonb(minimum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)
+    WHEN 'date'::text THEN crm_private.satisfies_rules(to_jsonb(minimum), 'date'::text, NULL::text[], NULL::text, NULL::text, NULL::integer, NULL::text)
     ELSE NULL::boolean
 END),
     CONSTRAINT custom_field_definitions_minimum_suited CHECK (((minimum IS NULL) OR (field_type = ANY (ARRAY['number'::text, 'date'::text])))),
@@ -565,7 +565,7 @@ END) STORED,
     search_document tsvector GENERATED ALWAYS AS (crm_private.text_document(content, 'D'::"char")) STORED,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
     CONSTRAINT notes_content_blank CHECK ((NOT crm_private.is_blank(content))),
-    CONSTRAINT notes_content_legible CHECK (crm_private.is_ruly(content)),
+    CONSTRAINT notes_content_legible CHECK (crm_private.is_printable(content)),
     CONSTRAINT notes_content_length CHECK ((char_length(content) <= 100000)),
     CONSTRAINT notes_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
     CONSTRAINT notes_external_ids_blank CHECK (
@@ -644,7 +644,7 @@ END) STORED,
     CONSTRAINT tasks_assigned_to_legible CHECK (crm_private.is_legible(assigned_to)),
     CONSTRAINT tasks_assigned_to_length CHECK ((char_length(assigned_to) <= 255)),
     CONSTRAINT tasks_description_blank CHECK ((NOT crm_private.is_blank(description))),
-    CONSTRAINT tasks_description_legible CHECK (crm_private.is_ruly(description)),
+    CONSTRAINT tasks_description_legible CHECK (crm_private.is_printable(description)),
     CONSTRAINT tasks_description_length CHECK ((char_length(description) <= 10000)),
     CONSTRAINT tasks_due_date_range CHECK (((due_date >= '0001-01-01'::date) AND (due_date <= '9999-12-31'::date))),
     CONSTRAINT tasks_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
@@ -832,7 +832,7 @@ CREATE VIEW crm.stage_history WITH (security_invoker='true') AS
            FROM ( SELECT log.id AS entry_id,
                     log.entity_id AS deal_id,
                         CASE
-                            WHEN (NOT (log.changes ? '@given'::text)) THEN log."timestamp"
+                            WHEN (NOT (log.changes ? '@imported'::text)) THEN log."timestamp"
                             ELSE COALESCE(((log.changes ->> 'closed_at'::text))::timestamp with time zone, ((log.changes ->> 'created_at'::text))::timestamp with time zone, log."timestamp")
                         END AS entered_at,
                     log.user_id AS entered_by,
@@ -860,7 +860,7 @@ CREATE VIEW crm.trash WITH (security_invoker='true') AS
     deletion."timestamp" AS deleted_at,
     deletion.user_id AS deleted_by,
     ( SELECT (count(*) - 1)
-           FROM crm_private.taken_with(deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id, deletion.changes) taken(id, action)
+           FROM crm_private.cascaded_deletions(deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id, deletion.changes) taken(id, action)
           WHERE (taken.action = 'delete'::text)) AS cascaded_rows,
     deletion.transaction_id,
     deletion.id AS entry_id
@@ -874,6 +874,28 @@ CREATE VIEW crm.trash WITH (security_invoker='true') AS
 CREATE TABLE crm_private.api_key_hashes (
     api_key_id uuid NOT NULL,
     key_hash bytea NOT NULL
+);
+
+CREATE TABLE crm_private.audit_log_blocks (
+    number bigint NOT NULL,
+    last_id bigint NOT NULL,
+    sealed_at timestamp with time zone NOT NULL,
+    ids bigint[] NOT NULL,
+    digests bytea[] NOT NULL,
+    salts bytea[] NOT NULL,
+    previous bytea NOT NULL,
+    hash bytea NOT NULL
+);
+ALTER TABLE ONLY crm_private.audit_log_blocks ALTER COLUMN digests SET STORAGE EXTERNAL;
+ALTER TABLE ONLY crm_private.audit_log_blocks ALTER COLUMN salts SET STORAGE EXTERNAL;
+
+CREATE TABLE crm_private.audit_log_progress (
+    id boolean DEFAULT true NOT NULL,
+    sealed_to bigint DEFAULT 0 NOT NULL,
+    pending_to bigint,
+    pending_for text[],
+    CONSTRAINT audit_log_progress_id_single CHECK (id),
+    CONSTRAINT audit_log_progress_pending_complete CHECK (((pending_to IS NULL) = (pending_for IS NULL)))
 );
 
 CREATE TABLE crm_private.settings (
@@ -1032,28 +1054,6 @@ CREATE TABLE crm_private.idempotency_keys (
     CONSTRAINT idempotency_keys_request_hash_length CHECK ((octet_length(request_hash) = 32))
 );
 ALTER TABLE ONLY crm_private.idempotency_keys ALTER COLUMN answer SET STORAGE EXTERNAL;
-
-CREATE TABLE crm_private.journal_blocks (
-    number bigint NOT NULL,
-    last_id bigint NOT NULL,
-    sealed_at timestamp with time zone NOT NULL,
-    ids bigint[] NOT NULL,
-    digests bytea[] NOT NULL,
-    salts bytea[] NOT NULL,
-    previous bytea NOT NULL,
-    hash bytea NOT NULL
-);
-ALTER TABLE ONLY crm_private.journal_blocks ALTER COLUMN digests SET STORAGE EXTERNAL;
-ALTER TABLE ONLY crm_private.journal_blocks ALTER COLUMN salts SET STORAGE EXTERNAL;
-
-CREATE TABLE crm_private.journal_progress (
-    id boolean DEFAULT true NOT NULL,
-    sealed_to bigint DEFAULT 0 NOT NULL,
-    pending_to bigint,
-    pending_for text[],
-    CONSTRAINT journal_progress_id_single CHECK (id),
-    CONSTRAINT journal_progress_pending_complete CHECK (((pending_to IS NULL) = (pending_for IS NULL)))
-);
 
 CREATE TABLE crm_private.merges (
     id bigint NOT NULL,
@@ -1550,7 +1550,7 @@ CREATE VIEW reporting.stage_periods AS
            FROM ( SELECT log.id AS entry_id,
                     log.entity_id AS deal_id,
                         CASE
-                            WHEN (NOT (log.changes ? '@given'::text)) THEN log."timestamp"
+                            WHEN (NOT (log.changes ? '@imported'::text)) THEN log."timestamp"
                             ELSE COALESCE(((log.changes ->> 'closed_at'::text))::timestamp with time zone, ((log.changes ->> 'created_at'::text))::timestamp with time zone, log."timestamp")
                         END AS entered_at,
                     log.user_id AS entered_by,
@@ -1957,6 +1957,15 @@ ALTER TABLE ONLY crm_private.api_key_hashes
 ALTER TABLE ONLY crm_private.api_key_hashes
     ADD CONSTRAINT api_key_hashes_pkey PRIMARY KEY (api_key_id);
 
+ALTER TABLE ONLY crm_private.audit_log_blocks
+    ADD CONSTRAINT audit_log_blocks_last_id_unique UNIQUE (last_id);
+
+ALTER TABLE ONLY crm_private.audit_log_blocks
+    ADD CONSTRAINT audit_log_blocks_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY crm_private.audit_log_progress
+    ADD CONSTRAINT audit_log_progress_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY crm_private.dropped_indexes
     ADD CONSTRAINT dropped_indexes_pkey PRIMARY KEY (definition_id);
 
@@ -1977,15 +1986,6 @@ ALTER TABLE ONLY crm_private.faulty_rows
 
 ALTER TABLE ONLY crm_private.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key_hash);
-
-ALTER TABLE ONLY crm_private.journal_blocks
-    ADD CONSTRAINT journal_blocks_last_id_unique UNIQUE (last_id);
-
-ALTER TABLE ONLY crm_private.journal_blocks
-    ADD CONSTRAINT journal_blocks_pkey PRIMARY KEY (number);
-
-ALTER TABLE ONLY crm_private.journal_progress
-    ADD CONSTRAINT journal_progress_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY crm_private.merges
     ADD CONSTRAINT merges_pkey PRIMARY KEY (id);
@@ -2305,59 +2305,59 @@ CREATE TRIGGER _500_lock_deals BEFORE UPDATE OF kind, probability ON crm.pipelin
 
 CREATE TRIGGER _500_stages_update AFTER UPDATE ON crm.pipeline_stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.stages_changed();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.api_keys REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.api_keys REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.contacts REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.custom_field_definitions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.custom_field_definitions REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.deals REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.exchange_rates REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.exchange_rates REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.notes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.notes REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.pipeline_stages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.pipeline_stages REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_audit_log();
 
-CREATE TRIGGER _900_journal_delete AFTER DELETE ON crm.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_journal();
+CREATE TRIGGER _900_audit_log_delete AFTER DELETE ON crm.tasks REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.api_keys REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.api_keys REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.companies REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.contacts REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.custom_field_definitions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.custom_field_definitions REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.deals REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.exchange_rates REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.exchange_rates REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.notes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.notes REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.pipeline_stages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.pipeline_stages REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_audit_log();
 
-CREATE TRIGGER _900_journal_insert AFTER INSERT ON crm.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_journal();
+CREATE TRIGGER _900_audit_log_insert AFTER INSERT ON crm.tasks REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.api_keys REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.api_keys REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.api_keys_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.companies REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.companies_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.contacts REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.contacts_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.custom_field_definitions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.custom_field_definitions REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.custom_field_definitions_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.deals REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.deals_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.exchange_rates REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.exchange_rates REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.exchange_rates_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.notes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.notes REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.notes_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.pipeline_stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.pipeline_stages REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.pipeline_stages_audit_log();
 
-CREATE TRIGGER _900_journal_update AFTER UPDATE ON crm.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_journal();
+CREATE TRIGGER _900_audit_log_update AFTER UPDATE ON crm.tasks REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.tasks_audit_log();
 
 CREATE TRIGGER _900_refuse_truncate BEFORE TRUNCATE ON crm.api_keys FOR EACH STATEMENT EXECUTE FUNCTION crm_private.refuse_truncate();
 
@@ -2434,85 +2434,89 @@ CREATE POLICY audit_logs_select_all ON crm.audit_logs FOR SELECT TO crm_admin US
 
 ALTER TABLE crm.companies ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY companies_delete ON crm.companies FOR DELETE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY companies_delete ON crm.companies FOR DELETE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY companies_insert ON crm.companies FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY companies_insert ON crm.companies FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY companies_select ON crm.companies FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY companies_update ON crm.companies FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY companies_update ON crm.companies FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.contacts ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY contacts_delete ON crm.contacts FOR DELETE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY contacts_delete ON crm.contacts FOR DELETE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY contacts_insert ON crm.contacts FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY contacts_insert ON crm.contacts FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY contacts_select ON crm.contacts FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY contacts_update ON crm.contacts FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY contacts_update ON crm.contacts FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.custom_field_definitions ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY custom_field_definitions_delete ON crm.custom_field_definitions FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY custom_field_definitions_delete ON crm.custom_field_definitions FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY custom_field_definitions_insert ON crm.custom_field_definitions FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY custom_field_definitions_insert ON crm.custom_field_definitions FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY custom_field_definitions_select ON crm.custom_field_definitions FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY custom_field_definitions_update ON crm.custom_field_definitions FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY custom_field_definitions_update ON crm.custom_field_definitions FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.deals ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY deals_delete ON crm.deals FOR DELETE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY deals_delete ON crm.deals FOR DELETE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY deals_insert ON crm.deals FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY deals_insert ON crm.deals FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY deals_select ON crm.deals FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY deals_update ON crm.deals FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY deals_update ON crm.deals FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.exchange_rates ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY exchange_rates_delete ON crm.exchange_rates FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY exchange_rates_delete ON crm.exchange_rates FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY exchange_rates_insert ON crm.exchange_rates FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY exchange_rates_insert ON crm.exchange_rates FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY exchange_rates_select ON crm.exchange_rates FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY exchange_rates_update ON crm.exchange_rates FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY exchange_rates_update ON crm.exchange_rates FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.notes ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY notes_delete ON crm.notes FOR DELETE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY notes_delete ON crm.notes FOR DELETE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY notes_insert ON crm.notes FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY notes_insert ON crm.notes FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY notes_select ON crm.notes FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY notes_update ON crm.notes FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY notes_update ON crm.notes FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.pipeline_stages ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY pipeline_stages_delete ON crm.pipeline_stages FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY pipeline_stages_delete ON crm.pipeline_stages FOR DELETE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY pipeline_stages_insert ON crm.pipeline_stages FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY pipeline_stages_insert ON crm.pipeline_stages FOR INSERT TO crm_admin WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY pipeline_stages_select ON crm.pipeline_stages FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY pipeline_stages_update ON crm.pipeline_stages FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY pipeline_stages_update ON crm.pipeline_stages FOR UPDATE TO crm_admin USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm.tasks ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY tasks_delete ON crm.tasks FOR DELETE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY tasks_delete ON crm.tasks FOR DELETE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
-CREATE POLICY tasks_insert ON crm.tasks FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY tasks_insert ON crm.tasks FOR INSERT TO crm_member WITH CHECK (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 CREATE POLICY tasks_select ON crm.tasks FOR SELECT TO crm_reader USING (true);
 
-CREATE POLICY tasks_update ON crm.tasks FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_holds() AS caller_holds));
+CREATE POLICY tasks_update ON crm.tasks FOR UPDATE TO crm_member USING (( SELECT crm_private.caller_is_authenticated() AS caller_is_authenticated));
 
 ALTER TABLE crm_private.api_key_hashes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE crm_private.audit_log_blocks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE crm_private.audit_log_progress ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE crm_private.dropped_indexes ENABLE ROW LEVEL SECURITY;
 
@@ -2529,10 +2533,6 @@ CREATE POLICY external_ids_select ON crm_private.external_ids FOR SELECT TO crm_
 ALTER TABLE crm_private.faulty_rows ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE crm_private.idempotency_keys ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE crm_private.journal_blocks ENABLE ROW LEVEL SECURITY;
-
-ALTER TABLE crm_private.journal_progress ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE crm_private.merges ENABLE ROW LEVEL SECURITY;
 

@@ -19,7 +19,7 @@ if (!existsSync(program)) {
   const flags = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
   run("npm", ["install", ...flags, "--prefix", prefix, `${name}@${version}`]);
 }
-run(process.execPath, ["scripts/run-jest.js", "database/splinter"], { PGCRM_SPLINTER: program });
+run(process.execPath, ["scripts/run-jest.js", "db/schema/splinter"], { PGCRM_SPLINTER: program });
 
 function run(command, args, env = {}) {
   const { status } = spawnSync(command, args, {

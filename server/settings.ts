@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { createLocalJWKSet, type JSONWebKeySet } from "jose";
 import { z } from "zod";
 
-import type { Heavy } from "./graphql/limits/heavy.ts";
+import type { TurnLimits } from "./graphql/limits/turns.ts";
 import type { Limits } from "./graphql/limits/limits.ts";
 import {
   completeUrl,
@@ -148,7 +148,7 @@ export interface Config {
   readonly preparedStatements: boolean;
   /** How long requests may go on after a stop signal, in milliseconds. */
   readonly shutdownGrace: number;
-  /** How often the server seals the journal, in milliseconds. */
+  /** How often the server seals the audit log, in milliseconds. */
   readonly sealInterval: number;
   /** The HS256 secret; a production server needs it, or a key set. */
   readonly jwtSecret?: string | undefined;
@@ -176,7 +176,7 @@ export interface Config {
   /** What one request may ask for. */
   readonly limits: Limits;
   /** Which operations are heavy, and how many of them run at once. */
-  readonly heavy: Heavy;
+  readonly heavy: TurnLimits;
   /** How many requests there may be. */
   readonly rateLimits: RateLimits;
   /** How many sockets there may be, and what one of them may do. */

@@ -1,5 +1,5 @@
 /*
- * The hash stands apart from what administrators read, so that whoever reads or journals a whole row
+ * The hash stands apart from what administrators read, so that whoever reads or audit logs a whole row
  * never meets it. SHA-256 is enough: a key is 256 random bits, which nobody can try through; slow
  * hashes are for passwords, which people choose.
  */

@@ -1,6 +1,6 @@
 /*
  * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the journal names it.
+ * stays, because the audit log names it.
  */
 
 create table if not exists crm.api_keys (
@@ -20,7 +20,7 @@ create table if not exists crm.api_keys (
   constraint api_keys_pkey primary key (id),
   constraint api_keys_name_unique unique (name),
   constraint api_keys_name_length check (char_length(name) <= 100),
-  -- One spelling for each name, so that no two keys look alike in the journal.
+  -- One spelling for each name, so that no two keys look alike in the audit log.
   constraint api_keys_name_format check (name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
   constraint api_keys_role_known check (role = any (array['reader', 'member', 'admin'])),
   constraint api_keys_expires_at_range check (
@@ -30,12 +30,12 @@ create table if not exists crm.api_keys (
 
 comment on table crm.api_keys is
   E'@defaultOrder NAME_ASC\nA key that an integration asks with. Administrators create and revoke '
-  'keys; a revoked one stays, because the journal names it.';
+  'keys; a revoked one stays, because the audit log names it.';
 
 comment on column crm.api_keys.id is
   'The identifier of the row, set by the database.';
 comment on column crm.api_keys.name is
-  'What the integration is called, unique. The journal has it as key:<name>.';
+  'What the integration is called, unique. The audit log has it as key:<name>.';
 comment on column crm.api_keys.role is
   'What the key may do: reader, member or admin.';
 comment on column crm.api_keys.prefix is

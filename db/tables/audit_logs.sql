@@ -1,5 +1,5 @@
 /*
- * The journal: one row for each row that was created, changed or deleted, written with the
+ * The audit log: one row for each row that was created, changed or deleted, written with the
  * change.
  */
 
@@ -24,18 +24,18 @@ create table if not exists crm.audit_logs (
 alter table crm.audit_logs alter column changes set statistics 0;
 
 comment on table crm.audit_logs is
-  'The journal: one row for each row that was created, changed or deleted, written with the change.';
+  'The audit log: one row for each row that was created, changed or deleted, written with the change.';
 
 comment on column crm.audit_logs.id is
   'Increases from one entry to the next.';
 comment on column crm.audit_logs.entity_type is
   'What was changed: contact, company, deal, task, note, custom_field_definition, '
-  'pipeline_stage, exchange_rate or api_key; setting, or journal for the journal itself.';
+  'pipeline_stage, exchange_rate or api_key; setting, or audit_log for the log itself.';
 comment on column crm.audit_logs.entity_id is
   'The id of the row that was changed. It may be gone.';
 comment on column crm.audit_logs.action is
   'create, update or delete; erase where the values were taken out of the entries before; purge '
-  'or archive of the journal.';
+  'or archive of the audit log.';
 comment on column crm.audit_logs.user_id is
   'Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a '
   'database session.';

@@ -37,7 +37,7 @@ create table if not exists crm.companies (
   constraint companies_address_legible check (
     case
       when jsonb_typeof(address) = 'object' and address::text ~ '[^ -~]|\\u|\\[bf]'
-      then not crm_private.has_unruly_member(address)
+      then not crm_private.has_unprintable_member(address)
     end
   ),
   constraint companies_address_length check (
@@ -176,10 +176,10 @@ create policy companies_select on crm.companies for select to crm_reader
   using (true);
 drop policy if exists companies_insert on crm.companies;
 create policy companies_insert on crm.companies for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists companies_update on crm.companies;
 create policy companies_update on crm.companies for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists companies_delete on crm.companies;
 create policy companies_delete on crm.companies for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

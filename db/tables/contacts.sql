@@ -221,10 +221,10 @@ create policy contacts_select on crm.contacts for select to crm_reader
   using (true);
 drop policy if exists contacts_insert on crm.contacts;
 create policy contacts_insert on crm.contacts for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists contacts_update on crm.contacts;
 create policy contacts_update on crm.contacts for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists contacts_delete on crm.contacts;
 create policy contacts_delete on crm.contacts for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

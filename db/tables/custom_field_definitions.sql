@@ -56,7 +56,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_description_blank check (
     not crm_private.is_blank(description)
   ),
-  constraint custom_field_definitions_description_legible check (crm_private.is_ruly(description)),
+  constraint custom_field_definitions_description_legible check (crm_private.is_printable(description)),
   constraint custom_field_definitions_description_length check (
     char_length(description) <= 1000
   ),
@@ -66,7 +66,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_minimum_format check (
     case field_type
       when 'number' then minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
-      when 'date' then crm_private.keeps_rules(
+      when 'date' then crm_private.satisfies_rules(
         to_jsonb(minimum), 'date', null, null, null, null, null
       )
     end
@@ -77,7 +77,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_maximum_format check (
     case field_type
       when 'number' then maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
-      when 'date' then crm_private.keeps_rules(
+      when 'date' then crm_private.satisfies_rules(
         to_jsonb(maximum), 'date', null, null, null, null, null
       )
     end
@@ -85,8 +85,8 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_maximum_order check (
     case
       when field_type = 'date'
-        and crm_private.keeps_rules(to_jsonb(minimum), 'date', null, null, null, null, null)
-        and crm_private.keeps_rules(to_jsonb(maximum), 'date', null, null, null, null, null)
+        and crm_private.satisfies_rules(to_jsonb(minimum), 'date', null, null, null, null, null)
+        and crm_private.satisfies_rules(to_jsonb(maximum), 'date', null, null, null, null, null)
       then maximum collate "C" >= minimum
       when minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
         and maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
@@ -107,7 +107,7 @@ create table if not exists crm.custom_field_definitions (
     case when char_length(pattern) <= 255 then crm_private.is_pattern(pattern) end
   ),
   constraint custom_field_definitions_default_value_holds check (
-    crm_private.keeps_rules(
+    crm_private.satisfies_rules(
       default_value, field_type, enum_values, minimum, maximum, max_length,
       case when char_length(pattern) <= 255 and crm_private.is_pattern(pattern) then pattern end
     )
@@ -257,10 +257,10 @@ create policy custom_field_definitions_select on crm.custom_field_definitions fo
   using (true);
 drop policy if exists custom_field_definitions_insert on crm.custom_field_definitions;
 create policy custom_field_definitions_insert on crm.custom_field_definitions for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists custom_field_definitions_update on crm.custom_field_definitions;
 create policy custom_field_definitions_update on crm.custom_field_definitions for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists custom_field_definitions_delete on crm.custom_field_definitions;
 create policy custom_field_definitions_delete on crm.custom_field_definitions for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

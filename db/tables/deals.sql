@@ -44,7 +44,7 @@ create table if not exists crm.deals (
     close_date between date '0001-01-01' and date '9999-12-31'
   ),
   constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
-  constraint deals_lost_reason_legible check (crm_private.is_ruly(lost_reason)),
+  constraint deals_lost_reason_legible check (crm_private.is_printable(lost_reason)),
   constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
   constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
@@ -217,10 +217,10 @@ create policy deals_select on crm.deals for select to crm_reader
   using (true);
 drop policy if exists deals_insert on crm.deals;
 create policy deals_insert on crm.deals for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists deals_update on crm.deals;
 create policy deals_update on crm.deals for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists deals_delete on crm.deals;
 create policy deals_delete on crm.deals for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

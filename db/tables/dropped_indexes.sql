@@ -1,6 +1,6 @@
 /*
  * Indexes of custom fields that went with their definitions. A definition that comes back has its index
- * again, though nothing of an index is in the journal.
+ * again, though nothing of an index is in the audit log.
  */
 
 create table if not exists crm_private.dropped_indexes (

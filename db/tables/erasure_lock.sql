@@ -13,6 +13,6 @@ comment on table crm_private.erasure_lock is
   'Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers.';
 
 comment on column crm_private.erasure_lock.id is
-  'Never given.';
+  'Never input.';
 
 alter table crm_private.erasure_lock enable row level security;

@@ -78,10 +78,10 @@ create policy exchange_rates_select on crm.exchange_rates for select to crm_read
   using (true);
 drop policy if exists exchange_rates_insert on crm.exchange_rates;
 create policy exchange_rates_insert on crm.exchange_rates for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists exchange_rates_update on crm.exchange_rates;
 create policy exchange_rates_update on crm.exchange_rates for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists exchange_rates_delete on crm.exchange_rates;
 create policy exchange_rates_delete on crm.exchange_rates for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

@@ -1,5 +1,5 @@
 /*
- * Who became part of whom. The journal tells it too, but not for ever: entries are purged, erased and
+ * Who became part of whom. The audit log tells it too, but not for ever: entries are purged, erased and
  * archived, and erasing a person has to find everybody who was merged into them even then.
  */
 

@@ -25,7 +25,7 @@ create table if not exists crm.notes (
   constraint notes_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint notes_content_blank check (not crm_private.is_blank(content)),
-  constraint notes_content_legible check (crm_private.is_ruly(content)),
+  constraint notes_content_legible check (crm_private.is_printable(content)),
   constraint notes_content_length check (char_length(content) <= 100000),
   constraint notes_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -143,10 +143,10 @@ create policy notes_select on crm.notes for select to crm_reader
   using (true);
 drop policy if exists notes_insert on crm.notes;
 create policy notes_insert on crm.notes for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists notes_update on crm.notes;
 create policy notes_update on crm.notes for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists notes_delete on crm.notes;
 create policy notes_delete on crm.notes for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

@@ -30,7 +30,7 @@ comment on column crm.pipeline_stages.id is
 comment on column crm.pipeline_stages.name is
   'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
 comment on column crm.pipeline_stages.position is
-  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
+  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not input.';
 comment on column crm.pipeline_stages.probability is
   'The chance of winning, in percent, of the deals at this stage that are given none. A change '
   'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
@@ -79,10 +79,10 @@ create policy pipeline_stages_select on crm.pipeline_stages for select to crm_re
   using (true);
 drop policy if exists pipeline_stages_insert on crm.pipeline_stages;
 create policy pipeline_stages_insert on crm.pipeline_stages for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists pipeline_stages_update on crm.pipeline_stages;
 create policy pipeline_stages_update on crm.pipeline_stages for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists pipeline_stages_delete on crm.pipeline_stages;
 create policy pipeline_stages_delete on crm.pipeline_stages for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

@@ -1,6 +1,6 @@
 /*
  * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
- * out, and the journal's triggers find there what each row undoes. It is empty between transactions, and
+ * out, and the audit log's triggers find there what each row undoes. It is empty between transactions, and
  * nobody but the owner's functions can write it, so nobody can pretend to undo.
  */
 
@@ -19,12 +19,12 @@ comment on table crm_private.reversals is
   'What the running transactions undo, row by row. Empty otherwise.';
 
 comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
-comment on column crm_private.reversals.entity_type is 'What the row is, as the journal calls it.';
+comment on column crm_private.reversals.entity_type is 'What the row is, as the audit log calls it.';
 comment on column crm_private.reversals.entity_id is 'The id of the row.';
 comment on column crm_private.reversals.before is
   'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
 comment on column crm_private.reversals.after is
   'The values that these fields are expected to have; null if the row is expected to be gone.';
-comment on column crm_private.reversals.undoes is 'What the entries of the journal say of it.';
+comment on column crm_private.reversals.undoes is 'What the audit log entries say of it.';
 
 alter table crm_private.reversals enable row level security;

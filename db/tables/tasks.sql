@@ -32,7 +32,7 @@ create table if not exists crm.tasks (
   constraint tasks_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint tasks_description_blank check (not crm_private.is_blank(description)),
-  constraint tasks_description_legible check (crm_private.is_ruly(description)),
+  constraint tasks_description_legible check (crm_private.is_printable(description)),
   constraint tasks_description_length check (char_length(description) <= 10000),
   constraint tasks_due_date_range check (
     due_date between date '0001-01-01' and date '9999-12-31'
@@ -176,10 +176,10 @@ create policy tasks_select on crm.tasks for select to crm_reader
   using (true);
 drop policy if exists tasks_insert on crm.tasks;
 create policy tasks_insert on crm.tasks for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists tasks_update on crm.tasks;
 create policy tasks_update on crm.tasks for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists tasks_delete on crm.tasks;
 create policy tasks_delete on crm.tasks for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));

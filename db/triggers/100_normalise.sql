@@ -35,7 +35,7 @@ comment on function crm_private.normalise_custom_fields() is
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
-select crm_private.bind_custom_fields(entity_table)
+select crm_private.compile_custom_field_trigger(entity_table)
 from crm_private.entity_types
 where has_custom_fields;
 

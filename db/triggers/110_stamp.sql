@@ -5,17 +5,17 @@
  * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
  *   the trigger lets a row through that has them, so the common insert costs no call.
  * - A session of an administrator that imports (crm.source) may say who created a new row, and when,
- *   in the system that it comes from. The journal tells who inserted it, and that this was given.
+ *   in the system that it comes from. The audit log tells who inserted it, and that this was given.
  * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
  *   goes on, and it is updated now.
  * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
  *   current as its detail. One that carries none has the row's own version, and passes.
  * - An update that changes nothing changes nothing: neither version nor updated_at move, and the
- *   journal has no entry. Any other increases the version by one, and updated_at even within a
+ *   audit log has no entry. Any other increases the version by one, and updated_at even within a
  *   transaction.
  * - The id of a row never changes.
  *
- * crm_private.bind_stamps compiles what updates need from the columns of each table.
+ * crm_private.compile_stamps compiles what updates need from the columns of each table.
  */
 
 create or replace function crm_private.stamp_insert()
@@ -75,9 +75,9 @@ comment on function crm_private.stamp_insert() is
 
 revoke all on function crm_private.stamp_insert() from public;
 
-select crm_private.bind_stamps(entity_table, entity_type) from crm_private.entity_types;
+select crm_private.compile_stamps(entity_table, entity_type) from crm_private.entity_types;
 
--- That a key is used is no change of it, and nothing for the journal.
+-- That a key is used is no change of it, and nothing for the audit log.
 create or replace trigger _110_stamp_update before update on crm.api_keys
   for each row when (new.last_used_at is not distinct from old.last_used_at)
   execute function crm_private.api_keys_stamp('api_key');

@@ -67,6 +67,6 @@ comment on function crm_private.keep_external_ids() is
 
 revoke all on function crm_private.keep_external_ids() from public;
 
-select crm_private.bind_external_ids(entity_table, entity_type)
+select crm_private.compile_external_ids(entity_table, entity_type)
 from crm_private.entity_types
 where is_record;

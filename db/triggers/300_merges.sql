@@ -25,6 +25,6 @@ comment on function crm_private.end_merges() is
 
 revoke all on function crm_private.end_merges() from public;
 
-select crm_private.bind_merges(entity_table, entity_type)
+select crm_private.compile_merges(entity_table, entity_type)
 from crm_private.entity_types
 where is_mergeable;

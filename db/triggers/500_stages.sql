@@ -1,6 +1,6 @@
 /*
  * Phase 500, stages: a stage whose kind or probability changes takes its deals along, in one statement.
- * They are updates like others, with versions and entries in the journal.
+ * They are updates like others, with versions and entries in the audit log.
  *
  * Whoever writes deals meanwhile has read the stage as it was. So a change waits for them to end, and
  * they wait for it: the table is locked before a row of it is read, and before the stage is.

@@ -20,7 +20,7 @@ comment on type crm.company_merge is
 comment on column crm.company_merge.company_id is
   E'@notNull\nThe company that is left.';
 comment on column crm.company_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
 comment on column crm.company_merge.contacts_moved is
   E'@notNull\nHow many contacts became its own.';
 comment on column crm.company_merge.deals_moved is

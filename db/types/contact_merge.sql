@@ -19,7 +19,7 @@ comment on type crm.contact_merge is
 comment on column crm.contact_merge.contact_id is
   E'@notNull\nThe contact that is left.';
 comment on column crm.contact_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
 comment on column crm.contact_merge.deals_moved is
   E'@notNull\nHow many deals became its own.';
 comment on column crm.contact_merge.tasks_moved is

@@ -24,6 +24,6 @@ comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
 comment on column crm.field_value.source is
   E'@notNull\nWhat it was set through: api, import or sql.';
 comment on column crm.field_value.entry_id is
-  E'@notNull\nThe id of the entry of the journal that tells it.';
+  E'@notNull\nThe id of the audit log entry that tells it.';
 comment on column crm.field_value.erased is
   E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';

@@ -29,6 +29,6 @@ comment on column crm.pipeline_stage_total.value_by_currency is
 comment on column crm.pipeline_stage_total.value_in_base_currency is
   'The sum of their values in the base currency, at the rates of the day. Null where a currency has none.';
 comment on column crm.pipeline_stage_total.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 comment on column crm.pipeline_stage_total.stage_then is
   E'@notNull\nThe name that the stage had then.';

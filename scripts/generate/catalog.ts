@@ -4,8 +4,8 @@ import type pg from "pg";
 export interface CatalogTable {
   name: string;
   comment: string;
-  /** What the journal calls a row of it. */
-  journalName: string;
+  /** What the audit log calls a row of it. */
+  entityType: string;
   columns: CatalogColumn[];
   rules: CatalogRule[];
 }
@@ -35,7 +35,7 @@ export interface CatalogRule {
  * read, so they are left out.
  *
  * What a client may insert and update is what the grants of `crm_admin`, who may most, say. Every
- * journalled table says in the argument of its stamp trigger what a row of it is called.
+ * logged table says in the argument of its stamp trigger what a row of it is called.
  *
  * @param client a connection of the owner to a migrated database.
  */
@@ -44,7 +44,7 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
     select json_build_object(
       'name', class.relname,
       'comment', obj_description(class.oid, 'pg_class'),
-      'journalName', coalesce(
+      'entityType', coalesce(
         (
           select split_part(encode(tgargs, 'escape'), '\\000', 1)
           from pg_trigger
@@ -121,7 +121,7 @@ export async function readCharacters(client: pg.ClientBase): Promise<Characters>
     select
       crm_private.white_characters() as white,
       crm_private.hidden_characters() as hidden,
-      crm_private.unruly_characters() as unruly,
+      crm_private.unprintable_characters() as unruly,
       crm_private.legible_pattern() as legible
   `);
   if (rows[0] === undefined) throw new TypeError("The statement gave no row.");

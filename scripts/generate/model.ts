@@ -22,7 +22,7 @@ export async function readModel(client: pg.ClientBase): Promise<TableModel[]> {
       const rule = await readRule(client, catalogRule);
       checks.push({ constraint, field, message, ...rule });
     }
-    models.push({ ...table, entity: camelCase(table.journalName), checks });
+    models.push({ ...table, entity: camelCase(table.entityType), checks });
   }
   return models;
 }

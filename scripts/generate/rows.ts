@@ -47,7 +47,7 @@ export function printRows(tables: TableModel[]): string {
 }
 
 function printTable(table: TableModel): string {
-  const Name = pascalCase(table.journalName);
+  const Name = pascalCase(table.entityType);
   const inserted = table.columns.filter((column) => column.insertable);
   const updated = table.columns.filter((column) => column.updatable);
   return [
@@ -90,9 +90,7 @@ function printInputs(
 function printIndex(tables: TableModel[]): string {
   const written = tables.filter((table) => table.columns.some((column) => column.insertable));
   const members = (prefix: string) =>
-    written
-      .map((table) => `${table.entity}: ${prefix}${pascalCase(table.journalName)};`)
-      .join("\n");
+    written.map((table) => `${table.entity}: ${prefix}${pascalCase(table.entityType)};`).join("\n");
   return `
 /** Row types by entity. */
 export interface Rows { ${members("")} }
@@ -163,5 +161,5 @@ function docstring(text: string): string {
 }
 
 function spoken(table: TableModel): string {
-  return table.journalName.replaceAll("_", " ");
+  return table.entityType.replaceAll("_", " ");
 }

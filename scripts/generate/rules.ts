@@ -19,14 +19,14 @@ const numbers = String.raw`(\d+)`;
 const forms: Form[] = [
   form(String.raw`NOT crm_private\.is_blank\(\S+\)`, () => ({ rule: "notBlank" })),
   form(String.raw`crm_private\.is_legible\(\S+\)`, () => ({ rule: "legible" })),
-  form(String.raw`crm_private\.is_ruly\(\S+\)`, () => ({ rule: "ruly" })),
+  form(String.raw`crm_private\.is_printable\(\S+\)`, () => ({ rule: "ruly" })),
   form(String.raw`NOT crm_private\.has_illegible_element\(\w+\)`, () => ({
     rule: "elementsLegible",
   })),
   form(String.raw`NOT crm_private\.has_illegible_external_id\(\w+\)`, () => ({
     rule: "externalIdsLegible",
   })),
-  form(String.raw`NOT crm_private\.has_unruly_member\(\w+\)`, () => ({ rule: "membersRuly" })),
+  form(String.raw`NOT crm_private\.has_unprintable_member\(\w+\)`, () => ({ rule: "membersRuly" })),
   form(`char_length\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
     rule: "maxLength",
     limit: Number(limit),
@@ -137,7 +137,7 @@ const forms: Form[] = [
   // What a definition says of itself, and what the database sets.
   ...[
     String.raw`closed_at >= created_at`,
-    String.raw`crm_private\.(?:keeps_rules|is_pattern)\(.*\)`,
+    String.raw`crm_private\.(?:satisfies_rules|is_pattern)\(.*\)`,
     String.raw`CASE field_type\s.*`,
     String.raw`\(maximum\)::numeric >= \(minimum\)::numeric`,
     String.raw`\(NOT is_unique\) OR \(char_length\(name\) <= \d+\)`,

@@ -15,7 +15,7 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
     }
     tables[model.entity] = {
       name: `crm.${model.name}`,
-      journalName: model.journalName,
+      entityType: model.entityType,
       columns,
       checks: model.checks,
     };

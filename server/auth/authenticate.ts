@@ -15,7 +15,7 @@ export interface PgSettings extends Record<string, string> {
 
 const claimsSchema = z.object({
   // Printable, and something can be seen of it: it becomes a setting of the database and a name in
-  // the journal, where db:<role> is whoever logged in to the database by themselves, and key:<name> an
+  // the audit log, where db:<role> is whoever logged in to the database by themselves, and key:<name> an
   // API key. Nor may it look like these, in capitals or behind something that shows nothing.
   sub: z
     .string()

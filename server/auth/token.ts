@@ -17,7 +17,7 @@ export interface Identity {
 /** What a token says. */
 export interface TokenRequest {
   readonly role: TokenRole;
-  /** The user's id, which the journal records. */
+  /** The user's id, which the audit log records. */
   readonly user: string;
   /** A time span such as `12h` or `30d`. */
   readonly expires: string;

@@ -12,7 +12,7 @@ import {
   listFieldsCommand,
   unindexFieldCommand,
 } from "./commands/field.ts";
-import { digestCommand, maintainCommand, verifyCommand } from "./commands/journal.ts";
+import { digestCommand, maintainCommand, verifyCommand } from "./commands/audit-log.ts";
 import {
   createKeyCommand,
   listKeysCommand,
@@ -169,7 +169,7 @@ const key = program
 key
   .command("create")
   .description("create a key and print it, this once")
-  .argument("<name>", "what the integration is called; the journal has it as key:<name>")
+  .argument("<name>", "what the integration is called; the audit log has it as key:<name>")
   .addOption(
     new Option("--role <role>", "what it may do").choices(tokenRoles).makeOptionMandatory(),
   )
@@ -258,7 +258,7 @@ program
 
 program
   .command("verify")
-  .description("compare the journal with its seals; names the first entry that is not as it was")
+  .description("compare the audit log with its seals; names the first entry that is not as it was")
   .option("--digest <digest>", "one that was kept elsewhere")
   .addHelpText("after", examples("npx pgcrm verify", "npx pgcrm verify --digest 12-5f70bf18…"))
   .action(async (options: { digest?: string }) => {
@@ -267,7 +267,7 @@ program
 
 program
   .command("digest")
-  .description("print the digest of the journal, for an auditor to keep elsewhere")
+  .description("print the digest of the audit log, for an auditor to keep elsewhere")
   .addHelpText("after", examples("npx pgcrm digest"))
   .action(async () => digestCommand(await context()));
 

@@ -94,7 +94,7 @@ export const checks: readonly string[] = [
 
   // A server seals every few seconds; an hour is more than any transaction should take.
   `select format(
-       'the journal has not been sealed for %s minutes: is there a server, or pgcrm maintain, and which '
+       'the audit log has not been sealed for %s minutes: is there a server, or pgcrm maintain, and which '
        'session keeps it from being sealed?', (seconds / 60)::integer
      )
      from crm_private.unsealed_seconds() as seconds

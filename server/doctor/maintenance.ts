@@ -19,7 +19,7 @@ export interface Maintenance {
 const batch = 50_000;
 
 /**
- * Seals the journal, makes its partitions, purges the trash and forgets idempotency keys that have
+ * Seals the audit log, makes its partitions, purges the trash and forgets idempotency keys that have
  * expired, at once and then again and again. All of it may be done by several servers at once: they
  * take turns, or leave it to each other.
  *
@@ -33,11 +33,11 @@ export function startMaintenance(
   logger: Logger,
 ): Maintenance {
   const stopping = new AbortController();
-  repeat(() => sealJournal(pool, stopping.signal), intervals.seal, "seal the journal");
+  repeat(() => sealAuditLog(pool, stopping.signal), intervals.seal, "seal the audit log");
   repeat(
-    () => untilNothing(pool, "crm_private.maintain_journal()", stopping.signal),
+    () => untilNothing(pool, "crm_private.maintain_audit_log()", stopping.signal),
     intervals.maintain,
-    "maintain the journal",
+    "maintain the audit log",
   );
   repeat(
     () => untilNothing(pool, "crm_private.expire_idempotency_keys()", stopping.signal),
@@ -60,11 +60,11 @@ export function startMaintenance(
   return { stop: () => stopping.abort() };
 }
 
-async function sealJournal(pool: Pool, signal: AbortSignal): Promise<void> {
+async function sealAuditLog(pool: Pool, signal: AbortSignal): Promise<void> {
   let sealed = batch;
   while (sealed >= batch && !signal.aborted) {
     const { rows } = await pool.query<{ sealed: string }>(
-      "select crm_private.seal_journal($1) as sealed",
+      "select crm_private.seal_audit_log($1) as sealed",
       [batch],
     );
     sealed = Number(rows[0]?.sealed);

@@ -33,7 +33,7 @@ export interface Current {
 
 /** Where an undo would have overwritten what somebody did since. */
 export interface Conflict {
-  /** As the journal calls it: `deal`, `custom_field_definition`. */
+  /** As the audit log calls it: `deal`, `custom_field_definition`. */
   entityType: string;
   entityId: string;
   /** In the client's words: `stage`, `customFields.size`; `id` if the row itself is gone or back. */

@@ -17,7 +17,7 @@ import {
   createWithPgClient,
   type PgService,
 } from "../postgres/adaptor.ts";
-import type { Heavy } from "./limits/heavy.ts";
+import type { TurnLimits } from "./limits/turns.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./errors/mask-error.ts";
 import { AggregateOrdersPlugin } from "./paging/aggregate-orders.ts";
@@ -61,7 +61,7 @@ export interface PresetDeps {
   /** What one request may ask for. */
   limits: Limits;
   /** What takes turns. */
-  heavy: Heavy;
+  heavy: TurnLimits;
   /** How long an operation may wait for its turn, and take to be planned and executed. */
   timeouts: Pick<Timeouts, "pool" | "writeTurn" | "planning" | "execution">;
   /** Whether GraphiQL is served. */

@@ -23,12 +23,12 @@ import {
   type RequestPool,
 } from "../postgres/adaptor.ts";
 import type { Extension } from "../extension.ts";
-import type { Heavy } from "../graphql/limits/heavy.ts";
+import type { TurnLimits } from "../graphql/limits/turns.ts";
 import type { Limits } from "../graphql/limits/limits.ts";
 import { createPreset, type PresetDeps } from "../graphql/preset.ts";
 import { followCustomFields, type Lag, readSchema } from "../graphql/schema/read.ts";
 import { createMakeSchema } from "../graphql/schema/slices.ts";
-import { allowOrigins, closeAfterAnswer, secureHeaders, settleForm } from "./headers.ts";
+import { allowOrigins, closeAfterAnswer, secureHeaders, normalizeContentType } from "./headers.ts";
 import {
   type Maintenance,
   type MaintenanceIntervals,
@@ -60,7 +60,7 @@ export interface AppDeps {
   /** What one request may ask for. */
   limits: Limits;
   /** Which operations are heavy, and how many of them run at once. */
-  heavy: Heavy;
+  heavy: TurnLimits;
   /** How many requests there may be. */
   rateLimits: RateLimits;
   /** How many sockets there may be, and what one of them may do. */
@@ -83,7 +83,7 @@ export interface AppDeps {
   allowedOrigins: readonly string[];
   /** How long requests may go on after `close`, in milliseconds. */
   shutdownGrace: number;
-  /** How often the journal is looked after; absent, somebody else does. */
+  /** How often the audit log is looked after; absent, somebody else does. */
   maintenance?: MaintenanceIntervals | undefined;
   /** How often custom fields are looked for, in milliseconds; absent, those of the start stay. */
   customFieldsInterval?: number | undefined;
@@ -191,7 +191,7 @@ export function createApp(deps: AppDeps): App {
     identify(authenticate),
     userLimiter.limitRequest,
     noticeDeparture,
-    settleForm,
+    normalizeContentType,
     readBody(deps.limits),
   );
   app.use((request, response, next) => {

@@ -80,7 +80,7 @@ const noForm = "none/none";
  * after finds the settled form as the only one that is accepted; of a header that cannot be read it
  * would make an internal error.
  */
-export const settleForm: RequestHandler = (request, _response, next) => {
+export const normalizeContentType: RequestHandler = (request, _response, next) => {
   request.headers.accept = request.accepts(forms) || noForm;
   next();
 };

@@ -93,7 +93,7 @@ export function createMetrics(pool: Pool, token: string): Metrics {
 
   new Gauge({
     name: "pgcrm_unsealed_seconds",
-    help: "For how long the oldest entry of the journal has been waiting to be sealed",
+    help: "For how long the oldest audit log entry has been waiting to be sealed",
     registers,
     async collect() {
       // While the database does not answer it is not known, which no number says.

@@ -10,7 +10,7 @@ import { pinoHttp } from "pino-http";
 export interface CurrentRequest {
   /** What the log and the answer call it. */
   readonly id: string;
-  /** Who asks, as the journal would have it. */
+  /** Who asks, as the audit log would have it. */
   user?: string | undefined;
   /** The role that it is done in. */
   role?: string | undefined;

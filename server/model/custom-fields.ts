@@ -1,8 +1,8 @@
 import { z } from "zod";
 
-import { formFaults } from "./forms.ts";
+import { typeFaults } from "./column-types.ts";
 import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
-import { compareDecimals, countCharacters, isBlank, isObject, isRuly } from "./rules.ts";
+import { compareDecimals, countCharacters, isBlank, isObject, isPrintable } from "./rules.ts";
 import { addFaults, addMessages } from "./schemas.ts";
 
 /** What decides which values a custom field may hold. */
@@ -28,22 +28,23 @@ export function customFieldsSchema(
   operation: "create" | "update" = "create",
 ): z.ZodType<Record<string, JsonValue>> {
   const schema = z.unknown().superRefine((value, context) => {
-    const given = value === undefined ? {} : value;
-    if (!isObject(given)) {
-      addMessages(context, [given === null ? "is required" : "must be an object"]);
+    const input = value === undefined ? {} : value;
+    if (!isObject(input)) {
+      addMessages(context, [input === null ? "is required" : "must be an object"]);
       return;
     }
-    const faults = formFaults("jsonb", given);
+    const faults = typeFaults("jsonb", input);
     addFaults(context, faults);
     /** What cannot be stored is asked nothing more. */
     const unread = new Set(faults.map(({ path: [name] }) => name));
     if (unread.has(undefined)) return;
     // A field that is set to null is removed before anything is asked of it.
-    const values = new Map(Object.entries(given).filter(([, member]) => member != null));
+    const values = new Map(Object.entries(input).filter(([, member]) => member != null));
     for (const definition of definitions) {
       if (unread.has(definition.name)) continue;
-      const isGiven = Object.hasOwn(given, definition.name) && given[definition.name] !== undefined;
-      const isFilled = operation === "create" && !isGiven && definition.defaultValue != null;
+      const isSupplied =
+        Object.hasOwn(input, definition.name) && input[definition.name] !== undefined;
+      const isFilled = operation === "create" && !isSupplied && definition.defaultValue != null;
       addMessages(context, isFilled ? [] : valueFaults(definition, values.get(definition.name)), [
         definition.name,
       ]);
@@ -70,7 +71,7 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
           ? [`must have at most ${maxLength} characters`]
           : []),
         ...(isBlank(value) && (definition.required || value !== "") ? ["must not be blank"] : []),
-        ...(isRuly(value)
+        ...(isPrintable(value)
           ? []
           : ["must not hold control characters, or characters that reorder the text"]),
       ];
@@ -91,7 +92,7 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
       ];
     }
     case "date":
-      if (typeof value !== "string" || formFaults("date", value).length > 0) {
+      if (typeof value !== "string" || typeFaults("date", value).length > 0) {
         return ['must be a date such as "2026-02-28"'];
       }
       return [

@@ -8,7 +8,7 @@ import {
 import type { Check } from "./tables.ts";
 
 /** The values of a row that are given, by field. */
-export type Given = Readonly<Record<string, unknown>>;
+export type Input = Readonly<Record<string, unknown>>;
 
 /** What is wrong with a value, or with a part of it. */
 export interface Fault {
@@ -53,7 +53,7 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     case "legible":
       return whole(isLegible(text));
     case "ruly":
-      return whole(isRuly(text));
+      return whole(isPrintable(text));
     case "elementsLegible":
       return each(isLegible);
     case "membersRuly":
@@ -148,7 +148,7 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
  * @param row what is known of it; where that is only half of what the rule is about, the verdict is
  *   left to the database.
  */
-export function breaksTogether(check: Check, row: Given): boolean {
+export function breaksTogether(check: Check, row: Input): boolean {
   if (!("other" in check)) return false;
   const other = row[check.other];
   const value = row[check.field];
@@ -171,8 +171,8 @@ export function isLegible(text: string): boolean {
   return !hidden.test(text) || legible.test(text) || isBlank(text);
 }
 
-/** Whether a text of any lines holds no controls, as `crm_private.is_ruly` has it. */
-export function isRuly(text: string): boolean {
+/** Whether a text of any lines holds no controls, as `crm_private.is_printable` has it. */
+export function isPrintable(text: string): boolean {
   return !unruly.test(text) || isBlank(text);
 }
 

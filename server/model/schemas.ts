@@ -2,7 +2,7 @@ import { z } from "zod";
 
 import { type Fields, ValidationError } from "../errors/classes.ts";
 import { sentence } from "../errors/messages.ts";
-import { formFaults } from "./forms.ts";
+import { typeFaults } from "./column-types.ts";
 import type { Creates, Updates } from "./generated/rows.ts";
 import { tables } from "./generated/tables.ts";
 import {
@@ -10,7 +10,7 @@ import {
   checkFaults,
   countCharacters,
   type Fault,
-  type Given,
+  type Input,
   hasHidden,
   isBlank,
   withoutBlankBeginning,
@@ -48,13 +48,13 @@ export const createSchemas = makeSchemas<Creates>({ operation: "create", rules: 
 export const updateSchemas = makeSchemas<Updates>({ operation: "update", rules: true });
 
 /** Only whether the database can read an input: its rules are then asked there. */
-export const createForms = makeSchemas<Creates>({ operation: "create", rules: false });
+export const createTypeSchemas = makeSchemas<Creates>({ operation: "create", rules: false });
 
-/** As {@link createForms}, for changes. */
-export const updateForms = makeSchemas<Updates>({ operation: "update", rules: false });
+/** As {@link createTypeSchemas}, for changes. */
+export const updateTypeSchemas = makeSchemas<Updates>({ operation: "update", rules: false });
 
 /**
- * Who writes: the name that the journal will hold. Names that begin with `db:` are those of
+ * Who writes: the name that the audit log will hold. Names that begin with `db:` are those of
  * database sessions, names that begin with `key:` those of API keys.
  */
 export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
@@ -62,7 +62,7 @@ export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, c
     addMessages(context, ["is required"]);
     return;
   }
-  if (addFaults(context, formFaults("text", value))) return;
+  if (addFaults(context, typeFaults("text", value))) return;
   const userId = value as string;
   const messages: string[] = [];
   if (isBlank(userId)) messages.push("must not be blank");
@@ -147,7 +147,7 @@ function makeSchema(table: Table, options: Options): z.ZodType {
     if (!("other" in check)) continue;
     // What a new row is not given is null.
     const absent = options.operation === "create" ? { [check.field]: null } : {};
-    schema = schema.refine((row) => !breaksTogether(check, { ...absent, ...given(row) }), {
+    schema = schema.refine((row) => !breaksTogether(check, { ...absent, ...present(row) }), {
       path: [check.field],
       error: check.message,
       when: () => true,
@@ -157,7 +157,7 @@ function makeSchema(table: Table, options: Options): z.ZodType {
 }
 
 /** The members of an input that have a value. */
-function given(row: object): Given {
+function present(row: object): Input {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
 
@@ -172,7 +172,7 @@ function makeFieldSchema(column: Column, checks: Check[], options: Options): z.Z
       if (mustHaveValue(column, options)) addMessages(context, ["is required"]);
       return;
     }
-    if (addFaults(context, formFaults(column.type, value))) return;
+    if (addFaults(context, typeFaults(column.type, value))) return;
     for (const check of checks) addFaults(context, checkFaults(check, value));
   });
 }

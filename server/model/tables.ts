@@ -2,8 +2,8 @@
 export interface Table {
   /** Schema and name, ready for SQL. */
   readonly name: string;
-  /** What the journal calls a row of it: `custom_field_definition`. */
-  readonly journalName: string;
+  /** What the audit log calls a row of it: `custom_field_definition`. */
+  readonly entityType: string;
   /** By the name that clients know a column by. */
   readonly columns: Readonly<Record<string, Column>>;
   /** The rules that a row can answer for by itself. */

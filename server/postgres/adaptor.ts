@@ -196,7 +196,7 @@ export type Reserve = <Result>(
 export function createReserve(pool: Pool, prepared = true): Reserve {
   return async (work, departure) => {
     const turns = createGate({ places: 1 });
-    const ledger: Ledger = { done: 0, failures: new Set() };
+    const tally: Tally = { done: 0, failures: new Set() };
     let lent: Promise<Lent> | undefined;
     let client: PoolClient | undefined;
     const leave = () => client && cancel(client);
@@ -207,8 +207,8 @@ export function createReserve(pool: Pool, prepared = true): Reserve {
         const mine = await (lent ??= connect(pool, prepared));
         ({ client } = mine);
         refuseDeparted(departure);
-        return callback(lendInTurn(mine, pgSettings, turns, ledger));
-      }, ledger);
+        return callback(lendInTurn(mine, pgSettings, turns, tally));
+      }, tally);
     } finally {
       departure?.removeEventListener("abort", leave);
       await lent?.then(
@@ -219,7 +219,7 @@ export function createReserve(pool: Pool, prepared = true): Reserve {
   };
 }
 
-interface Ledger {
+interface Tally {
   done: number;
   failures: Set<unknown>;
 }
@@ -229,18 +229,18 @@ function lendInTurn(
   lent: Lent,
   pgSettings: Parameters<WithPgClient>[0],
   turns: Gate,
-  ledger: Ledger,
+  tally: Tally,
 ): PgClient {
   const client = lend(lent, pgSettings);
   const change = async <Result>(work: () => Promise<Result>, isDone: (result: Result) => boolean) =>
     turns.run(async () => {
       try {
         const result = await work();
-        if (isDone(result)) ledger.done += 1;
+        if (isDone(result)) tally.done += 1;
         return result;
       } catch (error) {
         const failure = isInDoubt(error) ? new InDoubtError(error) : error;
-        ledger.failures.add(failure);
+        tally.failures.add(failure);
         throw failure;
       }
     });

@@ -17,7 +17,7 @@ export type Role = "crm_reader" | "crm_member" | "crm_admin";
 /** Who does something, and with which rights. */
 export interface Session {
   readonly role: Role;
-  /** The name that the journal will hold. */
+  /** The name that the audit log will hold. */
   readonly userId: string;
   /** What the change comes through; `api` if not given. */
   readonly source?: "api" | "import";

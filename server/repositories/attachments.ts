@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { Note, Rows, Task } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import type { Role } from "../postgres/pool.ts";
-import { createAsk } from "./ask.ts";
+import { createExecute } from "./execute.ts";
 import { parseId } from "./id.ts";
 import { rowJson } from "./sql.ts";
 
@@ -25,7 +25,7 @@ export function createFindWithAttachments<Entity extends AttachableName>(
   entity: Entity,
   role: Role,
 ): FindWithAttachments<Rows[Entity]> {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   const table = tables[entity];
   const attached = (kind: "task" | "note") => `(
     select coalesce(
@@ -48,7 +48,7 @@ export function createFindWithAttachments<Entity extends AttachableName>(
       tasks: Task[];
       notes: Note[];
     }
-    const [found] = await ask<Found>({ text, values: [parseId(id)] }, undefined, client);
+    const [found] = await execute<Found>({ text, values: [parseId(id)] }, undefined, client);
     return found === undefined ? null : { ...found.entity, tasks: found.tasks, notes: found.notes };
   };
 }

@@ -3,15 +3,15 @@ import type pg from "pg";
 import type { AuditLog } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import type { Role } from "../postgres/pool.ts";
-import { createAsk } from "./ask.ts";
+import { createExecute } from "./execute.ts";
 import type { Filters } from "./filters.ts";
 import { listStatement } from "./list.ts";
 import { type Pagination, refuseTooMany } from "./pagination.ts";
 
-/** Where a page of the journal ended. */
+/** Where a page of the audit log ended. */
 export type AuditCursor = Pick<AuditLog, "timestamp" | "id">;
 
-/** The journal, which can only be read. */
+/** The audit log, which can only be read. */
 export interface AuditLogRepository {
   /**
    * The entries that meet all filters, in chronological order.
@@ -27,16 +27,16 @@ export interface AuditLogRepository {
 }
 
 /**
- * Makes the repository of the journal.
+ * Makes the repository of the audit log.
  *
  * @param role `crm_admin` reads the whole of it, other roles the history of what they can read.
  */
 export function createAuditLogRepository(pool: pg.Pool, role: Role): AuditLogRepository {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   return {
     async findAll(filters = {}, pagination, client) {
       const statement = listStatement(tables.auditLog, ["timestamp", "id"], filters, pagination);
-      const rows = await ask<AuditLog>(statement, undefined, client);
+      const rows = await execute<AuditLog>(statement, undefined, client);
       refuseTooMany(rows, pagination);
       return rows;
     },

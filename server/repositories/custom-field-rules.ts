@@ -7,9 +7,9 @@ import type {
 } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import { parseUserId, type Role } from "../postgres/pool.ts";
-import { createForms, parse } from "../model/schemas.ts";
+import { createTypeSchemas, parse } from "../model/schemas.ts";
 import type { Table } from "../model/tables.ts";
-import { createAsk, onlyRow } from "./ask.ts";
+import { createExecute, onlyRow } from "./execute.ts";
 import { maxRows } from "./pagination.ts";
 import { rowJson, toColumns } from "./sql.ts";
 
@@ -68,7 +68,7 @@ export interface CustomFieldRules {
 }
 
 const table: Table = tables.customFieldDefinition;
-const form = createForms.customFieldDefinition.partial();
+const form = createTypeSchemas.customFieldDefinition.partial();
 
 const checkText = `
   select json_build_object(
@@ -87,18 +87,20 @@ const renameText = `
 
 /** Makes the calls of `crm.check_custom_field_rule` and `crm.rename_custom_field_value`. */
 export function createCustomFieldRules(pool: pg.Pool, role: Role): CustomFieldRules {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   return {
     async checkRule(entityType, name, rule, client) {
       const given = toColumns(table, parse<object>(form, { ...rule, entityType, name }));
       const statement = { text: checkText, values: [JSON.stringify(given)] };
-      return ask<CustomFieldFault>(statement, undefined, client);
+      return execute<CustomFieldFault>(statement, undefined, client);
     },
 
     async renameValue(entityType, name, oldValue, newValue, userId, client) {
       const user = parseUserId(userId);
       const values = [entityType, name, oldValue, newValue];
-      return onlyRow(await ask<CustomFieldDefinition>({ text: renameText, values }, user, client));
+      return onlyRow(
+        await execute<CustomFieldDefinition>({ text: renameText, values }, user, client),
+      );
     },
   };
 }

@@ -4,8 +4,8 @@ import { z } from "zod";
 import type { CreateDeal, CreateTask, Deal } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import { parseUserId, type Role } from "../postgres/pool.ts";
-import { createForms, parse } from "../model/schemas.ts";
-import { createAsk, onlyRow } from "./ask.ts";
+import { createTypeSchemas, parse } from "../model/schemas.ts";
+import { createExecute, onlyRow } from "./execute.ts";
 import { rowJson, toColumns } from "./sql.ts";
 
 /** A task of a deal that is created with it. */
@@ -31,18 +31,18 @@ const text = `
     array(select given from jsonb_populate_recordset(null::crm.new_task, $2::jsonb) as given)
   ) as t`;
 
-const taskForm = createForms.task.omit({ entityType: true, entityId: true });
-const form = createForms.deal.extend({ tasks: z.array(taskForm) });
+const taskForm = createTypeSchemas.task.omit({ entityType: true, entityId: true });
+const form = createTypeSchemas.deal.extend({ tasks: z.array(taskForm) });
 
 /** Makes the call of `crm.create_deal_with_tasks`. */
 export function createCreateDealWithTasks(pool: pg.Pool, role: Role): CreateDealWithTasks {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   return async (deal, tasks, userId, client) => {
     const user = parseUserId(userId);
     const { tasks: given, ...rest } = parse(form, { ...deal, tasks });
     const dealRow = toColumns(tables.deal, rest);
     const taskRows = given.map((task) => toColumns(tables.task, task));
     const values = [JSON.stringify(dealRow), JSON.stringify(taskRows)];
-    return onlyRow(await ask<Deal>({ text, values }, user, client));
+    return onlyRow(await execute<Deal>({ text, values }, user, client));
   };
 }

@@ -3,9 +3,9 @@ import type pg from "pg";
 import type { Updates } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import { parseUserId, type Role } from "../postgres/pool.ts";
-import { parse, updateForms } from "../model/schemas.ts";
+import { parse, updateTypeSchemas } from "../model/schemas.ts";
 import type { Table } from "../model/tables.ts";
-import { createAsk, onlyRow } from "./ask.ts";
+import { createExecute, onlyRow } from "./execute.ts";
 import { parseId } from "./id.ts";
 import { toColumns } from "./sql.ts";
 
@@ -28,7 +28,7 @@ export interface Duplicate {
 
 /** What a merge did. */
 export interface Merge {
-  /** The transaction, by which the journal has it and it can be undone. */
+  /** The transaction, by which the audit log has it and it can be undone. */
   readonly transactionId: string;
   readonly dealsMoved: number;
   readonly tasksMoved: number;
@@ -104,26 +104,26 @@ export function createDuplicateRepository<Entity extends MergeableName>(
   entity: Entity,
   role: Role,
 ): DuplicateRepository<Entity> {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   const table: Table = tables[entity];
   return {
     findDuplicates: (id, client) =>
-      ask<Duplicate>({ text: findText, values: [entity, parseId(id)] }, undefined, client),
+      execute<Duplicate>({ text: findText, values: [entity, parseId(id)] }, undefined, client),
 
     async merge(winner, losers, fields, userId, client) {
       const user = parseUserId(userId);
       const values = [
         parseId(winner, "winner"),
         losers.map((loser) => parseId(loser, "losers")),
-        JSON.stringify(toColumns(table, parse<object>(updateForms[entity], fields))),
+        JSON.stringify(toColumns(table, parse<object>(updateTypeSchemas[entity], fields))),
       ];
       const statement = { text: mergeTexts[entity], values };
-      return onlyRow(await ask<Merges[Entity]>(statement, user, client));
+      return onlyRow(await execute<Merges[Entity]>(statement, user, client));
     },
 
     async mergedInto(id, client) {
       const statement = { text: mergedIntoText, values: [entity, parseId(id)] };
-      const [winner] = await ask<string | null>(statement, undefined, client);
+      const [winner] = await execute<string | null>(statement, undefined, client);
       return winner ?? null;
     },
   };

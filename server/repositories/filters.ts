@@ -1,6 +1,6 @@
 import { type Fields, ValidationError } from "../errors/classes.ts";
 import { sentence } from "../errors/messages.ts";
-import { formFaults } from "../model/forms.ts";
+import { typeFaults } from "../model/column-types.ts";
 import type { Column, Table } from "../model/tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
@@ -60,7 +60,7 @@ function filterFaults({ type }: Column, value: unknown): string[] {
   const faults = (isChoice ? (value as unknown[]) : [value]).flatMap((element) =>
     element == null
       ? ["must not hold null"]
-      : formFaults(type, element).map(({ message }) => message),
+      : typeFaults(type, element).map(({ message }) => message),
   );
   return [...new Set(faults)];
 }

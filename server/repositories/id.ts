@@ -1,5 +1,5 @@
 import { ValidationError } from "../errors/classes.ts";
-import { formFaults } from "../model/forms.ts";
+import { typeFaults } from "../model/column-types.ts";
 
 /**
  * Reads the id of a row.
@@ -7,7 +7,7 @@ import { formFaults } from "../model/forms.ts";
  * @throws {ValidationError} where it is no UUID.
  */
 export function parseId(id: unknown, field = "id"): string {
-  const messages = formFaults("uuid", id).map(({ message }) => message);
+  const messages = typeFaults("uuid", id).map(({ message }) => message);
   if (messages.length > 0) {
     throw new ValidationError(`${field} ${messages.join()}`, { [field]: messages });
   }

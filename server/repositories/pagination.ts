@@ -1,6 +1,6 @@
 import { type Fields, ValidationError } from "../errors/classes.ts";
 import { sentence } from "../errors/messages.ts";
-import { formFaults } from "../model/forms.ts";
+import { typeFaults } from "../model/column-types.ts";
 import type { Column, Table } from "../model/tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
@@ -88,6 +88,6 @@ function isCount(value: unknown, most: number): boolean {
 
 function isCursor(columns: Column[], cursor: unknown[]): boolean {
   return columns.every(
-    ({ type }, i) => cursor[i] != null && formFaults(type, cursor[i]).length === 0,
+    ({ type }, i) => cursor[i] != null && typeFaults(type, cursor[i]).length === 0,
   );
 }

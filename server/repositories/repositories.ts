@@ -47,7 +47,7 @@ export interface Repositories {
 export interface RepositoriesOptions {
   /**
    * The role of every call. If not given, entities are written as `crm_member`; definitions, stages,
-   * rates and the journal need `crm_admin`, so the application decides whom it lets reach those.
+   * rates and the audit log need `crm_admin`, so the application decides whom it lets reach those.
    */
   readonly role?: Role;
 }

@@ -4,9 +4,9 @@ import { NotFoundError } from "../errors/classes.ts";
 import type { AuditLog, Creates, Rows, Updates } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import { parseUserId, type Role } from "../postgres/pool.ts";
-import { createForms, type EntityName, parse, updateForms } from "../model/schemas.ts";
+import { createTypeSchemas, type EntityName, parse, updateTypeSchemas } from "../model/schemas.ts";
 import type { Table } from "../model/tables.ts";
-import { createAsk, onlyRow } from "./ask.ts";
+import { createExecute, onlyRow } from "./execute.ts";
 import type { Filters } from "./filters.ts";
 import { parseId } from "./id.ts";
 import { listStatement } from "./list.ts";
@@ -90,10 +90,10 @@ export function createRepository<Entity extends EntityName>(
 ): RepositoryOf<Entity> {
   type Row = Rows[Entity];
   const table: Table = tables[entity];
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   const statements = makeStatements(table);
-  const createForm = createForms[entity];
-  const updateForm = updateForms[entity];
+  const createForm = createTypeSchemas[entity];
+  const updateForm = updateTypeSchemas[entity];
 
   async function createMany(
     data: readonly Creates[Entity][],
@@ -105,7 +105,7 @@ export function createRepository<Entity extends EntityName>(
       ...statements.defaults,
       ...toColumns(table, parse<object>(createForm, row)),
     }));
-    return ask<Row>({ text: statements.insert, values: [JSON.stringify(rows)] }, user, client);
+    return execute<Row>({ text: statements.insert, values: [JSON.stringify(rows)] }, user, client);
   }
 
   return {
@@ -117,13 +117,13 @@ export function createRepository<Entity extends EntityName>(
 
     async findById(id, client) {
       const values = [parseId(id)];
-      const [row] = await ask<Row>({ text: statements.select, values }, undefined, client);
+      const [row] = await execute<Row>({ text: statements.select, values }, undefined, client);
       return row ?? null;
     },
 
     async findAll(filters = {}, pagination, client) {
       const statement = listStatement(table, ["createdAt", "id"], filters, pagination);
-      const rows = await ask<Row>(statement, undefined, client);
+      const rows = await execute<Row>(statement, undefined, client);
       refuseTooMany(rows, pagination);
       return rows;
     },
@@ -133,20 +133,20 @@ export function createRepository<Entity extends EntityName>(
       const changes = toColumns(table, parse<object>(updateForm, data));
       const values = [parseId(id), JSON.stringify(changes)];
       const text = statements.update(Object.keys(changes));
-      const [row] = await ask<Row>({ text, values }, user, client);
+      const [row] = await execute<Row>({ text, values }, user, client);
       if (row === undefined) throw new NotFoundError(entity, id);
       return row;
     },
 
     async delete(id, userId, client) {
       const user = parseUserId(userId);
-      const rows = await ask({ text: statements.delete, values: [parseId(id)] }, user, client);
+      const rows = await execute({ text: statements.delete, values: [parseId(id)] }, user, client);
       if (rows.length === 0) throw new NotFoundError(entity, id);
     },
 
     async history(id, client) {
-      const values = [parseId(id), table.journalName];
-      return ask<AuditLog>({ text: statements.history, values }, undefined, client);
+      const values = [parseId(id), table.entityType];
+      return execute<AuditLog>({ text: statements.history, values }, undefined, client);
     },
   };
 }

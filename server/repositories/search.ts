@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { Rows } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
 import type { Role } from "../postgres/pool.ts";
-import { createAsk } from "./ask.ts";
+import { createExecute } from "./execute.ts";
 import { rowJson } from "./sql.ts";
 
 /** What search finds. */
@@ -66,7 +66,7 @@ const text = `
 
 /** Makes the call of `crm.search`. */
 export function createSearch(pool: pg.Pool, role: Role): Search {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   return (query, { entityTypes, first } = {}, client) =>
-    ask<SearchHit>({ text, values: [query, entityTypes, first] }, undefined, client);
+    execute<SearchHit>({ text, values: [query, entityTypes, first] }, undefined, client);
 }

@@ -2,7 +2,7 @@ import type pg from "pg";
 
 import { type Conflict, ValidationError } from "../errors/classes.ts";
 import { parseUserId, type Role } from "../postgres/pool.ts";
-import { createAsk, onlyRow } from "./ask.ts";
+import { createExecute, onlyRow } from "./execute.ts";
 import { parseId } from "./id.ts";
 
 /** What was done to undo something, or to restore it. */
@@ -39,7 +39,7 @@ export interface UndoOptions {
 }
 
 /**
- * Puts back what was done, all of it or nothing. Undoing is a change like others, in the journal, and can
+ * Puts back what was done, all of it or nothing. Undoing is a change like others, in the audit log, and can
  * be undone by its `transactionId`.
  *
  * Every call throws a `ConflictError` that tells in `changed` what was changed since (unless
@@ -47,7 +47,7 @@ export interface UndoOptions {
  * the value that would come back, or it has been erased.
  */
 export interface Undo {
-  /** Undoes what one entry of the journal did to its row. */
+  /** Undoes what one audit log entry did to its row. */
   undoEntry(
     entryId: string,
     userId: string,
@@ -55,9 +55,9 @@ export interface Undo {
     client?: pg.ClientBase,
   ): Promise<Reversal>;
   /**
-   * Puts a field back to the value that it had before an entry of the journal.
+   * Puts a field back to the value that it had before an audit log entry.
    *
-   * @param entityType as the journal calls it: `contact`, …, `custom_field_definition`.
+   * @param entityType as the audit log calls it: `contact`, …, `custom_field_definition`.
    * @param field as the API calls it; a custom field is `customFields.<name>`.
    */
   undoField(
@@ -115,9 +115,9 @@ const texts = {
 
 /** Makes the calls of `crm.undo_entry` and its like. */
 export function createUndo(pool: pg.Pool, role: Role): Undo {
-  const ask = createAsk(pool, role);
+  const execute = createExecute(pool, role);
   const call = async (text: string, values: unknown[], userId: string, client?: pg.ClientBase) =>
-    onlyRow(await ask<Reversal>({ text, values }, parseUserId(userId), client));
+    onlyRow(await execute<Reversal>({ text, values }, parseUserId(userId), client));
   return {
     undoEntry: async (entryId, userId, { onConflict = "REFUSE" } = {}, client) =>
       call(texts.entry, [entryId, parseResolution(onConflict)], userId, client),

@@ -12,7 +12,7 @@ import { type Answer, jwtSecret } from "./server.ts";
 
 const programs = {
   /** Serves until it is told to stop. */
-  once: [join(import.meta.dirname, "..", "..", "server", "cli", "cli.ts"), "start"],
+  once: [join(import.meta.dirname, "../../server/cli/cli.ts"), "start"],
   /** Serves anew each time it was told to stop; being ready again costs less than a new process. */
   again: [join(import.meta.dirname, "serve-again.ts")],
 };

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { type AppDeps, createApp } from "../../server/http/app.ts";
 import type { Timeouts } from "../../server/postgres/timeouts.ts";
 import { readConfig } from "../../server/settings.ts";
-import type { Heavy } from "../../server/graphql/limits/heavy.ts";
+import type { TurnLimits } from "../../server/graphql/limits/turns.ts";
 import type { Limits } from "../../server/graphql/limits/limits.ts";
 import type { SocketLimits } from "../../server/http/sockets.ts";
 import { signToken, type TokenRole } from "../../server/auth/token.ts";
@@ -62,7 +62,7 @@ export interface ServerOptions extends Partial<
   /** Without GraphiQL, introspection and queries by GET, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
-  heavy?: Partial<Heavy>;
+  heavy?: Partial<TurnLimits>;
   timeouts?: Partial<Timeouts>;
   sockets?: Partial<SocketLimits>;
 }

@@ -131,7 +131,7 @@ describe("documents", () => {
     ["a field of every object's", "{ __proto__ constructor toString }", invalid],
     ["a field of the catalog", "{ pgRoles { nodes { rolpassword } } }", invalid],
     [
-      "a field of the journal",
+      "a field of the audit log",
       "mutation { deleteAuditLog(input: {}) { clientMutationId } }",
       invalid,
     ],

@@ -29,7 +29,7 @@ const state = () =>
   withConnection(database.ownerUrl, async (client) => {
     const { rows } = await client.query(
       `select
-         (select jsonb_agg(entry order by id) from crm.audit_logs as entry) as journal,
+         (select jsonb_agg(entry order by id) from crm.audit_logs as entry) as audit_log,
          (select jsonb_agg(company) from crm.companies as company) as companies,
          (select jsonb_agg(setting order by setting::text) from pg_db_role_setting as setting) as settings,
          (select count(*) from pg_prepared_xacts) as prepared,
@@ -207,7 +207,7 @@ const attacks: Record<string, Attack[]> = {
     ["write as a bystander", bystanders, denied, "insert into crm.companies (name) values ('x')"],
     ["read as a bystander", bystanders, denied, "select from crm.companies"],
   ],
-  "to falsify the journal": [
+  "to falsify the audit log": [
     [
       "add an entry",
       all,
@@ -249,7 +249,7 @@ const attacks: Record<string, Attack[]> = {
     ["restart its sequence", all, denied, "alter table crm.audit_logs alter id restart"],
     ["drop it", all, denied, "drop table crm.audit_logs"],
     ["make partitions", all, denied, "select crm_private.ensure_audit_partitions()"],
-    ["call its trigger", all, denied, "select crm_private.companies_journal()"],
+    ["call its trigger", all, denied, "select crm_private.companies_audit_log()"],
     ["empty what it writes about", writers, denied, "truncate crm.companies cascade"],
   ],
   "to switch rules off": [
@@ -275,7 +275,7 @@ const attacks: Record<string, Attack[]> = {
     ],
     ["drop a policy", all, denied, "drop policy companies_select on crm.companies"],
     ["add a policy", all, denied, "create policy mine on crm.companies using (true)"],
-    ["drop a trigger", all, denied, "drop trigger _900_journal_insert on crm.companies"],
+    ["drop a trigger", all, denied, "drop trigger _900_audit_log_insert on crm.companies"],
     [
       "add a trigger",
       all,
@@ -361,12 +361,12 @@ const attacks: Record<string, Attack[]> = {
     ],
     ["statistics", all, denied, "create statistics mine on name, owner_id from crm.companies"],
     ["an index", all, denied, "create index on crm.companies (name)"],
-    ["the compiler of rules", all, denied, "select crm_private.bind_rules('crm.companies')"],
+    ["the compiler of rules", all, denied, "select crm_private.compile_rules('crm.companies')"],
     [
-      "the compiler of the journal",
+      "the compiler of the audit log",
       all,
       denied,
-      "select crm_private.bind_journal('crm.companies', 'company')",
+      "select crm_private.compile_audit_log('crm.companies', 'company')",
     ],
     [
       "the compiler of custom fields",
@@ -494,7 +494,7 @@ const attacks: Record<string, Attack[]> = {
       "select crm_private.applied_migrations()",
     ],
     [
-      "how the journal is read, by its plan",
+      "how the audit log is read, by its plan",
       bystanders,
       denied,
       "explain select from crm.audit_logs",

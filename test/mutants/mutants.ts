@@ -14,7 +14,7 @@ const ours = "('crm', 'crm_private', 'reporting')";
 
 /** After a rule is gone the validation is compiled anew, as the migration that forgot it would. */
 const bind = (table: string) =>
-  `select crm_private.bind_rules('${table}') from pg_trigger
+  `select crm_private.compile_rules('${table}') from pg_trigger
    where tgrelid = '${table}'::regclass and tgname = '_200_validate'`;
 
 interface Found {
@@ -98,7 +98,7 @@ function mutantsOf({ kind, name, parent, definition }: Found): Mutant[] {
         {
           name: `${kind} ${name} dropped`,
           sql: `alter table ${parent} drop constraint ${name} cascade; ${bind(parent)}`,
-          tests: [...entityTests(table), "test/database/"],
+          tests: [...entityTests(table), "test/db/"],
         },
       ];
     case "required column":
@@ -106,7 +106,7 @@ function mutantsOf({ kind, name, parent, definition }: Found): Mutant[] {
         {
           name: `column ${parent}.${name} not required`,
           sql: `alter table ${parent} alter ${name} drop not null; ${bind(parent)}`,
-          tests: [...entityTests(table), "test/database/"],
+          tests: [...entityTests(table), "test/db/"],
         },
       ];
     case "policy":
@@ -131,7 +131,7 @@ function mutantsOf({ kind, name, parent, definition }: Found): Mutant[] {
         {
           name: `index ${name} dropped`,
           sql: `drop index ${name}`,
-          tests: ["test/database/indexes", "test/database/search", "test/database/idempotency"],
+          tests: ["test/db/schema/indexes", "test/db/search/search", "test/properties/idempotency"],
         },
       ];
     default:
@@ -189,43 +189,54 @@ function mutateView(name: string, options: string, definition: string): Mutant[]
 }
 
 const policyTests = [
-  "test/database/catalog",
-  "test/database/api-keys",
-  "test/database/roles",
-  "test/database/",
+  "test/db/schema/catalog",
+  "test/db/access/api-keys",
+  "test/db/access/roles",
+  "test/db/",
 ];
 
 function viewTests(name: string): string[] {
   if (name.startsWith("reporting.")) {
-    return ["test/database/reporting", "test/database/exchange-rates", "test/database/history"];
+    return [
+      "test/db/views/reporting/reporting",
+      "test/db/deals/exchange-rates",
+      "test/db/history/history",
+    ];
   }
-  if (name === "crm.trash") return ["test/database/trash", "test/database/erasure"];
-  if (name === "crm.stage_history") return ["test/database/history", "test/sales"];
-  return ["test/database/rules", "test/database/bulk", "test/database/"];
+  if (name === "crm.trash") return ["test/db/undo/trash", "test/db/erasure/erasure"];
+  if (name === "crm.stage_history") return ["test/db/history/history", "test/scenarios/sales"];
+  return ["test/db/validation/rules", "test/db/bulk/bulk", "test/db/"];
 }
 
 function triggerTests(name: string, table: string): string[] {
   const first = Object.entries({
-    _100: ["test/database/rules", "test/database/definition-rules", "test/database/custom-field"],
-    _110: ["test/database/rules", "test/database/api-keys"],
-    _200: ["test/database/rules"],
-    _210: ["test/database/exchange-rates", "test/database/definitions"],
-    _300: ["test/database/external-ids", "test/database/merge"],
-    _500: ["test/database/definitions"],
-    _900: ["test/database/journal"],
+    _100: [
+      "test/db/validation/rules",
+      "test/db/custom_fields/definition-rules",
+      "test/db/custom_fields/",
+    ],
+    _110: ["test/db/validation/rules", "test/db/access/api-keys"],
+    _200: ["test/db/validation/rules"],
+    _210: ["test/db/deals/exchange-rates", "test/db/custom_fields/definitions"],
+    _300: ["test/db/external_ids/external-ids", "test/db/merge/merge"],
+    _500: ["test/db/custom_fields/definitions"],
+    _900: ["test/db/audit_log/audit-log"],
   }).find(([phase]) => name.startsWith(phase))?.[1];
-  return ["test/database/catalog", ...(first ?? []), ...entityTests(table), "test/database/"];
+  return ["test/db/schema/catalog", ...(first ?? []), ...entityTests(table), "test/db/"];
 }
 
 function entityTests(table: string): string[] {
   const special: Record<string, string[]> = {
-    api_keys: ["test/database/api-keys"],
-    audit_logs: ["test/database/journal", "test/database/seals", "test/database/trash"],
-    custom_field_definitions: ["test/database/definitions", "test/database/definition-rules"],
-    exchange_rates: ["test/database/exchange-rates"],
-    settings: ["test/database/exchange-rates", "test/database/trash"],
-    external_ids: ["test/database/external-ids"],
-    journal_blocks: ["test/database/seals", "test/database/months"],
+    api_keys: ["test/db/access/api-keys"],
+    audit_logs: ["test/db/audit_log/audit-log", "test/db/audit_log/seals", "test/db/undo/trash"],
+    custom_field_definitions: [
+      "test/db/custom_fields/definitions",
+      "test/db/custom_fields/definition-rules",
+    ],
+    exchange_rates: ["test/db/deals/exchange-rates"],
+    settings: ["test/db/deals/exchange-rates", "test/db/undo/trash"],
+    external_ids: ["test/db/external_ids/external-ids"],
+    audit_log_blocks: ["test/db/audit_log/seals", "test/db/audit_log/months"],
   };
-  return ["test/database/rules", ...(special[table] ?? [])];
+  return ["test/db/validation/rules", ...(special[table] ?? [])];
 }

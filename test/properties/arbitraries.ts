@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-import { hasHidden, isBlank, isLegible, isRuly } from "../../server/model/rules.ts";
+import { hasHidden, isBlank, isLegible, isPrintable } from "../../server/model/rules.ts";
 
 /** What has a life of its own: it is created, read, changed and deleted by its id. */
 export type Entity = "company" | "contact" | "deal" | "task" | "note" | "customFieldDefinition";
@@ -76,7 +76,7 @@ export function text(max: number): fc.Arbitrary<string> {
 
 /** A text of any number of lines, as {@link text} otherwise. */
 export function lines(max: number): fc.Arbitrary<string> {
-  return anyText(max).filter((value) => !isBlank(value) && isRuly(value));
+  return anyText(max).filter((value) => !isBlank(value) && isPrintable(value));
 }
 
 function anyText(max: number): fc.Arbitrary<string> {
@@ -597,7 +597,7 @@ const wrongCustomFields = fc.oneof(
   unstorable.map((value) => ({ field: "customFields", value: { size: value } })),
 );
 
-/** What is wrong in a way that one door may tell by its form, and the other by a rule. */
+/** What is wrong in a way that one API may tell by its form, and the other by a rule. */
 const wrong: Record<Entity, fc.Arbitrary<Fault>> = {
   contact: fc.oneof(
     faulty("emails", none, inList(none, email)),

@@ -13,8 +13,8 @@ import {
   text,
   user,
 } from "./arbitraries.ts";
-import { columnName, type Door, type Entry, type Row, typeInJournal } from "./door.ts";
-import { holds, openDoors } from "./doors.ts";
+import { columnName, type Api, type Entry, type Row, entityTypeOf } from "./api.ts";
+import { holds, openApis } from "./apis.ts";
 import { instant, unstamped } from "./expected.ts";
 import {
   anything,
@@ -24,13 +24,13 @@ import {
   links,
   telling,
   uniqueName,
-} from "./given.ts";
+} from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 
 beforeAll(async () => {
   for (const entityType of carriers) {
-    await doors[0]?.createAll("customFieldDefinition", [
+    await apis[0]?.createAll("customFieldDefinition", [
       { name: "motto", label: "Motto", entityType, fieldType: "text" },
       { name: "size", label: "Size", entityType, fieldType: "number" },
     ]);
@@ -61,8 +61,8 @@ const changedDraft = anything.chain(({ entity }) =>
   })),
 );
 
-/** A field's value as the journal writes it: JSON. */
-function journalled(field: string, value: unknown): unknown {
+/** A field's value as the audit log writes it: JSON. */
+function logged(field: string, value: unknown): unknown {
   if (field === "closedAt" && typeof value === "string") return written(value);
   return field === "value" ? Number(value) : value;
 }
@@ -77,18 +77,18 @@ function written(time: string): string {
   return `${seconds}${fraction === "" ? "" : `.${fraction}`}+00:00`;
 }
 
-/** The columns of a row that somebody has set; those that follow from them are not journalled. */
+/** The columns of a row that somebody has set; those that follow from them are not logged. */
 function columns(entity: Entity, row: Row): [field: string, value: unknown][] {
   const follows = entity === "task" || entity === "note" ? carriers.map((kind) => `${kind}Id`) : [];
   return Object.entries(unstamped(row)).filter(([field]) => !follows.includes(field));
 }
 
-/** What an update from one row to the other has in the journal. */
+/** What an update from one row to the other has in the audit log. */
 function differences(entity: Entity, before: Row, after: Row): Data {
   const pairs = columns(entity, before).flatMap(([field, old]) =>
     field === "customFields"
       ? pairsOf(old as Data, after[field] as Data, (name) => `custom_fields.${name}`)
-      : [[columnName(field), journalled(field, old), journalled(field, after[field])] as const],
+      : [[columnName(field), logged(field, old), logged(field, after[field])] as const],
   );
   return Object.fromEntries(
     pairs
@@ -117,26 +117,26 @@ interface Done {
   userId: string;
 }
 
-/** Does what is to be done, and tells what the journal must know of it. */
-async function act(door: Door, deeds: Deed[], users: string[]): Promise<Done[]> {
+/** Does what is to be done, and tells what the audit log must know of it. */
+async function act(api: Api, actors: Deed[], users: string[]): Promise<Done[]> {
   const living: Done["target"][] = [];
   const done: Done[] = [];
-  for (const { action, who, draft, at } of deeds) {
+  for (const { action, who, draft, at } of actors) {
     const userId = String(users[who]);
     const target = living[at % living.length];
     if (action === "create" || target === undefined) {
-      const { id } = await door.create(draft.entity, await complete(door, draft), userId);
+      const { id } = await api.create(draft.entity, await complete(api, draft), userId);
       const created = { entity: draft.entity, id };
       living.push(created);
       done.push({ target: created, action: "create", userId });
       continue;
     }
     if (action === "delete") {
-      await door.remove(target.entity, target.id, userId);
+      await api.remove(target.entity, target.id, userId);
       living.splice(at % living.length, 1);
     } else {
       const patch = { [telling[target.entity]]: uniqueName("text") };
-      await door.update(target.entity, target.id, patch, userId);
+      await api.update(target.entity, target.id, patch, userId);
     }
     done.push({ target, action, userId });
   }
@@ -146,7 +146,7 @@ async function act(door: Door, deeds: Deed[], users: string[]): Promise<Done[]> 
 function expectEntries(entries: Entry[], done: Done[]): void {
   expect(entries).toMatchObject(
     done.map(({ target: { entity, id }, action, userId }) => ({
-      entityType: typeInJournal(entity),
+      entityType: entityTypeOf(entity),
       entityId: id,
       action,
       userId,
@@ -157,17 +157,17 @@ function expectEntries(entries: Entry[], done: Done[]): void {
   expect(times).toEqual(times.toSorted((a, b) => (a < b ? -1 : Number(a > b))));
 }
 
-describe.each(doors)("the journal through $name", (door) => {
+describe.each(apis)("the audit log through $name", (api) => {
   // Feature: core-data-models, Property 27: Audit log creation tracking
   // Departure: changes has the values of the new row.
   test("what is created has one entry: by whom, when, and with which values", () =>
     holds(fc.record({ draft, user }), async ({ draft, user }) => {
-      const row = await createDraft(door, draft, user);
-      const entries = await door.journalOf(draft.entity, row.id);
+      const row = await createDraft(api, draft, user);
+      const entries = await api.entriesOf(draft.entity, row.id);
       expect(entries).toEqual([
         {
           id: expect.anything(),
-          entityType: typeInJournal(draft.entity),
+          entityType: entityTypeOf(draft.entity),
           entityId: row.id,
           action: "create",
           userId: user,
@@ -175,7 +175,7 @@ describe.each(doors)("the journal through $name", (door) => {
           changes: Object.fromEntries(
             columns(draft.entity, row).map(([field, value]) => [
               columnName(field),
-              journalled(field, value),
+              logged(field, value),
             ]),
           ),
         },
@@ -190,10 +190,10 @@ describe.each(doors)("the journal through $name", (door) => {
   test("what is updated has an entry: by whom, when, and each change from its old to its new value", () =>
     holds(fc.record({ changed: changedDraft, user }), async ({ changed, user }) => {
       const { entity, patch } = changed;
-      const before = await createDraft(door, changed);
-      const after = await door.update(entity, before.id, patch, user);
+      const before = await createDraft(api, changed);
+      const after = await api.update(entity, before.id, patch, user);
       const changes = differences(entity, before, after);
-      const [, ...updates] = await door.journalOf(entity, before.id);
+      const [, ...updates] = await api.entriesOf(entity, before.id);
       if (Object.keys(changes).length === 0) {
         expect(updates).toEqual([]);
         expect(after).toEqual(before);
@@ -201,7 +201,7 @@ describe.each(doors)("the journal through $name", (door) => {
       }
       expect(updates).toHaveLength(1);
       expect(updates[0]).toMatchObject({
-        entityType: typeInJournal(entity),
+        entityType: entityTypeOf(entity),
         entityId: before.id,
         action: "update",
         userId: user,
@@ -214,12 +214,12 @@ describe.each(doors)("the journal through $name", (door) => {
   // Departure: changes has the whole old row, so that it can come back.
   test("what is deleted has an entry: by whom, when, and the whole row that it was", () =>
     holds(fc.record({ draft, user }), async ({ draft: { entity, data }, user }) => {
-      const row = await door.create(entity, { ...data, ...(await links(door, entity)) });
-      await door.remove(entity, row.id, user);
-      const [, entry, ...more] = await door.journalOf(entity, row.id);
+      const row = await api.create(entity, { ...data, ...(await links(api, entity)) });
+      await api.remove(entity, row.id, user);
+      const [, entry, ...more] = await api.entriesOf(entity, row.id);
       expect(more).toEqual([]);
       expect(entry).toMatchObject({
-        entityType: typeInJournal(entity),
+        entityType: entityTypeOf(entity),
         entityId: row.id,
         action: "delete",
         userId: user,
@@ -228,10 +228,7 @@ describe.each(doors)("the journal through $name", (door) => {
       const { createdAt, updatedAt, ...fields } = row;
       expect(changes).toEqual(
         Object.fromEntries(
-          Object.entries(fields).map(([field, value]) => [
-            columnName(field),
-            journalled(field, value),
-          ]),
+          Object.entries(fields).map(([field, value]) => [columnName(field), logged(field, value)]),
         ),
       );
       expect([created_at, updated_at].map((time) => instant(String(time)))).toEqual(
@@ -241,12 +238,12 @@ describe.each(doors)("the journal through $name", (door) => {
     }));
 
   // Feature: core-data-models, Property 30: Audit log query completeness
-  test("the journal of an entity, and that of a user, tell all that was done, in its order", () =>
-    holds(fc.array(deed, { minLength: 1, maxLength: 8 }), async (deeds) => {
+  test("the audit log of an entity, and that of a user, tell all that was done, in its order", () =>
+    holds(fc.array(deed, { minLength: 1, maxLength: 8 }), async (actors) => {
       const users = [uniqueName("ann"), uniqueName("bob"), uniqueName("cem")];
-      const done = await act(door, deeds, users);
+      const done = await act(api, actors, users);
       for (const { target } of done) {
-        const entries = await door.journalOf(target.entity, target.id);
+        const entries = await api.entriesOf(target.entity, target.id);
         expectEntries(
           entries,
           done.filter((each) => each.target.id === target.id),
@@ -254,7 +251,7 @@ describe.each(doors)("the journal through $name", (door) => {
       }
       for (const user of users) {
         expectEntries(
-          await door.journalBy(user),
+          await api.entriesBy(user),
           done.filter(({ userId }) => userId === user),
         );
       }

@@ -2,19 +2,19 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { change, company, contact, deal, task, user } from "./arbitraries.ts";
-import { holds, openDoors } from "./doors.ts";
+import { holds, openApis } from "./apis.ts";
 import { byId, expectUnlinked, expectUpdated, stored, unstamped } from "./expected.ts";
-import { attachedTo, findEach } from "./given.ts";
+import { attachedTo, findEach } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 
-describe.each(doors)("companies through $name", (door) => {
+describe.each(apis)("companies through $name", (api) => {
   // Feature: core-data-models, Property 5: Company creation persistence
   test("a company that is created can be read, by a new id, with every field as it was given", () =>
     holds(company, async (input) => {
-      const created = await door.create("company", input);
+      const created = await api.create("company", input);
       expect(unstamped(created)).toEqual(stored("company", input));
-      expect(await door.find("company", created.id)).toEqual(created);
+      expect(await api.find("company", created.id)).toEqual(created);
     }));
 
   // Feature: core-data-models, Property 6: Company multi-contact relationships
@@ -22,19 +22,19 @@ describe.each(doors)("companies through $name", (door) => {
     holds(
       fc.array(fc.record({ data: contact, employed: fc.boolean() }), { maxLength: 6 }),
       async (people) => {
-        const old = await door.create("company", { name: "Old" });
-        const company = await door.create("company", { name: "New" });
-        const created = await door.createAll(
+        const old = await api.create("company", { name: "Old" });
+        const company = await api.create("company", { name: "New" });
+        const created = await api.createAll(
           "contact",
           people.map(({ data, employed }) => ({ ...data, companyId: employed ? old.id : null })),
         );
         const moved = await Promise.all(
-          created.map(({ id }) => door.update("contact", id, { companyId: company.id })),
+          created.map(({ id }) => api.update("contact", id, { companyId: company.id })),
         );
-        const listed = await door.ofCompany("contact", company.id);
+        const listed = await api.ofCompany("contact", company.id);
         expect(byId(listed)).toEqual(byId(moved));
         expect(listed).toHaveLength(people.length);
-        expect(await door.ofCompany("contact", old.id)).toEqual([]);
+        expect(await api.ofCompany("contact", old.id)).toEqual([]);
       },
     ));
 
@@ -45,15 +45,15 @@ describe.each(doors)("companies through $name", (door) => {
     holds(
       fc.record({ draft: change(company), user }),
       async ({ draft: { input, patch }, user }) => {
-        const before = await door.create("company", input);
-        const after = await door.update("company", before.id, patch, user);
+        const before = await api.create("company", input);
+        const after = await api.update("company", before.id, patch, user);
         expectUpdated(before, after, patch, user);
-        expect(await door.find("company", before.id)).toEqual(after);
+        expect(await api.find("company", before.id)).toEqual(after);
       },
     ));
 
   // Feature: core-data-models, Property 8: Company cascade deletion
-  // Departure: deletes are hard; the journal is the trash.
+  // Departure: deletes are hard; the audit log is the trash.
   test("a deleted company takes its deals along, and its contacts live on without it", () =>
     holds(
       fc.record({
@@ -63,25 +63,25 @@ describe.each(doors)("companies through $name", (door) => {
         todo: task,
       }),
       async ({ input, contacts, deals, todo }) => {
-        const row = await door.create("company", input);
-        const other = await door.create("company", { name: "Other" });
+        const row = await api.create("company", input);
+        const other = await api.create("company", { name: "Other" });
         const of = (companyId: string) => (data: object) => ({ ...data, companyId });
-        const contactRows = await door.createAll("contact", contacts.map(of(row.id)));
-        const dealRows = await door.createAll("deal", deals.map(of(row.id)));
-        const kept = await door.createAll("deal", deals.map(of(other.id)));
-        const taskRows = await door.createAll(
+        const contactRows = await api.createAll("contact", contacts.map(of(row.id)));
+        const dealRows = await api.createAll("deal", deals.map(of(row.id)));
+        const kept = await api.createAll("deal", deals.map(of(other.id)));
+        const taskRows = await api.createAll(
           "task",
           dealRows.map((dealRow) => ({ ...todo, ...attachedTo("deal", dealRow) })),
         );
 
-        await door.remove("company", row.id);
+        await api.remove("company", row.id);
 
-        expect(await door.find("company", row.id)).toBeNull();
-        expect(await findEach(door, "deal", dealRows)).toEqual(deals.map(() => null));
-        expect(await findEach(door, "task", taskRows)).toEqual(deals.map(() => null));
-        expect(await findEach(door, "deal", kept)).toEqual(kept);
+        expect(await api.find("company", row.id)).toBeNull();
+        expect(await findEach(api, "deal", dealRows)).toEqual(deals.map(() => null));
+        expect(await findEach(api, "task", taskRows)).toEqual(deals.map(() => null));
+        expect(await findEach(api, "deal", kept)).toEqual(kept);
         for (const before of contactRows) {
-          expectUnlinked(before, await door.find("contact", before.id), "companyId");
+          expectUnlinked(before, await api.find("contact", before.id), "companyId");
         }
       },
     ));

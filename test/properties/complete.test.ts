@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { createDoors } from "./doors.ts";
+import { createDoors } from "./apis.ts";
 
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".ts"));
 const read = (name: string) => readFileSync(join(import.meta.dirname, name), "utf8");
@@ -11,9 +11,9 @@ const read = (name: string) => readFileSync(join(import.meta.dirname, name), "ut
 const chapters = files.filter(
   (name) => name !== "complete.test.ts" && read(name).includes("// Feature: core-data-models,"),
 );
-/** Everything that is put through the doors. */
+/** Everything that is put through the APIs. */
 const throughDoors = files.filter(
-  (name) => name !== "complete.test.ts" && read(name).includes("openDoors();"),
+  (name) => name !== "complete.test.ts" && read(name).includes("openApis();"),
 );
 const chaptersText = chapters.map(read).join("\n");
 
@@ -31,12 +31,12 @@ test("every tag stands above a test, which is neither skipped nor expected to fa
   const tagged = [...chaptersText.matchAll(tag)].map(([, , next]) => String(next).trim());
   expect(tagged).toEqual(tagged.map(() => expect.stringMatching(/^test\("/)));
   expect(chaptersText).not.toMatch(
-    /\b(test|describe)\.(?!each\(doors\))|\b(it|fit|xit|xtest|xdescribe)\(/,
+    /\b(test|describe)\.(?!each\(apis\))|\b(it|fit|xit|xtest|xdescribe)\(/,
   );
 });
 
-test("every law is put to the test by holds(), a hundred times or more, through each door", () => {
-  const runs = [...chapters, "doors.ts"].flatMap((name) => [
+test("every law is put to the test by holds(), a hundred times or more, through each API", () => {
+  const runs = [...chapters, "apis.ts"].flatMap((name) => [
     ...read(name).matchAll(/numRuns: *([\w.]+)/g),
   ]);
   expect(runs.map(([, count]) => count)).toEqual(["25", "100"]); // the former on other releases
@@ -45,36 +45,36 @@ test("every law is put to the test by holds(), a hundred times or more, through 
     const tests = [...read(name).matchAll(/\btest\(/g)];
     const laws = [...read(name).matchAll(/\bholds\(/g)];
     expect([name, laws.length]).toEqual([name, tests.length]);
-    expect(read(name)).toMatch(/^describe\.each\(doors\)\(/m);
+    expect(read(name)).toMatch(/^describe\.each\(apis\)\(/m);
   }
 });
 
-test("the doors are GraphQL, the repositories and plain SQL", () => {
+test("the APIs are GraphQL, the repositories and plain SQL", () => {
   const closed = () => {
-    throw new Error("no door leads to a database here");
+    throw new Error("no API leads to a database here");
   };
   expect(createDoors(closed, closed).map(({ name }) => name)).toEqual([
     "GraphQL",
     "repository",
     "SQL",
   ]);
-  expect(read("doors.ts")).toContain("    doors: createDoors(\n");
+  expect(read("apis.ts")).toContain("    APIs: createDoors(\n");
 });
 
-test("no file picks its doors, and few laws pass over what a door has no words for", () => {
+test("no file picks its APIs, and few laws pass over what an API has no words for", () => {
   expect(throughDoors).toEqual(expect.arrayContaining([...chapters, "limits.test.ts"]));
   for (const name of throughDoors) {
     const text = read(name);
     const told = (pattern: RegExp) => text.match(pattern) ?? [];
-    expect([name, ...told(/^.*\bopenDoors\(\).*$/gm)]).toEqual([
+    expect([name, ...told(/^.*\bopenApis\(\).*$/gm)]).toEqual([
       name,
-      expect.stringMatching(/^const \{ doors(, ownerUrl)? \} = openDoors\(\);$/),
+      expect.stringMatching(/^const \{ apis(, ownerUrl)? \} = openApis\(\);$/),
     ]);
     expect([name, ...told(/^ *describe\b.*$/gm)]).toEqual([
       name,
-      expect.stringMatching(/^describe\.each\(doors\)\("[^"]+ through \$name", \(door\) => \{$/),
+      expect.stringMatching(/^describe\.each\(apis\)\("[^"]+ through \$name", \(api\) => \{$/),
     ]);
-    // What a door is called decides no more than whether an error has a class.
+    // What an API is called decides no more than whether an error has a class.
     expect([
       name,
       ...told(/\bdoors\.(?!ts")\w+|\breadsForms\b|\bdoor\.name\b(?! === "repository"\) expect)/g),

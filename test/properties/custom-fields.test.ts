@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { customFieldsSchema } from "../../server/model/custom-fields.ts";
-import { createForms } from "../../server/model/schemas.ts";
+import { createTypeSchemas } from "../../server/model/schemas.ts";
 import {
   type Carrier,
   carriers,
@@ -15,12 +15,12 @@ import {
   strictDefinition,
   user,
 } from "./arbitraries.ts";
-import { type Door, present, refusal, type Row } from "./door.ts";
-import { holds, openDoors } from "./doors.ts";
+import { type Api, present, refusal, type Row } from "./api.ts";
+import { holds, openApis } from "./apis.ts";
 import { expectUpdated, stored, unstamped } from "./expected.ts";
-import { findEach, isTold, links } from "./given.ts";
+import { findEach, isTold, links } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 const carrierType = fc.constantFrom(...carriers);
 
 /** An entity's input beside its custom fields, and fields that it may have. */
@@ -35,28 +35,28 @@ function values(list: Field[], value: (field: Field) => unknown): Data {
 
 /** Defines fields on an entity type for the time of a law; whatever carries them is deleted too. */
 async function withFields(
-  door: Door,
+  api: Api,
   entity: Carrier,
   list: Field[],
   law: (create: (data: Data) => Promise<Row>, definitions: Row[]) => Promise<void>,
 ): Promise<void> {
-  const definitions = await door.createAll(
+  const definitions = await api.createAll(
     "customFieldDefinition",
     list.map(({ definition }) => ({ ...definition, entityType: entity })),
   );
   const rows: Row[] = [];
-  const linked = await links(door, entity);
+  const linked = await links(api, entity);
   try {
     await law(async (data) => {
-      const row = await door.create(entity, { ...data, ...linked });
+      const row = await api.create(entity, { ...data, ...linked });
       rows.push(row);
       return row;
     }, definitions);
   } finally {
-    for (const { id } of rows) await door.remove(entity, id);
-    if ("companyId" in linked) await door.remove("company", String(linked.companyId));
-    for (const { id } of await door.findAll("customFieldDefinition", { entityType: entity })) {
-      await door.remove("customFieldDefinition", id);
+    for (const { id } of rows) await api.remove(entity, id);
+    if ("companyId" in linked) await api.remove("company", String(linked.companyId));
+    for (const { id } of await api.findAll("customFieldDefinition", { entityType: entity })) {
+      await api.remove("customFieldDefinition", id);
     }
   }
 }
@@ -83,20 +83,20 @@ const attempts = carrierType.chain((entity) =>
   }),
 );
 
-describe.each(doors)("custom fields through $name", (door) => {
+describe.each(apis)("custom fields through $name", (api) => {
   // Feature: core-data-models, Property 18: Custom field definition persistence
   test("a definition that is created is found by its entity type, as it was given", () =>
     holds(fc.oneof(customFieldDefinition, strictDefinition), async (input) => {
-      const created = await door.create("customFieldDefinition", input);
+      const created = await api.create("customFieldDefinition", input);
       try {
         expect(unstamped(created)).toEqual(stored("customFieldDefinition", input));
-        expect(await door.find("customFieldDefinition", created.id)).toEqual(created);
+        expect(await api.find("customFieldDefinition", created.id)).toEqual(created);
         for (const entityType of carriers) {
-          const found = await door.findAll("customFieldDefinition", { entityType });
+          const found = await api.findAll("customFieldDefinition", { entityType });
           expect(found).toEqual(entityType === input.entityType ? [created] : []);
         }
       } finally {
-        await door.remove("customFieldDefinition", created.id);
+        await api.remove("customFieldDefinition", created.id);
       }
     }));
 
@@ -113,8 +113,8 @@ describe.each(doors)("custom fields through $name", (door) => {
       ({ entity, field, data }) => {
         const { name } = field.definition;
         const customFields = (value: unknown) => ({ customFields: { [name]: value } });
-        fc.pre(isTold(door, createForms[entity], customFields(field.bad)));
-        return withFields(door, entity, [field], async (create) => {
+        fc.pre(isTold(api, createTypeSchemas[entity], customFields(field.bad)));
+        return withFields(api, entity, [field], async (create) => {
           const refused = {
             code: "VALIDATION_ERROR",
             fields: { [`customFields.${name}`]: [expect.stringMatching(/^(must|is) /)] },
@@ -125,21 +125,21 @@ describe.each(doors)("custom fields through $name", (door) => {
 
           const created = refusal(create({ ...data, ...customFields(field.bad) }));
           expect(await created).toMatchObject(refused);
-          const updated = refusal(door.update(entity, row.id, customFields(field.bad)));
+          const updated = refusal(api.update(entity, row.id, customFields(field.bad)));
           expect(await updated).toMatchObject(refused);
-          expect(await door.find(entity, row.id)).toEqual(row);
+          expect(await api.find(entity, row.id)).toEqual(row);
         });
       },
     ));
 
-  test("the schema made of the definitions refuses what the door refuses, for the same fields", () =>
+  test("the schema made of the definitions refuses what the API refuses, for the same fields", () =>
     holds(attempts, ({ entity, data, attempts }) => {
       const customFields = Object.fromEntries(
         attempts.map((each) => [each.field.definition.name, each.value]),
       );
-      fc.pre(isTold(door, createForms[entity], { customFields }));
+      fc.pre(isTold(api, createTypeSchemas[entity], { customFields }));
       return withFields(
-        door,
+        api,
         entity,
         attempts.map((each) => each.field),
         async (create) => {
@@ -164,7 +164,7 @@ describe.each(doors)("custom fields through $name", (door) => {
   // Departure: a field that is set to null is removed.
   test("values that are set on an entity are stored and read with it, and null removes them", () =>
     holds(scene, ({ entity, data, fields }) =>
-      withFields(door, entity, fields, async (create) => {
+      withFields(api, entity, fields, async (create) => {
         const before = await create({ ...data, customFields: {} });
         for (const value of [
           (item: Field) => item.good,
@@ -172,10 +172,10 @@ describe.each(doors)("custom fields through $name", (door) => {
           ({ definition, good }: Field) => (definition.fieldType === "text" ? null : good),
         ]) {
           const patch = { customFields: values(fields, value) };
-          const row = await door.find(entity, before.id);
-          const after = await door.update(entity, before.id, patch);
+          const row = await api.find(entity, before.id);
+          const after = await api.update(entity, before.id, patch);
           expectUpdated(present(row), after, patch);
-          expect(await door.find(entity, before.id)).toEqual(after);
+          expect(await api.find(entity, before.id)).toEqual(after);
         }
       }),
     ));
@@ -183,15 +183,15 @@ describe.each(doors)("custom fields through $name", (door) => {
   // Feature: core-data-models, Property 21: Custom field retrieval completeness
   test("an entity that is read, alone or in a list, has every custom field that it was given", () =>
     holds(scene, ({ entity, data, fields }) =>
-      withFields(door, entity, fields, async (create) => {
+      withFields(api, entity, fields, async (create) => {
         const customFields = values(fields, ({ good }) => good);
         const owner = "the owner of what this law is about";
         const row = await create({ ...data, ownerId: owner, customFields });
         expect(row.customFields).toEqual(customFields);
-        expect((await door.find(entity, row.id))?.customFields).toEqual(customFields);
-        const listed = await door.findAll(entity, { ownerId: owner });
+        expect((await api.find(entity, row.id))?.customFields).toEqual(customFields);
+        const listed = await api.findAll(entity, { ownerId: owner });
         expect(listed.map((each) => each.customFields)).toEqual([customFields]);
-        const whole = await door.withAttachments(entity, row.id);
+        const whole = await api.withAttachments(entity, row.id);
         expect(whole.customFields).toEqual(customFields);
       }),
     ));
@@ -201,7 +201,7 @@ describe.each(doors)("custom fields through $name", (door) => {
     holds(
       fc.record({ scene, others: fc.nat({ max: 2 }), user }),
       ({ scene: { entity, data, fields }, others, user }) =>
-        withFields(door, entity, fields, async (create, [definition]) => {
+        withFields(api, entity, fields, async (create, [definition]) => {
           const customFields = values(fields, ({ good }) => good);
           const { [String(definition?.name)]: removed, ...kept } = customFields;
           const carrying: Row[] = [];
@@ -210,13 +210,13 @@ describe.each(doors)("custom fields through $name", (door) => {
           }
           const without = await create({ ...data, customFields: kept });
 
-          await door.remove("customFieldDefinition", String(definition?.id), user);
+          await api.remove("customFieldDefinition", String(definition?.id), user);
 
-          expect(await door.find(entity, without.id)).toEqual(without);
-          for (const [index, after] of (await findEach(door, entity, carrying)).entries()) {
+          expect(await api.find(entity, without.id)).toEqual(without);
+          for (const [index, after] of (await findEach(api, entity, carrying)).entries()) {
             const before = present(carrying[index]);
             expectUpdated(before, present(after), { customFields: kept }, user);
-            const [, entry] = await door.journalOf(entity, before.id);
+            const [, entry] = await api.entriesOf(entity, before.id);
             expect(entry).toMatchObject({ action: "update", userId: user });
             expect(entry?.changes).toEqual({
               [`custom_fields.${String(definition?.name)}`]: { old: removed, new: null },

@@ -2,22 +2,22 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { contact, deal, stages } from "./arbitraries.ts";
-import { holds, openDoors } from "./doors.ts";
+import { holds, openApis } from "./apis.ts";
 import { byId, expectUpdated, stored, unstamped } from "./expected.ts";
-import { createDraft } from "./given.ts";
+import { createDraft } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 
-describe.each(doors)("deals through $name", (door) => {
+describe.each(apis)("deals through $name", (api) => {
   // Feature: core-data-models, Property 9: Deal creation persistence
   // Departure: a value is an exact decimal text with two decimals, not a binary number.
   test("a deal that is created can be read, by a new id, with every field as it was given", () =>
     holds(deal, async (data) => {
-      const { id: companyId } = await door.create("company", { name: "Acme" });
+      const { id: companyId } = await api.create("company", { name: "Acme" });
       const input = { ...data, companyId };
-      const created = await door.create("deal", input);
+      const created = await api.create("deal", input);
       expect(unstamped(created)).toEqual(stored("deal", input));
-      expect(await door.find("deal", created.id)).toEqual(created);
+      expect(await api.find("deal", created.id)).toEqual(created);
     }));
 
   // Feature: core-data-models, Property 10: Deal-Company relationship integrity
@@ -28,14 +28,14 @@ describe.each(doors)("deals through $name", (door) => {
         others: fc.array(deal, { maxLength: 3 }),
       }),
       async ({ own, others }) => {
-        const company = await door.create("company", { name: "A" });
-        const other = await door.create("company", { name: "B" });
+        const company = await api.create("company", { name: "A" });
+        const other = await api.create("company", { name: "B" });
         const of = (companyId: string) => (data: object) => ({ ...data, companyId });
-        const created = await door.createAll("deal", own.map(of(company.id)));
-        await door.createAll("deal", others.map(of(other.id)));
+        const created = await api.createAll("deal", own.map(of(company.id)));
+        await api.createAll("deal", others.map(of(other.id)));
         for (const found of [
-          await door.findAll("deal", { companyId: company.id }),
-          await door.ofCompany("deal", company.id),
+          await api.findAll("deal", { companyId: company.id }),
+          await api.ofCompany("deal", company.id),
         ]) {
           expect(byId(found)).toEqual(byId(created));
           expect(found).toHaveLength(own.length);
@@ -52,18 +52,18 @@ describe.each(doors)("deals through $name", (door) => {
         link: fc.constantFrom<"given" | "null" | "absent">("given", "null", "absent"),
       }),
       async ({ data, person, link }) => {
-        const { id: companyId } = await door.create("company", { name: "Acme" });
-        const { id } = await door.create("contact", person);
+        const { id: companyId } = await api.create("company", { name: "Acme" });
+        const { id } = await api.create("contact", person);
         const links = {
           given: { contactId: id },
           null: { contactId: null },
           absent: { contactId: undefined },
         };
         const input = { ...data, companyId, ...links[link] };
-        const created = await door.create("deal", input);
+        const created = await api.create("deal", input);
         expect(created.contactId).toBe(link === "given" ? id : null);
-        expect(await door.find("deal", created.id)).toEqual(created);
-        const found = await door.findAll("deal", { contactId: id });
+        expect(await api.find("deal", created.id)).toEqual(created);
+        const found = await api.findAll("deal", { contactId: id });
         expect(found).toEqual(link === "given" ? [created] : []);
       },
     ));
@@ -73,10 +73,10 @@ describe.each(doors)("deals through $name", (door) => {
   // nothing.
   test("a deal that moves to another stage is there, and later than it was", () =>
     holds(fc.record({ data: deal, stage: fc.constantFrom(...stages) }), async ({ data, stage }) => {
-      const before = await createDraft(door, { entity: "deal", data });
-      const after = await door.update("deal", before.id, { stage });
+      const before = await createDraft(api, { entity: "deal", data });
+      const after = await api.update("deal", before.id, { stage });
       expect(after.stage).toBe(stage);
       expectUpdated(before, after, { stage });
-      expect(await door.find("deal", before.id)).toEqual(after);
+      expect(await api.find("deal", before.id)).toEqual(after);
     }));
 });

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { expect } from "@jest/globals";
 
 import { carriers, type Data, type Entity } from "./arbitraries.ts";
-import type { Refusal, Row } from "./door.ts";
+import type { Refusal, Row } from "./api.ts";
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 

@@ -46,11 +46,15 @@ const own = /[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[\d:.+]+/g;
 
 type Done = Answer<{ done: { company?: { id: string } | null } | null }>;
 
-/** Does the deeds in the name of a user. What that comes to: rows and entries of the journal. */
-async function carryOut(user: string, deeds: readonly Deed[], repeated: boolean): Promise<unknown> {
+/** Does the deeds in the name of a user. What that comes to: rows and audit log entries. */
+async function carryOut(
+  user: string,
+  actors: readonly Deed[],
+  repeated: boolean,
+): Promise<unknown> {
   const companies: string[] = [];
   const last: (() => Promise<void>)[] = [];
-  for (const { kind, name, at, repeats, when } of deeds) {
+  for (const { kind, name, at, repeats, when } of actors) {
     const id = companies[at % companies.length] ?? randomUUID();
     const input = {
       createCompany: { company: { name } },
@@ -94,19 +98,19 @@ async function carryOut(user: string, deeds: readonly Deed[], repeated: boolean)
        order by made.position`,
       [companies],
     );
-    const journal = await find(
+    const auditLog = await find(
       "select concat(action, entity_type, changes) from crm.audit_logs where user_id = $1",
       [user],
     );
-    return { rows, journal: journal.sort() };
+    return { rows, auditLog: auditLog.sort() };
   });
 }
 
 test("mutations that are sent one to three times with a key do what they do once without", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 8 }), async (deeds) => {
-      const once = await carryOut(randomUUID(), deeds, false);
-      expect(await carryOut(randomUUID(), deeds, true)).toEqual(once);
+    fc.asyncProperty(fc.array(deed, { minLength: 1, maxLength: 8 }), async (actors) => {
+      const once = await carryOut(randomUUID(), actors, false);
+      expect(await carryOut(randomUUID(), actors, true)).toEqual(once);
     }),
     { numRuns: 100 },
   );

@@ -4,11 +4,11 @@ import type pg from "pg";
 
 import { withConnection } from "../../server/postgres/connect.ts";
 import { type Carrier, carriers, contact, type Data, deal, note, task } from "./arbitraries.ts";
-import { type Door, present, type Row } from "./door.ts";
-import { holds, openDoors } from "./doors.ts";
+import { type Api, present, type Row } from "./api.ts";
+import { holds, openApis } from "./apis.ts";
 import { expectUnlinked } from "./expected.ts";
 
-const { doors, ownerUrl } = openDoors();
+const { apis, ownerUrl } = openApis();
 
 /** Which of those that there are; none where there are none. */
 const which = fc.nat({ max: 11 });
@@ -36,16 +36,16 @@ function drawn<Item>(items: Item[], at: number): Item {
   return item;
 }
 
-async function build(door: Door, plan: Graph): Promise<Rows> {
-  const company = await door.createAll(
+async function build(api: Api, plan: Graph): Promise<Rows> {
+  const company = await api.createAll(
     "company",
     Array.from({ length: plan.companies }, (_, index) => ({ name: `Company ${index}` })),
   );
-  const contact = await door.createAll(
+  const contact = await api.createAll(
     "contact",
     plan.contacts.map(({ data, company: at }) => ({ ...data, companyId: pick(company, at) })),
   );
-  const deal = await door.createAll(
+  const deal = await api.createAll(
     "deal",
     plan.deals.map(({ data, company: at, contact: of }) => ({
       ...data,
@@ -58,8 +58,8 @@ async function build(door: Door, plan: Graph): Promise<Rows> {
     const entityId = pick(targets[to.on], to.at);
     return entityId === null ? [] : [{ ...data, entityType: to.on, entityId }];
   };
-  const task = await door.createAll("task", plan.tasks.flatMap(attach));
-  const note = await door.createAll("note", plan.notes.flatMap(attach));
+  const task = await api.createAll("task", plan.tasks.flatMap(attach));
+  const note = await api.createAll("note", plan.notes.flatMap(attach));
   return { company, contact, deal, task, note };
 }
 
@@ -77,22 +77,22 @@ function severed(row: Row, id: string): "companyId" | "contactId" | undefined {
   return (["companyId", "contactId"] as const).find((link) => row[link] === id);
 }
 
-describe.each(doors)("deletions through $name", (door) => {
+describe.each(apis)("deletions through $name", (api) => {
   // Feature: core-data-models, Property 26: Referential integrity on deletion
   // Departure: nothing that is linked to keeps an entity from being deleted, only a stage is kept by
-  // its deals (see below); what is deleted is gone, and the journal is its trash.
+  // its deals (see below); what is deleted is gone, and the audit log is its trash.
   test("whatever is deleted takes along what cannot be without it, and is cut from what can", () =>
     holds(fc.record({ graph, at: fc.nat() }), async ({ graph, at }) => {
-      const rows = await build(door, graph);
+      const rows = await build(api, graph);
       const all = carriers.flatMap((kind) => rows[kind].map(({ id }) => ({ kind, id })));
       const { kind, id } = drawn(all, at);
       const gone = doomed(rows, id);
 
-      await door.remove(kind, id);
+      await api.remove(kind, id);
 
       for (const entity of ["company", "contact", "deal", "task", "note"] as const) {
         for (const before of rows[entity]) {
-          const after = await door.find(entity, before.id);
+          const after = await api.find(entity, before.id);
           const link = severed(before, id);
           if (gone.has(before.id)) expect(after).toBeNull();
           else if (link === undefined) expect(after).toEqual(before);

@@ -1,17 +1,17 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
-import { createForms } from "../../server/model/schemas.ts";
+import { createTypeSchemas } from "../../server/model/schemas.ts";
 import { type Entity, inputs } from "./arbitraries.ts";
-import { refusal } from "./door.ts";
-import { openDoors } from "./doors.ts";
+import { refusal } from "./api.ts";
+import { openApis } from "./apis.ts";
 import { expectNamed } from "./expected.ts";
-import { complete, isTold } from "./given.ts";
+import { complete, isTold } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 
 /* What a generator meets once in many runs is tried in each. */
-describe.each(doors)("limits through $name", (door) => {
+describe.each(apis)("limits through $name", (api) => {
   test.each<[Entity, string, unknown[], unknown[]]>([
     ["deal", "probability", [0, 1, 99, 100], [-1, 101, -(2 ** 31), 2 ** 31 - 1]],
     ["deal", "value", ["9999999999999.99", "-9999999999999.99"], ["10000000000000", "0.001"]],
@@ -35,17 +35,19 @@ describe.each(doors)("limits through $name", (door) => {
     "at its limits %s.%s is taken, and beyond them refused",
     async (entity, field, inside, beyond) => {
       const data = fc.sample(inputs[entity], { numRuns: 1, seed: 1 })[0] ?? {};
-      const { id } = await door.create(entity, await complete(door, { entity, data }));
+      const { id } = await api.create(entity, await complete(api, { entity, data }));
       for (const value of inside) {
-        expect((await door.update(entity, id, { [field]: value }))[field]).toEqual(value);
-        const whole = { ...(await complete(door, { entity, data })), [field]: value };
-        expect((await door.create(entity, whole))[field]).toEqual(value);
+        expect((await api.update(entity, id, { [field]: value }))[field]).toEqual(value);
+        const whole = { ...(await complete(api, { entity, data })), [field]: value };
+        expect((await api.create(entity, whole))[field]).toEqual(value);
       }
-      const told = beyond.filter((value) => isTold(door, createForms[entity], { [field]: value }));
+      const told = beyond.filter((value) =>
+        isTold(api, createTypeSchemas[entity], { [field]: value }),
+      );
       for (const value of told) {
-        const whole = { ...(await complete(door, { entity, data })), [field]: value };
-        expectNamed(await refusal(door.create(entity, whole)), [field]);
-        expectNamed(await refusal(door.update(entity, id, { [field]: value })), [field]);
+        const whole = { ...(await complete(api, { entity, data })), [field]: value };
+        expectNamed(await refusal(api.create(entity, whole)), [field]);
+        expectNamed(await refusal(api.update(entity, id, { [field]: value })), [field]);
       }
     },
   );

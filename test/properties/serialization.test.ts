@@ -2,12 +2,12 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 
 import { carriers, type Data, fieldTypes, goodValue, isListed } from "./arbitraries.ts";
-import { present, type Row } from "./door.ts";
-import { holds, openDoors } from "./doors.ts";
+import { present, type Row } from "./api.ts";
+import { holds, openApis } from "./apis.ts";
 import { instant, stored, unstamped } from "./expected.ts";
-import { anything, complete, uniqueName } from "./given.ts";
+import { anything, complete, uniqueName } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 const choices = ["a", "A", " b ", "O'Reilly", `"c"`, "back\\slash", "100 %", "\u{1f600}", "null"];
 
 beforeAll(async () => {
@@ -20,7 +20,7 @@ beforeAll(async () => {
       enumValues: isListed(fieldType) ? choices : null,
     })),
   );
-  await doors[0]?.createAll("customFieldDefinition", definitions);
+  await apis[0]?.createAll("customFieldDefinition", definitions);
 });
 
 const customFields = fc.record(
@@ -63,7 +63,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? "list" : typeof value;
 }
 
-/** A row with its timestamps as numbers: doors may write them with more digits, or fewer. */
+/** A row with its timestamps as numbers: APIs may write them with more digits, or fewer. */
 function comparable({ createdAt, updatedAt, closedAt, ...row }: Row): Data {
   const closed = typeof closedAt === "string" ? instant(closedAt) : closedAt;
   return { ...row, createdAt: instant(createdAt), updatedAt: instant(updatedAt), closed };
@@ -79,16 +79,16 @@ function inputOf(row: Row): Data {
   return input;
 }
 
-describe.each(doors)("what is written through $name", (door) => {
+describe.each(apis)("what is written through $name", (api) => {
   // Feature: core-data-models, Property 38: Serialization type consistency
   // Departure: timestamps are texts with microseconds, dates texts, and decimals exact texts, because
   // JavaScript's own types would lose some of each; nulls in custom fields are removed.
-  test("is read through every door with the same values and types, and makes the same again", () =>
+  test("is read through every API with the same values and types, and makes the same again", () =>
     holds(fc.record({ draft: anything, customFields }), async ({ draft, customFields }) => {
       const { entity } = draft;
       const custom = carriers.some((carrier) => carrier === entity) ? { customFields } : {};
-      const input = { ...(await complete(door, draft)), ...custom };
-      const row = await door.create(entity, input);
+      const input = { ...(await complete(api, draft)), ...custom };
+      const row = await api.create(entity, input);
 
       expect(unstamped(row)).toEqual(stored(entity, input));
       expect(JSON.parse(JSON.stringify(row))).toEqual(row);
@@ -97,13 +97,13 @@ describe.each(doors)("what is written through $name", (door) => {
           [field]: expect.arrayContaining([kindOf(value)]),
         });
       }
-      for (const reader of doors) {
+      for (const reader of apis) {
         const read = present(await reader.find(entity, row.id));
         expect(comparable(read)).toEqual(comparable(row));
       }
 
       const name = entity === "customFieldDefinition" ? { name: uniqueName("again") } : {};
-      const again = await door.create(entity, { ...inputOf(row), ...name });
+      const again = await api.create(entity, { ...inputOf(row), ...name });
       expect(unstamped(again)).toEqual({
         ...unstamped(row),
         ...name,

@@ -5,7 +5,7 @@ import pg from "pg";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
 
 /*
- * The laws of the journal put to work: the past can be rebuilt from it, and what was done can be
+ * The laws of the audit log put to work: the past can be rebuilt from it, and what was done can be
  * undone. Every row of five tables is looked at whole, so nothing is overlooked.
  */
 
@@ -181,7 +181,7 @@ async function look(): Promise<State> {
   return rows[0];
 }
 
-/** The rows with these names, and the pipeline, as the journal has them at each of the instants. */
+/** The rows with these names, and the pipeline, as the audit log has them at each of the instants. */
 async function lookBack(names: string[], instants: string[]): Promise<State[]> {
   const { rows } = await client.query<State>(
     `select
@@ -214,7 +214,7 @@ async function lookBack(names: string[], instants: string[]): Promise<State[]> {
   return rows;
 }
 
-/** The last transaction that the journal knows. */
+/** The last transaction that the audit log knows. */
 async function lastTransaction(): Promise<string> {
   const { rows } = await client.query<{ id: string }>(
     "select transaction_id as id from crm.audit_logs order by id desc limit 1",
@@ -234,7 +234,7 @@ function unmarked({ rows }: { rows: Rows }): Rows {
 
 // Feature: history and undo, as of
 test(
-  "a row, and the pipeline, rebuilt from the journal are what was really there at every step",
+  "a row, and the pipeline, rebuilt from the audit log are what was really there at every step",
   () =>
     fc.assert(
       fc.asyncProperty(
@@ -242,10 +242,10 @@ test(
           minLength: 1,
           maxLength: 12,
         }),
-        async (deeds) => {
+        async (actors) => {
           await begin();
           const states = [await look()];
-          for (const each of deeds) {
+          for (const each of actors) {
             if (each === "undo") {
               await client.query("select crm.undo_transaction($1, 'FORCE')", [
                 await lastTransaction(),

@@ -4,10 +4,10 @@ import type { z } from "zod";
 
 import { customFieldsSchema } from "../../server/model/custom-fields.ts";
 import {
-  createForms,
+  createTypeSchemas,
   createSchemas,
   toFields,
-  updateForms,
+  updateTypeSchemas,
   updateSchemas,
 } from "../../server/model/schemas.ts";
 import {
@@ -26,12 +26,12 @@ import {
   stages,
   text,
 } from "./arbitraries.ts";
-import { refusal, type Refusal, Refused } from "./door.ts";
-import { holds, openDoors } from "./doors.ts";
+import { refusal, type Refusal, Refused } from "./api.ts";
+import { holds, openApis } from "./apis.ts";
 import { expectNamed } from "./expected.ts";
-import { complete, isTold, uniqueName } from "./given.ts";
+import { complete, isTold, uniqueName } from "./drafts.ts";
 
-const { doors } = openDoors();
+const { apis } = openApis();
 const anyEntity = fc.constantFrom(...entities);
 
 /** Nothing that a client reads comes from PostgreSQL's own words. */
@@ -101,7 +101,7 @@ beforeAll(async () => {
   const many = carriers.flatMap((entityType) =>
     Array.from({ length: 60 }, (_, index) => ({ name: `field_no_${index}`, entityType })),
   );
-  await doors[1]?.createAll(
+  await apis[1]?.createAll(
     "customFieldDefinition",
     [taken, ...many].map((definition) => ({ ...definition, label: "Any", fieldType: "boolean" })),
   );
@@ -164,8 +164,8 @@ function faultsBySchema(entity: Entity, input: Data, update: boolean): string[] 
   return result.success ? [] : names(toFields(result.error));
 }
 
-/** The faults that a door tells, by field. Where a link leads is not the schema's to know. */
-async function faultsByDoor(work: Promise<unknown>): Promise<string[]> {
+/** The faults that an API tells, by field. Where a link leads is not the schema's to know. */
+async function faultsByApi(work: Promise<unknown>): Promise<string[]> {
   const refused = await refusal(work.then(() => Promise.reject(new Refused("none", accepted))));
   if (refused.code !== "VALIDATION_ERROR") {
     expect(["ACCEPTED", "CONSTRAINT_VIOLATION"]).toContain(refused.code);
@@ -182,37 +182,37 @@ function names(fields: Refusal["fields"] = {}): string[] {
   return [...new Set(fieldNames)].sort();
 }
 
-/** A door that meets what is malformed does not ask the rules too; the schema does. */
-function expectSameVerdict(byDoor: string[], bySchema: string[]): void {
-  expect(byDoor.length > 0).toBe(bySchema.length > 0);
-  expect(bySchema).toEqual(expect.arrayContaining(byDoor));
+/** An API that meets what is malformed does not ask the rules too; the schema does. */
+function expectSameVerdict(byApi: string[], bySchema: string[]): void {
+  expect(byApi.length > 0).toBe(bySchema.length > 0);
+  expect(bySchema).toEqual(expect.arrayContaining(byApi));
 }
 
 const accepted = { code: "ACCEPTED" };
 
-describe.each(doors)("wrong input through $name", (door) => {
+describe.each(apis)("wrong input through $name", (api) => {
   // Feature: core-data-models, Property 23: Invalid data rejection
   test("a wrong value is refused by its field, on create and on update, and leaves no trace", () =>
     holds(mistake, async ({ entity, data, fault, patch }) => {
-      fc.pre(isTold(door, createForms[entity], spoil({}, fault)));
-      fc.pre(isTold(door, updateForms[entity], spoil({}, fault)));
-      const input = await complete(door, { entity, data: spoilt(entity, data) });
-      const before = await door.create(entity, input);
+      fc.pre(isTold(api, createTypeSchemas[entity], spoil({}, fault)));
+      fc.pre(isTold(api, updateTypeSchemas[entity], spoil({}, fault)));
+      const input = await complete(api, { entity, data: spoilt(entity, data) });
+      const before = await api.create(entity, input);
       const nobody = uniqueName("nobody");
 
-      const another = await complete(door, { entity, data });
-      const created = door.create(entity, spoilt(entity, another, fault), nobody);
+      const another = await complete(api, { entity, data });
+      const created = api.create(entity, spoilt(entity, another, fault), nobody);
       const whole = await refusal(created);
       expectNamed(whole, [fault.field]);
       expectClean(whole);
 
-      const updated = door.update(entity, before.id, spoil(patch, fault), nobody);
+      const updated = api.update(entity, before.id, spoil(patch, fault), nobody);
       const partial = await refusal(updated);
       expectNamed(partial, [fault.field]);
       expectClean(partial);
 
-      expect(await door.find(entity, before.id)).toEqual(before);
-      expect(await door.journalBy(nobody)).toEqual([]);
+      expect(await api.find(entity, before.id)).toEqual(before);
+      expect(await api.entriesBy(nobody)).toEqual([]);
     }));
 
   // Feature: core-data-models, Property 24: Required field validation
@@ -227,9 +227,9 @@ describe.each(doors)("wrong input through $name", (door) => {
         }),
       ),
       async ({ entity, data, missing, how }) => {
-        const input = await complete(door, { entity, data });
+        const input = await complete(api, { entity, data });
         const lacking = spoil(input, ...missing.map((field) => ({ field, value: how })));
-        const refused = await refusal(door.create(entity, lacking));
+        const refused = await refusal(api.create(entity, lacking));
         expect(refused).toMatchObject({
           code: "VALIDATION_ERROR",
           fields: Object.fromEntries(missing.map((field) => [field, ["is required"]])),
@@ -241,11 +241,11 @@ describe.each(doors)("wrong input through $name", (door) => {
   // Feature: core-data-models, Property 25: Constraint violation error handling
   test("a broken link, or a name that is taken, is refused by its constraint and its field", () =>
     holds(breach, async ({ entity, data, field, value, also, constraint, onUpdate }) => {
-      const input = await complete(door, { entity, data });
+      const input = await complete(api, { entity, data });
       const wrong = { ...also, [field]: value };
       const work = onUpdate
-        ? door.create(entity, input).then(({ id }) => door.update(entity, id, wrong))
-        : door.create(entity, { ...input, ...wrong });
+        ? api.create(entity, input).then(({ id }) => api.update(entity, id, wrong))
+        : api.create(entity, { ...input, ...wrong });
       const refused = await refusal(work);
       expect(refused).toMatchObject({ code: "CONSTRAINT_VIOLATION", constraint });
       expect(Object.keys(refused.fields ?? {})).toEqual([field]);
@@ -255,7 +255,7 @@ describe.each(doors)("wrong input through $name", (door) => {
 
   // Property 25 again, for the values that a custom field takes once.
   test("the value of a unique field that another row has is refused by the field's name", async () => {
-    const definitions = await door.createAll(
+    const definitions = await api.createAll(
       "customFieldDefinition",
       ["company", "contact"].map((entityType) => ({
         ...{ name: "serial_no", label: "Serial", entityType, fieldType: "text", isUnique: true },
@@ -272,7 +272,7 @@ describe.each(doors)("wrong input through $name", (door) => {
         }),
         async ({ entity, value, onUpdate }) => {
           const create = (customFields: Data) =>
-            door.create(entity, {
+            api.create(entity, {
               ...(entity === "company" ? { name: "Acme" } : { firstName: "A", lastName: "L" }),
               customFields,
             });
@@ -280,19 +280,19 @@ describe.each(doors)("wrong input through $name", (door) => {
           const refused = await refusal(
             onUpdate
               ? create({}).then(({ id }) =>
-                  door.update(entity, id, { customFields: { serial_no: value } }),
+                  api.update(entity, id, { customFields: { serial_no: value } }),
                 )
               : create({ serial_no: value }),
           );
           expect(refused).toMatchObject({ code: "CONSTRAINT_VIOLATION" });
           expect(Object.keys(refused.fields ?? {})).toEqual(["customFields.serial_no"]);
           expectClean(refused);
-          await door.remove(entity, first.id);
+          await api.remove(entity, first.id);
           await create({ serial_no: value });
         },
       );
     } finally {
-      for (const { id } of definitions) await door.remove("customFieldDefinition", id);
+      for (const { id } of definitions) await api.remove("customFieldDefinition", id);
     }
   });
 
@@ -300,18 +300,20 @@ describe.each(doors)("wrong input through $name", (door) => {
   // Departure: the schemas hold what the row itself can answer; whether a link leads somewhere only
   // the database knows. GraphQL takes a single value for a list of one, and names what is malformed
   // within a field: emails.0 and address.street where the schema says emails and address.
-  test("a schema refuses what the door refuses, for the same fields, and accepts what it accepts", () =>
+  test("a schema refuses what the API refuses, for the same fields, and accepts what it accepts", () =>
     holds(candidate, async ({ entity, data, update, wrong }) => {
-      fc.pre(isTold(door, (update ? updateForms : createForms)[entity], spoil({}, ...wrong)));
-      const input = await complete(door, { entity, data });
+      fc.pre(
+        isTold(api, (update ? updateTypeSchemas : createTypeSchemas)[entity], spoil({}, ...wrong)),
+      );
+      const input = await complete(api, { entity, data });
       if (update) {
-        const { id } = await door.create(entity, input);
+        const { id } = await api.create(entity, input);
         const patch = wrong.length === 0 ? data : spoil({}, ...wrong);
-        const found = await faultsByDoor(door.update(entity, id, patch));
+        const found = await faultsByApi(api.update(entity, id, patch));
         expectSameVerdict(found, faultsBySchema(entity, patch, true));
       } else {
         const whole = spoil(input, ...wrong);
-        const found = await faultsByDoor(door.create(entity, whole));
+        const found = await faultsByApi(api.create(entity, whole));
         expectSameVerdict(found, faultsBySchema(entity, whole, false));
       }
     }));
@@ -325,9 +327,9 @@ describe.each(doors)("wrong input through $name", (door) => {
         fc.record({ entity: fc.constant(entity), data: inputs[entity], found: faults(entity) }),
       ),
       async ({ entity, data, found }) => {
-        fc.pre(isTold(door, createForms[entity], spoil({}, ...found)));
-        const input = await complete(door, { entity, data });
-        const refused = await refusal(door.create(entity, spoilt(entity, input, ...found)));
+        fc.pre(isTold(api, createTypeSchemas[entity], spoil({}, ...found)));
+        const input = await complete(api, { entity, data });
+        const refused = await refusal(api.create(entity, spoilt(entity, input, ...found)));
         expectNamed(
           refused,
           found.map(({ field }) => field),

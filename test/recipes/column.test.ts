@@ -148,8 +148,8 @@ test("until the first release the column goes into the sources, and comes out th
 test("the project's own tests find nothing, once what is generated has been generated", async () => {
   await project.run("npm run schema:print && npm run generate && npm run docs");
   await project.run(
-    "npm run test:only -- --maxWorkers=1 --testTimeout=120000 test/database/catalog " +
-      "test/generate-types test/graphql/schema-current test/docs",
+    "npm run test:only -- --maxWorkers=1 --testTimeout=120000 test/db/schema/catalog " +
+      "test/server/model/generate-types test/server/graphql/schema/schema-current test/project/docs",
     process.env.PGCRM_TEST_POSTGRES === undefined
       ? {}
       : { PGCRM_TEST_POSTGRES: process.env.PGCRM_TEST_POSTGRES },
@@ -213,7 +213,7 @@ describe("in SQL", () => {
       expect(await titleOf(client, "crm.contacts where id = $1", [id(1)])).toBe("Author");
     }));
 
-  test("it is journalled, undone, restored, and told as of a time", () =>
+  test("it is logged, undone, restored, and told as of a time", () =>
     inside(async (client) => {
       await addContact(client, 1, "Countess");
       await client.query("select pg_sleep(0.01)");

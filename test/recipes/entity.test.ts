@@ -351,7 +351,7 @@ test("its repository and the project's rules of the catalog take it as it is", a
   const printed = await project.run("node recipe.ts", { SERVER_URL: database.serverUrl });
   expect(JSON.parse(printed)).toEqual(["Engine", "Motor", 1]);
   await project.run(
-    "npm run test:only -- --maxWorkers=1 test/database/catalog test/database/plpgsql-check",
+    "npm run test:only -- --maxWorkers=1 test/db/schema/catalog test/db/schema/plpgsql-check",
     process.env.PGCRM_TEST_POSTGRES === undefined
       ? {}
       : { PGCRM_TEST_POSTGRES: process.env.PGCRM_TEST_POSTGRES },

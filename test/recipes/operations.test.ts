@@ -53,7 +53,7 @@ const fill = `
 `;
 
 /** Seals what was committed before. */
-const seal = "select crm_private.seal_journal()";
+const seal = "select crm_private.seal_audit_log()";
 
 const tables = [
   ...["companies", "contacts", "deals", "tasks", "notes", "custom_field_definitions"],
@@ -63,7 +63,7 @@ const tables = [
 /** Every row of a database, as texts. */
 async function contents(client: pg.ClientBase): Promise<Record<string, string[]>> {
   const all: Record<string, string[]> = {};
-  for (const table of [...tables, "crm_private.external_ids", "crm_private.journal_blocks"]) {
+  for (const table of [...tables, "crm_private.external_ids", "crm_private.audit_log_blocks"]) {
     const { rows } = await client.query<{ row: string }>(
       `select to_jsonb(record)::text as row from ${table} as record order by 1`,
     );
@@ -173,7 +173,9 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
          values ('note', gen_random_uuid(), 'create', 'ann', '{}', '2025-12-10', 1, 'sql')`,
       );
       await client.query(seal);
-      const { rows } = await client.query(blockWith(blocks, "select crm_private.archive_journal("));
+      const { rows } = await client.query(
+        blockWith(blocks, "select crm_private.archive_audit_log("),
+      );
       expect(rows.length).toBeGreaterThan(0);
       expect(await entriesOf2025(client)).toBe(0);
     });
@@ -185,7 +187,7 @@ describeWith(`with the programs of PostgreSQL${without}`, () => {
     await withConnection(urlOf(name), async (client) => {
       await client.query(blockWith(blocks, "attach partition"));
       expect(await entriesOf2025(client)).toBe(1);
-      await client.query("select crm_private.archive_journal('2026-01-01')");
+      await client.query("select crm_private.archive_audit_log('2026-01-01')");
     });
     await run(drop, environment);
     await run("pg_restore --exit-on-error -d archive audit_logs_2025_12.dump", environment);

@@ -6,7 +6,7 @@
  *
  * A use is noted at most once a minute, and never waited for: not where another request is just
  * noting it, nor for the disk, nor where the database takes no writes. It is no change of the row:
- * neither version nor journal tell of it.
+ * neither version nor audit log tell of it.
  *
  * Security definer: the server's login role reads no table.
  */

@@ -1,6 +1,6 @@
 /*
  * What a change comes through: api, import or sql. Believed of the same sessions as crm.user_id.
- * Called by the journal.
+ * Called by the audit log.
  */
 create or replace function crm_private.current_source()
 returns text

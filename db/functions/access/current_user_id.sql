@@ -2,7 +2,7 @@
  * Who is asking. The server says it in the setting crm.user_id, for one transaction at a time.
  * Only sessions that may act as the server are believed; anyone else who logs in by themselves
  * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
- * journal row is without one.
+ * audit log row is without one.
  */
 create or replace function crm.current_user_id()
 returns text

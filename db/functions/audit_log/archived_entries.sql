@@ -1,6 +1,6 @@
 /*
- * The ids of the entries that are no longer in the journal because their months were archived. The
- * last entry of crm_private.archive_journal has them all.
+ * The ids of the entries that are no longer in the audit log because their months were archived. The
+ * last entry of crm_private.archive_audit_log has them all.
  */
 create or replace function crm_private.archived_entries()
 returns int8multirange

@@ -14,7 +14,7 @@ as $$
       number, last_id, sealed_at, ids, digests, previous, hash,
       lag(number, 1, 0::bigint) over in_order as number_before,
       lag(hash, 1, decode(repeat('00', 32), 'hex')) over in_order as hash_before
-    from crm_private.journal_blocks
+    from crm_private.audit_log_blocks
     window in_order as (order by number)
   )
   select least(

@@ -1,11 +1,11 @@
 /*
- * Compares the journal with a range of blocks: gives the first entry that is not as it was sealed,
+ * Compares the audit log with a range of blocks: gives the first entry that is not as it was sealed,
  * with its fault (altered, removed or inserted), and how many entries are there and how many
  * archived.
  *
  * The blocks cover all ids after the block before them, so an entry there that no block lists was
  * put in later. An erased entry has no values to compare: the block holds their digest in place of
- * the salt, and the journal must hold the entry that records the erasure.
+ * the salt, and the audit log must hold the entry that records the erasure.
  */
 create or replace function crm_private.compare_entries(
   p_first      bigint,
@@ -20,7 +20,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with block as (
-    select * from crm_private.journal_blocks where number between p_first and p_last
+    select * from crm_private.audit_log_blocks where number between p_first and p_last
   ),
   sealed as (
     select seal.*
@@ -31,7 +31,7 @@ as $$
     select audit_log.*
     from crm.audit_logs as audit_log
     where audit_log.id > coalesce(
-        (select last_id from crm_private.journal_blocks where number = p_first - 1),
+        (select last_id from crm_private.audit_log_blocks where number = p_first - 1),
         -9223372036854775808
       )
       and audit_log.id <= (select max(last_id) from block)

@@ -1,7 +1,7 @@
 /*
- * What differs between two objects of custom fields, as the journal writes it: a member called
+ * What differs between two objects of custom fields, as the audit log writes it: a member called
  * custom_fields.<name> for each field, with its old and its new value; empty if nothing does.
- * Called by the journal's trigger for each row whose custom fields an update changed.
+ * Called by the audit log's trigger for each row whose custom fields an update changed.
  */
 create or replace function crm_private.custom_field_changes(p_old jsonb, p_new jsonb)
 returns jsonb

@@ -1,5 +1,5 @@
 /*
- * Makes the journal's partitions for this month and the months after it. Called by the migration,
+ * Makes the audit log's partitions for this month and the months after it. Called by the migration,
  * whenever the server or a migration starts, and every hour by the server, so that a partition
  * stands long before its month. Entries of a month that had none are in the default partition; they
  * move to the new one, whichever month it is.
@@ -16,7 +16,7 @@ declare
   v_name text;
 begin
   -- Servers that start together do this one after the other.
-  perform crm_private.hold_seals();
+  perform crm_private.lock_seals();
 
   for v_from in
     select month at time zone 'UTC'
@@ -48,7 +48,7 @@ begin
     );
     execute format(
       'comment on table crm_private.%I is %L',
-      v_name, 'Entries of the journal of one month.'
+      v_name, 'Audit log entries of one month.'
     );
     execute format(
       'with moved as (
@@ -68,6 +68,6 @@ end
 $$;
 
 comment on function crm_private.ensure_audit_partitions(integer) is
-  'Makes the partitions of the journal for this month and the given number of months after it.';
+  'Makes the partitions of the audit log for this month and the given number of months after it.';
 
 revoke all on function crm_private.ensure_audit_partitions(integer) from public;

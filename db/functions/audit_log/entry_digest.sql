@@ -1,8 +1,8 @@
 /*
- * The digest of an entry of the journal: of every column, and of the values by their own digest. The
+ * The digest of an audit log entry: of every column, and of the values by their own digest. The
  * columns are in binary form, which does not depend on time zone or format of dates; the texts are
  * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
- * break the digest; crm_private.check_journal holds it against the entry that records the erasure.
+ * break the digest; crm_private.check_audit_log holds it against the entry that records the erasure.
  */
 create or replace function crm_private.entry_digest(
   id             bigint,
@@ -33,7 +33,7 @@ $$;
 comment on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) is
-  'SHA-256 of an entry of the journal, its values given by their own digest.';
+  'SHA-256 of an audit log entry, its values given by their own digest.';
 
 revoke all on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea

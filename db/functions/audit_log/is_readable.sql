@@ -1,5 +1,5 @@
 /*
- * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * Whether the caller can read an entity: the policy of the audit log, whose entries everyone may read
  * of what they can see now. What was merged into a contact or a company is part of that one, so
  * its entries are read by whoever can read the one that is left.
  *

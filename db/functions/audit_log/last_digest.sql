@@ -1,4 +1,4 @@
-/* The number of the last block and its hash: what crm.journal_digest gives, after sealing. */
+/* The number of the last block and its hash: what crm.audit_log_digest gives, after sealing. */
 create or replace function crm_private.last_digest()
 returns text
 language sql
@@ -8,7 +8,7 @@ as $$
   select format('%s-%s', coalesce(block.number, 0), encode(coalesce(block.hash, none.hash), 'hex'))
   from (select decode(repeat('00', 32), 'hex') as hash) as none
   left join (
-    select number, hash from crm_private.journal_blocks order by number desc limit 1
+    select number, hash from crm_private.audit_log_blocks order by number desc limit 1
   ) as block on true;
 $$;
 

@@ -1,5 +1,5 @@
 /*
- * What the running transaction is about to undo of a row. Asked by the journal and the stamps, for each
+ * What the running transaction is about to undo of a row. Asked by the audit log and the stamps, for each
  * row of an undo, so its plan must not depend on how few rows the table had when it was made: without the
  * setting one that was cached for an empty table would read the whole of it for every row.
  */

@@ -1,9 +1,9 @@
 /*
- * For how many seconds the oldest entry of the journal has been waiting to be sealed; 0 if none is. It
+ * For how many seconds the oldest audit log entry has been waiting to be sealed; 0 if none is. It
  * grows where nobody seals, where somebody keeps others from it, and while a transaction that has
  * written goes on. Called by the metrics of the server, and by doctor.
  *
- * Security definer: crm_server has no rights of its own on the journal.
+ * Security definer: crm_server has no rights of its own on the audit log.
  */
 create or replace function crm_private.unsealed_seconds()
 returns double precision
@@ -16,7 +16,7 @@ as $$
     (
       select extract(epoch from clock_timestamp() - audit_log."timestamp")::double precision
       from crm.audit_logs as audit_log
-      where audit_log.id > (select sealed_to from crm_private.journal_progress)
+      where audit_log.id > (select sealed_to from crm_private.audit_log_progress)
       order by audit_log.id
       limit 1
     ),
@@ -25,7 +25,7 @@ as $$
 $$;
 
 comment on function crm_private.unsealed_seconds() is
-  'For how many seconds the oldest entry of the journal has been waiting to be sealed.';
+  'For how many seconds the oldest audit log entry has been waiting to be sealed.';
 
 revoke all on function crm_private.unsealed_seconds() from public;
 grant execute on function crm_private.unsealed_seconds() to crm_server;

@@ -35,13 +35,13 @@ begin
   loop
     exit when p_operation = 'create';
     if p_operation = 'upsert' then
-      v_outcome.rows := crm_private.meant_rows(p_entity_type, p_rows);
+      v_outcome.rows := crm_private.match_rows(p_entity_type, p_rows);
     end if;
     execute format(
       'select array_agg(row(id, version, external_ids)::crm_private.current_row)
        from (
          select id, version, external_ids from %s
-         where id in (select given.id from unnest($1) as given)
+         where id in (select input.id from unnest($1) as input)
          order by id
          for %s
        ) as locked',
@@ -52,12 +52,12 @@ begin
     -- Counted, because the way to a first row would be one row by one.
     select count(*)
     into v_moved
-    from unnest(p_rows) as given
+    from unnest(p_rows) as input
     join unnest(v_outcome.rows) as meant using (place)
     left join unnest(v_current) as found on found.id = meant.id
     where meant.id is not null
       and not coalesce(
-        jsonb_populate_record(null::crm.external_id, given.item -> 'external_id')
+        jsonb_populate_record(null::crm.external_id, input.item -> 'external_id')
           = any (found.external_ids),
         false
       );
@@ -69,19 +69,19 @@ begin
     into v_absent
     from (
       select
-        given.place,
+        input.place,
         case
-          when given.number > 1 then 'VALIDATION_ERROR'
+          when input.number > 1 then 'VALIDATION_ERROR'
           when found.id is null then 'NOT_FOUND'
           else 'CONFLICT'
         end as code,
         case
-          when given.number > 1 then jsonb_build_object(
+          when input.number > 1 then jsonb_build_object(
             case p_operation when 'upsert' then 'externalId' else 'id' end,
-            jsonb_build_array('is given to row ' || given.first || ' too')
+            jsonb_build_array('is given to row ' || input.first || ' too')
           )
           when found.id is null then jsonb_build_object(
-            'id', jsonb_build_array(format('"%s" is not the id of a %s', given.id, p_entity_type))
+            'id', jsonb_build_array(format('"%s" is not the id of a %s', input.id, p_entity_type))
           )
           else jsonb_build_object(
             'version', jsonb_build_array('is not current, which is ' || found.version)
@@ -94,21 +94,21 @@ begin
           first_value(place) over (partition by id order by place) as first
         from unnest(v_outcome.rows)
         where id is not null
-      ) as given
+      ) as input
       left join unnest(v_current) as found using (id)
-      where given.number > 1
+      where input.number > 1
         or found.id is null
-        or given.item ? 'version'
-          and given.item -> 'version' is distinct from to_jsonb(found.version)
+        or input.item ? 'version'
+          and input.item -> 'version' is distinct from to_jsonb(found.version)
     ) as fault;
 
     if p_operation = 'upsert' then
       v_absent := v_absent || array(
         select row(
-          given.place,
+          input.place,
           'VALIDATION_ERROR',
           jsonb_build_object(
-            'externalId', jsonb_build_array('is given to row ' || given.first || ' too')
+            'externalId', jsonb_build_array('is given to row ' || input.first || ' too')
           ),
           false
         )::crm_private.row_fault
@@ -117,19 +117,19 @@ begin
             place, id,
             first_value(place) over (partition by item -> 'external_id' order by place) as first
           from unnest(p_rows)
-        ) as given
-        where given.first <> given.place
+        ) as input
+        where input.first <> input.place
           and not exists (
             select from unnest(v_outcome.rows) as meant
-            where meant.place = given.place and meant.id is not null
+            where meant.place = input.place and meant.id is not null
           )
       );
     end if;
 
     v_outcome.rows := array(
-      select given from unnest(v_outcome.rows) as given
-      where given.place not in (select absent.place from unnest(v_absent) as absent)
-      order by given.place
+      select input from unnest(v_outcome.rows) as input
+      where input.place not in (select absent.place from unnest(v_absent) as absent)
+      order by input.place
     );
   end if;
 
@@ -137,32 +137,32 @@ begin
 
   v_outcome.written := array(
     select written
-    from crm_private.put_rows(v_table, array(
-      select given from unnest(v_outcome.rows) as given
-      where given.place not in (select known.place from unnest(p_known) as known)
-      order by given.place
+    from crm_private.apply_rows(v_table, array(
+      select input from unnest(v_outcome.rows) as input
+      where input.place not in (select known.place from unnest(p_known) as known)
+      order by input.place
     )) as written
   );
 
   -- These are not written, whatever they hold: the validation only says what is wrong with them.
   if cardinality(p_known) > 0 then
     perform set_config('crm.refusing', 'on', true);
-    perform crm_private.put_rows(v_table, array(
-      select given from unnest(v_outcome.rows) as given
-      where given.operation <> 'delete'
-        and given.place in (select known.place from unnest(p_known) as known where known.readable)
-      order by given.place
+    perform crm_private.apply_rows(v_table, array(
+      select input from unnest(v_outcome.rows) as input
+      where input.operation <> 'delete'
+        and input.place in (select known.place from unnest(p_known) as known where known.readable)
+      order by input.place
     ));
     perform set_config('crm.refusing', '', true);
   end if;
 
   perform set_config('crm.bulk', '', true);
 
-  select array_agg(row(coalesce(noted.place, given.place), noted.code, noted.fields, true)
+  select array_agg(row(coalesce(noted.place, input.place), noted.code, noted.fields, true)
     ::crm_private.row_fault)
   into v_noted
-  from crm_private.take_faults(v_table) as noted
-  left join unnest(v_outcome.rows) as given on noted.place is null and given.id = noted.id;
+  from crm_private.collect_faults(v_table) as noted
+  left join unnest(v_outcome.rows) as input on noted.place is null and input.id = noted.id;
 
   v_outcome.faults := array(
     select row(
@@ -172,7 +172,7 @@ begin
         else 'VALIDATION_ERROR'
       end,
       coalesce(
-        crm_private.merged(array_agg(fault.fields)),
+        crm_private.merged_objects(array_agg(fault.fields)),
         '{"row": ["met another change; please try again"]}'
       ),
       bool_and(fault.readable)

@@ -19,11 +19,11 @@ as $$
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
   v_filled text := format(
-    'select given.place as "#place", given.item as "#item", filled.*
-     from unnest($1) as given
-     left join %s as found on found.id = given.id
-     cross join lateral jsonb_populate_record(found, given.item) as filled
-     where given.operation <> ''delete''',
+    'select input.place as "#place", input.item as "#item", filled.*
+     from unnest($1) as input
+     left join %s as found on found.id = input.id
+     cross join lateral jsonb_populate_record(found, input.item) as filled
+     where input.operation <> ''delete''',
     v_table
   );
   v_broken text;
@@ -48,7 +48,7 @@ begin
         where filled."#item" ? 'external_ids'
       ),
       freed as materialized (
-        select id from unnest($1) as given where given.item ? 'external_ids' and id is not null
+        select id from unnest($1) as input where input.item ? 'external_ids' and id is not null
       ),
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message

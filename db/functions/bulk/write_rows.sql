@@ -70,20 +70,20 @@ begin
   select
     coalesce(
       array_agg(
-        row(given.place, given.id, operation, given.item)::crm_private.bulk_row
-        order by given.place
-      ) filter (where given.fields is null),
+        row(input.place, input.id, operation, input.item)::crm_private.bulk_row
+        order by input.place
+      ) filter (where input.fields is null),
       '{}'
     ),
     coalesce(
       array_agg(
-        row(given.place, 'VALIDATION_ERROR', given.fields, false)::crm_private.row_fault
-        order by given.place
-      ) filter (where given.fields is not null),
+        row(input.place, 'VALIDATION_ERROR', input.fields, false)::crm_private.row_fault
+        order by input.place
+      ) filter (where input.fields is not null),
       '{}'
     )
   into v_rows, v_misread
-  from crm_private.read_rows(v_table, operation, rows) as given;
+  from crm_private.read_rows(v_table, operation, rows) as input;
 
   -- The first attempt is for lists without a fault that only a statement meets. Each further one
   -- knows of more rows that cannot be written.
@@ -100,7 +100,7 @@ begin
         v_outcome.is_undone := true;
         exit;
       when integrity_constraint_violation or data_exception or program_limit_exceeded then
-        v_met := crm_private.met_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
+        v_met := crm_private.find_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
         -- What an upsert was to create may have been created meanwhile, and is there to be updated.
         if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
           raise;
@@ -108,11 +108,11 @@ begin
         v_known := v_known || v_met;
         -- What cannot be read can be asked nothing further.
         v_rows := array(
-          select given from unnest(v_rows) as given
-          where given.place not in (
+          select input from unnest(v_rows) as input
+          where input.place not in (
             select unread.place from unnest(v_met) as unread where not unread.readable
           )
-          order by given.place
+          order by input.place
         );
     end;
   end loop;

@@ -1,7 +1,7 @@
 /*
  * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
  * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
- * crm_private.deleted_label, crm_private.cascade_parent and crm_private.severed_link. They are asked for each
+ * crm_private.deleted_label, crm_private.cascade_parent and crm_private.cleared_reference. They are asked for each
  * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
  * catalogue.
  *
@@ -103,7 +103,7 @@ begin
     union all
 
     select
-      'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'cleared_reference', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
       'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
       E'  return case\n' || string_agg(
         format(

@@ -31,7 +31,7 @@ begin
     'comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is %L',
     '%s is not one of ' || array_to_string(v_types, ', ')
   );
-  perform crm_private.bind_rules('crm.custom_field_definitions');
+  perform crm_private.compile_rules('crm.custom_field_definitions');
 end
 $$;
 

@@ -136,7 +136,7 @@ comment on function crm.check_custom_field_rule(
 ) is
   'The rows that would break a rule of a custom field, before it is changed so: once for each fault. '
   'What is not given stays as the definition has it; with another fieldType only what is given holds. '
-  'For a field that is not defined yet fieldType must be given. For administrators.';
+  'For a field that is not defined yet fieldType must be input. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean

@@ -30,23 +30,23 @@ begin
 
   return query execute format(
     $query$
-      with given as (
+      with input as (
         select listed.place, listed.item -> 'custom_fields' as custom_fields
         from unnest($1) with ordinality as listed (item, place)
         where jsonb_typeof(listed.item -> 'custom_fields') = 'object'
       )
-      select given.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
-      from given
+      select input.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from input
       cross join lateral (values %s) as asked (name, rule, message, holds)
       where not asked.holds
 
       union all
 
       select
-        given.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        input.place, 'customFields.' || key, 'is not a custom field of this entity type',
         %L || 'known'
-      from given
-      cross join lateral jsonb_object_keys(given.custom_fields - $2) as key
+      from input
+      cross join lateral jsonb_object_keys(input.custom_fields - $2) as key
 
       order by 1, 2, 3
     $query$,

@@ -113,7 +113,7 @@ as $$
   select
     7,
     'legible',
-    format('crm_private.is_ruly(custom_fields ->> %L)', p_definition.name),
+    format('crm_private.is_printable(custom_fields ->> %L)', p_definition.name),
     'must not hold control characters, or characters that reorder the text'
   where p_definition.field_type = 'text'
 

@@ -18,7 +18,7 @@ declare
   v_definition crm.custom_field_definitions;
   v_index      crm.custom_field_index;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);

@@ -16,10 +16,10 @@ as $$
   select coalesce(
     (
       select substring(setting from '^crm\.max_custom_fields=([0-9]{1,6})$')::integer
-      from pg_db_role_setting as given
-      cross join unnest(given.setconfig) as setting
-      where given.setdatabase = (select oid from pg_database where datname = current_database())
-        and given.setrole = 0
+      from pg_db_role_setting as input
+      cross join unnest(input.setconfig) as setting
+      where input.setdatabase = (select oid from pg_database where datname = current_database())
+        and input.setrole = 0
         and starts_with(setting, 'crm.max_custom_fields=')
     ),
     200

@@ -12,9 +12,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(
-    select array_position(p_choices, given.value)
-    from unnest(p_values) with ordinality as given (value, ordinal)
-    order by given.ordinal
+    select array_position(p_choices, input.value)
+    from unnest(p_values) with ordinality as input (value, ordinal)
+    order by input.ordinal
   );
 end
 $$;

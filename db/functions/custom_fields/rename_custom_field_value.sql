@@ -1,9 +1,9 @@
 /*
  * Gives a value of an enum or a multi_enum another name: in its definition, the default included, and
  * in every row that has it, in one statement. These are updates: they raise the version, and the
- * journal has them under the name of who called this.
+ * audit log has them under the name of who called this.
  *
- * The definition allows both names while the rows change, so the journal has two entries of it. Undoing
+ * The definition allows both names while the rows change, so the audit log has two entries of it. Undoing
  * the transaction goes the same way back.
  *
  * Security definer: it reaches rows whatever policies hide of them.
@@ -25,7 +25,7 @@ declare
   v_renamed    crm.custom_field_definitions;
   v_fault      record;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform
     crm_private.refuse_null('entityType', entity_type),

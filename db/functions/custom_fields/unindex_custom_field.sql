@@ -14,7 +14,7 @@ as $$
 declare
   v_definition crm.custom_field_definitions;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);

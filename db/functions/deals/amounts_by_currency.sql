@@ -23,15 +23,15 @@ begin
       )
       from (
         select
-          given.currency,
+          input.currency,
           case p_operation
-            when 'sum'     then sum(given.amount)
-            when 'average' then avg(given.amount)
-            when 'min'     then min(given.amount)
-            when 'max'     then max(given.amount)
+            when 'sum'     then sum(input.amount)
+            when 'average' then avg(input.amount)
+            when 'min'     then min(input.amount)
+            when 'max'     then max(input.amount)
           end as amount
-        from unnest(p_amounts, p_currencies) as given (amount, currency)
-        group by given.currency
+        from unnest(p_amounts, p_currencies) as input (amount, currency)
+        group by input.currency
       ) as totals
     ),
     '[]'

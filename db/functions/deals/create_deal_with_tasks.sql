@@ -18,15 +18,15 @@ begin
   execute (
     select format(
       'insert into crm.deals (%s)
-       select %s from jsonb_populate_record(null::crm.deals, $1) as given
+       select %s from jsonb_populate_record(null::crm.deals, $1) as input
        returning *',
       string_agg(quote_ident(name), ', '),
-      string_agg('given.' || quote_ident(name), ', ')
+      string_agg('input.' || quote_ident(name), ', ')
     )
     from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
   into v_deal
-  using crm_private.column_defaults('crm.deals') || crm_private.given_fields(to_jsonb(deal));
+  using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
 
   -- Rows are made and validated one after the other: crm.path says which one the next is.
   execute (
@@ -34,16 +34,16 @@ begin
       'insert into crm.tasks (%s)
        select %s
        from unnest($1) with ordinality as task (item, ordinal)
-       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as given
+       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as input
        where set_config(''crm.path'', ''tasks.'' || (task.ordinal - 1), true) is not null',
       string_agg(quote_ident(name), ', '),
-      string_agg('given.' || quote_ident(name), ', ')
+      string_agg('input.' || quote_ident(name), ', ')
     )
     from unnest(crm_private.written_columns('crm.tasks', 'insert')) as name
   )
   using
     array(
-      select crm_private.given_fields(to_jsonb(tasks[place]))
+      select crm_private.non_null_members(to_jsonb(tasks[place]))
       from generate_subscripts(tasks, 1) as place
       order by place
     ),

@@ -28,13 +28,13 @@ rows 100000
 as $$
 #variable_conflict use_column
 begin
-  if at < crm.journal_kept_since() then
-    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
-        at, crm.journal_kept_since()
+  if at < crm.audit_log_kept_since() then
+    raise exception 'the pipeline at % cannot be told: the audit log is kept since %',
+        at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   if exists (
@@ -45,7 +45,7 @@ begin
       and erased_at is not null
       and action = 'update'
   ) then
-    raise exception 'the pipeline at % cannot be told: entries of the journal have been erased', at
+    raise exception 'the pipeline at % cannot be told: audit log entries have been erased', at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
@@ -119,7 +119,7 @@ begin
         created.entity_id,
         coalesce(max(log.id) filter (where log.changes ? 'stage'), created.id) as told_by,
         created.changes || coalesce(
-          crm_private.merged(array_agg(became.fields order by log.id)), '{}'
+          crm_private.merged_objects(array_agg(became.fields order by log.id)), '{}'
         ) as was
       from created
       left join crm.audit_logs as log

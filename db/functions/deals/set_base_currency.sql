@@ -1,6 +1,6 @@
 /*
  * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something
- * else. Journalled, if it changes anything. The setting's row is locked, as who writes a rate locks
+ * else. Logged, if it changes anything. The setting's row is locked, as who writes a rate locks
  * it, so no rate comes in beside the change.
  *
  * Security definer: the table of settings is the owner's.
@@ -16,7 +16,7 @@ declare
   v_old     text;
   v_message text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('currency', currency);
   select base_currency into v_old from crm_private.settings for update;
@@ -47,7 +47,7 @@ begin
   end if;
 
   update crm_private.settings set base_currency = currency;
-  perform crm_private.journal_event(
+  perform crm_private.log_event(
     'setting', 'update',
     jsonb_build_object('base_currency', jsonb_build_object('old', v_old, 'new', currency)),
     clock_timestamp()

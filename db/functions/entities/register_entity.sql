@@ -31,9 +31,9 @@ begin
   select type.entity_type into v_other
   from crm_private.entity_types as type
   join pg_class as class on class.oid = type.entity_table
-  join pg_class as given on given.oid = p_table
+  join pg_class as input on input.oid = p_table
   where (type.entity_type = p_entity_type) <> (type.entity_table = p_table)
-    or type.entity_type <> p_entity_type and class.relname = given.relname
+    or type.entity_type <> p_entity_type and class.relname = input.relname
   limit 1;
 
   if v_other is not null then
@@ -66,18 +66,18 @@ begin
 
   if v_type.has_custom_fields then
     perform crm_private.allow_definitions();
-    perform crm_private.bind_custom_fields(p_table);
+    perform crm_private.compile_custom_field_trigger(p_table);
     perform crm_private.compile_custom_fields(p_entity_type);
   elsif v_type.is_record then
     perform crm_private.compile_report(p_entity_type);
   end if;
 
-  perform crm_private.bind_stamps(p_table, p_entity_type);
-  perform crm_private.bind_rules(p_table);
+  perform crm_private.compile_stamps(p_table, p_entity_type);
+  perform crm_private.compile_rules(p_table);
   if v_type.is_record then
-    perform crm_private.bind_external_ids(p_table, p_entity_type);
+    perform crm_private.compile_external_ids(p_table, p_entity_type);
   end if;
-  perform crm_private.bind_journal(p_table, p_entity_type);
+  perform crm_private.compile_audit_log(p_table, p_entity_type);
   perform crm_private.compile_history(p_entity_type);
 end
 $$;

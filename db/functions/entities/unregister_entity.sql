@@ -43,7 +43,7 @@ begin
       )
       or pronamespace = 'crm_private'::regnamespace
       and proname in (
-        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_journal',
+        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_audit_log',
         v_name || '_copied', v_name || '_custom_fields_hold'
       )
   loop

@@ -1,7 +1,7 @@
 /*
  * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
  * values out of every entry of theirs, and of everybody who was merged into it, months included that were
- * detached from the journal and are still in the database. Answers that were kept for repeated mutations
+ * detached from the audit log and are still in the database. Answers that were kept for repeated mutations
  * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
  * contact ever had.
  *
@@ -11,7 +11,7 @@
  * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
  * that were moved to another entity belong to that one.
  *
- * Security definer: nobody but the owner of the journal may change it.
+ * Security definer: nobody but the owner of the audit log may change it.
  */
 create or replace function crm_private.erase_contact(id uuid)
 returns crm.audit_logs
@@ -34,7 +34,7 @@ declare
   v_existed boolean;
   v_at      timestamptz;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
@@ -45,7 +45,7 @@ begin
     || array(select id from crm.tasks where contact_id = any (v_persons))
     || array(select id from crm.notes where contact_id = any (v_persons));
 
-  for v_table in select * from crm_private.journal_tables()
+  for v_table in select * from crm_private.audit_log_tables()
   loop
     execute format(
       $find$
@@ -77,7 +77,7 @@ begin
   v_existed := found;
   v_at      := clock_timestamp();
 
-  for v_table in select * from crm_private.journal_tables()
+  for v_table in select * from crm_private.audit_log_tables()
   loop
     execute format(
       $find$
@@ -95,7 +95,7 @@ begin
       v_table
     ) into v_entries using v_ids;
     v_entries := coalesce(v_entries, '{}')
-      || array(select mixed::crm.audit_logs from crm_private.mixed_entries(v_table, v_persons) as mixed);
+      || array(select mixed::crm.audit_logs from crm_private.merged_person_entries(v_table, v_persons) as mixed);
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -113,15 +113,15 @@ begin
     perform crm_private.refuse_missing('contact', v_id::text);
   end if;
 
-  perform crm_private.journal_event(entity_type, 'erase', '{}', v_at, entity_id)
+  perform crm_private.log_event(entity_type, 'erase', '{}', v_at, entity_id)
   from (
     select distinct entity_type, entity_id
     from unnest(v_erased)
     where entity_id <> v_id
   ) as attached;
-  v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
+  v_erasure := crm_private.log_event('contact', 'erase', '{}', v_at, v_id);
 
-  perform crm_private.drop_answers(v_ids || array(select entity_id from unnest(v_erased)));
+  perform crm_private.drop_responses(v_ids || array(select entity_id from unnest(v_erased)));
 
   perform crm_private.refresh_statistics(table_oid)
   from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
@@ -148,7 +148,7 @@ $$;
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the journal, the trash and what is kept for repeated mutations. '
+  'and takes their values out of the audit log, the trash and what is kept for repeated mutations. '
   'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
   'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
 

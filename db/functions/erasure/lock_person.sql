@@ -29,7 +29,7 @@ begin
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
       lock table crm_private.erasure_lock in access exclusive mode nowait;
 
-      if not crm_private.hold_seals(p_waits => false) then
+      if not crm_private.lock_seals(p_waits => false) then
         raise lock_not_available;
       end if;
 

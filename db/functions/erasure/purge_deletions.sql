@@ -1,7 +1,7 @@
 /*
  * Ends the restorability of what was deleted before a time, the oldest first and at most p_limit; gives
  * how many. The entries stay, without values. Called by crm.purge_trash and
- * crm_private.maintain_journal.
+ * crm_private.maintain_audit_log.
  */
 create or replace function crm_private.purge_deletions(
   p_before timestamptz,
@@ -18,7 +18,7 @@ declare
   v_at      timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('purge_trash');
-  perform crm_private.hold_seals();
+  perform crm_private.lock_seals();
 
   select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
   into v_entries, v_count
@@ -39,8 +39,8 @@ begin
 
   v_at := clock_timestamp();
   perform crm_private.scrub_entries('crm.audit_logs', v_entries, v_at);
-  perform crm_private.journal_event(
-    'journal', 'purge',
+  perform crm_private.log_event(
+    'audit_log', 'purge',
     jsonb_build_object(
       'before', v_entries[v_count]."timestamp" + interval '1 microsecond', 'entries', v_count
     ),

@@ -2,7 +2,7 @@
  * Ends the restorability of what was deleted long enough ago; the setting says how long, if nothing is
  * given. Gives the number of deletions. Refuses a negative time.
  *
- * Security definer: nobody but the owner of the journal may change it.
+ * Security definer: nobody but the owner of the audit log may change it.
  */
 create or replace function crm_private.purge_trash(older_than interval default null)
 returns integer
@@ -16,7 +16,7 @@ declare
     older_than, make_interval(days => crm.trash_retention_days())
   );
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if v_older_than < interval '0' then
     raise exception 'purge_trash: older_than must not be negative'

@@ -2,8 +2,8 @@
  * Takes the values out of entries for good. In the blocks that seal them the digests of the values
  * take the place of the salts, so the entries can still be verified, and nobody can try guesses.
  *
- * Whoever calls it holds the lock of crm_private.seal_journal, so that no block is being made of the
- * old values, and journals the erasure with the same time; crm_private.compare_entries asks for it.
+ * Whoever calls it holds the lock of crm_private.seal_audit_log, so that no block is being made of the
+ * old values, and audit logs the erasure with the same time; crm_private.compare_entries asks for it.
  */
 create or replace function crm_private.scrub_entries(
   p_table   regclass,
@@ -21,7 +21,7 @@ begin
     from unnest(p_entries) as entry
     cross join lateral (
       select number
-      from crm_private.journal_blocks
+      from crm_private.audit_log_blocks
       where last_id >= entry.id
       order by last_id
       limit 1
@@ -37,14 +37,14 @@ begin
         end
         order by seal.place
       ) as salts
-    from crm_private.journal_blocks as block
+    from crm_private.audit_log_blocks as block
     cross join lateral unnest(block.ids, block.salts)
       with ordinality as seal (id, salt, place)
     left join doomed on doomed.number = block.number and doomed.id = seal.id
     where block.number in (select number from doomed)
     group by block.number
   )
-  update crm_private.journal_blocks as block
+  update crm_private.audit_log_blocks as block
   set salts = scrubbed.salts
   from scrubbed
   where scrubbed.number = block.number;
@@ -63,6 +63,6 @@ end
 $$;
 
 comment on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) is
-  'Takes the values out of entries of the journal and leaves what verifies them.';
+  'Takes the values out of audit log entries and leaves what verifies them.';
 
 revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) from public;

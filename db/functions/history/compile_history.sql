@@ -75,12 +75,12 @@ $body$,
           'language plpgsql',
           $body$
 begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+  return record.created_at >= coalesce(crm.audit_log_kept_since(), '-infinity');
 end
 $body$,
           E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
           'Whether its history has everything that was done to it. If not, what was done before '
-          'journalKeptSince has been archived.'
+          'auditLogKeptSince has been archived.'
         ),
         (
           v_type.restore_order is not null,

@@ -1,6 +1,6 @@
 /*
- * The values that a field had, from the journal. Runs with the caller's rights: the policy of the
- * journal decides which entries count.
+ * The values that a field had, from the audit log. Runs with the caller's rights: the policy of the
+ * audit log decides which entries count.
  */
 create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
 returns setof crm.field_value
@@ -33,7 +33,7 @@ as $$
         else log.changes -> name.name
       end as value,
       lead(log."timestamp") over (order by log.id) as until
-    from crm_private.journal_field(field_history.entity_type, field_history.field) as name (name)
+    from crm_private.logged_field(field_history.entity_type, field_history.field) as name (name)
     cross join crm.audit_logs as log
     where log.entity_id = field_history.entity_id
       and log.entity_type = field_history.entity_type

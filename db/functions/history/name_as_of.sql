@@ -1,5 +1,5 @@
 /*
- * How the definition of a custom field or a pipeline stage was called when an entry of the journal was
+ * How the definition of a custom field or a pipeline stage was called when an audit log entry was
  * written; null if it came later. The first time it was renamed since tells.
  */
 create or replace function crm_private.name_as_of(
@@ -30,6 +30,6 @@ as $$
 $$;
 
 comment on function crm_private.name_as_of(text, uuid, text, bigint) is
-  'How a definition or a stage was called when an entry of the journal was written.';
+  'How a definition or a stage was called when an audit log entry was written.';
 
 revoke all on function crm_private.name_as_of(text, uuid, text, bigint) from public;

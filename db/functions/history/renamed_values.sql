@@ -1,5 +1,5 @@
 /*
- * What the values of an enum were called since an entry of the journal was written, in order: those that
+ * What the values of an enum were called since an audit log entry was written, in order: those that
  * crm.rename_custom_field_value renamed, or an undo of it. Such a transaction lets both names in first
  * and then takes the old one out, and leaves the new one in its place.
  */
@@ -37,6 +37,6 @@ as $$
 $$;
 
 comment on function crm_private.renamed_values(uuid, bigint) is
-  'Which values of an enum were renamed since an entry of the journal, in order.';
+  'Which values of an enum were renamed since an audit log entry, in order.';
 
 revoke all on function crm_private.renamed_values(uuid, bigint) from public;

@@ -4,7 +4,7 @@
  * match_keys are null: nobody searches the past, or looks for duplicates there.
  *
  * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
- * takes back every update since. So it needs the journal from that instant on and no further, and
+ * takes back every update since. So it needs the audit log from that instant on and no further, and
  * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
  *
  * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
@@ -31,13 +31,13 @@ declare
   v_erased  bigint;
   v_stamp   record;
 begin
-  if p_at < crm.journal_kept_since() then
-    raise exception 'what % % was at % cannot be told: the journal is kept since %',
-        p_entity_type, p_entity_id, p_at, crm.journal_kept_since()
+  if p_at < crm.audit_log_kept_since() then
+    raise exception 'what % % was at % cannot be told: the audit log is kept since %',
+        p_entity_type, p_entity_id, p_at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   select
@@ -88,7 +88,7 @@ begin
   from was;
 
   if v_erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
@@ -128,12 +128,12 @@ begin
   limit 1;
 
   if not found then
-    raise exception 'what % % was at % cannot be told: the journal does not go back so far',
+    raise exception 'what % % was at % cannot be told: the audit log does not go back so far',
         p_entity_type, p_entity_id, p_at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   return v_row || jsonb_build_object(

@@ -62,7 +62,7 @@ begin
   from became;
 
   if v_created.erased_at is not null or v_updates.erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, coalesce(v_updates.erased, v_created.id)
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
@@ -75,7 +75,7 @@ begin
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
     )
-    || (v_created.changes - '{@undoes,@given}'::text[])
+    || (v_created.changes - '{@undoes,@imported}'::text[])
     || v_updates.changed;
 
   if v_row ? 'custom_fields' then

@@ -1,5 +1,5 @@
 /*
- * What a stage is called now that had a name at an instant; the name itself where the journal does not
+ * What a stage is called now that had a name at an instant; the name itself where the audit log does not
  * tell. Called for the past: a stage is itself under any name, and leads to itself.
  */
 create or replace function crm_private.stage_now(p_name text, p_at timestamptz)

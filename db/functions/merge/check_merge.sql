@@ -22,7 +22,7 @@ declare
   v_chosen jsonb;
   v_faults jsonb;
 begin
-  with given as (
+  with input as (
     select member.key, member.value, settable.attname, settable.atttypid
     from jsonb_each(case jsonb_typeof(p_fields) when 'object' then p_fields end) as member
     left join pg_attribute as settable
@@ -67,13 +67,13 @@ begin
     union all
 
     select key, 'is not a field that can be given here', v_table || '_fields_known'
-    from given
+    from input
     where attname is null
 
     union all
 
     select crm_private.camel_case(attname), 'is given twice', v_table || '_fields_known'
-    from given
+    from input
     where attname is not null
     group by attname
     having count(*) > 1
@@ -95,7 +95,7 @@ begin
         else crm_private.fault_message('%s has the wrong form', value)
       end,
       v_table || '_fields_type'
-    from given
+    from input
     join pg_type as type on type.oid = atttypid
     where jsonb_typeof(value) <> 'null'
       and not case
@@ -129,7 +129,7 @@ begin
       end
   )
   select
-    (select jsonb_object_agg(attname, value) from given where attname is not null),
+    (select jsonb_object_agg(attname, value) from input where attname is not null),
     (
       select jsonb_build_object(
         'fields', jsonb_object_agg(field, messages),

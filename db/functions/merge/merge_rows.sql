@@ -11,7 +11,7 @@
  * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
  *    became part of the winner is recorded.
  *
- * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
+ * Every step is a statement that the audit log has, in one transaction: reversed from the last entry to
  * the first, they give back exactly what was.
  *
  * Returns <entity type>_id, transaction_id, and <table>_moved: how many rows of each table moved.
@@ -64,7 +64,7 @@ begin
   perform crm_private.defer_unique(true);
 
   perform crm_private.write_merged(
-    v_table, p_winner, p_losers, crm_private.united_row(v_table, v_ids), v_chosen
+    v_table, p_winner, p_losers, crm_private.merged_row(v_table, v_ids), v_chosen
   );
   v_moved := crm_private.move_links(v_table, p_losers, p_winner);
 

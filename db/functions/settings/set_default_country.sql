@@ -1,6 +1,6 @@
 /*
  * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
- * country. Journalled, if it changes anything. Nothing is computed anew: rows hold digits, and what
+ * country. Logged, if it changes anything. Nothing is computed anew: rows hold digits, and what
  * they mean is asked when they are compared.
  *
  * Security definer: the table of settings is the owner's.
@@ -16,7 +16,7 @@ declare
   v_old     text;
   v_message text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   select default_country into v_old from crm_private.settings for update;
 
@@ -34,7 +34,7 @@ begin
     end if;
 
     update crm_private.settings set default_country = country;
-    perform crm_private.journal_event(
+    perform crm_private.log_event(
       'setting', 'update',
       jsonb_build_object('default_country', jsonb_build_object('old', v_old, 'new', country)),
       clock_timestamp()

@@ -1,6 +1,6 @@
 /*
  * Sets the time zone of the installation, by its IANA name. PostgreSQL would take more: abbreviations,
- * which know no summer, and POSIX rules, in which every word is a zone. Journalled, if it changes
+ * which know no summer, and POSIX rules, in which every word is a zone. Logged, if it changes
  * anything.
  *
  * Security definer: the table of settings is the owner's.
@@ -15,7 +15,7 @@ as $$
 declare
   v_old text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('timeZone', time_zone);
   select setting.time_zone into v_old from crm_private.settings as setting for update;
@@ -37,7 +37,7 @@ begin
   end if;
 
   update crm_private.settings as setting set time_zone = set_time_zone.time_zone;
-  perform crm_private.journal_event(
+  perform crm_private.log_event(
     'setting', 'update',
     jsonb_build_object('time_zone', jsonb_build_object('old', v_old, 'new', time_zone)),
     clock_timestamp()

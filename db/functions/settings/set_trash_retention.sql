@@ -1,5 +1,5 @@
 /*
- * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
+ * Sets for how long what was deleted can be restored. Refuses a number out of range. Logged, if it
  * changes anything. Security definer: the table of settings is the owner's.
  */
 create or replace function crm_private.set_trash_retention(days integer)
@@ -12,7 +12,7 @@ as $$
 declare
   v_old integer;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if days not between 0 and 36500 then
     raise exception 'set_trash_retention: days must be from 0 to 36500'
@@ -26,7 +26,7 @@ begin
 
   if days is distinct from v_old then
     update crm_private.settings set trash_retention_days = days;
-    perform crm_private.journal_event(
+    perform crm_private.log_event(
       'setting', 'update',
       jsonb_build_object(
         'trash_retention_days', jsonb_build_object('old', v_old, 'new', days)

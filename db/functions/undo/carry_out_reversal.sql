@@ -1,7 +1,7 @@
 /*
  * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
  * each entity type however many rows there are. Called by the functions of the API that undo and restore,
- * which run as the owner of the journal: so it checks what the caller may do by hand.
+ * which run as the owner of the audit log: so it checks what the caller may do by hand.
  *
  * 1. Locks the rows, in one order always.
  * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
@@ -10,7 +10,7 @@
  *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
  *    is overwritten.
  * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
- *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
+ *    and trigger holds as for any write. The audit log's triggers find in the plan what each row undoes.
  *
  * Definitions of custom fields come first where rows need them, last where rows must lose their values
  * first: the reverse of how it was done.
@@ -64,7 +64,7 @@ begin
     when needed.operation = 'insert'
     then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
     -- What nobody may write, the database sets: it follows from the rest.
-    when needed.column_name = any (crm_private.journal_columns(class.oid))
+    when needed.column_name = any (crm_private.logged_columns(class.oid))
       and has_column_privilege('crm_admin', class.oid, needed.column_name, 'update')
     then not has_column_privilege(
       crm_private.calling_role(), class.oid, needed.column_name, 'update'
@@ -177,7 +177,7 @@ begin
       )
     ) is true;
 
-  -- The journal and the stamps look into the plan for as long as this says so.
+  -- The audit log and the stamps look into the plan for as long as this says so.
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin

@@ -4,7 +4,7 @@
  * what it was after the last. What was created and deleted again needs nothing.
  *
  * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
- * key, the journal itself; and to members where one deleted a row in another's name: these they cannot
+ * key, the audit log itself; and to members where one deleted a row in another's name: these they cannot
  * see. p_argument is what the client called it by.
  *
  * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
@@ -52,7 +52,7 @@ begin
   end if;
 
   if v_erased is not null then
-    raise exception 'entry % of the journal has been erased, so it cannot be undone', v_erased
+    raise exception 'entry % of the audit log has been erased, so it cannot be undone', v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
@@ -81,7 +81,7 @@ begin
         when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
         when v_fixed.action = 'erase' then 'erased values for good'
         when v_fixed.action = 'purge' then 'emptied the trash for good'
-        when v_fixed.action = 'archive' then 'archived months of the journal'
+        when v_fixed.action = 'archive' then 'archived months of the audit log'
         else format('is about a %s, which is not undone', v_fixed.entity_type)
       end,
       'audit_logs_action_reversible'
@@ -97,7 +97,7 @@ begin
       select
         coalesce(jsonb_object_agg(told.field, told.old), '{}') as old,
         coalesce(jsonb_object_agg(told.field, told.new), '{}') as new
-      from crm_private.journal_fields(log.action, log.changes) as told
+      from crm_private.logged_fields(log.action, log.changes) as told
     ) as image
     where log.transaction_id = p_transaction_id
       and (p_entries is null or log.id = any (p_entries))
@@ -112,11 +112,11 @@ begin
       -- Of each field, what the first entry found and what the last one left. Most rows have one.
       case count(*)
         when 1 then (array_agg(old))[1]
-        else crm_private.merged(array_agg(old order by id desc))
+        else crm_private.merged_objects(array_agg(old order by id desc))
       end as old,
       case count(*)
         when 1 then (array_agg(new))[1]
-        else crm_private.merged(array_agg(new order by id))
+        else crm_private.merged_objects(array_agg(new order by id))
       end as new
     from entries
     group by entity_type, entity_id

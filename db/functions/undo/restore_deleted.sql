@@ -3,7 +3,7 @@
  * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
  * cannot be as it was because something that it refers to is gone or other than it was.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.restore_deleted(entity_type text, id uuid)
@@ -18,7 +18,7 @@ declare
   v_table    regclass := crm_private.entity_table(entity_type);
   v_exists   boolean;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('id', id::text);
 
@@ -67,7 +67,7 @@ begin
     v_deletion.transaction_id,
     array(
       select taken.id
-      from crm_private.taken_with(
+      from crm_private.cascaded_deletions(
         v_deletion.transaction_id, v_deletion.id, v_deletion.entity_type, v_deletion.entity_id,
         v_deletion.changes
       ) as taken

@@ -65,7 +65,7 @@ begin
       and planned.entity_type = $2
     $query$,
     v_table
-  ) using v_xid, p_entity_type, crm_private.journal_columns(v_table);
+  ) using v_xid, p_entity_type, crm_private.logged_columns(v_table);
 
   -- What refers to a row that is to go, and would go or lose its link with it.
   select string_agg(

@@ -18,7 +18,7 @@ as $$
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
-  v_columns name[]   := crm_private.journal_columns(v_table);
+  v_columns name[]   := crm_private.logged_columns(v_table);
   v_xid     bigint   := pg_current_xact_id()::text::bigint;
   v_written bigint;
 begin

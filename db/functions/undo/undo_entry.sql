@@ -1,7 +1,7 @@
 /*
- * Undoes what one entry of the journal did to its row.
+ * Undoes what one audit log entry did to its row.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
@@ -16,7 +16,7 @@ declare
     select log.transaction_id from crm.audit_logs as log where log.id = entry_id
   );
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('entryId', entry_id::text);
 
@@ -45,7 +45,7 @@ as $$
 $$;
 
 comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
-  'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
+  'Undoes one audit log entry: what it changed is put back, a row that it deleted is brought back, '
   'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
   'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
   'left as it is and reported in kept; or administrators overwrite it.';

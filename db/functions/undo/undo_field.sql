@@ -1,9 +1,9 @@
 /*
- * Puts a field back to the value that it had before an entry of the journal. It is expected to have
+ * Puts a field back to the value that it had before an audit log entry. It is expected to have
  * still the value that it had after that entry. Nothing is done if it has the right value already. A
  * custom field that was renamed since is the same under either name.
  *
- * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
+ * Security definer: it reads the whole of the audit log. crm_private.carry_out_reversal checks that the caller
  * could do by hand what it does.
  */
 create or replace function crm_private.undo_field(
@@ -21,12 +21,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
-  v_field  text   := crm_private.journal_field(entity_type, field);
+  v_field  text   := crm_private.logged_field(entity_type, field);
   v_names  text[];
   v_action text;
   v_told   record;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if not crm_private.is_reversible(entity_type) then
     perform crm_private.refuse_argument(
@@ -183,7 +183,7 @@ as $$
 $$;
 
 comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '
+  'Puts a field of a row back to the value that it had before an audit log entry. A custom field is '
   'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
   'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
   'left as it is and reported in kept; or administrators overwrite it.';

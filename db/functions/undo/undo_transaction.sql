@@ -1,7 +1,7 @@
 /*
  * Undoes everything that a transaction did, across entity types, all or nothing.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
@@ -12,7 +12,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('transactionId', transaction_id::text);
 

@@ -38,12 +38,12 @@ begin
   perform crm_private.refuse_faults(p_table, p_row);
 
   -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
-  -- has to begin again; or bind_rules was forgotten.
+  -- has to begin again; or compile_rules was forgotten.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
       using errcode = 'serialization_failure';
   else
-    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+    raise exception 'crm_private.compile_rules was not called after a rule of % changed', p_table
       using errcode = 'internal_error';
   end if;
 end

@@ -33,7 +33,7 @@ begin
           when rule.per_element then
             'select faulty.place, %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L,
                %8$L, %5$s, element.value, element.ordinal
-             from (select given.place, given.item from given where not (%7$s)) as faulty
+             from (select input.place, input.item from input where not (%7$s)) as faulty
              left join lateral (
                select element.*
                from crm_private.elements(faulty.item -> %4$L) as element
@@ -43,8 +43,8 @@ begin
                where not (%7$s)
              ) as element on true'
           else
-            'select given.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, given.item -> %4$L, null::bigint
-             from given
+            'select input.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, input.item -> %4$L, null::bigint
+             from input
              where not (%7$s)'
         end,
         rule.field, rule.message, rule.constraint_name, rule.column_name, rule.ordinal, p_table,
@@ -58,7 +58,7 @@ begin
     and rule.kind in ('required', 'check', 'reference');
 
   return query execute format(
-    'with given as materialized ('
+    'with input as materialized ('
     '  select listed.place, listed.item, filled.* '
     '  from unnest($1) with ordinality as listed (item, place) '
     '  cross join lateral jsonb_populate_record(null::%s, listed.item) as filled'

@@ -23,7 +23,7 @@ begin
         ('crm_member', 'nologin',
           'Reads, and writes contacts, companies, deals, tasks and notes.'),
         ('crm_admin', 'nologin',
-          'Writes definitions and stages too, and reads the whole journal.'),
+          'Writes definitions and stages too, and reads the whole audit log.'),
         ('crm_server', 'login noinherit',
           'Login role of the server: can do nothing but become reader, member or administrator.'),
         ('crm_reporter', 'login',

@@ -6,7 +6,7 @@
 
 --!include types/external_id.sql
 --!include functions/audit_log/attached_to.sql
---!include functions/access/caller_holds.sql
+--!include functions/access/caller_is_authenticated.sql
 --!include functions/search/company_document.sql
 --!include functions/normalization/ascii_digits.sql
 --!include functions/normalization/calling_code.sql
@@ -23,13 +23,13 @@
 --!include functions/external_ids/has_long_external_id.sql
 --!include functions/validation/white_characters.sql
 --!include functions/validation/hidden_characters.sql
---!include functions/validation/unruly_characters.sql
+--!include functions/validation/unprintable_characters.sql
 --!include functions/validation/legible_pattern.sql
 --!include functions/validation/is_blank.sql
 --!include functions/validation/is_legible.sql
---!include functions/validation/is_ruly.sql
+--!include functions/validation/is_printable.sql
 --!include functions/validation/has_illegible_element.sql
---!include functions/validation/has_unruly_member.sql
+--!include functions/validation/has_unprintable_member.sql
 --!include functions/external_ids/has_illegible_external_id.sql
 --!include functions/validation/has_blank_element.sql
 --!include functions/external_ids/has_blank_external_id.sql
@@ -38,7 +38,7 @@
 --!include functions/custom_fields/is_pattern.sql
 --!include functions/merge/merged_into.sql
 --!include functions/audit_log/is_readable.sql
---!include functions/custom_fields/keeps_rules.sql
+--!include functions/custom_fields/satisfies_rules.sql
 --!include functions/validation/longest_element.sql
 --!include functions/duplicates/name_skeleton.sql
 --!include functions/duplicates/contact_keys.sql

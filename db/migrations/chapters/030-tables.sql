@@ -23,8 +23,8 @@
 --!include tables/api_key_hashes.sql
 --!include tables/external_ids.sql
 --!include tables/audit_logs.sql
---!include tables/journal_blocks.sql
---!include tables/journal_progress.sql
+--!include tables/audit_log_blocks.sql
+--!include tables/audit_log_progress.sql
 --!include tables/reversals.sql
 --!include tables/merges.sql
 --!include tables/dropped_indexes.sql
@@ -38,7 +38,7 @@ create table crm_private.audit_logs_other partition of crm.audit_logs default;
 alter table crm_private.audit_logs_other alter column changes set statistics 0;
 alter table crm_private.audit_logs_other enable row level security;
 comment on table crm_private.audit_logs_other is
-  'Entries of the journal of a month that has no partition of its own.';
+  'Audit log entries of a month that has no partition of its own.';
 
 insert into crm_private.settings default values;
-insert into crm_private.journal_progress default values;
+insert into crm_private.audit_log_progress default values;

@@ -15,7 +15,7 @@
 --!include types/duplicate_group.sql
 --!include types/field_value.sql
 --!include types/issued_api_key.sql
---!include types/journal_verdict.sql
+--!include types/audit_log_verdict.sql
 --!include types/new_deal.sql
 --!include types/new_task.sql
 --!include types/pipeline_stage_total.sql

@@ -12,6 +12,6 @@
 --!include triggers/300_merges.sql
 --!include triggers/500_definitions.sql
 --!include triggers/500_stages.sql
---!include triggers/900_journal.sql
+--!include triggers/900_audit_log.sql
 
 select crm_private.ensure_audit_partitions();

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:1dc63b4567b792477e8cb4831a8e5a8274280401
+--! Hash: sha1:3383cb8c9f05a9de3fc88da3bd646698b5ec2f56
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -28,7 +28,7 @@ begin
         ('crm_member', 'nologin',
           'Reads, and writes contacts, companies, deals, tasks and notes.'),
         ('crm_admin', 'nologin',
-          'Writes definitions and stages too, and reads the whole journal.'),
+          'Writes definitions and stages too, and reads the whole audit log.'),
         ('crm_server', 'login noinherit',
           'Login role of the server: can do nothing but become reader, member or administrator.'),
         ('crm_reporter', 'login',
@@ -247,8 +247,8 @@ comment on column crm.external_id.id is
 --! EndIncluded types/external_id.sql
 --! Included functions/audit_log/attached_to.sql
 /*
- * What a task or note became attached to by an entry of the journal, null if it says nothing of it.
- * An index of the journal stands on it.
+ * What a task or note became attached to by an audit log entry, null if it says nothing of it.
+ * An index of the audit log stands on it.
  */
 create or replace function crm_private.attached_to(action text, changes jsonb)
 returns text
@@ -266,11 +266,11 @@ end
 $$;
 
 comment on function crm_private.attached_to(text, jsonb) is
-  'The id of what a task or note became attached to by an entry of the journal.';
+  'The id of what a task or note became attached to by an audit log entry.';
 
 revoke all on function crm_private.attached_to(text, jsonb) from public;
 --! EndIncluded functions/audit_log/attached_to.sql
---! Included functions/access/caller_holds.sql
+--! Included functions/access/caller_is_authenticated.sql
 /*
  * Whether whoever asks may still do so. Who logged in, or came with a token, may; an API key that was
  * revoked or has expired since its request was let in is refused. The policies of all tables that are
@@ -280,7 +280,7 @@ revoke all on function crm_private.attached_to(text, jsonb) from public;
  *
  * Security definer: nobody but administrators reads the keys.
  */
-create or replace function crm_private.caller_holds()
+create or replace function crm_private.caller_is_authenticated()
 returns boolean
 language plpgsql
 stable
@@ -305,12 +305,12 @@ begin
 end
 $$;
 
-comment on function crm_private.caller_holds() is
+comment on function crm_private.caller_is_authenticated() is
   'True; refuses an API key that was revoked or has expired.';
 
-revoke all on function crm_private.caller_holds() from public;
-grant execute on function crm_private.caller_holds() to crm_member;
---! EndIncluded functions/access/caller_holds.sql
+revoke all on function crm_private.caller_is_authenticated() from public;
+grant execute on function crm_private.caller_is_authenticated() to crm_member;
+--! EndIncluded functions/access/caller_is_authenticated.sql
 --! Included functions/search/company_document.sql
 /*
  * What a company is found by: its name (A), its address and the texts of its custom fields (C).
@@ -876,7 +876,7 @@ grant execute on function crm.currencies() to crm_reader;
  * Who is asking. The server says it in the setting crm.user_id, for one transaction at a time.
  * Only sessions that may act as the server are believed; anyone else who logs in by themselves
  * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
- * journal row is without one.
+ * audit log row is without one.
  */
 create or replace function crm.current_user_id()
 returns text
@@ -1089,13 +1089,13 @@ comment on function crm_private.hidden_characters() is
 revoke all on function crm_private.hidden_characters() from public;
 grant execute on function crm_private.hidden_characters() to crm_member;
 --! EndIncluded functions/validation/hidden_characters.sql
---! Included functions/validation/unruly_characters.sql
+--! Included functions/validation/unprintable_characters.sql
 /*
  * The characters that no text holds, however many lines it has: controls but for tabs and ends of lines, and
  * those that reorder what comes after them. As the inside of a bracket expression. Others that show
  * nothing come with what people paste, and do no harm in a note.
  */
-create or replace function crm_private.unruly_characters()
+create or replace function crm_private.unprintable_characters()
 returns text
 language plpgsql
 immutable
@@ -1107,12 +1107,12 @@ begin
 end
 $$;
 
-comment on function crm_private.unruly_characters() is
+comment on function crm_private.unprintable_characters() is
   'The characters that no text holds, as a bracket expression has them.';
 
-revoke all on function crm_private.unruly_characters() from public;
-grant execute on function crm_private.unruly_characters() to crm_member;
---! EndIncluded functions/validation/unruly_characters.sql
+revoke all on function crm_private.unprintable_characters() from public;
+grant execute on function crm_private.unprintable_characters() to crm_member;
+--! EndIncluded functions/validation/unprintable_characters.sql
 --! Included functions/validation/legible_pattern.sql
 /*
  * What a name may be made of, as a regular expression that PostgreSQL and JavaScript read alike. Hidden
@@ -1200,12 +1200,12 @@ comment on function crm_private.is_legible(text) is
 revoke all on function crm_private.is_legible(text) from public;
 grant execute on function crm_private.is_legible(text) to crm_member;
 --! EndIncluded functions/validation/is_legible.sql
---! Included functions/validation/is_ruly.sql
+--! Included functions/validation/is_printable.sql
 /*
  * True if a text of any number of lines holds neither controls but tabs and ends of lines, nor what
- * reorders the text: crm_private.unruly_characters. One that is blank has that fault alone.
+ * reorders the text: crm_private.unprintable_characters. One that is blank has that fault alone.
  */
-create or replace function crm_private.is_ruly(value text)
+create or replace function crm_private.is_printable(value text)
 returns boolean
 language plpgsql
 immutable
@@ -1213,16 +1213,16 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return value !~ ('[' || crm_private.unruly_characters() || ']') or crm_private.is_blank(value);
+  return value !~ ('[' || crm_private.unprintable_characters() || ']') or crm_private.is_blank(value);
 end
 $$;
 
-comment on function crm_private.is_ruly(text) is
+comment on function crm_private.is_printable(text) is
   'True if a text of any number of lines holds no controls but tabs and ends of lines.';
 
-revoke all on function crm_private.is_ruly(text) from public;
-grant execute on function crm_private.is_ruly(text) to crm_member;
---! EndIncluded functions/validation/is_ruly.sql
+revoke all on function crm_private.is_printable(text) from public;
+grant execute on function crm_private.is_printable(text) to crm_member;
+--! EndIncluded functions/validation/is_printable.sql
 --! Included functions/validation/has_illegible_element.sql
 /* True if an element of an array is not legible, as crm_private.is_legible means it. */
 create or replace function crm_private.has_illegible_element(value text[])
@@ -1242,25 +1242,25 @@ comment on function crm_private.has_illegible_element(text[]) is
 revoke all on function crm_private.has_illegible_element(text[]) from public;
 grant execute on function crm_private.has_illegible_element(text[]) to crm_member;
 --! EndIncluded functions/validation/has_illegible_element.sql
---! Included functions/validation/has_unruly_member.sql
-/* True if a text among the members of an object holds one of crm_private.unruly_characters. */
-create or replace function crm_private.has_unruly_member(value jsonb)
+--! Included functions/validation/has_unprintable_member.sql
+/* True if a text among the members of an object holds one of crm_private.unprintable_characters. */
+create or replace function crm_private.has_unprintable_member(value jsonb)
 returns boolean
 language sql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(bool_or(member.value ~ ('[' || crm_private.unruly_characters() || ']')), false)
+  select coalesce(bool_or(member.value ~ ('[' || crm_private.unprintable_characters() || ']')), false)
   from jsonb_each_text(case jsonb_typeof(value) when 'object' then value end) as member;
 $$;
 
-comment on function crm_private.has_unruly_member(jsonb) is
+comment on function crm_private.has_unprintable_member(jsonb) is
   'True if a text among the members of the object holds controls or reorders the text.';
 
-revoke all on function crm_private.has_unruly_member(jsonb) from public;
-grant execute on function crm_private.has_unruly_member(jsonb) to crm_member;
---! EndIncluded functions/validation/has_unruly_member.sql
+revoke all on function crm_private.has_unprintable_member(jsonb) from public;
+grant execute on function crm_private.has_unprintable_member(jsonb) to crm_member;
+--! EndIncluded functions/validation/has_unprintable_member.sql
 --! Included functions/external_ids/has_illegible_external_id.sql
 /*
  * True if the source or the id of an external id of a list is not legible, as crm_private.is_legible
@@ -1606,7 +1606,7 @@ grant execute on function crm.merged_into(text, uuid) to crm_reader;
 --! EndIncluded functions/merge/merged_into.sql
 --! Included functions/audit_log/is_readable.sql
 /*
- * Whether the caller can read an entity: the policy of the journal, whose entries everyone may read
+ * Whether the caller can read an entity: the policy of the audit log, whose entries everyone may read
  * of what they can see now. What was merged into a contact or a company is part of that one, so
  * its entries are read by whoever can read the one that is left.
  *
@@ -1636,13 +1636,13 @@ comment on function crm_private.is_readable(text, uuid) is
 revoke all on function crm_private.is_readable(text, uuid) from public;
 grant execute on function crm_private.is_readable(text, uuid) to crm_reader;
 --! EndIncluded functions/audit_log/is_readable.sql
---! Included functions/custom_fields/keeps_rules.sql
+--! Included functions/custom_fields/satisfies_rules.sql
 /*
  * True if a value keeps the rules that a definition would give a custom field; null without a value,
  * and where the rules themselves are faulty, which other checks tell. Its arguments are columns of
  * crm.custom_field_definitions, one of whose checks calls it for the default.
  */
-create or replace function crm_private.keeps_rules(
+create or replace function crm_private.satisfies_rules(
   value       jsonb,
   field_type  text,
   enum_values text[],
@@ -1698,14 +1698,14 @@ exception
 end
 $$;
 
-comment on function crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) is
+comment on function crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) is
   'True if a value keeps the rules that a definition would give a custom field.';
 
 revoke all on function
-  crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) from public;
+  crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) from public;
 grant execute on function
-  crm_private.keeps_rules(jsonb, text, text[], text, text, integer, text) to crm_admin;
---! EndIncluded functions/custom_fields/keeps_rules.sql
+  crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) to crm_admin;
+--! EndIncluded functions/custom_fields/satisfies_rules.sql
 --! Included functions/validation/longest_element.sql
 /*
  * The number of characters of an array's longest element, 0 for an empty array.
@@ -2548,7 +2548,7 @@ comment on column crm.pipeline_stages.id is
 comment on column crm.pipeline_stages.name is
   'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
 comment on column crm.pipeline_stages.position is
-  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not given.';
+  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not input.';
 comment on column crm.pipeline_stages.probability is
   'The chance of winning, in percent, of the deals at this stage that are given none. A change '
   'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
@@ -2597,13 +2597,13 @@ create policy pipeline_stages_select on crm.pipeline_stages for select to crm_re
   using (true);
 drop policy if exists pipeline_stages_insert on crm.pipeline_stages;
 create policy pipeline_stages_insert on crm.pipeline_stages for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists pipeline_stages_update on crm.pipeline_stages;
 create policy pipeline_stages_update on crm.pipeline_stages for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists pipeline_stages_delete on crm.pipeline_stages;
 create policy pipeline_stages_delete on crm.pipeline_stages for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/pipeline_stages.sql
 --! Included tables/companies.sql
 /* A company: an organisation that contacts work for and deals are made with. */
@@ -2645,7 +2645,7 @@ create table if not exists crm.companies (
   constraint companies_address_legible check (
     case
       when jsonb_typeof(address) = 'object' and address::text ~ '[^ -~]|\\u|\\[bf]'
-      then not crm_private.has_unruly_member(address)
+      then not crm_private.has_unprintable_member(address)
     end
   ),
   constraint companies_address_length check (
@@ -2784,13 +2784,13 @@ create policy companies_select on crm.companies for select to crm_reader
   using (true);
 drop policy if exists companies_insert on crm.companies;
 create policy companies_insert on crm.companies for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists companies_update on crm.companies;
 create policy companies_update on crm.companies for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists companies_delete on crm.companies;
 create policy companies_delete on crm.companies for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/companies.sql
 --! Included tables/contacts.sql
 /* A contact: a person. */
@@ -3016,13 +3016,13 @@ create policy contacts_select on crm.contacts for select to crm_reader
   using (true);
 drop policy if exists contacts_insert on crm.contacts;
 create policy contacts_insert on crm.contacts for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists contacts_update on crm.contacts;
 create policy contacts_update on crm.contacts for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists contacts_delete on crm.contacts;
 create policy contacts_delete on crm.contacts for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/contacts.sql
 --! Included tables/deals.sql
 /* A deal: a sale to a company, on its way through the pipeline. */
@@ -3071,7 +3071,7 @@ create table if not exists crm.deals (
     close_date between date '0001-01-01' and date '9999-12-31'
   ),
   constraint deals_lost_reason_blank check (not crm_private.is_blank(lost_reason)),
-  constraint deals_lost_reason_legible check (crm_private.is_ruly(lost_reason)),
+  constraint deals_lost_reason_legible check (crm_private.is_printable(lost_reason)),
   constraint deals_lost_reason_length check (char_length(lost_reason) <= 255),
   constraint deals_owner_id_blank check (not crm_private.is_blank(owner_id)),
   constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
@@ -3244,13 +3244,13 @@ create policy deals_select on crm.deals for select to crm_reader
   using (true);
 drop policy if exists deals_insert on crm.deals;
 create policy deals_insert on crm.deals for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists deals_update on crm.deals;
 create policy deals_update on crm.deals for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists deals_delete on crm.deals;
 create policy deals_delete on crm.deals for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/deals.sql
 --! Included tables/tasks.sql
 /*
@@ -3287,7 +3287,7 @@ create table if not exists crm.tasks (
   constraint tasks_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint tasks_description_blank check (not crm_private.is_blank(description)),
-  constraint tasks_description_legible check (crm_private.is_ruly(description)),
+  constraint tasks_description_legible check (crm_private.is_printable(description)),
   constraint tasks_description_length check (char_length(description) <= 10000),
   constraint tasks_due_date_range check (
     due_date between date '0001-01-01' and date '9999-12-31'
@@ -3431,13 +3431,13 @@ create policy tasks_select on crm.tasks for select to crm_reader
   using (true);
 drop policy if exists tasks_insert on crm.tasks;
 create policy tasks_insert on crm.tasks for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists tasks_update on crm.tasks;
 create policy tasks_update on crm.tasks for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists tasks_delete on crm.tasks;
 create policy tasks_delete on crm.tasks for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/tasks.sql
 --! Included tables/notes.sql
 /* A note about a contact, company or deal. It is deleted with that entity. */
@@ -3467,7 +3467,7 @@ create table if not exists crm.notes (
   constraint notes_deal_id_exists foreign key (deal_id)
     references crm.deals on delete cascade,
   constraint notes_content_blank check (not crm_private.is_blank(content)),
-  constraint notes_content_legible check (crm_private.is_ruly(content)),
+  constraint notes_content_legible check (crm_private.is_printable(content)),
   constraint notes_content_length check (char_length(content) <= 100000),
   constraint notes_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
@@ -3585,13 +3585,13 @@ create policy notes_select on crm.notes for select to crm_reader
   using (true);
 drop policy if exists notes_insert on crm.notes;
 create policy notes_insert on crm.notes for insert to crm_member
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists notes_update on crm.notes;
 create policy notes_update on crm.notes for update to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists notes_delete on crm.notes;
 create policy notes_delete on crm.notes for delete to crm_member
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/notes.sql
 --! Included tables/custom_field_definitions.sql
 /*
@@ -3652,7 +3652,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_description_blank check (
     not crm_private.is_blank(description)
   ),
-  constraint custom_field_definitions_description_legible check (crm_private.is_ruly(description)),
+  constraint custom_field_definitions_description_legible check (crm_private.is_printable(description)),
   constraint custom_field_definitions_description_length check (
     char_length(description) <= 1000
   ),
@@ -3662,7 +3662,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_minimum_format check (
     case field_type
       when 'number' then minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
-      when 'date' then crm_private.keeps_rules(
+      when 'date' then crm_private.satisfies_rules(
         to_jsonb(minimum), 'date', null, null, null, null, null
       )
     end
@@ -3673,7 +3673,7 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_maximum_format check (
     case field_type
       when 'number' then maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
-      when 'date' then crm_private.keeps_rules(
+      when 'date' then crm_private.satisfies_rules(
         to_jsonb(maximum), 'date', null, null, null, null, null
       )
     end
@@ -3681,8 +3681,8 @@ create table if not exists crm.custom_field_definitions (
   constraint custom_field_definitions_maximum_order check (
     case
       when field_type = 'date'
-        and crm_private.keeps_rules(to_jsonb(minimum), 'date', null, null, null, null, null)
-        and crm_private.keeps_rules(to_jsonb(maximum), 'date', null, null, null, null, null)
+        and crm_private.satisfies_rules(to_jsonb(minimum), 'date', null, null, null, null, null)
+        and crm_private.satisfies_rules(to_jsonb(maximum), 'date', null, null, null, null, null)
       then maximum collate "C" >= minimum
       when minimum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
         and maximum ~ '^-?[0-9]{1,150}(?:\.[0-9]{1,150})?$'
@@ -3703,7 +3703,7 @@ create table if not exists crm.custom_field_definitions (
     case when char_length(pattern) <= 255 then crm_private.is_pattern(pattern) end
   ),
   constraint custom_field_definitions_default_value_holds check (
-    crm_private.keeps_rules(
+    crm_private.satisfies_rules(
       default_value, field_type, enum_values, minimum, maximum, max_length,
       case when char_length(pattern) <= 255 and crm_private.is_pattern(pattern) then pattern end
     )
@@ -3853,13 +3853,13 @@ create policy custom_field_definitions_select on crm.custom_field_definitions fo
   using (true);
 drop policy if exists custom_field_definitions_insert on crm.custom_field_definitions;
 create policy custom_field_definitions_insert on crm.custom_field_definitions for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists custom_field_definitions_update on crm.custom_field_definitions;
 create policy custom_field_definitions_update on crm.custom_field_definitions for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists custom_field_definitions_delete on crm.custom_field_definitions;
 create policy custom_field_definitions_delete on crm.custom_field_definitions for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/custom_field_definitions.sql
 --! Included tables/exchange_rates.sql
 /*
@@ -3942,13 +3942,13 @@ create policy exchange_rates_select on crm.exchange_rates for select to crm_read
   using (true);
 drop policy if exists exchange_rates_insert on crm.exchange_rates;
 create policy exchange_rates_insert on crm.exchange_rates for insert to crm_admin
-  with check ((select crm_private.caller_holds()));
+  with check ((select crm_private.caller_is_authenticated()));
 drop policy if exists exchange_rates_update on crm.exchange_rates;
 create policy exchange_rates_update on crm.exchange_rates for update to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 drop policy if exists exchange_rates_delete on crm.exchange_rates;
 create policy exchange_rates_delete on crm.exchange_rates for delete to crm_admin
-  using ((select crm_private.caller_holds()));
+  using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/exchange_rates.sql
 --! Included tables/settings.sql
 /* What administrators set: one row. */
@@ -3994,7 +3994,7 @@ alter table crm_private.settings enable row level security;
 --! Included tables/api_keys.sql
 /*
  * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the journal names it.
+ * stays, because the audit log names it.
  */
 
 create table if not exists crm.api_keys (
@@ -4014,7 +4014,7 @@ create table if not exists crm.api_keys (
   constraint api_keys_pkey primary key (id),
   constraint api_keys_name_unique unique (name),
   constraint api_keys_name_length check (char_length(name) <= 100),
-  -- One spelling for each name, so that no two keys look alike in the journal.
+  -- One spelling for each name, so that no two keys look alike in the audit log.
   constraint api_keys_name_format check (name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
   constraint api_keys_role_known check (role = any (array['reader', 'member', 'admin'])),
   constraint api_keys_expires_at_range check (
@@ -4024,12 +4024,12 @@ create table if not exists crm.api_keys (
 
 comment on table crm.api_keys is
   E'@defaultOrder NAME_ASC\nA key that an integration asks with. Administrators create and revoke '
-  'keys; a revoked one stays, because the journal names it.';
+  'keys; a revoked one stays, because the audit log names it.';
 
 comment on column crm.api_keys.id is
   'The identifier of the row, set by the database.';
 comment on column crm.api_keys.name is
-  'What the integration is called, unique. The journal has it as key:<name>.';
+  'What the integration is called, unique. The audit log has it as key:<name>.';
 comment on column crm.api_keys.role is
   'What the key may do: reader, member or admin.';
 comment on column crm.api_keys.prefix is
@@ -4073,7 +4073,7 @@ create policy api_keys_select on crm.api_keys for select to crm_admin
 --! EndIncluded tables/api_keys.sql
 --! Included tables/api_key_hashes.sql
 /*
- * The hash stands apart from what administrators read, so that whoever reads or journals a whole row
+ * The hash stands apart from what administrators read, so that whoever reads or audit logs a whole row
  * never meets it. SHA-256 is enough: a key is 256 random bits, which nobody can try through; slow
  * hashes are for passwords, which people choose.
  */
@@ -4121,7 +4121,7 @@ create policy external_ids_select on crm_private.external_ids for select to crm_
 --! EndIncluded tables/external_ids.sql
 --! Included tables/audit_logs.sql
 /*
- * The journal: one row for each row that was created, changed or deleted, written with the
+ * The audit log: one row for each row that was created, changed or deleted, written with the
  * change.
  */
 
@@ -4146,18 +4146,18 @@ create table if not exists crm.audit_logs (
 alter table crm.audit_logs alter column changes set statistics 0;
 
 comment on table crm.audit_logs is
-  'The journal: one row for each row that was created, changed or deleted, written with the change.';
+  'The audit log: one row for each row that was created, changed or deleted, written with the change.';
 
 comment on column crm.audit_logs.id is
   'Increases from one entry to the next.';
 comment on column crm.audit_logs.entity_type is
   'What was changed: contact, company, deal, task, note, custom_field_definition, '
-  'pipeline_stage, exchange_rate or api_key; setting, or journal for the journal itself.';
+  'pipeline_stage, exchange_rate or api_key; setting, or audit_log for the log itself.';
 comment on column crm.audit_logs.entity_id is
   'The id of the row that was changed. It may be gone.';
 comment on column crm.audit_logs.action is
   'create, update or delete; erase where the values were taken out of the entries before; purge '
-  'or archive of the journal.';
+  'or archive of the audit log.';
 comment on column crm.audit_logs.user_id is
   'Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a '
   'database session.';
@@ -4222,10 +4222,10 @@ drop policy if exists audit_logs_select on crm.audit_logs;
 create policy audit_logs_select on crm.audit_logs for select to crm_reader
   using (user_id = (select crm.current_user_id()) or crm_private.is_readable(entity_type, entity_id));
 --! EndIncluded tables/audit_logs.sql
---! Included tables/journal_blocks.sql
-/* Seals of the journal: a block covers the entries after the block before it, up to last_id. */
+--! Included tables/audit_log_blocks.sql
+/* Seals of the audit log: a block covers the entries after the block before it, up to last_id. */
 
-create table if not exists crm_private.journal_blocks (
+create table if not exists crm_private.audit_log_blocks (
   number    bigint      not null,
   last_id   bigint      not null,
   sealed_at timestamptz not null,
@@ -4235,75 +4235,75 @@ create table if not exists crm_private.journal_blocks (
   previous  bytea       not null,
   hash      bytea       not null,
 
-  constraint journal_blocks_pkey primary key (number),
-  constraint journal_blocks_last_id_unique unique (last_id)
+  constraint audit_log_blocks_pkey primary key (number),
+  constraint audit_log_blocks_last_id_unique unique (last_id)
 );
 
-alter table crm_private.journal_blocks alter column digests set storage external;
+alter table crm_private.audit_log_blocks alter column digests set storage external;
 
-alter table crm_private.journal_blocks alter column salts set storage external;
+alter table crm_private.audit_log_blocks alter column salts set storage external;
 
-comment on table crm_private.journal_blocks is
-  'Seals of the journal: a block covers the entries after the block before it, up to last_id.';
+comment on table crm_private.audit_log_blocks is
+  'Seals of the audit log: a block covers the entries after the block before it, up to last_id.';
 
-comment on column crm_private.journal_blocks.number is
+comment on column crm_private.audit_log_blocks.number is
   'Counted from 1, without a gap.';
-comment on column crm_private.journal_blocks.last_id is
+comment on column crm_private.audit_log_blocks.last_id is
   'The last of the ids.';
-comment on column crm_private.journal_blocks.sealed_at is
+comment on column crm_private.audit_log_blocks.sealed_at is
   'When the block was made.';
-comment on column crm_private.journal_blocks.ids is
+comment on column crm_private.audit_log_blocks.ids is
   'The entries that the block covers, in order.';
-comment on column crm_private.journal_blocks.digests is
+comment on column crm_private.audit_log_blocks.digests is
   'The digest of each entry; crm_private.entry_digest says of what.';
-comment on column crm_private.journal_blocks.salts is
+comment on column crm_private.audit_log_blocks.salts is
   'What each entry''s values were salted with, 16 random bytes. Of an erased entry the salted '
   'digest of the values, 32 bytes, so that its own digest can still be told.';
-comment on column crm_private.journal_blocks.previous is
+comment on column crm_private.audit_log_blocks.previous is
   'The hash of the block before, zeros for the first.';
-comment on column crm_private.journal_blocks.hash is
+comment on column crm_private.audit_log_blocks.hash is
   'The hash of the block; crm_private.block_hash says of what.';
 
-comment on constraint journal_blocks_last_id_unique on crm_private.journal_blocks is
+comment on constraint audit_log_blocks_last_id_unique on crm_private.audit_log_blocks is
   '%s is already the end of a block';
 
-alter table crm_private.journal_blocks enable row level security;
---! EndIncluded tables/journal_blocks.sql
---! Included tables/journal_progress.sql
-/* How far the journal is sealed: one row. */
+alter table crm_private.audit_log_blocks enable row level security;
+--! EndIncluded tables/audit_log_blocks.sql
+--! Included tables/audit_log_progress.sql
+/* How far the audit log is sealed: one row. */
 
-create table if not exists crm_private.journal_progress (
+create table if not exists crm_private.audit_log_progress (
   id          boolean     not null default true,
   sealed_to   bigint      not null default 0,
   pending_to  bigint,
   pending_for text[],
 
-  constraint journal_progress_pkey primary key (id),
-  constraint journal_progress_id_single check (id),
-  constraint journal_progress_pending_complete CHECK (((pending_to IS NULL) = (pending_for IS NULL)))
+  constraint audit_log_progress_pkey primary key (id),
+  constraint audit_log_progress_id_single check (id),
+  constraint audit_log_progress_pending_complete CHECK (((pending_to IS NULL) = (pending_for IS NULL)))
 );
 
-comment on table crm_private.journal_progress is
-  'How far the journal is sealed: one row.';
+comment on table crm_private.audit_log_progress is
+  'How far the audit log is sealed: one row.';
 
-comment on column crm_private.journal_progress.id is
+comment on column crm_private.audit_log_progress.id is
   'Always true, so that there is one row.';
-comment on column crm_private.journal_progress.sealed_to is
+comment on column crm_private.audit_log_progress.sealed_to is
   'Every id up to this one is sealed, or was given out in vain.';
-comment on column crm_private.journal_progress.pending_to is
+comment on column crm_private.audit_log_progress.pending_to is
   'The ids up to this one can be sealed when the transactions of pending_for have ended.';
-comment on column crm_private.journal_progress.pending_for is
-  'The virtual transactions that were writing the journal when pending_to was read.';
+comment on column crm_private.audit_log_progress.pending_for is
+  'The virtual transactions that were writing the audit log when pending_to was read.';
 
-comment on constraint journal_progress_pending_complete on crm_private.journal_progress is
+comment on constraint audit_log_progress_pending_complete on crm_private.audit_log_progress is
   'must be given together';
 
-alter table crm_private.journal_progress enable row level security;
---! EndIncluded tables/journal_progress.sql
+alter table crm_private.audit_log_progress enable row level security;
+--! EndIncluded tables/audit_log_progress.sql
 --! Included tables/reversals.sql
 /*
  * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
- * out, and the journal's triggers find there what each row undoes. It is empty between transactions, and
+ * out, and the audit log's triggers find there what each row undoes. It is empty between transactions, and
  * nobody but the owner's functions can write it, so nobody can pretend to undo.
  */
 
@@ -4322,19 +4322,19 @@ comment on table crm_private.reversals is
   'What the running transactions undo, row by row. Empty otherwise.';
 
 comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
-comment on column crm_private.reversals.entity_type is 'What the row is, as the journal calls it.';
+comment on column crm_private.reversals.entity_type is 'What the row is, as the audit log calls it.';
 comment on column crm_private.reversals.entity_id is 'The id of the row.';
 comment on column crm_private.reversals.before is
   'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
 comment on column crm_private.reversals.after is
   'The values that these fields are expected to have; null if the row is expected to be gone.';
-comment on column crm_private.reversals.undoes is 'What the entries of the journal say of it.';
+comment on column crm_private.reversals.undoes is 'What the audit log entries say of it.';
 
 alter table crm_private.reversals enable row level security;
 --! EndIncluded tables/reversals.sql
 --! Included tables/merges.sql
 /*
- * Who became part of whom. The journal tells it too, but not for ever: entries are purged, erased and
+ * Who became part of whom. The audit log tells it too, but not for ever: entries are purged, erased and
  * archived, and erasing a person has to find everybody who was merged into them even then.
  */
 
@@ -4377,7 +4377,7 @@ alter table crm_private.merges enable row level security;
 --! Included tables/dropped_indexes.sql
 /*
  * Indexes of custom fields that went with their definitions. A definition that comes back has its index
- * again, though nothing of an index is in the journal.
+ * again, though nothing of an index is in the audit log.
  */
 
 create table if not exists crm_private.dropped_indexes (
@@ -4409,7 +4409,7 @@ comment on table crm_private.erasure_lock is
   'Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers.';
 
 comment on column crm_private.erasure_lock.id is
-  'Never given.';
+  'Never input.';
 
 alter table crm_private.erasure_lock enable row level security;
 --! EndIncluded tables/erasure_lock.sql
@@ -4542,10 +4542,10 @@ create table crm_private.audit_logs_other partition of crm.audit_logs default;
 alter table crm_private.audit_logs_other alter column changes set statistics 0;
 alter table crm_private.audit_logs_other enable row level security;
 comment on table crm_private.audit_logs_other is
-  'Entries of the journal of a month that has no partition of its own.';
+  'Audit log entries of a month that has no partition of its own.';
 
 insert into crm_private.settings default values;
-insert into crm_private.journal_progress default values;
+insert into crm_private.audit_log_progress default values;
 
 --! split: 040-types.sql
 /*
@@ -4616,7 +4616,7 @@ comment on type crm.company_merge is
 comment on column crm.company_merge.company_id is
   E'@notNull\nThe company that is left.';
 comment on column crm.company_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
 comment on column crm.company_merge.contacts_moved is
   E'@notNull\nHow many contacts became its own.';
 comment on column crm.company_merge.deals_moved is
@@ -4648,7 +4648,7 @@ comment on type crm.contact_merge is
 comment on column crm.contact_merge.contact_id is
   E'@notNull\nThe contact that is left.';
 comment on column crm.contact_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the journal has it and it can be undone.';
+  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
 comment on column crm.contact_merge.deals_moved is
   E'@notNull\nHow many deals became its own.';
 comment on column crm.contact_merge.tasks_moved is
@@ -4829,7 +4829,7 @@ comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
 comment on column crm.field_value.source is
   E'@notNull\nWhat it was set through: api, import or sql.';
 comment on column crm.field_value.entry_id is
-  E'@notNull\nThe id of the entry of the journal that tells it.';
+  E'@notNull\nThe id of the audit log entry that tells it.';
 comment on column crm.field_value.erased is
   E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';
 --! EndIncluded types/field_value.sql
@@ -4853,11 +4853,11 @@ comment on column crm.issued_api_key.key is
 comment on column crm.issued_api_key.api_key is
   E'@notNull\nWhat is kept of it.';
 --! EndIncluded types/issued_api_key.sql
---! Included types/journal_verdict.sql
+--! Included types/audit_log_verdict.sql
 do $type$
 begin
-  if to_regtype('crm.journal_verdict') is null then
-    create type crm.journal_verdict as (
+  if to_regtype('crm.audit_log_verdict') is null then
+    create type crm.audit_log_verdict as (
       intact      boolean,
       fault       text,
       entry_id    bigint,
@@ -4873,31 +4873,31 @@ begin
 end
 $type$;
 
-comment on type crm.journal_verdict is
-  'What comparing the journal with its seals gave.';
+comment on type crm.audit_log_verdict is
+  'What comparing the audit log with its seals gave.';
 
-comment on column crm.journal_verdict.intact is
+comment on column crm.audit_log_verdict.intact is
   E'@notNull\nWhether everything is as it was sealed.';
-comment on column crm.journal_verdict.fault is
+comment on column crm.audit_log_verdict.fault is
   'What is wrong with the first faulty entry: altered, removed or inserted; or rewritten, if the '
   'seals themselves were changed, or are not those that the digest was taken of.';
-comment on column crm.journal_verdict.entry_id is
+comment on column crm.audit_log_verdict.entry_id is
   'The first faulty entry. If the seals were rewritten, the first whose seal is not to be believed.';
-comment on column crm.journal_verdict."timestamp" is
+comment on column crm.audit_log_verdict."timestamp" is
   'The time of the faulty entry, if it is there.';
-comment on column crm.journal_verdict.message is
+comment on column crm.audit_log_verdict.message is
   E'@notNull\nThe verdict in one sentence.';
-comment on column crm.journal_verdict.entries is
+comment on column crm.audit_log_verdict.entries is
   E'@notNull\nHow many entries were compared, up to the first fault.';
-comment on column crm.journal_verdict.archived is
+comment on column crm.audit_log_verdict.archived is
   E'@notNull\nHow many sealed entries have been archived, so that they could not be compared.';
-comment on column crm.journal_verdict.unsealed is
+comment on column crm.audit_log_verdict.unsealed is
   E'@notNull\nHow many entries have come too lately to be sealed.';
-comment on column crm.journal_verdict.kept_since is
-  'From when on the journal is kept here; null if nothing was archived.';
-comment on column crm.journal_verdict.digest is
-  E'@notNull\nWhat journalDigest gives now.';
---! EndIncluded types/journal_verdict.sql
+comment on column crm.audit_log_verdict.kept_since is
+  'From when on the audit log is kept here; null if nothing was archived.';
+comment on column crm.audit_log_verdict.digest is
+  E'@notNull\nWhat auditLogDigest gives now.';
+--! EndIncluded types/audit_log_verdict.sql
 --! Included types/new_deal.sql
 do $type$
 begin
@@ -4991,7 +4991,7 @@ comment on column crm.pipeline_stage_total.value_by_currency is
 comment on column crm.pipeline_stage_total.value_in_base_currency is
   'The sum of their values in the base currency, at the rates of the day. Null where a currency has none.';
 comment on column crm.pipeline_stage_total.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 comment on column crm.pipeline_stage_total.stage_then is
   E'@notNull\nThe name that the stage had then.';
 --! EndIncluded types/pipeline_stage_total.sql
@@ -5181,7 +5181,7 @@ grant select on crm_private.entity_links to crm_member;
 /*
  * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
  * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
- * crm_private.deleted_label, crm_private.cascade_parent and crm_private.severed_link. They are asked for each
+ * crm_private.deleted_label, crm_private.cascade_parent and crm_private.cleared_reference. They are asked for each
  * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
  * catalogue.
  *
@@ -5283,7 +5283,7 @@ begin
     union all
 
     select
-      'severed_link', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
+      'cleared_reference', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
       'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
       E'  return case\n' || string_agg(
         format(
@@ -5334,16 +5334,16 @@ comment on function crm_private.entity_table(text) is
 revoke all on function crm_private.entity_table(text) from public;
 grant execute on function crm_private.entity_table(text) to crm_reader;
 --! EndIncluded functions/common/entity_table.sql
---! Included functions/audit_log/hold_seals.sql
+--! Included functions/audit_log/lock_seals.sql
 /*
- * Keeps others from sealing the journal, and from changing what is sealed, until the transaction ends:
+ * Keeps others from sealing the audit log, and from changing what is sealed, until the transaction ends:
  * one at a time seals, erases, purges, archives or makes partitions. Gives whether it was had; with
  * p_waits false it does not wait for another one. On a standby, and in a transaction that is read only or
  * has a snapshot of its own, it is not had, and nothing of this can be done.
  *
  * It is the lock on a row that nobody but the owner can lock. Anybody could hold an advisory lock.
  */
-create or replace function crm_private.hold_seals(p_waits boolean default true)
+create or replace function crm_private.lock_seals(p_waits boolean default true)
 returns boolean
 language plpgsql
 volatile
@@ -5358,19 +5358,19 @@ begin
   end if;
 
   if p_waits then
-    perform from crm_private.journal_progress for update;
+    perform from crm_private.audit_log_progress for update;
   else
-    perform from crm_private.journal_progress for update skip locked;
+    perform from crm_private.audit_log_progress for update skip locked;
   end if;
   return found;
 end
 $$;
 
-comment on function crm_private.hold_seals(boolean) is
-  'Keeps others from sealing the journal, and from changing what is sealed.';
+comment on function crm_private.lock_seals(boolean) is
+  'Keeps others from sealing the audit log, and from changing what is sealed.';
 
-revoke all on function crm_private.hold_seals(boolean) from public;
---! EndIncluded functions/audit_log/hold_seals.sql
+revoke all on function crm_private.lock_seals(boolean) from public;
+--! EndIncluded functions/audit_log/lock_seals.sql
 --! Included functions/common/applied_migrations.sql
 /*
  * The hashes of the migrations that this database has run, in order. The server compares them with
@@ -5482,15 +5482,15 @@ revoke all on function crm_private.apply_indexes(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) from public;
 --! EndIncluded functions/custom_fields/apply_indexes.sql
---! Included functions/audit_log/archive_journal.sql
+--! Included functions/audit_log/archive_audit_log.sql
 /*
- * Detaches the months of the journal that ended before a time and gives their tables, for the owner to
- * dump and drop. An entry of the journal says which entries they held, so that crm.verify_journal
- * tells them from entries that somebody removed, and from when on the journal is kept.
+ * Detaches the months of the audit log that ended before a time and gives their tables, for the owner to
+ * dump and drop. An audit log entry says which entries they held, so that crm.verify_audit_log
+ * tells them from entries that somebody removed, and from when on the audit log is kept.
  *
  * Refuses a time later than this month's beginning, and months that are not all sealed.
  */
-create or replace function crm_private.archive_journal(p_before timestamptz)
+create or replace function crm_private.archive_audit_log(p_before timestamptz)
 returns setof regclass
 language plpgsql
 volatile
@@ -5504,19 +5504,19 @@ declare
   v_tables   text[] := '{}'::text[];
   v_until    timestamptz;
 begin
-  perform crm_private.refuse_old_snapshot('archive_journal');
-  perform crm_private.hold_seals();
-  perform crm_private.seal_journal();
+  perform crm_private.refuse_old_snapshot('archive_audit_log');
+  perform crm_private.lock_seals();
+  perform crm_private.seal_audit_log();
 
   if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then
-    raise exception 'archive_journal: % is after the beginning of this month', p_before
+    raise exception 'archive_audit_log: % is after the beginning of this month', p_before
       using errcode = 'invalid_parameter_value',
             schema  = 'crm', table = 'audit_logs',
             hint    = 'A month can be archived when it is over.';
   end if;
 
   perform crm_private.ensure_audit_partitions();
-  v_sealed := (select sealed_to from crm_private.journal_progress);
+  v_sealed := (select sealed_to from crm_private.audit_log_progress);
 
   for v_month in
     select child.oid::regclass as partition, child.ends
@@ -5534,7 +5534,7 @@ begin
     execute format('select count(*) from %s where id > $1', v_month.partition)
     into v_unsealed using v_sealed;
     if v_unsealed > 0 then
-      raise exception 'archive_journal: % has % entries that are not sealed yet',
+      raise exception 'archive_audit_log: % has % entries that are not sealed yet',
           v_month.partition, v_unsealed
         using errcode = 'object_in_use',
               schema  = 'crm', table = 'audit_logs',
@@ -5553,7 +5553,7 @@ begin
               entry.id is not null as goes,
               row_number() over (order by seal.id)
                 - row_number() over (partition by entry.id is not null order by seal.id) as island
-            from crm_private.journal_blocks as block
+            from crm_private.audit_log_blocks as block
             cross join lateral unnest(block.ids) as seal (id)
             left join %1$s as entry on entry.id = seal.id
             where block.last_id >= (select min(id) from %1$s)
@@ -5572,8 +5572,8 @@ begin
   end loop;
 
   if v_until is not null then
-    perform crm_private.journal_event(
-      'journal', 'archive',
+    perform crm_private.log_event(
+      'audit_log', 'archive',
       jsonb_build_object(
         'before', v_until,
         'tables', v_tables,
@@ -5587,15 +5587,15 @@ begin
 end
 $$;
 
-comment on function crm_private.archive_journal(timestamptz) is
-  'Detaches the months of the journal that ended before a time; gives their tables.';
+comment on function crm_private.archive_audit_log(timestamptz) is
+  'Detaches the months of the audit log that ended before a time; gives their tables.';
 
-revoke all on function crm_private.archive_journal(timestamptz) from public;
---! EndIncluded functions/audit_log/archive_journal.sql
+revoke all on function crm_private.archive_audit_log(timestamptz) from public;
+--! EndIncluded functions/audit_log/archive_audit_log.sql
 --! Included functions/audit_log/archived_entries.sql
 /*
- * The ids of the entries that are no longer in the journal because their months were archived. The
- * last entry of crm_private.archive_journal has them all.
+ * The ids of the entries that are no longer in the audit log because their months were archived. The
+ * last entry of crm_private.archive_audit_log has them all.
  */
 create or replace function crm_private.archived_entries()
 returns int8multirange
@@ -5659,7 +5659,7 @@ grant execute on function crm_private.are_choices(jsonb, jsonb) to crm_member;
  *
  * A use is noted at most once a minute, and never waited for: not where another request is just
  * noting it, nor for the disk, nor where the database takes no writes. It is no change of the row:
- * neither version nor journal tell of it.
+ * neither version nor audit log tell of it.
  *
  * Security definer: the server's login role reads no table.
  */
@@ -5796,7 +5796,7 @@ as $$
       number, last_id, sealed_at, ids, digests, previous, hash,
       lag(number, 1, 0::bigint) over in_order as number_before,
       lag(hash, 1, decode(repeat('00', 32), 'hex')) over in_order as hash_before
-    from crm_private.journal_blocks
+    from crm_private.audit_log_blocks
     window in_order as (order by number)
   )
   select least(
@@ -5859,15 +5859,15 @@ begin
       )
       from (
         select
-          given.currency,
+          input.currency,
           case p_operation
-            when 'sum'     then sum(given.amount)
-            when 'average' then avg(given.amount)
-            when 'min'     then min(given.amount)
-            when 'max'     then max(given.amount)
+            when 'sum'     then sum(input.amount)
+            when 'average' then avg(input.amount)
+            when 'min'     then min(input.amount)
+            when 'max'     then max(input.amount)
           end as amount
-        from unnest(p_amounts, p_currencies) as given (amount, currency)
-        group by given.currency
+        from unnest(p_amounts, p_currencies) as input (amount, currency)
+        group by input.currency
       ) as totals
     ),
     '[]'
@@ -5966,7 +5966,7 @@ revoke all on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text
 --! EndIncluded functions/undo/conflict.sql
 --! Included functions/history/name_as_of.sql
 /*
- * How the definition of a custom field or a pipeline stage was called when an entry of the journal was
+ * How the definition of a custom field or a pipeline stage was called when an audit log entry was
  * written; null if it came later. The first time it was renamed since tells.
  */
 create or replace function crm_private.name_as_of(
@@ -5997,13 +5997,13 @@ as $$
 $$;
 
 comment on function crm_private.name_as_of(text, uuid, text, bigint) is
-  'How a definition or a stage was called when an entry of the journal was written.';
+  'How a definition or a stage was called when an audit log entry was written.';
 
 revoke all on function crm_private.name_as_of(text, uuid, text, bigint) from public;
 --! EndIncluded functions/history/name_as_of.sql
 --! Included functions/history/renamed_values.sql
 /*
- * What the values of an enum were called since an entry of the journal was written, in order: those that
+ * What the values of an enum were called since an audit log entry was written, in order: those that
  * crm.rename_custom_field_value renamed, or an undo of it. Such a transaction lets both names in first
  * and then takes the old one out, and leaves the new one in its place.
  */
@@ -6041,7 +6041,7 @@ as $$
 $$;
 
 comment on function crm_private.renamed_values(uuid, bigint) is
-  'Which values of an enum were renamed since an entry of the journal, in order.';
+  'Which values of an enum were renamed since an audit log entry, in order.';
 
 revoke all on function crm_private.renamed_values(uuid, bigint) from public;
 --! EndIncluded functions/history/renamed_values.sql
@@ -6711,7 +6711,7 @@ revoke all on function crm_private.follow_stages() from public;
 /*
  * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
  * each entity type however many rows there are. Called by the functions of the API that undo and restore,
- * which run as the owner of the journal: so it checks what the caller may do by hand.
+ * which run as the owner of the audit log: so it checks what the caller may do by hand.
  *
  * 1. Locks the rows, in one order always.
  * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
@@ -6720,7 +6720,7 @@ revoke all on function crm_private.follow_stages() from public;
  *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
  *    is overwritten.
  * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
- *    and trigger holds as for any write. The journal's triggers find in the plan what each row undoes.
+ *    and trigger holds as for any write. The audit log's triggers find in the plan what each row undoes.
  *
  * Definitions of custom fields come first where rows need them, last where rows must lose their values
  * first: the reverse of how it was done.
@@ -6774,7 +6774,7 @@ begin
     when needed.operation = 'insert'
     then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
     -- What nobody may write, the database sets: it follows from the rest.
-    when needed.column_name = any (crm_private.journal_columns(class.oid))
+    when needed.column_name = any (crm_private.logged_columns(class.oid))
       and has_column_privilege('crm_admin', class.oid, needed.column_name, 'update')
     then not has_column_privilege(
       crm_private.calling_role(), class.oid, needed.column_name, 'update'
@@ -6887,7 +6887,7 @@ begin
       )
     ) is true;
 
-  -- The journal and the stamps look into the plan for as long as this says so.
+  -- The audit log and the stamps look into the plan for as long as this says so.
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin
@@ -7124,7 +7124,7 @@ comment on function crm.check_custom_field_rule(
 ) is
   'The rows that would break a rule of a custom field, before it is changed so: once for each fault. '
   'What is not given stays as the definition has it; with another fieldType only what is given holds. '
-  'For a field that is not defined yet fieldType must be given. For administrators.';
+  'For a field that is not defined yet fieldType must be input. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
@@ -7133,53 +7133,53 @@ grant execute on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) to crm_admin;
 --! EndIncluded functions/custom_fields/check_custom_field_rule.sql
---! Included functions/audit_log/check_journal.sql
+--! Included functions/audit_log/check_audit_log.sql
 /*
- * Compares the journal with its seals and, if it is given, with a digest that was kept elsewhere; names
- * the first entry that is not as it was sealed. crm.verify_journal and the command line call it, after
+ * Compares the audit log with its seals and, if it is given, with a digest that was kept elsewhere; names
+ * the first entry that is not as it was sealed. crm.verify_audit_log and the command line call it, after
  * sealing. Refuses a digest that cannot be one.
  *
  * First the blocks by themselves. What stands before the first that is broken can be relied on: its
- * entries are compared, a hundred blocks at a time, so that memory does not grow with the journal.
+ * entries are compared, a hundred blocks at a time, so that memory does not grow with the audit log.
  */
-create or replace function crm_private.check_journal(p_digest text default null)
-returns crm.journal_verdict
+create or replace function crm_private.check_audit_log(p_digest text default null)
+returns crm.audit_log_verdict
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_blocks  constant bigint := 100::bigint; -- at a time
-  v_verdict crm.journal_verdict;
+  v_verdict crm.audit_log_verdict;
   v_broken  bigint;
   v_blocks  bigint;
   v_first   bigint := 1::bigint;
   v_part    record;
 begin
   if p_digest !~ '^\d{1,18}-[0-9a-f]{64}$' then
-    raise exception 'verify_journal: % is not a digest that journal_digest gives',
+    raise exception 'verify_audit_log: % is not a digest that audit_log_digest gives',
         left(to_json(p_digest)::text, 80)
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'digest',
-            constraint = 'verify_journal_digest_format',
-            detail     = '{"digest": ["is not one that journalDigest gives"]}';
+            constraint = 'verify_audit_log_digest_format',
+            detail     = '{"digest": ["is not one that auditLogDigest gives"]}';
   end if;
 
   v_verdict.digest     := crm_private.last_digest();
   v_verdict.entries    := 0;
   v_verdict.archived   := 0;
-  v_verdict.kept_since := crm.journal_kept_since();
+  v_verdict.kept_since := crm.audit_log_kept_since();
   v_verdict.unsealed   := (
     select count(*)
     from crm.audit_logs as audit_log
     where audit_log.id > coalesce(
-      (select max(last_id) from crm_private.journal_blocks), -9223372036854775808
+      (select max(last_id) from crm_private.audit_log_blocks), -9223372036854775808
     )
   );
 
   v_broken := crm_private.broken_block(p_digest);
   v_blocks := coalesce(
-    v_broken - 1, (select max(number) from crm_private.journal_blocks), 0
+    v_broken - 1, (select max(number) from crm_private.audit_log_blocks), 0
   );
 
   while v_first <= v_blocks loop
@@ -7213,7 +7213,7 @@ begin
   if v_verdict.fault is null and v_broken is not null then
     v_verdict.fault    := 'rewritten';
     v_verdict.entry_id := (
-      select last_id + 1 from crm_private.journal_blocks where number = v_broken - 1
+      select last_id + 1 from crm_private.audit_log_blocks where number = v_broken - 1
     );
     v_verdict.entry_id := coalesce(v_verdict.entry_id, 1);
     v_verdict.message  := format(
@@ -7230,11 +7230,11 @@ begin
 end
 $$;
 
-comment on function crm_private.check_journal(text) is
-  'Compares the journal with its seals; names the first entry that is not as it was.';
+comment on function crm_private.check_audit_log(text) is
+  'Compares the audit log with its seals; names the first entry that is not as it was.';
 
-revoke all on function crm_private.check_journal(text) from public;
---! EndIncluded functions/audit_log/check_journal.sql
+revoke all on function crm_private.check_audit_log(text) from public;
+--! EndIncluded functions/audit_log/check_audit_log.sql
 --! Included functions/merge/check_merge.sql
 /*
  * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
@@ -7260,7 +7260,7 @@ declare
   v_chosen jsonb;
   v_faults jsonb;
 begin
-  with given as (
+  with input as (
     select member.key, member.value, settable.attname, settable.atttypid
     from jsonb_each(case jsonb_typeof(p_fields) when 'object' then p_fields end) as member
     left join pg_attribute as settable
@@ -7305,13 +7305,13 @@ begin
     union all
 
     select key, 'is not a field that can be given here', v_table || '_fields_known'
-    from given
+    from input
     where attname is null
 
     union all
 
     select crm_private.camel_case(attname), 'is given twice', v_table || '_fields_known'
-    from given
+    from input
     where attname is not null
     group by attname
     having count(*) > 1
@@ -7333,7 +7333,7 @@ begin
         else crm_private.fault_message('%s has the wrong form', value)
       end,
       v_table || '_fields_type'
-    from given
+    from input
     join pg_type as type on type.oid = atttypid
     where jsonb_typeof(value) <> 'null'
       and not case
@@ -7367,7 +7367,7 @@ begin
       end
   )
   select
-    (select jsonb_object_agg(attname, value) from given where attname is not null),
+    (select jsonb_object_agg(attname, value) from input where attname is not null),
     (
       select jsonb_build_object(
         'fields', jsonb_object_agg(field, messages),
@@ -7859,15 +7859,15 @@ begin
   execute (
     select format(
       'insert into crm.deals (%s)
-       select %s from jsonb_populate_record(null::crm.deals, $1) as given
+       select %s from jsonb_populate_record(null::crm.deals, $1) as input
        returning *',
       string_agg(quote_ident(name), ', '),
-      string_agg('given.' || quote_ident(name), ', ')
+      string_agg('input.' || quote_ident(name), ', ')
     )
     from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
   into v_deal
-  using crm_private.column_defaults('crm.deals') || crm_private.given_fields(to_jsonb(deal));
+  using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
 
   -- Rows are made and validated one after the other: crm.path says which one the next is.
   execute (
@@ -7875,16 +7875,16 @@ begin
       'insert into crm.tasks (%s)
        select %s
        from unnest($1) with ordinality as task (item, ordinal)
-       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as given
+       cross join lateral jsonb_populate_record(null::crm.tasks, $2 || task.item) as input
        where set_config(''crm.path'', ''tasks.'' || (task.ordinal - 1), true) is not null',
       string_agg(quote_ident(name), ', '),
-      string_agg('given.' || quote_ident(name), ', ')
+      string_agg('input.' || quote_ident(name), ', ')
     )
     from unnest(crm_private.written_columns('crm.tasks', 'insert')) as name
   )
   using
     array(
-      select crm_private.given_fields(to_jsonb(tasks[place]))
+      select crm_private.non_null_members(to_jsonb(tasks[place]))
       from generate_subscripts(tasks, 1) as place
       order by place
     ),
@@ -7906,7 +7906,7 @@ grant execute on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[
 --! Included functions/access/current_source.sql
 /*
  * What a change comes through: api, import or sql. Believed of the same sessions as crm.user_id.
- * Called by the journal.
+ * Called by the audit log.
  */
 create or replace function crm_private.current_source()
 returns text
@@ -7963,9 +7963,9 @@ revoke all on function crm_private.custom_field(text, text) from public;
 --! EndIncluded functions/custom_fields/custom_field.sql
 --! Included functions/audit_log/custom_field_changes.sql
 /*
- * What differs between two objects of custom fields, as the journal writes it: a member called
+ * What differs between two objects of custom fields, as the audit log writes it: a member called
  * custom_fields.<name> for each field, with its old and its new value; empty if nothing does.
- * Called by the journal's trigger for each row whose custom fields an update changed.
+ * Called by the audit log's trigger for each row whose custom fields an update changed.
  */
 create or replace function crm_private.custom_field_changes(p_old jsonb, p_new jsonb)
 returns jsonb
@@ -8024,23 +8024,23 @@ begin
 
   return query execute format(
     $query$
-      with given as (
+      with input as (
         select listed.place, listed.item -> 'custom_fields' as custom_fields
         from unnest($1) with ordinality as listed (item, place)
         where jsonb_typeof(listed.item -> 'custom_fields') = 'object'
       )
-      select given.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
-      from given
+      select input.place, 'customFields.' || asked.name, asked.message, %L || asked.rule
+      from input
       cross join lateral (values %s) as asked (name, rule, message, holds)
       where not asked.holds
 
       union all
 
       select
-        given.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        input.place, 'customFields.' || key, 'is not a custom field of this entity type',
         %L || 'known'
-      from given
-      cross join lateral jsonb_object_keys(given.custom_fields - $2) as key
+      from input
+      cross join lateral jsonb_object_keys(input.custom_fields - $2) as key
 
       order by 1, 2, 3
     $query$,
@@ -8173,7 +8173,7 @@ as $$
   select
     7,
     'legible',
-    format('crm_private.is_ruly(custom_fields ->> %L)', p_definition.name),
+    format('crm_private.is_printable(custom_fields ->> %L)', p_definition.name),
     'must not hold control characters, or characters that reorder the text'
   where p_definition.field_type = 'text'
 
@@ -8771,7 +8771,7 @@ grant execute on function crm_private.email_keys(text[]) to crm_reader;
 --! EndIncluded functions/duplicates/email_keys.sql
 --! Included functions/audit_log/ensure_audit_partitions.sql
 /*
- * Makes the journal's partitions for this month and the months after it. Called by the migration,
+ * Makes the audit log's partitions for this month and the months after it. Called by the migration,
  * whenever the server or a migration starts, and every hour by the server, so that a partition
  * stands long before its month. Entries of a month that had none are in the default partition; they
  * move to the new one, whichever month it is.
@@ -8788,7 +8788,7 @@ declare
   v_name text;
 begin
   -- Servers that start together do this one after the other.
-  perform crm_private.hold_seals();
+  perform crm_private.lock_seals();
 
   for v_from in
     select month at time zone 'UTC'
@@ -8820,7 +8820,7 @@ begin
     );
     execute format(
       'comment on table crm_private.%I is %L',
-      v_name, 'Entries of the journal of one month.'
+      v_name, 'Audit log entries of one month.'
     );
     execute format(
       'with moved as (
@@ -8840,7 +8840,7 @@ end
 $$;
 
 comment on function crm_private.ensure_audit_partitions(integer) is
-  'Makes the partitions of the journal for this month and the given number of months after it.';
+  'Makes the partitions of the audit log for this month and the given number of months after it.';
 
 revoke all on function crm_private.ensure_audit_partitions(integer) from public;
 --! EndIncluded functions/audit_log/ensure_audit_partitions.sql
@@ -8882,13 +8882,13 @@ begin
   loop
     exit when p_operation = 'create';
     if p_operation = 'upsert' then
-      v_outcome.rows := crm_private.meant_rows(p_entity_type, p_rows);
+      v_outcome.rows := crm_private.match_rows(p_entity_type, p_rows);
     end if;
     execute format(
       'select array_agg(row(id, version, external_ids)::crm_private.current_row)
        from (
          select id, version, external_ids from %s
-         where id in (select given.id from unnest($1) as given)
+         where id in (select input.id from unnest($1) as input)
          order by id
          for %s
        ) as locked',
@@ -8899,12 +8899,12 @@ begin
     -- Counted, because the way to a first row would be one row by one.
     select count(*)
     into v_moved
-    from unnest(p_rows) as given
+    from unnest(p_rows) as input
     join unnest(v_outcome.rows) as meant using (place)
     left join unnest(v_current) as found on found.id = meant.id
     where meant.id is not null
       and not coalesce(
-        jsonb_populate_record(null::crm.external_id, given.item -> 'external_id')
+        jsonb_populate_record(null::crm.external_id, input.item -> 'external_id')
           = any (found.external_ids),
         false
       );
@@ -8916,19 +8916,19 @@ begin
     into v_absent
     from (
       select
-        given.place,
+        input.place,
         case
-          when given.number > 1 then 'VALIDATION_ERROR'
+          when input.number > 1 then 'VALIDATION_ERROR'
           when found.id is null then 'NOT_FOUND'
           else 'CONFLICT'
         end as code,
         case
-          when given.number > 1 then jsonb_build_object(
+          when input.number > 1 then jsonb_build_object(
             case p_operation when 'upsert' then 'externalId' else 'id' end,
-            jsonb_build_array('is given to row ' || given.first || ' too')
+            jsonb_build_array('is given to row ' || input.first || ' too')
           )
           when found.id is null then jsonb_build_object(
-            'id', jsonb_build_array(format('"%s" is not the id of a %s', given.id, p_entity_type))
+            'id', jsonb_build_array(format('"%s" is not the id of a %s', input.id, p_entity_type))
           )
           else jsonb_build_object(
             'version', jsonb_build_array('is not current, which is ' || found.version)
@@ -8941,21 +8941,21 @@ begin
           first_value(place) over (partition by id order by place) as first
         from unnest(v_outcome.rows)
         where id is not null
-      ) as given
+      ) as input
       left join unnest(v_current) as found using (id)
-      where given.number > 1
+      where input.number > 1
         or found.id is null
-        or given.item ? 'version'
-          and given.item -> 'version' is distinct from to_jsonb(found.version)
+        or input.item ? 'version'
+          and input.item -> 'version' is distinct from to_jsonb(found.version)
     ) as fault;
 
     if p_operation = 'upsert' then
       v_absent := v_absent || array(
         select row(
-          given.place,
+          input.place,
           'VALIDATION_ERROR',
           jsonb_build_object(
-            'externalId', jsonb_build_array('is given to row ' || given.first || ' too')
+            'externalId', jsonb_build_array('is given to row ' || input.first || ' too')
           ),
           false
         )::crm_private.row_fault
@@ -8964,19 +8964,19 @@ begin
             place, id,
             first_value(place) over (partition by item -> 'external_id' order by place) as first
           from unnest(p_rows)
-        ) as given
-        where given.first <> given.place
+        ) as input
+        where input.first <> input.place
           and not exists (
             select from unnest(v_outcome.rows) as meant
-            where meant.place = given.place and meant.id is not null
+            where meant.place = input.place and meant.id is not null
           )
       );
     end if;
 
     v_outcome.rows := array(
-      select given from unnest(v_outcome.rows) as given
-      where given.place not in (select absent.place from unnest(v_absent) as absent)
-      order by given.place
+      select input from unnest(v_outcome.rows) as input
+      where input.place not in (select absent.place from unnest(v_absent) as absent)
+      order by input.place
     );
   end if;
 
@@ -8984,32 +8984,32 @@ begin
 
   v_outcome.written := array(
     select written
-    from crm_private.put_rows(v_table, array(
-      select given from unnest(v_outcome.rows) as given
-      where given.place not in (select known.place from unnest(p_known) as known)
-      order by given.place
+    from crm_private.apply_rows(v_table, array(
+      select input from unnest(v_outcome.rows) as input
+      where input.place not in (select known.place from unnest(p_known) as known)
+      order by input.place
     )) as written
   );
 
   -- These are not written, whatever they hold: the validation only says what is wrong with them.
   if cardinality(p_known) > 0 then
     perform set_config('crm.refusing', 'on', true);
-    perform crm_private.put_rows(v_table, array(
-      select given from unnest(v_outcome.rows) as given
-      where given.operation <> 'delete'
-        and given.place in (select known.place from unnest(p_known) as known where known.readable)
-      order by given.place
+    perform crm_private.apply_rows(v_table, array(
+      select input from unnest(v_outcome.rows) as input
+      where input.operation <> 'delete'
+        and input.place in (select known.place from unnest(p_known) as known where known.readable)
+      order by input.place
     ));
     perform set_config('crm.refusing', '', true);
   end if;
 
   perform set_config('crm.bulk', '', true);
 
-  select array_agg(row(coalesce(noted.place, given.place), noted.code, noted.fields, true)
+  select array_agg(row(coalesce(noted.place, input.place), noted.code, noted.fields, true)
     ::crm_private.row_fault)
   into v_noted
-  from crm_private.take_faults(v_table) as noted
-  left join unnest(v_outcome.rows) as given on noted.place is null and given.id = noted.id;
+  from crm_private.collect_faults(v_table) as noted
+  left join unnest(v_outcome.rows) as input on noted.place is null and input.id = noted.id;
 
   v_outcome.faults := array(
     select row(
@@ -9019,7 +9019,7 @@ begin
         else 'VALIDATION_ERROR'
       end,
       coalesce(
-        crm_private.merged(array_agg(fault.fields)),
+        crm_private.merged_objects(array_agg(fault.fields)),
         '{"row": ["met another change; please try again"]}'
       ),
       bool_and(fault.readable)
@@ -9072,11 +9072,11 @@ as $$
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
   v_filled text := format(
-    'select given.place as "#place", given.item as "#item", filled.*
-     from unnest($1) as given
-     left join %s as found on found.id = given.id
-     cross join lateral jsonb_populate_record(found, given.item) as filled
-     where given.operation <> ''delete''',
+    'select input.place as "#place", input.item as "#item", filled.*
+     from unnest($1) as input
+     left join %s as found on found.id = input.id
+     cross join lateral jsonb_populate_record(found, input.item) as filled
+     where input.operation <> ''delete''',
     v_table
   );
   v_broken text;
@@ -9101,7 +9101,7 @@ begin
         where filled."#item" ? 'external_ids'
       ),
       freed as materialized (
-        select id from unnest($1) as given where given.item ? 'external_ids' and id is not null
+        select id from unnest($1) as input where input.item ? 'external_ids' and id is not null
       ),
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message
@@ -9444,10 +9444,10 @@ grant execute on function crm.custom_field_definitions_index(crm.custom_field_de
 --! EndIncluded functions/custom_fields/custom_field_definitions_index.sql
 --! Included functions/audit_log/entry_digest.sql
 /*
- * The digest of an entry of the journal: of every column, and of the values by their own digest. The
+ * The digest of an audit log entry: of every column, and of the values by their own digest. The
  * columns are in binary form, which does not depend on time zone or format of dates; the texts are
  * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
- * break the digest; crm_private.check_journal holds it against the entry that records the erasure.
+ * break the digest; crm_private.check_audit_log holds it against the entry that records the erasure.
  */
 create or replace function crm_private.entry_digest(
   id             bigint,
@@ -9478,18 +9478,18 @@ $$;
 comment on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) is
-  'SHA-256 of an entry of the journal, its values given by their own digest.';
+  'SHA-256 of an audit log entry, its values given by their own digest.';
 
 revoke all on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) from public;
 --! EndIncluded functions/audit_log/entry_digest.sql
---! Included functions/idempotency/drop_answers.sql
+--! Included functions/idempotency/drop_responses.sql
 /*
  * Drops the answers that were kept for repeated mutations and may hold something of entities. The keys
  * stay: a repeat still does nothing, and is told that its answer is gone.
  */
-create or replace function crm_private.drop_answers(p_ids uuid[])
+create or replace function crm_private.drop_responses(p_ids uuid[])
 returns void
 language sql
 volatile
@@ -9501,11 +9501,11 @@ as $$
     and (entity_ids is null or entity_ids && p_ids);
 $$;
 
-comment on function crm_private.drop_answers(uuid[]) is
+comment on function crm_private.drop_responses(uuid[]) is
   'Drops the answers kept for repeated mutations that may hold something of entities.';
 
-revoke all on function crm_private.drop_answers(uuid[]) from public;
---! EndIncluded functions/idempotency/drop_answers.sql
+revoke all on function crm_private.drop_responses(uuid[]) from public;
+--! EndIncluded functions/idempotency/drop_responses.sql
 --! Included functions/erasure/lock_person.sql
 /*
  * Locks everything of a person that an erasure touches, and gives their ids: the contact's, and those of
@@ -9538,7 +9538,7 @@ begin
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
       lock table crm_private.erasure_lock in access exclusive mode nowait;
 
-      if not crm_private.hold_seals(p_waits => false) then
+      if not crm_private.lock_seals(p_waits => false) then
         raise lock_not_available;
       end if;
 
@@ -9577,13 +9577,13 @@ comment on function crm_private.lock_person(uuid) is
 
 revoke all on function crm_private.lock_person(uuid) from public;
 --! EndIncluded functions/erasure/lock_person.sql
---! Included functions/erasure/mixed_entries.sql
+--! Included functions/erasure/merged_person_entries.sql
 /*
  * The entries of others that may hold values of a person: of contacts that the person was merged into,
  * from the merge until it was undone, and of those that these were merged into meanwhile. p_table is
  * crm.audit_logs or a month that was detached from it.
  */
-create or replace function crm_private.mixed_entries(p_table regclass, p_ids uuid[])
+create or replace function crm_private.merged_person_entries(p_table regclass, p_ids uuid[])
 returns setof crm.audit_logs
 language plpgsql
 volatile
@@ -9632,16 +9632,16 @@ begin
 end
 $$;
 
-comment on function crm_private.mixed_entries(regclass, uuid[]) is
+comment on function crm_private.merged_person_entries(regclass, uuid[]) is
   'The entries of others that may hold values of a person who was merged into them for a time.';
 
-revoke all on function crm_private.mixed_entries(regclass, uuid[]) from public;
---! EndIncluded functions/erasure/mixed_entries.sql
+revoke all on function crm_private.merged_person_entries(regclass, uuid[]) from public;
+--! EndIncluded functions/erasure/merged_person_entries.sql
 --! Included functions/erasure/erase_contact.sql
 /*
  * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
  * values out of every entry of theirs, and of everybody who was merged into it, months included that were
- * detached from the journal and are still in the database. Answers that were kept for repeated mutations
+ * detached from the audit log and are still in the database. Answers that were kept for repeated mutations
  * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
  * contact ever had.
  *
@@ -9651,7 +9651,7 @@ revoke all on function crm_private.mixed_entries(regclass, uuid[]) from public;
  * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
  * that were moved to another entity belong to that one.
  *
- * Security definer: nobody but the owner of the journal may change it.
+ * Security definer: nobody but the owner of the audit log may change it.
  */
 create or replace function crm_private.erase_contact(id uuid)
 returns crm.audit_logs
@@ -9674,7 +9674,7 @@ declare
   v_existed boolean;
   v_at      timestamptz;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
@@ -9685,7 +9685,7 @@ begin
     || array(select id from crm.tasks where contact_id = any (v_persons))
     || array(select id from crm.notes where contact_id = any (v_persons));
 
-  for v_table in select * from crm_private.journal_tables()
+  for v_table in select * from crm_private.audit_log_tables()
   loop
     execute format(
       $find$
@@ -9717,7 +9717,7 @@ begin
   v_existed := found;
   v_at      := clock_timestamp();
 
-  for v_table in select * from crm_private.journal_tables()
+  for v_table in select * from crm_private.audit_log_tables()
   loop
     execute format(
       $find$
@@ -9735,7 +9735,7 @@ begin
       v_table
     ) into v_entries using v_ids;
     v_entries := coalesce(v_entries, '{}')
-      || array(select mixed::crm.audit_logs from crm_private.mixed_entries(v_table, v_persons) as mixed);
+      || array(select mixed::crm.audit_logs from crm_private.merged_person_entries(v_table, v_persons) as mixed);
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -9753,15 +9753,15 @@ begin
     perform crm_private.refuse_missing('contact', v_id::text);
   end if;
 
-  perform crm_private.journal_event(entity_type, 'erase', '{}', v_at, entity_id)
+  perform crm_private.log_event(entity_type, 'erase', '{}', v_at, entity_id)
   from (
     select distinct entity_type, entity_id
     from unnest(v_erased)
     where entity_id <> v_id
   ) as attached;
-  v_erasure := crm_private.journal_event('contact', 'erase', '{}', v_at, v_id);
+  v_erasure := crm_private.log_event('contact', 'erase', '{}', v_at, v_id);
 
-  perform crm_private.drop_answers(v_ids || array(select entity_id from unnest(v_erased)));
+  perform crm_private.drop_responses(v_ids || array(select entity_id from unnest(v_erased)));
 
   perform crm_private.refresh_statistics(table_oid)
   from unnest('{crm.contacts,crm.tasks,crm.notes,crm_private.external_ids}'::regclass[]) as table_oid;
@@ -9788,7 +9788,7 @@ $$;
 
 comment on function crm.erase_contact(uuid) is
   'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the journal, the trash and what is kept for repeated mutations. '
+  'and takes their values out of the audit log, the trash and what is kept for repeated mutations. '
   'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
   'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
 
@@ -10050,9 +10050,9 @@ comment on function crm.find_duplicates(text, uuid, double precision) is
 revoke all on function crm.find_duplicates(text, uuid, double precision) from public;
 grant execute on function crm.find_duplicates(text, uuid, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/find_duplicates.sql
---! Included functions/common/given_fields.sql
+--! Included functions/common/non_null_members.sql
 /* The members of an object that are not null: of an input, what was given. */
-create or replace function crm_private.given_fields(p_object jsonb)
+create or replace function crm_private.non_null_members(p_object jsonb)
 returns jsonb
 language sql
 immutable
@@ -10063,12 +10063,12 @@ as $$
   from jsonb_each(p_object);
 $$;
 
-comment on function crm_private.given_fields(jsonb) is
+comment on function crm_private.non_null_members(jsonb) is
   'The members of an object that are not null.';
 
-revoke all on function crm_private.given_fields(jsonb) from public;
-grant execute on function crm_private.given_fields(jsonb) to crm_member;
---! EndIncluded functions/common/given_fields.sql
+revoke all on function crm_private.non_null_members(jsonb) from public;
+grant execute on function crm_private.non_null_members(jsonb) to crm_member;
+--! EndIncluded functions/common/non_null_members.sql
 --! Included functions/validation/is_value_of.sql
 /* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
 create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
@@ -10114,7 +10114,7 @@ declare
   v_definition crm.custom_field_definitions;
   v_index      crm.custom_field_index;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);
@@ -10472,9 +10472,9 @@ revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_
 grant execute on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
   to crm_reader;
 --! EndIncluded functions/custom_fields/custom_field_definitions_field_name.sql
---! Included functions/audit_log/journal_columns.sql
-/* The columns of a table that the journal follows: those that crm_private.bind_journal compiles. */
-create or replace function crm_private.journal_columns(p_table regclass)
+--! Included functions/audit_log/logged_columns.sql
+/* The columns of a table that the audit log follows: those that crm_private.compile_audit_log compiles. */
+create or replace function crm_private.logged_columns(p_table regclass)
 returns name[]
 language sql
 stable
@@ -10492,20 +10492,20 @@ as $$
     );
 $$;
 
-comment on function crm_private.journal_columns(regclass) is
-  'The columns of a table whose changes the journal has.';
+comment on function crm_private.logged_columns(regclass) is
+  'The columns of a table whose changes the audit log has.';
 
-revoke all on function crm_private.journal_columns(regclass) from public;
-grant execute on function crm_private.journal_columns(regclass) to crm_reader;
---! EndIncluded functions/audit_log/journal_columns.sql
---! Included functions/audit_log/journal_digest.sql
+revoke all on function crm_private.logged_columns(regclass) from public;
+grant execute on function crm_private.logged_columns(regclass) to crm_reader;
+--! EndIncluded functions/audit_log/logged_columns.sql
+--! Included functions/audit_log/audit_log_digest.sql
 /*
  * What an auditor keeps outside: the number of the last block and its hash, on which all that was
  * sealed before bears. Seals first, waiting for whoever seals at this moment.
  *
  * Security definer: the blocks are the owner's.
  */
-create or replace function crm_private.journal_digest()
+create or replace function crm_private.audit_log_digest()
 returns text
 language plpgsql
 volatile
@@ -10513,42 +10513,42 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform crm_private.hold_seals();
-  perform crm_private.seal_journal();
+  perform crm_private.lock_seals();
+  perform crm_private.seal_audit_log();
   return crm_private.last_digest();
 end
 $$;
 
-comment on function crm_private.journal_digest() is
-  'What crm.journal_digest calls, with the rights of the owner.';
+comment on function crm_private.audit_log_digest() is
+  'What crm.audit_log_digest calls, with the rights of the owner.';
 
-revoke all on function crm_private.journal_digest() from public;
-grant execute on function crm_private.journal_digest() to crm_admin;
+revoke all on function crm_private.audit_log_digest() from public;
+grant execute on function crm_private.audit_log_digest() to crm_admin;
 
-create or replace function crm.journal_digest()
+create or replace function crm.audit_log_digest()
 returns text
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.journal_digest();
+  select crm_private.audit_log_digest();
 $$;
 
-comment on function crm.journal_digest() is
+comment on function crm.audit_log_digest() is
   E'@behavior queryField -mutationField\n'
-  'What the journal is at this moment, in one line for an auditor to keep elsewhere: given to '
-  'verifyJournal later, it proves that nothing which was in the journal now was changed since. '
+  'What the audit log is at this moment, in one line for an auditor to keep elsewhere: given to '
+  'verifyAuditLog later, it proves that nothing which was in the audit log now was changed since. '
   'For administrators.';
 
-revoke all on function crm.journal_digest() from public;
-grant execute on function crm.journal_digest() to crm_admin;
---! EndIncluded functions/audit_log/journal_digest.sql
---! Included functions/audit_log/journal_event.sql
+revoke all on function crm.audit_log_digest() from public;
+grant execute on function crm.audit_log_digest() to crm_admin;
+--! EndIncluded functions/audit_log/audit_log_digest.sql
+--! Included functions/audit_log/log_event.sql
 /*
- * Writes an entry for what is done to no row of a table: an erasure, a setting, the journal itself.
+ * Writes an entry for what is done to no row of a table: an erasure, a setting, the audit log itself.
  * What has no id of its own has the one that is all zeros.
  */
-create or replace function crm_private.journal_event(
+create or replace function crm_private.log_event(
   p_entity_type text,
   p_action      text,
   p_changes     jsonb,
@@ -10569,19 +10569,19 @@ as $$
   returning *;
 $$;
 
-comment on function crm_private.journal_event(text, text, jsonb, timestamptz, uuid) is
-  'Writes an entry of the journal for what is done to no row of a table.';
+comment on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) is
+  'Writes an audit log entry for what is done to no row of a table.';
 
-revoke all on function crm_private.journal_event(text, text, jsonb, timestamptz, uuid) from public;
---! EndIncluded functions/audit_log/journal_event.sql
---! Included functions/audit_log/journal_fields.sql
+revoke all on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) from public;
+--! EndIncluded functions/audit_log/log_event.sql
+--! Included functions/audit_log/logged_fields.sql
 /*
- * What an entry of the journal tells, field by field: a row for each column and each custom field
+ * What an audit log entry tells, field by field: a row for each column and each custom field
  * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
  * deleted one has none after. What an entry says of itself (@undoes,
- * @given) is no field.
+ * @imported) is no field.
  */
-create or replace function crm_private.journal_fields(p_action text, p_changes jsonb)
+create or replace function crm_private.logged_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
 language sql
 immutable
@@ -10593,7 +10593,7 @@ as $$
     case p_action when 'update' then told.value -> 'old' when 'delete' then told.value end,
     case p_action when 'update' then told.value -> 'new' when 'create' then told.value end
   from jsonb_each(
-    p_changes - '{@undoes,@given}'::text[]
+    p_changes - '{@undoes,@imported}'::text[]
       - case p_action when 'update' then '' else 'custom_fields' end
   ) as told
 
@@ -10608,17 +10608,17 @@ as $$
   ) as custom;
 $$;
 
-comment on function crm_private.journal_fields(text, jsonb) is
-  'The fields that an entry of the journal tells, with the value before and after it.';
+comment on function crm_private.logged_fields(text, jsonb) is
+  'The fields that an audit log entry tells, with the value before and after it.';
 
-revoke all on function crm_private.journal_fields(text, jsonb) from public;
---! EndIncluded functions/audit_log/journal_fields.sql
---! Included functions/audit_log/journal_kept_since.sql
+revoke all on function crm_private.logged_fields(text, jsonb) from public;
+--! EndIncluded functions/audit_log/logged_fields.sql
+--! Included functions/audit_log/audit_log_kept_since.sql
 /*
- * From when on the journal is here; null if nothing of it was ever archived. Security definer:
+ * From when on the audit log is here; null if nothing of it was ever archived. Security definer:
  * everybody has to know it, while the entry that says it is for administrators.
  */
-create or replace function crm_private.journal_kept_since()
+create or replace function crm_private.audit_log_kept_since()
 returns timestamptz
 language sql
 stable
@@ -10633,31 +10633,31 @@ as $$
   limit 1;
 $$;
 
-comment on function crm_private.journal_kept_since() is
-  'What crm.journal_kept_since calls, with the rights of the owner.';
+comment on function crm_private.audit_log_kept_since() is
+  'What crm.audit_log_kept_since calls, with the rights of the owner.';
 
-revoke all on function crm_private.journal_kept_since() from public;
-grant execute on function crm_private.journal_kept_since() to crm_reader;
+revoke all on function crm_private.audit_log_kept_since() from public;
+grant execute on function crm_private.audit_log_kept_since() to crm_reader;
 
-create or replace function crm.journal_kept_since()
+create or replace function crm.audit_log_kept_since()
 returns timestamptz
 language sql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.journal_kept_since();
+  select crm_private.audit_log_kept_since();
 $$;
 
-comment on function crm.journal_kept_since() is
-  'From when on the journal is kept here: what was done before has been archived. '
+comment on function crm.audit_log_kept_since() is
+  'From when on the audit log is kept here: what was done before has been archived. '
   'Null if nothing was.';
 
-revoke all on function crm.journal_kept_since() from public;
-grant execute on function crm.journal_kept_since() to crm_reader;
---! EndIncluded functions/audit_log/journal_kept_since.sql
---! Included functions/audit_log/journal_tables.sql
-/* The journal, and the months that were detached from it and are still in the database. */
-create or replace function crm_private.journal_tables()
+revoke all on function crm.audit_log_kept_since() from public;
+grant execute on function crm.audit_log_kept_since() to crm_reader;
+--! EndIncluded functions/audit_log/audit_log_kept_since.sql
+--! Included functions/audit_log/audit_log_tables.sql
+/* The audit log, and the months that were detached from it and are still in the database. */
+create or replace function crm_private.audit_log_tables()
 returns setof regclass
 language sql
 stable
@@ -10673,12 +10673,12 @@ as $$
     and not class.relispartition;
 $$;
 
-comment on function crm_private.journal_tables() is
-  'The journal and its detached months.';
+comment on function crm_private.audit_log_tables() is
+  'The audit log and its detached months.';
 
-revoke all on function crm_private.journal_tables() from public;
---! EndIncluded functions/audit_log/journal_tables.sql
---! Included functions/idempotency/keep_answer.sql
+revoke all on function crm_private.audit_log_tables() from public;
+--! EndIncluded functions/audit_log/audit_log_tables.sql
+--! Included functions/idempotency/save_response.sql
 /*
  * Keeps what a mutation was answered under the idempotency key that its transaction has claimed: it
  * is there when the mutation is, and only then. A second answer under one key would break the
@@ -10686,12 +10686,12 @@ revoke all on function crm_private.journal_tables() from public;
  *
  * With it goes which entities it may tell of: those that the transaction changed, if it tells of no others
  * (p_is_narrow), otherwise any. When a person is erased, the answers that may tell of them are dropped
- * (crm_private.drop_answers). An erasure waits for what is about to be kept; one that was done while this
+ * (crm_private.drop_responses). An erasure waits for what is about to be kept; one that was done while this
  * transaction ran may have come after something was read, so nothing is kept.
  *
  * Security definer: the server's login role writes no table.
  */
-create or replace function crm_private.keep_answer(
+create or replace function crm_private.save_response(
   p_key_hash     bytea,
   p_request_hash bytea,
   p_answer       bytea,
@@ -10728,14 +10728,14 @@ begin
 end
 $$;
 
-comment on function crm_private.keep_answer(bytea, bytea, bytea, boolean) is
+comment on function crm_private.save_response(bytea, bytea, bytea, boolean) is
   'Keeps the answer of a mutation under its idempotency key.';
 
-revoke all on function crm_private.keep_answer(bytea, bytea, bytea, boolean) from public;
-grant execute on function crm_private.keep_answer(bytea, bytea, bytea, boolean) to crm_server;
---! EndIncluded functions/idempotency/keep_answer.sql
+revoke all on function crm_private.save_response(bytea, bytea, bytea, boolean) from public;
+grant execute on function crm_private.save_response(bytea, bytea, bytea, boolean) to crm_server;
+--! EndIncluded functions/idempotency/save_response.sql
 --! Included functions/audit_log/last_digest.sql
-/* The number of the last block and its hash: what crm.journal_digest gives, after sealing. */
+/* The number of the last block and its hash: what crm.audit_log_digest gives, after sealing. */
 create or replace function crm_private.last_digest()
 returns text
 language sql
@@ -10745,7 +10745,7 @@ as $$
   select format('%s-%s', coalesce(block.number, 0), encode(coalesce(block.hash, none.hash), 'hex'))
   from (select decode(repeat('00', 32), 'hex') as hash) as none
   left join (
-    select number, hash from crm_private.journal_blocks order by number desc limit 1
+    select number, hash from crm_private.audit_log_blocks order by number desc limit 1
   ) as block on true;
 $$;
 
@@ -10754,16 +10754,16 @@ comment on function crm_private.last_digest() is
 
 revoke all on function crm_private.last_digest() from public;
 --! EndIncluded functions/audit_log/last_digest.sql
---! Included functions/erasure/maintain_journal.sql
+--! Included functions/erasure/maintain_audit_log.sql
 /*
- * What has to be done for the journal from time to time, beside sealing: makes partitions before they
+ * What has to be done for the audit log from time to time, beside sealing: makes partitions before they
  * are needed, and purges what was deleted longer ago than the setting says. At most 10,000 deletions
- * at a time, lest writers of the journal's blocks wait for long; gives their number, so that the
+ * at a time, lest writers of the audit log's blocks wait for long; gives their number, so that the
  * caller can go on. The server calls it every hour. Several may call it at once.
  *
- * Security definer: crm_server has no rights of its own on the journal.
+ * Security definer: crm_server has no rights of its own on the audit log.
  */
-create or replace function crm_private.maintain_journal()
+create or replace function crm_private.maintain_audit_log()
 returns integer
 language plpgsql
 volatile
@@ -10780,12 +10780,12 @@ begin
 end
 $$;
 
-comment on function crm_private.maintain_journal() is
+comment on function crm_private.maintain_audit_log() is
   'Makes the partitions that will be needed, and purges the trash; gives how many deletions.';
 
-revoke all on function crm_private.maintain_journal() from public;
-grant execute on function crm_private.maintain_journal() to crm_server;
---! EndIncluded functions/erasure/maintain_journal.sql
+revoke all on function crm_private.maintain_audit_log() from public;
+grant execute on function crm_private.maintain_audit_log() to crm_server;
+--! EndIncluded functions/erasure/maintain_audit_log.sql
 --! Included functions/custom_fields/max_custom_fields.sql
 /*
  * How many custom fields an entity type may have: 200, or what the owner set for the database:
@@ -10805,10 +10805,10 @@ as $$
   select coalesce(
     (
       select substring(setting from '^crm\.max_custom_fields=([0-9]{1,6})$')::integer
-      from pg_db_role_setting as given
-      cross join unnest(given.setconfig) as setting
-      where given.setdatabase = (select oid from pg_database where datname = current_database())
-        and given.setrole = 0
+      from pg_db_role_setting as input
+      cross join unnest(input.setconfig) as setting
+      where input.setdatabase = (select oid from pg_database where datname = current_database())
+        and input.setrole = 0
         and starts_with(setting, 'crm.max_custom_fields=')
     ),
     200
@@ -11028,7 +11028,7 @@ revoke all on function crm_private.apply_definitions(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) from public;
 --! EndIncluded functions/custom_fields/apply_definitions.sql
---! Included functions/bulk/meant_rows.sql
+--! Included functions/bulk/match_rows.sql
 /*
  * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
  * it. external_ids that are given have it too, or it would be lost.
@@ -11038,7 +11038,7 @@ revoke all on function crm_private.apply_definitions(
  * of an external id are columns before they are compared; what takes them out of JSON could leak, and
  * would be asked after the policy.
  */
-create or replace function crm_private.meant_rows(
+create or replace function crm_private.match_rows(
   p_entity_type text,
   p_rows        crm_private.bulk_row[]
 )
@@ -11048,7 +11048,7 @@ stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
-  with given as materialized (
+  with input as materialized (
     select
       place, item, item -> 'external_id' as external_id,
       item #>> '{external_id,source}' as source, item #>> '{external_id,id}' as id
@@ -11056,41 +11056,41 @@ as $$
   )
   select array_agg(
     row(
-      given.place,
+      input.place,
       held.entity_id,
       case when held.entity_id is null then 'create' else 'update' end,
       case
-        when held.entity_id is not null and not given.item ? 'external_ids'
-          or jsonb_typeof(given.item -> 'external_ids') not in ('array', 'null')
-          or given.item -> 'external_ids' @> jsonb_build_array(given.external_id)
-        then given.item - 'external_id'
-        else given.item - 'external_id' || jsonb_build_object(
+        when held.entity_id is not null and not input.item ? 'external_ids'
+          or jsonb_typeof(input.item -> 'external_ids') not in ('array', 'null')
+          or input.item -> 'external_ids' @> jsonb_build_array(input.external_id)
+        then input.item - 'external_id'
+        else input.item - 'external_id' || jsonb_build_object(
           'external_ids',
-          jsonb_build_array(given.external_id)
-            || coalesce(nullif(given.item -> 'external_ids', 'null'), '[]')
+          jsonb_build_array(input.external_id)
+            || coalesce(nullif(input.item -> 'external_ids', 'null'), '[]')
         )
       end
     )::crm_private.bulk_row
-    order by given.place
+    order by input.place
   )
-  from given
+  from input
   left join lateral (
     select key.entity_id
     from crm_private.external_ids as key
-    where key.entity_type = p_entity_type and key.source = given.source and key.id = given.id
+    where key.entity_type = p_entity_type and key.source = input.source and key.id = input.id
     limit 1
   ) as held on true;
 $$;
 
-comment on function crm_private.meant_rows(text, crm_private.bulk_row[]) is
+comment on function crm_private.match_rows(text, crm_private.bulk_row[]) is
   'Which rows an upsert means, by their external ids.';
 
-revoke all on function crm_private.meant_rows(text, crm_private.bulk_row[]) from public;
-grant execute on function crm_private.meant_rows(text, crm_private.bulk_row[]) to crm_member;
---! EndIncluded functions/bulk/meant_rows.sql
---! Included functions/common/merged.sql
+revoke all on function crm_private.match_rows(text, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.match_rows(text, crm_private.bulk_row[]) to crm_member;
+--! EndIncluded functions/bulk/match_rows.sql
+--! Included functions/common/merged_objects.sql
 /* Objects put together into one; of members that several have, those of the later one count. */
-create or replace function crm_private.merged(p_objects jsonb[])
+create or replace function crm_private.merged_objects(p_objects jsonb[])
 returns jsonb
 language sql
 immutable
@@ -11102,19 +11102,19 @@ as $$
   cross join lateral jsonb_each(listed.object) as member;
 $$;
 
-comment on function crm_private.merged(jsonb[]) is
+comment on function crm_private.merged_objects(jsonb[]) is
   'Objects put together into one; of members that several have, those of the later one count.';
 
-revoke all on function crm_private.merged(jsonb[]) from public;
-grant execute on function crm_private.merged(jsonb[]) to crm_member;
---! EndIncluded functions/common/merged.sql
---! Included functions/bulk/met_faults.sql
+revoke all on function crm_private.merged_objects(jsonb[]) from public;
+grant execute on function crm_private.merged_objects(jsonb[]) to crm_member;
+--! EndIncluded functions/common/merged_objects.sql
+--! Included functions/bulk/find_faults.sql
 /*
  * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
  * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
  * not told again. Trying is put off where an upsert may only have to be attempted again.
  */
-create or replace function crm_private.met_faults(
+create or replace function crm_private.find_faults(
   p_entity_type text,
   p_operation   text,
   p_rows        crm_private.bulk_row[],
@@ -11141,12 +11141,12 @@ begin
   end if;
 
   v_rows := case p_operation
-    when 'upsert' then crm_private.meant_rows(p_entity_type, p_rows) else p_rows
+    when 'upsert' then crm_private.match_rows(p_entity_type, p_rows) else p_rows
   end;
   v_met := array(
     select row(
       colliding.place, min(colliding.code),
-      coalesce(crm_private.merged(array_agg(colliding.fields)), '{}'), true
+      coalesce(crm_private.merged_objects(array_agg(colliding.fields)), '{}'), true
     )::crm_private.row_fault
     from crm_private.colliding_rows(p_entity_type, v_rows) as colliding
     where colliding.place not in (select known.place from unnest(p_known) as known)
@@ -11162,34 +11162,34 @@ begin
 
   return array(
     select offending
-    from crm_private.offending_rows(v_table, array(
-      select given from unnest(v_rows) as given
-      where given.place not in (select known.place from unnest(p_known) as known)
-      order by given.place
+    from crm_private.violating_rows(v_table, array(
+      select input from unnest(v_rows) as input
+      where input.place not in (select known.place from unnest(p_known) as known)
+      order by input.place
     )) as offending
   );
 end
 $$;
 
-comment on function crm_private.met_faults(
+comment on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) is
   'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
   'constraint.';
 
-revoke all on function crm_private.met_faults(
+revoke all on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) from public;
-grant execute on function crm_private.met_faults(
+grant execute on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) to crm_member;
---! EndIncluded functions/bulk/met_faults.sql
---! Included functions/merge/bind_merges.sql
+--! EndIncluded functions/bulk/find_faults.sql
+--! Included functions/merge/compile_merges.sql
 /*
  * Binds merges to a table: makes the trigger that ends the merge of a row that is back, and crm.<entity
  * type>_merged_into, which follows the id of a merged row to the one that is left.
  */
-create or replace function crm_private.bind_merges(p_table regclass, p_entity_type text)
+create or replace function crm_private.compile_merges(p_table regclass, p_entity_type text)
 returns void
 language plpgsql
 volatile
@@ -11233,12 +11233,12 @@ $follow$
 end
 $$;
 
-comment on function crm_private.bind_merges(regclass, text) is
+comment on function crm_private.compile_merges(regclass, text) is
   'Makes the trigger that ends the merges of rows of a table that are back, and the function that '
   'follows the id of a merged one.';
 
-revoke all on function crm_private.bind_merges(regclass, text) from public;
---! EndIncluded functions/merge/bind_merges.sql
+revoke all on function crm_private.compile_merges(regclass, text) from public;
+--! EndIncluded functions/merge/compile_merges.sql
 --! Included functions/merge/move_links.sql
 /*
  * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
@@ -11314,12 +11314,12 @@ comment on function crm_private.move_links(regclass, uuid[], uuid) is
 revoke all on function crm_private.move_links(regclass, uuid[], uuid) from public;
 grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_member;
 --! EndIncluded functions/merge/move_links.sql
---! Included functions/external_ids/bind_external_ids.sql
+--! Included functions/external_ids/compile_external_ids.sql
 /*
  * Binds external ids to a table: makes the triggers that keep crm_private.external_ids, and crm.<entity
  * type>_by_external_id, which finds a row by its key.
  */
-create or replace function crm_private.bind_external_ids(p_table regclass, p_entity_type text)
+create or replace function crm_private.compile_external_ids(p_table regclass, p_entity_type text)
 returns void
 language plpgsql
 volatile
@@ -11379,11 +11379,11 @@ $find$
 end
 $$;
 
-comment on function crm_private.bind_external_ids(regclass, text) is
+comment on function crm_private.compile_external_ids(regclass, text) is
   'Makes the triggers that keep the external ids of a table, and the function that finds a row by one.';
 
-revoke all on function crm_private.bind_external_ids(regclass, text) from public;
---! EndIncluded functions/external_ids/bind_external_ids.sql
+revoke all on function crm_private.compile_external_ids(regclass, text) from public;
+--! EndIncluded functions/external_ids/compile_external_ids.sql
 --! Included functions/external_ids/move_external_ids.sql
 /*
  * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
@@ -11500,14 +11500,14 @@ comment on function crm_private.name_similarity(text, text) is
 revoke all on function crm_private.name_similarity(text, text) from public;
 grant execute on function crm_private.name_similarity(text, text) to crm_reader;
 --! EndIncluded functions/duplicates/name_similarity.sql
---! Included functions/bulk/offending_rows.sql
+--! Included functions/bulk/violating_rows.sql
 /*
  * The rows of a bulk write that break a constraint which only the table as a whole can be asked, a
  * unique index that somebody made for example. Writes the list in halves, and those that fail in
  * halves again, until what fails is a row; then takes everything back. Called where nothing else
  * explains why a statement failed.
  */
-create or replace function crm_private.offending_rows(
+create or replace function crm_private.violating_rows(
   p_table regclass,
   p_rows  crm_private.bulk_row[]
 )
@@ -11538,7 +11538,7 @@ begin
       v_part    := v_pending[1];
       v_pending := v_pending[2:];
       begin
-        perform crm_private.put_rows(p_table, p_rows[lower(v_part) : upper(v_part) - 1]);
+        perform crm_private.apply_rows(p_table, p_rows[lower(v_part) : upper(v_part) - 1]);
       exception
         when integrity_constraint_violation or data_exception or program_limit_exceeded
           or sqlstate 'CRM01'
@@ -11578,13 +11578,13 @@ begin
 end
 $$;
 
-comment on function crm_private.offending_rows(regclass, crm_private.bulk_row[]) is
+comment on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) is
   'The rows of a bulk write that break a constraint, found by trying.';
 
-revoke all on function crm_private.offending_rows(regclass, crm_private.bulk_row[]) from public;
-grant execute on function crm_private.offending_rows(regclass, crm_private.bulk_row[])
+revoke all on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.violating_rows(regclass, crm_private.bulk_row[])
   to crm_member;
---! EndIncluded functions/bulk/offending_rows.sql
+--! EndIncluded functions/bulk/violating_rows.sql
 --! Included functions/common/oldest_server.sql
 /*
  * The number of the migration that a server must know, at least, to serve this schema. A server that
@@ -11632,13 +11632,13 @@ revoke all on function crm_private.payload_digest(bytea, jsonb) from public;
 --! EndIncluded functions/audit_log/payload_digest.sql
 --! Included functions/audit_log/compare_entries.sql
 /*
- * Compares the journal with a range of blocks: gives the first entry that is not as it was sealed,
+ * Compares the audit log with a range of blocks: gives the first entry that is not as it was sealed,
  * with its fault (altered, removed or inserted), and how many entries are there and how many
  * archived.
  *
  * The blocks cover all ids after the block before them, so an entry there that no block lists was
  * put in later. An erased entry has no values to compare: the block holds their digest in place of
- * the salt, and the journal must hold the entry that records the erasure.
+ * the salt, and the audit log must hold the entry that records the erasure.
  */
 create or replace function crm_private.compare_entries(
   p_first      bigint,
@@ -11653,7 +11653,7 @@ stable
 set search_path = pg_catalog, pg_temp
 as $$
   with block as (
-    select * from crm_private.journal_blocks where number between p_first and p_last
+    select * from crm_private.audit_log_blocks where number between p_first and p_last
   ),
   sealed as (
     select seal.*
@@ -11664,7 +11664,7 @@ as $$
     select audit_log.*
     from crm.audit_logs as audit_log
     where audit_log.id > coalesce(
-        (select last_id from crm_private.journal_blocks where number = p_first - 1),
+        (select last_id from crm_private.audit_log_blocks where number = p_first - 1),
         -9223372036854775808
       )
       and audit_log.id <= (select max(last_id) from block)
@@ -11799,7 +11799,7 @@ grant execute on function crm_private.phone_keys(text[]) to crm_reader;
  * what it was after the last. What was created and deleted again needs nothing.
  *
  * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
- * key, the journal itself; and to members where one deleted a row in another's name: these they cannot
+ * key, the audit log itself; and to members where one deleted a row in another's name: these they cannot
  * see. p_argument is what the client called it by.
  *
  * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
@@ -11847,7 +11847,7 @@ begin
   end if;
 
   if v_erased is not null then
-    raise exception 'entry % of the journal has been erased, so it cannot be undone', v_erased
+    raise exception 'entry % of the audit log has been erased, so it cannot be undone', v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
@@ -11876,7 +11876,7 @@ begin
         when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
         when v_fixed.action = 'erase' then 'erased values for good'
         when v_fixed.action = 'purge' then 'emptied the trash for good'
-        when v_fixed.action = 'archive' then 'archived months of the journal'
+        when v_fixed.action = 'archive' then 'archived months of the audit log'
         else format('is about a %s, which is not undone', v_fixed.entity_type)
       end,
       'audit_logs_action_reversible'
@@ -11892,7 +11892,7 @@ begin
       select
         coalesce(jsonb_object_agg(told.field, told.old), '{}') as old,
         coalesce(jsonb_object_agg(told.field, told.new), '{}') as new
-      from crm_private.journal_fields(log.action, log.changes) as told
+      from crm_private.logged_fields(log.action, log.changes) as told
     ) as image
     where log.transaction_id = p_transaction_id
       and (p_entries is null or log.id = any (p_entries))
@@ -11907,11 +11907,11 @@ begin
       -- Of each field, what the first entry found and what the last one left. Most rows have one.
       case count(*)
         when 1 then (array_agg(old))[1]
-        else crm_private.merged(array_agg(old order by id desc))
+        else crm_private.merged_objects(array_agg(old order by id desc))
       end as old,
       case count(*)
         when 1 then (array_agg(new))[1]
-        else crm_private.merged(array_agg(new order by id))
+        else crm_private.merged_objects(array_agg(new order by id))
       end as new
     from entries
     group by entity_type, entity_id
@@ -11949,9 +11949,9 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   return array(
-    select array_position(p_choices, given.value)
-    from unnest(p_values) with ordinality as given (value, ordinal)
-    order by given.ordinal
+    select array_position(p_choices, input.value)
+    from unnest(p_values) with ordinality as input (value, ordinal)
+    order by input.ordinal
   );
 end
 $$;
@@ -11964,7 +11964,7 @@ grant execute on function crm_private.positions(text[], text[]) to crm_reader;
 --! EndIncluded functions/custom_fields/positions.sql
 --! Included functions/audit_log/planned_reversal.sql
 /*
- * What the running transaction is about to undo of a row. Asked by the journal and the stamps, for each
+ * What the running transaction is about to undo of a row. Asked by the audit log and the stamps, for each
  * row of an undo, so its plan must not depend on how few rows the table had when it was made: without the
  * setting one that was cached for an empty table would read the whole of it for every row.
  */
@@ -11992,9 +11992,9 @@ comment on function crm_private.planned_reversal(uuid) is
 
 revoke all on function crm_private.planned_reversal(uuid) from public;
 --! EndIncluded functions/audit_log/planned_reversal.sql
---! Included functions/audit_log/bind_journal.sql
+--! Included functions/audit_log/compile_audit_log.sql
 /*
- * Binds the journal to a table: makes crm_private.<table>_journal, compiled from the table's
+ * Binds the audit log to a table: makes crm_private.<table>_audit_log, compiled from the table's
  * columns, and the triggers that call it once for each statement. TRUNCATE is refused.
  *
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
@@ -12002,18 +12002,18 @@ revoke all on function crm_private.planned_reversal(uuid) from public;
  * entry says itself (which row, who and when) and what follows from it (the version, generated
  * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
  * undoes is its member @undoes, which no column is called like; what a session that imports gave of
- * what the database sets is told by name in @given.
+ * what the database sets is told by name in @imported.
  *
- * Compiled, because the journal is paid for by every write: a generic comparison of whole rows costs
+ * Compiled, because the audit log is paid for by every write: a generic comparison of whole rows costs
  * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
  * test finds where that was forgotten.
  *
  * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
  * bulk update to the new ones pair by pair, so nested loops are off.
  *
- * The trigger is security definer: nobody but the owner of the journal may write it.
+ * The trigger is security definer: nobody but the owner of the audit log may write it.
  */
-create or replace function crm_private.bind_journal(p_table regclass, p_entity_type text)
+create or replace function crm_private.compile_audit_log(p_table regclass, p_entity_type text)
 returns void
 language plpgsql
 volatile
@@ -12023,7 +12023,7 @@ as $$
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
-    'crm_private.%I', (select relname from pg_class where oid = p_table) || '_journal'
+    'crm_private.%I', (select relname from pg_class where oid = p_table) || '_audit_log'
   );
   v_values  text;
   v_changes text;
@@ -12089,7 +12089,7 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set enable_nestloop = off
-as $journal$
+as $audit_log$
 declare
   v_user_id text   := crm.current_user_id();
   v_source  text   := crm_private.current_source();
@@ -12111,12 +12111,12 @@ begin
         || case when v_imports and new_row.version = 1 then (
           -- What was given is told apart from what the database would have set.
           select coalesce(
-            jsonb_object_agg(given.name, given.value)
-              || jsonb_build_object('@given', jsonb_agg(given.name order by given.name)),
+            jsonb_object_agg(input.name, input.value)
+              || jsonb_build_object('@imported', jsonb_agg(input.name order by input.name)),
             '{}'
           )
-          from (values %8$s) as given (name, value, otherwise)
-          where given.value <> given.otherwise
+          from (values %8$s) as input (name, value, otherwise)
+          where input.value <> input.otherwise
         ) else '{}' end
         || %5$s,
       new_row.updated_at, v_xid, v_source
@@ -12147,31 +12147,31 @@ begin
 
   return null;
 end
-$journal$
+$audit_log$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
     format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old, v_given
   );
   execute format(
     'comment on function %s() is %L',
-    v_function, 'Writes an entry of the journal for each row that a statement changed. Compiled.'
+    v_function, 'Writes an audit log entry for each row that a statement changed. Compiled.'
   );
   execute format('revoke all on function %s() from public', v_function);
 
   execute format(
-    'create or replace trigger _900_journal_insert after insert on %s '
+    'create or replace trigger _900_audit_log_insert after insert on %s '
     'referencing new table as new_rows '
     'for each statement execute function %s()',
     p_table, v_function
   );
   execute format(
-    'create or replace trigger _900_journal_update after update on %s '
+    'create or replace trigger _900_audit_log_update after update on %s '
     'referencing old table as old_rows new table as new_rows '
     'for each statement execute function %s()',
     p_table, v_function
   );
   execute format(
-    'create or replace trigger _900_journal_delete after delete on %s '
+    'create or replace trigger _900_audit_log_delete after delete on %s '
     'referencing old table as old_rows '
     'for each statement execute function %s()',
     p_table, v_function
@@ -12184,16 +12184,16 @@ $journal$
 end
 $$;
 
-comment on function crm_private.bind_journal(regclass, text) is
-  'Makes the triggers that write the journal of a table, compiled from its columns.';
+comment on function crm_private.compile_audit_log(regclass, text) is
+  'Makes the triggers that write the audit log of a table, compiled from its columns.';
 
-revoke all on function crm_private.bind_journal(regclass, text) from public;
---! EndIncluded functions/audit_log/bind_journal.sql
+revoke all on function crm_private.compile_audit_log(regclass, text) from public;
+--! EndIncluded functions/audit_log/compile_audit_log.sql
 --! Included functions/erasure/purge_deletions.sql
 /*
  * Ends the restorability of what was deleted before a time, the oldest first and at most p_limit; gives
  * how many. The entries stay, without values. Called by crm.purge_trash and
- * crm_private.maintain_journal.
+ * crm_private.maintain_audit_log.
  */
 create or replace function crm_private.purge_deletions(
   p_before timestamptz,
@@ -12210,7 +12210,7 @@ declare
   v_at      timestamptz;
 begin
   perform crm_private.refuse_old_snapshot('purge_trash');
-  perform crm_private.hold_seals();
+  perform crm_private.lock_seals();
 
   select array_agg(entry::crm.audit_logs order by entry."timestamp"), count(*)::integer
   into v_entries, v_count
@@ -12231,8 +12231,8 @@ begin
 
   v_at := clock_timestamp();
   perform crm_private.scrub_entries('crm.audit_logs', v_entries, v_at);
-  perform crm_private.journal_event(
-    'journal', 'purge',
+  perform crm_private.log_event(
+    'audit_log', 'purge',
     jsonb_build_object(
       'before', v_entries[v_count]."timestamp" + interval '1 microsecond', 'entries', v_count
     ),
@@ -12247,7 +12247,7 @@ comment on function crm_private.purge_deletions(timestamptz, bigint) is
 
 revoke all on function crm_private.purge_deletions(timestamptz, bigint) from public;
 --! EndIncluded functions/erasure/purge_deletions.sql
---! Included functions/bulk/put_rows.sql
+--! Included functions/bulk/apply_rows.sql
 /*
  * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Gives those
  * that were written, with their ids, in any order, and whether anything changed.
@@ -12262,7 +12262,7 @@ revoke all on function crm_private.purge_deletions(timestamptz, bigint) from pub
  * after the other, and until the next one crm.bulk_row tells the place of each: to the validation,
  * and to what is returned of it. Triggers that fire meanwhile plan as they always do.
  */
-create or replace function crm_private.put_rows(p_table regclass, p_rows crm_private.bulk_row[])
+create or replace function crm_private.apply_rows(p_table regclass, p_rows crm_private.bulk_row[])
 returns setof crm_private.written_row
 language plpgsql
 volatile
@@ -12277,17 +12277,17 @@ declare
   v_named    text[];
   v_absent   text[];
 begin
-  if exists (select from unnest(p_rows) as given where given.operation = 'create') then
+  if exists (select from unnest(p_rows) as input where input.operation = 'create') then
     return query execute (
       select format(
         'insert into %s as record (%s)
          select %s
-         from unnest($1) as given
-         cross join lateral jsonb_populate_record(null::%1$s, $2 || given.item) as filled
-         where given.operation = ''create''
-           and set_config(''crm.bulk_row'', given.place::text, true) is not null
+         from unnest($1) as input
+         cross join lateral jsonb_populate_record(null::%1$s, $2 || input.item) as filled
+         where input.operation = ''create''
+           and set_config(''crm.bulk_row'', input.place::text, true) is not null
            and set_config(
-             ''crm.bulk_stamps'', case when given.item ?| $3 then given.item::text else '''' end, true
+             ''crm.bulk_stamps'', case when input.item ?| $3 then input.item::text else '''' end, true
            ) is not null
          returning current_setting(''crm.bulk_row'')::integer, record.id, ''create'', true',
         p_table,
@@ -12312,23 +12312,23 @@ begin
 
   for v_absent in
     select distinct array(
-      select name from unnest(v_named) as name where not given.item ? name order by name
+      select name from unnest(v_named) as name where not input.item ? name order by name
     )
-    from unnest(p_rows) as given
-    where given.operation = 'update'
+    from unnest(p_rows) as input
+    where input.operation = 'update'
   loop
     return query execute (
       select format(
         'update %s as record
          set %s
          from (
-           select given.place, found.version as old_version, %s
-           from unnest($1) as given
-           join %1$s as found on found.id = given.id
-           cross join lateral jsonb_populate_record(found, given.item) as filled
-           where given.operation = ''update''
-             and not given.item ?| $2
-             and given.item ?& $3
+           select input.place, found.version as old_version, %s
+           from unnest($1) as input
+           join %1$s as found on found.id = input.id
+           cross join lateral jsonb_populate_record(found, input.item) as filled
+           where input.operation = ''update''
+             and not input.item ?| $2
+             and input.item ?& $3
          ) as patched
          where record.id = patched."#id"
          returning patched.place, record.id, ''update'', record.version <> patched.old_version',
@@ -12343,24 +12343,24 @@ begin
     );
   end loop;
 
-  if exists (select from unnest(p_rows) as given where given.operation = 'delete') then
+  if exists (select from unnest(p_rows) as input where input.operation = 'delete') then
     return query execute format(
       'delete from %s as record
-       using unnest($1) as given
-       where given.operation = ''delete'' and record.id = given.id
-       returning given.place, record.id, ''delete'', true',
+       using unnest($1) as input
+       where input.operation = ''delete'' and record.id = input.id
+       returning input.place, record.id, ''delete'', true',
       p_table
     ) using p_rows;
   end if;
 end
 $$;
 
-comment on function crm_private.put_rows(regclass, crm_private.bulk_row[]) is
+comment on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) is
   'Writes the rows of a bulk write whose ids are known.';
 
-revoke all on function crm_private.put_rows(regclass, crm_private.bulk_row[]) from public;
-grant execute on function crm_private.put_rows(regclass, crm_private.bulk_row[]) to crm_member;
---! EndIncluded functions/bulk/put_rows.sql
+revoke all on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) from public;
+grant execute on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) to crm_member;
+--! EndIncluded functions/bulk/apply_rows.sql
 --! Included functions/common/refresh_statistics.sql
 /*
  * Makes the planner's statistics of a table anew: they hold the most common values, and those at
@@ -12434,13 +12434,13 @@ comment on function crm_private.refuse_argument(text, text, text) is
 revoke all on function crm_private.refuse_argument(text, text, text) from public;
 grant execute on function crm_private.refuse_argument(text, text, text) to crm_reader;
 --! EndIncluded functions/common/refuse_argument.sql
---! Included functions/history/journal_field.sql
+--! Included functions/history/logged_field.sql
 /*
- * What the journal calls a field of an entity type: company_id for companyId and company_id,
+ * What the audit log calls a field of an entity type: company_id for companyId and company_id,
  * custom_fields.size for customFields.size and custom_fields.size. A custom field need not be
  * defined: it may have been. Refuses other names. Called by what takes a field as an argument.
  */
-create or replace function crm_private.journal_field(p_entity_type text, p_field text)
+create or replace function crm_private.logged_field(p_entity_type text, p_field text)
 returns text
 language sql
 stable
@@ -12471,14 +12471,14 @@ as $$
   end,
   (
     select name
-    from unnest(crm_private.journal_columns(crm_private.entity_table(p_entity_type))) as name
+    from unnest(crm_private.logged_columns(crm_private.entity_table(p_entity_type))) as name
     where name <> 'custom_fields'
       and p_field in (name, crm_private.camel_case(name))
   ),
   crm_private.refuse_argument(
     'field',
     crm_private.fault_message(
-      '%s is not a field of ' || p_entity_type || ' whose values the journal has',
+      '%s is not a field of ' || p_entity_type || ' whose values the audit log has',
       to_jsonb(p_field)
     ),
     'audit_logs_field_known'
@@ -12486,16 +12486,16 @@ as $$
 );
 $$;
 
-comment on function crm_private.journal_field(text, text) is
-  'What the journal calls a field of an entity type; refuses what is none.';
+comment on function crm_private.logged_field(text, text) is
+  'What the audit log calls a field of an entity type; refuses what is none.';
 
-revoke all on function crm_private.journal_field(text, text) from public;
-grant execute on function crm_private.journal_field(text, text) to crm_reader;
---! EndIncluded functions/history/journal_field.sql
+revoke all on function crm_private.logged_field(text, text) from public;
+grant execute on function crm_private.logged_field(text, text) to crm_reader;
+--! EndIncluded functions/history/logged_field.sql
 --! Included functions/history/field_history.sql
 /*
- * The values that a field had, from the journal. Runs with the caller's rights: the policy of the
- * journal decides which entries count.
+ * The values that a field had, from the audit log. Runs with the caller's rights: the policy of the
+ * audit log decides which entries count.
  */
 create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
 returns setof crm.field_value
@@ -12528,7 +12528,7 @@ as $$
         else log.changes -> name.name
       end as value,
       lead(log."timestamp") over (order by log.id) as until
-    from crm_private.journal_field(field_history.entity_type, field_history.field) as name (name)
+    from crm_private.logged_field(field_history.entity_type, field_history.field) as name (name)
     cross join crm.audit_logs as log
     where log.entity_id = field_history.entity_id
       and log.entity_type = field_history.entity_type
@@ -12898,12 +12898,12 @@ begin
   perform crm_private.refuse_faults(p_table, p_row);
 
   -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
-  -- has to begin again; or bind_rules was forgotten.
+  -- has to begin again; or compile_rules was forgotten.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
       using errcode = 'serialization_failure';
   else
-    raise exception 'crm_private.bind_rules was not called after a rule of % changed', p_table
+    raise exception 'crm_private.compile_rules was not called after a rule of % changed', p_table
       using errcode = 'internal_error';
   end if;
 end
@@ -12915,18 +12915,18 @@ comment on function crm_private.refuse_row(regclass, jsonb) is
 revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
 grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
 --! EndIncluded functions/validation/refuse_row.sql
---! Included functions/imports/bind_copy.sql
+--! Included functions/imports/compile_copy_view.sql
 /*
  * Makes the view through which a table's rows can be copied in: crm_private.<table>_copy, which holds
  * nothing, and whose trigger inserts into the table what is inserted into it. PostgreSQL lets no role
  * copy into a table whose policies bind it. Here the statement is one that they bind, with the rights of
- * whoever copies: validation, stamps, the journal and the policies are those of every insert.
+ * whoever copies: validation, stamps, the audit log and the policies are those of every insert.
  *
  * It has the columns that members may give a new row, with their defaults, and those that administrators
- * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.bind_rules, and so by every migration that
+ * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.compile_rules, and so by every migration that
  * changes a column; a table that members cannot insert into gets no view.
  */
-create or replace function crm_private.bind_copy(p_table regclass)
+create or replace function crm_private.compile_copy_view(p_table regclass)
 returns void
 language plpgsql
 volatile
@@ -13016,12 +13016,12 @@ begin
 end
 $$;
 
-comment on function crm_private.bind_copy(regclass) is
+comment on function crm_private.compile_copy_view(regclass) is
   'Makes the view through which rows can be copied into a table.';
 
-revoke all on function crm_private.bind_copy(regclass) from public;
---! EndIncluded functions/imports/bind_copy.sql
---! Included functions/validation/bind_rules.sql
+revoke all on function crm_private.compile_copy_view(regclass) from public;
+--! EndIncluded functions/imports/compile_copy_view.sql
+--! Included functions/validation/compile_rules.sql
 /*
  * Binds the validation of a table. All the rules that a row can answer by itself become one
  * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
@@ -13037,7 +13037,7 @@ revoke all on function crm_private.bind_copy(regclass) from public;
  *
  * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who migrates.
  */
-create or replace function crm_private.bind_rules(p_table regclass)
+create or replace function crm_private.compile_rules(p_table regclass)
 returns void
 language plpgsql
 volatile
@@ -13130,15 +13130,15 @@ $validate$
     'for each row execute function %s()',
     p_table, v_validate
   );
-  perform crm_private.bind_copy(p_table);
+  perform crm_private.compile_copy_view(p_table);
 end
 $$;
 
-comment on function crm_private.bind_rules(regclass) is
+comment on function crm_private.compile_rules(regclass) is
   'Makes the trigger that validates the rows of a table from its constraints.';
 
-revoke all on function crm_private.bind_rules(regclass) from public;
---! EndIncluded functions/validation/bind_rules.sql
+revoke all on function crm_private.compile_rules(regclass) from public;
+--! EndIncluded functions/validation/compile_rules.sql
 --! Included functions/bulk/refuse_rows.sql
 /*
  * Refuses a bulk write with the faults of all its rows: the detail lists them. The condition is that
@@ -13297,9 +13297,9 @@ grant execute on function crm_private.refuse_update(text, text, jsonb, jsonb) to
 /*
  * Gives a value of an enum or a multi_enum another name: in its definition, the default included, and
  * in every row that has it, in one statement. These are updates: they raise the version, and the
- * journal has them under the name of who called this.
+ * audit log has them under the name of who called this.
  *
- * The definition allows both names while the rows change, so the journal has two entries of it. Undoing
+ * The definition allows both names while the rows change, so the audit log has two entries of it. Undoing
  * the transaction goes the same way back.
  *
  * Security definer: it reaches rows whatever policies hide of them.
@@ -13321,7 +13321,7 @@ declare
   v_renamed    crm.custom_field_definitions;
   v_fault      record;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform
     crm_private.refuse_null('entityType', entity_type),
@@ -13529,7 +13529,7 @@ revoke all on function crm_private.report_columns(text) from public;
  * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
  * cannot be as it was because something that it refers to is gone or other than it was.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.restore_deleted(entity_type text, id uuid)
@@ -13544,7 +13544,7 @@ declare
   v_table    regclass := crm_private.entity_table(entity_type);
   v_exists   boolean;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('id', id::text);
 
@@ -13593,7 +13593,7 @@ begin
     v_deletion.transaction_id,
     array(
       select taken.id
-      from crm_private.taken_with(
+      from crm_private.cascaded_deletions(
         v_deletion.transaction_id, v_deletion.id, v_deletion.entity_type, v_deletion.entity_id,
         v_deletion.changes
       ) as taken
@@ -13698,7 +13698,7 @@ begin
       and planned.entity_type = $2
     $query$,
     v_table
-  ) using v_xid, p_entity_type, crm_private.journal_columns(v_table);
+  ) using v_xid, p_entity_type, crm_private.logged_columns(v_table);
 
   -- What refers to a row that is to go, and would go or lose its link with it.
   select string_agg(
@@ -13814,7 +13814,7 @@ as $$
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
-  v_columns name[]   := crm_private.journal_columns(v_table);
+  v_columns name[]   := crm_private.logged_columns(v_table);
   v_xid     bigint   := pg_current_xact_id()::text::bigint;
   v_written bigint;
 begin
@@ -13999,7 +13999,7 @@ grant execute on function crm.revoke_api_key(uuid) to crm_admin;
  * match_keys are null: nobody searches the past, or looks for duplicates there.
  *
  * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
- * takes back every update since. So it needs the journal from that instant on and no further, and
+ * takes back every update since. So it needs the audit log from that instant on and no further, and
  * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
  *
  * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
@@ -14026,13 +14026,13 @@ declare
   v_erased  bigint;
   v_stamp   record;
 begin
-  if p_at < crm.journal_kept_since() then
-    raise exception 'what % % was at % cannot be told: the journal is kept since %',
-        p_entity_type, p_entity_id, p_at, crm.journal_kept_since()
+  if p_at < crm.audit_log_kept_since() then
+    raise exception 'what % % was at % cannot be told: the audit log is kept since %',
+        p_entity_type, p_entity_id, p_at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   select
@@ -14083,7 +14083,7 @@ begin
   from was;
 
   if v_erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
@@ -14123,12 +14123,12 @@ begin
   limit 1;
 
   if not found then
-    raise exception 'what % % was at % cannot be told: the journal does not go back so far',
+    raise exception 'what % % was at % cannot be told: the audit log does not go back so far',
         p_entity_type, p_entity_id, p_at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   return v_row || jsonb_build_object(
@@ -14147,7 +14147,7 @@ grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) 
 --! EndIncluded functions/history/row_as_of.sql
 --! Included views/crm_private/stage_names.sql
 /*
- * What stages were called: for each name, from which entry of the journal on it was that of which stage.
+ * What stages were called: for each name, from which audit log entry on it was that of which stage.
  * Deals refer to a stage by its name, and so do entries of deals; this tells which stage they mean.
  * A cascade to the deals of a stage that is renamed comes after the entry of the stage, so an entry's
  * new name is looked up as of the entry, and an old one too: until another stage takes a name, it means
@@ -14181,7 +14181,7 @@ create or replace view crm_private.stage_names as
 
     union all
 
-    -- What was before the journal begins.
+    -- What was before the audit log begins.
     select entity_id, former, 0, '-infinity'
     from told
     where is_first and former is not null
@@ -14211,14 +14211,14 @@ create or replace view crm_private.stage_names as
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 
 comment on view crm_private.stage_names is
-  'Which stage a name meant, from one entry of the journal to another, and what that stage is called '
+  'Which stage a name meant, from one audit log entry to another, and what that stage is called '
   'now; of one that is gone, what it was called last.';
 
 grant select on crm_private.stage_names to crm_reader;
 --! EndIncluded views/crm_private/stage_names.sql
 --! Included functions/history/stage_now.sql
 /*
- * What a stage is called now that had a name at an instant; the name itself where the journal does not
+ * What a stage is called now that had a name at an instant; the name itself where the audit log does not
  * tell. Called for the past: a stage is itself under any name, and leads to itself.
  */
 create or replace function crm_private.stage_now(p_name text, p_at timestamptz)
@@ -14323,12 +14323,12 @@ $body$,
           'language plpgsql',
           $body$
 begin
-  return record.created_at >= coalesce(crm.journal_kept_since(), '-infinity');
+  return record.created_at >= coalesce(crm.audit_log_kept_since(), '-infinity');
 end
 $body$,
           E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
           'Whether its history has everything that was done to it. If not, what was done before '
-          'journalKeptSince has been archived.'
+          'auditLogKeptSince has been archived.'
         ),
         (
           v_type.restore_order is not null,
@@ -14526,13 +14526,13 @@ rows 100000
 as $$
 #variable_conflict use_column
 begin
-  if at < crm.journal_kept_since() then
-    raise exception 'the pipeline at % cannot be told: the journal is kept since %',
-        at, crm.journal_kept_since()
+  if at < crm.audit_log_kept_since() then
+    raise exception 'the pipeline at % cannot be told: the audit log is kept since %',
+        at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the journal still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}';
   end if;
 
   if exists (
@@ -14543,7 +14543,7 @@ begin
       and erased_at is not null
       and action = 'update'
   ) then
-    raise exception 'the pipeline at % cannot be told: entries of the journal have been erased', at
+    raise exception 'the pipeline at % cannot be told: audit log entries have been erased', at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
@@ -14617,7 +14617,7 @@ begin
         created.entity_id,
         coalesce(max(log.id) filter (where log.changes ? 'stage'), created.id) as told_by,
         created.changes || coalesce(
-          crm_private.merged(array_agg(became.fields order by log.id)), '{}'
+          crm_private.merged_objects(array_agg(became.fields order by log.id)), '{}'
         ) as was
       from created
       left join crm.audit_logs as log
@@ -14827,7 +14827,7 @@ begin
           when rule.per_element then
             'select faulty.place, %1$L || coalesce(''.'' || element.key, ''''), %2$L, %3$L, %4$L,
                %8$L, %5$s, element.value, element.ordinal
-             from (select given.place, given.item from given where not (%7$s)) as faulty
+             from (select input.place, input.item from input where not (%7$s)) as faulty
              left join lateral (
                select element.*
                from crm_private.elements(faulty.item -> %4$L) as element
@@ -14837,8 +14837,8 @@ begin
                where not (%7$s)
              ) as element on true'
           else
-            'select given.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, given.item -> %4$L, null::bigint
-             from given
+            'select input.place, %1$L, %2$L, %3$L, %4$L, %8$L, %5$s, input.item -> %4$L, null::bigint
+             from input
              where not (%7$s)'
         end,
         rule.field, rule.message, rule.constraint_name, rule.column_name, rule.ordinal, p_table,
@@ -14852,7 +14852,7 @@ begin
     and rule.kind in ('required', 'check', 'reference');
 
   return query execute format(
-    'with given as materialized ('
+    'with input as materialized ('
     '  select listed.place, listed.item, filled.* '
     '  from unnest($1) with ordinality as listed (item, place) '
     '  cross join lateral jsonb_populate_record(null::%s, listed.item) as filled'
@@ -14943,7 +14943,7 @@ begin
   from became;
 
   if v_created.erased_at is not null or v_updates.erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the journal has been erased',
+    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, coalesce(v_updates.erased, v_created.id)
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
@@ -14956,7 +14956,7 @@ begin
       'created_at', v_created."timestamp", 'created_by', v_created.user_id,
       'updated_at', v_created."timestamp", 'updated_by', v_created.user_id
     )
-    || (v_created.changes - '{@undoes,@given}'::text[])
+    || (v_created.changes - '{@undoes,@imported}'::text[])
     || v_updates.changed;
 
   if v_row ? 'custom_fields' then
@@ -15065,8 +15065,8 @@ grant execute on function crm_private.has_phone(text[], text, text) to crm_reade
  * Takes the values out of entries for good. In the blocks that seal them the digests of the values
  * take the place of the salts, so the entries can still be verified, and nobody can try guesses.
  *
- * Whoever calls it holds the lock of crm_private.seal_journal, so that no block is being made of the
- * old values, and journals the erasure with the same time; crm_private.compare_entries asks for it.
+ * Whoever calls it holds the lock of crm_private.seal_audit_log, so that no block is being made of the
+ * old values, and audit logs the erasure with the same time; crm_private.compare_entries asks for it.
  */
 create or replace function crm_private.scrub_entries(
   p_table   regclass,
@@ -15084,7 +15084,7 @@ begin
     from unnest(p_entries) as entry
     cross join lateral (
       select number
-      from crm_private.journal_blocks
+      from crm_private.audit_log_blocks
       where last_id >= entry.id
       order by last_id
       limit 1
@@ -15100,14 +15100,14 @@ begin
         end
         order by seal.place
       ) as salts
-    from crm_private.journal_blocks as block
+    from crm_private.audit_log_blocks as block
     cross join lateral unnest(block.ids, block.salts)
       with ordinality as seal (id, salt, place)
     left join doomed on doomed.number = block.number and doomed.id = seal.id
     where block.number in (select number from doomed)
     group by block.number
   )
-  update crm_private.journal_blocks as block
+  update crm_private.audit_log_blocks as block
   set salts = scrubbed.salts
   from scrubbed
   where scrubbed.number = block.number;
@@ -15126,21 +15126,21 @@ end
 $$;
 
 comment on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) is
-  'Takes the values out of entries of the journal and leaves what verifies them.';
+  'Takes the values out of audit log entries and leaves what verifies them.';
 
 revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) from public;
 --! EndIncluded functions/erasure/scrub_entries.sql
---! Included functions/audit_log/seal_journal.sql
+--! Included functions/audit_log/seal_audit_log.sql
 /*
- * Seals the entries of the journal that have come since the last time: puts their digests into
+ * Seals the audit log entries that have come since the last time: puts their digests into
  * blocks, each with the hash of the block before. Gives the number of entries sealed; about p_limit of
- * them are enough. The server calls it every few seconds, crm.verify_journal and crm.journal_digest
+ * them are enough. The server calls it every few seconds, crm.verify_audit_log and crm.audit_log_digest
  * before they look.
  *
  * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
  * them: ids are given out before their transactions commit, so the sequence is read first, then who
- * else is writing the journal at this moment, which their locks tell. Once these have ended, each id
- * up to the one that was read is in the journal or never will be. If there are some, both are kept,
+ * else is writing the audit log at this moment, which their locks tell. Once these have ended, each id
+ * up to the one that was read is in the audit log or never will be. If there are some, both are kept,
  * and a later call goes on from there. What the own transaction wrote is sealed with it, or not at all.
  *
  * Seals nothing where it could not see or write: on a standby, and in a transaction that is read
@@ -15148,7 +15148,7 @@ revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], tim
  *
  * Security definer: the blocks belong to the owner, and nobody else may write them.
  */
-create or replace function crm_private.seal_journal(p_limit bigint default null)
+create or replace function crm_private.seal_audit_log(p_limit bigint default null)
 returns bigint
 language plpgsql
 volatile
@@ -15157,24 +15157,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   c_span    constant bigint := 10000::bigint; -- ids that a block covers, at most
-  v_state   crm_private.journal_progress;
+  v_state   crm_private.audit_log_progress;
   v_last    bigint;
   v_writers text[];
   v_to      bigint;
   v_from    bigint;
   v_number  bigint := 0::bigint;
   v_hash    bytea  := decode(repeat('00', 32), 'hex');
-  v_block   crm_private.journal_blocks;
+  v_block   crm_private.audit_log_blocks;
   v_sealed  bigint := 0::bigint;
 begin
-  if not crm_private.hold_seals(p_waits => false) then
+  if not crm_private.lock_seals(p_waits => false) then
     return 0::bigint;
   end if;
 
   select case when is_called then last_value else last_value - 1 end into v_last
   from crm.audit_logs_id_seq;
 
-  select * into strict v_state from crm_private.journal_progress;
+  select * into strict v_state from crm_private.audit_log_progress;
 
   if v_last <= v_state.sealed_to then
     return 0::bigint;
@@ -15205,7 +15205,7 @@ begin
 
   if v_to is not null then
     select number, hash into v_block.number, v_block.hash
-    from crm_private.journal_blocks order by number desc limit 1;
+    from crm_private.audit_log_blocks order by number desc limit 1;
     if found then
       v_number := v_block.number;
       v_hash   := v_block.hash;
@@ -15213,7 +15213,7 @@ begin
 
     v_from := v_state.sealed_to;
     while v_from < v_to and not coalesce(v_sealed >= p_limit, false) loop
-      insert into crm_private.journal_blocks
+      insert into crm_private.audit_log_blocks
         (number, last_id, sealed_at, ids, digests, salts, previous, hash)
       select
         v_number + 1, max(id), now(), array_agg(id), array_agg(digest), array_agg(salt), v_hash,
@@ -15255,7 +15255,7 @@ begin
     end if;
   end if;
 
-  update crm_private.journal_progress
+  update crm_private.audit_log_progress
   set sealed_to   = v_state.sealed_to,
       pending_to  = v_state.pending_to,
       pending_for = v_state.pending_for;
@@ -15264,12 +15264,12 @@ begin
 end
 $$;
 
-comment on function crm_private.seal_journal(bigint) is
-  'Seals the entries of the journal that came since the last time; gives their number.';
+comment on function crm_private.seal_audit_log(bigint) is
+  'Seals the audit log entries that came since the last time; gives their number.';
 
-revoke all on function crm_private.seal_journal(bigint) from public;
-grant execute on function crm_private.seal_journal(bigint) to crm_server;
---! EndIncluded functions/audit_log/seal_journal.sql
+revoke all on function crm_private.seal_audit_log(bigint) from public;
+grant execute on function crm_private.seal_audit_log(bigint) to crm_server;
+--! EndIncluded functions/audit_log/seal_audit_log.sql
 --! Included functions/search/search.sql
 /*
  * Search over everything that people look for. It goes on only while it has found too little: first
@@ -16274,7 +16274,7 @@ grant execute on function crm_private.search_variants(text) to crm_reader;
 --! Included functions/deals/set_base_currency.sql
 /*
  * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something
- * else. Journalled, if it changes anything. The setting's row is locked, as who writes a rate locks
+ * else. Logged, if it changes anything. The setting's row is locked, as who writes a rate locks
  * it, so no rate comes in beside the change.
  *
  * Security definer: the table of settings is the owner's.
@@ -16290,7 +16290,7 @@ declare
   v_old     text;
   v_message text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('currency', currency);
   select base_currency into v_old from crm_private.settings for update;
@@ -16321,7 +16321,7 @@ begin
   end if;
 
   update crm_private.settings set base_currency = currency;
-  perform crm_private.journal_event(
+  perform crm_private.log_event(
     'setting', 'update',
     jsonb_build_object('base_currency', jsonb_build_object('old', v_old, 'new', currency)),
     clock_timestamp()
@@ -16355,7 +16355,7 @@ grant execute on function crm.set_base_currency(text) to crm_admin;
 --! Included functions/settings/set_default_country.sql
 /*
  * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
- * country. Journalled, if it changes anything. Nothing is computed anew: rows hold digits, and what
+ * country. Logged, if it changes anything. Nothing is computed anew: rows hold digits, and what
  * they mean is asked when they are compared.
  *
  * Security definer: the table of settings is the owner's.
@@ -16371,7 +16371,7 @@ declare
   v_old     text;
   v_message text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   select default_country into v_old from crm_private.settings for update;
 
@@ -16389,7 +16389,7 @@ begin
     end if;
 
     update crm_private.settings set default_country = country;
-    perform crm_private.journal_event(
+    perform crm_private.log_event(
       'setting', 'update',
       jsonb_build_object('default_country', jsonb_build_object('old', v_old, 'new', country)),
       clock_timestamp()
@@ -16425,7 +16425,7 @@ grant execute on function crm.set_default_country(text) to crm_admin;
 --! Included functions/settings/set_time_zone.sql
 /*
  * Sets the time zone of the installation, by its IANA name. PostgreSQL would take more: abbreviations,
- * which know no summer, and POSIX rules, in which every word is a zone. Journalled, if it changes
+ * which know no summer, and POSIX rules, in which every word is a zone. Logged, if it changes
  * anything.
  *
  * Security definer: the table of settings is the owner's.
@@ -16440,7 +16440,7 @@ as $$
 declare
   v_old text;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('timeZone', time_zone);
   select setting.time_zone into v_old from crm_private.settings as setting for update;
@@ -16462,7 +16462,7 @@ begin
   end if;
 
   update crm_private.settings as setting set time_zone = set_time_zone.time_zone;
-  perform crm_private.journal_event(
+  perform crm_private.log_event(
     'setting', 'update',
     jsonb_build_object('time_zone', jsonb_build_object('old', v_old, 'new', time_zone)),
     clock_timestamp()
@@ -16496,7 +16496,7 @@ grant execute on function crm.set_time_zone(text) to crm_admin;
 --! EndIncluded functions/settings/set_time_zone.sql
 --! Included functions/settings/set_trash_retention.sql
 /*
- * Sets for how long what was deleted can be restored. Refuses a number out of range. Journalled, if it
+ * Sets for how long what was deleted can be restored. Refuses a number out of range. Logged, if it
  * changes anything. Security definer: the table of settings is the owner's.
  */
 create or replace function crm_private.set_trash_retention(days integer)
@@ -16509,7 +16509,7 @@ as $$
 declare
   v_old integer;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if days not between 0 and 36500 then
     raise exception 'set_trash_retention: days must be from 0 to 36500'
@@ -16523,7 +16523,7 @@ begin
 
   if days is distinct from v_old then
     update crm_private.settings set trash_retention_days = days;
-    perform crm_private.journal_event(
+    perform crm_private.log_event(
       'setting', 'update',
       jsonb_build_object(
         'trash_retention_days', jsonb_build_object('old', v_old, 'new', days)
@@ -17257,7 +17257,7 @@ comment on function crm.contacts_duplicates(crm.contacts, double precision) is
 revoke all on function crm.contacts_duplicates(crm.contacts, double precision) from public;
 grant execute on function crm.contacts_duplicates(crm.contacts, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/contacts_duplicates.sql
---! Included functions/bulk/take_faults.sql
+--! Included functions/bulk/collect_faults.sql
 /*
  * The faults of the rows that this transaction's bulk write found faulty, with the place of each in
  * the input, or the id where it was an update; forgets the rows. Called by crm_private.attempt_rows.
@@ -17265,7 +17265,7 @@ grant execute on function crm.contacts_duplicates(crm.contacts, double precision
  * Security definer, because rules are asked of the catalog and of referenced rows, and because nobody
  * may read or write what is noted. It tells of rows only that the caller has tried to write.
  */
-create or replace function crm_private.take_faults(p_table regclass)
+create or replace function crm_private.collect_faults(p_table regclass)
 returns table (place integer, id uuid, code text, fields jsonb)
 language plpgsql
 volatile
@@ -17314,22 +17314,22 @@ begin
 end
 $$;
 
-comment on function crm_private.take_faults(regclass) is
+comment on function crm_private.collect_faults(regclass) is
   'The faults of the rows that a bulk write of this transaction found faulty.';
 
-revoke all on function crm_private.take_faults(regclass) from public;
-grant execute on function crm_private.take_faults(regclass) to crm_member;
---! EndIncluded functions/bulk/take_faults.sql
---! Included functions/undo/taken_with.sql
+revoke all on function crm_private.collect_faults(regclass) from public;
+grant execute on function crm_private.collect_faults(regclass) to crm_member;
+--! EndIncluded functions/bulk/collect_faults.sql
+--! Included functions/undo/cascaded_deletions.sql
 /*
- * The entries of the journal that a deletion made, its own among them: the rows that were deleted with
+ * The audit log entries that a deletion made, its own among them: the rows that were deleted with
  * the row and with these, the links to them that were set to null, and for the definition of a custom
  * field the values that were removed. What the transaction had done before, and what it did to
  * other rows, is not among them.
  *
  * Runs with the caller's rights: of a deletion by somebody else only administrators see the entries.
  */
-create or replace function crm_private.taken_with(
+create or replace function crm_private.cascaded_deletions(
   p_transaction_id bigint,
   p_entry_id       bigint,
   p_entity_type    text,
@@ -17347,7 +17347,7 @@ as $$
     from crm.audit_logs as log
     where log.transaction_id = p_transaction_id
       and log.action <> 'create'
-      -- A deletion is journalled before what it takes, a definition's after the values.
+      -- A deletion is logged before what it takes, a definition's after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
       and (
         crm_private.takes_others(p_entity_type) or p_entity_type = 'custom_field_definition'
@@ -17372,7 +17372,7 @@ as $$
   from gone
   join entries
     on entries.action = 'update'
-    and crm_private.severed_link(entries.entity_type, entries.changes) = gone.entity_id
+    and crm_private.cleared_reference(entries.entity_type, entries.changes) = gone.entity_id
     and entries.id > gone.id
 
   union all
@@ -17386,12 +17386,12 @@ as $$
     and entries.changes #> array['custom_fields.' || (p_changes ->> 'name'), 'new'] = 'null';
 $$;
 
-comment on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) is
+comment on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) is
   'The entries that a deletion made: its own, and those of what went with it.';
 
-revoke all on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) from public;
-grant execute on function crm_private.taken_with(bigint, bigint, text, uuid, jsonb) to crm_member;
---! EndIncluded functions/undo/taken_with.sql
+revoke all on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) from public;
+grant execute on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) to crm_member;
+--! EndIncluded functions/undo/cascaded_deletions.sql
 --! Included functions/custom_fields/texts.sql
 /* The texts of a JSON list, in order; null for what is no list. The value of a multi_enum field. */
 create or replace function crm_private.texts(value jsonb)
@@ -17630,7 +17630,7 @@ begin
     'comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is %L',
     '%s is not one of ' || array_to_string(v_types, ', ')
   );
-  perform crm_private.bind_rules('crm.custom_field_definitions');
+  perform crm_private.compile_rules('crm.custom_field_definitions');
 end
 $$;
 
@@ -17639,12 +17639,12 @@ comment on function crm_private.allow_definitions() is
 
 revoke all on function crm_private.allow_definitions() from public;
 --! EndIncluded functions/custom_fields/allow_definitions.sql
---! Included functions/custom_fields/bind_custom_fields.sql
+--! Included functions/custom_fields/compile_custom_field_trigger.sql
 /*
  * Binds custom fields to a table: makes the trigger that removes those that are set to null and merges
  * those that are to be merged.
  */
-create or replace function crm_private.bind_custom_fields(p_table regclass)
+create or replace function crm_private.compile_custom_field_trigger(p_table regclass)
 returns void
 language plpgsql
 volatile
@@ -17666,11 +17666,11 @@ create or replace trigger _100_normalise_custom_fields
 end
 $$;
 
-comment on function crm_private.bind_custom_fields(regclass) is
+comment on function crm_private.compile_custom_field_trigger(regclass) is
   'Makes the trigger that normalises the custom fields of a table''s rows.';
 
-revoke all on function crm_private.bind_custom_fields(regclass) from public;
---! EndIncluded functions/custom_fields/bind_custom_fields.sql
+revoke all on function crm_private.compile_custom_field_trigger(regclass) from public;
+--! EndIncluded functions/custom_fields/compile_custom_field_trigger.sql
 --! Included functions/custom_fields/compile_custom_fields.sql
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
@@ -17826,7 +17826,7 @@ grant execute on function crm.trash_retention_days() to crm_reader;
  * Ends the restorability of what was deleted long enough ago; the setting says how long, if nothing is
  * given. Gives the number of deletions. Refuses a negative time.
  *
- * Security definer: nobody but the owner of the journal may change it.
+ * Security definer: nobody but the owner of the audit log may change it.
  */
 create or replace function crm_private.purge_trash(older_than interval default null)
 returns integer
@@ -17840,7 +17840,7 @@ declare
     older_than, make_interval(days => crm.trash_retention_days())
   );
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if v_older_than < interval '0' then
     raise exception 'purge_trash: older_than must not be negative'
@@ -17879,9 +17879,9 @@ grant execute on function crm.purge_trash(interval) to crm_admin;
 --! EndIncluded functions/erasure/purge_trash.sql
 --! Included functions/undo/undo_entry.sql
 /*
- * Undoes what one entry of the journal did to its row.
+ * Undoes what one audit log entry did to its row.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
@@ -17896,7 +17896,7 @@ declare
     select log.transaction_id from crm.audit_logs as log where log.id = entry_id
   );
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('entryId', entry_id::text);
 
@@ -17925,7 +17925,7 @@ as $$
 $$;
 
 comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
-  'Undoes one entry of the journal: what it changed is put back, a row that it deleted is brought back, '
+  'Undoes one audit log entry: what it changed is put back, a row that it deleted is brought back, '
   'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
   'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
   'left as it is and reported in kept; or administrators overwrite it.';
@@ -17935,11 +17935,11 @@ grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm
 --! EndIncluded functions/undo/undo_entry.sql
 --! Included functions/undo/undo_field.sql
 /*
- * Puts a field back to the value that it had before an entry of the journal. It is expected to have
+ * Puts a field back to the value that it had before an audit log entry. It is expected to have
  * still the value that it had after that entry. Nothing is done if it has the right value already. A
  * custom field that was renamed since is the same under either name.
  *
- * Security definer: it reads the whole of the journal. crm_private.carry_out_reversal checks that the caller
+ * Security definer: it reads the whole of the audit log. crm_private.carry_out_reversal checks that the caller
  * could do by hand what it does.
  */
 create or replace function crm_private.undo_field(
@@ -17957,12 +17957,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
-  v_field  text   := crm_private.journal_field(entity_type, field);
+  v_field  text   := crm_private.logged_field(entity_type, field);
   v_names  text[];
   v_action text;
   v_told   record;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   if not crm_private.is_reversible(entity_type) then
     perform crm_private.refuse_argument(
@@ -18119,7 +18119,7 @@ as $$
 $$;
 
 comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'Puts a field of a row back to the value that it had before an entry of the journal. A custom field is '
+  'Puts a field of a row back to the value that it had before an audit log entry. A custom field is '
   'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
   'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
   'left as it is and reported in kept; or administrators overwrite it.';
@@ -18131,7 +18131,7 @@ grant execute on function crm.undo_field(text, uuid, text, bigint, crm.conflict_
 /*
  * Undoes everything that a transaction did, across entity types, all or nothing.
  *
- * Security definer: it reads the whole of the journal, and brings back rows under their own ids, which no
+ * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
  * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
  */
 create or replace function crm_private.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
@@ -18142,7 +18142,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.refuse_null('transactionId', transaction_id::text);
 
@@ -18187,11 +18187,11 @@ grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) 
 --! EndIncluded functions/undo/undo_transaction.sql
 --! Included functions/audit_log/unsealed_seconds.sql
 /*
- * For how many seconds the oldest entry of the journal has been waiting to be sealed; 0 if none is. It
+ * For how many seconds the oldest audit log entry has been waiting to be sealed; 0 if none is. It
  * grows where nobody seals, where somebody keeps others from it, and while a transaction that has
  * written goes on. Called by the metrics of the server, and by doctor.
  *
- * Security definer: crm_server has no rights of its own on the journal.
+ * Security definer: crm_server has no rights of its own on the audit log.
  */
 create or replace function crm_private.unsealed_seconds()
 returns double precision
@@ -18204,7 +18204,7 @@ as $$
     (
       select extract(epoch from clock_timestamp() - audit_log."timestamp")::double precision
       from crm.audit_logs as audit_log
-      where audit_log.id > (select sealed_to from crm_private.journal_progress)
+      where audit_log.id > (select sealed_to from crm_private.audit_log_progress)
       order by audit_log.id
       limit 1
     ),
@@ -18213,7 +18213,7 @@ as $$
 $$;
 
 comment on function crm_private.unsealed_seconds() is
-  'For how many seconds the oldest entry of the journal has been waiting to be sealed.';
+  'For how many seconds the oldest audit log entry has been waiting to be sealed.';
 
 revoke all on function crm_private.unsealed_seconds() from public;
 grant execute on function crm_private.unsealed_seconds() to crm_server;
@@ -18235,7 +18235,7 @@ as $$
 declare
   v_definition crm.custom_field_definitions;
 begin
-  perform crm_private.caller_holds();
+  perform crm_private.caller_is_authenticated();
 
   perform crm_private.claim_definitions(p_alone => true);
   v_definition := crm_private.custom_field(entity_type, name);
@@ -18268,14 +18268,14 @@ comment on function crm.unindex_custom_field(text, text) is
 revoke all on function crm.unindex_custom_field(text, text) from public;
 grant execute on function crm.unindex_custom_field(text, text) to crm_admin;
 --! EndIncluded functions/custom_fields/unindex_custom_field.sql
---! Included functions/merge/united.sql
+--! Included functions/merge/merged_values.sql
 /*
  * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
  * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
  * what is dialled: a number with and without its country code or an extension stays twice, for whoever
  * knows which is right. p_lists is an array of arrays. Called where contacts are merged.
  */
-create or replace function crm_private.united(p_lists jsonb)
+create or replace function crm_private.merged_values(p_lists jsonb)
 returns text[]
 language sql
 immutable
@@ -18304,15 +18304,15 @@ as $$
   where row = 1 or occurrence = 1;
 $$;
 
-comment on function crm_private.united(jsonb) is
+comment on function crm_private.merged_values(jsonb) is
   'Lists of email addresses or phone numbers in one, without what is there already.';
 
-revoke all on function crm_private.united(jsonb) from public;
-grant execute on function crm_private.united(jsonb) to crm_member;
---! EndIncluded functions/merge/united.sql
---! Included functions/merge/united_custom_fields.sql
+revoke all on function crm_private.merged_values(jsonb) from public;
+grant execute on function crm_private.merged_values(jsonb) to crm_member;
+--! EndIncluded functions/merge/merged_values.sql
+--! Included functions/merge/merged_custom_fields.sql
 /* The custom fields of several rows in one object: of each, the value of the first row that has it. */
-create or replace function crm_private.united_custom_fields(p_objects jsonb[])
+create or replace function crm_private.merged_custom_fields(p_objects jsonb[])
 returns jsonb
 language sql
 immutable
@@ -18328,18 +18328,18 @@ as $$
   ) as first;
 $$;
 
-comment on function crm_private.united_custom_fields(jsonb[]) is
+comment on function crm_private.merged_custom_fields(jsonb[]) is
   'The custom fields of several rows in one object: of each, the first value.';
 
-revoke all on function crm_private.united_custom_fields(jsonb[]) from public;
-grant execute on function crm_private.united_custom_fields(jsonb[]) to crm_member;
---! EndIncluded functions/merge/united_custom_fields.sql
---! Included functions/merge/united_external_ids.sql
+revoke all on function crm_private.merged_custom_fields(jsonb[]) from public;
+grant execute on function crm_private.merged_custom_fields(jsonb[]) to crm_member;
+--! EndIncluded functions/merge/merged_custom_fields.sql
+--! Included functions/merge/merged_external_ids.sql
 /*
  * The external ids of several rows in one list, in order. None is there twice, because no two rows
  * share one. p_lists is an array of arrays. Called where rows are merged.
  */
-create or replace function crm_private.united_external_ids(p_lists jsonb)
+create or replace function crm_private.merged_external_ids(p_lists jsonb)
 returns jsonb
 language sql
 immutable
@@ -18351,18 +18351,18 @@ as $$
   cross join lateral jsonb_array_elements(list.value) with ordinality as element (value, position);
 $$;
 
-comment on function crm_private.united_external_ids(jsonb) is
+comment on function crm_private.merged_external_ids(jsonb) is
   'The external ids of several rows in one list.';
 
-revoke all on function crm_private.united_external_ids(jsonb) from public;
-grant execute on function crm_private.united_external_ids(jsonb) to crm_member;
---! EndIncluded functions/merge/united_external_ids.sql
---! Included functions/merge/united_lists.sql
+revoke all on function crm_private.merged_external_ids(jsonb) from public;
+grant execute on function crm_private.merged_external_ids(jsonb) to crm_member;
+--! EndIncluded functions/merge/merged_external_ids.sql
+--! Included functions/merge/merged_lists.sql
 /*
  * Several lists in one, as JSON: the elements of the first as they are, then what the others add, in
  * order. p_lists is an array of arrays; null, if it is null, says that no row has a list.
  */
-create or replace function crm_private.united_lists(p_lists jsonb)
+create or replace function crm_private.merged_lists(p_lists jsonb)
 returns jsonb
 language sql
 immutable
@@ -18387,13 +18387,13 @@ as $$
   where row = 1 or occurrence = 1;
 $$;
 
-comment on function crm_private.united_lists(jsonb) is
+comment on function crm_private.merged_lists(jsonb) is
   'Several lists in one, without what is there already.';
 
-revoke all on function crm_private.united_lists(jsonb) from public;
-grant execute on function crm_private.united_lists(jsonb) to crm_member;
---! EndIncluded functions/merge/united_lists.sql
---! Included functions/merge/united_row.sql
+revoke all on function crm_private.merged_lists(jsonb) from public;
+grant execute on function crm_private.merged_lists(jsonb) to crm_member;
+--! EndIncluded functions/merge/merged_lists.sql
+--! Included functions/merge/merged_row.sql
 /*
  * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
  * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
@@ -18403,7 +18403,7 @@ grant execute on function crm_private.united_lists(jsonb) to crm_member;
  * The columns are those that members may change, read from the catalog: one that is added to the table
  * is merged as the others are. A link to a row that is merged itself would lead nowhere.
  */
-create or replace function crm_private.united_row(p_table regclass, p_ids uuid[])
+create or replace function crm_private.merged_row(p_table regclass, p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
@@ -18426,14 +18426,14 @@ begin
         format(
           case
             when settable.attname = 'custom_fields'
-            then 'crm_private.united_custom_fields(array_agg(record.%1$I order by rank)) as %1$I'
+            then 'crm_private.merged_custom_fields(array_agg(record.%1$I order by rank)) as %1$I'
             when settable.attname = 'external_ids'
-            then 'crm_private.united_external_ids(jsonb_agg(record.%1$I order by rank)) as %1$I'
+            then 'crm_private.merged_external_ids(jsonb_agg(record.%1$I order by rank)) as %1$I'
             -- Addresses and numbers are the same where they are written otherwise.
             when settable.attname in ('emails', 'phones')
-            then 'crm_private.united(jsonb_agg(record.%1$I order by rank)) as %1$I'
+            then 'crm_private.merged_values(jsonb_agg(record.%1$I order by rank)) as %1$I'
             when settable.is_list then
-              'crm_private.united_lists('
+              'crm_private.merged_lists('
                 'jsonb_agg(record.%1$I order by rank) filter (where record.%1$I is not null)) as %1$I'
             when settable.is_own_link then
               '(array_agg(record.%1$I order by rank)
@@ -18446,7 +18446,7 @@ begin
                ) as %1$I'
           end,
           settable.attname,
-          settable.given
+          settable.default_value
         ),
         ', ' order by settable.attnum
       ),
@@ -18472,7 +18472,7 @@ begin
             then format('to_jsonb((%s)::%s)', pg_get_expr(adbin, adrelid), attribute.atttypid::regtype)
           end,
           '''null'''
-        ) as given
+        ) as default_value
       from pg_attribute as attribute
       join pg_type as type on type.oid = attribute.atttypid
       left join pg_attrdef on adrelid = attribute.attrelid and adnum = attribute.attnum
@@ -18485,12 +18485,12 @@ begin
 end
 $$;
 
-comment on function crm_private.united_row(regclass, uuid[]) is
+comment on function crm_private.merged_row(regclass, uuid[]) is
   'What a merge makes of several rows, by column.';
 
-revoke all on function crm_private.united_row(regclass, uuid[]) from public;
-grant execute on function crm_private.united_row(regclass, uuid[]) to crm_member;
---! EndIncluded functions/merge/united_row.sql
+revoke all on function crm_private.merged_row(regclass, uuid[]) from public;
+grant execute on function crm_private.merged_row(regclass, uuid[]) to crm_member;
+--! EndIncluded functions/merge/merged_row.sql
 --! Included functions/bulk/unreadable_rows.sql
 /*
  * The rows of a bulk write with values that cannot be read as those of their columns, a day that does
@@ -18545,51 +18545,51 @@ revoke all on function crm_private.unreadable_rows(regclass, crm_private.bulk_ro
 grant execute on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[])
   to crm_member;
 --! EndIncluded functions/bulk/unreadable_rows.sql
---! Included functions/audit_log/verify_journal.sql
+--! Included functions/audit_log/verify_audit_log.sql
 /*
- * Whether the journal is as it was written, to the eyes of whoever has the digest: seals what has
- * come, then compares. A large journal takes longer than a request may; the command line verifies it
+ * Whether the audit log is as it was written, to the eyes of whoever has the digest: seals what has
+ * come, then compares. A large audit log takes longer than a request may; the command line verifies it
  * without that limit.
  *
  * Security definer: the blocks are the owner's.
  */
-create or replace function crm_private.verify_journal(digest text default null)
-returns crm.journal_verdict
+create or replace function crm_private.verify_audit_log(digest text default null)
+returns crm.audit_log_verdict
 language plpgsql
 volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform crm_private.seal_journal();
-  return crm_private.check_journal(digest);
+  perform crm_private.seal_audit_log();
+  return crm_private.check_audit_log(digest);
 end
 $$;
 
-comment on function crm_private.verify_journal(text) is
-  'What crm.verify_journal calls, with the rights of the owner.';
+comment on function crm_private.verify_audit_log(text) is
+  'What crm.verify_audit_log calls, with the rights of the owner.';
 
-revoke all on function crm_private.verify_journal(text) from public;
-grant execute on function crm_private.verify_journal(text) to crm_admin;
+revoke all on function crm_private.verify_audit_log(text) from public;
+grant execute on function crm_private.verify_audit_log(text) to crm_admin;
 
-create or replace function crm.verify_journal(digest text default null)
-returns crm.journal_verdict
+create or replace function crm.verify_audit_log(digest text default null)
+returns crm.audit_log_verdict
 language sql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
-  select crm_private.verify_journal(digest);
+  select crm_private.verify_audit_log(digest);
 $$;
 
-comment on function crm.verify_journal(text) is
+comment on function crm.verify_audit_log(text) is
   E'@behavior queryField -mutationField\n'
-  'Compares the journal with its seals and names the first entry that was altered, removed or '
+  'Compares the audit log with its seals and names the first entry that was altered, removed or '
   'inserted behind the product''s back. Whoever could do that could change the seals too; give a '
   'digest that was kept elsewhere to find that as well. For administrators.';
 
-revoke all on function crm.verify_journal(text) from public;
-grant execute on function crm.verify_journal(text) to crm_admin;
---! EndIncluded functions/audit_log/verify_journal.sql
+revoke all on function crm.verify_audit_log(text) from public;
+grant execute on function crm.verify_audit_log(text) to crm_admin;
+--! EndIncluded functions/audit_log/verify_audit_log.sql
 --! Included functions/merge/write_merged.sql
 /*
  * Writes the row that a merge leaves: what was chosen, custom fields one by one, or what all of them
@@ -18678,7 +18678,7 @@ grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb
  * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
  *    became part of the winner is recorded.
  *
- * Every step is a statement that the journal has, in one transaction: reversed from the last entry to
+ * Every step is a statement that the audit log has, in one transaction: reversed from the last entry to
  * the first, they give back exactly what was.
  *
  * Returns <entity type>_id, transaction_id, and <table>_moved: how many rows of each table moved.
@@ -18731,7 +18731,7 @@ begin
   perform crm_private.defer_unique(true);
 
   perform crm_private.write_merged(
-    v_table, p_winner, p_losers, crm_private.united_row(v_table, v_ids), v_chosen
+    v_table, p_winner, p_losers, crm_private.merged_row(v_table, v_ids), v_chosen
   );
   v_moved := crm_private.move_links(v_table, p_losers, p_winner);
 
@@ -18879,20 +18879,20 @@ begin
   select
     coalesce(
       array_agg(
-        row(given.place, given.id, operation, given.item)::crm_private.bulk_row
-        order by given.place
-      ) filter (where given.fields is null),
+        row(input.place, input.id, operation, input.item)::crm_private.bulk_row
+        order by input.place
+      ) filter (where input.fields is null),
       '{}'
     ),
     coalesce(
       array_agg(
-        row(given.place, 'VALIDATION_ERROR', given.fields, false)::crm_private.row_fault
-        order by given.place
-      ) filter (where given.fields is not null),
+        row(input.place, 'VALIDATION_ERROR', input.fields, false)::crm_private.row_fault
+        order by input.place
+      ) filter (where input.fields is not null),
       '{}'
     )
   into v_rows, v_misread
-  from crm_private.read_rows(v_table, operation, rows) as given;
+  from crm_private.read_rows(v_table, operation, rows) as input;
 
   -- The first attempt is for lists without a fault that only a statement meets. Each further one
   -- knows of more rows that cannot be written.
@@ -18909,7 +18909,7 @@ begin
         v_outcome.is_undone := true;
         exit;
       when integrity_constraint_violation or data_exception or program_limit_exceeded then
-        v_met := crm_private.met_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
+        v_met := crm_private.find_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
         -- What an upsert was to create may have been created meanwhile, and is there to be updated.
         if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
           raise;
@@ -18917,11 +18917,11 @@ begin
         v_known := v_known || v_met;
         -- What cannot be read can be asked nothing further.
         v_rows := array(
-          select given from unnest(v_rows) as given
-          where given.place not in (
+          select input from unnest(v_rows) as input
+          where input.place not in (
             select unread.place from unnest(v_met) as unread where not unread.readable
           )
-          order by given.place
+          order by input.place
         );
     end;
   end loop;
@@ -19094,7 +19094,7 @@ grant execute on function crm_private.read_rows(regclass, text, jsonb) to crm_me
  * checks, references, and unique keys. The constraints are the only place where the rules stand;
  * a constraint's comment is the message that a client reads, with %s for the faulty value.
  *
- * Read by crm_private.bind_rules, crm_private.row_faults and the generator of the typed layer.
+ * Read by crm_private.compile_rules, crm_private.row_faults and the generator of the typed layer.
  */
 create or replace view crm_private.rules as
   with constraint_columns as (
@@ -19214,7 +19214,7 @@ comment on function crm_private.broken_reference(regclass) is
 revoke all on function crm_private.broken_reference(regclass) from public;
 grant execute on function crm_private.broken_reference(regclass) to crm_member;
 --! EndIncluded functions/validation/broken_reference.sql
---! Included functions/validation/bind_stamps.sql
+--! Included functions/validation/compile_stamps.sql
 /*
  * Binds the stamps to a table: makes crm_private.<table>_stamp, compiled from the table's columns, and
  * the triggers that stamp its rows. Generated columns have no value yet when it runs, and would make
@@ -19223,7 +19223,7 @@ grant execute on function crm_private.broken_reference(regclass) to crm_member;
  * Call it in the migration that adds or removes a generated column; a test finds where that was
  * forgotten.
  */
-create or replace function crm_private.bind_stamps(p_table regclass, p_entity_type text)
+create or replace function crm_private.compile_stamps(p_table regclass, p_entity_type text)
 returns void
 language plpgsql
 volatile
@@ -19294,11 +19294,11 @@ $stamp$
 end
 $$;
 
-comment on function crm_private.bind_stamps(regclass, text) is
+comment on function crm_private.compile_stamps(regclass, text) is
   'Makes the triggers that stamp the rows of a table, compiled from its columns.';
 
-revoke all on function crm_private.bind_stamps(regclass, text) from public;
---! EndIncluded functions/validation/bind_stamps.sql
+revoke all on function crm_private.compile_stamps(regclass, text) from public;
+--! EndIncluded functions/validation/compile_stamps.sql
 --! Included functions/entities/register_entity.sql
 /*
  * Makes a table an entity: one row in the catalogue, and everything that is compiled from it. The table is
@@ -19333,9 +19333,9 @@ begin
   select type.entity_type into v_other
   from crm_private.entity_types as type
   join pg_class as class on class.oid = type.entity_table
-  join pg_class as given on given.oid = p_table
+  join pg_class as input on input.oid = p_table
   where (type.entity_type = p_entity_type) <> (type.entity_table = p_table)
-    or type.entity_type <> p_entity_type and class.relname = given.relname
+    or type.entity_type <> p_entity_type and class.relname = input.relname
   limit 1;
 
   if v_other is not null then
@@ -19368,18 +19368,18 @@ begin
 
   if v_type.has_custom_fields then
     perform crm_private.allow_definitions();
-    perform crm_private.bind_custom_fields(p_table);
+    perform crm_private.compile_custom_field_trigger(p_table);
     perform crm_private.compile_custom_fields(p_entity_type);
   elsif v_type.is_record then
     perform crm_private.compile_report(p_entity_type);
   end if;
 
-  perform crm_private.bind_stamps(p_table, p_entity_type);
-  perform crm_private.bind_rules(p_table);
+  perform crm_private.compile_stamps(p_table, p_entity_type);
+  perform crm_private.compile_rules(p_table);
   if v_type.is_record then
-    perform crm_private.bind_external_ids(p_table, p_entity_type);
+    perform crm_private.compile_external_ids(p_table, p_entity_type);
   end if;
-  perform crm_private.bind_journal(p_table, p_entity_type);
+  perform crm_private.compile_audit_log(p_table, p_entity_type);
   perform crm_private.compile_history(p_entity_type);
 end
 $$;
@@ -19435,7 +19435,7 @@ begin
       )
       or pronamespace = 'crm_private'::regnamespace
       and proname in (
-        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_journal',
+        v_name || '_hold', v_name || '_validate', v_name || '_stamp', v_name || '_audit_log',
         v_name || '_copied', v_name || '_custom_fields_hold'
       )
   loop
@@ -19459,8 +19459,8 @@ revoke all on function crm_private.unregister_entity(text) from public;
 
 --! Included views/reporting/activity.sql
 /*
- * Who does how much. Analysts read the journal here with the rights of the view's owner. The days come
- * first, and the entries of each are found by their time: so a week of it reads a week of the journal.
+ * Who does how much. Analysts read the audit log here with the rights of the view's owner. The days come
+ * first, and the entries of each are found by their time: so a week of it reads a week of the audit log.
  */
 create or replace view reporting.activity as
   select
@@ -19497,7 +19497,7 @@ create or replace view reporting.activity as
   ) as log;
 
 comment on view reporting.activity is
-  'What each user created, changed and deleted on each day, as far back as the journal is kept.';
+  'What each user created, changed and deleted on each day, as far back as the audit log is kept.';
 comment on column reporting.activity.day is 'The day.';
 comment on column reporting.activity.user_id is
   'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';
@@ -19875,9 +19875,9 @@ grant select on reporting.pipeline_in_base to crm_reporter;
 --! EndIncluded views/reporting/pipeline_in_base.sql
 --! Included views/crm/stage_history.sql
 /*
- * The stages that deals were in, and for how long, as the journal has it.
+ * The stages that deals were in, and for how long, as the audit log has it.
  *
- * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
  * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
  * owner's entries.
  */
@@ -19901,7 +19901,7 @@ create or replace view crm.stage_history as
         log.id          as entry_id,
         log.entity_id   as deal_id,
         case
-          when not log.changes ? '@given' then log."timestamp"
+          when not log.changes ? '@imported' then log."timestamp"
           -- An imported deal has been in its stage since it was closed, or at the most since it began.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
@@ -19955,7 +19955,7 @@ comment on view crm.stage_history is
   '@foreignKey (deal_id) references crm.deals (id)|@fieldName deal|@foreignFieldName stageHistory\n'
   'The stages that deals were in: from when to when and for how long. The last of a deal lasts until now.';
 comment on column crm.stage_history.entry_id is
-  E'@notNull\nThe entry of the journal that tells when it began; it increases.';
+  E'@notNull\nThe audit log entry that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
   E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
@@ -19969,13 +19969,13 @@ comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';
 comment on column crm.stage_history.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 
 grant select on crm.stage_history to crm_reader;
 --! EndIncluded views/crm/stage_history.sql
 --! Included views/reporting/stage_periods.sql
 /*
- * The stages that deals were in, for analysts, who read the journal here with the rights of the
+ * The stages that deals were in, for analysts, who read the audit log here with the rights of the
  * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
  */
 create or replace view reporting.stage_periods as
@@ -20001,7 +20001,7 @@ create or replace view reporting.stage_periods as
         log.id          as entry_id,
         log.entity_id   as deal_id,
         case
-          when not log.changes ? '@given' then log."timestamp"
+          when not log.changes ? '@imported' then log."timestamp"
           -- An imported deal has been in its stage since it was closed, or at the most since it began.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
@@ -20038,7 +20038,7 @@ create or replace view reporting.stage_periods as
   where period.stage is not null;
 
 comment on view reporting.stage_periods is
-  'The stages that deals were in, from when to when, as the journal has it. Deals that were '
+  'The stages that deals were in, from when to when, as the audit log has it. Deals that were '
   'deleted are left out.';
 comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
 comment on column reporting.stage_periods.deal is 'Its title.';
@@ -20052,7 +20052,7 @@ comment on column reporting.stage_periods.days is
   'How many days it was there, or has been there until now.';
 comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
 comment on column reporting.stage_periods.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 
 grant select on reporting.stage_periods to crm_reporter;
 --! EndIncluded views/reporting/stage_periods.sql
@@ -20567,7 +20567,7 @@ comment on column reporting.open_deals.days_overdue is
   'For how many days that has been over; null if it is not.';
 comment on column reporting.open_deals.age_days is 'The days since it was created.';
 comment on column reporting.open_deals.stage_since is
-  'When it came into its stage; null if the journal does not tell it any more.';
+  'When it came into its stage; null if the audit log does not tell it any more.';
 comment on column reporting.open_deals.days_in_stage is 'The days since then.';
 comment on column reporting.open_deals.last_activity_at is
   'When the deal, or one of its tasks or notes, was changed last.';
@@ -20694,7 +20694,7 @@ create or replace view reporting.pipeline_by_day as
   ) as held;
 
 comment on view reporting.pipeline_by_day is
-  'The pipeline at the end of each day since the journal begins, and today as it is: what each stage '
+  'The pipeline at the end of each day since the audit log begins, and today as it is: what each stage '
   'held, one row for each currency. Ask for few days: each is looked back to by itself.';
 comment on column reporting.pipeline_by_day.day is 'The day.';
 comment on column reporting.pipeline_by_day.stage is
@@ -20830,7 +20830,7 @@ create or replace view reporting.forecast_accuracy as
 
 comment on view reporting.forecast_accuracy is
   'How good the forecast of a month was: what was open at its beginning and expected to close in it, and '
-  'what was won and lost in it. One row for each currency; months that began before the journal are '
+  'what was won and lost in it. One row for each currency; months that began before the audit log are '
   'left out. Ask for few months: each is looked back to by itself.';
 comment on column reporting.forecast_accuracy.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy.currency is 'The currency of all values.';
@@ -20952,7 +20952,7 @@ grant select on reporting.tasks to crm_reporter;
  * What went with another row that is still gone comes back with that one; what has been erased does not
  * come back.
  *
- * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
  * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
  * owner's entries.
  */
@@ -20965,7 +20965,7 @@ create or replace view crm.trash as
     deletion.user_id                                                  as deleted_by,
     (
       select count(*) - 1
-      from crm_private.taken_with(
+      from crm_private.cascaded_deletions(
         deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id,
         deletion.changes
       ) as taken
@@ -21023,7 +21023,7 @@ comment on column crm.trash.cascaded_rows is
   E'@notNull\nHow many rows went with it, and come back with it.';
 comment on column crm.trash.transaction_id is
   E'@notNull\nThe transaction that deleted it; undoing that brings back everything that it deleted.';
-comment on column crm.trash.entry_id is E'@notNull\nThe entry of the journal that has it.';
+comment on column crm.trash.entry_id is E'@notNull\nThe audit log entry that has it.';
 
 grant select on crm.trash to crm_member;
 --! EndIncluded views/crm/trash.sql
@@ -21174,7 +21174,7 @@ comment on function crm_private.normalise_custom_fields() is
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
-select crm_private.bind_custom_fields(entity_table)
+select crm_private.compile_custom_field_trigger(entity_table)
 from crm_private.entity_types
 where has_custom_fields;
 
@@ -21370,17 +21370,17 @@ create or replace trigger _100_normalise_position
  * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
  *   the trigger lets a row through that has them, so the common insert costs no call.
  * - A session of an administrator that imports (crm.source) may say who created a new row, and when,
- *   in the system that it comes from. The journal tells who inserted it, and that this was given.
+ *   in the system that it comes from. The audit log tells who inserted it, and that this was given.
  * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
  *   goes on, and it is updated now.
  * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
  *   current as its detail. One that carries none has the row's own version, and passes.
  * - An update that changes nothing changes nothing: neither version nor updated_at move, and the
- *   journal has no entry. Any other increases the version by one, and updated_at even within a
+ *   audit log has no entry. Any other increases the version by one, and updated_at even within a
  *   transaction.
  * - The id of a row never changes.
  *
- * crm_private.bind_stamps compiles what updates need from the columns of each table.
+ * crm_private.compile_stamps compiles what updates need from the columns of each table.
  */
 
 create or replace function crm_private.stamp_insert()
@@ -21440,9 +21440,9 @@ comment on function crm_private.stamp_insert() is
 
 revoke all on function crm_private.stamp_insert() from public;
 
-select crm_private.bind_stamps(entity_table, entity_type) from crm_private.entity_types;
+select crm_private.compile_stamps(entity_table, entity_type) from crm_private.entity_types;
 
--- That a key is used is no change of it, and nothing for the journal.
+-- That a key is used is no change of it, and nothing for the audit log.
 create or replace trigger _110_stamp_update before update on crm.api_keys
   for each row when (new.last_used_at is not distinct from old.last_used_at)
   execute function crm_private.api_keys_stamp('api_key');
@@ -21450,7 +21450,7 @@ create or replace trigger _110_stamp_update before update on crm.api_keys
 --! Included triggers/200_validate.sql
 /*
  * Phase 200: a row that breaks a rule is refused with all its faults at once, each with its field.
- * crm_private.bind_rules makes the trigger of each table from the table's constraints.
+ * crm_private.compile_rules makes the trigger of each table from the table's constraints.
  */
 
 select crm_private.compile_custom_fields(entity_type)
@@ -21458,7 +21458,7 @@ from crm_private.entity_types
 where has_custom_fields
 order by restore_order;
 
-select crm_private.bind_rules(entity_table) from crm_private.entity_types;
+select crm_private.compile_rules(entity_table) from crm_private.entity_types;
 --! EndIncluded triggers/200_validate.sql
 --! Included triggers/210_exchange_rates.sql
 /*
@@ -21569,7 +21569,7 @@ comment on function crm_private.keep_external_ids() is
 
 revoke all on function crm_private.keep_external_ids() from public;
 
-select crm_private.bind_external_ids(entity_table, entity_type)
+select crm_private.compile_external_ids(entity_table, entity_type)
 from crm_private.entity_types
 where is_record;
 --! EndIncluded triggers/300_external_ids.sql
@@ -21601,7 +21601,7 @@ comment on function crm_private.end_merges() is
 
 revoke all on function crm_private.end_merges() from public;
 
-select crm_private.bind_merges(entity_table, entity_type)
+select crm_private.compile_merges(entity_table, entity_type)
 from crm_private.entity_types
 where is_mergeable;
 --! EndIncluded triggers/300_merges.sql
@@ -21692,7 +21692,7 @@ create or replace trigger _210_refuse_moved before update on crm.custom_field_de
 --! Included triggers/500_stages.sql
 /*
  * Phase 500, stages: a stage whose kind or probability changes takes its deals along, in one statement.
- * They are updates like others, with versions and entries in the journal.
+ * They are updates like others, with versions and entries in the audit log.
  *
  * Whoever writes deals meanwhile has read the stage as it was. So a change waits for them to end, and
  * they wait for it: the table is locked before a row of it is read, and before the stage is.
@@ -21760,15 +21760,15 @@ create or replace trigger _500_stages_update
   referencing old table as old_rows new table as new_rows
   for each statement execute function crm_private.stages_changed();
 --! EndIncluded triggers/500_stages.sql
---! Included triggers/900_journal.sql
+--! Included triggers/900_audit_log.sql
 /*
- * Phase 900: the journal. Once for each statement, whoever sends it and however many rows it
+ * Phase 900: the audit log. Once for each statement, whoever sends it and however many rows it
  * changes, cascades and COPY included. An update that changed nothing has no entry.
- * crm_private.bind_journal says what an entry holds.
+ * crm_private.compile_audit_log says what an entry holds.
  */
 
 /*
- * TRUNCATE has no rows to journal, so it is refused. Nor can the journal itself
+ * TRUNCATE has no rows to audit log, so it is refused. Nor can the audit log itself
  * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
  */
 create or replace function crm_private.refuse_truncate()
@@ -21777,7 +21777,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'crm.% cannot be truncated, because the journal would miss it', tg_table_name
+  raise exception 'crm.% cannot be truncated, because the audit log would miss it', tg_table_name
     using errcode = 'feature_not_supported',
           schema  = tg_table_schema, table = tg_table_name,
           hint    = 'Delete the rows instead.';
@@ -21785,7 +21785,7 @@ end
 $$;
 
 comment on function crm_private.refuse_truncate() is
-  'Refuses TRUNCATE, which the journal could not tell.';
+  'Refuses TRUNCATE, which the audit log could not tell.';
 
 revoke all on function crm_private.refuse_truncate() from public;
 
@@ -21794,8 +21794,8 @@ create or replace trigger _900_refuse_truncate before truncate on crm.audit_logs
 create or replace trigger _900_refuse_truncate before truncate on crm_private.audit_logs_other
   for each statement execute function crm_private.refuse_truncate();
 
-select crm_private.bind_journal(entity_table, entity_type) from crm_private.entity_types;
---! EndIncluded triggers/900_journal.sql
+select crm_private.compile_audit_log(entity_table, entity_type) from crm_private.entity_types;
+--! EndIncluded triggers/900_audit_log.sql
 
 select crm_private.ensure_audit_partitions();
 

@@ -1,7 +1,7 @@
 /*
- * The stages that deals were in, and for how long, as the journal has it.
+ * The stages that deals were in, and for how long, as the audit log has it.
  *
- * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
  * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
  * owner's entries.
  */
@@ -25,7 +25,7 @@ create or replace view crm.stage_history as
         log.id          as entry_id,
         log.entity_id   as deal_id,
         case
-          when not log.changes ? '@given' then log."timestamp"
+          when not log.changes ? '@imported' then log."timestamp"
           -- An imported deal has been in its stage since it was closed, or at the most since it began.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
@@ -79,7 +79,7 @@ comment on view crm.stage_history is
   '@foreignKey (deal_id) references crm.deals (id)|@fieldName deal|@foreignFieldName stageHistory\n'
   'The stages that deals were in: from when to when and for how long. The last of a deal lasts until now.';
 comment on column crm.stage_history.entry_id is
-  E'@notNull\nThe entry of the journal that tells when it began; it increases.';
+  E'@notNull\nThe audit log entry that tells when it began; it increases.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
   E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
@@ -93,6 +93,6 @@ comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved
 comment on column crm.stage_history.source is
   E'@notNull\nWhat it was moved through: api, import or sql.';
 comment on column crm.stage_history.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 
 grant select on crm.stage_history to crm_reader;

@@ -3,7 +3,7 @@
  * What went with another row that is still gone comes back with that one; what has been erased does not
  * come back.
  *
- * It is read with the rights of the caller, whose policy of the journal decides what there is. Release 14
+ * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
  * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
  * owner's entries.
  */
@@ -16,7 +16,7 @@ create or replace view crm.trash as
     deletion.user_id                                                  as deleted_by,
     (
       select count(*) - 1
-      from crm_private.taken_with(
+      from crm_private.cascaded_deletions(
         deletion.transaction_id, deletion.id, deletion.entity_type, deletion.entity_id,
         deletion.changes
       ) as taken
@@ -74,6 +74,6 @@ comment on column crm.trash.cascaded_rows is
   E'@notNull\nHow many rows went with it, and come back with it.';
 comment on column crm.trash.transaction_id is
   E'@notNull\nThe transaction that deleted it; undoing that brings back everything that it deleted.';
-comment on column crm.trash.entry_id is E'@notNull\nThe entry of the journal that has it.';
+comment on column crm.trash.entry_id is E'@notNull\nThe audit log entry that has it.';
 
 grant select on crm.trash to crm_member;

@@ -3,7 +3,7 @@
  * checks, references, and unique keys. The constraints are the only place where the rules stand;
  * a constraint's comment is the message that a client reads, with %s for the faulty value.
  *
- * Read by crm_private.bind_rules, crm_private.row_faults and the generator of the typed layer.
+ * Read by crm_private.compile_rules, crm_private.row_faults and the generator of the typed layer.
  */
 create or replace view crm_private.rules as
   with constraint_columns as (

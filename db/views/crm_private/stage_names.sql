@@ -1,5 +1,5 @@
 /*
- * What stages were called: for each name, from which entry of the journal on it was that of which stage.
+ * What stages were called: for each name, from which audit log entry on it was that of which stage.
  * Deals refer to a stage by its name, and so do entries of deals; this tells which stage they mean.
  * A cascade to the deals of a stage that is renamed comes after the entry of the stage, so an entry's
  * new name is looked up as of the entry, and an old one too: until another stage takes a name, it means
@@ -33,7 +33,7 @@ create or replace view crm_private.stage_names as
 
     union all
 
-    -- What was before the journal begins.
+    -- What was before the audit log begins.
     select entity_id, former, 0, '-infinity'
     from told
     where is_first and former is not null
@@ -63,7 +63,7 @@ create or replace view crm_private.stage_names as
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 
 comment on view crm_private.stage_names is
-  'Which stage a name meant, from one entry of the journal to another, and what that stage is called '
+  'Which stage a name meant, from one audit log entry to another, and what that stage is called '
   'now; of one that is gone, what it was called last.';
 
 grant select on crm_private.stage_names to crm_reader;

@@ -1,6 +1,6 @@
 /*
- * Who does how much. Analysts read the journal here with the rights of the view's owner. The days come
- * first, and the entries of each are found by their time: so a week of it reads a week of the journal.
+ * Who does how much. Analysts read the audit log here with the rights of the view's owner. The days come
+ * first, and the entries of each are found by their time: so a week of it reads a week of the audit log.
  */
 create or replace view reporting.activity as
   select
@@ -37,7 +37,7 @@ create or replace view reporting.activity as
   ) as log;
 
 comment on view reporting.activity is
-  'What each user created, changed and deleted on each day, as far back as the journal is kept.';
+  'What each user created, changed and deleted on each day, as far back as the audit log is kept.';
 comment on column reporting.activity.day is 'The day.';
 comment on column reporting.activity.user_id is
   'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';

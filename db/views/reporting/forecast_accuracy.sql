@@ -64,7 +64,7 @@ create or replace view reporting.forecast_accuracy as
 
 comment on view reporting.forecast_accuracy is
   'How good the forecast of a month was: what was open at its beginning and expected to close in it, and '
-  'what was won and lost in it. One row for each currency; months that began before the journal are '
+  'what was won and lost in it. One row for each currency; months that began before the audit log are '
   'left out. Ask for few months: each is looked back to by itself.';
 comment on column reporting.forecast_accuracy.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy.currency is 'The currency of all values.';

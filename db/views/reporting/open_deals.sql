@@ -70,7 +70,7 @@ comment on column reporting.open_deals.days_overdue is
   'For how many days that has been over; null if it is not.';
 comment on column reporting.open_deals.age_days is 'The days since it was created.';
 comment on column reporting.open_deals.stage_since is
-  'When it came into its stage; null if the journal does not tell it any more.';
+  'When it came into its stage; null if the audit log does not tell it any more.';
 comment on column reporting.open_deals.days_in_stage is 'The days since then.';
 comment on column reporting.open_deals.last_activity_at is
   'When the deal, or one of its tasks or notes, was changed last.';

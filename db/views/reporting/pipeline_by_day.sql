@@ -40,7 +40,7 @@ create or replace view reporting.pipeline_by_day as
   ) as held;
 
 comment on view reporting.pipeline_by_day is
-  'The pipeline at the end of each day since the journal begins, and today as it is: what each stage '
+  'The pipeline at the end of each day since the audit log begins, and today as it is: what each stage '
   'held, one row for each currency. Ask for few days: each is looked back to by itself.';
 comment on column reporting.pipeline_by_day.day is 'The day.';
 comment on column reporting.pipeline_by_day.stage is

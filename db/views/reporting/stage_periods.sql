@@ -1,5 +1,5 @@
 /*
- * The stages that deals were in, for analysts, who read the journal here with the rights of the
+ * The stages that deals were in, for analysts, who read the audit log here with the rights of the
  * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
  */
 create or replace view reporting.stage_periods as
@@ -25,7 +25,7 @@ create or replace view reporting.stage_periods as
         log.id          as entry_id,
         log.entity_id   as deal_id,
         case
-          when not log.changes ? '@given' then log."timestamp"
+          when not log.changes ? '@imported' then log."timestamp"
           -- An imported deal has been in its stage since it was closed, or at the most since it began.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
@@ -62,7 +62,7 @@ create or replace view reporting.stage_periods as
   where period.stage is not null;
 
 comment on view reporting.stage_periods is
-  'The stages that deals were in, from when to when, as the journal has it. Deals that were '
+  'The stages that deals were in, from when to when, as the audit log has it. Deals that were '
   'deleted are left out.';
 comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
 comment on column reporting.stage_periods.deal is 'Its title.';
@@ -76,6 +76,6 @@ comment on column reporting.stage_periods.days is
   'How many days it was there, or has been there until now.';
 comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
 comment on column reporting.stage_periods.stage_id is
-  'The id of the stage. Null if the journal does not tell it any more.';
+  'The id of the stage. Null if the audit log does not tell it any more.';
 
 grant select on reporting.stage_periods to crm_reporter;

@@ -12,7 +12,7 @@ import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { ConflictError, PayloadTooLargeError, ValidationError } from "../../errors/classes.ts";
 import { parseAsWritten } from "../../model/exact-json.ts";
 import { hasCode } from "../../errors/problem.ts";
-import { openAnswer, sealAnswer, type Secret } from "./answers.ts";
+import { decryptResponse, encryptResponse, type Secret } from "./responses.ts";
 import { isIncluded, variablesOf } from "../limits/cost.ts";
 import { rootFields } from "../limits/root-fields.ts";
 
@@ -175,7 +175,7 @@ async function claim(
       "is that of a request that was done; somebody was erased since, and its answer with them",
     );
   }
-  return parseAsWritten(await openAnswer(kept.answer, secret)) as Record<string, unknown>;
+  return parseAsWritten(await decryptResponse(kept.answer, secret)) as Record<string, unknown>;
 }
 
 /** @throws {PayloadTooLargeError} where the answer is too large. */
@@ -194,10 +194,10 @@ async function keep(
       { limit: "keptAnswerBytes", maximum, actual },
     );
   }
-  const sealed = await sealAnswer(answer, secret);
+  const sealed = await encryptResponse(answer, secret);
   await withPgClient(asServer, (client) =>
     client.query({
-      text: "select crm_private.keep_answer($1, $2, $3, $4)",
+      text: "select crm_private.save_response($1, $2, $3, $4)",
       values: [keyHash, requestHash, sealed, isNarrow(data)],
     }),
   );

@@ -5,14 +5,14 @@ import { SafeError } from "postgraphile/grafast";
 import { tooLarge } from "../../http/body.ts";
 import { CrmError } from "../../errors/classes.ts";
 import { createParseAndValidate, toGraphQLError } from "../errors/documents.ts";
-import { createTurns, type Heavy, type Operation } from "./heavy.ts";
+import { createTurns, type TurnLimits, type Operation } from "./turns.ts";
 import { isBulk } from "./bulk.ts";
 import { checkCost } from "./cost.ts";
 import type { Limits } from "./limits.ts";
 
 export interface LimitsOptions {
   limits: Limits;
-  heavy: Heavy;
+  heavy: TurnLimits;
   timeouts: {
     /** How long an operation waits for its turn, in milliseconds. */
     pool: number;

@@ -21,12 +21,12 @@ export interface ExternalId {
 
 /**
  * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the journal names it.
+ * stays, because the audit log names it.
  */
 export interface ApiKey {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** What the integration is called, unique. The journal has it as key:<name>. */
+  /** What the integration is called, unique. The audit log has it as key:<name>. */
   name: string;
   /** What the key may do: reader, member or admin. */
   role: "reader" | "member" | "admin";
@@ -51,7 +51,7 @@ export interface ApiKey {
 }
 
 /**
- * The journal: one row for each row that was created, changed or deleted, written with the
+ * The audit log: one row for each row that was created, changed or deleted, written with the
  * change.
  */
 export interface AuditLog {
@@ -59,14 +59,14 @@ export interface AuditLog {
   id: string;
   /**
    * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage,
-   * exchange_rate or api_key; setting, or journal for the journal itself.
+   * exchange_rate or api_key; setting, or audit_log for the log itself.
    */
   entityType: string;
   /** The id of the row that was changed. It may be gone. */
   entityId: string;
   /**
    * create, update or delete; erase where the values were taken out of the entries before; purge
-   * or archive of the journal.
+   * or archive of the audit log.
    */
   action: string;
   /**
@@ -705,7 +705,7 @@ export interface PipelineStage {
   id: string;
   /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
   name: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
   position: number;
   /**
    * The chance of winning, in percent, of the deals at this stage that are given none. A change
@@ -732,7 +732,7 @@ export interface PipelineStage {
 export interface CreatePipelineStage {
   /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
   name: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
   position?: number | null;
   /**
    * The chance of winning, in percent, of the deals at this stage that are given none. A change
@@ -746,7 +746,7 @@ export interface CreatePipelineStage {
 export interface UpdatePipelineStage {
   /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
   name?: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not given. */
+  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
   position?: number;
   /**
    * The chance of winning, in percent, of the deals at this stage that are given none. A change

@@ -21,7 +21,7 @@ export const legiblePattern =
 export const tables = {
   apiKey: {
     name: "crm.api_keys",
-    journalName: "api_key",
+    entityType: "api_key",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       name: { name: "name", type: "text", required: true, insertable: false, updatable: false },
@@ -118,7 +118,7 @@ export const tables = {
   },
   auditLog: {
     name: "crm.audit_logs",
-    journalName: "audit_log",
+    entityType: "audit_log",
     columns: {
       id: { name: "id", type: "bigint", required: true, insertable: false, updatable: false },
       entityType: {
@@ -197,7 +197,7 @@ export const tables = {
   },
   company: {
     name: "crm.companies",
-    journalName: "company",
+    entityType: "company",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       name: { name: "name", type: "text", required: true, insertable: true, updatable: true },
@@ -382,7 +382,7 @@ export const tables = {
   },
   contact: {
     name: "crm.contacts",
-    journalName: "contact",
+    entityType: "contact",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       firstName: {
@@ -633,7 +633,7 @@ export const tables = {
   },
   customFieldDefinition: {
     name: "crm.custom_field_definitions",
-    journalName: "custom_field_definition",
+    entityType: "custom_field_definition",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       name: { name: "name", type: "text", required: true, insertable: true, updatable: true },
@@ -964,7 +964,7 @@ export const tables = {
   },
   deal: {
     name: "crm.deals",
-    journalName: "deal",
+    entityType: "deal",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       title: { name: "title", type: "text", required: true, insertable: true, updatable: true },
@@ -1398,7 +1398,7 @@ export const tables = {
   },
   exchangeRate: {
     name: "crm.exchange_rates",
-    journalName: "exchange_rate",
+    entityType: "exchange_rate",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       currency: {
@@ -1658,7 +1658,7 @@ export const tables = {
   },
   note: {
     name: "crm.notes",
-    journalName: "note",
+    entityType: "note",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       content: { name: "content", type: "text", required: true, insertable: true, updatable: true },
@@ -1806,7 +1806,7 @@ export const tables = {
   },
   pipelineStage: {
     name: "crm.pipeline_stages",
-    journalName: "pipeline_stage",
+    entityType: "pipeline_stage",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       name: { name: "name", type: "text", required: true, insertable: true, updatable: true },
@@ -1916,7 +1916,7 @@ export const tables = {
   },
   task: {
     name: "crm.tasks",
-    journalName: "task",
+    entityType: "task",
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       description: {

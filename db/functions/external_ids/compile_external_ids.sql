@@ -1,0 +1,68 @@
+/*
+ * Binds external ids to a table: makes the triggers that keep crm_private.external_ids, and crm.<entity
+ * type>_by_external_id, which finds a row by its key.
+ */
+create or replace function crm_private.compile_external_ids(p_table regclass, p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- @plpgsql_check_options: security_warnings = off
+declare
+  v_function text := format('crm.%I', p_entity_type || '_by_external_id');
+  v_step     record;
+begin
+  for v_step in
+    select name, operation, tables
+    from (
+      values
+        ('_300_external_ids_insert', 'insert', 'new table as new_rows'),
+        ('_300_external_ids_update', 'update', 'old table as old_rows new table as new_rows'),
+        ('_300_external_ids_delete', 'delete', 'old table as old_rows')
+    ) as step (name, operation, tables)
+  loop
+    execute format(
+      'create or replace trigger %I after %s on %s referencing %s '
+      'for each statement execute function crm_private.keep_external_ids(%L)',
+      v_step.name, v_step.operation, p_table, v_step.tables, p_entity_type
+    );
+  end loop;
+
+  execute format(
+    $function$
+create or replace function %1$s(source text, id text)
+returns %2$s
+language sql
+stable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $find$
+  select record.*
+  from crm_private.external_ids as held
+  join %2$s as record on record.id = held.entity_id
+  where held.entity_type = %3$L
+    and held.source = $1
+    and held.id = $2;
+$find$
+    $function$,
+    v_function, p_table, p_entity_type
+  );
+  execute format(
+    'comment on function %s is %L',
+    v_function,
+    format(
+      'The %s that carries an external id; null if none does.', replace(p_entity_type, '_', ' ')
+    )
+  );
+  execute format('revoke all on function %s from public', v_function);
+  execute format('grant execute on function %s to crm_reader', v_function);
+end
+$$;
+
+comment on function crm_private.compile_external_ids(regclass, text) is
+  'Makes the triggers that keep the external ids of a table, and the function that finds a row by one.';
+
+revoke all on function crm_private.compile_external_ids(regclass, text) from public;

@@ -1,0 +1,149 @@
+import { expect, test } from "@jest/globals";
+
+import { asRole, withRollback } from "../../helpers/database.ts";
+
+const some = "'5d3c3a3e-4f1c-4c7e-9a43-2f4a3d0c5f10'";
+const gin = (name: string, column: string) => [name, "gin", column] as const;
+const btree = (name: string, columns: string) => [name, "btree", columns] as const;
+
+/*
+ * What people look for and sort by, and the index that answers it; of the specification all that it names,
+ * then ours. An index that is not here, or not of this form, is one that nothing would miss.
+ */
+const indexes: [query: string, index: readonly [name: string, method: string, columns: string]][] =
+  [
+    // The specification's, and the primary keys.
+    [`contacts where id = ${some}`, btree("contacts_pkey", "id")],
+    [`companies where id = ${some}`, btree("companies_pkey", "id")],
+    [`deals where id = ${some}`, btree("deals_pkey", "id")],
+    [`tasks where id = ${some}`, btree("tasks_pkey", "id")],
+    [`notes where id = ${some}`, btree("notes_pkey", "id")],
+    [`contacts where company_id = ${some}`, btree("contacts_company_id", "company_id")],
+    ["contacts where emails @> '{a@x.org}'", gin("contacts_emails", "emails")],
+    ["contacts order by created_at", btree("contacts_created_at", "created_at")],
+    ["companies where name = 'Acme'", btree("companies_name", "name")],
+    ["companies order by name", btree("companies_name", "name")],
+    ["companies order by created_at", btree("companies_created_at", "created_at")],
+    [`deals where company_id = ${some}`, btree("deals_company_id", "company_id")],
+    [`deals where contact_id = ${some}`, btree("deals_contact_id", "contact_id")],
+    ["deals where stage = 'Won'", btree("deals_stage", "stage")],
+    ["deals where close_date < '2026-01-01'", btree("deals_close_date", "close_date")],
+    ["deals order by close_date", btree("deals_close_date", "close_date")],
+    [`tasks where entity_id = ${some}`, btree("tasks_entity_id", "entity_id")],
+    ["tasks where assigned_to = 'ann'", btree("tasks_assigned_to", "assigned_to")],
+    ["tasks where due_date < '2026-01-01'", btree("tasks_due_date", "due_date")],
+    ["tasks order by due_date", btree("tasks_due_date", "due_date")],
+    ["tasks where status = 'open'", btree("tasks_status", "status")],
+    [`notes where entity_id = ${some}`, btree("notes_entity_id", "entity_id")],
+    ["notes order by created_at", btree("notes_created_at", "created_at")],
+    [
+      "custom_field_definitions where entity_type = 'deal'",
+      btree("custom_field_definitions_name_unique", "entity_type, name"),
+    ],
+    [`audit_logs where entity_id = ${some}`, btree("audit_logs_entity_id", "entity_id")],
+    ["audit_logs where user_id = 'ann'", btree("audit_logs_user_id", "user_id")],
+    [`audit_logs where "timestamp" > now()`, btree("audit_logs_pkey", '"timestamp", id')],
+
+    // Ours.
+    [
+      "contacts order by last_name, first_name",
+      btree("contacts_last_name_first_name", "last_name, first_name"),
+    ],
+    ["contacts where owner_id = 'ann'", btree("contacts_owner_id", "owner_id")],
+    ["companies where owner_id = 'ann'", btree("companies_owner_id", "owner_id")],
+    ["deals where owner_id = 'ann'", btree("deals_owner_id", "owner_id")],
+    [
+      "deals where closed_at > '2026-01-01'",
+      btree("deals_closed_at", "closed_at) WHERE (closed_at IS NOT NULL"),
+    ],
+    ["audit_logs order by id", btree("audit_logs_id", "id")],
+    ["deals order by created_at", btree("deals_created_at", "created_at")],
+    ...["contacts", "companies", "deals"].map((table): (typeof indexes)[number] => [
+      `${table} where custom_fields @> '{"a": 1}'`,
+      gin(`${table}_custom_fields`, "custom_fields jsonb_path_ops"),
+    ]),
+    ...["contacts", "companies", "deals", "tasks", "notes"].map(
+      (table): (typeof indexes)[number] => [
+        `${table} where search_document @@ 'acme'::tsquery`,
+        gin(`${table}_search_document`, "search_document"),
+      ],
+    ),
+    ...["contacts", "companies"].map((table): (typeof indexes)[number] => [
+      `${table} where match_keys && '{name:lc}'`,
+      gin(`${table}_match_keys`, "match_keys"),
+    ]),
+    ...["tasks", "notes"].flatMap((table) =>
+      ["contact_id", "company_id", "deal_id"].map((column): (typeof indexes)[number] => [
+        `${table} where ${column} = ${some}`,
+        btree(`${table}_${column}`, column),
+      ]),
+    ),
+  ];
+
+test.each(indexes)("crm.%s is answered by an index, for members too", (query, index) =>
+  withRollback(async (client) => {
+    const [name, method, columns] = index;
+    const { rows: found } = await client.query<{ definition: string }>(
+      `select pg_get_indexdef(indexrelid) as definition
+       from pg_index
+       where indexrelid = to_regclass('crm.' || $1) and indisvalid and indisready`,
+      [name],
+    );
+    expect(found[0]?.definition).toContain(`USING ${method} (${columns})`);
+
+    await client.query("set local enable_seqscan = off");
+    await client.query("set local enable_sort = off");
+    await asRole(client, "crm_member", "ann");
+    const { rows: plan } = await client.query<{ "QUERY PLAN": unknown }>(
+      `explain (format json) select id from crm.${query}`,
+    );
+    // An index of a partition of the audit log is called after the columns that it has.
+    const shown = name.startsWith("audit_logs") ? /"Index Name"/ : new RegExp(`"${name}"`);
+    expect(JSON.stringify(plan)).toMatch(shown);
+    expect(JSON.stringify(plan)).not.toMatch(/"Seq Scan"|"Sort"/);
+  }),
+);
+
+test("the trash, erasure and undo find their entries through indexes of the audit log", () =>
+  withRollback(async (client) => {
+    const { rows } = await client.query<{ definition: string }>(
+      `select regexp_replace(pg_get_indexdef(indexrelid), '^.* USING ', '') as definition
+       from pg_index
+       where indrelid = 'crm.audit_logs'::regclass and indisvalid`,
+    );
+    expect(rows.map(({ definition }) => definition).sort()).toEqual([
+      "brin (transaction_id, id) WITH (pages_per_range='16', autosummarize='on')",
+      `btree ("timestamp") WHERE ((action = 'delete'::text) AND (erased_at IS NULL))`,
+      `btree ("timestamp") WHERE ((action = 'update'::text) AND (changes ? 'owner_id'::text))`,
+      `btree ("timestamp") WHERE ((entity_type = 'deal'::text) AND ((action <> 'update'::text) OR ` +
+        "(changes ?| ARRAY['stage'::text, 'value'::text, 'currency'::text, 'probability'::text, " +
+        "'close_date'::text, 'owner_id'::text, 'company_id'::text])))",
+      `btree ("timestamp") WHERE (entity_type = 'pipeline_stage'::text)`,
+      `btree ("timestamp") WHERE (erased_at IS NOT NULL)`,
+      `btree ("timestamp", id)`,
+      "btree (crm_private.attached_to(action, changes)) WHERE ((entity_type = ANY " +
+        "(ARRAY['task'::text, 'note'::text])) AND (changes ? 'entity_id'::text))",
+      "btree (entity_id)",
+      "btree (id)",
+      "btree (user_id)",
+    ]);
+  }));
+
+test("every index of the product is one of these, or keeps a rule", () =>
+  withRollback(async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `select class.relname as name
+       from pg_index as index
+       join pg_class as class on class.oid = index.indexrelid
+       where class.relnamespace = 'crm'::regnamespace
+         and not index.indisunique
+         and index.indrelid <> 'crm.audit_logs'::regclass`,
+    );
+    const known = new Set(indexes.map(([, [name]]) => name));
+    // These are of trigrams, by which search forgives typing errors.
+    const words = rows.filter(({ name }) => name.endsWith("_words"));
+    expect(words.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["contacts_name_words", "companies_name_words", "deals_name_words"]),
+    );
+    expect(rows.filter((row) => !known.has(row.name) && !words.includes(row))).toEqual([]);
+  }));

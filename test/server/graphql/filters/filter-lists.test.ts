@@ -1,0 +1,114 @@
+import { beforeAll, describe, expect, test } from "@jest/globals";
+
+import { withConnection } from "../../../../server/postgres/connect.ts";
+import { useTestServer } from "../../../helpers/server.ts";
+
+const crm = useTestServer();
+
+const names = (count: number, text = "Name ") =>
+  Array.from({ length: count }, (_, i) => text + String(i));
+
+beforeAll(async () => {
+  await withConnection(crm.database.ownerUrl, async (client) => {
+    await client.query(
+      `insert into crm.contacts (first_name, last_name, emails, owner_id)
+       select 'First', 'Name ' || i, array['n' || i || '@example.com'],
+         case when i % 2 = 0 then 'owner ' || i end
+       from generate_series(0, 2999) as i`,
+    );
+  });
+});
+
+async function count(filter: object): Promise<number> {
+  const { data, errors } = await crm.graphql<{ contacts: { totalCount: number } }>(
+    "query ($filter: ContactFilter) { contacts(filter: $filter) { totalCount } }",
+    { filter },
+  );
+  expect(errors).toBeUndefined();
+  return data?.contacts.totalCount ?? -1;
+}
+
+async function refusal(filter: object) {
+  const { errors } = await crm.graphql(
+    "query ($filter: ContactFilter) { contacts(filter: $filter) { totalCount } }",
+    { filter },
+  );
+  return errors?.map(({ extensions }) => extensions);
+}
+
+describe("a list in a filter", () => {
+  test.each([
+    [{ lastName: { in: names(1000) } }, 1000],
+    [{ lastName: { notIn: names(1000) } }, 2000],
+    [{ lastName: { inInsensitive: names(1000, "nAME ") } }, 1000],
+    [{ lastName: { notInInsensitive: names(1000, "nAME ") } }, 2000],
+    [{ lastName: { notIn: [] } }, 3000],
+    [{ lastName: { notInInsensitive: [] } }, 3000],
+    // What has no value is neither in a list nor not in it.
+    [{ ownerId: { notIn: ["owner 2", "owner 4"] } }, 1498],
+    [{ ownerId: { notIn: [] } }, 3000],
+    [{ not: { lastName: { notInInsensitive: ["NAME 1"] } } }, 1],
+    [{ version: { notIn: [1] } }, 0],
+    [{ id: { notIn: ["00000000-0000-4000-8000-000000000000"] } }, 3000],
+  ])("finds what it should: %#", async (filter, expected) => {
+    expect(await count(filter)).toBe(expected);
+  });
+
+  test.each([
+    ["in", { lastName: { in: names(1001) } }],
+    ["notIn", { lastName: { notIn: names(1001) } }],
+    ["inInsensitive", { lastName: { inInsensitive: names(1001) } }],
+    ["notInInsensitive", { lastName: { notInInsensitive: names(1001) } }],
+    ["several lists", { firstName: { in: names(600) }, lastName: { notIn: names(401) } }],
+    ["and, or and not", { and: [{ or: [{ not: { lastName: { in: names(1001) } } }] }] }],
+    ["a relation", { company: { deals: { some: { title: { notIn: names(1001) } } } } }],
+    ["overlaps", { emails: { overlaps: names(1001) } }],
+    ["containedBy", { emails: { containedBy: names(1001) } }],
+    ["keys", { customFields: { containsAnyKeys: names(1001) } }],
+    ["JSON", { customFields: { contains: { tags: names(1001) } } }],
+  ])("has at most 1,000 values: %s", async (_, filter) => {
+    expect(await refusal(filter)).toEqual([
+      { code: "QUERY_TOO_COMPLEX", limit: "filterValues", maximum: 1000, actual: 1001 },
+    ]);
+  });
+
+  test("makes a scan cost more", async () => {
+    const query = (filters: number) =>
+      `query ($filter: ContactFilter) { ${Array.from(
+        { length: filters },
+        (_, i) => `c${i}: contacts(filter: $filter, first: ${i + 1}) { totalCount }`,
+      ).join(" ")} }`;
+    const filter = { lastName: { notInInsensitive: names(1000) } };
+    expect(await crm.graphql(query(5), { filter })).not.toHaveProperty("errors");
+    expect((await crm.graphql(query(6), { filter })).errors?.[0]?.extensions).toEqual({
+      ...{ code: "QUERY_TOO_COMPLEX", limit: "scans", maximum: 15, actual: 18 },
+    });
+    expect(await refusal({ emails: { containedBy: names(1000) } })).toEqual([
+      { code: "QUERY_TOO_COMPLEX", limit: "scans", maximum: 15, actual: 21 },
+    ]);
+  });
+});
+
+test("lists take time that grows like them, not like them times the table", async () => {
+  await withConnection(crm.database.ownerUrl, async (client) => {
+    await client.query(
+      `insert into crm.companies (name) select 'Company ' || i from generate_series(1, 50000) as i;
+       analyze crm.companies`,
+    );
+  });
+  // The plan that serves any list would come with the sixth time.
+  for (const operator of ["in", "notIn", "inInsensitive", "notInInsensitive"]) {
+    const times: number[] = [];
+    for (let i = 0; i < 8; i += 1) {
+      const begin = performance.now();
+      const { errors } = await crm.graphql(
+        "query ($filter: CompanyFilter) { companies(filter: $filter) { totalCount } }",
+        { filter: { name: { [operator]: names(1000, `other ${i} `) } } },
+      );
+      times.push(performance.now() - begin);
+      expect(errors).toBeUndefined();
+    }
+    // 50 million comparisons would take seconds.
+    expect(Math.min(...times.slice(6))).toBeLessThan(500);
+  }
+}, 120_000);

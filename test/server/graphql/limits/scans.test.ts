@@ -1,0 +1,179 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import {
+  buildSchema,
+  extendSchema,
+  getNamedType,
+  type GraphQLField,
+  type GraphQLSchema,
+  isInterfaceType,
+  isObjectType,
+  isRequiredArgument,
+  parse,
+} from "graphql";
+
+import { readConfig } from "../../../../server/settings.ts";
+import { QueryTooComplexError } from "../../../../server/errors/classes.ts";
+import { checkCost, type Cost } from "../../../../server/graphql/limits/cost.ts";
+import { useTestServer } from "../../../helpers/server.ts";
+
+const { limits } = readConfig({});
+
+let schema: GraphQLSchema;
+beforeAll(async () => {
+  const sdl = await readFile(resolve(import.meta.dirname, "../../../../schema.graphql"), "utf8");
+  // There are no subscriptions yet; what is said of their events is no different.
+  schema = extendSchema(
+    buildSchema(sdl),
+    parse(`
+      interface Event { id: UUID! query: Query }
+      type DealEvent implements Event {
+        id: UUID! query: Query deal: Deal deals(first: Int, filter: DealFilter): DealConnection
+      }
+      type Subscription {
+        changed: Event dealChanged: DealEvent
+        deals(first: Int, filter: DealFilter): DealConnection!
+      }
+      extend schema { subscription: Subscription }
+    `),
+    { assumeValidSDL: true },
+  );
+});
+
+/** A way through the schema to a field whose type is that of the queries. */
+interface Way {
+  readonly operation: "mutation" | "subscription";
+  readonly fields: readonly GraphQLField<unknown, unknown>[];
+}
+
+function waysToQuery(): Way[] {
+  const ways: Way[] = [];
+  const roots = [
+    ["mutation", schema.getMutationType()],
+    ["subscription", schema.getSubscriptionType()],
+  ] as const;
+  for (const [operation, root] of roots) {
+    if (!root) continue;
+    const seen = new Set<string>();
+    const walk = (typeName: string, fields: Way["fields"]): void => {
+      const type = schema.getType(typeName);
+      if (!isObjectType(type) && !isInterfaceType(type)) return;
+      for (const field of Object.values(type.getFields())) {
+        const { name } = getNamedType(field.type);
+        if (name === schema.getQueryType()?.name)
+          ways.push({ operation, fields: [...fields, field] });
+        else if (!seen.has(`${typeName}.${field.name}`)) {
+          seen.add(`${typeName}.${field.name}`);
+          walk(name, [...fields, field]);
+        }
+      }
+    };
+    walk(root.name, []);
+  }
+  return ways;
+}
+
+const write = ({ operation, fields }: Way, selection: string): string =>
+  `${operation} ${fields.reduceRight(
+    (inner, field) =>
+      `{ ${field.name}${field.args.some(isRequiredArgument) ? "(input: {})" : ""} ${inner} }`,
+    selection,
+  )}`;
+
+const cost = (query: string): Cost =>
+  checkCost({ schema, document: parse(query), operationName: undefined, variables: {} }, limits);
+
+const scan = (i: number) =>
+  `a${i}: deals(filter: { title: { equalTo: "${i}" } }) { totalCount aggregates { distinctCount { title } } }`;
+const scans = (count: number) => Array.from({ length: count }, (_, i) => scan(i)).join(" ");
+
+/** The ways to write a selection of the queries. */
+const forms: Record<string, (selection: string) => string> = {
+  "as it is": (selection) => `{ ${selection} }`,
+  "in a fragment without a type": (selection) => `{ ... { ${selection} } }`,
+  "in a fragment of the queries": (selection) => `{ ... on Query { ${selection} } }`,
+  "in fragments within each other": (selection) =>
+    `{ ... on Query { ... @include(if: true) { ${selection} } } }`,
+};
+
+describe("a selection of the queries", () => {
+  test("costs the same wherever it can stand, and however it is written", () => {
+    const ways = waysToQuery();
+    expect(new Set(ways.map(({ operation }) => operation))).toEqual(
+      new Set(["mutation", "subscription"]),
+    );
+    expect(ways.length).toBeGreaterThan(40);
+    const usual = cost(`{ ${scans(2)} }`).scans;
+    expect(usual).toBe(12);
+    for (const way of ways) {
+      for (const form of Object.values(forms)) {
+        const query = write(way, form(scans(2)));
+        expect([query, cost(query).scans]).toEqual([query, usual]);
+        expect(() => cost(write(way, form(scans(3))))).toThrow(QueryTooComplexError);
+        const named = `${write(way, "{ ...f ...f }")} fragment f on Query { ${scans(1)} }`;
+        expect(cost(named).scans).toBe(usual);
+      }
+    }
+  });
+
+  test("has no more fields than a query may have, all its places together", () => {
+    const [way] = waysToQuery();
+    const fields = (count: number) =>
+      `{ ${Array.from({ length: count }, (_, i) => `a${i}: currentUserId`).join(" ")} }`;
+    if (way === undefined) throw new Error("There is no way.");
+    expect(() => cost(write(way, fields(20)))).not.toThrow();
+    expect(() => cost(write(way, fields(21)))).toThrow(/fields at the outermost level of a query/);
+  });
+
+  test("counts in every mutation of an operation", () => {
+    const one = (i: number) =>
+      `m${i}: updateContact(input: {}) { query { companies(filter: {}) { totalCount nodes { id } } } }`;
+    const many = Array.from({ length: 10 }, (_, i) => one(i)).join(" ");
+    expect(() => cost(`mutation { ${many} }`)).toThrow(/reads of a whole table/);
+  });
+});
+
+test("each list is that of a row, or counts as a whole table", () => {
+  const types = Object.values(schema.getTypeMap()).filter(
+    (type) => isObjectType(type) || isInterfaceType(type),
+  );
+  const alone = types.filter((type) =>
+    Object.values(type.getFields()).some(({ args }) => args.some(({ name }) => name === "first")),
+  );
+  const whole = new Set(["Query", "Subscription", "DealEvent"]);
+  for (const { name } of alone) {
+    if (whole.has(name)) continue;
+    // A row has a key, by which its lists are found; a group has the ids of its members.
+    const fields = (schema.getType(name) as (typeof alone)[number]).getFields();
+    expect([name, "id" in fields || name === "DuplicateGroup"]).toEqual([name, true]);
+  }
+});
+
+test("the deals of a stage may be all deals, and count so", () => {
+  const query = (stages: string) =>
+    `{ ${stages} { deals(filter: { title: { equalTo: "x" } }) { totalCount } } }`;
+  expect(cost(query(`pipelineStage(id: "x")`)).scans).toBeGreaterThanOrEqual(1);
+  expect(cost(query("pipelineStages { nodes") + " }").scans).toBeLessThan(2);
+});
+
+describe("a running server", () => {
+  const crm = useTestServer();
+
+  test("refuses in a payload what it refuses in a query, and changes nothing", async () => {
+    const id = await crm.create("company", { name: "Acme" });
+    const { errors } = await crm.graphql(
+      `mutation ($id: UUID!) {
+        updateCompany(input: { id: $id, patch: { name: "Bolt" } }) { query { ${scans(19)} } }
+      }`,
+      { id },
+    );
+    expect(errors?.map(({ extensions }) => extensions)).toEqual([
+      { code: "QUERY_TOO_COMPLEX", limit: "scans", maximum: 15, actual: 114 },
+    ]);
+    expect(
+      await crm.graphql(`query ($id: UUID!) { company(id: $id) { name } }`, { id }),
+    ).toMatchObject({ data: { company: { name: "Acme" } } });
+  });
+});

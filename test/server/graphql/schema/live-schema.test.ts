@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import type { Client } from "pg";
+
+import { connect } from "../../../../server/postgres/connect.ts";
+import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
+import { startTestServer, type TestServer } from "../../../helpers/server.ts";
+
+let database: TestDatabase;
+let owner: Client;
+let server: TestServer;
+let servers: TestServer[];
+
+beforeEach(async () => {
+  database = await createTestDatabase();
+  owner = await connect(database.ownerUrl);
+  const patient = { lock: 100_000, statement: 100_000, execution: 100_000 };
+  server = await startTestServer(database.serverUrl, { timeouts: patient });
+  servers = [server, await startTestServer(database.serverUrl)];
+});
+afterEach(async () => {
+  await Promise.all(servers.map((each) => each.close()));
+  await owner.end();
+  await database.drop();
+});
+
+async function define(name: string, type = "text"): Promise<void> {
+  await owner.query(
+    `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+     values ($1, $1, 'deal', $2)`,
+    [name, type],
+  );
+}
+
+/** The errors of a query in the servers' answers. */
+async function errors(query: string): Promise<unknown[]> {
+  const answers = await Promise.all(servers.map((each) => each.graphql(query)));
+  return answers.flatMap((answer) => answer.errors ?? []);
+}
+
+/** Waits until every server accepts a query, or refuses it. */
+async function untilServed(query: string, accepts = true): Promise<void> {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    const count = (await errors(query)).length;
+    if (count === (accepts ? 0 : servers.length)) return;
+    if (Date.now() > end)
+      throw new Error(`${query} is ${accepts ? "" : "not "}refused after a minute`);
+    await sleep(50);
+  }
+}
+
+describe("a running server", () => {
+  test("serves what is defined, changed and deleted, and no request fails meanwhile", async () => {
+    let stopped = false;
+    const faults: unknown[] = [];
+    let answered = 0;
+    const load = [...servers, ...servers, ...servers, ...servers].map(async (each, i) => {
+      while (!stopped) {
+        const answer = await each.graphql(
+          i < 4
+            ? `mutation { createCompany(input: { company: { name: "Acme" } }) { company { id deals { totalCount } } } }`
+            : `{ companies(first: 3, orderBy: CREATED_AT_DESC) { nodes { name customFields } } deals { aggregates { count } } }`,
+        );
+        if (answer.errors !== undefined || answer.status !== 200) faults.push(answer);
+        answered += 1;
+      }
+    });
+
+    try {
+      await define("product");
+      await untilServed("{ deals { nodes { product } } }");
+      await owner.query(
+        "update crm.custom_field_definitions set field_type = 'number' where name = 'product'",
+      );
+      await untilServed("{ deals { aggregates { sum { product } } } }");
+      await owner.query("delete from crm.custom_field_definitions");
+      await untilServed("{ deals { nodes { product } } }", false);
+    } finally {
+      stopped = true;
+      await Promise.all(load);
+    }
+
+    expect(faults).toEqual([]);
+    expect(answered).toBeGreaterThan(50);
+  }, 240_000);
+
+  test("finishes a request by the schema that it began with", async () => {
+    await define("product");
+    await untilServed("{ deals { nodes { product } } }");
+    const id = await server.create("company", { name: "Acme" });
+    await server.create("deal", {
+      title: "a",
+      companyId: id,
+      value: "1",
+      stage: "Won",
+      product: "x",
+    });
+
+    await owner.query("begin");
+    await owner.query("select from crm.companies where id = $1 for update", [id]);
+    const waiting = server.graphql(
+      `mutation ($id: UUID!) {
+        updateCompany(input: { id: $id, patch: { name: "Bolt" } }) {
+          company { name deals { nodes { title product } } }
+        }
+      }`,
+      { id },
+    );
+    await sleep(200);
+    const other = await connect(database.ownerUrl);
+    await other.query(
+      `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
+       values ('colour', 'Colour', 'deal', 'text')`,
+    );
+    await other.end();
+    await untilServed("{ deals { nodes { colour } } }");
+    await owner.query("commit");
+
+    expect(await waiting).toMatchObject({
+      data: {
+        updateCompany: {
+          company: { name: "Bolt", deals: { nodes: [{ title: "a", product: "x" }] } },
+        },
+      },
+    });
+  }, 240_000);
+
+  test("goes on with what it served, and starts, where fields cannot be served", async () => {
+    await define("product");
+    await untilServed("{ deals { nodes { product } } }");
+    await owner.query(
+      `create function crm_custom.deals_broken(deal crm.deals) returns text
+       language sql immutable return 'x'`,
+    );
+    await owner.query(
+      `comment on function crm_custom.deals_broken is E'@fieldName title\\nBroken.'`,
+    );
+    const refusal = "custom fields have changed and cannot be served";
+    while (!servers.every(({ log }) => log.some(({ msg }) => msg === refusal))) await sleep(50);
+    expect(await errors("{ deals { nodes { title product } } }")).toEqual([]);
+
+    const started = await startTestServer(database.serverUrl);
+    servers.push(started);
+    expect(started.log.map(({ msg }) => msg)).toContain(
+      "custom fields cannot be served as fields of their own",
+    );
+    expect(await started.graphql("{ deals { nodes { title customFields } } }")).toEqual({
+      status: 200,
+      data: { deals: { nodes: [] } },
+    });
+
+    await owner.query("drop function crm_custom.deals_broken");
+    await untilServed("{ deals { nodes { title product } } }");
+  }, 240_000);
+});
