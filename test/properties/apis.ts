@@ -11,7 +11,7 @@ import { createRepositoryApi } from "./repository-api.ts";
 import { createSqlApi } from "./sql-api.ts";
 
 /** Every API there is. What they lead to may be opened later. */
-export function createDoors(server: () => TestServer, pool: () => pg.Pool): Api[] {
+export function createApis(server: () => TestServer, pool: () => pg.Pool): Api[] {
   return [createGraphqlApi(server), createRepositoryApi(pool), createSqlApi(pool)];
 }
 
@@ -39,7 +39,7 @@ export function openApis(): { apis: Api[]; ownerUrl: () => string } {
   });
 
   return {
-    apis: createDoors(
+    apis: createApis(
       () => server,
       () => pool,
     ),

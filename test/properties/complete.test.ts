@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "@jest/globals";
 
-import { createDoors } from "./apis.ts";
+import { createApis } from "./apis.ts";
 
 const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".ts"));
 const read = (name: string) => readFileSync(join(import.meta.dirname, name), "utf8");
@@ -12,7 +12,7 @@ const chapters = files.filter(
   (name) => name !== "complete.test.ts" && read(name).includes("// Feature: core-data-models,"),
 );
 /** Everything that is put through the APIs. */
-const throughDoors = files.filter(
+const throughApis = files.filter(
   (name) => name !== "complete.test.ts" && read(name).includes("openApis();"),
 );
 const chaptersText = chapters.map(read).join("\n");
@@ -53,17 +53,17 @@ test("the APIs are GraphQL, the repositories and plain SQL", () => {
   const closed = () => {
     throw new Error("no API leads to a database here");
   };
-  expect(createDoors(closed, closed).map(({ name }) => name)).toEqual([
+  expect(createApis(closed, closed).map(({ name }) => name)).toEqual([
     "GraphQL",
     "repository",
     "SQL",
   ]);
-  expect(read("apis.ts")).toContain("    APIs: createDoors(\n");
+  expect(read("apis.ts")).toContain("    apis: createApis(\n");
 });
 
 test("no file picks its APIs, and few laws pass over what an API has no words for", () => {
-  expect(throughDoors).toEqual(expect.arrayContaining([...chapters, "limits.test.ts"]));
-  for (const name of throughDoors) {
+  expect(throughApis).toEqual(expect.arrayContaining([...chapters, "limits.test.ts"]));
+  for (const name of throughApis) {
     const text = read(name);
     const told = (pattern: RegExp) => text.match(pattern) ?? [];
     expect([name, ...told(/^.*\bopenApis\(\).*$/gm)]).toEqual([
@@ -77,10 +77,10 @@ test("no file picks its APIs, and few laws pass over what an API has no words fo
     // What an API is called decides no more than whether an error has a class.
     expect([
       name,
-      ...told(/\bdoors\.(?!ts")\w+|\breadsForms\b|\bdoor\.name\b(?! === "repository"\) expect)/g),
+      ...told(/\bapis\.(?!ts")\w+|\bchecksTypes\b|\bapi\.name\b(?! === "repository"\) expect)/g),
     ]).toEqual([name]);
   }
-  const passing = throughDoors.map((name) => [name, read(name).split("isTold(").length - 1]);
+  const passing = throughApis.map((name) => [name, read(name).split("isTold(").length - 1]);
   expect(Object.fromEntries(passing.filter(([, calls]) => calls !== 0))).toEqual({
     "custom-fields.test.ts": 2,
     "limits.test.ts": 1,
