@@ -1,12 +1,28 @@
-/** @type {import("jest").Config} */
-export default {
+/** What both projects share. */
+const common = {
   testEnvironment: "node",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
   extensionsToTreatAsEsm: [".ts"],
   transform: { "\\.ts$": "<rootDir>/test/support/strip-types.js" },
   globalSetup: "<rootDir>/test/global-setup.ts",
   globalTeardown: "<rootDir>/test/global-teardown.ts",
   modulePathIgnorePatterns: ["<rootDir>/.data/"],
+};
+
+/** @type {import("jest").Config} */
+export default {
+  projects: [
+    {
+      ...common,
+      displayName: "quick",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["\\.slow\\.test\\.ts$"],
+    },
+    {
+      ...common,
+      displayName: "slow",
+      testMatch: ["<rootDir>/test/**/*.slow.test.ts"],
+    },
+  ],
   maxWorkers: 2,
   testTimeout: 90_000,
 };

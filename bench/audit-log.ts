@@ -1,11 +1,10 @@
 /**
- * The audit log at scale: history of one entity with 10 thousand entries in the audit log, with a million
- * and with 10 million, a year in monthly partitions, and its plan; and what it costs to seal and to
- * verify the million; then what the API and its documented examples read of 2,000,000 entries and 500,000
- * deals. Takes some minutes and a few gigabytes.
+ * Measures the audit log at scale. First the history of one entity, and its plan, with 10 thousand, a
+ * million and 10 million entries in monthly partitions over a year. With the million, also the cost of
+ * sealing and verifying. Then the queries of the API and of the documented examples with 2,000,000 entries
+ * and 500,000 deals. Takes some minutes and a few gigabytes.
  *
- * The entries are written behind the triggers' backs, straight into the partitions: it is reading
- * that is measured.
+ * The entries are inserted directly, without triggers, because only reading is measured.
  */
 import type pg from "pg";
 
@@ -16,7 +15,7 @@ const sealedSize = 1_000_000;
 const entriesOfOne = 20;
 const rounds = 200;
 
-/** Fills the audit log up to a number of entries, evenly over the year until now. */
+/** Fills the audit log up to a number of entries, spread evenly over the past year. */
 async function fill(client: pg.Client, from: number, to: number): Promise<void> {
   const step = 500_000;
   for (let first = from + 1; first <= to; first += step) {
@@ -46,7 +45,7 @@ const history = `
   from crm.contacts as contact, crm.contacts_history(contact) as history
   where contact.id = $1`;
 
-/** How long the history of one contact takes, each time of another. */
+/** Returns the median time of reading the history of a contact, over different contacts. */
 async function time(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ id: string }>(
     `select id from crm.contacts order by md5(id::text) limit ${rounds}`,
@@ -57,10 +56,10 @@ async function time(client: pg.Client): Promise<number> {
       await milliseconds(() => client.query({ name: "history", text: history, values: [id] })),
     );
   }
-  return median(times.slice(rows.length)); // the first time warms the cache
+  return median(times.slice(rows.length)); // the first pass warms the cache
 }
 
-/** How long it takes to seal the whole audit log and to verify it, and how much space the seals take. */
+/** Measures the time of sealing and verifying the whole audit log, and the space of the seals. */
 async function timeSeals(client: pg.Client): Promise<void> {
   const seconds = async (name: string, query: string): Promise<void> => {
     const took = (await milliseconds(() => client.query(query))) / 1000;
@@ -78,7 +77,7 @@ async function timeSeals(client: pg.Client): Promise<void> {
   process.stdout.write(`the seals take ${rows[0]?.share} % of the audit log's space\n`);
 }
 
-/** The plan of a history without the partitions that hold nothing, and how many pages it reads. */
+/** Returns the plan of a history without its empty partitions, and how many pages it reads. */
 async function explain(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{ "QUERY PLAN": string }>(
     `explain (analyze, buffers, costs off, timing off, summary off)
@@ -89,7 +88,7 @@ async function explain(client: pg.Client): Promise<string[]> {
   return [pages, ...lines.filter((line) => line.includes(" on ") && !line.includes("Seq Scan"))];
 }
 
-/** 500,000 deals with two stages each, of the year until now. */
+/** 500,000 deals of the past year, with two stages each. */
 const deals = 500_000;
 const fillDeals = `
   insert into crm.companies (name) values ('Acme');
@@ -113,7 +112,7 @@ const fillDeals = `
   from crm.deals
   where stage <> 'Prospecting';`;
 
-/** What members ask by the API, and analysts as docs/reference/reporting.md does. */
+/** Queries of members through the API, and of analysts as in docs/reference/reporting.md. */
 const documented: readonly [name: string, role: string, text: string][] = [
   [
     "auditLogs(first: 50, orderBy: ID_DESC)",
@@ -153,7 +152,7 @@ const documented: readonly [name: string, role: string, text: string][] = [
   ],
 ];
 
-/** How long each takes, and how many pages of 8 kB it reads, in memory or not. */
+/** Measures how long each query takes, and how many pages of 8 kB it reads, cached or not. */
 async function timeDocumented(client: pg.Client): Promise<void> {
   for (const [name, role, text] of documented) {
     await client.query(`begin; set local role ${role}; set local crm.user_id = 'ann'`);

@@ -1,6 +1,6 @@
 import type pg from "pg";
 
-/** How many rows a filled database holds. */
+/** The number of rows in a filled database. */
 export const sizes = {
   companies: 10_000,
   contacts: 100_000,
@@ -9,7 +9,7 @@ export const sizes = {
   notes: 50_000,
 };
 
-/** Fills an empty database with rows that differ, through the triggers, as any writer would. */
+/** Fills an empty database with varied rows, with all triggers enabled. */
 export async function fill(client: pg.Client): Promise<void> {
   await client.query(`
     insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)

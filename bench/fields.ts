@@ -1,7 +1,7 @@
 /**
- * What a filter, a range and a sorted page by a custom field cost among 1,000,000 contacts, with its index and
- * without, as a member asks; with the nodes of each plan and the pages that it reads. A number after its name
- * on the command line is another number of contacts.
+ * Measures a filter, a range and a sorted page by a custom field of 1,000,000 contacts, with its index and
+ * without, with the rights of a member. Prints the nodes of each plan and the pages that it reads. A number
+ * after the name on the command line sets another number of contacts.
  */
 import type pg from "pg";
 
@@ -14,7 +14,7 @@ const fields = { industry: "text", code: "text", size: "number", since: "date" }
 
 const from = "select t.id, t.last_name from crm.contacts as t where crm_custom.contacts_";
 
-/** What is asked, by what it is called, with the field that is asked for. */
+/** The queries by name, each with its field. */
 const queries = {
   "text = value, one row": ["code", `${from}code(t) = 'C-4711'`],
   "text in three values": ["code", `${from}code(t) in ('C-1', 'C-2', 'C-3')`],
@@ -79,11 +79,11 @@ await withBenchDatabase(async (client) => {
 
 interface Answer {
   readonly took: number;
-  /** Its nodes and how many pages of 8 kB it reads. */
+  /** The nodes of the plan, and how many pages of 8 kB it reads. */
   readonly plan: string;
 }
 
-/** Asks everything as a member. */
+/** Runs all queries as a member. */
 async function ask(client: pg.Client): Promise<Record<keyof typeof queries, Answer>> {
   await client.query("set role crm_member");
   const answers: Partial<Record<keyof typeof queries, Answer>> = {};
@@ -118,7 +118,7 @@ function nodes(node: Node): string[] {
   return [node["Node Type"], ...(node.Plans ?? []).flatMap((child) => nodes(child))];
 }
 
-/** Fills the table before its own indexes are made, which is faster. */
+/** Fills the table before its own indexes are created, which is faster. */
 async function fillBeforeIndexes(client: pg.Client): Promise<void> {
   const { rows: indexes } = await client.query<{ name: string; definition: string }>(
     `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition

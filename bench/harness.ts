@@ -9,7 +9,7 @@ import { withConnection } from "../server/postgres/connect.ts";
 import { openEmbedded } from "../server/embedded/embedded.ts";
 import { applyCurrent } from "../server/migrations/migrate.ts";
 
-/** A measured way to do a thing. */
+/** A measured operation. */
 export interface Measured {
   readonly name: string;
   readonly milliseconds: number;
@@ -18,7 +18,7 @@ export interface Measured {
 /**
  * Runs a benchmark against a throwaway PostgreSQL with the settings that `npm start` uses.
  *
- * @param work gets a connection of the owner to a migrated, empty database, and its URL.
+ * @param work receives a connection of the owner to a migrated, empty database, and its URL.
  */
 export async function withBenchDatabase(
   work: (client: pg.Client, url: string) => Promise<void>,
@@ -37,20 +37,20 @@ export async function withBenchDatabase(
   }
 }
 
-/** How long something takes. */
+/** Returns how long the work takes, in milliseconds. */
 export async function milliseconds(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** The value in the middle. */
+/** Returns the median. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? NaN;
 }
 
-/** Prints what was measured, each as a multiple of the first. */
+/** Prints the measured times, and each as a multiple of the first. */
 export function printRatio(title: string, measured: readonly [Measured, ...Measured[]]): void {
   const width = Math.max(...measured.map(({ name }) => name.length));
   const lines = measured.map(

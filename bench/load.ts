@@ -1,8 +1,8 @@
 /**
- * What the most expensive queries that are allowed cost, and what a cheap one notices of a hundred of
- * them: a server of its own over 100,000 contacts. Ratios are to the cheap query by itself.
+ * Measures the most expensive queries that are allowed, and a cheap query while a hundred of them run, on
+ * a separate server with 100,000 contacts. Ratios are relative to the cheap query alone.
  *
- * BENCH_DATABASE_URL takes a database that was filled before.
+ * BENCH_DATABASE_URL sets a database that is already filled.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -13,7 +13,7 @@ import { type Running, withServer } from "./server.ts";
 
 const crowd = 100;
 
-/** The most memory that something takes beyond what there was before. */
+/** Returns the peak of additional memory during the work, in megabytes. */
 async function megabytes(server: Running, work: () => Promise<unknown>): Promise<number> {
   const before = server.memory();
   let most = before;
@@ -24,7 +24,7 @@ async function megabytes(server: Running, work: () => Promise<unknown>): Promise
   return most - before;
 }
 
-/** How long a cheap query takes, asked again and again until something is done. */
+/** Returns the times of a cheap query that is repeated until the work is done, in milliseconds. */
 async function meanwhile(server: Running, work: Promise<unknown>): Promise<number[]> {
   const took: number[] = [];
   const state = { isDone: false };
@@ -43,7 +43,7 @@ async function measure(server: Running): Promise<void> {
   for (let i = 0; i < 50; i += 1) await server.ask(cheap);
   const alone: number[] = [];
   for (let i = 0; i < 50; i += 1) alone.push(await milliseconds(() => server.ask(cheap)));
-  const usual = { name: "a cheap one by itself", milliseconds: median(alone) };
+  const usual = { name: "a cheap query alone", milliseconds: median(alone) };
 
   const single = [];
   for (const [name, query] of Object.entries(expensive)) {
@@ -56,7 +56,7 @@ async function measure(server: Running): Promise<void> {
   printRatio("One of the most expensive queries", [usual, ...single]);
 
   for (const [name, query] of Object.entries(expensive)) {
-    const statuses = new Map<number, number>();
+    const statuses = new Map<string, number>();
     const all = Promise.all(
       Array.from({ length: crowd }, async () => {
         const status = await server.ask(query);
@@ -65,10 +65,10 @@ async function measure(server: Running): Promise<void> {
     );
     const took = await meanwhile(server, all);
     const ends = [...statuses].map(([status, count]) => `${count} with ${status}`).join(", ");
-    printRatio(`${crowd} of "${name}" at once, which end ${ends}; meanwhile`, [
+    printRatio(`${crowd} of "${name}" at once (status ${ends}); at the same time`, [
       usual,
-      { name: `a cheap one, median of ${took.length}`, milliseconds: median(took) },
-      { name: "the slowest cheap one", milliseconds: Math.max(...took) },
+      { name: `a cheap query, median of ${took.length}`, milliseconds: median(took) },
+      { name: "the slowest cheap query", milliseconds: Math.max(...took) },
     ]);
   }
 }

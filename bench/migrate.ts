@@ -1,7 +1,7 @@
 /**
- * What adding, filling and requiring a column of 1,000,000 contacts costs, and how long readers and writers wait
- * meanwhile, beside a report that runs all the time. A number after its name on the command line is
- * another number of contacts.
+ * Measures how long it takes to add, fill and require a column of 1,000,000 contacts, and how long readers
+ * and writers wait during that time, while a report runs repeatedly. A number after the name on the command
+ * line sets another number of contacts.
  */
 import {
   cpSync,
@@ -108,9 +108,7 @@ await withBenchDatabase(async (client, url) => {
   for (const [kind, all] of Object.entries(waits)) {
     const sorted = all.toSorted((a, b) => a - b);
     const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(0);
-    console.log(
-      `${kind}: ${sorted.length} times, ${at(0.5)} ms in the middle, at most ${at(1)} ms`,
-    );
+    console.log(`${kind}: ${sorted.length} times, median ${at(0.5)} ms, maximum ${at(1)} ms`);
   }
   rmSync(folder, { recursive: true });
 });

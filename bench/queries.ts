@@ -1,4 +1,4 @@
-/** Queries that are allowed, each as expensive as one of its kind can be. */
+/** Queries that are allowed, each as expensive as its kind can be. */
 
 const times = (count: number, part: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => part(index)).join("\n");
@@ -9,7 +9,7 @@ const contact = `id firstName lastName emails phones companyId ownerId customFie
 export const cheap = "{ contacts(first: 10) { nodes { id firstName lastName } } }";
 
 export const expensive = {
-  // Lists of one size would be one list to the server; a page that begins later counts as a scan.
+  // The sizes differ because the server would merge equal lists; an offset would count as a scan.
   "20,000 whole rows": `{ ${times(20, (i) => `l${i}: contacts(first: ${1000 - i}) { nodes { ${contact} } }`)} }`,
   "20,000 rows in lists of lists": `{
     contacts(first: 100) { nodes { ${contact}

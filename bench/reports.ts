@@ -1,6 +1,6 @@
 /**
- * What each report costs over 1,000,000 deals with two stages each, against the count of all deals: each
- * read whole, as an analyst does.
+ * Measures each report over 1,000,000 deals with two stages each, relative to the count of all deals. Each
+ * report is read completely, with the rights of an analyst.
  */
 import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.ts";
 
@@ -8,8 +8,8 @@ const deals = 1_000_000;
 const rounds = 3;
 
 /**
- * Deals, half of them in a currency that has a rate for each day, and beside them a tenth as many contacts and
- * tasks; with the entries of both in the audit log.
+ * Deals, half of them in a currency that has a rate for each day, with their audit log entries; a tenth as
+ * many contacts; and a task for each company.
  */
 const fill = `
   set session_replication_role = replica;

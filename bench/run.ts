@@ -1,8 +1,8 @@
-/** Runs a benchmark by its name, `npm run bench -- audit-log`; that of bulk inserts if none is given. */
+/** Runs a benchmark by its name: `npm run bench -- audit-log`. The default is `bulk`. */
 const benchmarks = [
   "bulk",
   "fields",
-  "audit_log",
+  "audit-log",
   "load",
   "migrate",
   "mix",
@@ -13,7 +13,7 @@ const benchmarks = [
 
 const [name = "bulk"] = process.argv.slice(2);
 if (!benchmarks.includes(name)) {
-  console.error(`There is no benchmark ${name}; there are ${benchmarks.join(", ")}.`);
+  console.error(`There is no benchmark ${name}; choose one of ${benchmarks.join(", ")}.`);
   process.exit(2);
 }
 await import(`./${name}.ts`);

@@ -1,7 +1,7 @@
 /**
- * What a search costs among 1,000,000 contacts, 200,000 notes and 20,000 companies, against the read
- * of one contact by its primary key: both asked in turn, as the role of a reader, over one connection.
- * A number after its name on the command line is another number of contacts.
+ * Measures a search among 1,000,000 contacts, 200,000 notes and 20,000 companies, relative to reading one
+ * contact by its primary key. The two alternate over one connection, with the rights of a reader. A number
+ * after the name on the command line sets another number of contacts.
  */
 import type pg from "pg";
 
@@ -10,7 +10,7 @@ import { median, milliseconds, printRatio, withBenchDatabase } from "./harness.t
 const contacts = Number(process.argv[3] ?? 1_000_000);
 const rounds = 15;
 
-/** Kinds of queries; the first is what is promised. */
+/** The queries by kind. The documented promise applies to the first kind. */
 const queries: Readonly<Record<string, readonly string[]>> = {
   "two words": [
     "john smith",
@@ -31,7 +31,7 @@ const queries: Readonly<Record<string, readonly string[]>> = {
   "a word in every second row": ["com"],
 };
 
-/** Names in the shares of real ones: a few are common, most are rare. */
+/** Names distributed like real ones: a few are common, most are rare. */
 const fill = `
   set session_replication_role = replica;
 
@@ -101,7 +101,7 @@ const fill = `
 
   reset session_replication_role;`;
 
-/** Fills tables with many rows before their indexes are made, which is faster. */
+/** Fills large tables before their indexes are created, which is faster. */
 async function fillBeforeIndexes(client: pg.Client): Promise<void> {
   const { rows: indexes } = await client.query<{ name: string; definition: string }>(
     `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition

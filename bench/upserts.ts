@@ -1,6 +1,6 @@
 /**
- * What an upsert by external id costs while 120,000 external ids are known: one row, and lists of them, as
- * crm_member. Ratios are to one row. A list of ten times as many rows should take ten times as long.
+ * Measures upserts by external id of one row and of lists, as crm_member, in a table with 120,000 external
+ * ids. Ratios are relative to one row. A list of ten times as many rows should take ten times as long.
  */
 import type pg from "pg";
 
@@ -38,9 +38,9 @@ await withBenchDatabase(async (client) => {
   );
   await client.query("vacuum analyze");
   printRatio(`Upserts among ${known} external ids`, [
-    { name: "one row that is there", milliseconds: await upsert(client, 1) },
-    { name: "1,000 rows that are there", milliseconds: await upsert(client, 1000) },
-    { name: "10,000 rows that are there", milliseconds: await upsert(client, 10_000) },
+    { name: "one existing row", milliseconds: await upsert(client, 1) },
+    { name: "1,000 existing rows", milliseconds: await upsert(client, 1000) },
+    { name: "10,000 existing rows", milliseconds: await upsert(client, 10_000) },
     { name: "10,000 new rows", milliseconds: await upsert(client, 10_000, "other") },
   ]);
 });

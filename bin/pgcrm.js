@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// The command line's entry. In a checkout it runs on the system's own Node (20 or newer), installs what is
-// missing, and hands over to the Node that the project carries, which runs TypeScript as it is. The package
-// is compiled, and runs on the Node that is there if that is new enough. A Node that can run what is here
-// goes on by itself.
+// The entry point of the command line. In a checkout, it runs on the system's Node (20 or newer), installs
+// missing packages, and starts the Node of the npm package `node`, which runs TypeScript directly. The
+// published package is compiled and needs no other Node if the system's is new enough. No second process is
+// started if the current Node is suitable.
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -31,7 +31,7 @@ async function prepareCheckout() {
   return { isSuitable: isSuitable(), nodeBinary };
 }
 
-/** The Node that runs the package: this one, or that of the npm package `node`. */
+/** Returns the Node that runs the package: this one, or that of the npm package `node`. */
 function findNode() {
   const [major, minor] = process.versions.node.split(".").map(Number);
   if (major > 22 || (major === 22 && minor >= 18)) return { isSuitable: true };
@@ -40,10 +40,11 @@ function findNode() {
     const nodeBinary = join(dirname(found), "bin", "node");
     if (existsSync(nodeBinary)) return { isSuitable: false, nodeBinary };
   } catch {
-    // It was left out.
+    // The optional package is not installed.
   }
   throw new Error(
-    `pgcrm needs Node 22.18 or newer, and this is ${process.versions.node}. Install one, or the package that carries one: npm install node@24`,
+    `pgcrm requires Node.js 22.18 or newer; this is ${process.versions.node}. ` +
+      "Upgrade Node.js, or add it to the project: npm install node@24",
   );
 }
 
@@ -53,11 +54,14 @@ function isMissingPackage(error) {
 
 function explainMissing({ message }) {
   const [, name] = /Cannot find package '([^']+)'/.exec(message) ?? [];
-  return `The package ${name} is not installed, which the server and the command line need: run npm install pgcrm.`;
+  return (
+    `The package ${name} is not installed. The server and the command line require it: ` +
+    "run npm install pgcrm."
+  );
 }
 
 function handOver(nodeBinary) {
-  // The channel tells the server when this process is gone, however it ends.
+  // The server detects by the closed channel that this process has ended, even if it was killed.
   const child = spawn(nodeBinary, [fileURLToPath(cli), ...process.argv.slice(2)], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
   });

@@ -1,4 +1,4 @@
-// Compiles server/ to dist/: what the package runs, and the types of those who use it.
+// Compiles server/ to dist/: the code of the package, and its type declarations.
 
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";

@@ -1,5 +1,6 @@
-// Composes the first release's migration from its chapters (npm run db:compose). Until it is released
-// there is one migration, made of the present sources; afterwards this script and the chapters go.
+// Composes the migration of the first release from its chapters (npm run db:compose). Before the release
+// there is one migration, composed of the current sources. After the release, this script and the chapters
+// are removed.
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -11,7 +12,8 @@ const migrations = resolve(import.meta.dirname, "../db/migrations");
 const path = join(migrations, "committed", "000001-first-release.sql");
 
 /**
- * The text of the migration as graphile-migrate commits it: each `--!include` replaced by its file.
+ * Returns the text of the migration as graphile-migrate commits it, with each `--!include` replaced by its
+ * file.
  */
 export function composeRelease(): string {
   const chapters = join(migrations, "chapters");
@@ -22,7 +24,7 @@ export function composeRelease(): string {
   return `--! Previous: -\n--! Hash: ${calculateHash(body, null)}\n--! Message: first release\n\n${body}`;
 }
 
-/** The text of the migration as it is committed. */
+/** Returns the text of the migration as it is committed. */
 export function committedRelease(): string {
   return readFileSync(path, "utf8");
 }

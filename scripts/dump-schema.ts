@@ -1,6 +1,6 @@
 /**
- * Writes db/schema.sql: the schema of a migrated database as pg_dump 15 tells it, to be read and compared, not
- * to be run. It needs PostgreSQL 15 of apt: apt-get install postgresql-15.
+ * Writes db/schema.sql: the schema of a migrated database as dumped by pg_dump 15. It is for reading and
+ * comparing, not for running. Requires PostgreSQL 15 of apt: apt-get install postgresql-15.
  */
 
 import { writeFile } from "node:fs/promises";

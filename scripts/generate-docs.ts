@@ -1,6 +1,6 @@
 /**
- * Brings the generated sections of the documentation up to date, as the migrations of this version
- * make the database. The database for it is a throwaway of the embedded PostgreSQL.
+ * Writes the generated sections of the documentation, from a temporary embedded database with the
+ * migrations of this version.
  */
 
 import { writeFile } from "node:fs/promises";

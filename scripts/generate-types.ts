@@ -1,6 +1,6 @@
 /**
- * Writes server/model/generated/: the types, tables and messages of the typed layer, as the migrations of
- * this version make them. The database for it is a throwaway of the embedded PostgreSQL.
+ * Writes server/model/generated/: the types, tables and messages of the typed layer, from a temporary
+ * embedded database with the migrations of this version.
  */
 
 import { writeFile } from "node:fs/promises";

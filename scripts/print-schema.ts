@@ -1,6 +1,6 @@
 /**
- * Writes the GraphQL API to schema.graphql, as the migrations of this version make it. The database
- * for it is a throwaway of the embedded PostgreSQL.
+ * Writes the GraphQL API to schema.graphql, from a temporary embedded database with the migrations of this
+ * version.
  */
 
 import { writeFile } from "node:fs/promises";

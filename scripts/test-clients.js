@@ -1,6 +1,6 @@
-// Runs the compilers of two common clients, Relay's and GraphQL Code Generator, on schema.graphql
-// and the operations of test/clients, and TypeScript on what comes out. They are fetched from npm into
-// .data/ for this purpose only; they are no dependency of the project.
+// Runs the compilers of two common clients, Relay's and GraphQL Code Generator, on schema.graphql and the
+// operations of test/clients, and TypeScript on their output. The compilers are installed from npm into
+// .data/ for this purpose only; they are not dependencies of the project.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const packages = [
   "relay-compiler@21.0.1",
 ];
 
-/** What the scalars are to a client. */
+/** The client's types of the scalars. */
 const scalars = {
   BigFloat: "string",
   BigInt: "string",
@@ -38,7 +38,7 @@ mkdirSync(join(work, "relay", "artifacts"), { recursive: true });
 compileForRelay();
 generateCode();
 
-/** Fetches the compilers, unless just these are there. */
+/** Installs the compilers, unless exactly these versions are installed. */
 function install() {
   const complete = join(prefix, "complete");
   const wanted = packages.join("\n");
@@ -50,7 +50,7 @@ function install() {
   writeFileSync(complete, wanted);
 }
 
-/** Relay reads operations in the sources of a program, so each file becomes a module. */
+/** Runs the Relay compiler. It reads operations in source code, so each file becomes a module. */
 function compileForRelay() {
   for (const folder of [operations, join(root, "test", "clients", "relay")]) {
     for (const file of readdirSync(folder)) {

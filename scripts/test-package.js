@@ -1,5 +1,5 @@
-// Packs pgcrm, installs the package into empty projects outside, and uses it there as others do: the client
-// alone from JavaScript and TypeScript, the command line, and a project that `npx pgcrm init` makes.
+// Packs pgcrm, installs the package into empty projects elsewhere, and tests it there: the client alone from
+// JavaScript and TypeScript, the command line, and a project that `npx pgcrm init` creates.
 
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -20,7 +20,7 @@ import { nodeBinary } from "./ensure-installed.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "pgcrm-package-"));
-// As on a machine with the release of Node that the package asks for.
+// As on a machine with the release of Node that the package requires.
 const environment = {
   ...process.env,
   PATH: [dirname(nodeBinary), process.env.PATH].join(delimiter),
@@ -36,12 +36,12 @@ try {
   const tarball = join(work, name);
   await useClientAlone(tarball);
   await useApplication(tarball);
-  console.log("The package works where it is installed.");
+  console.log("The installed package works.");
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** Beside pg and zod nothing is needed; the compiler looks into every declaration that it meets. */
+/** Tests the client with pg and zod alone. The compiler checks every declaration that it reads. */
 async function useClientAlone(tarball) {
   const folder = makeProject("client");
   const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
@@ -61,7 +61,10 @@ async function useClientAlone(tarball) {
   expect(/^The package \S+ is not installed/.test(refused.stderr), refused.stderr);
 }
 
-/** What examples/crm/README.md and docs/how-to/build-an-application.md say: `npx pgcrm init`, its own test, a server, and a client of it. */
+/**
+ * Tests the steps of examples/crm/README.md and docs/how-to/build-an-application.md: `npx pgcrm init`, the
+ * test of the new project, its server, and a client.
+ */
 async function useApplication(tarball) {
   const maker = makeProject("maker");
   install(maker, [tarball]);
@@ -126,7 +129,7 @@ function install(folder, packages, ...flags) {
   execute("npm", ["install", ...usual, ...flags, ...packages], folder);
 }
 
-/** Compiles one of test/package as strictly as can be, declarations of packages included. */
+/** Compiles a file of test/package with the strictest options, including the declarations of packages. */
 function compile(folder, name, options = {}) {
   copyFileSync(join(root, "test", "package", name), join(folder, name));
   const compilerOptions = {
@@ -155,10 +158,10 @@ function execute(command, parameters, cwd, settings) {
 }
 
 function expect(isSo, otherwise) {
-  if (!isSo) throw new Error(`It is not as it should be: ${otherwise}`);
+  if (!isSo) throw new Error(`Unexpected result: ${otherwise}`);
 }
 
-/** The token that a server prints when it is ready. */
+/** Returns the token that a server prints when it is ready. */
 async function tokenOf(server) {
   let said = "";
   return new Promise((resolve, reject) => {

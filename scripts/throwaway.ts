@@ -6,19 +6,20 @@ import { openEmbedded } from "../server/embedded/embedded.ts";
 import { applyCurrent } from "../server/migrations/migrate.ts";
 import { deriveServerUrl } from "../server/postgres/server-login.ts";
 
-/** Where a migrated, empty database is reached. */
+/** The URLs of a migrated, empty database. */
 export interface Throwaway {
-  /** The superuser's URL. */
+  /** The URL of the superuser. */
   readonly ownerUrl: string;
   /** The URL of the role `crm_server`. */
   readonly serverUrl: string;
 }
 
 /**
- * Runs a function with a migrated, empty database on an embedded PostgreSQL of its own, and removes
- * both afterwards.
+ * Runs a function with a migrated, empty database on a temporary embedded PostgreSQL, and removes both
+ * afterwards.
  *
- * @param binaries another PostgreSQL than the embedded one; see `openEmbedded`.
+ * @param work the function, which receives the URLs of the database.
+ * @param binaries the folder of another PostgreSQL than the embedded one; see `openEmbedded`.
  */
 export async function withThrowawayDatabase<Result>(
   work: (database: Throwaway) => Promise<Result>,

@@ -1,6 +1,6 @@
 /**
- * pgcrm for TypeScript: typed repositories and services over PostgreSQL. They hold no rule that the
- * database does not.
+ * pgcrm for TypeScript: typed repositories and services over PostgreSQL. All rules are in the database;
+ * the repositories and services add none.
  *
  * ```ts
  * import { createPool, createServices, ValidationError } from "pgcrm/client";

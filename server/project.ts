@@ -1,13 +1,13 @@
 import { basename, resolve } from "node:path";
 
-/** The folder of pgcrm itself, which has `db/` and `schema.graphql`: a checkout, or the package. */
+/** The folder of pgcrm itself, which contains `db/` and `schema.graphql`: a checkout, or the package. */
 export const projectFolder = resolve(import.meta.dirname, "..");
 
-/** Whether this is the package that others install, and no checkout of the sources. */
+/** Whether this is the installed package, and not a checkout of the sources. */
 export const isPackage = basename(import.meta.dirname) === "dist";
 
-/** The migrations that every installation runs. */
+/** The folder of pgcrm's own migrations. */
 export const migrationsFolder = resolve(projectFolder, "db", "migrations");
 
-/** Where the embedded database is kept: with the sources, or where an application runs. */
+/** The folder of the embedded database: in the checkout, or in the current folder of an application. */
 export const dataFolder = resolve(isPackage ? process.cwd() : projectFolder, ".data");

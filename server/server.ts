@@ -1,5 +1,5 @@
 /**
- * pgcrm's GraphQL server, for applications that start it themselves or add to it.
+ * pgcrm's GraphQL server, for applications that start or extend it themselves.
  *
  * ```ts
  * import { createServer } from "pgcrm/server";

@@ -32,7 +32,7 @@ const postgresUrl = z
   });
 
 const secret = z.string().refine((value) => Buffer.byteLength(value) >= 32, {
-  error: "must be at least 32 bytes long; openssl rand -base64 32 makes one",
+  error: "must be at least 32 bytes long; generate one with openssl rand -base64 32",
 });
 const onOff = z
   .enum(["0", "1", "false", "true", "off", "on"], {
@@ -44,7 +44,8 @@ const origins = z
   .string()
   .transform((value) => value.split(",").map((origin) => origin.trim()))
   .refine((list) => list.every(isOrigin), {
-    error: "must be origins with commas between them: https://crm.example, https://www.crm.example",
+    error:
+      "must be a comma-separated list of origins: https://crm.example, https://www.crm.example",
   });
 
 const environment = z.object({
@@ -62,9 +63,12 @@ const environment = z.object({
   JWT_PREVIOUS_SECRET: secret.optional(),
   JWKS_URL: z
     .string()
-    .refine(isSafeUrl, "must be an https URL, or an http one of this machine")
+    .refine(isSafeUrl, "must be an https URL, or an http URL of this machine")
     .optional(),
-  JWKS_FILE: z.string().refine(isKeySet, "must name a file with a JSON Web Key Set").optional(),
+  JWKS_FILE: z
+    .string()
+    .refine(isKeySet, "must name a file that contains a JSON Web Key Set")
+    .optional(),
   JWT_ISSUER: z.string().optional(),
   JWT_AUDIENCE: z.string().optional(),
   METRICS_TOKEN: z
@@ -75,7 +79,7 @@ const environment = z.object({
   PGCRM_DATA: z.string().default(dataFolder),
   GRAPHIQL: onOff.optional(),
   INTROSPECTION: onOff.optional(),
-  PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name a folder").optional(),
+  PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name an existing folder").optional(),
   PERSISTED_ONLY: onOff.default(false),
   QUERIES_BY_GET: onOff.optional(),
   ALLOWED_ORIGINS: origins.default([]),
@@ -126,7 +130,7 @@ const environment = z.object({
 /** The environment variables that configure pgcrm. */
 export const configVariables: readonly string[] = Object.keys(environment.shape);
 
-/** What a variable that is absent counts as, where it has a fixed value. */
+/** The default values of the variables that have fixed ones. */
 export const configDefaults: Readonly<Record<string, unknown>> = environment.parse({});
 
 /** Settings of a pgcrm process. */
@@ -136,65 +140,65 @@ export interface Config {
   readonly port: number;
   /** Address that the HTTP server listens on. */
   readonly host: string;
-  /** The database owner's URL; absent beside the server's, the embedded database serves. */
+  /** The URL of the database owner. If both URLs are absent, the embedded database is used. */
   readonly databaseUrl?: string | undefined;
-  /** The login role's own URL, where it is not to be derived from the owner's. */
+  /** The URL of the login role, if it is not to be derived from that of the owner. */
   readonly serverDatabaseUrl?: string | undefined;
   /** Whether a server migrates before it serves. */
   readonly migrateOnStart: boolean;
-  /** Connections that the server keeps open at most. */
+  /** The maximum number of connections that the server opens. */
   readonly poolSize: number;
-  /** Whether the server prepares its statements; some poolers cannot pass them on. */
+  /** Whether the server prepares its statements. Some connection poolers do not support this. */
   readonly preparedStatements: boolean;
-  /** How long requests may go on after a stop signal, in milliseconds. */
+  /** How long running requests may take after a stop signal, in milliseconds. */
   readonly shutdownGrace: number;
   /** How often the server seals the audit log, in milliseconds. */
   readonly sealInterval: number;
-  /** The HS256 secret; a production server needs it, or a key set. */
+  /** The HS256 secret. A production server requires it, or a key set. */
   readonly jwtSecret?: string | undefined;
-  /** The secret before the present one: tokens that it signed are still good. */
+  /** The previous secret. Tokens that it signed are still accepted. */
   readonly jwtPreviousSecret?: string | undefined;
-  /** Where the public keys of tokens are, if no secret signs them. */
+  /** The place of the public keys, if tokens are not signed with a secret. */
   readonly keySet?: { readonly jwksUrl: string } | { readonly jwksFile: string } | undefined;
-  /** Who must have issued a token. */
+  /** The required issuer of tokens. */
   readonly jwtIssuer?: string | undefined;
-  /** Whom a token must be meant for. */
+  /** The required audience of tokens. */
   readonly jwtAudience?: string | undefined;
-  /** What a bearer must present to read the metrics; absent, there are none. */
+  /** The bearer token for reading metrics. Without it, there are no metrics. */
   readonly metricsToken?: string | undefined;
   readonly logLevel: string;
   /** Whether GraphiQL is served. */
   readonly graphiql: boolean;
-  /** Whether the schema may be asked for. */
+  /** Whether introspection of the schema is allowed. */
   readonly introspection: boolean;
-  /** Where persisted operations are, and whether nothing else is served; absent, there are none. */
+  /** The folder of persisted operations, and whether only these are served; undefined if there are none. */
   readonly persisted?: PersistedRules | undefined;
-  /** Whether queries may be sent by GET too. */
+  /** Whether queries may also be sent by GET. */
   readonly queriesByGet: boolean;
-  /** The origins whose pages may ask from a browser. */
+  /** The origins whose pages may send requests from a browser. */
   readonly allowedOrigins: readonly string[];
-  /** What one request may ask for. */
+  /** The limits of one request. */
   readonly limits: Limits;
-  /** Which operations are heavy, and how many of them run at once. */
+  /** The thresholds of heavy operations, and how many of them may run at once. */
   readonly heavy: TurnLimits;
-  /** How many requests there may be. */
+  /** The limits of request rates. */
   readonly rateLimits: RateLimits;
-  /** How many sockets there may be, and what one of them may do. */
+  /** The limits of WebSocket connections. */
   readonly sockets: SocketLimits;
-  /** How many proxies stand before the server. */
+  /** How many trusted proxies are in front of the server. */
   readonly trustedProxies: number;
-  /** How long things may take. */
+  /** Timeouts, in milliseconds. */
   readonly timeouts: Timeouts;
-  /** Folder of everything that a running installation keeps: the database, the generated secret. */
+  /** The folder for the data of an installation: the embedded database, the generated secret. */
   readonly dataFolder: string;
 }
 
 /**
- * Reads the settings from environment variables; an empty variable counts as absent.
+ * Reads the settings from environment variables. An empty variable counts as absent.
  *
  * @param variables usually `process.env`.
- * @throws {Problem} with a line for each faulty variable, which names it and never its value; a
- *   variable whose name is nearly one of ours is faulty, too.
+ * @throws {Problem} with a line for each faulty variable, which contains its name but never its value. A
+ *   variable whose name is probably a misspelt setting is faulty too.
  */
 export function readConfig(variables: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ""));
@@ -206,11 +210,11 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     ...configVariables,
     ...libpqVariables,
   ])) {
-    complain(name, `is no setting; ${meant} is`);
+    complain(name, `is not a setting; use ${meant}`);
   }
   const parsed = environment.safeParse(given);
   for (const issue of parsed.error?.issues ?? []) complain(String(issue.path[0]), issue.message);
-  // What depends on several settings is said of those that are good by themselves.
+  // Faults of combinations are reported only for settings that are valid on their own.
   const faulty = new Set(parsed.error?.issues.map((issue) => String(issue.path[0])));
   const has = (name: keyof typeof environment.shape) => given[name] !== undefined;
 
@@ -233,21 +237,24 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 
   const keySources = ["JWKS_URL", "JWKS_FILE", "JWT_SECRET"] as const;
   if (keySources.filter(has).length > 1) {
-    complain("JWT_SECRET, JWKS_URL and JWKS_FILE", "exclude each other: set one");
+    complain("JWT_SECRET, JWKS_URL and JWKS_FILE", "are mutually exclusive: set one of them");
   }
   if (has("JWT_PREVIOUS_SECRET") && !has("JWT_SECRET")) {
-    complain("JWT_PREVIOUS_SECRET", "needs JWT_SECRET, the present one, beside it");
+    complain("JWT_PREVIOUS_SECRET", "requires JWT_SECRET, the current secret");
   }
   const isOn = (name: "PERSISTED_ONLY" | "GRAPHIQL" | "MIGRATE_ON_START") =>
     has(name) && onOff.safeParse(given[name]).data === true;
   if (isOn("PERSISTED_ONLY") && !has("PERSISTED_OPERATIONS")) {
-    complain("PERSISTED_ONLY", "needs PERSISTED_OPERATIONS, their folder, beside it");
+    complain("PERSISTED_ONLY", "requires PERSISTED_OPERATIONS, the folder of the operations");
   }
   if (isOn("PERSISTED_ONLY") && isOn("GRAPHIQL")) {
-    complain("GRAPHIQL", "cannot be on with PERSISTED_ONLY, which refuses all that it asks");
+    complain("GRAPHIQL", "cannot be on with PERSISTED_ONLY, which refuses the queries of GraphiQL");
   }
   if (isOn("MIGRATE_ON_START") && has("SERVER_DATABASE_URL") && !own) {
-    complain("MIGRATE_ON_START", "needs DATABASE_URL, the owner's URL, with which migrations run");
+    complain(
+      "MIGRATE_ON_START",
+      "requires DATABASE_URL: migrations run as the owner of the database",
+    );
   }
   if (!parsed.success || complaints.length > 0) {
     throw new Problem(complaints.join("\n"), exitCodes.usage);
@@ -306,13 +313,13 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     heavy: {
       rows: settings.HEAVY_ROWS,
       operations: settings.HEAVY_OPERATIONS,
-      // Together they have half of the connections.
+      // Together, they may use half of the connections.
       connections: Math.max(
         1,
         Math.floor(settings.DATABASE_POOL_SIZE / 2 / settings.HEAVY_OPERATIONS),
       ),
       writes: settings.HEAVY_WRITES,
-      // A fifth is left to what is small.
+      // A fifth of the connections is reserved for small operations.
       large: Math.max(1, settings.DATABASE_POOL_SIZE - Math.ceil(settings.DATABASE_POOL_SIZE / 5)),
     },
     rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
@@ -349,7 +356,7 @@ function persistedOf(settings: z.infer<typeof environment>): Config["persisted"]
   return folder === undefined ? undefined : { folder: resolve(folder), only };
 }
 
-/** Whoever can change the answer of a key set's address can sign tokens. */
+/** Returns whether a key set can be fetched safely from a URL: the response decides on valid tokens. */
 function isSafeUrl(value: string): boolean {
   if (!URL.canParse(value)) return false;
   const { protocol, hostname } = new URL(value);
@@ -384,7 +391,7 @@ function wholeNumber(least: number, most: number) {
     .refine((value) => value >= least && value <= most, message);
 }
 
-/** Whether a browser would send just this as the origin of a page. */
+/** Returns whether a text is exactly what a browser sends as the origin of a page. */
 function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }

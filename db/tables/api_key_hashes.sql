@@ -1,7 +1,7 @@
 /*
- * The hash stands apart from what administrators read, so that whoever reads or audit logs a whole row
- * never meets it. SHA-256 is enough: a key is 256 random bits, which nobody can try through; slow
- * hashes are for passwords, which people choose.
+ * The hash is in a table of its own, apart from crm.api_keys, which administrators read: a query or
+ * an audit log entry of a whole row never contains it. SHA-256 is enough, because a key is 256
+ * random bits and cannot be guessed. Slow hashes are for passwords, which people choose.
  */
 
 create table if not exists crm_private.api_key_hashes (
@@ -15,6 +15,7 @@ create table if not exists crm_private.api_key_hashes (
 );
 
 comment on table crm_private.api_key_hashes is
-  'What is kept of each API key itself: its SHA-256. No role of the product reads it.';
+  'The SHA-256 hash of each API key. The key itself is not stored. No role of the product can read '
+  'this table.';
 
 alter table crm_private.api_key_hashes enable row level security;

@@ -1,6 +1,6 @@
 /*
- * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the audit log names it.
+ * An API key, with which an integration authenticates. Administrators create and revoke keys. A
+ * revoked key is not deleted, because the audit log refers to it by name.
  */
 
 create table if not exists crm.api_keys (
@@ -20,7 +20,7 @@ create table if not exists crm.api_keys (
   constraint api_keys_pkey primary key (id),
   constraint api_keys_name_unique unique (name),
   constraint api_keys_name_length check (char_length(name) <= 100),
-  -- One spelling for each name, so that no two keys look alike in the audit log.
+  -- Each name has one spelling, so that no two keys look alike in the audit log.
   constraint api_keys_name_format check (name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
   constraint api_keys_role_known check (role = any (array['reader', 'member', 'admin'])),
   constraint api_keys_expires_at_range check (
@@ -29,36 +29,38 @@ create table if not exists crm.api_keys (
 );
 
 comment on table crm.api_keys is
-  E'@defaultOrder NAME_ASC\nA key that an integration asks with. Administrators create and revoke '
-  'keys; a revoked one stays, because the audit log names it.';
+  E'@defaultOrder NAME_ASC\nAn API key, with which an integration authenticates. Administrators '
+  'create and revoke keys. A revoked key is not deleted, because the audit log refers to it by '
+  'name.';
 
 comment on column crm.api_keys.id is
   'The identifier of the row, set by the database.';
 comment on column crm.api_keys.name is
-  'What the integration is called, unique. The audit log has it as key:<name>.';
+  'The unique name of the integration, at most 100 characters. The audit log records its changes '
+  'under the user key:<name>.';
 comment on column crm.api_keys.role is
-  'What the key may do: reader, member or admin.';
+  'The role of requests with the key: reader, member or admin.';
 comment on column crm.api_keys.prefix is
   'The first characters of the key, by which people recognise it.';
 comment on column crm.api_keys.expires_at is
-  'When the key ceases to be good; null if it is good until it is revoked.';
+  'When the key expires. Null if it does not expire.';
 comment on column crm.api_keys.last_used_at is
-  'When the key was last used, to the minute; null if it never was.';
+  'When the key was last used, accurate to the minute. Null if it has never been used.';
 comment on column crm.api_keys.revoked_at is
-  'When the key was revoked; null if it was not.';
+  'When the key was revoked. Null if it has not been revoked.';
 comment on column crm.api_keys.version is
   'Increases by one with every change of the row.';
 comment on column crm.api_keys.created_at is
   'When the row was created.';
 comment on column crm.api_keys.updated_at is
-  'When the row was last changed; later with every change, but for its use.';
+  'When the row was last changed. Using the key is not a change.';
 comment on column crm.api_keys.created_by is
   'The user who created the row.';
 comment on column crm.api_keys.updated_by is
   'The user who last changed the row.';
 
 comment on constraint api_keys_name_unique on crm.api_keys is
-  '%s is already the name of a key, or was that of a revoked one';
+  '%s is already the name of a key, active or revoked';
 comment on constraint api_keys_name_length on crm.api_keys is
   'must have at most 100 characters';
 comment on constraint api_keys_name_format on crm.api_keys is

@@ -1,4 +1,7 @@
-/* Seals of the audit log: a block covers the entries after the block before it, up to last_id. */
+/*
+ * The seals of the audit log. Each block covers the entries after those of the previous block, up
+ * to last_id.
+ */
 
 create table if not exists crm_private.audit_log_blocks (
   number    bigint      not null,
@@ -19,27 +22,28 @@ alter table crm_private.audit_log_blocks alter column digests set storage extern
 alter table crm_private.audit_log_blocks alter column salts set storage external;
 
 comment on table crm_private.audit_log_blocks is
-  'Seals of the audit log: a block covers the entries after the block before it, up to last_id.';
+  'The seals of the audit log. Each block covers the entries after those of the previous block, up '
+  'to last_id.';
 
 comment on column crm_private.audit_log_blocks.number is
-  'Counted from 1, without a gap.';
+  'The number of the block, from 1, without gaps.';
 comment on column crm_private.audit_log_blocks.last_id is
-  'The last of the ids.';
+  'The id of the last entry in the block.';
 comment on column crm_private.audit_log_blocks.sealed_at is
-  'When the block was made.';
+  'When the block was created.';
 comment on column crm_private.audit_log_blocks.ids is
-  'The entries that the block covers, in order.';
+  'The ids of the entries in the block, in order.';
 comment on column crm_private.audit_log_blocks.digests is
-  'The digest of each entry; crm_private.entry_digest says of what.';
+  'The digest of each entry, as crm_private.entry_digest computes it.';
 comment on column crm_private.audit_log_blocks.salts is
-  'What each entry''s values were salted with, 16 random bytes. Of an erased entry the salted '
-  'digest of the values, 32 bytes, so that its own digest can still be told.';
+  'The salt of each entry''s values, 16 random bytes. For an erased entry, the salted digest of '
+  'its values, 32 bytes, from which the digest of the entry can still be computed.';
 comment on column crm_private.audit_log_blocks.previous is
-  'The hash of the block before, zeros for the first.';
+  'The hash of the previous block; zeros for the first block.';
 comment on column crm_private.audit_log_blocks.hash is
-  'The hash of the block; crm_private.block_hash says of what.';
+  'The hash of the block, as crm_private.block_hash computes it.';
 
 comment on constraint audit_log_blocks_last_id_unique on crm_private.audit_log_blocks is
-  '%s is already the end of a block';
+  '%s is already the last entry of a block';
 
 alter table crm_private.audit_log_blocks enable row level security;

@@ -1,4 +1,4 @@
-/* How far the audit log is sealed: one row. */
+/* How far the audit log is sealed. The table has one row. */
 
 create table if not exists crm_private.audit_log_progress (
   id          boolean     not null default true,
@@ -12,18 +12,18 @@ create table if not exists crm_private.audit_log_progress (
 );
 
 comment on table crm_private.audit_log_progress is
-  'How far the audit log is sealed: one row.';
+  'How far the audit log is sealed. The table has one row.';
 
 comment on column crm_private.audit_log_progress.id is
-  'Always true, so that there is one row.';
+  'Always true, which limits the table to one row.';
 comment on column crm_private.audit_log_progress.sealed_to is
-  'Every id up to this one is sealed, or was given out in vain.';
+  'All entries up to this id are sealed. Aborted transactions may leave some of these ids unused.';
 comment on column crm_private.audit_log_progress.pending_to is
-  'The ids up to this one can be sealed when the transactions of pending_for have ended.';
+  'Entries up to this id can be sealed once the transactions in pending_for have ended.';
 comment on column crm_private.audit_log_progress.pending_for is
   'The virtual transactions that were writing the audit log when pending_to was read.';
 
 comment on constraint audit_log_progress_pending_complete on crm_private.audit_log_progress is
-  'must be given together';
+  'must both be set or both be null';
 
 alter table crm_private.audit_log_progress enable row level security;

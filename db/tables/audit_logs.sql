@@ -1,6 +1,6 @@
 /*
- * The audit log: one row for each row that was created, changed or deleted, written with the
- * change.
+ * The audit log: one entry for each row that a statement creates, changes or deletes, written in
+ * the same transaction.
  */
 
 create table if not exists crm.audit_logs (
@@ -24,58 +24,62 @@ create table if not exists crm.audit_logs (
 alter table crm.audit_logs alter column changes set statistics 0;
 
 comment on table crm.audit_logs is
-  'The audit log: one row for each row that was created, changed or deleted, written with the change.';
+  'An audit log entry. Every creation, change and deletion of a row has one, written in the same '
+  'transaction.';
 
 comment on column crm.audit_logs.id is
-  'Increases from one entry to the next.';
+  'The id of the entry. It increases from one entry to the next, with gaps.';
 comment on column crm.audit_logs.entity_type is
-  'What was changed: contact, company, deal, task, note, custom_field_definition, '
-  'pipeline_stage, exchange_rate or api_key; setting, or audit_log for the log itself.';
+  'The type of the entity that was changed: contact, company, deal, task, note, '
+  'custom_field_definition, pipeline_stage, exchange_rate, api_key or setting; audit_log for the '
+  'audit log itself.';
 comment on column crm.audit_logs.entity_id is
-  'The id of the row that was changed. It may be gone.';
+  'The id of the row that was changed. The row may no longer exist. All zeros for a setting and '
+  'for the audit log.';
 comment on column crm.audit_logs.action is
-  'create, update or delete; erase where the values were taken out of the entries before; purge '
-  'or archive of the audit log.';
+  'What was done: create, update or delete; erase if a person was erased from earlier entries; '
+  'purge if values of deleted rows were removed; archive if months of the audit log were archived.';
 comment on column crm.audit_logs.user_id is
-  'Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a '
-  'database session.';
+  'The user who made the change: the subject of a token, key:<name> for an API key, or db:<login '
+  'role> for a database session.';
 comment on column crm.audit_logs.changes is
-  'What changed. For an update a member for each column, or custom field (custom_fields.<name>), '
-  'with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a '
-  'create the values of the new row, for a delete the whole old row. Empty if they were erased.';
+  'What changed. For an update, a member for each changed column or custom field '
+  '(custom_fields.<name>) with its old and new value, as {"last_name": {"old": "Byron", "new": '
+  '"Lovelace"}}. For a create, the values of the new row; for a delete, the whole old row. Empty '
+  'if the values were erased.';
 comment on column crm.audit_logs."timestamp" is
-  'When it was done: the created_at or updated_at that the row got by it.';
+  'When the change was made. It equals the created_at or updated_at that the row received.';
 comment on column crm.audit_logs.transaction_id is
-  'The database transaction; what was done together has it in common.';
+  'The id of the database transaction. All entries of one transaction share it.';
 comment on column crm.audit_logs.source is
-  'What it was done through: api, import or sql.';
+  'The channel through which the change was made: api, import or sql.';
 comment on column crm.audit_logs.erased_at is
-  'When the values were taken out of changes for good; null if they are there.';
+  'When the values were permanently removed from changes. Null if they were not.';
 
 comment on constraint audit_logs_user_id_blank on crm.audit_logs is
   'must not be blank';
 comment on constraint audit_logs_user_id_legible on crm.audit_logs is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
--- The last entries of all, and those that seals cover.
+-- For the latest entries, and for the entries that a seal covers.
 create index if not exists audit_logs_id on crm.audit_logs (id);
 create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
--- The trash: what can be restored, or purged. Only deletions pay for it.
+-- For the trash: deletions that can be restored or purged. No other entry is in this index.
 create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
   where action = 'delete' and erased_at is null;
 create index if not exists audit_logs_attached_to on crm.audit_logs
   (crm_private.attached_to(action, changes))
   where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
 
--- What stages were called: a few entries among all.
+-- For former names of stages, which few of the entries contain.
 create index if not exists audit_logs_stages on crm.audit_logs ("timestamp")
   where entity_type = 'pipeline_stage';
--- What reports tell of deals: those that came and went, and the columns that they add up or follow.
+-- For reports on deals: creations, deletions, and changes of the columns that reports sum or track.
 create index if not exists audit_logs_deals on crm.audit_logs ("timestamp")
   where entity_type = 'deal'
     and (

@@ -87,37 +87,39 @@ comment on table crm.companies is
 comment on column crm.companies.id is
   'The identifier of the row, set by the database.';
 comment on column crm.companies.name is
-  'The name, at most 255 characters.';
+  'The name of the company, at most 255 characters.';
 comment on column crm.companies.address is
-  'An object with any of the keys street, city, state, postalCode and country, each a string.';
+  'The postal address: an object with any of the keys street, city, state, postalCode and country. '
+  'Each value is a string of at most 255 characters.';
 comment on column crm.companies.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the company. Null if there is none.';
 comment on column crm.companies.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.companies.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.companies.created_at is
   'When the row was created.';
 comment on column crm.companies.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.companies.created_by is
   'The user who created the row.';
 comment on column crm.companies.updated_by is
   'The user who last changed the row.';
 comment on column crm.companies.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.companies.external_ids is
-  'The ids by which other systems know the company, at most 20. Each belongs to one company.';
+  'The ids of the company in other systems, at most 20. An external id belongs to one company '
+  'only.';
 comment on column crm.companies.match_keys is
-  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+  E'@behavior -*\nThe match keys: keys that the row shares with its possible duplicates.';
 
 comment on constraint companies_name_blank on crm.companies is
   'must not be blank';
 comment on constraint companies_name_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_name_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_address_object on crm.companies is
@@ -127,27 +129,27 @@ comment on constraint companies_address_keys on crm.companies is
 comment on constraint companies_address_values on crm.companies is
   'must be a string';
 comment on constraint companies_address_legible on crm.companies is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint companies_address_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_owner_id_blank on crm.companies is
   'must not be blank';
 comment on constraint companies_owner_id_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_owner_id_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_custom_fields_object on crm.companies is
   E'@whole\nmust be an object';
 comment on constraint companies_external_ids_list on crm.companies is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint companies_external_ids_blank on crm.companies is
   'must have a source and an id';
 comment on constraint companies_external_ids_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_external_ids_length on crm.companies is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint companies_external_ids_distinct on crm.companies is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists companies_name on crm.companies (name);
 create index if not exists companies_owner_id on crm.companies (owner_id);

@@ -34,8 +34,8 @@ create table if not exists crm.contacts (
   constraint contacts_last_name_legible check (crm_private.is_legible(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
-  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
-  -- RFC 6531 has them, but for what nobody sees; RFC 5321 allows 254 characters.
+  -- An RFC 5322 dot-atom, @, and an RFC 1123 host name of at least two labels. Both may contain
+  -- non-ASCII letters (RFC 6531), but no invisible characters. RFC 5321 allows 254 characters.
   constraint contacts_emails_format check (
     not jsonb_path_exists(
       to_jsonb(emails),
@@ -51,7 +51,7 @@ create table if not exists crm.contacts (
   constraint contacts_phones_list check (crm_private.is_list(phones, 100)),
   constraint contacts_phones_blank check (
     case
-      -- Only an array that, written a line each, has a line without a visible ASCII character.
+      -- The function is called only if an element has no visible ASCII character.
       when phones <> '{}' and array_to_string(phones, E'\n') ~ '(?:^|\n)[^!-~\n]*(?:\n|$)'
       then not crm_private.has_blank_element(phones)
     end
@@ -104,7 +104,7 @@ create table if not exists crm.contacts (
 );
 
 comment on table crm.contacts is
-  E'@label last_name first_name\nA contact: a person.';
+  E'@label last_name first_name\nA contact: a person, who may work for a company.';
 
 comment on column crm.contacts.id is
   'The identifier of the row, set by the database.';
@@ -113,47 +113,49 @@ comment on column crm.contacts.first_name is
 comment on column crm.contacts.last_name is
   'The family name, at most 255 characters.';
 comment on column crm.contacts.emails is
-  'Email addresses, the preferred one first.';
+  'Email addresses, the preferred one first. At most 100, each of at most 254 characters.';
 comment on column crm.contacts.phones is
-  'Phone numbers as written, the preferred one first.';
+  'Phone numbers as entered, the preferred one first. At most 100, each of at most 255 characters.';
 comment on column crm.contacts.company_id is
-  'The company that the contact works for, if any. Null once that company is deleted.';
+  'The id of the company that the contact works for. Null if there is none. Deleting the company '
+  'sets it to null.';
 comment on column crm.contacts.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the contact. Null if there is none.';
 comment on column crm.contacts.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.contacts.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.contacts.created_at is
   'When the row was created.';
 comment on column crm.contacts.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.contacts.created_by is
   'The user who created the row.';
 comment on column crm.contacts.updated_by is
   'The user who last changed the row.';
 comment on column crm.contacts.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.contacts.external_ids is
-  'The ids by which other systems know the contact, at most 20. Each belongs to one contact.';
+  'The ids of the contact in other systems, at most 20. An external id belongs to one contact '
+  'only.';
 comment on column crm.contacts.match_keys is
-  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+  E'@behavior -*\nThe match keys: keys that the row shares with its possible duplicates.';
 
 comment on constraint contacts_company_id_exists on crm.contacts is
   '%s is not the id of a company';
 comment on constraint contacts_first_name_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_first_name_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_first_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_last_name_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_last_name_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_last_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_emails_list on crm.contacts is
@@ -167,27 +169,27 @@ comment on constraint contacts_phones_list on crm.contacts is
 comment on constraint contacts_phones_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_phones_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_phones_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_owner_id_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_owner_id_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_owner_id_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_custom_fields_object on crm.contacts is
   E'@whole\nmust be an object';
 comment on constraint contacts_external_ids_list on crm.contacts is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint contacts_external_ids_blank on crm.contacts is
   'must have a source and an id';
 comment on constraint contacts_external_ids_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_external_ids_length on crm.contacts is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint contacts_external_ids_distinct on crm.contacts is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
 create index if not exists contacts_company_id on crm.contacts (company_id);
@@ -195,7 +197,8 @@ create index if not exists contacts_owner_id on crm.contacts (owner_id);
 create index if not exists contacts_created_at on crm.contacts (created_at);
 create index if not exists contacts_emails on crm.contacts using gin (emails);
 create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);
--- What is written waits in a list, in which a search looks one by one; so the lists are short.
+-- New entries of a GIN index wait in a pending list, which every search scans. Short lists keep
+-- searches fast.
 create index if not exists contacts_search_document on crm.contacts
   using gin (search_document) with (gin_pending_list_limit = 512);
 create index if not exists contacts_name_words on crm.contacts

@@ -1,6 +1,6 @@
 /*
- * A custom field: a name that contacts, companies or deals may carry in customFields, and the
- * rule that its values keep. Deleting a definition removes its values.
+ * The definition of a custom field: its name in the customFields of contacts, companies or deals,
+ * and the rules that its values satisfy. Deleting a definition deletes the values.
  */
 
 create table if not exists crm.custom_field_definitions (
@@ -124,32 +124,32 @@ create table if not exists crm.custom_field_definitions (
 );
 
 comment on table crm.custom_field_definitions is
-  'A custom field: a name that contacts, companies or deals may carry in customFields, and '
-  'the rule that its values keep. Deleting a definition removes its values.';
+  'The definition of a custom field: its name in the customFields of contacts, companies or deals, '
+  'and the rules that its values satisfy. Deleting a definition deletes the values.';
 
 comment on column crm.custom_field_definitions.id is
   'The identifier of the row, set by the database.';
 comment on column crm.custom_field_definitions.name is
-  'The key in customFields: letters, digits and underscores, a letter first. Changing it moves the '
-  'values of every row.';
+  'The key in customFields: at most 100 letters, digits and underscores, beginning with a letter. '
+  'Changing it renames the key in every row.';
 comment on column crm.custom_field_definitions.label is
-  'What people call the field.';
+  'The name that users see, at most 255 characters.';
 comment on column crm.custom_field_definitions.entity_type is
-  'What carries the field: contact, company or deal. It cannot be changed.';
+  'The type of the entities that have the field: contact, company or deal. It cannot be changed.';
 comment on column crm.custom_field_definitions.field_type is
-  'text, number, date, enum, multi_enum or boolean.';
+  'The type of the values: text, number, date, enum, multi_enum or boolean.';
 comment on column crm.custom_field_definitions.enum_values is
-  'The values that an enum or a multi_enum allows; null for every other type. '
-  'renameCustomFieldValue gives one another name.';
+  'The allowed values of an enum or a multi_enum, 1 to 1,000; null for every other type. '
+  'renameCustomFieldValue renames a value.';
 comment on column crm.custom_field_definitions.required is
   'True if every row must have a value.';
 comment on column crm.custom_field_definitions.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.custom_field_definitions.created_at is
   'When the row was created.';
 comment on column crm.custom_field_definitions.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.custom_field_definitions.created_by is
   'The user who created the row.';
 comment on column crm.custom_field_definitions.updated_by is
@@ -157,24 +157,25 @@ comment on column crm.custom_field_definitions.updated_by is
 comment on column crm.custom_field_definitions.description is
   'What the field is for, at most 1,000 characters.';
 comment on column crm.custom_field_definitions.minimum is
-  'The least value that a number may have, such as -1.5, or the first day that a date may be, such '
-  'as 2026-01-31. For these types only.';
+  'The smallest value of a number, such as -1.5, or the first day of a date, such as 2026-01-31. '
+  'For these types only. Null if there is no minimum.';
 comment on column crm.custom_field_definitions.maximum is
-  'The greatest value that a number may have, or the last day that a date may be, written like '
-  'minimum. For these types only.';
+  'The largest value of a number, or the last day of a date, in the format of minimum. For these '
+  'types only. Null if there is no maximum.';
 comment on column crm.custom_field_definitions.max_length is
   E'@behavior -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.';
+  'The maximum number of characters of a text, from 1 to 10,000. For this type only. Null means '
+  '10,000.';
 comment on column crm.custom_field_definitions.pattern is
-  'A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches '
-  'anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions of '
-  'groups are refused. For this type only.';
+  'A PostgreSQL regular expression that a text must match, at most 255 characters. It matches '
+  'anywhere in the text unless it is anchored by ^ and $. Back references, lookaround and long '
+  'repetitions of groups are refused. For this type only.';
 comment on column crm.custom_field_definitions.default_value is
-  'The value of a new row that does not have the field; a row that has null for it gets none. Rows '
-  'that are there stay as they are.';
+  'The value of a new row that does not have the field. A new row that has null for it gets no '
+  'value. Existing rows do not change.';
 comment on column crm.custom_field_definitions.is_unique is
   'True if no two rows of the entity type may have the same value. For a text, a number, a date or '
-  'an enum.';
+  'an enum only.';
 
 comment on constraint custom_field_definitions_name_unique on crm.custom_field_definitions is
   '%s is already defined';
@@ -185,7 +186,7 @@ comment on constraint custom_field_definitions_name_length on crm.custom_field_d
 comment on constraint custom_field_definitions_label_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_label_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
@@ -195,11 +196,11 @@ comment on constraint custom_field_definitions_enum_values_list on crm.custom_fi
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_enum_values_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint custom_field_definitions_enum_values_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_enum_values_distinct on crm.custom_field_definitions is
-  E'@whole\nmust not hold a value twice';
+  E'@whole\nmust not contain a value twice';
 comment on constraint custom_field_definitions_field_type_known on crm.custom_field_definitions is
   '%s is not one of text, number, date, enum, multi_enum, boolean';
 comment on constraint custom_field_definitions_enum_values_present on crm.custom_field_definitions is
@@ -207,17 +208,17 @@ comment on constraint custom_field_definitions_enum_values_present on crm.custom
 comment on constraint custom_field_definitions_description_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_description_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint custom_field_definitions_description_length on crm.custom_field_definitions is
   'must have at most 1,000 characters';
 comment on constraint custom_field_definitions_minimum_suited on crm.custom_field_definitions is
   'can be given for a number or a date only';
 comment on constraint custom_field_definitions_minimum_format on crm.custom_field_definitions is
-  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+  '%s is not a decimal number or, for a date, a day such as 2026-02-28';
 comment on constraint custom_field_definitions_maximum_suited on crm.custom_field_definitions is
   'can be given for a number or a date only';
 comment on constraint custom_field_definitions_maximum_format on crm.custom_field_definitions is
-  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+  '%s is not a decimal number or, for a date, a day such as 2026-02-28';
 comment on constraint custom_field_definitions_maximum_order on crm.custom_field_definitions is
   'must not be less than the minimum';
 comment on constraint custom_field_definitions_max_length_suited on crm.custom_field_definitions is
@@ -229,7 +230,8 @@ comment on constraint custom_field_definitions_pattern_suited on crm.custom_fiel
 comment on constraint custom_field_definitions_pattern_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_pattern_valid on crm.custom_field_definitions is
-  '%s is no regular expression, or one with back references, lookaround or long repetitions of groups';
+  '%s is not a regular expression, or has back references, lookaround or long repetitions of '
+  'groups';
 comment on constraint custom_field_definitions_default_value_holds on crm.custom_field_definitions is
   '%s breaks a rule of the field itself';
 comment on constraint custom_field_definitions_default_value_unique on crm.custom_field_definitions is

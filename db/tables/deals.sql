@@ -1,4 +1,4 @@
-/* A deal: a sale to a company, on its way through the pipeline. */
+/* A deal: a possible sale to a company. It moves through the stages of the pipeline. */
 
 create table if not exists crm.deals (
   id              uuid        not null default gen_random_uuid(),
@@ -21,7 +21,7 @@ create table if not exists crm.deals (
   search_document tsvector
     generated always as (crm_private.deal_document(title, custom_fields)) stored,
   external_ids    crm.external_id[] not null default '{}',
-  -- What crm_private.follow_stage sets.
+  -- Set by crm_private.follow_stage.
   probability_given boolean   not null default false,
   closed_at       timestamptz,
 
@@ -35,7 +35,7 @@ create table if not exists crm.deals (
   constraint deals_title_blank check (not crm_private.is_blank(title)),
   constraint deals_title_legible check (crm_private.is_legible(title)),
   constraint deals_title_length check (char_length(title) <= 255),
-  -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
+  -- numeric, not numeric(15, 2), which would silently round a third decimal.
   constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
   constraint deals_value_range check (abs(value) < 10000000000000),
   constraint deals_currency_known check (currency = any (crm.currencies())),
@@ -83,58 +83,60 @@ create table if not exists crm.deals (
 );
 
 comment on table crm.deals is
-  E'@label title\nA deal: a sale to a company, on its way through the pipeline.';
+  E'@label title\nA deal: a possible sale to a company. It moves through the stages of the '
+  'pipeline.';
 
 comment on column crm.deals.id is
   'The identifier of the row, set by the database.';
 comment on column crm.deals.title is
-  'What the deal is about, at most 255 characters.';
+  'The title of the deal, at most 255 characters.';
 comment on column crm.deals.company_id is
-  'The company that the deal is made with. The deal is deleted with it.';
+  'The id of the company that the deal is made with. Deleting the company deletes the deal.';
 comment on column crm.deals.contact_id is
-  'The person at the company, if any. Null once that contact is deleted.';
+  'The id of the contact at the company. Null if there is none. Deleting the contact sets it to '
+  'null.';
 comment on column crm.deals.value is
-  E'@amount currency closed_at\nWhat the deal is worth, in its currency: at most two decimals.';
+  E'@amount currency closed_at\nThe value of the deal in its currency, with at most two decimals.';
 comment on column crm.deals.currency is
-  'An ISO 4217 code, for example USD.';
+  'The currency of the value, as an ISO 4217 code such as USD, which is the default.';
 comment on column crm.deals.stage is
   E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
   E'@hasDefault\n@follows\n'
-  'The chance of winning, in percent. Unless it is given it is that of the deal''s stage, and follows '
-  'it. What is given stays until the deal is won, which makes it 100, or lost, which makes it 0, or '
-  'until it is set to null: then it follows the stage again.';
+  'The probability of winning the deal, in percent. By default it follows the deal''s stage. A '
+  'value that was set remains until the deal is won (100) or lost (0), or until the value is set '
+  'to null; then it follows the stage again.';
 comment on column crm.deals.close_date is
-  'The day on which the deal is expected to close. closed_at tells when it did.';
+  'The day on which the deal is expected to close. closed_at records when it did.';
 comment on column crm.deals.lost_reason is
-  'Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of another '
-  'kind.';
+  'Why the deal was lost, at most 255 characters. It is set to null when a lost deal moves to a '
+  'stage that is not lost.';
 comment on column crm.deals.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the deal. Null if there is none.';
 comment on column crm.deals.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.deals.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.deals.created_at is
   'When the row was created.';
 comment on column crm.deals.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.deals.created_by is
   'The user who created the row.';
 comment on column crm.deals.updated_by is
   'The user who last changed the row.';
 comment on column crm.deals.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.deals.external_ids is
-  'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
+  'The ids of the deal in other systems, at most 20. An external id belongs to one deal only.';
 
 comment on column crm.deals.probability_given is
-  'True if the probability was given by somebody, false if it follows the stage.';
+  'True if the probability was set explicitly, false if it follows the stage.';
 comment on column crm.deals.closed_at is
-  'When the deal came into a stage that is won or lost, set by the database. Null while it is open.';
+  'When the deal entered a won or lost stage, set by the database. Null while the deal is open.';
 
 comment on constraint deals_company_id_exists on crm.deals is
   '%s is not the id of a company';
@@ -145,7 +147,7 @@ comment on constraint deals_stage_exists on crm.deals is
 comment on constraint deals_title_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_title_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_title_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_value_decimals on crm.deals is
@@ -157,31 +159,31 @@ comment on constraint deals_currency_known on crm.deals is
 comment on constraint deals_probability_range on crm.deals is
   'must be from 0 to 100';
 comment on constraint deals_close_date_range on crm.deals is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint deals_lost_reason_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_lost_reason_legible on crm.deals is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint deals_lost_reason_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_owner_id_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_owner_id_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_custom_fields_object on crm.deals is
   E'@whole\nmust be an object';
 comment on constraint deals_external_ids_list on crm.deals is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint deals_external_ids_blank on crm.deals is
   'must have a source and an id';
 comment on constraint deals_external_ids_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_external_ids_length on crm.deals is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint deals_external_ids_distinct on crm.deals is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 

@@ -1,6 +1,6 @@
 /*
- * Indexes of custom fields that went with their definitions. A definition that comes back has its index
- * again, though nothing of an index is in the audit log.
+ * Custom fields whose index was dropped with their definition. Restoring the definition creates the
+ * index again, although the audit log does not record indexes.
  */
 
 create table if not exists crm_private.dropped_indexes (

@@ -1,10 +1,10 @@
 /*
- * The catalogue of entities: what an entity type is, in one place. Everything that is alike for all of them
- * is compiled from it or reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes,
- * external ids. How they refer to each other is not repeated here: crm_private.entity_links reads the foreign
+ * The catalogue of entity types. What all of them have in common is compiled from this table or
+ * reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes, external ids.
+ * References between entity types are not repeated here: crm_private.entity_links reads the foreign
  * keys.
  *
- * crm_private.register_entity adds one.
+ * crm_private.register_entity adds an entity type.
  */
 
 create table if not exists crm_private.entity_types (
@@ -21,23 +21,23 @@ create table if not exists crm_private.entity_types (
 );
 
 comment on table crm_private.entity_types is
-  'The catalogue of entities. Functions and triggers of each are compiled from it.';
+  'The catalogue of entity types. The functions and triggers of each are compiled from it.';
 
 comment on column crm_private.entity_types.entity_type is
-  'Its name in the audit log and in the API.';
+  'The name of the entity type in the audit log and in the API.';
 comment on column crm_private.entity_types.entity_table is
-  'The table of its rows.';
+  'The table that stores its rows.';
 comment on column crm_private.entity_types.label_columns is
   'The columns by which people recognise a row.';
 comment on column crm_private.entity_types.is_record is
-  'Whether members write it, also in bulk and by external ids. Others are what administrators set up.';
+  'True if members write its rows, also in bulk and by external id. False if administrators do.';
 comment on column crm_private.entity_types.has_custom_fields is
-  'Whether its rows have custom fields.';
+  'True if its rows have custom fields.';
 comment on column crm_private.entity_types.is_mergeable is
-  'Whether its rows can be merged.';
+  'True if its rows can be merged.';
 comment on column crm_private.entity_types.restore_order is
-  'Its place when rows of several types are locked or restored: after what it refers to. Null if its '
-  'changes cannot be undone.';
+  'Its place in the order in which rows of several types are locked and restored: after the types '
+  'that it references. Null if its changes cannot be undone.';
 
 alter table crm_private.entity_types enable row level security;
 

@@ -1,6 +1,6 @@
 /*
- * Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers, which
- * may hold the person's values. Nobody but the owner can take it.
+ * An empty table that serves as a lock. While a person is erased, no undo runs and no response is
+ * stored, because either could bring the person's values back. Only the owner can take the lock.
  */
 
 create table if not exists crm_private.erasure_lock (
@@ -10,9 +10,10 @@ create table if not exists crm_private.erasure_lock (
 );
 
 comment on table crm_private.erasure_lock is
-  'Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers.';
+  'An empty table that serves as a lock: no undo runs and no response is stored while a person is '
+  'erased.';
 
 comment on column crm_private.erasure_lock.id is
-  'Never input.';
+  'Never set, because the table has no rows.';
 
 alter table crm_private.erasure_lock enable row level security;

@@ -1,5 +1,5 @@
 /*
- * What one unit of a currency is worth in the base currency, from a day on until the next rate.
+ * The value of one unit of a currency in the base currency, from a day until the next rate.
  * Administrators edit the rates.
  */
 
@@ -26,35 +26,36 @@ create table if not exists crm.exchange_rates (
 );
 
 comment on table crm.exchange_rates is
-  'What one unit of a currency is worth in the base currency, from a day on until the next rate. '
+  'The value of one unit of a currency in the base currency, from a day until the next rate. '
   'Administrators edit the rates.';
 
 comment on column crm.exchange_rates.id is
   'The identifier of the row, set by the database.';
 comment on column crm.exchange_rates.currency is
-  'An ISO 4217 code, for example EUR. The base currency needs no rate.';
+  'The currency, as an ISO 4217 code such as EUR. The base currency has no rate.';
 comment on column crm.exchange_rates.valid_from is
-  'The first day that the rate is good for; the last is the day before the next rate.';
+  'The first day of the rate. It applies until the day before the next rate of the currency.';
 comment on column crm.exchange_rates.rate is
-  'Units of the base currency for one unit of the currency, with at most 12 decimals.';
+  'The number of units of the base currency for one unit of the currency, with at most 12 '
+  'decimals.';
 comment on column crm.exchange_rates.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.exchange_rates.created_at is
   'When the row was created.';
 comment on column crm.exchange_rates.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.exchange_rates.created_by is
   'The user who created the row.';
 comment on column crm.exchange_rates.updated_by is
   'The user who last changed the row.';
 
 comment on constraint exchange_rates_valid_from_unique on crm.exchange_rates is
-  'is the first day of a rate of the currency already';
+  'is already the first day of a rate of the currency';
 comment on constraint exchange_rates_currency_known on crm.exchange_rates is
   '%s is not an ISO 4217 currency code';
 comment on constraint exchange_rates_valid_from_range on crm.exchange_rates is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint exchange_rates_rate_positive on crm.exchange_rates is
   'must be above 0';
 comment on constraint exchange_rates_rate_range on crm.exchange_rates is

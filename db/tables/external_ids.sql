@@ -1,6 +1,6 @@
 /*
- * Whose external ids are, for look-ups and to keep them apart. Deferrable, because an undo may move
- * an external id from one row to another in several statements.
+ * The external ids of all rows, for look-ups and for their uniqueness. The key is deferrable,
+ * because an undo may move an external id from one row to another in several statements.
  */
 
 create table if not exists crm_private.external_ids (
@@ -13,7 +13,7 @@ create table if not exists crm_private.external_ids (
 );
 
 comment on table crm_private.external_ids is
-  'The external ids of all rows. Kept by triggers from the columns external_ids.';
+  'The external ids of all rows. Triggers maintain it from the columns external_ids.';
 
 alter table crm_private.external_ids enable row level security;
 

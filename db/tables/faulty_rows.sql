@@ -1,4 +1,4 @@
-/* The rows that a running bulk write found faulty. Empty outside of it. */
+/* The rows in which a running bulk write has found faults. Empty at any other time. */
 
 create table if not exists crm_private.faulty_rows (
   transaction_id bigint      not null,
@@ -10,6 +10,6 @@ create table if not exists crm_private.faulty_rows (
 );
 
 comment on table crm_private.faulty_rows is
-  'The rows that a running bulk write found faulty. Empty outside of it.';
+  'The rows in which a running bulk write has found faults. Empty at any other time.';
 
 alter table crm_private.faulty_rows enable row level security;

@@ -1,6 +1,6 @@
 /*
- * What mutations with an idempotency key were answered, written in their own transactions. No
- * role of the product reads or writes it.
+ * The responses to mutations with an idempotency key, each stored in the transaction of its
+ * mutation. No role of the product can read or write this table.
  */
 
 create table if not exists crm_private.idempotency_keys (
@@ -18,20 +18,21 @@ create table if not exists crm_private.idempotency_keys (
 alter table crm_private.idempotency_keys alter column answer set storage external;
 
 comment on table crm_private.idempotency_keys is
-  'What mutations with an idempotency key were answered, written in their own transactions. No role '
-  'of the product reads or writes it.';
+  'The responses to mutations with an idempotency key, each stored in the transaction of its '
+  'mutation. No role of the product can read or write this table.';
 
 comment on column crm_private.idempotency_keys.key_hash is
-  'The SHA-256 of who asked and the key. The key itself is nowhere.';
+  'The SHA-256 hash of the user and the key. The key itself is not stored.';
 comment on column crm_private.idempotency_keys.request_hash is
-  'The SHA-256 of what was asked, and in which role.';
+  'The SHA-256 hash of the request and its role.';
 comment on column crm_private.idempotency_keys.answer is
-  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it. '
-  'Null where it may have told of a person who was erased since: the mutation was done, that is all.';
+  'The response, encrypted with a key derived from the idempotency key, so that a reader of the '
+  'table learns nothing from it. Null if it may have named a person who was erased since: all that '
+  'remains is that the mutation was carried out.';
 comment on column crm_private.idempotency_keys.entity_ids is
-  'The entities that the answer may tell of; null if it may tell of any.';
+  'The ids of the entities that the response may name. Null if it may name any.';
 comment on column crm_private.idempotency_keys.expires_at is
-  'When the key is forgotten.';
+  'When the key expires and its response is deleted.';
 
 create index if not exists idempotency_keys_expires_at_idx
   on crm_private.idempotency_keys (expires_at);

@@ -1,6 +1,7 @@
 /*
- * Who became part of whom. The audit log tells it too, but not for ever: entries are purged, erased and
- * archived, and erasing a person has to find everybody who was merged into them even then.
+ * Which rows were merged into which. The audit log records this too, but its entries are purged,
+ * erased and archived. Erasing a person must find everyone who was merged into that person even
+ * then.
  */
 
 create table if not exists crm_private.merges (
@@ -19,18 +20,21 @@ create table if not exists crm_private.merges (
 );
 
 comment on table crm_private.merges is
-  'Which contacts and companies were merged into which. One whose loser came back has ended.';
+  'Which contacts and companies were merged into which. A merge ends when the merged record is '
+  'restored.';
 
-comment on column crm_private.merges.id is 'Increases from one merge to the next.';
+comment on column crm_private.merges.id is
+  'The id of the merge. It increases from one merge to the next.';
 comment on column crm_private.merges.entity_type is 'contact or company.';
-comment on column crm_private.merges.loser_id is 'The row that went.';
-comment on column crm_private.merges.winner_id is 'The row that it became part of.';
+comment on column crm_private.merges.loser_id is 'The id of the merged record, which was deleted.';
+comment on column crm_private.merges.winner_id is 'The id of the merge winner, which remains.';
 comment on column crm_private.merges.merged_at is 'When the transaction of the merge began.';
 comment on column crm_private.merges.ended_at is
-  'When the loser was a row of its own again; null as long as it is none.';
-comment on column crm_private.merges.ended_in is 'The transaction that brought the loser back.';
+  'When the merged record was restored. Null if it was not.';
+comment on column crm_private.merges.ended_in is
+  'The id of the transaction that restored the merged record.';
 
--- A row is part of one other at a time.
+-- A row is merged into one other row at a time.
 create unique index if not exists merges_loser_id on crm_private.merges (loser_id)
   where ended_at is null;
 create index if not exists merges_winner_id on crm_private.merges (winner_id);

@@ -1,4 +1,4 @@
-/* A note about a contact, company or deal. It is deleted with that entity. */
+/* A note about a contact, company or deal. Deleting that entity deletes the note. */
 
 create table if not exists crm.notes (
   id              uuid        not null default gen_random_uuid(),
@@ -62,37 +62,40 @@ create table if not exists crm.notes (
 );
 
 comment on table crm.notes is
-  'A note about a contact, company or deal. It is deleted with that entity.';
+  'A note about a contact, company or deal. Deleting that entity deletes the note.';
 
 comment on column crm.notes.id is
   'The identifier of the row, set by the database.';
 comment on column crm.notes.content is
-  'Free text, at most 100,000 characters.';
+  'The text of the note, at most 100,000 characters.';
 comment on column crm.notes.entity_type is
-  'What it is attached to: contact, company or deal.';
+  'The type of the entity that the note is attached to: contact, company or deal.';
 comment on column crm.notes.entity_id is
-  'The id of the entity that it is attached to.';
+  'The id of the entity that the note is attached to.';
 comment on column crm.notes.contact_id is
-  'The contact that it is attached to, if that is what it is attached to.';
+  'The id of the contact that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.company_id is
-  'The company that it is attached to, if that is what it is attached to.';
+  'The id of the company that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.deal_id is
-  'The deal that it is attached to, if that is what it is attached to.';
+  'The id of the deal that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.notes.created_at is
   'When the row was created.';
 comment on column crm.notes.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.notes.created_by is
   'The user who created the row.';
 comment on column crm.notes.updated_by is
   'The user who last changed the row.';
 comment on column crm.notes.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.notes.external_ids is
-  'The ids by which other systems know the note, at most 20. Each belongs to one note.';
+  'The ids of the note in other systems, at most 20. An external id belongs to one note only.';
 
 comment on constraint notes_contact_id_exists on crm.notes is
   E'@column entity_id\n%s is not the id of a contact';
@@ -103,21 +106,21 @@ comment on constraint notes_deal_id_exists on crm.notes is
 comment on constraint notes_content_blank on crm.notes is
   'must not be blank';
 comment on constraint notes_content_legible on crm.notes is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint notes_content_length on crm.notes is
   'must have at most 100,000 characters';
 comment on constraint notes_entity_type_known on crm.notes is
   '%s is not one of contact, company, deal';
 comment on constraint notes_external_ids_list on crm.notes is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint notes_external_ids_blank on crm.notes is
   'must have a source and an id';
 comment on constraint notes_external_ids_legible on crm.notes is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint notes_external_ids_length on crm.notes is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint notes_external_ids_distinct on crm.notes is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists notes_entity_id on crm.notes (entity_id);
 create index if not exists notes_contact_id on crm.notes (contact_id) where contact_id is not null;

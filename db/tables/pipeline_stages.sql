@@ -28,21 +28,24 @@ comment on table crm.pipeline_stages is
 comment on column crm.pipeline_stages.id is
   'The identifier of the row, set by the database.';
 comment on column crm.pipeline_stages.name is
-  'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
+  'The unique name by which deals refer to the stage, at most 100 characters. Renaming a stage '
+  'renames it on its deals.';
 comment on column crm.pipeline_stages.position is
-  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not input.';
+  E'@hasDefault\nThe position of the stage in the pipeline, from 0. By default a new stage is the '
+  'last.';
 comment on column crm.pipeline_stages.probability is
-  'The chance of winning, in percent, of the deals at this stage that are given none. A change '
-  'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
+  'The probability of winning, in percent, of deals in this stage that have none of their own. A '
+  'change applies to these deals. Deals in a won stage have 100 and deals in a lost stage 0, '
+  'regardless of this value.';
 comment on column crm.pipeline_stages.kind is
-  'open, won or lost. A change closes or reopens the deals at this stage.';
+  'The kind of the stage: open, won or lost. A change closes or reopens the deals in this stage.';
 comment on column crm.pipeline_stages.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.pipeline_stages.created_at is
   'When the row was created.';
 comment on column crm.pipeline_stages.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.pipeline_stages.created_by is
   'The user who created the row.';
 comment on column crm.pipeline_stages.updated_by is
@@ -53,7 +56,7 @@ comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
 comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
   'must not be blank';
 comment on constraint pipeline_stages_name_legible on crm.pipeline_stages is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
   'must have at most 100 characters';
 comment on constraint pipeline_stages_position_range on crm.pipeline_stages is

@@ -1,7 +1,7 @@
 /*
- * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
- * out, and the audit log's triggers find there what each row undoes. It is empty between transactions, and
- * nobody but the owner's functions can write it, so nobody can pretend to undo.
+ * The plan of an undo, row by row. A few statements carry it out, and the triggers of the audit log
+ * read from it what the change of each row undoes. The table is empty between transactions. Only
+ * functions of the owner can write to it, so that no caller can forge an undo.
  */
 
 create unlogged table if not exists crm_private.reversals (
@@ -16,15 +16,19 @@ create unlogged table if not exists crm_private.reversals (
 );
 
 comment on table crm_private.reversals is
-  'What the running transactions undo, row by row. Empty otherwise.';
+  'The rows that running transactions undo. Empty at any other time.';
 
-comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
-comment on column crm_private.reversals.entity_type is 'What the row is, as the audit log calls it.';
+comment on column crm_private.reversals.transaction_id is 'The id of the transaction that undoes.';
+comment on column crm_private.reversals.entity_type is
+  'The entity type of the row, as in the audit log.';
 comment on column crm_private.reversals.entity_id is 'The id of the row.';
 comment on column crm_private.reversals.before is
-  'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
+  'The values to set back; all fields of a row that is to be restored. Null if the row is to be '
+  'deleted.';
 comment on column crm_private.reversals.after is
-  'The values that these fields are expected to have; null if the row is expected to be gone.';
-comment on column crm_private.reversals.undoes is 'What the audit log entries say of it.';
+  'The values that these fields are expected to have now. Null if the row is expected not to '
+  'exist.';
+comment on column crm_private.reversals.undoes is
+  'The member @undoes of the audit log entry that the undo writes for the row.';
 
 alter table crm_private.reversals enable row level security;

@@ -1,4 +1,4 @@
-/* What administrators set: one row. */
+/* The settings that administrators make for the installation. The table has one row. */
 
 create table if not exists crm_private.settings (
   id                   boolean     not null default true,
@@ -15,19 +15,20 @@ create table if not exists crm_private.settings (
 );
 
 comment on table crm_private.settings is
-  'What administrators set: one row.';
+  'The settings that administrators make for the installation. The table has one row.';
 
 comment on column crm_private.settings.id is
-  'Always true, so that there is one row.';
+  'Always true, which limits the table to one row.';
 comment on column crm_private.settings.trash_retention_days is
-  'For how many days what was deleted can be restored; null for good.';
+  'The number of days for which deleted rows can be restored. Null means without limit.';
 comment on column crm_private.settings.base_currency is
-  'The currency that exchange rates are in.';
+  'The currency in which exchange rates are given, as an ISO 4217 code.';
 comment on column crm_private.settings.time_zone is
-  'The time zone whose days count, by its IANA name.';
+  'The time zone in which days begin and end, as an IANA name.';
 
 comment on column crm_private.settings.default_country is
-  'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';
+  'The country of phone numbers without a country code, as an ISO 3166 code. Null if it is not '
+  'set.';
 
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';

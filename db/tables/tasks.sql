@@ -1,7 +1,7 @@
 /*
- * Tasks and notes are attached to one entity of any kind. The client says which by entity_type and
- * entity_id; from these, one generated column for each kind carries the foreign key, so that an
- * attachment without its entity cannot exist.
+ * A task or a note is attached to one entity: a contact, a company or a deal. The client identifies
+ * it by entity_type and entity_id. One generated column for each entity type carries the foreign
+ * key, so that no task or note exists without its entity.
  */
 
 create table if not exists crm.tasks (
@@ -76,43 +76,46 @@ create table if not exists crm.tasks (
 );
 
 comment on table crm.tasks is
-  'A task: something to do about a contact, company or deal. It is deleted with that entity.';
+  'A task: something to do for a contact, company or deal. Deleting that entity deletes the task.';
 
 comment on column crm.tasks.id is
   'The identifier of the row, set by the database.';
 comment on column crm.tasks.description is
-  'What is to be done, at most 10,000 characters.';
+  'What to do, at most 10,000 characters.';
 comment on column crm.tasks.due_date is
-  'The day by which it is to be done.';
+  'The day on which the task is due.';
 comment on column crm.tasks.assigned_to is
-  'The user who is to do it.';
+  'The user to whom the task is assigned.';
 comment on column crm.tasks.status is
-  'open or closed.';
+  'The status of the task: open, which is the default, or closed.';
 comment on column crm.tasks.entity_type is
-  'What it is attached to: contact, company or deal.';
+  'The type of the entity that the task is attached to: contact, company or deal.';
 comment on column crm.tasks.entity_id is
-  'The id of the entity that it is attached to.';
+  'The id of the entity that the task is attached to.';
 comment on column crm.tasks.contact_id is
-  'The contact that it is attached to, if that is what it is attached to.';
+  'The id of the contact that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.company_id is
-  'The company that it is attached to, if that is what it is attached to.';
+  'The id of the company that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.deal_id is
-  'The deal that it is attached to, if that is what it is attached to.';
+  'The id of the deal that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.tasks.created_at is
   'When the row was created.';
 comment on column crm.tasks.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.tasks.created_by is
   'The user who created the row.';
 comment on column crm.tasks.updated_by is
   'The user who last changed the row.';
 comment on column crm.tasks.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.tasks.external_ids is
-  'The ids by which other systems know the task, at most 20. Each belongs to one task.';
+  'The ids of the task in other systems, at most 20. An external id belongs to one task only.';
 
 comment on constraint tasks_contact_id_exists on crm.tasks is
   E'@column entity_id\n%s is not the id of a contact';
@@ -123,15 +126,15 @@ comment on constraint tasks_deal_id_exists on crm.tasks is
 comment on constraint tasks_description_blank on crm.tasks is
   'must not be blank';
 comment on constraint tasks_description_legible on crm.tasks is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint tasks_description_length on crm.tasks is
   'must have at most 10,000 characters';
 comment on constraint tasks_due_date_range on crm.tasks is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint tasks_assigned_to_blank on crm.tasks is
   'must not be blank';
 comment on constraint tasks_assigned_to_legible on crm.tasks is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint tasks_assigned_to_length on crm.tasks is
   'must have at most 255 characters';
 comment on constraint tasks_status_known on crm.tasks is
@@ -139,15 +142,15 @@ comment on constraint tasks_status_known on crm.tasks is
 comment on constraint tasks_entity_type_known on crm.tasks is
   '%s is not one of contact, company, deal';
 comment on constraint tasks_external_ids_list on crm.tasks is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint tasks_external_ids_blank on crm.tasks is
   'must have a source and an id';
 comment on constraint tasks_external_ids_legible on crm.tasks is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint tasks_external_ids_length on crm.tasks is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint tasks_external_ids_distinct on crm.tasks is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists tasks_entity_id on crm.tasks (entity_id);
 create index if not exists tasks_contact_id on crm.tasks (contact_id) where contact_id is not null;

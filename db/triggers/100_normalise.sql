@@ -1,13 +1,13 @@
 /*
- * Phase 100: one way to write what can be written in several. Conditions keep the common row from
- * paying for a call.
+ * Phase 100: brings values that can be written in several ways into one form. Conditions on the
+ * triggers spare common rows a function call.
  *
- * - A custom field set to null is removed.
- * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
- *   be called $merge.
- * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
- * - A deal has from its stage a probability that is not given, and when it was closed.
- * - A new pipeline stage without a position goes to the end.
+ * - A custom field that is set to null is removed.
+ * - Custom fields that are set to {"$merge": {…}} keep their values, except for these members. No
+ *   custom field can have the name $merge.
+ * - The value of a deal gets two decimals. A value with more keeps them, and the check refuses it.
+ * - A deal gets closed_at, and a probability that was not given, from its stage.
+ * - A new pipeline stage without a position is added at the end.
  */
 
 create or replace function crm_private.normalise_custom_fields()
@@ -31,7 +31,7 @@ end
 $$;
 
 comment on function crm_private.normalise_custom_fields() is
-  'Removes custom fields that are set to null; merges those that are to be merged.';
+  'Removes custom fields that are set to null, and carries out $merge.';
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
@@ -51,7 +51,7 @@ end
 $$;
 
 comment on function crm_private.normalise_deal_value() is
-  'Writes a deal''s value with two decimals.';
+  'Stores the value of a deal with two decimals.';
 
 revoke all on function crm_private.normalise_deal_value() from public;
 
@@ -60,8 +60,8 @@ create or replace trigger _100_normalise_value
   for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
   execute function crm_private.normalise_deal_value();
 
--- Between two triggers null says that this very write gives the probability. A form that sends back
--- what it has read gives none: the value is the same, and so is the stage.
+-- Between the two triggers, null means that this write gives the probability. A form that sends back
+-- the values it has read does not give it, because the probability and the stage are unchanged.
 create or replace function crm_private.mark_given_probability()
 returns trigger
 language plpgsql
@@ -74,12 +74,12 @@ end
 $$;
 
 comment on function crm_private.mark_given_probability() is
-  'Notes that an update gives a deal''s probability.';
+  'Marks that an update sets the probability of a deal.';
 
 revoke all on function crm_private.mark_given_probability() from public;
 
--- It fires for the columns that a statement names, whether their values change or not: a deal at 20
--- that is moved, and told to be at 20, stays there.
+-- The trigger fires for the columns that a statement names, even if their values do not change: a
+-- deal with probability 20 that is moved with an explicit probability of 20 keeps it.
 create or replace trigger _100_mark_given_probability
   before update of probability on crm.deals
   for each row when (
@@ -89,17 +89,19 @@ create or replace trigger _100_mark_given_probability
   execute function crm_private.mark_given_probability();
 
 /*
- * What a deal has from its stage.
+ * Sets the fields of a deal that follow from its stage.
  *
- * - A probability that is not given is the stage's: 100 where it is won, 0 where it is lost. One that
- *   is given stays until the deal comes into a won or lost stage; the same write may give another.
- * - An undo gives a probability back that was given; one that followed follows the stage of now.
- * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
- *   deal another (crm_private.imported_stamp); where it does not, crm_private.imported_close knows best.
- *   Whoever may write the column, which is the owner, is believed.
- * - lost_reason goes with the loss.
+ * - A probability that is not given is that of the stage: 100 for a won stage, 0 for a lost stage.
+ *   A given probability remains until the deal enters a won or lost stage; the same write may give
+ *   another.
+ * - An undo restores a probability that was given. One that followed follows the current stage.
+ * - closed_at is when the deal entered a won or lost stage. A session that imports may set it for a
+ *   new deal (crm_private.imported_stamp); otherwise crm_private.imported_close estimates it. A
+ *   value that the owner writes is accepted, since no other role can write the column.
+ * - lost_reason is removed when the deal is no longer lost.
  *
- * A stage that was renamed is not there under its old name any more: then the deal did not move.
+ * Raises a check violation if an imported closed_at is in the future, or the stage is open. If the
+ * old name of the stage no longer exists, the stage was renamed, and the deal did not move.
  */
 create or replace function crm_private.follow_stage()
 returns trigger
@@ -120,14 +122,14 @@ begin
   from crm.pipeline_stages as stage
   where stage.name = new.stage;
 
-  -- Where there is no such stage, the stage is at fault and nothing else.
+  -- If the stage does not exist, only the stage is reported as a fault.
   if not found then
     new.probability       := coalesce(new.probability, 0);
     new.probability_given := coalesce(new.probability_given, false);
     return new;
   end if;
 
-  -- An undo runs as the owner. Who else sets the setting has no plan.
+  -- An undo runs as the owner. Any other role that sets the setting has no plan.
   if current_setting('crm.reversing', true) = pg_current_xact_id()::text
     and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
   then
@@ -148,13 +150,15 @@ begin
           using errcode    = 'check_violation',
                 schema     = 'crm', table = 'deals', column = 'closed_at',
                 constraint = 'deals_closed_at_closed',
-                detail     = '{"closedAt": ["is for deals in a stage that is won or lost"]}';
+                detail     = '{"closedAt": ["can be given in a won or lost stage only"]}',
+                hint       = 'Leave closed_at out, or give the deal a won or lost stage.';
       elsif new.closed_at > now() then
-        raise exception 'deals: closed_at % is not a time of the past', new.closed_at
+        raise exception 'deals: closed_at % is in the future', new.closed_at
           using errcode    = 'check_violation',
                 schema     = 'crm', table = 'deals', column = 'closed_at',
                 constraint = 'deals_closed_at_past',
-                detail     = '{"closedAt": ["must be a time of the past"]}';
+                detail     = '{"closedAt": ["must be in the past"]}',
+                hint       = 'Leave closed_at out to have it set.';
       end if;
     end if;
     new.closed_at := case
@@ -194,7 +198,8 @@ end
 $$;
 
 comment on function crm_private.follow_stage() is
-  'Gives a deal what follows from its stage: a probability that is not given, and when it was closed.';
+  'Sets the fields of a deal that follow from its stage: a probability that was not given, and the '
+  'time at which it closed.';
 
 revoke all on function crm_private.follow_stage() from public;
 
@@ -214,7 +219,7 @@ end
 $$;
 
 comment on function crm_private.normalise_stage_position() is
-  'Puts a new pipeline stage at the end.';
+  'Adds a new pipeline stage at the end.';
 
 revoke all on function crm_private.normalise_stage_position() from public;
 

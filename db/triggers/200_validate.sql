@@ -1,6 +1,6 @@
 /*
- * Phase 200: a row that breaks a rule is refused with all its faults at once, each with its field.
- * crm_private.compile_rules makes the trigger of each table from the table's constraints.
+ * Phase 200: refuses a row that breaks a rule, with all its faults at once, each with its field.
+ * crm_private.compile_rules creates the trigger of each table from the constraints of the table.
  */
 
 select crm_private.compile_custom_fields(entity_type)

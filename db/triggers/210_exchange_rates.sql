@@ -1,8 +1,8 @@
 /*
- * Phase 210: the base currency has no rate but one. The setting's row is locked until the transaction
- * ends, so that it does not change meanwhile.
+ * Phase 210: refuses a rate of the base currency, which is always worth one. The row of settings is
+ * locked until the transaction ends, so that the base currency cannot change in between.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can read the settings.
  */
 
 create or replace function crm_private.refuse_base_rate()
@@ -21,7 +21,8 @@ begin
       using errcode    = 'check_violation',
             schema     = tg_table_schema, table = tg_table_name, column = 'currency',
             constraint = 'exchange_rates_currency_foreign',
-            detail     = '{"currency": ["is the base currency"]}';
+            detail     = '{"currency": ["is the base currency"]}',
+            hint       = 'Leave the base currency out; its rate is always 1.';
   end if;
 
   return new;

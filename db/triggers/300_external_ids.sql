@@ -1,10 +1,10 @@
 /*
- * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a row
- * for each; it follows from the columns external_ids, once for each statement. A row without external
- * ids costs no look at it.
+ * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a
+ * row for each external id. The trigger maintains it from the columns external_ids, once for each
+ * statement. Rows without external ids cost no access to the table.
  */
 
-/* Security definer: the table is nobody's to write. */
+/* Security definer: no other role can write the table. */
 create or replace function crm_private.keep_external_ids()
 returns trigger
 language plpgsql
@@ -30,7 +30,7 @@ begin
     where cardinality(old_row.external_ids) > 0;
 
   else
-    -- Both are of the rows before and after: what is only in one of them was freed, or taken.
+    -- Compares the rows before and after: an external id in only one of them was freed or claimed.
     with before as (
       select own.source, own.id, old_row.id as entity_id
       from old_rows as old_row
@@ -63,7 +63,7 @@ end
 $$;
 
 comment on function crm_private.keep_external_ids() is
-  'Frees the external ids that rows lose, and takes those that they get.';
+  'Frees the external ids that rows lose, and claims those that they get.';
 
 revoke all on function crm_private.keep_external_ids() from public;
 

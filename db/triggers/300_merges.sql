@@ -1,9 +1,9 @@
 /*
- * Phase 300: a contact or a company that is there is part of no other. One that comes back, by an undo,
- * from the trash, or by the hand of the owner, ends the merge in which it went.
+ * Phase 300: a contact or a company that exists is merged into no other. If a merged record is
+ * inserted again, by an undo, by a restore from the trash or by the owner, its merge ends.
  */
 
-/* Security definer: the table is nobody's to write. */
+/* Security definer: no other role can write the table. */
 create or replace function crm_private.end_merges()
 returns trigger
 language plpgsql
@@ -21,7 +21,7 @@ end
 $$;
 
 comment on function crm_private.end_merges() is
-  'Ends the merges in which rows went that are back.';
+  'Ends the merges whose merged record was restored.';
 
 revoke all on function crm_private.end_merges() from public;
 

@@ -1,8 +1,9 @@
 /*
- * Phase 500: a change of custom field definitions is a migration of data, done and checked in the
- * same statement; crm_private.apply_definitions says how. What carries a field never changes.
+ * Phase 500: a change of custom field definitions migrates data. The migration is carried out and
+ * checked in the same statement, by crm_private.apply_definitions. The entity type of a definition
+ * cannot change.
  *
- * Security definer: it makes functions, and reaches rows whatever policies hide of them.
+ * Security definer: it creates functions, and changes rows that policies may hide from the caller.
  */
 
 create or replace function crm_private.definitions_changed()
@@ -27,7 +28,7 @@ begin
 
   perform crm_private.claim_definitions(p_alone => false);
 
-  -- In one order always, lest two changes wait for each other.
+  -- Always in the same order, so that two changes cannot deadlock.
   perform
     crm_private.apply_definitions(entity_type, v_old, v_new),
     crm_private.apply_indexes(entity_type, v_old, v_new)
@@ -68,12 +69,12 @@ begin
           schema     = tg_table_schema, table = tg_table_name, column = 'entity_type',
           constraint = 'custom_field_definitions_entity_type_immutable',
           detail     = '{"entityType": ["cannot be changed"]}',
-          hint       = 'Define the field for the other entity type, too.';
+          hint       = 'Define the field for the other entity type as well.';
 end
 $$;
 
 comment on function crm_private.refuse_moved_definition() is
-  'Refuses another entity type for a definition.';
+  'Refuses to change the entity type of a definition.';
 
 revoke all on function crm_private.refuse_moved_definition() from public;
 

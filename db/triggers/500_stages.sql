@@ -1,9 +1,10 @@
 /*
- * Phase 500, stages: a stage whose kind or probability changes takes its deals along, in one statement.
- * They are updates like others, with versions and entries in the audit log.
+ * Phase 500, stages: when the kind or probability of a stage changes, its deals are updated in one
+ * statement. These are normal updates, with new versions and audit log entries.
  *
- * Whoever writes deals meanwhile has read the stage as it was. So a change waits for them to end, and
- * they wait for it: the table is locked before a row of it is read, and before the stage is.
+ * A concurrent writer of deals has read the old stage. So the change waits for such writers, and
+ * later writers wait for the change: the table of deals is locked before any row of it, or the
+ * stage, is read.
  */
 
 create or replace function crm_private.lock_deals()
@@ -18,7 +19,7 @@ end
 $$;
 
 comment on function crm_private.lock_deals() is
-  'Keeps those who write deals waiting while stages change.';
+  'Makes writers of deals wait while stages change.';
 
 revoke all on function crm_private.lock_deals() from public;
 
@@ -32,7 +33,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- crm_private.follow_stage has the rules: a probability that is null follows the stage.
+  -- crm_private.follow_stage applies the rules. A probability that is null follows the stage.
   update crm.deals as deal
   set
     probability = case when deal.probability_given and stage.kind = 'open' then deal.probability end,
@@ -59,7 +60,7 @@ end
 $$;
 
 comment on function crm_private.stages_changed() is
-  'Gives the deals of changed stages what follows from these.';
+  'Updates the deals of stages whose kind or probability has changed.';
 
 revoke all on function crm_private.stages_changed() from public;
 

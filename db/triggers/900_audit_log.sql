@@ -1,12 +1,13 @@
 /*
- * Phase 900: the audit log. Once for each statement, whoever sends it and however many rows it
- * changes, cascades and COPY included. An update that changed nothing has no entry.
- * crm_private.compile_audit_log says what an entry holds.
+ * Phase 900: the audit log. The trigger fires once for each statement, regardless of its role and
+ * its number of rows, and also for cascades and COPY. An update that changed nothing has no entry.
+ * crm_private.compile_audit_log describes the content of an entry.
  */
 
 /*
- * TRUNCATE has no rows to audit log, so it is refused. Nor can the audit log itself
- * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
+ * TRUNCATE passes no rows to triggers, so the audit log could not record it. It is refused for
+ * every entity and for the audit log itself; crm_private.ensure_audit_partitions creates this
+ * trigger on the other partitions.
  */
 create or replace function crm_private.refuse_truncate()
 returns trigger
@@ -14,15 +15,16 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'crm.% cannot be truncated, because the audit log would miss it', tg_table_name
-    using errcode = 'feature_not_supported',
-          schema  = tg_table_schema, table = tg_table_name,
-          hint    = 'Delete the rows instead.';
+  raise exception 'crm.% cannot be truncated; the audit log would not record it', tg_table_name
+    using errcode    = 'feature_not_supported',
+          schema     = tg_table_schema, table = tg_table_name,
+          constraint = tg_table_name || '_truncate_logged',
+          hint       = 'Delete the rows instead.';
 end
 $$;
 
 comment on function crm_private.refuse_truncate() is
-  'Refuses TRUNCATE, which the audit log could not tell.';
+  'Refuses TRUNCATE, which the audit log cannot record.';
 
 revoke all on function crm_private.refuse_truncate() from public;
 

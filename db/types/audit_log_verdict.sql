@@ -18,26 +18,28 @@ end
 $type$;
 
 comment on type crm.audit_log_verdict is
-  'What comparing the audit log with its seals gave.';
+  'The result of a comparison of the audit log with its seals.';
 
 comment on column crm.audit_log_verdict.intact is
-  E'@notNull\nWhether everything is as it was sealed.';
+  E'@notNull\nTrue if every sealed entry is as it was sealed.';
 comment on column crm.audit_log_verdict.fault is
-  'What is wrong with the first faulty entry: altered, removed or inserted; or rewritten, if the '
-  'seals themselves were changed, or are not those that the digest was taken of.';
+  'The kind of the first fault: altered, removed or inserted for an entry; rewritten if the seals '
+  'themselves were changed, or are not those of the digest. Null if there is no fault.';
 comment on column crm.audit_log_verdict.entry_id is
-  'The first faulty entry. If the seals were rewritten, the first whose seal is not to be believed.';
+  'The id of the first faulty entry. If the seals were rewritten, the first entry whose seal '
+  'cannot be trusted.';
 comment on column crm.audit_log_verdict."timestamp" is
-  'The time of the faulty entry, if it is there.';
+  'The time of the faulty entry. Null if there is no such entry.';
 comment on column crm.audit_log_verdict.message is
-  E'@notNull\nThe verdict in one sentence.';
+  E'@notNull\nThe result in one sentence.';
 comment on column crm.audit_log_verdict.entries is
-  E'@notNull\nHow many entries were compared, up to the first fault.';
+  E'@notNull\nThe number of entries that were compared, up to the first fault.';
 comment on column crm.audit_log_verdict.archived is
-  E'@notNull\nHow many sealed entries have been archived, so that they could not be compared.';
+  E'@notNull\nThe number of sealed entries that could not be compared, because they were archived.';
 comment on column crm.audit_log_verdict.unsealed is
-  E'@notNull\nHow many entries have come too lately to be sealed.';
+  E'@notNull\nThe number of entries that are too recent to be sealed.';
 comment on column crm.audit_log_verdict.kept_since is
-  'From when on the audit log is kept here; null if nothing was archived.';
+  'The time from which the audit log is complete here; earlier entries were archived. Null if none '
+  'were.';
 comment on column crm.audit_log_verdict.digest is
-  E'@notNull\nWhat auditLogDigest gives now.';
+  E'@notNull\nThe digest that auditLogDigest returns now.';

@@ -12,4 +12,4 @@ end
 $type$;
 
 comment on type crm_private.bulk_outcome is
-  'What an attempt of a bulk write did: the rows that were meant, those written, and the faults.';
+  'The result of one attempt of a bulk write: the target rows, the rows written, and the faults.';

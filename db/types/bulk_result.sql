@@ -14,6 +14,6 @@ end
 $type$;
 
 comment on type crm_private.bulk_result is
-  'What a bulk write did: how many rows were created, updated, deleted, and left as they were; the '
+  'The result of a bulk write: the numbers of rows created, updated, deleted and unchanged; the '
   'faults, [{"index", "code", "fields"}]; and the ids of the rows in the order of the input, null '
   'where nothing was written.';

@@ -12,5 +12,5 @@ end
 $type$;
 
 comment on type crm_private.bulk_row is
-  'A row of a bulk write: its place in the input, the row that is meant, what is to be done, and its '
+  'A row of a bulk write: its place in the input, the id of the target row, the operation, and the '
   'columns.';

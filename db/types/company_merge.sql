@@ -15,17 +15,18 @@ $type$;
 
 comment on type crm.company_merge is
   E'@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that is left.|@behavior -manyRelation\n'
-  'What a merge of companies did.';
+  'The result of a merge of companies.';
 
 comment on column crm.company_merge.company_id is
-  E'@notNull\nThe company that is left.';
+  E'@notNull\nThe id of the merge winner, the company that remains.';
 comment on column crm.company_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
+  E'@notNull\nThe id of the transaction, by which the audit log lists the merge and '
+  'undoTransaction undoes it.';
 comment on column crm.company_merge.contacts_moved is
-  E'@notNull\nHow many contacts became its own.';
+  E'@notNull\nThe number of contacts that were moved to the winner.';
 comment on column crm.company_merge.deals_moved is
-  E'@notNull\nHow many deals became its own.';
+  E'@notNull\nThe number of deals that were moved to the winner.';
 comment on column crm.company_merge.tasks_moved is
-  E'@notNull\nHow many tasks became its own.';
+  E'@notNull\nThe number of tasks that were moved to the winner.';
 comment on column crm.company_merge.notes_moved is
-  E'@notNull\nHow many notes became its own.';
+  E'@notNull\nThe number of notes that were moved to the winner.';

@@ -7,6 +7,6 @@ end
 $type$;
 
 comment on type crm.conflict_resolution is
-  'What an undo does where something was changed since. REFUSE: nothing at all, and the answer says what '
-  'was changed, and by whom. SKIP: it leaves that as it is, and undoes the rest. FORCE: it overwrites, '
-  'for administrators.';
+  'What an undo does with values that were changed since. REFUSE: nothing is undone, and the error '
+  'lists each change and its user. SKIP: these values stay as they are, and the rest is undone. '
+  'FORCE: these values are overwritten; for administrators only.';

@@ -18,4 +18,4 @@ comment on column crm.custom_field_fault.entity_id is
 comment on column crm.custom_field_fault.value is
   'The value of the field; null if the row has none.';
 comment on column crm.custom_field_fault.message is
-  E'@notNull\nWhat a client would read.';
+  E'@notNull\nThe message that a client would receive.';

@@ -16,15 +16,15 @@ comment on type crm.custom_field_index is
   'An index on a custom field.';
 
 comment on column crm.custom_field_index.name is
-  E'@notNull\nWhat it is called in the schema crm.';
+  E'@notNull\nThe name of the index in the schema crm.';
 comment on column crm.custom_field_index.method is
-  E'@notNull\nbtree, which answers filters by equality and ranges, and sorts; spgist, for long '
-  'texts, which answers filters by the whole value or its beginning; or gin, for several '
-  'values, which answers filters by what is among them.';
+  E'@notNull\nThe method of the index: btree for equality and range filters and for sorting; '
+  'spgist for filters on the whole value or the beginning of long texts; gin for filters on '
+  'elements of a list of values.';
 comment on column crm.custom_field_index.is_valid is
-  E'@notNull\nFalse while it is being built, and after a build that failed; queries do not use '
-  'it then.';
+  E'@notNull\nFalse while the index is being built and after a failed build. Queries do not use it '
+  'then.';
 comment on column crm.custom_field_index.size is
-  E'@notNull\nIts size in bytes.';
+  E'@notNull\nThe size of the index in bytes.';
 comment on column crm.custom_field_index.scans is
-  E'@notNull\nHow many times it has been read since statistics are kept.';
+  E'@notNull\nThe number of times that the index has been read since statistics were last reset.';

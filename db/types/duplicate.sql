@@ -20,26 +20,28 @@ $type$;
 comment on type crm.duplicate is
   E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that may be the same.|@behavior -manyRelation\n'
   '@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that may be the same.|@behavior -manyRelation\n'
-  'A row that may be the same as another, and why.';
+  'A possible duplicate of a row, and the reasons.';
 
 comment on column crm.duplicate.entity_type is
   E'@notNull\ncontact or company.';
 comment on column crm.duplicate.entity_id is
-  E'@notNull\nThe id of the row that may be the same.';
+  E'@notNull\nThe id of the possible duplicate.';
 comment on column crm.duplicate.contact_id is
-  'The contact that may be the same, null if it is a company.';
+  'The id of the possible duplicate if it is a contact, otherwise null.';
 comment on column crm.duplicate.company_id is
-  'The company that may be the same, null if it is a contact.';
+  'The id of the possible duplicate if it is a company, otherwise null.';
 comment on column crm.duplicate.score is
-  E'@notNull\nHow likely it is, from 0 to 1.';
+  E'@notNull\nThe likelihood that both rows are the same person or company, from 0 to 1.';
 comment on column crm.duplicate.reasons is
-  E'@notNull\nWhat both have in common, the strongest first: email, phone, domain, name.';
+  E'@notNull\nWhat both rows have in common, the strongest reason first: email, phone, domain, '
+  'name.';
 comment on column crm.duplicate.email is
-  'An email address of both, in lower case.';
+  'An email address that both rows have, in lower case. Null if there is none.';
 comment on column crm.duplicate.phone is
-  'A phone number of the row that was asked about, which the other one has too, maybe without '
-  'country or area code.';
+  'A phone number of the given row that the possible duplicate also has, perhaps without country '
+  'or area code. Null if there is none.';
 comment on column crm.duplicate.domain is
-  'A domain of both: that of their email addresses or, of a company, of its web address.';
+  'A domain that both rows have, in their email addresses or, for a company, in its web address. '
+  'Null if there is none.';
 comment on column crm.duplicate.name_similarity is
-  E'@notNull\nHow alike the names are, from 0 to 1; from 0.5 on it is a reason.';
+  E'@notNull\nThe similarity of the names, from 0 to 1. It is a reason from 0.5.';

@@ -13,15 +13,17 @@ end
 $type$;
 
 comment on type crm.duplicate_group is
-  'Rows that may all be the same.';
+  'A group of rows that may all be the same person or company.';
 
 comment on column crm.duplicate_group.entity_type is
   E'@notNull\ncontact or company.';
 comment on column crm.duplicate_group.size is
-  E'@notNull\nHow many rows the group has.';
+  E'@notNull\nThe number of rows in the group.';
 comment on column crm.duplicate_group.score is
-  E'@notNull\nHow likely they are the same, from 0 to 1: the mean of the pairs that make the group.';
+  E'@notNull\nThe likelihood that the rows are the same person or company, from 0 to 1: the mean '
+  'over the pairs that form the group.';
 comment on column crm.duplicate_group.reasons is
-  E'@notNull\nWhat holds the group together, the strongest first: email, phone, domain, name.';
+  E'@notNull\nWhat the rows have in common, the strongest reason first: email, phone, domain, '
+  'name.';
 comment on column crm.duplicate_group.ids is
-  E'@notNull\nThe ids of its rows, of a larger group the first 1,000.';
+  E'@notNull\nThe ids of the rows; only the first 1,000 of a larger group.';

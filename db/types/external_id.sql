@@ -9,9 +9,9 @@ begin
 end
 $type$;
 
-comment on type crm.external_id is 'The id by which another system knows a row.';
+comment on type crm.external_id is 'The id of a row in another system.';
 
 comment on column crm.external_id.source is
-  E'@notNull\nThe system, such as hubspot: at most 100 characters.';
+  E'@notNull\nThe name of the other system, such as hubspot, at most 100 characters.';
 comment on column crm.external_id.id is
-  E'@notNull\nWhat the row is called there: at most 255 characters.';
+  E'@notNull\nThe id of the row in that system, at most 255 characters.';

@@ -14,16 +14,16 @@ begin
 end
 $type$;
 
-comment on type crm.field_value is 'A value that a field had for some time.';
+comment on type crm.field_value is 'A value of a field and the period in which the field had it.';
 
-comment on column crm.field_value.value is 'The value, as JSON; null if the field had none.';
-comment on column crm.field_value.valid_from is E'@notNull\nWhen it was set.';
+comment on column crm.field_value.value is 'The value, as JSON. Null if the field had none.';
+comment on column crm.field_value.valid_from is E'@notNull\nWhen the value was set.';
 comment on column crm.field_value.valid_until is
-  'When another one was set, or the row deleted; null if it still holds.';
-comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
+  'When another value was set or the row was deleted. Null if this is the current value.';
+comment on column crm.field_value.set_by is E'@notNull\nThe user who set the value.';
 comment on column crm.field_value.source is
-  E'@notNull\nWhat it was set through: api, import or sql.';
+  E'@notNull\nThe channel through which the value was set: api, import or sql.';
 comment on column crm.field_value.entry_id is
-  E'@notNull\nThe id of the audit log entry that tells it.';
+  E'@notNull\nThe id of the audit log entry that records the value.';
 comment on column crm.field_value.erased is
-  E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';
+  E'@notNull\nTrue if the entry was erased, so that the value is no longer known.';

@@ -13,6 +13,7 @@ comment on type crm.issued_api_key is
   'A new API key.';
 
 comment on column crm.issued_api_key.key is
-  E'@notNull\nThe key itself, for the header Authorization: Bearer <key>. It is shown here and never again.';
+  E'@notNull\nThe key itself, for the header Authorization: Bearer <key>. It is returned only here '
+  'and cannot be retrieved later.';
 comment on column crm.issued_api_key.api_key is
-  E'@notNull\nWhat is kept of it.';
+  E'@notNull\nThe stored details of the key.';

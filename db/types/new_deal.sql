@@ -20,17 +20,22 @@ end
 $type$;
 
 comment on type crm.new_deal is
-  E'@customFieldsOf deals\nA deal to create: what a client may say of it.';
+  E'@customFieldsOf deals\nThe values of a deal to create.';
 
-comment on column crm.new_deal.title is 'Required.';
-comment on column crm.new_deal.company_id is 'Required.';
-comment on column crm.new_deal.contact_id is 'The person at the company, if any.';
-comment on column crm.new_deal.value is 'Required: at most two decimals.';
-comment on column crm.new_deal.currency is 'USD, if not given.';
-comment on column crm.new_deal.stage is 'Required: the name of a pipeline stage.';
-comment on column crm.new_deal.probability is 'That of the stage, if not given.';
-comment on column crm.new_deal.close_date is 'The day on which it is expected to close.';
-comment on column crm.new_deal.owner_id is 'The user who is responsible, if anybody is.';
-comment on column crm.new_deal.custom_fields is 'None, if not given.';
-comment on column crm.new_deal.external_ids is 'None, if not given.';
-comment on column crm.new_deal.lost_reason is 'Why it was lost, if it was.';
+comment on column crm.new_deal.title is 'The title of the deal, at most 255 characters. Required.';
+comment on column crm.new_deal.company_id is 'The id of the company. Required.';
+comment on column crm.new_deal.contact_id is 'The id of the contact at the company, if any.';
+comment on column crm.new_deal.value is
+  'The value of the deal, with at most two decimals. Required.';
+comment on column crm.new_deal.currency is
+  'The currency of the value, as an ISO 4217 code. The default is USD.';
+comment on column crm.new_deal.stage is 'The name of the pipeline stage. Required.';
+comment on column crm.new_deal.probability is
+  'The probability of winning the deal, in percent. The default is that of the stage.';
+comment on column crm.new_deal.close_date is 'The day on which the deal is expected to close.';
+comment on column crm.new_deal.owner_id is 'The user who is responsible for the deal, if any.';
+comment on column crm.new_deal.custom_fields is
+  'The values of custom fields by name. The default is none.';
+comment on column crm.new_deal.external_ids is
+  'The ids of the deal in other systems. The default is none.';
+comment on column crm.new_deal.lost_reason is 'Why the deal was lost, if it was.';

@@ -15,20 +15,21 @@ begin
 end
 $type$;
 
-comment on type crm.pipeline_stage_total is 'What a stage of the pipeline held at an instant.';
+comment on type crm.pipeline_stage_total is 'The deals of a pipeline stage at a point in time.';
 
 comment on column crm.pipeline_stage_total.stage is
-  E'@notNull\nThe name that the stage has now, whatever it was called then; of one that is gone, the last.';
+  E'@notNull\nThe current name of the stage, or its last name if the stage was deleted.';
 comment on column crm.pipeline_stage_total."position" is
-  'The place that the stage had then, the first being the lowest.';
-comment on column crm.pipeline_stage_total.count is E'@notNull\nHow many deals were in it.';
+  'The position of the stage in the pipeline at that time; the first stage has the lowest.';
+comment on column crm.pipeline_stage_total.count is E'@notNull\nThe number of deals in the stage.';
 comment on column crm.pipeline_stage_total.value is
-  'The sum of their values. Null where they are in more than one currency.';
+  'The total value of these deals. Null if they are in more than one currency.';
 comment on column crm.pipeline_stage_total.value_by_currency is
-  E'@notNull\nThe sum of their values in each currency, as {"EUR": 10.00}.';
+  E'@notNull\nThe total value of these deals in each currency, as {"EUR": 10.00}.';
 comment on column crm.pipeline_stage_total.value_in_base_currency is
-  'The sum of their values in the base currency, at the rates of the day. Null where a currency has none.';
+  'The total value of these deals in the base currency, at the rates of the day. Null if a '
+  'currency has no rate.';
 comment on column crm.pipeline_stage_total.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 comment on column crm.pipeline_stage_total.stage_then is
-  E'@notNull\nThe name that the stage had then.';
+  E'@notNull\nThe name of the stage at that time.';

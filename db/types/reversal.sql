@@ -13,16 +13,19 @@ begin
 end
 $type$;
 
-comment on type crm.reversal is 'What was done to undo something, or to restore it.';
+comment on type crm.reversal is 'The result of an undo or a restore.';
 
 comment on column crm.reversal.transaction_id is
-  E'@notNull\nThe transaction that did it, and by which it can be undone.';
-comment on column crm.reversal.restored is E'@notNull\nHow many rows were brought back.';
-comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
-comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
+  E'@notNull\nThe id of the transaction of the undo, by which the undo itself can be undone.';
+comment on column crm.reversal.restored is E'@notNull\nThe number of rows that were restored.';
+comment on column crm.reversal.changed is
+  E'@notNull\nThe number of rows in which fields were set back.';
+comment on column crm.reversal.deleted is E'@notNull\nThe number of rows that were deleted.';
 comment on column crm.reversal.kept is
-  E'@notNull\nWhat is not as it was before: what was changed since and left as it is, what has no place '
-  'any more, and what leads elsewhere now. entityType, entityId, field, expected, found, changedBy and '
-  'changedAt of each. At most 1,000; keptCount has the number of all.';
+  E'@notNull\nWhat was not restored to its former state: values that were changed since and left '
+  'as they are, values that are no longer valid, and references to rows that were merged or '
+  'deleted. Each item has entityType, entityId, field, expected, found, changedBy and changedAt. '
+  'At most 1,000 items; keptCount is the number of all.';
 comment on column crm.reversal.kept_count is
-  E'@notNull\nHow much is not as it was before, also where kept has not all of it.';
+  E'@notNull\nThe number of values that were not restored to their former state, including those '
+  'not listed in kept.';

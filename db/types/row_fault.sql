@@ -12,5 +12,5 @@ end
 $type$;
 
 comment on type crm_private.row_fault is
-  'What is wrong with a row of a bulk write; not readable, if the row cannot be asked its other '
+  'The faults of a row of a bulk write. readable is false if the row cannot be checked for other '
   'faults.';

@@ -23,26 +23,26 @@ comment on type crm.search_hit is
   '@foreignKey (deal_id) references crm.deals (id)\n'
   '@foreignKey (task_id) references crm.tasks (id)\n'
   '@foreignKey (note_id) references crm.notes (id)\n'
-  'Something that search found: one of contact, company, deal, task and note has it.';
+  'A search hit. One of contact, company, deal, task and note is set.';
 
 comment on column crm.search_hit.entity_type is
-  E'@notNull\nWhat was found: contact, company, deal, task or note.';
+  E'@notNull\nThe type of the entity: contact, company, deal, task or note.';
 comment on column crm.search_hit.entity_id is
-  E'@notNull\nThe id of what was found.';
+  E'@notNull\nThe id of the entity.';
 comment on column crm.search_hit.rank is
-  E'@notNull\nHow well it matches, between 0 and 1: the best hit has the highest.';
+  E'@notNull\nHow well the entity matches, between 0 and 1. The best hit has the highest rank.';
 comment on column crm.search_hit.extract is
-  E'@notNull\nA passage with what was looked for, as HTML: <mark> around the words that were found, '
-  'and no other markup, since what the data holds is escaped.';
+  E'@notNull\nAn HTML extract with <mark> around the matching words. There is no other markup; the '
+  'data is escaped.';
 comment on column crm.search_hit.contact_id is
-  'The id of the contact, if it is one.';
+  'The id of the contact. Null if the hit is of another type.';
 comment on column crm.search_hit.company_id is
-  'The id of the company, if it is one.';
+  'The id of the company. Null if the hit is of another type.';
 comment on column crm.search_hit.deal_id is
-  'The id of the deal, if it is one.';
+  'The id of the deal. Null if the hit is of another type.';
 comment on column crm.search_hit.task_id is
-  'The id of the task, if it is one.';
+  'The id of the task. Null if the hit is of another type.';
 comment on column crm.search_hit.note_id is
-  'The id of the note, if it is one.';
+  'The id of the note. Null if the hit is of another type.';
 comment on column crm.search_hit.place is
-  E'@notNull\nIts place among the hits: 1 for the best.';
+  E'@notNull\nThe place of the hit, from 1 for the best.';

@@ -12,5 +12,5 @@ end
 $type$;
 
 comment on type crm_private.written_row is
-  'A row that a bulk write wrote: its place in the input, its id, what was done, and whether that '
-  'changed anything.';
+  'A row that a bulk write has written: its place in the input, its id, the operation, and whether '
+  'it changed anything.';

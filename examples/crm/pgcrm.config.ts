@@ -1,12 +1,12 @@
 import { defineConfig } from "pgcrm/server";
 
-/** What this application adds to pgcrm. */
+/** The additions of this application to pgcrm. */
 export default defineConfig({
-  // Schemas of yours that are served besides `crm`; db/migrations makes them.
+  // Your schemas, which are served in addition to `crm`; db/migrations creates them.
   schemas: ["shop"],
-  // Plugins of PostGraphile 5, after those of pgcrm.
+  // PostGraphile 5 plugins, which run after those of pgcrm.
   plugins: [],
-  // What settings count as where neither the environment nor .env has them.
+  // Values of settings that neither the environment nor .env defines.
   settings: { PORT: "5000" },
   hooks: {
     routes(app) {

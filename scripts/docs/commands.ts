@@ -4,7 +4,7 @@ import { promisify } from "node:util";
 
 const root = join(import.meta.dirname, "../..");
 
-/** What `--help` prints, for pgcrm itself and for each of its commands. */
+/** Renders the output of `--help`, for pgcrm itself and for each of its commands. */
 export async function renderCommands(): Promise<string> {
   const commands = await readHelp([]);
   return commands
@@ -12,7 +12,7 @@ export async function renderCommands(): Promise<string> {
     .join("\n\n");
 }
 
-/** The help of a command and of those below it. */
+/** Returns the help of a command and of its subcommands. */
 async function readHelp(path: string[]): Promise<{ path: string[]; help: string }[]> {
   const { stdout } = await promisify(execFile)(
     process.execPath,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 const folder = join(import.meta.dirname, "../../docs/explanation/decisions");
 
-/** An index of the decisions, by their subjects. */
+/** Renders an index of the decisions by subject. */
 export async function renderDecisions(): Promise<string> {
   const subjects = new Map<string, string[]>();
   for (const file of (await readdir(folder)).sort()) {

@@ -16,13 +16,13 @@ interface Relation {
   nullable: boolean;
 }
 
-/** A diagram of the tables in `crm`: columns with types and keys, and relations. */
+/** Renders a diagram of the tables in `crm`: columns with types and keys, and relations. */
 export async function renderDiagram(client: pg.ClientBase): Promise<string> {
   const columns = await client.query<Column>(
     `select
        class.relname as table,
        attribute.attname as name,
-       -- An array's own name is that of its elements, with an underscore before it.
+       -- The name of an array type is that of its elements, prefixed with an underscore.
        case when element.oid is null then type.typname::text else element.typname || '[]' end
          as type,
        array(

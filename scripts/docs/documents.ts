@@ -15,9 +15,9 @@ import { renderColumnRights, renderMatrix, renderSchemaRights } from "./rights.t
 import { renderTables } from "./tables.ts";
 import { renderTriggers } from "./triggers.ts";
 
-/** A document of the repository, as it should be. */
+/** A document of the repository with its generated sections. */
 export interface Document {
-  /** Its path from the root of the repository. */
+  /** The path, relative to the root of the repository. */
   readonly path: string;
   readonly text: string;
 }
@@ -46,9 +46,9 @@ const sections: Readonly<Record<string, Readonly<Record<string, Renderer>>>> = {
 };
 
 /**
- * Every document with generated sections, as the catalog, schema.graphql and the sources have them.
+ * Renders every document with generated sections from the catalog, schema.graphql and the sources.
  *
- * @param client a connection to a migrated database, as its owner.
+ * @param client a connection of the owner to a migrated database.
  */
 export async function renderDocuments(client: pg.ClientBase): Promise<Document[]> {
   const documents: Document[] = [];

@@ -12,7 +12,7 @@ interface ForeignKey {
   onUpdate: string;
 }
 
-/** What a change of a referenced row does to the rows that refer to it. */
+/** Renders the foreign keys, with the effect of a change of the referenced row. */
 export async function renderForeignKeys(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<ForeignKey>(
     `select
@@ -44,7 +44,7 @@ export async function renderForeignKeys(client: pg.ClientBase): Promise<string> 
      order by con.conrelid::regclass::text collate "C", con.conname collate "C"`,
   );
   return table(
-    ["Constraint", "Column", "Refers to", "Its row is deleted", "Its key changes"],
+    ["Constraint", "Column", "References", "On delete", "On update"],
     rows.map((key) => [
       code(key.name),
       code(...key.columns.map((column) => `${key.table}.${column}`)),

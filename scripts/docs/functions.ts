@@ -12,7 +12,7 @@ interface SqlFunction {
 
 const roles = ["crm_reader", "crm_member", "crm_admin", "crm_server", "crm_reporter"];
 
-/** The functions of a schema that a role may call, in the order of their names. */
+/** Reads the functions of a schema that a role may call, ordered by name. */
 async function readFunctions(client: pg.ClientBase, schema: string): Promise<SqlFunction[]> {
   const { rows } = await client.query<SqlFunction>(
     `select
@@ -37,7 +37,7 @@ async function readFunctions(client: pg.ClientBase, schema: string): Promise<Sql
   return rows;
 }
 
-/** The functions of `crm`: how each is called, what it returns, and who may call it. */
+/** Renders the functions of `crm` with their arguments, results and allowed roles. */
 export async function renderFunctions(client: pg.ClientBase): Promise<string> {
   const functions = await readFunctions(client, "crm");
   return functions
@@ -54,7 +54,7 @@ export async function renderFunctions(client: pg.ClientBase): Promise<string> {
     .join("\n\n");
 }
 
-/** The internal functions that a role may execute. */
+/** Renders the internal functions that a role may execute. */
 export async function renderPrivateFunctions(client: pg.ClientBase): Promise<string> {
   const functions = await readFunctions(client, "crm_private");
   return table(

@@ -5,31 +5,31 @@ import { buildSchema, type GraphQLField, type GraphQLObjectType } from "graphql"
 
 import { code, escapeTags, table } from "./markdown.ts";
 
-/** The arguments of every list; the document says once what they do. */
+/** The arguments of every list. The document describes them once. */
 const pageArguments = ["after", "before", "filter", "first", "last", "offset", "orderBy"];
 
-/** What a client asks for and writes, taken from schema.graphql. */
+/** Reads schema.graphql. */
 async function readSchema() {
   const path = join(import.meta.dirname, "../../schema.graphql");
   return buildSchema(await readFile(path, "utf8"));
 }
 
-/** The queries of the API. */
+/** Renders the queries of the API. */
 export async function renderQueries(): Promise<string> {
   return renderFields((await readSchema()).getQueryType());
 }
 
-/** The mutations of the API. The fields of an input are those of its argument `input`. */
+/** Renders the mutations of the API. The fields of an input are those of its argument `input`. */
 export async function renderMutations(): Promise<string> {
   const schema = await readSchema();
   const fields = Object.values(schema.getMutationType()?.getFields() ?? {});
   return table(
-    ["Mutation", "What it does"],
+    ["Mutation", "Description"],
     fields.map((field) => [code(field.name), describe(field)]),
   );
 }
 
-/** The entities and what hangs on them. */
+/** Renders the entities and their fields. */
 export async function renderObjects(): Promise<string> {
   const schema = await readSchema();
   const names = [
@@ -50,7 +50,7 @@ export async function renderObjects(): Promise<string> {
 
 function renderFields(type: GraphQLObjectType | null | undefined): string {
   return table(
-    ["Field", "Type", "What it is"],
+    ["Field", "Type", "Description"],
     Object.values(type?.getFields() ?? {}).map((field) => [
       code(`${field.name}${listArguments(field)}`),
       code(String(field.type)),

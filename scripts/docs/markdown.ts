@@ -1,15 +1,15 @@
-/** A table of Markdown: a header, and one line for each row. */
+/** Formats a Markdown table: a header, and one line for each row. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;
   return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** A name of the database, or a list of them, as code. */
+/** Formats names as code, separated by commas. */
 export function code(...names: readonly string[]): string {
   return names.map((name) => `\`${name}\``).join(", ");
 }
 
-/** A comment of the database without its smart tags. */
+/** Returns a comment of the database without its smart tags. */
 export function withoutTags(comment: string | null): string {
   return (comment ?? "")
     .split("\n")
@@ -18,18 +18,18 @@ export function withoutTags(comment: string | null): string {
     .trim();
 }
 
-/** A text as Markdown, which would take `<name>` for a tag. */
+/** Escapes `<` in a text: Markdown would read `<name>` as a tag. */
 export function escapeTags(text: string): string {
   return text.replaceAll("<", "&lt;");
 }
 
 /**
- * Replaces what stands between `<!-- name:begin -->` and `<!-- name:end -->`.
+ * Replaces the text between `<!-- name:begin -->` and `<!-- name:end -->`.
  *
  * @param text a document.
  * @param name the name of the section.
- * @param content what is to stand there.
- * @throws Error when the document has no such section.
+ * @param content the new text of the section.
+ * @throws {Error} if the document has no such section.
  */
 export function replaceSection(text: string, name: string, content: string): string {
   const [begin, end] = [`<!-- ${name}:begin -->`, `<!-- ${name}:end -->`];

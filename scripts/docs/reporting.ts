@@ -2,7 +2,7 @@ import type pg from "pg";
 
 import { code, escapeTags, table } from "./markdown.ts";
 
-/** A small CRM in 2026, whose rows the examples ask about. */
+/** A small CRM in 2026: the data of the examples. */
 const sample = `
   insert into crm.custom_field_definitions (name, label, entity_type, field_type) values
     ('sector', 'Sector', 'company', 'text'), ('units', 'Units', 'deal', 'number');
@@ -17,7 +17,7 @@ const sample = `
   insert into crm.contacts (first_name, last_name, emails, company_id, owner_id)
   select 'Ada', 'Lovelace', '{ada@acme.example}', id, 'ann' from crm.companies where name = 'Acme';
 
-  -- Deals of another system, which were closed there.
+  -- Deals that were imported from another system, and closed there.
   set local crm.source = 'import';
   insert into crm.deals
     (title, company_id, value, currency, stage, close_date, owner_id, lost_reason, created_at, closed_at)
@@ -35,7 +35,7 @@ const sample = `
   join crm.companies as company on company.name = deal.company;
   reset crm.source;
 
-  -- As if the audit log began with the year, and the winner had been open until then.
+  -- Lets the audit log begin with the year, and the won deal be open until its close.
   update crm.audit_logs set "timestamp" = timestamptz '2026-01-01 12:00 UTC' where entity_type = 'deal';
   update crm.audit_logs
   set changes = changes || '{"stage": "Negotiation", "probability": 75, "closed_at": null}'
@@ -58,9 +58,9 @@ const sample = `
   insert into crm.tasks (description, due_date, assigned_to, entity_type, entity_id)
   select 'Call ' || title, date '2026-01-01', owner_id, 'deal', id from crm.deals;`;
 
-/** A view, with what is asked of it and how. The answer does not depend on the day. */
+/** An example query of a view. Its result does not depend on the current day. */
 interface Example {
-  /** What somebody who sells, or leads who do, wants to know. */
+  /** The question of a salesperson or sales manager that it answers. */
   question?: string;
   statement: string;
 }
@@ -91,7 +91,7 @@ const examples: Readonly<Record<string, Example>> = {
     order by position, currency`,
   },
   pipeline_in_base: {
-    question: "What is the pipeline worth in all?",
+    question: "What is the whole pipeline worth?",
     statement: `
     select stage, currency, deals, value, weighted_value
     from reporting.pipeline_in_base
@@ -103,7 +103,7 @@ const examples: Readonly<Record<string, Example>> = {
     statement: "select * from reporting.forecast order by month, currency",
   },
   forecast_in_base: {
-    question: "How much money will that be?",
+    question: "How much is that in the base currency?",
     statement: "select * from reporting.forecast_in_base order by month, currency",
   },
   win_rates: {
@@ -142,14 +142,14 @@ const examples: Readonly<Record<string, Example>> = {
     order by deals desc`,
   },
   stage_conversion: {
-    question: "Where do we lose deals on the way?",
+    question: "In which stage do we lose deals?",
     statement: `
     select stage, entered, present, advanced, conversion_rate
     from reporting.stage_conversion
     order by position`,
   },
   stage_periods: {
-    question: "How did a deal come to where it is?",
+    question: "Which stages has a deal passed through?",
     statement: `
     select deal, company, stage, left_at is null as is_there
     from reporting.stage_periods
@@ -157,7 +157,7 @@ const examples: Readonly<Record<string, Example>> = {
     order by entered_at`,
   },
   stage_moves: {
-    question: "Which deals moved on, and which went back?",
+    question: "Which deals moved forward, and which moved back?",
     statement: `
     select deal, from_stage, to_stage, direction
     from reporting.stage_moves
@@ -165,7 +165,7 @@ const examples: Readonly<Record<string, Example>> = {
     order by deal`,
   },
   open_deals: {
-    question: "Which deals are late, or has nobody touched?",
+    question: "Which deals are late or idle?",
     statement: `
     select deal, owner_id, stage, value, currency, days_overdue, idle_days
     from reporting.open_deals
@@ -220,7 +220,7 @@ const examples: Readonly<Record<string, Example>> = {
     order by deal`,
   },
   owner_changes: {
-    question: "Who handed what to whom?",
+    question: "Which records changed their owner?",
     statement: `
     select entity_type, label, old_owner, new_owner
     from reporting.owner_changes
@@ -236,7 +236,7 @@ const examples: Readonly<Record<string, Example>> = {
     order by currency`,
   },
   forecast_accuracy_in_base: {
-    question: "How far off was it, in money?",
+    question: "How far off was it in the base currency?",
     statement: `
     select month, currency, forecast_weighted_value, won_value,
       won_value - forecast_weighted_value as difference
@@ -244,7 +244,7 @@ const examples: Readonly<Record<string, Example>> = {
     where month = '2026-02-01'`,
   },
   exchange_rates: {
-    question: "At which rates is money converted?",
+    question: "Which exchange rates are used?",
     statement: `
     select currency, base_currency, valid_from, valid_to, rate
     from reporting.exchange_rates
@@ -256,7 +256,7 @@ const examples: Readonly<Record<string, Example>> = {
       "select assigned_to, age, tasks, overdue from reporting.open_tasks order by assigned_to",
   },
   activity: {
-    question: "Who does how much?",
+    question: "How much is created and changed?",
     statement: `
     select entity_type, sum(created) as created, sum(updated) as updated
     from reporting.activity
@@ -265,12 +265,12 @@ const examples: Readonly<Record<string, Example>> = {
     order by entity_type`,
   },
   new_contacts: {
-    question: "How many people do we get to know?",
+    question: "How many new contacts do we add?",
     statement:
       "select owner_id, contacts, with_company from reporting.new_contacts order by owner_id",
   },
   data_quality: {
-    question: "What is missing or was forgotten?",
+    question: "Which data is missing or outdated?",
     statement: `
     select problem, label, owner_id
     from reporting.data_quality
@@ -285,7 +285,7 @@ interface View {
   columns: { name: string; type: string; comment: string }[];
 }
 
-/** The views of schema `reporting`, each with its columns and an example. Leaves nothing behind. */
+/** Renders the views of schema `reporting`, each with its columns and an example. Rolls its data back. */
 export async function renderReporting(client: pg.ClientBase): Promise<string> {
   const { rows: views } = await client.query<View>(
     `select
@@ -319,14 +319,14 @@ export async function renderReporting(client: pg.ClientBase): Promise<string> {
   }
 }
 
-/** What the views answer, in the order of the examples. */
+/** Renders the questions that the views answer, in the order of the examples. */
 function renderQuestions(views: View[]): string {
   const names = new Set(views.map(({ name }) => name));
   const rows = Object.entries(examples).flatMap(([name, { question }]) => {
-    if (!names.has(name)) throw new Error(`There is an example of reporting.${name}, which is not there`);
+    if (!names.has(name)) throw new Error(`There is an example of reporting.${name}, which does not exist`);
     return question === undefined ? [] : [[question, `[${code(name)}](#reporting${name})`]];
   });
-  return ["## Questions", table(["Question", "View, with the statement"], rows)].join("\n\n");
+  return ["## Questions", table(["Question", "View"], rows)].join("\n\n");
 }
 
 async function renderView(client: pg.ClientBase, { name, comment, columns }: View) {
@@ -336,13 +336,13 @@ async function renderView(client: pg.ClientBase, { name, comment, columns }: Vie
   const { rows, fields } = await client.query<(string | null)[]>({
     text: example,
     rowMode: "array",
-    types: { getTypeParser: () => String }, // as psql shows them
+    types: { getTypeParser: () => String }, // as psql prints them
   });
   return [
     `## reporting.${name}`,
     escapeTags(comment),
     table(
-      ["Column", "Type", "What it is"],
+      ["Column", "Type", "Description"],
       columns.map((column) => [code(column.name), column.type, escapeTags(column.comment)]),
     ),
     ...(question === undefined ? [] : [`*${question}*`]),
@@ -354,7 +354,7 @@ async function renderView(client: pg.ClientBase, { name, comment, columns }: Vie
   ].join("\n\n");
 }
 
-/** A statement without the indentation that it has here. */
+/** Removes the indentation of a statement in this file. */
 function unindented(statement: string): string {
   const lines = statement.replace(/^\n/, "").split("\n");
   const indent = /^ */.exec(lines[0] ?? "")?.[0].length ?? 0;

@@ -2,26 +2,26 @@ import type pg from "pg";
 
 import { code, table } from "./markdown.ts";
 
-/** The roles that the product creates, the ones that others are members of first. */
+/** The roles that the product creates; granted roles come before their members. */
 const roles = ["crm_reader", "crm_member", "crm_admin", "crm_server", "crm_reporter"] as const;
 
 /** A login without any of the roles, or a request without a token. */
 const nobody = "nobody";
 
-/** What stands for an operation in the matrix. */
+/** The letters of the operations in the matrix. */
 const letters = { select: "S", insert: "I", update: "U", delete: "D" } as const;
 
 interface TableRights {
   table: string;
   role: string;
-  /** The operations; null if there is none. */
+  /** The allowed operations; null if there are none. */
   sql: string[] | null;
   graphql: string[] | null;
 }
 
 /**
- * What each role may do with each table or view, by SQL and by GraphQL. GraphQL offers what the roles
- * that a token can name may do with the tables of schema `crm`; it changes rows by their primary key.
+ * Renders the rights of each role on each table or view, by SQL and by GraphQL. GraphQL exposes the tables
+ * of schema `crm` to the roles that a token can name, and changes rows by their primary key.
  */
 export async function renderMatrix(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<TableRights>(
@@ -88,7 +88,7 @@ interface ColumnRight {
   columns: string[];
 }
 
-/** The columns that a client may write. */
+/** Renders the columns that a role may write. */
 export async function renderColumnRights(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<ColumnRight>(
     `select
@@ -140,7 +140,7 @@ interface SchemaRight {
   roles: string[];
 }
 
-/** The schemas whose objects a role may name. */
+/** Renders the schemas that a role may use. */
 export async function renderSchemaRights(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<SchemaRight>(
     `select

@@ -16,7 +16,7 @@ interface Rule {
   message: string;
 }
 
-/** A data dictionary: every table of `crm` with its columns and the rules that they keep. */
+/** Renders a data dictionary: every table of `crm` with its columns and rules. */
 export async function renderTables(client: pg.ClientBase): Promise<string> {
   const { rows: tables } = await client.query<Table>(
     `select
@@ -67,7 +67,7 @@ export async function renderTables(client: pg.ClientBase): Promise<string> {
         `## ${code(name)}`,
         escapeTags(withoutTags(comment)),
         table(
-          ["Column", "Type", "Default", "What it is"],
+          ["Column", "Type", "Default", "Description"],
           columns.map((column) => [
             code(column.name),
             column.type,

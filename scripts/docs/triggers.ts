@@ -13,7 +13,7 @@ interface Trigger {
   tables: string[];
 }
 
-/** What fires on what, in the order of the phases. */
+/** Renders all triggers, in the order of their phases. */
 export async function renderTriggers(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query<Trigger>(
     `select
@@ -35,7 +35,7 @@ export async function renderTriggers(client: pg.ClientBase): Promise<string> {
          ) as events,
          case when trg.tgtype & 1 <> 0 then 'row' else 'statement' end as level,
          trg.tgqual is not null as conditional,
-         -- Functions that are compiled for a table carry its name.
+         -- The name of a function that is compiled for a table contains the name of the table.
          replace(trg.tgfoid::regproc::text, '.' || class.relname || '_', '.<table>_') as function,
          coalesce(obj_description(trg.tgfoid, 'pg_proc'), '') as description,
          class.relname::text as table
@@ -53,11 +53,11 @@ export async function renderTriggers(client: pg.ClientBase): Promise<string> {
   );
 
   return table(
-    ["Trigger", "Fires", "For each", "Tables", "Function", "What it does"],
+    ["Trigger", "Fires", "For each", "Tables", "Function", "Description"],
     rows.map((trigger) => [
       code(trigger.name),
       `${trigger.timing} ${trigger.events.join(", ")}`,
-      trigger.conditional ? `${trigger.level}, on a condition` : trigger.level,
+      trigger.conditional ? `${trigger.level}, conditional` : trigger.level,
       code(...trigger.tables),
       code(trigger.function),
       trigger.description,

@@ -1,10 +1,10 @@
 import type pg from "pg";
 
-/** A table of schema `crm`, as its catalog has it. */
+/** A table of schema `crm`, as in the catalog. */
 export interface CatalogTable {
   name: string;
   comment: string;
-  /** What the audit log calls a row of it. */
+  /** The entity type of its rows in the audit log. */
   entityType: string;
   columns: CatalogColumn[];
   rules: CatalogRule[];
@@ -17,7 +17,7 @@ export interface CatalogColumn {
   required: boolean;
   insertable: boolean;
   updatable: boolean;
-  /** The default's SQL, where a client may insert the column. */
+  /** The SQL of the default; null if there is none, or clients may not insert the column. */
   defaultSql: string | null;
   comment: string;
 }
@@ -31,11 +31,11 @@ export interface CatalogRule {
 }
 
 /**
- * Reads the tables of schema `crm`, by name. The words that search finds a row by are nobody's to
- * read, so they are left out.
+ * Reads the tables of schema `crm`, by name. The columns for search and duplicates are left out, because no
+ * role may read them.
  *
- * What a client may insert and update is what the grants of `crm_admin`, who may most, say. Every
- * logged table says in the argument of its stamp trigger what a row of it is called.
+ * Columns are insertable and updatable by the grants of `crm_admin`, the role with the most rights. The
+ * entity type of a logged table is the argument of its stamp trigger.
  *
  * @param client a connection of the owner to a migrated database.
  */
@@ -101,13 +101,13 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
   return rows.map((row) => row.table);
 }
 
-/** The value of a constant SQL expression, as JSON. */
+/** Returns the value of a constant SQL expression, as JSON. */
 export async function evaluate(client: pg.ClientBase, sql: string): Promise<unknown> {
   const { rows } = await client.query<{ value: unknown }>(`select to_json(${sql}) as value`);
   return rows[0]?.value;
 }
 
-/** What the database takes for white, hidden and unruly characters, and for a legible name. */
+/** The database's definitions of white, hidden and unprintable characters, and of a legible name. */
 export interface Characters {
   readonly white: string;
   readonly hidden: string;
@@ -115,7 +115,7 @@ export interface Characters {
   readonly legible: string;
 }
 
-/** Reads {@link Characters}: the insides of bracket expressions, and a pattern. */
+/** Reads {@link Characters}: the contents of bracket expressions, and a pattern. */
 export async function readCharacters(client: pg.ClientBase): Promise<Characters> {
   const { rows } = await client.query<Characters>(`
     select
@@ -124,16 +124,16 @@ export async function readCharacters(client: pg.ClientBase): Promise<Characters>
       crm_private.unprintable_characters() as unruly,
       crm_private.legible_pattern() as legible
   `);
-  if (rows[0] === undefined) throw new TypeError("The statement gave no row.");
+  if (rows[0] === undefined) throw new TypeError("The statement returned no row.");
   return rows[0];
 }
 
-/** A comment without its smart tags: the lines that begin with `@`. */
+/** Returns a comment without its smart tags, the lines that begin with `@`. */
 export function withoutTags(comment: string): string {
   return comment.replace(/^(@.*\n?)*/, "");
 }
 
-/** `custom_field_definition` becomes `CustomFieldDefinition`. */
+/** Converts `custom_field_definition` to `CustomFieldDefinition`. */
 export function pascalCase(name: string): string {
   return name.replace(/(?:^|_)([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

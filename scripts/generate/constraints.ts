@@ -2,9 +2,8 @@ import type { Constraints } from "../../server/errors/messages.ts";
 import type { TableModel } from "./model.ts";
 
 /**
- * Prints `constraints.ts`: what is said where PostgreSQL itself, and not the trigger that
- * validates, finds a constraint broken. The faulty value is not known then, so the message does
- * without.
+ * Prints `constraints.ts`: the messages for constraints that PostgreSQL itself reports as violated, and not
+ * the validating trigger. The faulty value is unknown then, so the messages do not quote it.
  */
 export function printConstraints(models: TableModel[]): string {
   const constraints: Constraints = {};
@@ -20,7 +19,7 @@ export function printConstraints(models: TableModel[]): string {
   return `
 import type { Constraints } from "../../errors/messages.ts";
 
-/** What clients are told about each constraint of the database. */
+/** The messages of the database's constraints, by name. */
 export const constraints: Constraints = ${JSON.stringify(constraints)};
 `;
 }

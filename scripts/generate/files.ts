@@ -8,16 +8,17 @@ import { printRows } from "./rows.ts";
 import { printTables } from "./tables.ts";
 
 /**
- * The files of `server/model/generated/` by name, as a database yields them.
+ * Generates the files of `server/model/generated/` from a database.
  *
  * @param client a connection of the owner to a migrated database.
+ * @returns the texts by file name.
  */
 export async function generateFiles(client: pg.ClientBase): Promise<Record<string, string>> {
   const models = await readModel(client);
   const printed = {
     "constraints.ts": printConstraints(models),
     "rights.ts": `
-      /** What roles may do, and nothing else. */
+      /** All rights of the product's roles. */
       export const rights: readonly string[] = ${JSON.stringify(await readRights(client))};`,
     "rows.ts": printRows(models),
     "tables.ts": await printTables(client, models),

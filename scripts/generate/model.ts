@@ -5,9 +5,9 @@ import type { Check } from "../../server/model/tables.ts";
 import { readTables, type CatalogTable } from "./catalog.ts";
 import { readRule } from "./rules.ts";
 
-/** A table with what its check constraints ask. */
+/** A table with the rules of its check constraints. */
 export interface TableModel extends CatalogTable {
-  /** What TypeScript calls a row of it: `customFieldDefinition`. */
+  /** The name of the entity in TypeScript: `customFieldDefinition`. */
   entity: string;
   checks: Check[];
 }

@@ -2,7 +2,7 @@ import type { Check } from "../../server/model/tables.ts";
 import { pascalCase, withoutTags, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
 
-/** The TypeScript type of a column's value; a column of another type stops the generator. */
+/** The TypeScript type for each column type. The generator fails for any other column type. */
 const types: Record<string, string> = {
   bigint: "string",
   boolean: "boolean",
@@ -18,29 +18,28 @@ const types: Record<string, string> = {
 
 const head = `
 /**
- * A value that JSON can carry. A number that JavaScript would round is a raw value, \`JSON.rawJSON\`: its
- * \`rawJSON\` is the text, and written back it is what it was.
+ * A value of JSON. A number that JavaScript would round is a raw value, \`JSON.rawJSON\`: its member
+ * \`rawJSON\` is the original text, and JSON.stringify writes it unchanged.
  */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
-/** The id by which another system, the source, knows a row. */
+/** The id of a row in another system, the source. */
 export interface ExternalId {
   source: string;
   id: string;
 }
 
 /*
- * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
- * specification has Date, which would lose the microseconds that tell two updates apart. Days are
- * "2026-01-31". Exact decimals are texts too: "12.50".
+ * Times are strings in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". A Date would lose
+ * the microseconds, which can distinguish two updates. Days are strings such as "2026-01-31". Exact decimals
+ * are strings too: "12.50".
  */
 
 `;
 
 /**
- * Prints `rows.ts`: a row type for each table, and what clients may say of a new and of a changed
- * row.
+ * Prints `rows.ts`: a row type for each table, and the types of the inputs that create and update a row.
  */
 export function printRows(tables: TableModel[]): string {
   return head + tables.map(printTable).join("\n") + printIndex(tables);
@@ -68,7 +67,7 @@ function printInputs(
   updated: CatalogColumn[],
 ): string[] {
   return [
-    docstring(`What a client may say of a new ${spoken(table)}.`),
+    docstring(`The input to create a ${spoken(table)}.`),
     `export interface Create${Name} {`,
     ...inserted.map((column) => {
       const derived = isDerived(column);
@@ -77,7 +76,7 @@ function printInputs(
       return member(column, isOptional, derived ? `${type} | null` : type);
     }),
     "}",
-    docstring(`What a client may change of a ${spoken(table)}. What is left out stays as it is.`),
+    docstring(`The input to update a ${spoken(table)}. Omitted fields stay unchanged.`),
     `export interface Update${Name} {`,
     ...updated.map((column) => {
       const type = inputType(table, column);
@@ -94,9 +93,9 @@ function printIndex(tables: TableModel[]): string {
   return `
 /** Row types by entity. */
 export interface Rows { ${members("")} }
-/** Inputs of new rows by entity. */
+/** Inputs to create rows, by entity. */
 export interface Creates { ${members("Create")} }
-/** Inputs of changes by entity. */
+/** Inputs to update rows, by entity. */
 export interface Updates { ${members("Update")} }
 `;
 }
@@ -128,22 +127,23 @@ function valueType(table: TableModel, column: CatalogColumn): string {
     return hasKeys ? pascalCase(column.field) : "Record<string, JsonValue>";
   }
   for (const check of checks) {
-    // A short list is a type; the currencies are data.
+    // A short list becomes a union type; the list of currencies is too long.
     if (check.rule === "oneOf" && check.values.length <= 20) {
       return check.values.map((value) => JSON.stringify(value)).join(" | ");
     }
   }
   const type = types[column.type];
-  if (type === undefined) throw new Error(`${column.name} has a type without one in TypeScript`);
+  if (type === undefined)
+    throw new Error(`The type of ${column.name} has no counterpart in TypeScript`);
   return type;
 }
 
-/** Whether triggers find a value where a client gives none: the smart tag `@hasDefault` says so. */
+/** Returns whether triggers set an omitted value, as the smart tag `@hasDefault` declares. */
 export function isDerived(column: CatalogColumn): boolean {
   return /^@hasDefault$/m.test(column.comment);
 }
 
-/** Whether they find one for null in an update, too: the smart tag `@follows` says so. */
+/** Returns whether triggers also set a value for null in an update, as the smart tag `@follows` declares. */
 export function follows(column: CatalogColumn): boolean {
   return /^@follows$/m.test(column.comment);
 }
@@ -152,7 +152,7 @@ function member(column: CatalogColumn, isOptional: boolean, type: string): strin
   return `${docstring(withoutTags(column.comment))}\n${column.field}${isOptional ? "?" : ""}: ${type};`;
 }
 
-/** A comment of the database as a docstring of at most 100 columns. */
+/** Formats a comment of the database as a docstring of at most 100 columns. */
 function docstring(text: string): string {
   const safe = text.replaceAll("*/", "* /");
   if (safe.length < 90) return `/** ${safe} */`;

@@ -5,7 +5,7 @@ import type { Rule } from "../../server/model/tables.ts";
 import { evaluate, type CatalogRule } from "./catalog.ts";
 
 /**
- * How one rule is written in a check constraint, as PostgreSQL prints it, and what it is in
+ * A form of rule: the pattern of its check constraint, as PostgreSQL prints it, and its conversion to
  * TypeScript.
  */
 interface Form {
@@ -15,7 +15,7 @@ interface Form {
 
 const numbers = String.raw`(\d+)`;
 
-/** Tried in this order; a case that only saves the common row a call is not looked at. */
+/** All forms, in the order in which they are tried. */
 const forms: Form[] = [
   form(String.raw`NOT crm_private\.is_blank\(\S+\)`, () => ({ rule: "notBlank" })),
   form(String.raw`crm_private\.is_legible\(\S+\)`, () => ({ rule: "legible" })),
@@ -134,7 +134,7 @@ const forms: Form[] = [
     rule: "notWith",
     other: camelCase(other),
   })),
-  // What a definition says of itself, and what the database sets.
+  // Rules that only the database checks: those of definitions, and of columns that it sets.
   ...[
     String.raw`closed_at >= created_at`,
     String.raw`crm_private\.(?:satisfies_rules|is_pattern)\(.*\)`,
@@ -145,9 +145,9 @@ const forms: Form[] = [
 ];
 
 /**
- * Reads what a check constraint asks.
+ * Converts a check constraint to a rule.
  *
- * @throws where it asks something that no {@link Rule} says: then the typed layer has to learn it.
+ * @throws {Error} if no {@link Rule} corresponds to it. The rule must then be added to the typed layer.
  */
 export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promise<Rule> {
   const condition = withoutShortcut(rule.condition);
@@ -156,18 +156,18 @@ export async function readRule(client: pg.ClientBase, rule: CatalogRule): Promis
     if (match !== null) return read(match.slice(1), client);
   }
   throw new Error(
-    `scripts/generate/rules.ts does not know what ${rule.constraint} asks: ${condition}. ` +
+    `scripts/generate/rules.ts cannot convert the constraint ${rule.constraint}: ${condition}. ` +
       "Add the rule there, to server/model/tables.ts and to server/model/rules.ts.",
   );
 }
 
-/** `case when <cheap condition> then (<rule>) end` and `(<rule>)` are both the rule. */
+/** Returns the rule of `case when <cheap condition> then (<rule>) end`, and of `(<rule>)`. */
 function withoutShortcut(condition: string): string {
   const rule = /^\s*CASE\s+WHEN .* THEN (.*?)\s+ELSE NULL::boolean\s+END$/s.exec(condition)?.[1];
   return (rule ?? condition).trim().replace(/^\((.*)\)$/s, "$1");
 }
 
-/** The pattern of a check that nothing in a JSON value matches a path. */
+/** Returns the pattern of a check that nothing in a JSON value matches a path. */
 function jsonPath(value: string, path: string): string {
   return String.raw`NOT jsonb_path_exists\(${value}, '(?:strict )?${path}'::jsonpath\)`;
 }
@@ -176,7 +176,7 @@ function form(pattern: string, read: Form["read"]): Form {
   return { pattern: new RegExp(`^${pattern}$`, "s"), read };
 }
 
-/** The text that the inside of an SQL literal stands for. */
+/** Unescapes the inside of an SQL literal. */
 function unquote(literal = ""): string {
   return literal.replaceAll("''", "'");
 }

@@ -5,7 +5,7 @@ import { evaluate, readCharacters, type CatalogColumn } from "./catalog.ts";
 import type { TableModel } from "./model.ts";
 import { follows, isDerived } from "./rows.ts";
 
-/** Prints `tables.ts`: what repositories and schemas have to know of each table. */
+/** Prints `tables.ts`: the metadata of each table, for repositories and schemas. */
 export async function printTables(client: pg.ClientBase, models: TableModel[]): Promise<string> {
   const tables: Record<string, Table> = {};
   for (const model of models) {
@@ -24,24 +24,24 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
   return `
 import type { Table } from "../tables.ts";
 
-/** The characters that are white, as a bracket expression has them. */
+/** The white space characters, as the content of a bracket expression. */
 export const whiteCharacters = ${printText(white)};
 
-/** The characters that show nothing by themselves. */
+/** The characters that are invisible on their own. */
 export const hiddenCharacters = ${printText(hidden)};
 
-/** The characters that no text holds, however many lines it has. */
+/** The characters that no text may contain, not even a text of several lines. */
 export const unrulyCharacters = ${printText(unruly)};
 
-/** What a name may be made of. */
+/** The pattern of a legible name. */
 export const legiblePattern = ${printText(legible)};
 
-/** The tables of the schema crm by entity. */
+/** The tables of the schema crm, by entity. */
 export const tables = ${printText(tables)} as const satisfies Record<string, Table>;
 `;
 }
 
-/** JSON, with escapes for what is not ASCII. */
+/** Prints JSON in which all characters beyond ASCII are escaped. */
 function printText(value: unknown): string {
   return JSON.stringify(value).replace(
     /[^ -~]/g,

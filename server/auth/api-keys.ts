@@ -7,17 +7,17 @@ import { constraints } from "../model/generated/constraints.ts";
 import type { createWithPgClient } from "../postgres/adaptor.ts";
 import { type Identity, tokenRoles } from "./token.ts";
 
-/** What every API key begins with. No token does: a JWT begins with the base64 of a brace. */
+/** The prefix of every API key. No token has it: a JWT begins with the base64 of a brace. */
 export const apiKeyBeginning = "pgcrm_";
 
-/** What follows are 32 random bytes. */
+/** The prefix, and 32 random bytes in base64url. */
 const form = new RegExp(`^${apiKeyBeginning}[\\w-]{43}$`);
 
 /**
- * Tells who an API key speaks for.
+ * Returns the identity of an API key.
  *
- * @throws {Error} with the reason, for the log, where the key is not good
- * @throws {CrmError} where the database cannot tell
+ * @throws {Error} with the reason, for the log, if the key is not valid.
+ * @throws {CrmError} if the database cannot check it.
  */
 export type CheckApiKey = (key: string) => Promise<Identity>;
 
@@ -28,16 +28,16 @@ const identitySchema = z.object({
 });
 
 /**
- * Makes the check of API keys: one statement at each request, so that a revoked key is refused from
- * the next one on. The database is given the hash; the key itself stays in this process.
+ * Creates the check of API keys: one statement for each request, so that a revoked key is refused from the
+ * next request on. The database receives only the hash of the key.
  *
- * @param withPgClient lends the connections of `crm_server`
+ * @param withPgClient lends connections of `crm_server`.
  */
 export function createCheckApiKey(
   withPgClient: ReturnType<typeof createWithPgClient>,
 ): CheckApiKey {
   return async (key) => {
-    if (!form.test(key)) throw new Error("an API key of another form");
+    if (!form.test(key)) throw new Error("malformed API key");
     const keyHash = createHash("sha256").update(key).digest();
     const row = await withPgClient(null, (client) =>
       client.query<z.input<typeof identitySchema>>({
@@ -50,7 +50,7 @@ export function createCheckApiKey(
         throw error instanceof Error ? fromPgError(error, constraints) : error;
       },
     );
-    if (row === undefined) throw new Error("an unknown API key");
+    if (row === undefined) throw new Error("unknown API key");
     const { user_id: userId, role, fault } = identitySchema.parse(row);
     if (role === null) throw new Error(`${userId} ${fault}`);
     return { userId, role };

@@ -3,10 +3,11 @@ import { z } from "zod";
 import { apiKeyBeginning, type CheckApiKey } from "./api-keys.ts";
 import { CrmError, UnauthenticatedError } from "../errors/classes.ts";
 import { hasHidden, isBlank, withoutBlankBeginning } from "../model/rules.ts";
+import { settingsOf } from "../postgres/session.ts";
 import type { Identity } from "./token.ts";
 import { createVerifyToken, type TokenRules } from "./token-keys.ts";
 
-/** The settings of one request's transaction: who asks, and by which way. */
+/** The settings of a request's transaction: the role, the user, and the source of changes. */
 export interface PgSettings extends Record<string, string> {
   role: string;
   "crm.user_id": string;
@@ -14,9 +15,9 @@ export interface PgSettings extends Record<string, string> {
 }
 
 const claimsSchema = z.object({
-  // Printable, and something can be seen of it: it becomes a setting of the database and a name in
-  // the audit log, where db:<role> is whoever logged in to the database by themselves, and key:<name> an
-  // API key. Nor may it look like these, in capitals or behind something that shows nothing.
+  // Printable and visible: it becomes a setting of the database and a name in the audit log. There, db:<role>
+  // is a direct login to the database, and key:<name> an API key. A subject must not look like these, not
+  // even in capitals or after invisible characters.
   sub: z
     .string()
     .max(255)
@@ -24,22 +25,22 @@ const claimsSchema = z.object({
     .refine((sub) => !isBlank(sub) && !hasHidden(sub))
     .refine((sub) => !/^(?:db|key):/i.test(withoutBlankBeginning(sub))),
   role: z.enum(["reader", "member", "admin"]),
-  exp: z.number(), // which is finite
+  exp: z.number(), // z.number() accepts finite numbers only
 });
 
 /** Turns the value of an `Authorization` header into the settings of a transaction. */
 export type Authenticate = (authorization: string | undefined) => Promise<PgSettings>;
 
 /**
- * Makes the check of bearers: of a token its signature, times, issuer, audience, subject and role; an
- * API key is asked for in the database. Whatever is wrong, the answer is the same: it teaches nobody
- * how to forge a better one.
+ * Creates the authentication of requests. Of a token, it checks the signature, times, issuer, audience,
+ * subject and role. An API key is looked up in the database. The error is always the same, so that it gives
+ * no help in forging a token.
  *
- * @param rules which tokens are believed
- * @param onRefused is told why a bearer was refused, for the log; never what it presented
- * @param checkApiKey how API keys are checked; without it none is good
- * @returns a function that throws `UnauthenticatedError` unless the bearer is good, and another
- *   `CrmError`, such as `UnavailableError`, where that cannot be told
+ * @param rules which tokens are accepted.
+ * @param onRefused receives the reason of a refusal, for the log, but never the token or key.
+ * @param checkApiKey the check of API keys; without it, all are refused.
+ * @returns a function that throws `UnauthenticatedError` if the token or key is not valid, and another
+ *   `CrmError`, such as `UnavailableError`, if it cannot be checked.
  */
 export function createAuthenticate(
   rules: TokenRules,
@@ -58,7 +59,7 @@ export function createAuthenticate(
     if (bearer === undefined) throw new UnauthenticatedError();
     try {
       const { userId, role } = await identify(bearer);
-      return { role: `crm_${role}`, "crm.user_id": userId, "crm.source": "api" };
+      return settingsOf({ role: `crm_${role}`, userId });
     } catch (error) {
       if (error instanceof CrmError) throw error;
       onRefused(reasonOf(error));
@@ -67,7 +68,7 @@ export function createAuthenticate(
   };
 }
 
-const noApiKeys: CheckApiKey = () => Promise.reject(new Error("there are no API keys here"));
+const noApiKeys: CheckApiKey = () => Promise.reject(new Error("API keys are not accepted"));
 
 function reasonOf(error: unknown): string {
   if (error instanceof z.ZodError) return `claim ${error.issues[0]?.path.join(".") ?? ""}`;

@@ -7,10 +7,10 @@ import { exitCodes, hasCode, Problem } from "../errors/problem.ts";
 import type { TokenRules } from "./token-keys.ts";
 
 /**
- * Which tokens the settings say to believe.
+ * Returns which tokens are accepted.
  *
  * @param config the settings.
- * @throws {Problem} in production without a secret or a key set.
+ * @throws {Problem} in production, if neither a secret nor a key set is set.
  */
 export function tokenRules(config: Config): TokenRules {
   const { jwtIssuer: issuer, jwtAudience: audience, jwtPreviousSecret, keySet } = config;
@@ -20,23 +20,23 @@ export function tokenRules(config: Config): TokenRules {
 }
 
 /**
- * The secret that signs and verifies tokens: JWT_SECRET, or in development one that is made once
- * and kept in the data folder, readable by its owner only.
+ * Returns the secret that signs and verifies tokens: JWT_SECRET, or in development a secret that is generated
+ * once and stored in the data folder, readable by its owner only.
  *
  * @param config the settings.
- * @throws {Problem} in production without JWT_SECRET, and where a key set takes its place.
+ * @throws {Problem} in production without JWT_SECRET, and if a key set is used instead.
  */
 export function jwtSecret(config: Config): string {
   if (config.jwtSecret !== undefined) return config.jwtSecret;
   if (config.keySet !== undefined) {
     throw new Problem(
-      "Tokens come from whoever holds the keys of JWKS_URL or JWKS_FILE; none can be signed here.",
+      "pgcrm cannot sign tokens: they are signed with the private keys of JWKS_URL or JWKS_FILE.",
       exitCodes.usage,
     );
   }
   if (config.production) {
     throw new Problem(
-      "JWT_SECRET is required when NODE_ENV is production, or JWKS_URL or JWKS_FILE.",
+      "JWT_SECRET, JWKS_URL or JWKS_FILE is required when NODE_ENV is production.",
       exitCodes.usage,
     );
   }

@@ -19,34 +19,33 @@ export type TokenKeys =
   | { readonly jwksUrl: string }
   | { readonly jwksFile: string };
 
-/** Which tokens are believed. */
+/** Which tokens are accepted. */
 export interface TokenRules {
   readonly keys: TokenKeys;
-  /** What the claim `iss` must be; absent, it is not asked for. */
+  /** The required claim `iss`; undefined if it is not checked. */
   readonly issuer?: string | undefined;
-  /** What the claim `aud` must be or hold; absent, it is not asked for. */
+  /** The value that the claim `aud` must be or contain; undefined if it is not checked. */
   readonly audience?: string | undefined;
 }
 
-/** Gives the claims of a token whose signature and times are good. */
+/** Returns the claims of a token with a valid signature and valid times. */
 export type VerifyToken = (token: string) => Promise<JWTPayload>;
 
-/** How far two clocks may differ, in seconds. */
+/** The tolerated difference between clocks, in seconds. */
 const leeway = 30;
 
-/** What signs where public keys verify; a secret takes `HS256` and nothing else. */
+/** The algorithms with public keys. With a secret, only `HS256` is accepted. */
 const publicAlgorithms = ["RS256", "ES256", "EdDSA"];
 
 /**
- * Makes the check of signatures, expiry, issuer and audience.
+ * Creates the check of signatures, expiry, issuer and audience.
  *
- * A key set at a URL is fetched when it is needed, kept for ten minutes, and fetched again for a key
- * that it does not hold, at most every 30 seconds. One in a file is read again when the file has
- * changed.
+ * A key set at a URL is fetched when it is needed, cached for ten minutes, and fetched again for an unknown
+ * key, at most every 30 seconds. A key set in a file is read again when the file has changed.
  *
- * @returns a function that throws an error of `jose` for a token that is not good, and
- *   `UnavailableError` where the keys cannot be had.
- * @throws what is wrong with a key set's file, which must be readable from the start
+ * @returns a function that throws an error of `jose` for an invalid token, and `UnavailableError` if the
+ *   keys cannot be fetched.
+ * @throws if the file of a key set cannot be read.
  */
 export function createVerifyToken({ keys, issuer, audience }: TokenRules): VerifyToken {
   const options: JWTVerifyOptions = {
@@ -83,7 +82,7 @@ function verifyBySecrets(secrets: readonly string[], options: JWTVerifyOptions):
   };
 }
 
-/** No extension of tokens is known here, not even the one that `jose` knows. */
+/** Refuses extensions of tokens, including the one that `jose` supports. */
 function withoutExtensions({
   payload,
   protectedHeader,
@@ -105,7 +104,7 @@ function remoteKeys(url: string): JWTVerifyGetKey {
       return await keySet(header, token);
     } catch (error) {
       if (isAboutToken(error)) throw error;
-      throw new UnavailableError("The keys of tokens cannot be had; please try again", error);
+      throw new UnavailableError("The keys of tokens cannot be fetched; please try again", error);
     }
   };
 }
@@ -121,7 +120,7 @@ function fileKeys(path: string): JWTVerifyGetKey {
         keySet = readKeySet(path);
         version = newest;
       } catch {
-        // It is just being written; what was there before goes on.
+        // The file is being written; the previous keys stay in use.
       }
     }
     return keySet(header, token);
@@ -137,7 +136,7 @@ function readKeySet(path: string): JWTVerifyGetKey {
   return createLocalJWKSet(JSON.parse(readFileSync(path, "utf8")) as JSONWebKeySet);
 }
 
-/** Whether a key set is fine and the token asks for a key that it does not hold. */
+/** Returns whether the key set is valid, but does not contain the key of the token. */
 function isAboutToken(error: unknown): boolean {
   return (
     error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys

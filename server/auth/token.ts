@@ -2,35 +2,35 @@ import { SignJWT } from "jose";
 
 import type { TokenRules } from "./token-keys.ts";
 
-/** What a token may ask for; the database roles behind them carry the prefix `crm_`. */
+/** The roles of tokens. The database roles have the same names, prefixed with `crm_`. */
 export const tokenRoles = ["reader", "member", "admin"] as const;
 
 /** One of {@link tokenRoles}. */
 export type TokenRole = (typeof tokenRoles)[number];
 
-/** Who asks, and what they may do. */
+/** The user and the role of a request. */
 export interface Identity {
   readonly userId: string;
   readonly role: TokenRole;
 }
 
-/** What a token says. */
+/** The properties of a new token. */
 export interface TokenRequest {
   readonly role: TokenRole;
-  /** The user's id, which the audit log records. */
+  /** The id of the user, which the audit log records. */
   readonly user: string;
   /** A time span such as `12h` or `30d`. */
   readonly expires: string;
 }
 
 /**
- * Signs a token (JWT, HS256) with the claims `sub`, `role`, `iat` and `exp`, and with `iss` and `aud`
- * where they are asked for.
+ * Signs a token (JWT, HS256) with the claims `sub`, `role`, `iat` and `exp`, and with `iss` and `aud` if the
+ * server requires them.
  *
  * @param secret the HS256 secret.
- * @param request who the token speaks for, and how long.
- * @param asked what the server asks of a token beside that.
- * @throws {TypeError} when the time span cannot be read.
+ * @param request the user, the role, and the time span for which the token is valid.
+ * @param rules the required issuer and audience.
+ * @throws {TypeError} if the time span is not valid.
  */
 export async function signToken(
   secret: string,

@@ -9,18 +9,19 @@ import type { Extension } from "../extension.ts";
 export interface Application {
   readonly folder: string;
   readonly extension: Extension;
-  /** Where its migrations are, whether it has any or not. */
+  /** The folder of its migrations. It need not exist. */
   readonly migrations: string;
 }
 
 const configNames = ["pgcrm.config.ts", "pgcrm.config.js", "pgcrm.config.mjs"];
 
 /**
- * Reads the application in a folder, and its `.env` into the environment: what the environment has already
- * stays.
+ * Reads the application in a folder, and loads its `.env` into the environment. Variables that are already
+ * set keep their values.
  *
- * @returns undefined where there is no application.
- * @throws {Problem} if its configuration cannot be read.
+ * @param folder where `pgcrm.config.ts` is.
+ * @returns undefined if the folder has no configuration.
+ * @throws {Problem} if the configuration cannot be read.
  */
 export async function readApplication(folder: string): Promise<Application | undefined> {
   const name = configNames.find((candidate) => existsSync(join(folder, candidate)));

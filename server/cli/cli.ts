@@ -42,12 +42,12 @@ Exit codes:
   1  failed; the last line says why
   2  wrong command, option or environment variable
   3  status: committed migrations are pending
-  4  status: nothing is pending, but current/ holds uncommitted work
+  4  status: nothing is pending, but current/ contains uncommitted work
   5  doctor, verify: there are findings`;
 
 const program = new Command("pgcrm")
   .description(
-    "A CRM core that lives in PostgreSQL. Set DATABASE_URL or PGHOST to use a server of your own.",
+    "A CRM core in PostgreSQL. Set DATABASE_URL or PGHOST to use your own PostgreSQL server.",
   )
   .addHelpText("after", exitCodeHelp)
   .exitOverride()
@@ -56,7 +56,10 @@ const program = new Command("pgcrm")
 program
   .command("start")
   .description("migrate the database and serve GraphQL until stopped")
-  .option("--no-migrate", "serve what somebody else migrates; as MIGRATE_ON_START=false")
+  .option(
+    "--no-migrate",
+    "wait until another process has migrated the database (like MIGRATE_ON_START=false)",
+  )
   .addHelpText(
     "after",
     examples(
@@ -66,29 +69,29 @@ program
     ),
   )
   .action(async (options: { migrate: boolean }) => {
-    process.env.GRAPHILE_ENV ??= "production"; // its development checks cost time at each request
+    process.env.GRAPHILE_ENV ??= "production"; // the development checks cost time on each request
     const { startCommand } = await import("./commands/start.ts");
     await startCommand(await context(), options);
   });
 
 program
   .command("migrate")
-  .description("run the committed migrations that the database lacks")
+  .description("run the pending migrations")
   .option(
     "--set-server-password",
-    "give crm_server the password of SERVER_DATABASE_URL, or the derived one, if it has another",
+    "reset the password of crm_server to that in SERVER_DATABASE_URL, or to the derived one",
   )
   .addHelpText(
     "after",
     examples("npx pgcrm migrate", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm migrate"),
   )
-  .option("--print", "print the SQL that would run, with what it locks, and run nothing")
+  .option("--print", "print the SQL that would run and the locks it takes; change nothing")
   .action(async (options: MigrateRequest) => migrateCommand(await context(), options));
 
 program
   .command("init")
-  .description("make a project that is built on pgcrm, in a new folder")
-  .argument("<folder>", "where; its name becomes that of the project")
+  .description("create a project that is built on pgcrm")
+  .argument("<folder>", "a new or empty folder; its name becomes the name of the project")
   .addHelpText("after", examples("npx pgcrm init my-crm"))
   .action((folder: string) => initCommand(folder, (line) => console.log(line)));
 
@@ -96,7 +99,7 @@ program
   .command("url")
   .description("print the URL of the database, with its password, for psql and other programs")
   .addArgument(
-    new Argument("[login]", "who connects")
+    new Argument("[login]", "the login that connects")
       .choices(["owner", "server", "reporter"])
       .default("owner"),
   )
@@ -105,7 +108,7 @@ program
 
 program
   .command("status")
-  .description("tell what is applied, pending and uncommitted")
+  .description("list applied and pending migrations, and report uncommitted work")
   .addHelpText("after", examples("npx pgcrm status", "npx pgcrm status || echo not current"))
   .action(async () => {
     process.exitCode = await statusCommand(await context());
@@ -114,37 +117,37 @@ program
 program
   .command("watch")
   .description("apply current/ whenever a migration, function or trigger file changes")
-  .option("--once", "apply it once and end")
+  .option("--once", "apply it once and exit")
   .addHelpText("after", examples("npx pgcrm watch", "npx pgcrm watch --once"))
   .action(async (options: { once?: boolean }) => watchCommand(await context(), options));
 
 program
   .command("commit")
   .description("turn current/ into the next committed migration")
-  .option("-m, --message <words>", "becomes part of the file's name")
+  .option("-m, --message <words>", "a description, which becomes part of the file name")
   .addHelpText("after", examples('npx pgcrm commit --message "deal sources"'))
   .action(async (options: { message?: string }) => commitCommand(await context(), options));
 
 program
   .command("revert")
-  .description("undo the last committed migration with its file in db/migrations/revert")
-  .option("--force", "do not ask, where that deletes data")
+  .description("revert the last migration with its script in db/migrations/revert")
+  .option("--force", "do not ask for confirmation if this deletes data")
   .addHelpText("after", examples("npx pgcrm revert", "npx pgcrm revert --force"))
   .action(async (options: { force?: boolean }) => revertCommand(await context(), options));
 
 program
   .command("reset")
-  .description("delete the database and make it anew, empty and migrated")
-  .option("--force", "do not ask")
+  .description("drop the database, and create and migrate an empty one")
+  .option("--force", "do not ask for confirmation")
   .addHelpText("after", examples("npx pgcrm reset", "npx pgcrm reset --force"))
   .action(async (options: { force?: boolean }) => resetCommand(await context(), options));
 
 program
   .command("token")
   .description("print a signed token for a role and a user")
-  .addOption(new Option("--role <role>", "what it may do").choices(tokenRoles).default("member"))
-  .option("--user <id>", "who it speaks for", nonBlank, "developer")
-  .option("--expires <span>", "how long it is valid", "12h")
+  .addOption(new Option("--role <role>", "its rights").choices(tokenRoles).default("member"))
+  .option("--user <id>", "the user that makes the requests", nonBlank, "developer")
+  .option("--expires <span>", "how long the token is valid", "12h")
   .addHelpText(
     "after",
     examples(
@@ -168,12 +171,10 @@ const key = program
 
 key
   .command("create")
-  .description("create a key and print it, this once")
-  .argument("<name>", "what the integration is called; the audit log has it as key:<name>")
-  .addOption(
-    new Option("--role <role>", "what it may do").choices(tokenRoles).makeOptionMandatory(),
-  )
-  .option("--expires <span>", "how long it is good; without it until it is revoked")
+  .description("create a key and print it; it cannot be printed again")
+  .argument("<name>", "the name of the integration; in the audit log, its user is key:<name>")
+  .addOption(new Option("--role <role>", "its rights").choices(tokenRoles).makeOptionMandatory())
+  .option("--expires <span>", "how long the key is valid (default: until it is revoked)")
   .addHelpText(
     "after",
     examples(
@@ -187,21 +188,21 @@ key
 
 key
   .command("list")
-  .description("print every key, but for the keys themselves")
-  .option("--json", "as JSON")
+  .description("list all keys, without their secret parts")
+  .option("--json", "print JSON")
   .addHelpText("after", examples("npx pgcrm key list", "npx pgcrm key list --json"))
   .action(async (options: { json?: boolean }) => listKeysCommand(await context(), options));
 
 key
   .command("revoke")
-  .description("revoke a key: the next request with it is refused")
-  .argument("<name>", "the name that it was created with")
+  .description("revoke a key; its next request is refused")
+  .argument("<name>", "the name of the key")
   .addHelpText("after", examples("npx pgcrm key revoke zapier"))
   .action(async (name: string) => revokeKeyCommand(await context(), name));
 
 const field = program
   .command("field")
-  .description("index custom fields, so that filters and orders on them read less")
+  .description("list custom fields, and index them to speed up filters and sorting")
   .addHelpText(
     "after",
     examples(
@@ -212,42 +213,44 @@ const field = program
   );
 
 const entityType = () =>
-  new Argument("<entityType>", "what has the field").choices(["contact", "company", "deal"]);
+  new Argument("<entityType>", "the entity type that has the field").choices([
+    "contact",
+    "company",
+    "deal",
+  ]);
 
 field
   .command("index")
-  .description("make the index of a field while others write; nothing is done if it is there")
+  .description("create the index of a field without blocking writes; does nothing if it exists")
   .addArgument(entityType())
-  .argument("<name>", "the name of the field's definition")
+  .argument("<name>", "the name of the field")
   .addHelpText("after", examples("npx pgcrm field index contact industry"))
   .action(async (type: string, name: string) => indexFieldCommand(await context(), type, name));
 
 field
   .command("list")
-  .description("print every custom field with its index, if it has one")
-  .option("--json", "as JSON")
+  .description("list all custom fields and their indexes")
+  .option("--json", "print JSON")
   .addHelpText("after", examples("npx pgcrm field list", "npx pgcrm field list --json"))
   .action(async (options: { json?: boolean }) => listFieldsCommand(await context(), options));
 
 field
   .command("compile")
-  .description(
-    "make functions and reports of the definitions that there are, as after a logical copy",
-  )
+  .description("compile custom fields into functions and reports; needed after logical replication")
   .addHelpText("after", examples("npx pgcrm field compile"))
   .action(async () => compileFieldsCommand(await context()));
 
 field
   .command("unindex")
-  .description("drop the index of a field while others read and write")
+  .description("drop the index of a field without blocking reads or writes")
   .addArgument(entityType())
-  .argument("<name>", "the name of the field's definition")
+  .argument("<name>", "the name of the field")
   .addHelpText("after", examples("npx pgcrm field unindex contact industry"))
   .action(async (type: string, name: string) => unindexFieldCommand(await context(), type, name));
 
 program
   .command("doctor")
-  .description("examine the installation; prints a line for each finding")
+  .description("check the installation and print each finding")
   .addHelpText(
     "after",
     examples("npx pgcrm doctor", "DATABASE_URL=postgres://crm@db.example/crm npx pgcrm doctor"),
@@ -258,8 +261,8 @@ program
 
 program
   .command("verify")
-  .description("compare the audit log with its seals; names the first entry that is not as it was")
-  .option("--digest <digest>", "one that was kept elsewhere")
+  .description("compare the audit log with its seals and report the first entry that differs")
+  .option("--digest <digest>", "an earlier digest that was stored elsewhere")
   .addHelpText("after", examples("npx pgcrm verify", "npx pgcrm verify --digest 12-5f70bf18…"))
   .action(async (options: { digest?: string }) => {
     process.exitCode = await verifyCommand(await context(), options);
@@ -267,15 +270,13 @@ program
 
 program
   .command("digest")
-  .description("print the digest of the audit log, for an auditor to keep elsewhere")
+  .description("print the digest of the audit log, to be stored elsewhere, such as by an auditor")
   .addHelpText("after", examples("npx pgcrm digest"))
   .action(async () => digestCommand(await context()));
 
 program
   .command("maintain")
-  .description(
-    "make partitions, purge the trash, forget idempotency keys, seal: as a running server does",
-  )
+  .description("create partitions, purge the trash, expire idempotency keys, seal the audit log")
   .addHelpText("after", examples("npx pgcrm maintain"))
   .action(async () => maintainCommand(await context()));
 
@@ -288,14 +289,17 @@ program
 program
   .command("persist <code...>")
   .description("collect the operations of a client's code into a folder that the server reads")
-  .requiredOption("--out <folder>", "where each document goes, called by its SHA-256 hash")
-  .option("--manifest <file>", "write the names and hashes for the client")
-  .option("--schema <file>", "the API, where it has custom fields")
-  .option(
-    "--typename",
-    "ask for __typename in every selection, as the caches of Apollo and urql do",
+  .requiredOption(
+    "--out <folder>",
+    "the folder for the documents; each file is named by its SHA-256 hash",
   )
-  .option("--prune", "delete documents that the code does not have; older clients may ask for them")
+  .option("--manifest <file>", "write a manifest of names and hashes for the client")
+  .option("--schema <file>", "your GraphQL schema, if it has custom fields")
+  .option("--typename", "add __typename to every selection, as the caches of Apollo and urql do")
+  .option(
+    "--prune",
+    "delete documents that are no longer in the code; older clients may still use them",
+  )
   .addHelpText(
     "after",
     examples(
@@ -308,10 +312,10 @@ program
     persistCommand(await context(), paths, request);
   });
 
-// Whoever reads the output, such as head, may have enough of it.
+// The reader of the output, such as head, may close the pipe early.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code !== "EPIPE") throw error;
-  // A server stops as when it is told to; it may have a database to stop too.
+  // A server stops as on SIGTERM: it may have to stop an embedded database too.
   if (!process.emit("SIGTERM", "SIGTERM")) process.exit();
 });
 
@@ -336,7 +340,7 @@ function nonBlank(value: string): string {
   return value;
 }
 
-/** Tells what went wrong and returns the exit code. */
+/** Prints an error and returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
   if (error instanceof Problem) {
@@ -345,15 +349,15 @@ function report(error: unknown): number {
   }
   if (hasCode(error, "25006")) {
     console.error(
-      paintError(
-        "The database takes no changes: it is a standby, or read only. Use the URL of its primary.",
-      ),
+      paintError("The database is read-only. If it is a standby, use the URL of its primary."),
     );
     return exitCodes.failure;
   }
   if (error instanceof pg.DatabaseError) {
     const more = [error.detail, error.hint].filter((part) => part !== undefined).join(" ");
-    console.error(paintError(`The database says: ${error.message} (${error.code ?? ""}) ${more}`));
+    console.error(
+      paintError(`The database reported: ${error.message} (${error.code ?? ""}) ${more}`),
+    );
     return exitCodes.failure;
   }
   console.error(error);

@@ -1,8 +1,9 @@
 import type pg from "pg";
 
 import { withConnection } from "../postgres/connect.ts";
+import { setSession } from "../postgres/session.ts";
 
-/** How many rows of each kind the demonstration data have. */
+/** The number of rows of each kind in the demonstration data. */
 export interface DemoCounts {
   readonly companies: number;
   readonly contacts: number;
@@ -228,21 +229,17 @@ const notes = [
 ];
 
 /**
- * Fills an empty CRM with a small, invented data set, all or nothing, as an administrator would
- * through the server. A database that holds companies already is left alone.
+ * Fills an empty CRM with a small, invented data set in one transaction, with the rights of an
+ * administrator. A database that already contains companies is not changed.
  *
  * @param serverUrl the URL of the role `crm_server`.
- * @returns what was added, or undefined when there are data already.
+ * @returns how many rows were added; undefined if there were companies already.
  */
 export async function runDemo(serverUrl: string): Promise<DemoCounts | undefined> {
   return withConnection(serverUrl, async (client) => {
     await client.query("begin");
     try {
-      await client.query(
-        `select set_config('role', 'crm_admin', true),
-                set_config('crm.user_id', 'demo', true),
-                set_config('crm.source', 'import', true)`,
-      );
+      await setSession(client, { role: "crm_admin", userId: "demo", source: "import" });
       const { rowCount } = await client.query("select from crm.companies limit 1");
       const counts = rowCount === 0 ? await insertAll(client) : undefined;
       await client.query("commit");

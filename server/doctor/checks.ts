@@ -1,8 +1,8 @@
 import type pg from "pg";
 
-/** Rules of an installation, each a query over the catalog that returns a sentence for each breach. */
+/** The rules of an installation: queries of the catalog that return a sentence for each violation. */
 export const checks: readonly string[] = [
-  // An administrator of the database may have switched triggers off, those of foreign keys too.
+  // A database administrator can disable triggers, including those of foreign keys.
   `select format('trigger %s on %s is disabled', tgname, tgrelid::regclass)
      from pg_trigger
      join pg_class as class on class.oid = tgrelid
@@ -29,7 +29,7 @@ export const checks: readonly string[] = [
         (rolcreatedb, 'can create databases'),
         (rolreplication, 'can replicate'),
         (rolcanlogin and rolname in ('crm_reader', 'crm_member', 'crm_admin'), 'can log in'),
-        (rolinherit and rolname = 'crm_server', 'has the rights of the roles it may become')
+        (rolinherit and rolname = 'crm_server', 'inherits the rights of its roles')
     ) as faults (is_so, fault)
     where rolname in ('crm_reader', 'crm_member', 'crm_admin', 'crm_server', 'crm_reporter')
       and is_so`,
@@ -45,13 +45,13 @@ export const checks: readonly string[] = [
      where membership.member::regrole::text
        in ('crm_reader', 'crm_member', 'crm_admin', 'crm_server', 'crm_reporter')
    )
-   (select format('role %s is a member of %s and should not be', member, role)
+   (select format('role %s is a member of %s, but should not be', member, role)
     from (table found except table expected) as more)
    union all
    (select format('role %s is not a member of %s', member, role)
     from (table expected except table found) as less)`,
 
-  // What they may do in the schemas of the product is examined with the rights.
+  // The rights on the product's own schemas are checked in rights.ts.
   `select format('role %s can create objects in schema %s', rolname, nspname)
      from pg_roles
     cross join pg_namespace as namespace
@@ -71,7 +71,7 @@ export const checks: readonly string[] = [
     where connamespace in ('crm'::regnamespace, 'crm_private'::regnamespace) and not convalidated`,
 
   `select format('index %s is invalid', indexrelid::regclass) || coalesce(
-       format('; npx pgcrm field index %s %s makes it anew', field.entity_type, field.name), ''
+       format('; npx pgcrm field index %s %s rebuilds it', field.entity_type, field.name), ''
      )
      from pg_index
      join pg_class as class on class.oid = indrelid
@@ -81,8 +81,8 @@ export const checks: readonly string[] = [
     where class.relnamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       and not indisvalid`,
 
-  // A trigger that was switched off may have let a definition go without its index.
-  `select format('index %s belongs to a custom field that is gone; drop it', oid::regclass)
+  // The index of a deleted definition stays if the trigger that drops it was disabled.
+  `select format('index %s belongs to a custom field that no longer exists; drop it', oid::regclass)
      from pg_class
     where relnamespace = 'crm'::regnamespace
       and relkind = 'i'
@@ -92,17 +92,17 @@ export const checks: readonly string[] = [
         where crm_private.custom_field_index_name(field) = relname
       )`,
 
-  // A server seals every few seconds; an hour is more than any transaction should take.
+  // A server seals every few seconds. An open transaction delays this, but none should last an hour.
   `select format(
-       'the audit log has not been sealed for %s minutes: is there a server, or pgcrm maintain, and which '
-       'session keeps it from being sealed?', (seconds / 60)::integer
+       'the audit log has not been sealed for %s minutes: check that a server, or pgcrm maintain, is '
+       'running, and that no old transaction is open', (seconds / 60)::integer
      )
      from crm_private.unsealed_seconds() as seconds
     where seconds > 3600`,
 
-  // Whose order differs from that of the index that was built with it.
+  // Indexes that were built with an old version of a collation may be in the wrong order.
   `select format(
-       'collation %s was version %s and is %s now: reindex, then alter collation … refresh version',
+       'collation %s changed from version %s to %s: reindex, then run alter collation … refresh version',
        oid::regcollation, collversion, pg_collation_actual_version(oid)
      )
      from pg_collation as known
@@ -112,28 +112,28 @@ export const checks: readonly string[] = [
         or known.oid = 'crm_private.folding'::regcollation
       )`,
 
-  // PostgreSQL's trigrams, lower() and order follow the locale.
+  // Trigrams, lower() and the order of sorting depend on the locale.
   `select format(
-       'the locale of the database, %s, knows ASCII alone: names are sorted by their bytes, and where '
-       'they are of other letters parts of them are found slowly, misspelt ones not all, and similar ones '
-       'are no duplicates; restore a dump into a database with ICU or the locale C.UTF-8',
+       'the locale of the database, %s, supports ASCII letters only: names are sorted by their bytes; for '
+       'names with other letters, search by a part is slow, search misses some misspelt names, and similar '
+       'names are not duplicates; restore a dump into a database with ICU or the locale C.UTF-8',
        datctype
      )
      from pg_database
     where datname = current_database()
       and (lower('Ж') <> 'ж' or extensions.show_trgm('Ж') = '{}')`,
 
-  `select 'this PostgreSQL has no ICU: case is folded by the C library, whose rules may change with the '
-       'operating system; update crm.contacts and the like then, so that search knows the new ones'
+  `select 'this PostgreSQL has no ICU, so the C library folds case, and its rules may change when the '
+       'operating system is upgraded; after an upgrade, compute the stored search texts again'
      from pg_collation
     where oid = 'crm_private.folding'::regcollation and collprovider = 'c'`,
 ];
 
-/** As {@link checks}, from PostgreSQL 15 on. */
+/** Further {@link checks}, for PostgreSQL 15 and newer. */
 export const checksFrom15: readonly string[] = [
   `select format(
-       'the database''s collation was version %s and is %s now: '
-       'reindex, then alter database … refresh collation version',
+       'the collation of the database changed from version %s to %s: '
+       'reindex, then run alter database … refresh collation version',
        datcollversion, pg_database_collation_actual_version(oid)
      )
      from pg_database
@@ -142,8 +142,8 @@ export const checksFrom15: readonly string[] = [
 ];
 
 /**
- * What is known of each major release: the first minor one without the holes of May 2026, the newest one,
- * and the last day of corrections. Look it up with each release of pgcrm.
+ * For each major release: the first minor release without the vulnerabilities of May 2026, the newest
+ * minor release, and the last day of support. To be updated with each release of pgcrm.
  */
 const releases: Readonly<Record<number, { safe: number; newest: number; until: string }>> = {
   14: { safe: 23, newest: 25, until: "2026-11-12" },
@@ -153,47 +153,47 @@ const releases: Readonly<Record<number, { safe: number; newest: number; until: s
   18: { safe: 4, newest: 6, until: "2030-11-14" },
 };
 
-/** The day on which the newest minor releases were those of {@link releases}. */
+/** The day on which {@link releases} was updated. */
 const knownOn = "2026-11-29";
 
 /**
- * What is wrong with a version of PostgreSQL.
+ * Returns the findings about a version of PostgreSQL.
  *
- * @param version as the setting `server_version_num` has it, such as 180004.
- * @param today what day it is.
+ * @param version the value of `server_version_num`, such as 180004.
+ * @param today the current day.
  * @see https://www.postgresql.org/support/versioning/
  */
 export function versionFindings(version: number, today: Date): string[] {
   const [major, minor] = [Math.floor(version / 10_000), version % 10_000];
   const release = releases[major];
   if (release === undefined) {
-    return major < 14 ? [`PostgreSQL ${major} is not supported; 14 or newer is`] : [];
+    return major < 14 ? [`PostgreSQL ${major} is not supported; use 14 or newer`] : [];
   }
   const findings: string[] = [];
   if (minor < release.safe) {
     findings.push(
-      `PostgreSQL ${major}.${minor} has known security holes; ${major}.${release.newest} has not`,
+      `PostgreSQL ${major}.${minor} has known vulnerabilities; upgrade to ${major}.${release.newest}`,
     );
   } else if (minor < release.newest) {
     findings.push(
-      `PostgreSQL ${major}.${minor} is not the newest minor release: ` +
+      `PostgreSQL ${major}.${minor} is not the newest minor release; ` +
         `${major}.${release.newest} was, on ${knownOn}`,
     );
   }
   if (today.toISOString().slice(0, 10) > release.until) {
-    findings.push(`PostgreSQL ${major} gets no more corrections since ${release.until}`);
+    findings.push(`PostgreSQL ${major} has been out of support since ${release.until}`);
   }
   return findings;
 }
 
-/** One object that `db/` makes. */
+/** An object that `db/` creates. */
 export interface Definition {
   readonly definition: string;
-  /** What makes it anew as a dump would; null where a dump has it letter by letter. */
+  /** The statements that recreate it as a restored dump does; null if a dump reproduces it exactly. */
   readonly restore: string | null;
 }
 
-/** The objects that `db/` makes, each with its definition. */
+/** Returns the definitions of the objects that `db/` creates, by kind and name. */
 export async function readDefinitions(client: pg.ClientBase): Promise<Map<string, Definition>> {
   const { rows } = await client.query<Definition & { name: string }>(
     `select 'function ' || oid::regproc as name, pg_get_functiondef(oid) as definition,

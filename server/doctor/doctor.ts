@@ -15,13 +15,13 @@ import { projectFolder } from "../project.ts";
 const sourceFolder = join(projectFolder, "db");
 
 /**
- * Examines an installation: its migrations, triggers, policies, roles and rights, whether its functions
- * are those of this version, collations, and PostgreSQL itself. Nothing is changed.
+ * Checks an installation: migrations, triggers, policies, roles and rights, functions, collations, and
+ * the version of PostgreSQL. Changes nothing.
  *
- * To compare the functions, those of this version are made in a transaction that is rolled back, which
- * keeps writers waiting for a moment.
+ * To compare the functions, it creates those of this version in a subtransaction and rolls it back. This
+ * blocks writers for a moment.
  *
- * @param client a connection of the database's owner, within a transaction.
+ * @param client a connection of the database owner, within a transaction.
  * @returns a sentence for each finding.
  */
 export async function examine(client: pg.ClientBase): Promise<string[]> {
@@ -34,7 +34,7 @@ export async function examine(client: pg.ClientBase): Promise<string[]> {
 
   const { differ, pending } = await migrationFindings(client);
   findings.push(...differ, ...pending);
-  if (pending.length > 0) return findings; // what is not there yet cannot be examined
+  if (pending.length > 0) return findings; // objects that do not exist yet cannot be checked
 
   for (const text of version >= 150_000 ? [...checks, ...checksFrom15] : checks) {
     const { rows: breaches } = await client.query<[string]>({ text, rowMode: "array" });
@@ -46,8 +46,9 @@ export async function examine(client: pg.ClientBase): Promise<string[]> {
 }
 
 /**
- * What whoever looks after the installation should know, though nothing is wrong with it.
+ * Returns notes for the operator about circumstances that are not faults.
  *
+ * @param client a connection to the database.
  * @param isEmbedded whether it is the embedded database.
  */
 export async function examineCircumstances(
@@ -57,8 +58,8 @@ export async function examineCircumstances(
   const notes: string[] = [];
   if (await isStandby(client)) {
     notes.push(
-      "This is a standby: whether its functions, views and triggers are those of this version can " +
-        "be seen on its primary only.",
+      "This is a standby: its functions, views and triggers can be compared with those of this version " +
+        "on its primary only.",
     );
   }
   if (isEmbedded) {
@@ -68,10 +69,10 @@ export async function examineCircumstances(
     const major = rows[0]?.major ?? 0;
     const dump = dumpVersion();
     if (dump === undefined || dump < major) {
-      const found = dump === undefined ? "there is no pg_dump" : `its pg_dump ${dump} is too old`;
+      const found = dump === undefined ? "pg_dump is not installed" : `pg_dump ${dump} is too old`;
       notes.push(
-        `The embedded database cannot be backed up with what is on this machine: ${found}; it takes ` +
-          `pg_dump ${major} or newer. For data that matter use a PostgreSQL of your own.`,
+        `The embedded database cannot be backed up on this machine: ${found}; pg_dump ${major} or newer ` +
+          "is required. For important data, use your own PostgreSQL server.",
       );
     }
   }
@@ -85,7 +86,7 @@ async function isStandby(client: pg.ClientBase): Promise<boolean> {
   return rows[0]?.standby === true;
 }
 
-/** The major release of the pg_dump that is found on this machine. */
+/** Returns the major release of the installed pg_dump; undefined if there is none. */
 function dumpVersion(): number | undefined {
   const { stdout } = spawnSync("pg_dump", ["--version"], { encoding: "utf8" });
   const version = /(\d+)/.exec(stdout)?.[1];
@@ -93,10 +94,11 @@ function dumpVersion(): number | undefined {
 }
 
 /**
- * Whether a database has run the migrations of this version, and whether these are as they were
- * committed.
+ * Compares the migrations that a database has run with those of this version, and these with their hashes.
  *
- * @param folder the one that holds `committed/`.
+ * @param client a connection to the database.
+ * @param folder the folder that contains `committed/`.
+ * @returns findings about differences, and about migrations that have not been run.
  */
 export async function migrationFindings(
   client: pg.ClientBase,
@@ -106,8 +108,8 @@ export async function migrationFindings(
   const committed = await readCommittedMigrations(folder);
   const differ = applied.flatMap(({ number, hash }) => {
     const known = committed.find((migration) => migration.number === number);
-    if (known === undefined) return [`migration ${number} is not one of this version`];
-    return known.hash === hash ? [] : [`migration ${known.name} was another one when it was run`];
+    if (known === undefined) return [`migration ${number} does not belong to this version`];
+    return known.hash === hash ? [] : [`migration ${known.name} differs from the one that was run`];
   });
   differ.push(
     ...committed
@@ -124,17 +126,17 @@ async function rightFindings(client: pg.ClientBase): Promise<string[]> {
   const found = new Set(await readRights(client));
   const expected = new Set(rights);
   return [
-    ...[...found].filter((right) => !expected.has(right)).map((right) => `${right}, too much`),
-    ...rights
-      .filter((right) => !found.has(right))
-      .map((right) => `${right}, but has no such right`),
+    ...[...found]
+      .filter((right) => !expected.has(right))
+      .map((right) => `unexpected right: ${right}`),
+    ...rights.filter((right) => !found.has(right)).map((right) => `missing right: ${right}`),
   ];
 }
 
 /**
- * Whether functions, views and triggers are what the sources of this version make. They are compared
- * by what PostgreSQL makes of them, and again by what it makes of that: a dump holds them so, and what
- * it restores means the same in other words.
+ * Compares functions, views and triggers with those that the sources of this version create. The texts
+ * that PostgreSQL returns for them are compared. A restored dump contains these texts, from which
+ * PostgreSQL derives other texts of the same meaning, so the comparison is repeated with those.
  */
 async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
   const before = await readDefinitions(client);
@@ -172,19 +174,19 @@ async function definitionFindings(client: pg.ClientBase): Promise<string[]> {
   return differing.map((name) => {
     if (!before.has(name)) return `${name} is missing`;
     const remedy = name.endsWith("_custom_fields_hold")
-      ? "; npx pgcrm field compile makes it of the definitions that there are"
+      ? "; npx pgcrm field compile compiles it from the definitions"
       : "";
-    return `${name} is not that of this version${remedy}`;
+    return `${name} differs from that of this version${remedy}`;
   });
 }
 
-/** How often a definition may have been dumped and restored; it does not change after the second time. */
+/** How often a definition may have been dumped and restored. It no longer changes after the second time. */
 const maxDumps = 3;
 
-/** The conditions of a name that leads nowhere: of a table, a column, a function, anything else. */
+/** The conditions of an undefined name: of a table, a column, a function, another object. */
 const undefinedNames = ["42P01", "42703", "42883", "42704"];
 
-/** Does something that leaves nothing behind; tells why, where it cannot be done. */
+/** Runs work and rolls it back. Returns a reason instead of the result if the work is impossible. */
 async function tryOut<Result>(
   client: pg.ClientBase,
   work: () => Promise<Result>,
@@ -194,7 +196,7 @@ async function tryOut<Result>(
     return await work();
   } catch (error) {
     if (hasCode(error, "55P03")) return "tables are locked; try again";
-    if (hasCode(error, ...undefinedNames)) return "something that they need is missing";
+    if (hasCode(error, ...undefinedNames)) return "an object that they use is missing";
     throw error;
   } finally {
     await client.query("rollback to savepoint try_out");

@@ -1,31 +1,33 @@
 import type { Pool } from "pg";
 import type { Logger } from "pino";
 
-/** How often the database is looked after, in milliseconds. */
+/** The intervals of maintenance, in milliseconds. */
 export interface MaintenanceIntervals {
-  /** Sealing what has been written. */
+  /** Between two times of sealing the audit log. */
   readonly seal: number;
-  /** Making partitions, purging the trash, and forgetting idempotency keys. */
+  /** Between two times of creating partitions, purging the trash, and expiring idempotency keys. */
   readonly maintain: number;
 }
 
-/** The looking after the database while a server runs. */
+/** The maintenance of the database while a server runs. */
 export interface Maintenance {
-  /** Begins nothing any more. What runs ends by itself, or with its connection. */
+  /** Starts no more work. Running statements complete, or end with their connection. */
   stop(): void;
 }
 
-/** How many entries one statement seals, lest it takes longer than a statement may. */
+/** How many entries one statement seals, so that it stays within the statement timeout. */
 const batch = 50_000;
 
 /**
- * Seals the audit log, makes its partitions, purges the trash and forgets idempotency keys that have
- * expired, at once and then again and again. All of it may be done by several servers at once: they
- * take turns, or leave it to each other.
+ * Seals the audit log, creates its partitions, purges the trash and deletes expired idempotency keys,
+ * immediately and then at intervals. Several servers may do this at the same time: they wait for each
+ * other, or skip the work.
  *
- * What fails is logged, and tried again when it is time.
+ * A failure is logged, and the work is tried again after the interval.
  *
- * @param pool logs in as `crm_server`.
+ * @param pool connections as `crm_server`.
+ * @param intervals in milliseconds.
+ * @param logger receives failures.
  */
 export function startMaintenance(
   pool: Pool,
@@ -42,7 +44,7 @@ export function startMaintenance(
   repeat(
     () => untilNothing(pool, "crm_private.expire_idempotency_keys()", stopping.signal),
     intervals.maintain,
-    "forget idempotency keys",
+    "expire idempotency keys",
   );
 
   function repeat(work: () => Promise<void>, interval: number, name: string): void {
@@ -71,7 +73,7 @@ async function sealAuditLog(pool: Pool, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Calls a function that does a part of its work, and tells how much, until nothing is left to do. */
+/** Calls a function that does a part of its work and returns how much, until it returns zero. */
 async function untilNothing(pool: Pool, call: string, signal: AbortSignal): Promise<void> {
   let done = 1;
   while (done > 0 && !signal.aborted) {

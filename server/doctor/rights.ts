@@ -10,8 +10,8 @@ export const productRoles = [
 ] as const;
 
 /**
- * What roles may do in a database, in sentences such as `crm_member may insert crm.notes (content)`.
- * The rights of everybody are those of `public`.
+ * Returns the rights of the product's roles in a database, in sentences such as
+ * `crm_member may insert crm.notes (content)`. The rights of `public` are listed too.
  *
  * @param client a connection to a migrated database.
  */
@@ -51,7 +51,7 @@ export async function readRights(client: pg.ClientBase): Promise<string[]> {
        where attrelid = tables.oid
          and attnum > 0
          and not attisdropped
-         -- Custom fields are columns of reports, and others in each database.
+         -- Custom fields are columns of reports, and differ between databases.
          and not (tables.relnamespace = 'reporting'::regnamespace and attname like 'custom\\_%')
          and has_column_privilege(roles.name, attrelid, attnum, privilege)
      ) as columns

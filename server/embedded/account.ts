@@ -3,18 +3,19 @@ import { existsSync, statSync } from "node:fs";
 
 import { Problem } from "../errors/problem.ts";
 
-/** The operating system's account that PostgreSQL runs as. */
+/** The account of the operating system that PostgreSQL runs as. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The account to run PostgreSQL as, which refuses to run as root: from a root shell the owner of the
- * data, or `postgres`, which is created where it is missing; otherwise undefined, the caller's own.
+ * Returns the account to run PostgreSQL as. PostgreSQL refuses to run as root, so for root it is the owner
+ * of the data, or `postgres`, which is created if it is missing. Otherwise it is undefined: the account of
+ * this process.
  *
- * @param dataFolder the cluster's data, which need not exist yet.
- * @throws {Problem} when the account is missing and cannot be created.
+ * @param dataFolder the folder of the cluster's data, which need not exist yet.
+ * @throws {Problem} if the account is missing and cannot be created.
  */
 export function serverAccount(dataFolder: string): Account | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -26,9 +27,9 @@ export function serverAccount(dataFolder: string): Account | undefined {
 }
 
 /**
- * Whether an account may enter a folder.
+ * Returns whether an account may enter a folder.
  *
- * @param account undefined for the caller's own.
+ * @param account undefined for the account of this process.
  * @param folder an existing folder.
  */
 export function canEnter(account: Account | undefined, folder: string): boolean {

@@ -1,267 +1,197 @@
 import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import {
-  chownSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { createServer } from "node:net";
+import { chownSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 
 import { createClient } from "../postgres/client.ts";
+import { isAway } from "../postgres/away.ts";
 import { hasCode, Problem } from "../errors/problem.ts";
 import type { Place } from "./place.ts";
+import { choosePort, rememberPort } from "./port.ts";
+import { endOrphans, readPostmaster, runsIn } from "./processes.ts";
 
 const execute = promisify(execFile);
 
 /** The superuser, who owns the embedded databases. */
 const superuser = "postgres";
 
-/** A PostgreSQL server whose data lie in one folder. */
+/** How often a start is tried; another process may take the chosen port first. */
+const maxAttempts = 5;
+
+/** Settings of a server, by name. */
+type Settings = Readonly<Record<string, string>>;
+
+/** A PostgreSQL server whose data are in one folder. */
 export interface Cluster {
-  /** Makes the data folder, once. */
+  /** Creates the data folder, unless it exists. */
   initialise(): Promise<void>;
-  /** Starts the server, or finds it running; resolves once it answers. */
+  /** Starts the server, unless it runs. Resolves once the server accepts connections. */
   start(): Promise<void>;
   /** Stops the server: connections are closed, transactions rolled back, data flushed. */
   stop(): Promise<void>;
-  /** The superuser's URL of a database on the running server. */
+  /** Returns the superuser's URL of a database on the running server. */
   url(database: string): string;
 }
 
 /**
- * The cluster at a place. Nothing happens until its functions are called.
+ * Returns the cluster at a place. Nothing happens until its functions are called.
  *
- * @param place where it lives.
- * @param settings server settings beside the usual ones, such as `{ fsync: "off" }`.
+ * @param settings server settings besides the usual ones, such as `{ fsync: "off" }`.
  */
-export function createCluster(place: Place, settings: Readonly<Record<string, string>>): Cluster {
-  const { folder, programs, account } = place;
-  const data = join(folder, "data");
-  const log = join(folder, "server.log");
+export function createCluster(place: Place, settings: Settings): Cluster {
   let port = 0;
-
-  function url(database: string): string {
-    const password = readFileSync(join(folder, "password"), "utf8");
-    return `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`;
-  }
-
-  async function initialise(): Promise<void> {
-    if (existsSync(data)) return;
-    const password = join(folder, "password");
-    keep(password, randomBytes(24).toString("base64url"));
-    const fresh = join(folder, `data-${process.pid}`);
-    const icu = (await majorVersion()) >= 15 ? ["--locale-provider=icu", "--icu-locale=und"] : [];
-    try {
-      await run("initdb", [
-        `--pgdata=${fresh}`,
-        `--username=${superuser}`,
-        `--pwfile=${password}`,
-        "--auth=scram-sha-256",
-        "--encoding=UTF8",
-        "--locale=C.UTF-8",
-        ...icu,
-      ]);
-      renameSync(fresh, data);
-    } catch (error) {
-      if (!existsSync(data)) throw error; // else another process was faster
-    } finally {
-      rmSync(fresh, { recursive: true, force: true });
-    }
-  }
-
-  async function start(): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
-      const running = readPostmaster();
-      if (running !== undefined) {
-        if (runsHere(running.pid)) {
-          port = running.port;
-          if (await answers()) return;
-          continue; // it ended meanwhile
-        }
-        await endOrphans();
-        rmSync(join(data, "postmaster.pid"), { force: true }); // left behind by a crash
-      }
-      port = await choosePort();
-      try {
-        await run("pg_ctl", ["start", "-D", data, "-l", log, "-w", "-t", "60", "-o", options()]);
-        rememberPort();
-        return;
-      } catch (error) {
-        if (attempt === 5) throw startFailure(error);
-        await sleep(200 * attempt);
-      }
-    }
-  }
-
-  async function stop(): Promise<void> {
-    await run("pg_ctl", ["stop", "-D", data, "-m", "fast", "-w", "-t", "60"]);
-  }
-
-  function options(): string {
-    const all = {
-      port: String(port),
-      listen_addresses: "127.0.0.1",
-      unix_socket_directories: "",
-      timezone: "UTC",
-      ...settings,
-    };
-    return Object.entries(all)
-      .map(([name, value]) => `-c ${name}=${value}`)
-      .join(" ");
-  }
-
-  /** Keeps a text in a file that only its owner may read, unless the file is there already. */
-  function keep(path: string, text: string): void {
-    try {
-      writeFileSync(path, text, { mode: 0o600, flag: "wx" });
-      if (account !== undefined) chownSync(path, account.uid, account.gid);
-    } catch (error) {
-      if (!hasCode(error, "EEXIST")) throw error;
-    }
-  }
-
-  function readPostmaster(): { pid: number; port: number } | undefined {
-    try {
-      const lines = readFileSync(join(data, "postmaster.pid"), "utf8").split("\n");
-      return { pid: Number(lines[0]), port: Number(lines[3]) };
-    } catch (error) {
-      if (hasCode(error, "ENOENT")) return undefined;
-      throw error;
-    }
-  }
-
-  /** Whether a process is this cluster's server: its working directory is the data folder. */
-  function runsHere(pid: number): boolean {
-    if (process.platform !== "linux") return isAlive(pid);
-    try {
-      return readlinkSync(`/proc/${pid}/cwd`) === data;
-    } catch {
-      return false; // gone, a zombie, or somebody else's
-    }
-  }
-
-  /**
-   * Ends the processes of a server that was killed. A busy one does not notice by itself that its
-   * server is gone: it goes on writing, and no other server may run beside it. They must be gone before
-   * `postmaster.pid` is, by which PostgreSQL itself would find them.
-   */
-  async function endOrphans(): Promise<void> {
-    const deadline = Date.now() + 10_000;
-    for (let orphans = findOrphans(); orphans.length > 0; orphans = findOrphans()) {
-      if (Date.now() > deadline) {
-        throw new Problem(`Processes of a killed database do not end: ${orphans.join(", ")}.`);
-      }
-      for (const pid of orphans) {
-        try {
-          process.kill(pid, "SIGQUIT");
-        } catch (error) {
-          if (!hasCode(error, "ESRCH")) throw error;
-        }
-      }
-      await sleep(20);
-    }
-  }
-
-  /** The server's processes are called `postgres: …`; those of a living server have it as parent. */
-  function findOrphans(): number[] {
-    if (process.platform !== "linux") return [];
-    return readdirSync("/proc")
-      .map(Number)
-      .filter((pid) => pid > 0 && runsHere(pid) && isOrphan(pid));
-  }
-
-  function isOrphan(pid: number): boolean {
-    try {
-      const title = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-      const parent = /^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-      return title.startsWith("postgres: ") && !runsHere(Number(parent));
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ESRCH")) return false; // it has just ended
-      throw error;
-    }
-  }
-
-  /** Waits until a running server accepts connections; false when it ends instead. */
-  async function answers(): Promise<boolean> {
-    const deadline = Date.now() + 60_000;
-    while (Date.now() < deadline) {
-      const running = readPostmaster();
-      if (running === undefined || !runsHere(running.pid)) return false;
-      const client = createClient(url(superuser));
-      try {
-        await client.connect();
-        return true;
-      } catch (error) {
-        if (!hasCode(error, "57P03", "ECONNREFUSED", "ECONNRESET")) throw error;
-      } finally {
-        await client.end().catch(() => undefined);
-      }
-      await sleep(100);
-    }
-    throw new Problem(`The embedded database runs but does not answer; ${log} says why.`);
-  }
-
-  async function choosePort(): Promise<number> {
-    const remembered = join(folder, "port");
-    const last = existsSync(remembered) ? Number(readFileSync(remembered, "utf8")) : 0;
-    return (await freePort(last)) ?? (await freePort(0)) ?? 0;
-  }
-
-  function rememberPort(): void {
-    const path = join(folder, "port");
-    writeFileSync(path, String(port));
-    if (account !== undefined) chownSync(path, account.uid, account.gid);
-  }
-
-  async function majorVersion(): Promise<number> {
-    const { stdout } = await run("postgres", ["--version"]);
-    return Number(/\d+/.exec(stdout)?.[0]);
-  }
-
-  async function run(program: string, parameters: string[]): Promise<{ stdout: string }> {
-    const env = { PATH: process.env.PATH, LC_ALL: "C.UTF-8" };
-    return execute(join(programs, program), parameters, { ...account, cwd: folder, env });
-  }
-
-  function startFailure(error: unknown): unknown {
-    if (!existsSync(log)) return error;
-    const reason = /FATAL: +(.*)/.exec(readFileSync(log, "utf8").split("\n").slice(-20).join("\n"));
-    const why = reason?.[1] === undefined ? "" : `: ${reason[1]}`;
-    return new Problem(`The embedded database does not start${why} (see ${log}).`);
-  }
-
-  return { initialise, start, stop, url };
+  return {
+    initialise: () => initialise(place),
+    async start() {
+      port = await start(place, settings);
+    },
+    async stop() {
+      await run(place, "pg_ctl", ["stop", "-D", dataOf(place), "-m", "fast", "-w", "-t", "60"]);
+    },
+    url: (database) => urlOf(place, port, database),
+  };
 }
 
-/** A port on 127.0.0.1 that nobody listens on: the wanted one, or for 0 any; undefined if taken. */
-async function freePort(wanted: number): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.once("error", () => {
-      resolve(undefined);
-    });
-    probe.listen(wanted, "127.0.0.1", () => {
-      const address = probe.address();
-      const port = typeof address === "object" && address !== null ? address.port : undefined;
-      probe.close(() => {
-        resolve(port);
-      });
-    });
-  });
+function dataOf({ folder }: Place): string {
+  return join(folder, "data");
 }
 
-function isAlive(pid: number): boolean {
+function logOf({ folder }: Place): string {
+  return join(folder, "server.log");
+}
+
+function passwordOf({ folder }: Place): string {
+  return join(folder, "password");
+}
+
+function urlOf(place: Place, port: number, database: string): string {
+  const password = readFileSync(passwordOf(place), "utf8");
+  return `postgres://${superuser}:${password}@127.0.0.1:${port}/${database}`;
+}
+
+/** Creates the data under another name and renames them, so that they are complete or absent. */
+async function initialise(place: Place): Promise<void> {
+  const data = dataOf(place);
+  if (existsSync(data)) return;
+  createPassword(place);
+  const fresh = join(place.folder, `data-${process.pid}`);
+  const icu =
+    (await majorVersion(place)) >= 15 ? ["--locale-provider=icu", "--icu-locale=und"] : [];
   try {
-    return process.kill(pid, 0);
+    await run(place, "initdb", [
+      `--pgdata=${fresh}`,
+      `--username=${superuser}`,
+      `--pwfile=${passwordOf(place)}`,
+      "--auth=scram-sha-256",
+      "--encoding=UTF8",
+      "--locale=C.UTF-8",
+      ...icu,
+    ]);
+    renameSync(fresh, data);
   } catch (error) {
-    return hasCode(error, "EPERM");
+    if (!existsSync(data)) throw error; // otherwise another process was faster
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
   }
+}
+
+/** Creates a password in a file that only its owner may read, unless the file exists. */
+function createPassword(place: Place): void {
+  const path = passwordOf(place);
+  try {
+    writeFileSync(path, randomBytes(24).toString("base64url"), { mode: 0o600, flag: "wx" });
+    if (place.account !== undefined) chownSync(path, place.account.uid, place.account.gid);
+  } catch (error) {
+    if (!hasCode(error, "EEXIST")) throw error;
+  }
+}
+
+/** Starts the server, or joins the running one. Returns its port. */
+async function start(place: Place, settings: Settings): Promise<number> {
+  const data = dataOf(place);
+  for (let attempt = 1; ; attempt += 1) {
+    const running = readPostmaster(data);
+    if (running !== undefined && runsIn(data, running.pid)) {
+      if (await answers(place, running.port)) return running.port;
+      continue; // it has ended since
+    }
+    if (running !== undefined) {
+      await endOrphans(data);
+      rmSync(join(data, "postmaster.pid"), { force: true }); // a crash has left it
+    }
+    const port = await choosePort(place);
+    const options = optionsOf(port, settings);
+    try {
+      await run(place, "pg_ctl", [
+        ...["start", "-D", data, "-l", logOf(place), "-w", "-t", "60", "-o", options],
+      ]);
+      rememberPort(place, port);
+      return port;
+    } catch (error) {
+      if (attempt === maxAttempts) throw startFailure(place, error);
+      await sleep(200 * attempt);
+    }
+  }
+}
+
+function optionsOf(port: number, settings: Settings): string {
+  const all = {
+    port: String(port),
+    listen_addresses: "127.0.0.1",
+    unix_socket_directories: "",
+    timezone: "UTC",
+    ...settings,
+  };
+  return Object.entries(all)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(" ");
+}
+
+/**
+ * Waits until a running server accepts connections. Returns false if the server ends instead.
+ *
+ * @throws {Problem} if it does neither within a minute.
+ */
+async function answers(place: Place, port: number): Promise<boolean> {
+  const deadline = Date.now() + 60_000;
+  while (Date.now() < deadline) {
+    const running = readPostmaster(dataOf(place));
+    if (running === undefined || !runsIn(dataOf(place), running.pid)) return false;
+    const client = createClient(urlOf(place, port, superuser));
+    try {
+      await client.connect();
+      return true;
+    } catch (error) {
+      if (!isAway(error)) throw error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+    await sleep(100);
+  }
+  throw new Problem(
+    `The embedded database runs but does not answer; ${logOf(place)} has the reason.`,
+  );
+}
+
+function startFailure(place: Place, error: unknown): unknown {
+  const log = logOf(place);
+  if (!existsSync(log)) return error;
+  const lastLines = readFileSync(log, "utf8").split("\n").slice(-20).join("\n");
+  const reason = /FATAL: +(.*)/.exec(lastLines)?.[1];
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return new Problem(`The embedded database does not start${why} (see ${log}).`);
+}
+
+async function majorVersion(place: Place): Promise<number> {
+  const { stdout } = await run(place, "postgres", ["--version"]);
+  return Number(/\d+/.exec(stdout)?.[0]);
+}
+
+/** Runs a program of PostgreSQL under the account of the cluster. */
+async function run(place: Place, program: string, parameters: string[]) {
+  const { folder, programs, account } = place;
+  const env = { PATH: process.env.PATH, LC_ALL: "C.UTF-8" };
+  return execute(join(programs, program), parameters, { ...account, cwd: folder, env });
 }

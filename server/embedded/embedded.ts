@@ -7,46 +7,46 @@ import { createCluster } from "./cluster.ts";
 import { preparePlace } from "./place.ts";
 import { Problem } from "../errors/problem.ts";
 
-/** Advisory locks, in the database `postgres`: who uses the cluster, and who serves from it. */
+/** Advisory locks in the database `postgres`: for using the cluster, and for serving from it. */
 const locks = { classid: 0x70676372, use: 1, serve: 2 } as const;
 
-/** How to open an embedded database. */
+/** The options of an embedded database. */
 export interface EmbeddedOptions {
-  /** Where its data, password, port and log are kept. */
+  /** The folder of its data, password, port and log. */
   readonly folder: string;
-  /** A folder with `bin`, `lib` and `share` of PostgreSQL; absent, the npm package's. */
+  /** A folder with `bin`, `lib` and `share` of PostgreSQL; by default, that of the npm package. */
   readonly binaries?: string | undefined;
-  /** Server settings beside the usual ones, such as `{ fsync: "off" }`. */
+  /** Additional server settings, such as `{ fsync: "off" }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-/** An embedded PostgreSQL that runs for as long as somebody has it open. */
+/** An embedded PostgreSQL. It runs as long as a process has it open. */
 export interface EmbeddedDatabase {
-  /** The superuser's URL of a database on it. */
+  /** Returns the superuser's URL of a database. */
   url(database: string): string;
-  /** Makes a database unless it exists, as a copy of `template` if that is given. */
+  /** Creates a database unless it exists, as a copy of `template` if given. */
   ensureDatabase(name: string, template?: string): Promise<void>;
   /**
-   * Claims to be the one server on this database, until closed or the process ends.
+   * Claims the database for this server until it is closed, or the process ends.
    *
-   * @param address where this process serves.
-   * @throws {Problem} when another process serves already; the message says where.
+   * @param address the URL of this server.
+   * @throws {Problem} if another process is serving; the message contains its address.
    */
   claim(address: string): Promise<void>;
-  /** The address of the process that serves from this database, or undefined. */
+  /** Returns the address of the process that serves from this database; undefined if there is none. */
   servedAt(): Promise<string | undefined>;
-  /** Registers what happens if the database goes away while it is open. */
+  /** Registers a listener that is called if the database stops while it is open. */
   onLost(listener: () => void): void;
-  /** Lets go of it; whoever closes it last stops the server. */
+  /** Closes the database. The last process that closes it stops the server. */
   close(): Promise<void>;
 }
 
 /**
- * Opens the embedded PostgreSQL: makes its data on the first call, starts it, or joins it where it
- * runs already, be it for another process or left running by one that was killed.
+ * Opens the embedded PostgreSQL. Initializes its data on the first call, and starts it unless it is already
+ * running, for another process or after a process that was killed.
  *
- * @param options where it lives and how it is set.
- * @throws {Problem} when it cannot be started.
+ * @param options its folder and settings.
+ * @throws {Problem} if it cannot be started.
  */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const place = preparePlace(options.folder, options.binaries);
@@ -61,7 +61,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
     for (const listener of lostListeners) listener();
   });
 
-  /** Starts the cluster and marks it as used; starts again if the last user is just stopping it. */
+  /** Starts the cluster and marks it as used. Starts it again if the last process is just stopping it. */
   async function join(): Promise<pg.Client> {
     for (let attempt = 0; attempt < 50; attempt += 1) {
       await cluster.start();
@@ -75,12 +75,12 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
         );
         if (rows[0]?.locked === true) return candidate;
       } catch {
-        // it is stopping: start it again
+        // it is being stopped: start it again
       }
       await candidate.end().catch(() => undefined);
       await sleep(200);
     }
-    throw new Problem("The embedded database is busy stopping; try again.");
+    throw new Problem("The embedded database is being stopped; try again.");
   }
 
   async function tryLock(lock: number): Promise<boolean> {
@@ -129,7 +129,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedDa
       if (lost) return;
       lostListeners.length = 0;
       await client.query("select pg_advisory_unlock_all()");
-      const last = await tryLock(locks.use).catch(() => false); // another one stopped it
+      const last = await tryLock(locks.use).catch(() => false); // another process stopped it
       if (last) await cluster.stop();
       await client.end().catch(() => undefined);
     },

@@ -5,7 +5,7 @@ import { type EmbeddedDatabase, openEmbedded } from "./embedded.ts";
 import { exitCodes, Problem } from "../errors/problem.ts";
 import { deriveServerUrl } from "../postgres/server-login.ts";
 
-/** The database's name where it is the embedded one. */
+/** The name of the embedded database. */
 const embeddedName = "pgcrm";
 
 /** The database that a command works on. */
@@ -13,24 +13,24 @@ export interface Database {
   readonly ownerUrl: string;
   /** The URL that the server logs in with. */
   readonly serverUrl: string;
-  /** Whether that URL was given, and not derived from the owner's. */
+  /** Whether `serverUrl` was set, and not derived from the owner's URL. */
   readonly isServerUrlGiven: boolean;
-  /** Set where the database is the embedded one. */
+  /** Set if the database is the embedded one. */
   readonly embedded?: EmbeddedDatabase | undefined;
   close(): Promise<void>;
 }
 
-/** What a server needs; one that does not migrate can do without the owner. */
+/** The database of a server. A server that does not migrate needs no owner. */
 export type ServedDatabase = Omit<Database, "ownerUrl"> & {
   readonly ownerUrl?: string | undefined;
 };
 
 /**
- * Opens the database that the settings name, to serve it: a server of one's own, or the embedded one,
- * which is started if need be.
+ * Opens the database of the settings, to serve it: that of a PostgreSQL server, or the embedded one, which
+ * is started if it is not running.
  *
  * @param config the settings.
- * @throws {Problem} when the embedded database cannot be started.
+ * @throws {Problem} if the embedded database cannot be started.
  */
 export async function openServedDatabase(config: Config): Promise<ServedDatabase> {
   const { databaseUrl: ownerUrl, serverDatabaseUrl } = config;
@@ -52,16 +52,16 @@ export async function openServedDatabase(config: Config): Promise<ServedDatabase
 }
 
 /**
- * Opens the database that the settings name, to work on it as its owner.
+ * Opens the database of the settings, to work on it as its owner.
  *
  * @param config the settings.
- * @throws {Problem} when they name the server's login only; as {@link openServedDatabase}.
+ * @throws {Problem} if they contain only the server's login; and as {@link openServedDatabase}.
  */
 export async function openDatabase(config: Config): Promise<Database> {
   const { ownerUrl, ...database } = await openServedDatabase(config);
   if (ownerUrl === undefined) {
     throw new Problem(
-      "This is done as the owner of the database: set DATABASE_URL to the owner's URL.",
+      "This command requires the owner of the database: set DATABASE_URL to the owner's URL.",
       exitCodes.usage,
     );
   }
@@ -72,7 +72,7 @@ export async function openDatabase(config: Config): Promise<Database> {
  * Runs a function with the database and closes it afterwards.
  *
  * @param config the settings.
- * @param work what to do.
+ * @param work receives the database.
  */
 export async function withDatabase<Result>(
   config: Config,

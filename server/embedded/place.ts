@@ -16,12 +16,12 @@ import { fileURLToPath } from "node:url";
 import { Problem } from "../errors/problem.ts";
 import { type Account, canEnter, serverAccount } from "./account.ts";
 
-/** Where copies go when the account of PostgreSQL may not enter the project's own folder. */
+/** The folder for copies, if the account of PostgreSQL may not enter the folder of the project. */
 const sharedFolder = "/var/lib/pgcrm";
 
-/** Where a cluster lives, and what it runs with. */
+/** The folders and the account of a cluster. */
 export interface Place {
-  /** The cluster's own folder: its data, password, port and log. */
+  /** The folder of the cluster's data, password, port and log. */
   readonly folder: string;
   /** The folder of initdb, pg_ctl and postgres. */
   readonly programs: string;
@@ -29,13 +29,13 @@ export interface Place {
 }
 
 /**
- * Finds or makes the folder of a cluster, and programs that its account can run. Where the account
- * may not enter the wanted folder (a clone below /root, say), both live below /var/lib/pgcrm and the
- * wanted folder is a link.
+ * Finds or creates the folder of a cluster, and programs that its account can run. If the account may not
+ * enter the wanted folder, such as one below /root, both are in /var/lib/pgcrm, and the wanted folder is a
+ * link.
  *
- * @param wanted the folder that people look for.
- * @param binaries a folder with `bin`, `lib` and `share`; absent, the npm package's.
- * @throws {Problem} when there are no binaries for this platform.
+ * @param wanted the documented path of the folder.
+ * @param binaries a folder with `bin`, `lib` and `share`; by default, that of the npm package.
+ * @throws {Problem} if there are no binaries for this platform.
  */
 export function preparePlace(wanted: string, binaries = packagedBinaries()): Place {
   const account = serverAccount(join(wanted, "data"));
@@ -51,7 +51,7 @@ function packagedBinaries(): string {
   } catch {
     throw new Problem(
       `There is no embedded PostgreSQL for this platform (${name}); ` +
-        `set DATABASE_URL to use a server of your own.`,
+        `set DATABASE_URL to use your own PostgreSQL server.`,
     );
   }
 }
@@ -90,7 +90,7 @@ function reachable(binaries: string, account: Account | undefined): string {
   return copy;
 }
 
-/** A path in the shared folder, which is made open to all; what is in it need not be. */
+/** Returns a path in the shared folder. All users may enter this folder, but not all that is in it. */
 function inSharedFolder(name: string): string {
   mkdirSync(sharedFolder, { recursive: true });
   chmodSync(sharedFolder, 0o755);

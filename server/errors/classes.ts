@@ -1,4 +1,4 @@
-/** Every way an operation can fail, in the client's words. `docs/reference/errors.md` lists them. */
+/** The codes of errors, as clients receive them. `docs/reference/errors.md` describes them. */
 export type ErrorCode =
   | "VALIDATION_ERROR"
   | "NOT_FOUND"
@@ -18,47 +18,47 @@ export type ErrorCode =
   | "INTERNAL";
 
 /**
- * What is wrong, by what the client sent: `{"emails.1": ["\"x\" is not an email address"]}`. A field
- * has its name in the entity's input, an element of a list its position, from 0, a member of an
- * object its key.
+ * Messages by field of the input: `{"emails.1": ["\"x\" is not an email address"]}`. A path consists of
+ * the name of a field in the entity's input, the position of a list element from 0, or the key of an
+ * object member.
  */
 export type Fields = Record<string, string[]>;
 
-/** What is current when a write was refused because somebody else changed the row. */
+/** The current version of a row that another user changed before the refused write. */
 export interface Current {
   version: number;
   updatedBy: string;
   updatedAt: string;
 }
 
-/** Where an undo would have overwritten what somebody did since. */
+/** A field in which an undo would have overwritten a later change. */
 export interface Conflict {
-  /** As the audit log calls it: `deal`, `custom_field_definition`. */
+  /** The entity type as in the audit log: `deal`, `custom_field_definition`. */
   entityType: string;
   entityId: string;
-  /** In the client's words: `stage`, `customFields.size`; `id` if the row itself is gone or back. */
+  /** The client's name: `stage`, `customFields.size`; `id` if the row itself was deleted or restored. */
   field: string;
-  /** The value that was to be undone. */
+  /** The value that the undo expected to find. */
   expected: unknown;
-  /** The value that is there now. */
+  /** The current value. */
   found: unknown;
   changedBy: string | null;
   changedAt: string | null;
 }
 
-/** The places where an undo was refused: how many there are, and the first hundred of them. */
+/** The conflicts of a refused undo: their number, and the first hundred. */
 export interface Conflicts {
   count: number;
   conflicts: Conflict[];
 }
 
-/** The machine-readable part of an answer: `extensions` of a GraphQL error. */
+/** The machine-readable part of an error: `extensions` of a GraphQL error. */
 export interface Extensions {
   code: ErrorCode;
   [key: string]: unknown;
 }
 
-/** An error that is safe to show to a client as it stands. */
+/** An error that can be shown to a client unchanged. */
 export abstract class CrmError extends Error {
   abstract readonly code: ErrorCode;
 
@@ -88,9 +88,9 @@ export class NotFoundError extends CrmError {
   override readonly name = "NotFoundError";
   readonly code = "NOT_FOUND";
   readonly entityType: string;
-  /** The id of what is not there, of several the first. */
+  /** The id of the row that does not exist; of several rows, the first id. */
   readonly entityId: string;
-  /** The ids of all that is not there. */
+  /** The ids of all rows that do not exist. */
   readonly entityIds: readonly string[];
 
   constructor(entityType: string, ...entityIds: readonly [string, ...string[]]) {
@@ -124,14 +124,14 @@ export class ConstraintViolationError extends CrmError {
 }
 
 /**
- * Somebody else was faster: a version that is no longer current, something to be undone that was
- * changed since, a deadlock, a failed serialization.
+ * A conflict with another change: an outdated version, an undo of something that was changed later, a
+ * deadlock, or a serialization failure.
  */
 export class ConflictError extends CrmError {
   override readonly name = "ConflictError";
   readonly code = "CONFLICT";
   readonly current: Current | undefined;
-  /** What an undo found changed; undefined for every other conflict. */
+  /** The conflicts of an undo; undefined for every other error. */
   readonly changed: Conflicts | undefined;
 
   constructor(message: string, current?: Current, changed?: Conflicts) {
@@ -154,13 +154,13 @@ export class UnauthenticatedError extends CrmError {
   override readonly name = "UnauthenticatedError";
   readonly code = "UNAUTHENTICATED";
 
-  /** The message is the same for whatever is wrong: none tells how to forge a better token. */
+  /** The message is always the same, so that it gives no help in forging a token. */
   constructor() {
     super("A valid bearer token is required");
   }
 }
 
-/** Something that is needed is away for now: the same request may succeed a little later. */
+/** A service that is needed cannot be reached. The same request may succeed later. */
 export class UnavailableError extends CrmError {
   override readonly name = "UnavailableError";
   readonly code = "UNAVAILABLE";
@@ -170,14 +170,14 @@ export class UnavailableError extends CrmError {
   }
 }
 
-/** The limit that a request goes beyond: its name, its value, and what the request has. */
+/** The limit that a request exceeds: its name, its value, and the value of the request. */
 export interface Excess {
   limit: string;
   maximum: number;
   actual: number;
 }
 
-/** Something goes beyond a limit, which the answer names. */
+/** A limit is exceeded. The response names the limit. */
 abstract class LimitError<E extends Partial<Excess>> extends CrmError {
   readonly excess: E;
 
@@ -191,41 +191,41 @@ abstract class LimitError<E extends Partial<Excess>> extends CrmError {
   }
 }
 
-/** A request asks for more than one request may; nothing of it was executed. */
+/** An operation exceeds a limit of complexity. It was not executed. */
 export class QueryTooComplexError extends LimitError<Excess> {
   override readonly name = "QueryTooComplexError";
   readonly code = "QUERY_TOO_COMPLEX";
 }
 
-/** A request is larger than one of its kind may be. */
+/** A request is larger than its kind of request may be. */
 export class PayloadTooLargeError extends LimitError<Excess> {
   override readonly name = "PayloadTooLargeError";
   readonly code = "PAYLOAD_TOO_LARGE";
 }
 
-/** There were, or there are, too many of these from one side; a little later there may be room. */
+/** A client has sent too many requests, or has too many connections. It may try again later. */
 export class RateLimitedError extends LimitError<Omit<Excess, "actual">> {
   override readonly name = "RateLimitedError";
   readonly code = "RATE_LIMITED";
 }
 
-/** It took longer than it may: the statement, or waiting for what another one holds. */
+/** A statement, or its wait for a lock, exceeded its timeout. */
 export class TimeoutError extends CrmError {
   override readonly name = "TimeoutError";
   readonly code = "TIMEOUT";
 }
 
-/** There is no room for this now; it was not done, and may be tried again in a while. */
+/** Resources are exhausted. The request was not executed, and may be repeated later. */
 export class OverloadedError extends CrmError {
   override readonly name = "OverloadedError";
   readonly code = "OVERLOADED";
 }
 
-/** The change was made; what was to be answered about it could not be read. To repeat it does it twice. */
+/** The change was committed, but its result could not be read. To repeat the request repeats the change. */
 export class CommittedError extends CrmError {
   override readonly name = "CommittedError";
   readonly code = "COMMITTED";
-  /** What the answer failed by, as an error of its own would have said it. */
+  /** The error that prevented the result, in the form of an error response. */
   readonly reason: unknown;
 
   constructor(message: string, reason: unknown) {
@@ -238,13 +238,13 @@ export class CommittedError extends CrmError {
   }
 }
 
-/** The connection was lost while the change was under way: it may have been made, or not. */
+/** The connection was lost during the commit. The change may or may not have been made. */
 export class InDoubtError extends CrmError {
   override readonly name = "InDoubtError";
   readonly code = "IN_DOUBT";
 
   constructor(cause?: unknown) {
-    super("The connection to the database was lost; whether the change was made is not known", {
+    super("The connection to the database was lost; the change may or may not have been made", {
       cause,
     });
   }
@@ -254,13 +254,13 @@ export class InDoubtError extends CrmError {
   }
 }
 
-/** The database takes no writes, as a standby does. */
+/** The database is read-only, such as a standby. */
 export class ReadOnlyError extends CrmError {
   override readonly name = "ReadOnlyError";
   readonly code = "READ_ONLY";
 }
 
-/** What is wrong with one row of a bulk write. */
+/** The faults of one row of a bulk write. */
 export interface RowFault {
   /** The position of the row in the input, from 0. */
   index: number;
@@ -269,17 +269,20 @@ export interface RowFault {
 }
 
 /**
- * Rows of a bulk write are faulty, so none was written. The code is that of all the faults, or
- * `VALIDATION_ERROR` where they differ.
+ * Rows of a bulk write are faulty, so none was written. The code is that of the faults, or
+ * `VALIDATION_ERROR` if the codes differ.
  */
 export class BulkError extends CrmError {
   override readonly name = "BulkError";
   readonly code: ErrorCode;
   readonly faults: readonly RowFault[];
-  /** The faults by where they are in the input: `contacts.17.lastName`. */
+  /** The faults by their path in the input: `contacts.17.lastName`. */
   readonly fields: Fields;
 
-  /** @param list what the input calls the rows, such as `contacts`. */
+  /**
+   * @param list the name of the rows in the input, such as `contacts`.
+   * @param faults at least one.
+   */
   constructor(list: string, faults: readonly RowFault[]) {
     const fields = Object.fromEntries(
       faults.flatMap(({ index, fields }) =>
@@ -300,7 +303,7 @@ export class BulkError extends CrmError {
   }
 }
 
-/** Something that no client caused. The original is for the log, never for an answer. */
+/** An internal error. The original error is for the log only, never for a response. */
 export class DatabaseError extends CrmError {
   override readonly name = "DatabaseError";
   readonly code = "INTERNAL";

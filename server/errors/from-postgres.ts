@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { parseAsWritten } from "../model/exact-json.ts";
+import { isUnreachable } from "../postgres/away.ts";
 import {
   BulkError,
   ConflictError,
@@ -26,7 +27,7 @@ import {
   unreadable,
 } from "./messages.ts";
 
-/** The parts of an error of the `pg` driver that decide what a client is told. */
+/** The parts of an error of the `pg` driver that determine the error for the client. */
 interface PgError extends Error {
   code: string;
   schema?: string | undefined;
@@ -35,17 +36,6 @@ interface PgError extends Error {
   constraint?: string | undefined;
   detail?: string | undefined;
 }
-
-/** What the operating system says where the database cannot be reached, or was cut off. */
-const unreachable = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-]);
 
 const fieldsSchema = z.record(z.string(), z.array(z.string()).min(1));
 const faultsSchema = z.object({
@@ -80,19 +70,21 @@ const conflictsSchema = z.object({
 });
 
 /**
- * The one mapping from an error of PostgreSQL to an error for a client.
+ * Converts an error of PostgreSQL, or of the connection, into an error for a client. This is the only
+ * such conversion.
  *
- * A message is either one that the product itself raised (errcode, schema `crm` and a JSON detail
- * prove it), one that belongs to a constraint, or a fixed sentence. PostgreSQL's own message and
- * detail quote rows and statements, so they are never passed on: what is not known here is a
- * `DatabaseError`.
+ * A message is one that the product itself raised (recognized by the errcode, the schema `crm` and a JSON
+ * detail), the message of a constraint, or a fixed sentence. PostgreSQL's own message and detail quote
+ * rows and statements, so they are never passed on: an unknown error becomes a `DatabaseError`.
+ *
+ * @param constraints the messages of constraints by name.
  */
 export function fromPgError(error: Error, constraints: Constraints): CrmError {
   if (error instanceof CrmError) return error;
   if (!isPgError(error)) {
-    return isCutOff(error)
+    return isUnreachable(error)
       ? new UnavailableError(gone)
-      : new DatabaseError("The database could not be asked", error);
+      : new DatabaseError("The database could not be queried", error);
   }
   const { code, constraint = "" } = error;
   const faults = bulkFaults(error);
@@ -102,7 +94,7 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
 
   switch (code) {
     case "23514":
-      return new ValidationError(sentence(fields, "A rule is broken"), fields, constraint);
+      return new ValidationError(sentence(fields, "A rule is violated"), fields, constraint);
     case "23502":
       return required(error);
     case "23503":
@@ -110,24 +102,27 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
       return isStillReferenced(error)
         ? new ConstraintViolationError(`This is still used by ${error.table}`, constraint)
         : new ConstraintViolationError(
-            sentence(fields, "A link leads nowhere"),
+            sentence(fields, "A referenced row does not exist"),
             constraint,
             fields,
           );
     case "23505":
     case "23P01":
       return new ConstraintViolationError(
-        sentence(fields, "This exists already"),
+        sentence(fields, "This already exists"),
         constraint,
         fields,
       );
     case "P0002":
-      return raisedNotFound(error) ?? new DatabaseError("The database found nothing", error);
+      return raisedNotFound(error) ?? new DatabaseError("The database found no row", error);
     case "CRM01":
-      return new ConflictError("Somebody else changed this meanwhile", raisedCurrent(error));
+      return new ConflictError(
+        "Somebody else has changed this since you read it",
+        raisedCurrent(error),
+      );
     case "CRM02":
       return new ConflictError(
-        "This was changed since, so it was not undone",
+        "This was changed later, so it was not undone",
         undefined,
         conflictsSchema.safeParse(json(error.detail)).data,
       );
@@ -137,17 +132,11 @@ export function fromPgError(error: Error, constraints: Constraints): CrmError {
   const message = unreadable[code];
   if (message !== undefined) return new ValidationError(message, {});
   const make = general[code] ?? general[code.slice(0, 2)];
-  return make?.() ?? new DatabaseError("The database refused unexpectedly", error);
+  return make?.() ?? new DatabaseError("The database reported an unexpected error", error);
 }
 
 function isPgError(error: Error): error is PgError {
   return "code" in error && typeof error.code === "string" && "severity" in error;
-}
-
-/** The driver gives no code to a connection that ends while it is in use. */
-function isCutOff(error: Error): boolean {
-  if ("code" in error && unreachable.has(String(error.code))) return true;
-  return error.message.startsWith("Connection terminated");
 }
 
 function required({ column = "" }: PgError): ValidationError {
@@ -156,8 +145,8 @@ function required({ column = "" }: PgError): ValidationError {
 }
 
 /**
- * The constraint of a custom field that is unique, which is made when the field is defined and says
- * in its name which one it is; undefined for every other constraint.
+ * Returns the constraint of a unique custom field, which is created with the definition and contains the
+ * name of the field; undefined for every other constraint.
  */
 export function uniqueCustomField({
   schema,
@@ -171,13 +160,13 @@ export function uniqueCustomField({
     : undefined;
 }
 
-/** The fields that the product's own `raise` names; undefined for every other error. */
+/** Returns the fields that the product's own `raise` names; undefined for every other error. */
 function raisedFields({ schema, detail }: PgError): Fields | undefined {
   if (schema !== "crm") return undefined;
   return fieldsSchema.safeParse(json(detail)).data;
 }
 
-/** The faults of rows that a bulk write ended with; undefined, if it ended with something else. */
+/** Returns the faults of rows of a failed bulk write; undefined for every other error. */
 export function bulkFaults(error: unknown): RowFault[] | undefined {
   if (!(error instanceof Error)) return undefined;
   const { schema, detail } = error as PgError;
@@ -189,7 +178,7 @@ function raisedCurrent({ detail }: PgError): Current | undefined {
   return currentSchema.safeParse(json(detail)).data;
 }
 
-/** What the product's own `raise` says is not there. */
+/** Returns the rows that the product's own `raise` reports as missing. */
 function raisedNotFound({ schema, detail }: PgError): NotFoundError | undefined {
   const absent = schema === "crm" ? absentSchema.safeParse(json(detail)).data : undefined;
   return absent && new NotFoundError(absent.entityType, ...absent.ids);
@@ -204,9 +193,9 @@ function json(text: string | undefined): unknown {
 }
 
 /**
- * A foreign key is broken from either end, with one SQLSTATE. The names that the message quotes
- * tell which, in every language: table and constraint where the link leads nowhere, the other table
- * too where a row is still linked to.
+ * A foreign key is violated from either end, with the same SQLSTATE. The number of names that the message
+ * quotes distinguishes them in every language: table and constraint if the referenced row does not exist,
+ * and the other table too if the row is still referenced.
  */
 function isStillReferenced({ code, message }: PgError): boolean {
   return code === "23001" || (message.match(/["«»„“”]/g)?.length ?? 0) > 4;

@@ -10,18 +10,18 @@ import {
   ValidationError,
 } from "./classes.ts";
 
-/** What clients are told about a constraint of the database; generated from its catalog. */
+/** The message of a constraint for clients; generated from the catalog. */
 export interface Constraint {
   table: string;
-  /** The fields that it is about, in the client's words. */
+  /** The fields that it concerns, by the client's names. */
   fields: string[];
-  /** What is wrong, in which `%s` stands for the faulty value. */
+  /** The fault; `%s` stands for the faulty value. */
   message: string;
 }
 
 export type Constraints = Record<string, Constraint>;
 
-/** What is said about input that PostgreSQL could not read, by SQLSTATE. */
+/** The messages for input that PostgreSQL could not read, by SQLSTATE. */
 export const unreadable: Record<string, string> = {
   "2201W": "A page cannot have a negative number of rows",
   "2201X": "A page cannot begin before the first row",
@@ -37,30 +37,31 @@ export const unreadable: Record<string, string> = {
 };
 
 const late = "This took too long and was ended";
-const full = "The database has no room for this now; please try again in a while";
+const full = "The database is out of resources at the moment; please try again in a while";
 export const gone = "The database is not available; please try again in a while";
 
 /**
- * What becomes of an error that has no words of its own, by SQLSTATE or by its class, the first two
- * characters. Here are classes of which no more is known than whose fault they are.
+ * The errors without a message of their own, by SQLSTATE or by its class, the first two characters.
+ * About a class, no more is known than whether the client caused the error.
  */
 export const general: Record<string, () => CrmError> = {
   "08": () => new UnavailableError(gone),
   "22": () => new ValidationError("A value is not valid", {}),
-  "23": () => new ConstraintViolationError("A rule is broken", ""),
-  "28": () => new UnavailableError(gone), // the server's own login is refused
-  "25006": () => new ReadOnlyError("The database takes no changes at the moment"),
+  "23": () => new ConstraintViolationError("A rule is violated", ""),
+  "28": () => new UnavailableError(gone), // the login of the server itself was refused
+  "25006": () => new ReadOnlyError("The database is read-only at the moment"),
   "25P03": () => new TimeoutError(late),
   "25P04": () => new TimeoutError(late),
-  "40": () => new ConflictError("Another change got in the way; please try again"),
+  "40": () => new ConflictError("This conflicted with another change; please try again"),
   "53": () => new OverloadedError(full),
-  "54": () => new ValidationError("This is more than the database can take at once", {}),
-  "55P03": () => new TimeoutError("Another change held this for too long; please try again"),
+  "54": () => new ValidationError("This exceeds a limit of the database", {}),
+  "55P03": () =>
+    new TimeoutError("This was locked by another change for too long; please try again"),
   "57": () => new UnavailableError(gone),
   "57014": () => new TimeoutError(late),
 };
 
-/** One sentence out of all faults: `emails.1 "x" is not an email address; lastName is required`. */
+/** Joins all faults into a sentence: `emails.1 "x" is not an email address; lastName is required`. */
 export function sentence(fields: Fields, otherwise: string): string {
   const faults = Object.entries(fields).flatMap(([field, messages]) =>
     messages.map((message) => `${field} ${message}`),
@@ -68,15 +69,15 @@ export function sentence(fields: Fields, otherwise: string): string {
   return faults.length === 0 ? otherwise : faults.join("; ");
 }
 
-/** `company_id` in the database is `companyId` for a client. */
+/** Converts the name of a column to that of a field: `company_id` to `companyId`. */
 export function camelCase(column: string): string {
   return column.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
-/** What a constraint says of the fields that break it. */
+/** Returns the message of a constraint for each of its fields. */
 export function fieldsOf(constraint: Constraint | undefined): Fields {
   if (constraint === undefined) return {};
-  // PostgreSQL tells the value in its own detail only, which is never trusted.
+  // The faulty value is only in PostgreSQL's own detail, which is never passed on.
   const message = constraint.message.replaceAll("%s", "this");
   return Object.fromEntries(constraint.fields.map((field) => [field, [message]]));
 }

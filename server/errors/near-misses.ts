@@ -1,4 +1,4 @@
-/** Names that others have for what one of our settings says. */
+/** Names that other programs use for one of our settings. */
 const otherNames: Readonly<Record<string, string>> = {
   DATABASE_HOST: "PGHOST",
   DATABASE_USER: "PGUSER",
@@ -16,11 +16,11 @@ const otherNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * The names that are nearly one of ours, each with the one that is meant. Names that are like none
- * are somebody else's.
+ * Returns the names that are probably misspelt settings, each with the setting that is meant. All other
+ * names belong to other programs.
  *
- * @param names those of the environment.
- * @param known all that there are.
+ * @param names the names of the environment variables.
+ * @param known the names of all settings.
  */
 export function nearMisses(names: readonly string[], known: readonly string[]): [string, string][] {
   const ours = new Set(known);
@@ -33,9 +33,9 @@ export function nearMisses(names: readonly string[], known: readonly string[]): 
 }
 
 /**
- * Whether one name is the other with a slip in it: in capitals or not, with another separator, with two
- * letters that have changed places; of longer names, with a letter or two more, less or others.
- * `PORTS` or `SORT` may well be somebody else's variable, `DATABASE_URI` hardly.
+ * Returns whether a name is a misspelling of another: by capitals, separators, or two exchanged letters;
+ * in longer names also by one or two added, missing or different letters. `PORTS` or `SORT` may be
+ * variables of another program, but `DATABASE_URI` hardly.
  */
 function isNear(name: string, candidate: string): boolean {
   const plain = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9]/g, "");
@@ -65,7 +65,7 @@ function isTransposed(given: string, meant: string): boolean {
   );
 }
 
-/** How many letters have to be put in, left out, replaced or exchanged with the next one. */
+/** Counts the letters to be added, removed, replaced or exchanged with the next one. */
 function distance(left: string, right: string): number {
   const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, column) => column)];
   for (let i = 1; i <= left.length; i += 1) {

@@ -7,15 +7,15 @@ export const exitCodes = {
   findings: 5,
 } as const;
 
-/** A failure whose message is one plain sentence for the person at the keyboard; no stack is shown. */
+/** A failure with a plain message for the user of the command line. Its stack is not shown. */
 export class Problem extends Error {
   override readonly name = "Problem";
   readonly exitCode: number;
 
   /**
-   * @param message one sentence that says what is wrong and what to do.
-   * @param exitCode what the process ends with.
-   * @param cause the error behind it, for whoever decides whether to try again.
+   * @param message the fault and its remedy, in one sentence.
+   * @param exitCode the exit code of the process.
+   * @param cause the original error, by which callers decide whether to retry.
    */
   constructor(message: string, exitCode: number = exitCodes.failure, cause?: unknown) {
     super(message, { cause });
@@ -23,15 +23,15 @@ export class Problem extends Error {
   }
 }
 
-/** What has to be there before anything can be served is not there yet. */
+/** The server cannot serve yet, because a prerequisite is missing. */
 export class NotReadyError extends Error {
   override readonly name = "NotReadyError";
 }
 
 /**
- * Tells whether an error carries this code: an SQLSTATE or one of the operating system's.
+ * Returns whether an error has one of these codes: SQLSTATEs or codes of the operating system.
  *
- * @param error whatever was thrown.
+ * @param error any thrown value.
  * @param codes the codes to look for, such as `23505` or `ECONNREFUSED`.
  */
 export function hasCode(error: unknown, ...codes: string[]): boolean {

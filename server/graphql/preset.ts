@@ -25,6 +25,7 @@ import { AggregatesPlugin } from "./aggregates/plugin.ts";
 import { BehaviorsPlugin } from "./shape/behaviors.ts";
 import { CustomFieldsPlugin } from "./custom-fields/plugin.ts";
 import { DefaultOrderPlugin } from "./shape/default-order.ts";
+import { DescriptionsPlugin } from "./shape/descriptions.ts";
 import { ExactNumbersPlugin } from "./shape/exact-numbers.ts";
 import { BulkPlugin } from "./bulk/plugin.ts";
 import { createGraphiqlPlugin } from "./serving/graphiql.ts";
@@ -51,32 +52,32 @@ import { ScalarsPlugin } from "./shape/scalars.ts";
 import { SearchPlugin } from "./shape/search.ts";
 
 export interface PresetDeps {
-  /** The way to the database; see `createPgService`. */
+  /** The connection to the database; see `createPgService`. */
   pgService: PgService;
-  /** What clients are told about broken constraints. */
+  /** The messages for violated constraints. */
   constraints: Constraints;
   logger: Logger;
-  /** What is counted and measured; absent, nothing is. */
+  /** The metrics; absent, none are collected. */
   metrics?: Metrics | undefined;
-  /** What one request may ask for. */
+  /** The limits of one request. */
   limits: Limits;
-  /** What takes turns. */
+  /** The limits of large operations, which take turns. */
   heavy: TurnLimits;
-  /** How long an operation may wait for its turn, and take to be planned and executed. */
+  /** The timeouts of an operation: for its turn, planning and execution. */
   timeouts: Pick<Timeouts, "pool" | "writeTurn" | "planning" | "execution">;
-  /** Whether GraphiQL is served. */
+  /** Whether to serve GraphiQL. */
   graphiql: boolean;
-  /** A token that GraphiQL sends by itself, on this machine. */
+  /** A token that GraphiQL sends automatically, on this machine only. */
   graphiqlToken?: string | undefined;
-  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  /** Whether introspection is allowed, and errors suggest names for misspelt fields. */
   introspection: boolean;
-  /** What can be asked for by its id. */
+  /** The persisted operations. */
   persisted: PersistedOptions;
-  /** Whether queries may be sent by GET too. */
+  /** Whether queries may be sent by GET, too. */
   queriesByGet: boolean;
 }
 
-/** What the API looks like: its names, types, filters, orders, pages and descriptions. */
+/** The plugins that shape the API: names, types, filters, orders, pages and descriptions. */
 const shape: readonly GraphileConfig.Plugin[] = [
   NamesPlugin,
   BehaviorsPlugin,
@@ -98,9 +99,10 @@ const shape: readonly GraphileConfig.Plugin[] = [
   ExactNumbersPlugin,
   SearchPlugin,
   PagesPlugin,
+  DescriptionsPlugin,
 ];
 
-/** What a request passes, in this order: HTTP, its document by its id, its limits, its one execution. */
+/** The plugins that handle a request, in this order: HTTP, persisted document, limits, execution. */
 function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
   const { graphiqlToken, persisted, metrics } = deps;
   return [
@@ -117,12 +119,12 @@ function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
   ];
 }
 
-/** What a client is answered where its input, or what it asks for, is not there or not right. */
+/** The plugins that create errors for missing rows and faulty input. */
 const errors: readonly GraphileConfig.Plugin[] = [NotFoundPlugin, InputErrorsPlugin];
 
 /**
- * Puts the API together: PostGraphile's presets, then what this product adds, then how it is
- * served.
+ * Creates the preset of the API: the presets of PostGraphile, the plugins of this server, and the settings
+ * of serving.
  */
 export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const { pool, prepared } = connectionsOf(deps.pgService);
@@ -138,19 +140,19 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     ],
     plugins: [...shape, ...pipelineOf(deps), ...errors],
     disablePlugins: [
-      // A row's UUID identifies it; Relay's global identifiers would name everything again.
+      // A UUID identifies a row; the global identifiers of Relay would be a second name.
       "NodePlugin",
-      // So is Relay 1's way of nesting the root query inside itself.
+      // It nests the root query inside itself, for Relay 1.
       "QueryQueryPlugin",
-      // Every column can be filtered and sorted by, indexed or not: a CRM's tables can be scanned.
+      // Columns without an index can be filtered and sorted by, too: limits bound the scans.
       "PgIndexBehaviorsPlugin",
-      // `filter` does all that `condition` does.
+      // `filter` replaces `condition`.
       "PgConditionArgumentPlugin",
       "PgConditionCustomFieldsPlugin",
     ],
     schema: {
       defaultBehavior: "connection -list",
-      // What cannot be served is an error; PostGraphile would leave it out with a warning.
+      // Errors in the schema are raised; PostGraphile would log a warning and leave the type out.
       dontSwallowErrors: true,
       connectionFilterRelations: true,
       connectionFilterAllowEmptyObjectInput: true,
@@ -162,7 +164,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
       context({ expressv4, ws }) {
         const { pgSettings, departure } = expressv4?.req ?? ws?.request ?? {};
-        // Authentication comes first; were it left out, nothing may run as the login role itself.
+        // Set by authentication. Without it, the request would run as the login role.
         if (pgSettings === undefined) throw new UnauthenticatedError();
         return {
           pgSettings,
@@ -188,7 +190,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   };
 }
 
-/** The document of an id that is known, or the one that is sent. */
+/** Returns the settings of persisted operations. */
 function persistedConfig({ operations, only }: PersistedOptions): GraphileConfig.GrafservOptions {
   if (operations === undefined) return {};
   const find = (id: string) => operations.get(id) ?? "";
@@ -211,7 +213,7 @@ function countingErrors(mask: MaskError, metrics: Metrics | undefined): MaskErro
   };
 }
 
-/** The same clients, for a request that whoever asked may leave. */
+/** Returns clients that are released when the client of the request disconnects. */
 function withDeparture(lend: ReturnType<typeof createWithPgClient>, departure?: AbortSignal) {
   const withPgClient: WithPgClient = (pgSettings, callback) =>
     lend(pgSettings, callback, departure);

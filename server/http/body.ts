@@ -8,9 +8,9 @@ import type { Limits } from "../graphql/limits/limits.ts";
 type BodyLimit = "bodyBytes" | "bulkBodyBytes";
 
 /**
- * Reads the body of a request, up to what a bulk mutation may have where whoever asks may write; what
- * else may not be larger than usual is refused when the operation is known. Authentication comes
- * before, so nobody else is listened to.
+ * Reads the body of a request, up to the limit of bulk mutations if the user may write. When the operation
+ * is known, any other operation is refused if it exceeds the limit of usual requests. Must come after
+ * authentication, so that no body of an unauthenticated client is read.
  */
 export function readBody(limits: Limits): RequestHandler {
   return async (request, _response, next) => {
@@ -22,7 +22,7 @@ export function readBody(limits: Limits): RequestHandler {
   };
 }
 
-/** What a body that goes beyond a limit is answered with. */
+/** Creates the error for a body that exceeds a limit. */
 export function tooLarge(limits: Limits, limit: BodyLimit, actual: number): PayloadTooLargeError {
   const maximum = limits[limit];
   const kind = limit === "bodyBytes" ? "request" : "bulk mutation";
@@ -44,11 +44,11 @@ async function read(request: IncomingMessage, limits: Limits, limit: BodyLimit):
     if (size <= limits[limit]) {
       chunks.push(chunk);
     } else {
-      chunks.length = 0; // what still comes flows past
+      chunks.length = 0; // further data is discarded
       reject(tooLarge(limits, limit, size));
     }
   });
-  // It errs when its client leaves, or is too slow; then there is nobody to be answered.
+  // Errors need no listener: the client has left or is too slow, so there is nobody to respond to.
   request.once("end", () => resolve(Buffer.concat(chunks)));
   return promise;
 }

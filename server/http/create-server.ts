@@ -5,31 +5,31 @@ import type { Extension } from "../extension.ts";
 import { readConfig } from "../settings.ts";
 import { serve } from "./serve.ts";
 
-/** What {@link createServer} is given. */
+/** The options of {@link createServer}. */
 export interface ServerOptions {
-  /** The settings by their names, such as `DATABASE_URL` and `PORT`; `process.env` if not given. */
+  /** The settings by name, such as `DATABASE_URL` and `PORT`; by default `process.env`. */
   readonly settings?: Readonly<Record<string, string | undefined>>;
-  /** What the application adds; of its settings, those that `settings` does not have count. */
+  /** The extension of the application. Its settings are defaults for those that `settings` lacks. */
   readonly extension?: Extension;
-  /** The folder of the application's own migrations, which has `committed/`. */
+  /** The folder of the application's migrations, which contains `committed/`. */
   readonly migrations?: string;
-  /** Receives a line for each step that is worth one; nobody does if not given. */
+  /** Receives a line for each notable step. */
   readonly note?: (line: string) => void;
 }
 
 /** A server of the GraphQL API. */
 export interface PgcrmServer {
-  /** Resolves once GraphQL is served; rejects if it never will be. */
+  /** Resolves once GraphQL is served; rejects if that is impossible. */
   readonly ready: Promise<void>;
-  /** Begins to listen at the address of the settings, or another. Port 0 takes a free one. */
+  /** Listens at the address of the settings, or at the given one. Port 0 chooses a free port. */
   listen(port?: number, host?: string): Promise<Server>;
-  /** Stops: refuses what is new, lets what runs finish, and closes the database. */
+  /** Refuses new requests, waits for running ones, and closes the database. */
   close(): Promise<void>;
 }
 
 /**
- * Makes a server, as `npx pgcrm start` does: opens the database of the settings (the embedded one if they
- * name none), migrates it where the owner's URL is known, and serves GraphQL.
+ * Creates a server like that of `npx pgcrm start`. It opens the database of the settings, by default the
+ * embedded one, migrates it if the owner's URL is known, and serves GraphQL.
  *
  * @throws {Problem} if a setting is not valid or is missing.
  */

@@ -3,44 +3,44 @@ import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /**
- * For how long no request may have arrived before the port is closed, in milliseconds. A request that
- * is on its way when its connection is closed is lost, so connections are closed after an answer.
+ * How long no request must have arrived before the port is closed, in milliseconds. A request in transit is
+ * lost if its connection is closed, so connections are closed after a response.
  */
 const quietFor = 250;
 
-/** For how long requests that go on arriving put off the end, in milliseconds. */
+/** How long arriving requests can delay the closing of the port, in milliseconds. */
 const patience = 2000;
 
-/** The sockets of a server, as far as stopping is about them. */
+/** The WebSockets of a server, for stopping it. */
 export interface DrainableSockets {
-  /** How many operations run. */
+  /** Returns the number of running operations. */
   readonly running: () => number;
-  /** Refuses new operations, and closes each socket when it has none left. */
+  /** Refuses new operations, and closes each socket once it has no running operation. */
   drain(): void;
-  /** Closes all sockets, whatever runs. */
+  /** Closes all sockets, even those with running operations. */
   close(): void;
-  /** Cuts those whose clients do not take part in closing. */
+  /** Terminates the sockets whose clients have not answered the close. */
   cut(): void;
 }
 
-/** The way for an HTTP server to stop without losing a request. */
+/** Stops an HTTP server without losing a request. */
 export interface Drain {
-  /** Whether the server is stopping, so that new requests are to be refused. */
+  /** Returns whether the server is stopping, so that new requests must be refused. */
   readonly isDraining: () => boolean;
   /**
-   * Waits for the requests that run, closes each connection after its answer, then closes the port.
-   * Sockets are closed when their operations are done.
+   * Waits for running requests, closes each connection after its response, then closes the port. Sockets are
+   * closed once their operations have completed.
    *
-   * @param grace how long a request may go on, in milliseconds; what still runs then is cut.
+   * @param grace how long requests may run, in milliseconds; after that, their connections are closed.
    */
   finish(grace: number): Promise<void>;
 }
 
 /**
- * Watches the requests of a server; make it before anything else listens to them.
+ * Creates the drain of a server. It must be created before other listeners for requests.
  *
- * @param server listening or not.
- * @param sockets which are no longer the server's to close.
+ * @param server the server, listening or not.
+ * @param sockets the WebSockets, which the server itself does not close.
  */
 export function createDrain(server: Server, sockets: DrainableSockets): Drain {
   const running = new Set<ServerResponse>();

@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 
-import type { RequestHandler } from "express";
+import express, { type Express, type RequestHandler } from "express";
 
-/** The page of GraphiQL has its scripts and styles in itself, and fetches from its server only. */
+/** The policy of the GraphiQL page: scripts and styles are inline, and it fetches only from its server. */
 const policyOfPage = [
   "default-src 'self'",
   "script-src 'self' 'unsafe-inline'",
@@ -15,13 +15,13 @@ const policyOfPage = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Everything else is data. */
+/** The policy of all other responses, which are data. */
 const policyOfData = "default-src 'none'; frame-ancestors 'none'";
 
 /**
- * Sets the headers that every answer carries.
+ * Sets the security headers of every response.
  *
- * @param isPage whether a path leads to the page of GraphiQL, or to what belongs to it.
+ * @param isPage returns whether a path belongs to the GraphiQL page.
  */
 export function secureHeaders(isPage: (path: string) => boolean): RequestHandler {
   return (request, response, next) => {
@@ -36,10 +36,10 @@ export function secureHeaders(isPage: (path: string) => boolean): RequestHandler
 }
 
 /**
- * Lets pages of other origins ask, and answers their browsers' question whether they may. Without an
- * origin that is allowed, nothing is said and a browser refuses.
+ * Allows requests from pages of other origins (CORS), and answers preflight requests. For other origins, no
+ * header is set, so browsers refuse the response.
  *
- * @param origins such as `https://crm.example`.
+ * @param origins the allowed origins, such as `https://crm.example`.
  */
 export function allowOrigins(origins: readonly string[]): RequestHandler {
   const allowed = new Set(origins);
@@ -69,29 +69,35 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
   };
 }
 
-/** How an answer of GraphQL can be put, the form that every client knows first. */
+/** Creates an Express app that does not name itself in a header. */
+export function createExpress(): Express {
+  const app = express();
+  app.disable("x-powered-by");
+  return app;
+}
+
+/** The media types of GraphQL responses; the default comes first. */
 const forms = ["application/json;charset=utf-8", "application/graphql-response+json;charset=utf-8"];
 
-/** What is accepted by who takes neither: a type that there is not. */
+/** A media type that does not exist, for clients that accept neither. */
 const noForm = "none/none";
 
 /**
- * Settles the form of the answer: plain JSON, unless the client asks for the other one. What comes
- * after finds the settled form as the only one that is accepted; of a header that cannot be read it
- * would make an internal error.
+ * Chooses the media type of the response: plain JSON, unless the client prefers the other one. It replaces
+ * the header `Accept`, because Grafserv would fail with an internal error for an invalid one.
  */
 export const normalizeContentType: RequestHandler = (request, _response, next) => {
   request.headers.accept = request.accepts(forms) || noForm;
   next();
 };
 
-/** How long a client may go on sending after its answer, and be silent meanwhile, in milliseconds. */
+/** How long a client may still send after the response, in all and between two packets, in milliseconds. */
 const lingering = { longest: 10_000, silence: 1000 };
 
 /**
- * Closes a connection after an answer that does not wait for the end of its request. A connection that
- * is closed while something sent is unread is reset, and the answer may be lost with it; so what still
- * comes is read and dropped for a while.
+ * Closes a connection after a response that is sent before the end of the request. If unread data arrives
+ * on a closed connection, TCP resets it, and the response may be lost. So further data is read and discarded
+ * for a while.
  *
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-9.6
  */
@@ -99,7 +105,7 @@ export function closeAfterAnswer(response: ServerResponse): void {
   const { socket } = response;
   response.setHeader("connection", "close");
   if (socket === null) return;
-  // Node calls it when the answer is written.
+  // Node calls this function when the response has been written.
   socket.destroySoon = () => {
     socket.end();
     let read = socket.bytesRead;

@@ -9,19 +9,19 @@ import { z } from "zod";
 import { UnauthenticatedError } from "../errors/classes.ts";
 import { describeOperation } from "./requests.ts";
 
-/** One request that is being served, of HTTP or of a socket. */
+/** The observation of one request, by HTTP or over a WebSocket. */
 export interface Observation {
-  /** Does a part of serving it; what is noted meanwhile is noted of it. */
+  /** Runs a part of the request. Operations and errors that are recorded during it belong to the request. */
   run<Result>(work: () => Result): Result;
   /**
-   * Counts it.
+   * Counts the request.
    *
-   * @param code stands for it where nothing else was noted, `OK` if not given.
+   * @param code its code if no error was recorded; by default `OK`.
    */
   end(code?: string): void;
 }
 
-/** What is known of a request that is being served. */
+/** The properties of a request that is being served. */
 interface Served {
   /** The kind of operation and its first field, such as `mutation createContact`. */
   operation: string;
@@ -29,29 +29,29 @@ interface Served {
   code?: string | undefined;
 }
 
-/** What a server counts and measures, for Prometheus. */
+/** The metrics of a server, for Prometheus. */
 export interface Metrics {
-  /** Counts a request of GraphQL and measures how long it takes. */
+  /** Counts a GraphQL request and measures its duration. */
   readonly watch: RequestHandler;
-  /** Begins to observe an operation that comes over a socket. */
+  /** Starts the observation of an operation over a WebSocket. */
   readonly observe: () => Observation;
-  /** Notes that a socket was opened, or closed. */
+  /** Records that a WebSocket was opened or closed. */
   readonly countSockets: (change: 1 | -1) => void;
-  /** Measures for how many seconds what is served has been behind what is defined. */
+  /** Measures for how many seconds the API has been behind the definitions of custom fields. */
   readonly measureLag: (seconds: () => number) => void;
-  /** Answers with the metrics whoever has the token. */
+  /** Returns the metrics to a client with the token. */
   readonly answer: RequestHandler;
-  /** Notes that the request which is being served has an error with this code. */
+  /** Records the code of an error of the current request. */
   readonly noteError: (code: unknown) => void;
-  /** Notes which operation is executed; only valid ones are, so there are not too many. */
+  /** Records the executed operation. Only valid operations are executed, so their number is limited. */
   readonly plugin: GraphileConfig.Plugin;
 }
 
 /**
- * Makes the metrics of one server.
+ * Creates the metrics of one server.
  *
- * @param pool whose connections are counted.
- * @param token what a bearer must present to read them.
+ * @param pool the pool whose connections are counted.
+ * @param token the bearer token that is required to read the metrics.
  */
 export function createMetrics(pool: Pool, token: string): Metrics {
   const registry = new Registry();
@@ -61,20 +61,20 @@ export function createMetrics(pool: Pool, token: string): Metrics {
 
   const requests = new Counter({
     name: "pgcrm_requests_total",
-    help: "Requests of GraphQL by operation and code; OK where there is no error",
+    help: "GraphQL requests by operation and error code, or OK",
     labelNames: ["operation", "code"],
     registers,
   });
   const duration = new Histogram({
     name: "pgcrm_request_duration_seconds",
-    help: "How long requests of GraphQL take, by operation",
+    help: "Duration of GraphQL requests by operation",
     labelNames: ["operation"],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
     registers,
   });
   new Gauge({
     name: "pgcrm_pool_connections",
-    help: "Connections to the database, by what they do",
+    help: "Database connections by state",
     labelNames: ["state"],
     registers,
     collect() {
@@ -84,7 +84,7 @@ export function createMetrics(pool: Pool, token: string): Metrics {
   });
   new Gauge({
     name: "pgcrm_pool_waiting",
-    help: "Requests that wait for a connection",
+    help: "Requests that wait for a database connection",
     registers,
     collect() {
       this.set(pool.waitingCount);
@@ -93,10 +93,10 @@ export function createMetrics(pool: Pool, token: string): Metrics {
 
   new Gauge({
     name: "pgcrm_unsealed_seconds",
-    help: "For how long the oldest audit log entry has been waiting to be sealed",
+    help: "How long the oldest unsealed audit log entry has been waiting",
     registers,
     async collect() {
-      // While the database does not answer it is not known, which no number says.
+      // NaN: the value is unknown while the database does not answer.
       const seconds = await readUnsealed(pool).catch(() => NaN);
       this.set(seconds);
     },
@@ -104,7 +104,7 @@ export function createMetrics(pool: Pool, token: string): Metrics {
 
   const sockets = new Gauge({
     name: "pgcrm_sockets",
-    help: "WebSockets that are open",
+    help: "Open WebSockets",
     registers,
   });
 
@@ -126,7 +126,7 @@ export function createMetrics(pool: Pool, token: string): Metrics {
       const observation = observe();
       response.once("close", () => {
         const { statusCode, writableFinished } = response;
-        if (statusCode === 101) return; // a socket now, of which operations are counted
+        if (statusCode === 101) return; // a WebSocket now, whose operations are counted
         const status = statusCode < 400 ? "OK" : `HTTP_${statusCode}`;
         observation.end(writableFinished ? status : abandoned);
       });
@@ -140,7 +140,7 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     measureLag(seconds) {
       new Gauge({
         name: "pgcrm_custom_fields_behind_seconds",
-        help: "For how long custom fields have been defined that are not served as they are",
+        help: "How long the API has been behind the definitions of custom fields",
         registers,
         collect() {
           this.set(seconds());
@@ -163,13 +163,13 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     plugin: {
       name: "MetricsPlugin",
       version: "1.0.0",
-      description: "Tells the metrics which operation is executed",
+      description: "Records the executed operation for the metrics",
       grafserv: {
         middleware: {
           async processRequest(next) {
             const result = await next();
             const served = current.getStore();
-            // What is refused before it is executed has been answered already, in few words.
+            // If an operation is refused before its execution, its response is small and contains the code.
             if (served?.operation === "none" && result?.type === "buffer") {
               served.code ??= codeIn(result.buffer);
             }
@@ -202,10 +202,10 @@ const answerSchema = z.object({
   errors: z.tuple([z.object({ extensions: z.object({ code: z.string() }) })], z.unknown()),
 });
 
-/** The code of a request whose client left before it was answered. */
+/** The code of a request whose client disconnected before the response. */
 export const abandoned = "ABANDONED";
 
-/** The code of the first error of an answer. */
+/** Returns the code of the first error of a response. */
 function codeIn(buffer: Buffer): string | undefined {
   try {
     const answer = answerSchema.safeParse(JSON.parse(buffer.toString()));
@@ -215,7 +215,7 @@ function codeIn(buffer: Buffer): string | undefined {
   }
 }
 
-/** Digests have one length, so comparing them takes one time. */
+/** Hashes a token. Hashes have the same length, so that they can be compared in constant time. */
 function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }

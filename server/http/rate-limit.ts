@@ -7,45 +7,45 @@ import { GraphQLError } from "graphql";
 import { RateLimitedError } from "../errors/classes.ts";
 import { withRequestId } from "./requests.ts";
 
-/** How many requests are answered within a minute. */
+/** The limits of requests per minute. */
 export interface RateLimits {
-  /** Of one user; 0 for any number. */
+  /** For one user; 0 for no limit. */
   readonly user: number;
-  /** Of one address, whoever asks; 0 for any number. */
+  /** For one address, over all users; 0 for no limit. */
   readonly address: number;
 }
 
-/** One limit, which counts what comes by HTTP and over sockets together. */
+/** A limit, which counts requests by HTTP and operations over WebSockets together. */
 export interface RateLimiter {
-  /** Counts a request, and refuses it where there were too many. */
+  /** Counts a request, and refuses it above the limit. */
   readonly limitRequest: RequestHandler;
   /**
-   * Counts an operation that comes over a socket.
+   * Counts an operation over a WebSocket.
    *
-   * @param key the address or the user that it comes from.
-   * @throws {RateLimitedError} where there were too many.
+   * @param key the address or the user of the client.
+   * @throws {RateLimitedError} above the limit.
    */
   countOperation(key: string): Promise<void>;
 }
 
-/** Limits what comes from one address, before anything is known of who asks. */
+/** Limits the requests of one address, before authentication. */
 export function createAddressLimiter({ address }: RateLimits): RateLimiter {
   return createLimiter("address", address, keyOfAddress);
 }
 
-/** Limits what one user asks, from however many addresses. Authentication comes before. */
+/** Limits the requests of one user, from all addresses. Must come after authentication. */
 export function createUserLimiter({ user }: RateLimits): RateLimiter {
   return createLimiter("user", user, ({ pgSettings }) => pgSettings?.["crm.user_id"] ?? "");
 }
 
-/** What tells addresses apart: a network of IPv6 is one side, for it belongs to one customer. */
+/** Returns the key of an address. All addresses of an IPv6 network count as one: it belongs to one client. */
 export function keyOfAddress({ ip = "" }: Request): string {
   return ipKeyGenerator(plainAddress(ip));
 }
 
 /**
- * An address as it is without what some proxies write with it: a port, brackets, the zone of IPv6,
- * quotes. An IPv4 address in the clothes of IPv6 is one of IPv4. What is no address is left as it is.
+ * Returns an address without the port, brackets, quotes or IPv6 zone that some proxies add. An IPv4 address
+ * that is mapped to IPv6 is returned as IPv4. A text that is not an address is returned unchanged.
  */
 export function plainAddress(text: string): string {
   const bare = text.trim().replace(/^"(.*)"$/, "$1");
@@ -58,7 +58,7 @@ export function plainAddress(text: string): string {
 }
 
 /**
- * @param identifier tells the limits apart in the headers `RateLimit` and `RateLimit-Policy`.
+ * @param identifier the name of the limit in the headers `RateLimit` and `RateLimit-Policy`.
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
 function createLimiter(
@@ -73,7 +73,7 @@ function createLimiter(
     };
   }
   const excess = () =>
-    new RateLimitedError(`There were more than ${limit} requests in a minute`, {
+    new RateLimitedError(`More than ${limit} requests were sent within a minute`, {
       limit: identifier,
       maximum: limit,
     });
@@ -86,7 +86,7 @@ function createLimiter(
     standardHeaders: "draft-8",
     legacyHeaders: false,
     keyGenerator,
-    // It warns of proxies that nobody configured; whoever has one sets TRUSTED_PROXIES.
+    // No warnings about proxies that are not configured: TRUSTED_PROXIES configures them.
     validate: false,
     handler(_request, response, _next, { statusCode }) {
       const { message, extensions } = excess();

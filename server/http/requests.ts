@@ -6,17 +6,19 @@ import { type DocumentNode, getOperationAST, GraphQLError, Kind } from "graphql"
 import type { Logger } from "pino";
 import { pinoHttp } from "pino-http";
 
-/** What is known of a request that is being served, of HTTP or of a socket. */
+import type { PgSettings } from "../auth/authenticate.ts";
+
+/** A request that is being served, by HTTP or over a WebSocket. */
 export interface CurrentRequest {
-  /** What the log and the answer call it. */
+  /** Its id in the log and the response. */
   readonly id: string;
-  /** Who asks, as the audit log would have it. */
+  /** The user, as in the audit log. */
   user?: string | undefined;
-  /** The role that it is done in. */
+  /** The role of the user. */
   role?: string | undefined;
   /** The kind of operation and its first field, such as `mutation createContact`. */
   operation?: string | undefined;
-  /** What the client calls the operation. */
+  /** The client's name of the operation. */
   operationName?: string | undefined;
   /** The code of its first error. */
   code?: string | undefined;
@@ -24,30 +26,37 @@ export interface CurrentRequest {
 
 const current = new AsyncLocalStorage<CurrentRequest>();
 
-/** The request that is being served, wherever in the serving of it this is asked. */
+/** Returns the request that the current asynchronous call belongs to. */
 export function currentRequest(): CurrentRequest | undefined {
   return current.getStore();
 }
 
-/** Does a part of the serving of a request. */
+/** Runs work as a part of a request. */
 export function inRequest<Result>(request: CurrentRequest, work: () => Result): Result {
   return current.run(request, work);
 }
 
-/** Begins a request that has no id of its own yet. */
+/** Creates a request with a new id. */
 export function beginRequest(known: Omit<CurrentRequest, "id"> = {}): CurrentRequest {
   return { id: randomUUID(), ...known };
 }
 
-/** The header that carries the id of a request, there and back. */
+/** Records the user and the role of a request, for the log. */
+export function noteUser(request: CurrentRequest | undefined, settings: PgSettings): void {
+  if (request === undefined) return;
+  request.user = settings["crm.user_id"];
+  request.role = settings.role;
+}
+
+/** The header with the id of a request, in requests and responses. */
 const idHeader = "x-request-id";
 
-/** The ids that are taken over from whoever stands before the server; all others are replaced. */
+/** The ids that are accepted from a proxy. All others are replaced. */
 const acceptable = /^[\w.:/+=-]{8,128}$/;
 
 /**
- * Gives each request its id: that of the proxy before the server, or a new one. The answer has it in
- * `X-Request-Id`, each error in its extensions, and the log in each line about the request.
+ * Assigns each request its id: that of a proxy, or a new one. It is in the response header `X-Request-Id`, in
+ * the extensions of each error, and in each log line about the request.
  */
 export const identifyRequest: RequestHandler = (request, response, next) => {
   const given = request.get(idHeader) ?? "";
@@ -58,7 +67,7 @@ export const identifyRequest: RequestHandler = (request, response, next) => {
   inRequest(known, next);
 };
 
-/** An error that says of which request it is. */
+/** Adds the id of the current request to an error. */
 export function withRequestId(error: GraphQLError): GraphQLError {
   const request = currentRequest();
   if (request === undefined) return error;
@@ -75,13 +84,13 @@ export function withRequestId(error: GraphQLError): GraphQLError {
 }
 
 /**
- * One line for each request, when it is done. Headers, and with them tokens, stay out; so do bodies,
- * and with them variables.
+ * Logs one line for each request, when it is completed. Headers and bodies are not logged, because they
+ * contain tokens and variables.
  */
 export function logRequests(logger: Logger): RequestHandler {
   return pinoHttp({
     logger,
-    // What is known of a request, but for its id, is known at its end only.
+    // The properties of a request, except its id, are known only at its end.
     customSuccessObject: (request, _response, line: object) => ({
       ...line,
       ...logged((request as { current?: CurrentRequest }).current),
@@ -107,7 +116,7 @@ export function logRequests(logger: Logger): RequestHandler {
   });
 }
 
-/** What the log says of an operation beside its times. */
+/** Returns the properties of a request for the log. */
 export function logged(request: CurrentRequest | undefined): Partial<CurrentRequest> {
   const { user, role, operation, operationName, code } = request ?? {};
   return {
@@ -119,11 +128,11 @@ export function logged(request: CurrentRequest | undefined): Partial<CurrentRequ
   };
 }
 
-/** Notes which operation a request has, so that the log can name it. */
+/** Records the executed operation of a request, for the log. */
 export const RequestsPlugin: GraphileConfig.Plugin = {
   name: "CrmRequestsPlugin",
   version: "1.0.0",
-  description: "Notes which operation is executed, for the log",
+  description: "Records the executed operation for the log",
   grafast: {
     middleware: {
       execute(next, { args }) {
@@ -140,7 +149,7 @@ export const RequestsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** The longest name of an operation that the log has whole. */
+/** The maximum length of the name of an operation in the log. */
 const longestName = 200;
 
 function noteOperation(
@@ -155,7 +164,7 @@ function noteOperation(
   );
 }
 
-/** The kind of operation and its first field, such as `mutation createContact`. */
+/** Returns the kind of operation and its first field, such as `mutation createContact`. */
 export function describeOperation(
   document: DocumentNode,
   operationName: string | null | undefined,

@@ -8,22 +8,22 @@ import { connect } from "../postgres/connect.ts";
 import type { Config } from "../settings.ts";
 import { type App, createApp } from "./app.ts";
 
-/** What a server is made of that the command line starts. */
+/** The settings and the database of a server. */
 export interface Served {
   readonly config: Config;
   readonly database: ServedDatabase;
   readonly extension?: Extension | undefined;
-  /** The folder of the application's own migrations, if it has any. */
+  /** The folder of the application's migrations, if it has any. */
   readonly applicationFolder?: string | undefined;
-  /** Whether it migrates before it serves. */
+  /** Whether the server migrates before it serves. */
   readonly migrates: boolean;
-  /** A token that GraphiQL sends by itself; for development only. */
+  /** A token that GraphiQL sends; for development only. */
   readonly graphiqlToken?: string | undefined;
-  /** Receives what is worth a line. */
+  /** Receives a line for each notable step. */
   readonly note: (line: string) => void;
 }
 
-/** Makes a server of settings and an open database. */
+/** Creates a server from settings and an open database. */
 export function serve(served: Served): App {
   const { config, database, extension, applicationFolder, migrates, note } = served;
   const { ownerUrl, serverUrl, isServerUrlGiven } = database;
@@ -38,7 +38,7 @@ export function serve(served: Served): App {
     extension,
     async prepare() {
       if (ownerUrl !== undefined && migrates) {
-        await (await connect(ownerUrl, 2000)).end(); // migrating has more patience than waiting
+        await (await connect(ownerUrl, 2000)).end(); // fails after 2 seconds; migrating would wait longer
         const names = await migrateAll(
           {
             ownerUrl,
@@ -51,7 +51,7 @@ export function serve(served: Served): App {
         );
         if (names.length > 0) note(`Ran ${names.join(", ")}.`);
       }
-      await (await connect(serverUrl, 2000)).end(); // says plainly what is wrong with the login
+      await (await connect(serverUrl, 2000)).end(); // reports a fault of the login plainly
     },
   });
 }

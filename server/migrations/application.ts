@@ -7,11 +7,11 @@ import { migrateDatabase, type MigrationTarget } from "./migrate.ts";
 import { applicationRecord } from "./run.ts";
 
 /**
- * The migrations of an application, which come after those of pgcrm and are remembered apart from them, where
- * graphile-migrate remembers its own.
+ * Returns the target of an application's migrations. They run after those of pgcrm, and are recorded
+ * separately, in the tables of graphile-migrate.
  *
- * @param target the database, as pgcrm's own migrations have it.
- * @param folder the one with the application's `committed/` and `current/`.
+ * @param target the target of pgcrm's own migrations.
+ * @param folder the folder with the application's `committed/` and `current/`.
  */
 export async function applicationTarget(
   target: MigrationTarget,
@@ -27,10 +27,11 @@ export async function applicationTarget(
 }
 
 /**
- * Runs what a database lacks of pgcrm's migrations, then of an application's.
+ * Runs the pending migrations of pgcrm, then those of an application.
  *
- * @param folder the one with the application's `committed/`, if it has one.
- * @returns the names of what was run; those of the application begin with `application/`.
+ * @param target the target of pgcrm's own migrations.
+ * @param folder the folder with the application's `committed/`, if there is one.
+ * @returns the names of the migrations that were run; those of the application begin with `application/`.
  * @throws {Problem} as {@link migrateDatabase}.
  */
 export async function migrateAll(target: MigrationTarget, folder?: string): Promise<string[]> {

@@ -3,24 +3,24 @@ import { join } from "node:path";
 
 import { calculateHash } from "graphile-migrate/dist/hash.js";
 
-/** A migration that every installation runs. */
+/** A committed migration. */
 export interface CommittedMigration {
   /** The name of its file, such as `000001-core.sql`. */
   readonly name: string;
   /** Its number, six digits. */
   readonly number: string;
-  /** What identifies its text, as the header of the file gives it. */
+  /** The hash of its text, from the header of the file. */
   readonly hash: string;
-  /** That of the migration before it; null for the first one. */
+  /** The hash of the previous migration; null for the first one. */
   readonly previousHash: string | null;
-  /** Whether the text is still the one that was committed. */
+  /** Whether the text still has this hash. */
   readonly isIntact: boolean;
 }
 
 /**
- * Reads what a migrations folder has committed, in order.
+ * Reads the committed migrations of a folder, in order.
  *
- * @param folder the folder that holds `committed/`.
+ * @param folder the folder that contains `committed/`.
  */
 export async function readCommittedMigrations(folder: string): Promise<CommittedMigration[]> {
   const committed = join(folder, "committed");

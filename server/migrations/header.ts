@@ -1,4 +1,4 @@
-/** What the header of a migration says, each with how it begins. */
+/** The required lines of a migration's header, by their beginnings. */
 const parts = {
   "Why:": /^\s*\*\s*Why: \S/m,
   "Locks:": /^\s*\*\s*Locks: \S/m,
@@ -7,11 +7,11 @@ const parts = {
 };
 
 /**
- * What the comment at the beginning of a migration does not say of it: why, what it locks, how long it
- * takes for each million rows, how it is undone. A migration of several chapters says it in each or in one.
+ * Returns the lines that are missing in the comment at the beginning of a migration: why, what it locks, how
+ * long it takes per million rows, and how it is undone. One comment of several chapters is enough.
  *
- * @param text a migration.
- * @returns the beginnings of the lines that are missing.
+ * @param text the text of a migration.
+ * @returns the beginnings of the missing lines.
  */
 export function missingHeaderLines(text: string): string[] {
   return Object.entries(parts)

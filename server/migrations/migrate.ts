@@ -14,6 +14,7 @@ import { changeUrl, databaseName } from "../postgres/database-url.ts";
 import { Problem } from "../errors/problem.ts";
 import { migrationsFolder as ownMigrations, projectFolder } from "../project.ts";
 import { missingHeaderLines } from "./header.ts";
+import { completeRevert } from "./included-functions.ts";
 import { refuseMissingRoles } from "../postgres/roles.ts";
 import {
   applicationRecord,
@@ -26,56 +27,55 @@ import {
 } from "./run.ts";
 import { describeDifference, readLogin, setServerPassword } from "../postgres/server-login.ts";
 
-/** Serialises everything that changes the schema of a database. */
+/** The advisory lock that serializes all changes of a database's schema. */
 const migrationLock = 0x70676372_6d6967n;
 
 /** Receives one line of progress. */
 export type Report = (line: string) => void;
 
-/** What the migrations work on. */
+/** The database and the migrations to work on. */
 export interface MigrationTarget {
-  /** The database owner's URL. */
+  /** The URL of the database owner. */
   readonly ownerUrl: string;
-  /** The URL that the server logs in with; absent, no password is set. */
+  /** The URL that the server logs in with; if undefined, no password is set. */
   readonly serverUrl?: string | undefined;
-  /** Whether that URL was given; one that is derived need not be the one that servers use. */
+  /** Whether `serverUrl` was set; servers need not use a derived one. */
   readonly isServerUrlGiven?: boolean | undefined;
   /**
-   * What is done about a login that takes another password than the URL's: it is never changed unless
-   * that is asked for. If not given, it is refused where the URL was given, and else reported.
+   * What to do if the login has another password than the URL: refuse to migrate, or replace the password. By
+   * default, a URL that was set is refused, and a difference to a derived one is reported.
    */
   readonly otherPassword?: "refuse" | "replace" | undefined;
-  /** A folder with `committed`, `current` and `revert`; absent, the one that .gmrc names. */
+  /** A folder with `committed`, `current` and `revert`; by default, that of pgcrm itself. */
   readonly folder?: string | undefined;
-  /** Where the database remembers them; absent, where it remembers those of pgcrm itself. */
+  /** The schema that records the migrations; by default, that of pgcrm's own. */
   readonly record?: RecordSchema | undefined;
-  /** What a shadow database runs before them: files, relative to the folder. */
+  /** Files that a shadow database runs first, relative to the folder. */
   readonly before?: readonly string[] | undefined;
-  /** Whether a database is left alone that a newer version has migrated and this one can serve. */
+  /** Whether to accept a database that a newer version has migrated and this version can serve. */
   readonly acceptsNewer?: boolean | undefined;
-  /** How it gets along with those who use the database meanwhile. */
+  /** How migrations wait for other users of the database. */
   readonly courtesy?: Courtesy | undefined;
   readonly report?: Report | undefined;
 }
 
-/** Where a database stands; the names are those of migrations, such as `000001-core.sql`. */
+/** The migrations of a database, by name, such as `000001-core.sql`. */
 export interface MigrationStatus {
   readonly applied: readonly string[];
   readonly pending: readonly string[];
-  /** Whether `current/` holds work that is not committed yet. */
+  /** Whether `current/` contains uncommitted work. */
   readonly uncommitted: boolean;
 }
 
 /**
- * Runs the committed migrations that the database lacks, each in a transaction of its own, and makes
- * sure that the server can log in. Processes that call it at once take turns.
+ * Runs the pending migrations, each in a separate transaction, and ensures that the server can log in.
+ * Concurrent calls wait for each other.
  *
- * @param target what to migrate.
+ * @param target the database and the migrations.
  * @returns the names of the migrations that were run.
- * @throws {Problem} when a migration fails, which leaves the database as it was before it; when the
- *   database has run other migrations than these; when roles are missing that the owner may not make;
- *   and when the server's login takes another password than the given one. The last three are
- *   found before anything is changed.
+ * @throws {Problem} if a migration fails, which is rolled back; if the database has run other migrations
+ *   than these; if roles are missing that the owner may not create; and if the password of the server's
+ *   login differs from the given one. The last three are detected before any change.
  */
 export async function migrateDatabase(target: MigrationTarget): Promise<readonly string[]> {
   return exclusively(target, async (client, settings) => {
@@ -92,8 +92,8 @@ export async function migrateDatabase(target: MigrationTarget): Promise<readonly
 /**
  * Runs the committed migrations and then the uncommitted one in `current/`, for development.
  *
- * @param target what to migrate.
- * @throws {Problem} when a migration fails.
+ * @param target the database and the migrations.
+ * @throws {Problem} if a migration fails.
  */
 export async function applyCurrent(target: MigrationTarget): Promise<void> {
   const committed = await readCommittedMigrations(migrationsFolder(target));
@@ -107,9 +107,9 @@ export async function applyCurrent(target: MigrationTarget): Promise<void> {
 }
 
 /**
- * Tells where a database stands, without changing it.
+ * Returns the applied and pending migrations of a database, without changing it.
  *
- * @param target what to look at.
+ * @param target the database and the migrations.
  */
 export async function migrationStatus(target: MigrationTarget): Promise<MigrationStatus> {
   const folder = migrationsFolder(target);
@@ -130,12 +130,12 @@ export async function migrationStatus(target: MigrationTarget): Promise<Migratio
 }
 
 /**
- * Turns `current/` into the next committed migration, after running everything from nothing in a
- * shadow database, which is dropped again. When that fails, `current/` is as it was.
+ * Turns `current/` into the next committed migration, after running all migrations in an empty shadow
+ * database, which is then dropped. If that fails, `current/` is restored.
  *
- * @param target the development database, which gets the migration too.
- * @param message a few words that become part of the file's name.
- * @throws {Problem} when the migration fails, or its way back is not written yet.
+ * @param target the development database, in which the migration is run too.
+ * @param message a description, which becomes part of the file name.
+ * @throws {Problem} if the migration fails, its header is incomplete, or its revert script is missing.
  */
 export async function commitCurrent(target: MigrationTarget, message?: string): Promise<void> {
   const folder = migrationsFolder(target);
@@ -143,7 +143,7 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
   const isOwn = (target.record ?? ownRecord) === ownRecord;
   if (isOwn && !existsSync(join(folder, "revert", `${number}.sql`))) {
     throw new Problem(
-      `Write db/migrations/revert/${number}.sql first: the way back is part of it.`,
+      `The revert script is missing; write db/migrations/revert/${number}.sql first.`,
     );
   }
   const saved = await readFolder(join(folder, "current"));
@@ -151,8 +151,8 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
     const missing = missingHeaderLines([...saved.values()].join("\n"));
     if (missing.length > 0) {
       throw new Problem(
-        `Say at the beginning of current/ what is missing of: ${missing.join(", ")} ` +
-          "docs/contributing/add-a-column.md has an example.",
+        `The comment at the beginning of current/ lacks the lines ${missing.join(", ")} ` +
+          "See docs/contributing/add-a-column.md for an example.",
       );
     }
   }
@@ -176,10 +176,10 @@ export async function commitCurrent(target: MigrationTarget, message?: string): 
 }
 
 /**
- * The SQL that migrating would run, migration by migration, each with a line that names its file. Its first
- * comment says why, what it locks and how long it takes.
+ * Returns the texts of the pending migrations, each after a line with the name of its file. The first comment
+ * of a migration describes its purpose, its locks and its duration.
  *
- * @param target what to look at; it is not changed.
+ * @param target the database, which is not changed, and the migrations.
  */
 export async function pendingTexts(target: MigrationTarget): Promise<string[]> {
   const folder = migrationsFolder(target);
@@ -192,39 +192,41 @@ export async function pendingTexts(target: MigrationTarget): Promise<string[]> {
   );
 }
 
-/** Which migration is the last one, and what undoing it does. */
+/** The last migration and its revert script. */
 export interface Revert {
   readonly number: string;
   readonly sql: string;
-  /** Whether the SQL deletes rows, or drops tables or columns. */
+  /** Whether the script deletes rows, or drops tables or columns. */
   readonly dropsData: boolean;
 }
 
 /**
- * Reads how the last migration is undone.
+ * Reads the revert script of the last migration.
  *
- * @param target what to look at; it is not changed.
- * @throws {Problem} when there is no migration, or its file in `revert/` is missing.
+ * @param target the database, which is not changed, and the migrations.
+ * @throws {Problem} if no migration is applied, or its file in `revert/` is missing.
  */
 export async function lastRevert(target: MigrationTarget): Promise<Revert> {
   const applied = await withConnection(target.ownerUrl, (client) =>
     appliedMigrations(client, target.record),
   );
   const number = applied.at(-1)?.number;
-  if (number === undefined) throw new Problem("There is no migration to undo.");
-  const path = join(migrationsFolder(target), "revert", `${number}.sql`);
-  if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be undone.`);
-  const sql = withPlaceholders(await readFile(path, "utf8"), target);
-  const dropsData = /\bdrop\s+(table|schema|column)\b|\btruncate\b|\bdelete\s+from\b/i.test(sql);
+  if (number === undefined) throw new Problem("There is no migration to revert.");
+  const folder = migrationsFolder(target);
+  const path = join(folder, "revert", `${number}.sql`);
+  if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be reverted.`);
+  const script = await readFile(path, "utf8");
+  const dropsData = /\bdrop\s+(table|schema|column)\b|\btruncate\b|\bdelete\s+from\b/i.test(script);
+  const sql = withPlaceholders(await withFunctions(folder, number, script), target);
   return { number, sql, dropsData };
 }
 
 /**
- * Undoes the last migration with its file in `revert/`, in one transaction.
+ * Reverts the last migration with its file in `revert/`, in one transaction.
  *
- * @param target what to take back a step.
- * @returns the number of the migration that was undone.
- * @throws {Problem} when there is none, its file is missing, or undoing it fails.
+ * @param target the database and the migrations.
+ * @returns the number of the reverted migration.
+ * @throws {Problem} if no migration is applied, its file is missing, or the script fails.
  */
 export async function revertLast(target: MigrationTarget): Promise<string> {
   return exclusively(target, async (client) => {
@@ -244,14 +246,24 @@ export async function revertLast(target: MigrationTarget): Promise<string> {
   });
 }
 
-/** The text of a migration with the names of the database and its owner. */
+/** Returns the revert script of a migration, completed for the functions that the migration included. */
+async function withFunctions(folder: string, number: string, script: string): Promise<string> {
+  const committed = await readCommittedMigrations(folder);
+  const names = committed.filter((known) => known.number <= number).map(({ name }) => name);
+  // The first migration creates the schemas, and its script drops them with all that they hold.
+  if (names.length < 2) return script;
+  const texts = names.map((name) => readFile(join(folder, "committed", name), "utf8"));
+  return completeRevert(script, await Promise.all(texts));
+}
+
+/** Replaces the placeholders for the names of the database and its owner. */
 function withPlaceholders(text: string, { ownerUrl }: MigrationTarget): string {
   return text
     .replaceAll(/:DATABASE_NAME\b/g, () => databaseName(ownerUrl))
     .replaceAll(/:DATABASE_OWNER\b/g, () => parseUrl(ownerUrl).user ?? "");
 }
 
-/** Takes a migration out of what the database remembers, and out of what graphile-migrate was shown. */
+/** Deletes the record of a migration, and its copy for graphile-migrate. */
 async function forget(client: pg.Client, number: string, record: RecordSchema): Promise<void> {
   await prepareRecord(client, applicationRecord);
   await client.query(
@@ -265,7 +277,7 @@ async function forget(client: pg.Client, number: string, record: RecordSchema): 
 }
 
 /**
- * Drops the database with everything in it, makes it anew and migrates it.
+ * Drops the database, and creates and migrates an empty one.
  *
  * @param target the database; its owner must be allowed to create databases.
  */
@@ -295,7 +307,7 @@ function settingsFor(target: MigrationTarget): GraphileSettings {
     ...file,
     connectionString: url,
     shadowConnectionString: changeUrl(url, { database: shadowName(target) }),
-    // It must be another database than the one that is migrated.
+    // It must not be the database that is migrated.
     rootConnectionString: changeUrl(url, {
       database: databaseName(url) === "postgres" ? "template1" : "postgres",
     }),
@@ -316,7 +328,7 @@ function shadowName({ ownerUrl }: MigrationTarget): string {
   return `${databaseName(ownerUrl)}_shadow`;
 }
 
-/** Runs `work` with a connection that holds the migration lock of the database. */
+/** Runs work with a connection that holds the migration lock of the database. */
 async function exclusively<Result>(
   target: MigrationTarget,
   work: (client: pg.Client, settings: GraphileSettings) => Promise<Result>,
@@ -328,9 +340,9 @@ async function exclusively<Result>(
 }
 
 /**
- * Waits for the migration that runs, and says so.
+ * Waits for a running migration, and reports it.
  *
- * @throws {Problem} where the lock is held by a role that cannot migrate: anybody can take it.
+ * @throws {Problem} if a role that cannot migrate holds the lock: any role can acquire an advisory lock.
  */
 async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise<void> {
   let told: number | null | undefined;
@@ -357,7 +369,7 @@ async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise
     if (isOurs) return;
     if (pid !== null && isOwner === false) {
       throw new Problem(
-        `The lock of migrations is held by process ${pid} of ${role}, which cannot migrate. ` +
+        `The migration lock is held by process ${pid} of ${role}, which cannot migrate. ` +
           `End it with select pg_terminate_backend(${pid}), and try again.`,
       );
     }
@@ -371,8 +383,8 @@ async function takeTurn(client: pg.Client, { report }: MigrationTarget): Promise
 }
 
 /**
- * Calls graphile-migrate and waits until its connections are closed: it keeps them for a while, and
- * ends the process if one of them is cut.
+ * Calls graphile-migrate and waits until its connections are closed. It keeps them open for a while, and
+ * would end the process if one of them were lost.
  */
 async function withGraphile<Result>(
   settings: GraphileSettings,
@@ -406,8 +418,8 @@ async function connectionsClosed({ connectionString }: GraphileSettings): Promis
 }
 
 /**
- * Makes graphile-migrate, which develops migrations, know what pgcrm remembers of its own, and the other way
- * round. Those of an application are in graphile-migrate's place anyway.
+ * Copies pgcrm's record of its migrations to that of graphile-migrate, which is used in development, or back.
+ * Migrations of an application are recorded by graphile-migrate only.
  */
 async function copyRecord(
   client: pg.Client,
@@ -447,8 +459,8 @@ async function runCommitted(
 }
 
 /**
- * Whether a database has run all migrations of this version and further ones, and still can be served by
- * it.
+ * Returns whether a database has run all migrations of this version and more, and this version can still
+ * serve it.
  */
 async function canServe(
   client: pg.Client,
@@ -464,7 +476,7 @@ async function canServe(
   return (rows[0]?.oldest ?? "") <= last.number;
 }
 
-/** Migrates, and sees to what every migrated database needs beside its schema. */
+/** Migrates, and sets up the rest: partitions, rights on the database, and the server's login. */
 async function completely(
   client: pg.Client,
   target: MigrationTarget,
@@ -497,20 +509,21 @@ async function completeSchema(client: pg.Client, target: MigrationTarget): Promi
   );
   if (rows[0]?.partitions !== true) return;
   await client.query("select crm_private.ensure_audit_partitions()");
-  // Every database begins with this right for everybody, one that was restored from a dump too.
+  // PostgreSQL grants this right to public in every new database, including a restored one.
   if (rows[0].temporary) {
     const database = client.escapeIdentifier(databaseName(target.ownerUrl));
     await client.query(`revoke temporary on database ${database} from public`);
   }
 }
 
-/** A migration as a database remembers it. */
+/** A migration in the record of a database. */
 export type AppliedMigration = Pick<CommittedMigration, "number" | "hash">;
 
 /**
- * The migrations that a database has run, in order.
+ * Returns the migrations that a database has run, in order.
  *
- * @param record where it remembers them; those of pgcrm itself if not given.
+ * @param client a connection to the database.
+ * @param record the schema that records them; by default, that of pgcrm's own.
  */
 export async function appliedMigrations(
   client: pg.ClientBase,
@@ -526,7 +539,7 @@ export async function appliedMigrations(
   return rows;
 }
 
-/** The names of the committed migrations that a database has not run. */
+/** Returns the names of the committed migrations that a database has not run. */
 function pendingMigrations(
   applied: readonly AppliedMigration[],
   committed: readonly CommittedMigration[],
@@ -535,18 +548,18 @@ function pendingMigrations(
   return committed.filter(({ number }) => !numbers.has(number)).map(({ name }) => name);
 }
 
-/** What the first of the migrations had that preceded the first release. */
+/** The hash of the first migration before the first release. */
 const firstHashBeforeRelease = "sha1:b4c7087cf403e5b2b8e683bf5439cb5cb42a81f0";
 
-/** Migrating goes on from where a database is, so it must have come the same way. */
+/** Refuses a database that has run other migrations: the pending ones would not fit. */
 function refuseOtherHistory(
   applied: readonly AppliedMigration[],
   committed: readonly CommittedMigration[],
 ): void {
   if (applied.some(({ hash }) => hash === firstHashBeforeRelease)) {
     throw new Problem(
-      "The database was made before the first release, whose migrations have been made anew since. " +
-        "Go on with the version that made it, or load its data into a database of this version: " +
+      "The database was created before the first release, which replaced all earlier migrations. Use the " +
+        "version that created it, or load its data into a database of this version: see " +
         "docs/how-to/upgrade.md.",
     );
   }
@@ -559,12 +572,12 @@ function refuseOtherHistory(
     if (!known) {
       throw new Problem(
         `The database has run migration ${number}, which this version does not have; ` +
-          `use the version that made it.`,
+          `use the version that contains it.`,
       );
     }
     if (known.hash !== hash) {
       throw new Problem(
-        `The database has run another migration ${number} than ${known.name}; ` +
+        `The database has run a migration ${number} that differs from ${known.name}; ` +
           `restore that file, or start over with npx pgcrm reset.`,
       );
     }

@@ -8,13 +8,13 @@ import pg from "pg";
 import type { CommittedMigration } from "./committed.ts";
 import { hasCode, Problem } from "../errors/problem.ts";
 
-/** How migrations get along with those who use the database meanwhile. */
+/** How migrations wait for other users of the database. */
 export interface Courtesy {
-  /** How long a migration waits for a lock, and everybody behind it, in milliseconds. */
+  /** How long a migration waits for a lock, and blocks others behind it, in milliseconds. */
   readonly lockTimeout: number;
   /** The longest pause between two attempts, in milliseconds. */
   readonly longestPause: number;
-  /** After how many milliseconds of attempts it gives up. */
+  /** How long attempts are repeated, in milliseconds. */
   readonly patience: number;
 }
 
@@ -24,33 +24,35 @@ export const usualCourtesy: Courtesy = {
   patience: 1_800_000,
 };
 
-/** The schema in which a database remembers the migrations of pgcrm itself. */
+/** The schema that records the migrations of pgcrm itself. */
 export const ownRecord = "crm_migrations";
 
-/** The schema in which graphile-migrate remembers those of an application. */
+/** The schema in which graphile-migrate records the migrations of an application. */
 export const applicationRecord = "graphile_migrate";
 
-/** One of the two. */
+/** A schema that records migrations. */
 export type RecordSchema = typeof ownRecord | typeof applicationRecord;
 
-/** Where committed migrations are, and what they are run with. */
+/** The folder of committed migrations, and how they are run. */
 export interface Run {
   readonly record: RecordSchema;
-  /** The folder that holds `committed/` and `fill/`. */
+  /** The folder that contains `committed/` and `fill/`. */
   readonly folder: string;
-  /** What stands for the database and its owner in a migration. */
+  /** The values of the placeholders for the database and its owner. */
   readonly placeholders: Readonly<Record<":DATABASE_NAME" | ":DATABASE_OWNER", string>>;
   readonly courtesy: Courtesy;
   readonly report: (line: string) => void;
 }
 
 /**
- * Runs what a database lacks of the committed migrations, in order: each in a transaction, then its
- * filling, if it has one, in batches, before the next one begins.
+ * Runs the pending migrations in order: each in a transaction, then its fill script, if it has one, in
+ * batches, before the next migration.
  *
- * @param client a connection of the database's owner, who has claimed to be the only one that migrates.
+ * @param client a connection of the database owner that holds the migration lock.
+ * @param committed all committed migrations, in order.
+ * @param run the folder, the record and the settings.
  * @returns the names of the migrations that were run.
- * @throws {Problem} when the locks cannot be had for too long; and what a migration ends with.
+ * @throws {Problem} if locks cannot be acquired in time; and any error of a migration.
  */
 export async function runMigrations(
   client: pg.ClientBase,
@@ -83,8 +85,8 @@ export async function runMigrations(
 }
 
 /**
- * Makes what a database remembers migrations in: the tables of graphile-migrate, and one of those that are
- * filled.
+ * Creates the tables that record migrations, if they are missing: those of graphile-migrate, and one for
+ * completed fill scripts.
  */
 export async function prepareRecord(client: pg.ClientBase, record: RecordSchema): Promise<void> {
   await client.query(
@@ -121,7 +123,7 @@ async function runOne(
     (placeholder) => run.placeholders[placeholder as keyof Run["placeholders"]],
   );
   if (/^--!\s*no-transaction\b/m.test(text)) {
-    throw new Problem(`${name} wants no transaction; each migration here has one.`);
+    throw new Problem(`${name} has the option no-transaction, which is not supported.`);
   }
   await courteously(client, name, run, async () => {
     await client.query(sql).catch((error: unknown) => {
@@ -134,7 +136,7 @@ async function runOne(
   });
 }
 
-/** Says in which line of a migration an error is; one that may not come again is left as it is. */
+/** Adds the line of a migration to an error. Errors that cause a retry are returned unchanged. */
 function withPlace(error: unknown, name: string, sql: string): unknown {
   if (!(error instanceof pg.DatabaseError) || hasCode(error, ...inTheWay)) return error;
   const { position, code = "", message, detail, hint } = error;
@@ -146,8 +148,8 @@ function withPlace(error: unknown, name: string, sql: string): unknown {
 }
 
 /**
- * Runs a statement that fills some rows, again and again, each time in a transaction of its own, until it
- * finds none. It goes on where it was if it is ended meanwhile.
+ * Repeats a statement that fills some rows, each time in a separate transaction, until it finds no more rows.
+ * After an interruption, the next run continues.
  */
 async function runFilling(
   client: pg.ClientBase,
@@ -162,7 +164,7 @@ async function runFilling(
         throw withPlace(error, `fill/${number}.sql`, statement);
       });
       if (Array.isArray(result)) {
-        throw new Problem(`fill/${number}.sql must be one statement that fills some rows.`);
+        throw new Problem(`fill/${number}.sql must be a single statement that fills some rows.`);
       }
       return result.rowCount ?? 0;
     });
@@ -171,12 +173,12 @@ async function runFilling(
   await client.query(`insert into ${run.record}.filled (number) values ($1)`, [number]);
 }
 
-/** What an attempt ends with that another one may not: a lock that was not to be had, a deadlock. */
+/** The conditions that cause a retry: a lock timeout and a deadlock. */
 const inTheWay = ["55P03", "40P01"];
 
 /**
- * Does something in a transaction that does not wait for long: whoever comes while it waits for a lock waits
- * behind it. It gives way instead, and tries again after a pause.
+ * Runs work in a transaction with a short lock timeout, and tries again after a pause. While a transaction
+ * waits for a lock, all later requests for the same lock wait behind it.
  */
 async function courteously<Result>(
   client: pg.ClientBase,
@@ -195,17 +197,17 @@ async function courteously<Result>(
       await client.query("commit");
       return result;
     } catch (error) {
-      await client.query("rollback").catch(() => undefined); // the connection is lost, then
+      await client.query("rollback").catch(() => undefined); // then the connection is lost
       if (!hasCode(error, ...inTheWay)) throw error;
       if (Date.now() - begin > courtesy.patience) {
         throw new Problem(
-          `${what} could not have its locks for ${Math.round(courtesy.patience / 60_000)} minutes, ` +
-            "because others hold them; nothing was changed by it. Try again when less is going on.",
+          `${what} could not acquire its locks within ${Math.round(courtesy.patience / 60_000)} minutes, ` +
+            "and changed nothing. Try again when the database is less busy.",
           undefined,
           error,
         );
       }
-      if (attempt === 1) report(`${what} waits for others to end what they do.`);
+      if (attempt === 1) report(`${what} waits for locks of other transactions.`);
     }
     const longest = Math.min(courtesy.longestPause, courtesy.lockTimeout * 2 ** (attempt - 1));
     await sleep(longest * (0.5 + Math.random() / 2));

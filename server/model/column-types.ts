@@ -3,7 +3,7 @@ import { type Fault, isObject } from "./rules.ts";
 import type { ColumnType } from "./tables.ts";
 
 /**
- * The types that the API reads in one documented form each, whatever else PostgreSQL would take.
+ * The column types that the API accepts in one documented format, although PostgreSQL would accept more.
  */
 const scalarNames: Partial<Record<ColumnType, string>> = {
   bigint: "BigInt",
@@ -14,11 +14,11 @@ const scalarNames: Partial<Record<ColumnType, string>> = {
 };
 
 /**
- * What keeps a value from being one of a column's type at all, in the words of the GraphQL API.
- * Whether a value of the type is a good one is for the rules to say.
+ * Returns the faults of a value that does not have the type of its column, in the words of the GraphQL API.
+ * Rules are not checked.
  *
- * @param type the column's type.
- * @param value anything but null and undefined.
+ * @param type the type of the column.
+ * @param value any value except null and undefined.
  */
 export function typeFaults(type: ColumnType, value: unknown): Fault[] {
   const scalar = scalars[scalarNames[type] ?? ""];
@@ -45,7 +45,7 @@ export function typeFaults(type: ColumnType, value: unknown): Fault[] {
   }
 }
 
-/** Whether source and id have a value is for the rules to say. */
+/** Accepts a missing source or id: a rule checks them. */
 function externalIdFaults(value: unknown, index: number): Fault[] {
   if (value === null) return [];
   if (!isObject(value)) return [{ path: [index], message: "must be an object" }];
@@ -76,7 +76,7 @@ function whole(message: string): Fault[] {
   return [{ path: [], message }];
 }
 
-/** The parts of a value that JSON or PostgreSQL cannot carry unchanged. */
+/** Returns the parts of a value that JSON or PostgreSQL cannot represent exactly. */
 function unstorableParts(value: unknown, path: Fault["path"] = []): Fault[] {
   const faults = (message: string, isFault: boolean): Fault[] =>
     isFault ? [{ path, message }] : [];

@@ -5,7 +5,7 @@ import type { CustomFieldDefinition, JsonValue } from "./generated/rows.ts";
 import { compareDecimals, countCharacters, isBlank, isObject, isPrintable } from "./rules.ts";
 import { addFaults, addMessages } from "./schemas.ts";
 
-/** What decides which values a custom field may hold. */
+/** The parts of a definition that determine the valid values of a custom field. */
 export type CustomFieldRule = Pick<
   CustomFieldDefinition,
   "name" | "fieldType" | "enumValues" | "required"
@@ -13,15 +13,15 @@ export type CustomFieldRule = Pick<
   Partial<Pick<CustomFieldDefinition, "minimum" | "maximum" | "maxLength" | "defaultValue">>;
 
 /**
- * The schema of an object of custom fields. Takes the place of the general one:
- * `createSchemas.contact.extend({ customFields: customFieldsSchema(definitions) })`; for updates,
- * which may leave the whole object out, `customFieldsSchema(definitions, "update").optional()`.
+ * Creates the schema of an object of custom fields. It replaces the general one:
+ * `createSchemas.contact.extend({ customFields: customFieldsSchema(definitions) })`. For updates, in which
+ * the object is optional, use `customFieldsSchema(definitions, "update").optional()`.
  *
- * Patterns and whether a value is unique are for the database to say: its regular expressions are
- * not those of JavaScript, and it has the other rows.
+ * Patterns and uniqueness are checked by the database only: its regular expressions differ from those of
+ * JavaScript, and it knows the other rows.
  *
- * @param definitions those of one entity type.
- * @param operation a new row that lacks a field with a default gets that; a changed one does not.
+ * @param definitions the definitions of one entity type.
+ * @param operation `create` or `update`. A default replaces a missing field in a new row only.
  */
 export function customFieldsSchema(
   definitions: readonly CustomFieldRule[],
@@ -35,10 +35,10 @@ export function customFieldsSchema(
     }
     const faults = typeFaults("jsonb", input);
     addFaults(context, faults);
-    /** What cannot be stored is asked nothing more. */
+    /** Fields that cannot be stored are not checked further. */
     const unread = new Set(faults.map(({ path: [name] }) => name));
     if (unread.has(undefined)) return;
-    // A field that is set to null is removed before anything is asked of it.
+    // A field that is null is removed before its rules are checked.
     const values = new Map(Object.entries(input).filter(([, member]) => member != null));
     for (const definition of definitions) {
       if (unread.has(definition.name)) continue;
@@ -73,11 +73,10 @@ function valueFaults(definition: CustomFieldRule, value: unknown): string[] {
         ...(isBlank(value) && (definition.required || value !== "") ? ["must not be blank"] : []),
         ...(isPrintable(value)
           ? []
-          : ["must not hold control characters, or characters that reorder the text"]),
+          : ["must not contain control characters or characters that reorder text"]),
       ];
     case "number": {
-      // Whatever JSON writes as a number has fewer digits than the 400 that are allowed: one of JavaScript,
-      // or one that the database answered.
+      // A number of JavaScript, or one that the database returned, has fewer than the allowed 400 digits.
       const decimal = JSON.stringify(value);
       if (typeof value !== "number" && !(JSON.isRawJSON(value) && /^-?\d/.test(decimal))) {
         return ["must be a number of at most 400 digits"];

@@ -1,68 +1,67 @@
-/** A value that JSON.stringify writes as the text that it was made from. */
+/** A value that JSON.stringify writes as its original text. */
 export interface RawJson {
   readonly rawJSON: string;
 }
 
 declare global {
   interface JSON {
-    /** Makes a value that is written as the given text of JSON. */
+    /** Creates a value that is written as the given JSON text. */
     rawJSON(text: string): RawJson;
     isRawJSON(value: unknown): value is RawJson;
   }
 }
 
 /**
- * A number of 16 digits or more, or with an exponent, behind what a number stands behind. Most texts have
- * none.
+ * A number of 16 digits or more, or with an exponent, after a character that can precede a number. Most
+ * texts contain none.
  */
 const long = /(?:^|[:,[\s])-?(?:\d[\d.]{15}|\d[\d.]*[eE])/;
 
-/** A number whose fraction ends with a zero, which JavaScript would not write. */
+/** A number whose fraction ends with a zero, which JavaScript would drop. */
 const zeroAtEnd = /(?:^|[:,[\s])-?\d+\.\d*0(?!\d)/;
 
-/** A decimal that PostgreSQL is sure to take as it is. */
+/** A decimal that PostgreSQL accepts unchanged. */
 const plain = /^-?\d{1,200}(?:\.\d{1,200})?$/;
 
 /**
- * Whether a text of JSON may hold a number that reading it would change. Quick, and wrong now and
- * then where it says so.
+ * Returns whether a JSON text may contain a number that JSON.parse would change. The check is fast, and may
+ * return true although there is none.
  */
 export function mayRound(text: string): boolean {
   return long.test(text);
 }
 
 /**
- * A number as a client wrote it: one of JavaScript where that is the same, a raw value where it is not,
- * and infinity, which is refused later, where its field is known, for what is not written plainly:
- * 1e-1000 would be read as zero.
+ * Converts a number that a client wrote: to a JavaScript number if that is exact, else to a raw value. A
+ * number that is neither exact nor a plain decimal, such as 1e-1000, becomes infinity. It is refused later,
+ * when its field is known.
  */
 export function numberOf(source: string): number | RawJson {
   const number = Number(source);
   const isSame = !isRounded(source, number);
-  // A whole number beyond these may be told from another only by its text.
+  // Beyond safe integers, different whole numbers may be equal as JavaScript numbers.
   if (isSame && (Number.isSafeInteger(number) || !Number.isInteger(number))) return number;
   if (plain.test(source)) return JSON.rawJSON(source);
   return isSame ? number : Infinity;
 }
 
-/** What `JSON.parse` calls to read JSON that a client wrote; see {@link numberOf}. */
+/** The reviver of `JSON.parse` for JSON that a client wrote; see {@link numberOf}. */
 export const reviveSent = reviver(numberOf);
 
-/** Reads JSON that a client wrote. */
+/** Parses JSON that a client wrote. */
 export function parseSent(text: string): unknown {
   return mayRound(text) ? JSON.parse(text, reviveSent) : JSON.parse(text);
 }
 
 /**
- * Reads JSON, and keeps numbers that JavaScript would write in another way as they are written: as a
- * raw value of JSON (see https://github.com/tc39/proposal-json-parse-with-source), which
- * JSON.stringify writes digit for digit.
+ * Parses JSON. Numbers that JavaScript would write differently become raw values of JSON (see
+ * https://github.com/tc39/proposal-json-parse-with-source), which JSON.stringify writes digit for digit.
  */
 export function parseAsWritten(text: string): unknown {
   return mayRound(text) || zeroAtEnd.test(text) ? JSON.parse(text, keepWritten) : JSON.parse(text);
 }
 
-/** The same for a program that calculates: those numbers alone are kept that would be rounded. */
+/** Parses JSON for calculations: only numbers that would be rounded become raw values. */
 export function parseUnrounded(text: string): unknown {
   return mayRound(text) ? JSON.parse(text, keepRounded) : JSON.parse(text);
 }
@@ -76,7 +75,7 @@ const keepRounded = reviver((source) => {
   return isRounded(source, number) ? JSON.rawJSON(source) : number;
 });
 
-/** What `JSON.parse` calls for each value, which reads numbers from their text. */
+/** Creates a reviver for `JSON.parse` that reads numbers from their text. */
 function reviver(read: (source: string) => number | RawJson) {
   return (_key: string, value: unknown, ...[context]: unknown[]): unknown => {
     const { source } = context as { source?: string };
@@ -84,14 +83,14 @@ function reviver(read: (source: string) => number | RawJson) {
   };
 }
 
-/** Whether a number is another than the decimal that it was read from. */
+/** Returns whether a number differs from the decimal that it was read from. */
 export function isRounded(source: string, number: number): boolean {
-  // A double holds every decimal of 15 digits, but for the smallest and the largest.
+  // A double represents every decimal of 15 digits, except the smallest and the largest.
   if (source.length < 16 && Math.abs(number) > 1e-300 && Number.isFinite(number)) return false;
   return !Number.isFinite(number) || significant(source) !== significant(String(number));
 }
 
-/** A decimal without its sign, in the one way that equal ones have in common: `1.50` is `15e-1`. */
+/** Returns a canonical form of a decimal without its sign: `1.50` becomes `15e-1`. */
 function significant(decimal: string): string {
   const [, integer = "", fraction = "", exponent = "0"] =
     /^-?(\d+)(?:\.(\d+))?(?:e([+-]?\d+))?$/i.exec(decimal) ?? [];
@@ -101,7 +100,7 @@ function significant(decimal: string): string {
   return trimmed === "" ? "0" : `${trimmed}e${power}`;
 }
 
-/** A loop, because a pattern of zeros up to the end would be tried from each of them. */
+/** Removes trailing zeros. A regular expression would be quadratic: it would be tried from each zero. */
 function withoutZeros(digits: string): string {
   let end = digits.length;
   while (digits[end - 1] === "0") end -= 1;

@@ -7,12 +7,12 @@ import {
 } from "./generated/tables.ts";
 import type { Check } from "./tables.ts";
 
-/** The values of a row that are given, by field. */
+/** The values of an input, by field. */
 export type Input = Readonly<Record<string, unknown>>;
 
-/** What is wrong with a value, or with a part of it. */
+/** A fault of a value, or of a part of it. */
 export interface Fault {
-  /** The keys and positions that lead to the part; none, if it is the value itself. */
+  /** The keys and positions of the part; empty for the value itself. */
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
@@ -24,10 +24,10 @@ const unruly = new RegExp(`[${unrulyCharacters}]`, "u");
 const legible = new RegExp(legiblePattern, "u");
 
 /**
- * The faults of a value that breaks a check, as the database words them; none where it holds.
+ * Returns the faults of a value that violates a check, in the words of the database; none if it is satisfied.
  *
  * @param check the rule.
- * @param value a value in the form of its column; as in the database, null keeps every rule.
+ * @param value a value of the type of its column. As in the database, null satisfies every rule.
  */
 export function checkFaults(check: Check, value: unknown): Fault[] {
   if (value === null) return [];
@@ -67,7 +67,7 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     case "range":
       return whole(Number(value) >= check.least && Number(value) <= (check.most ?? Infinity));
     case "days":
-      return []; // no other day has the form of one
+      return []; // the format of a date admits no other days
     case "future": {
       const [now, time, latest] = [new Date(), new Date(text), new Date()];
       latest.setUTCFullYear(latest.getUTCFullYear() + check.years);
@@ -136,17 +136,16 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     case "presentFor":
     case "onlyFor":
     case "notWith":
-      return []; // about two fields: see breaksTogether
+      return []; // these concern two fields: see breaksTogether
     case "database":
       return [];
   }
 }
 
 /**
- * Whether a row breaks a rule about two fields; false for any other rule.
+ * Returns whether a row violates a rule about two fields; false for any other rule.
  *
- * @param row what is known of it; where that is only half of what the rule is about, the verdict is
- *   left to the database.
+ * @param row the known values. If one of the two fields is unknown, only the database can check the rule.
  */
 export function breaksTogether(check: Check, row: Input): boolean {
   if (!("other" in check)) return false;
@@ -161,43 +160,43 @@ export function breaksTogether(check: Check, row: Input): boolean {
     : !isOne && value !== null && value !== false;
 }
 
-/** Whether a text shows nothing, as `crm_private.is_blank` has it. */
+/** Returns whether a text is invisible, like `crm_private.is_blank`. */
 export function isBlank(text: string): boolean {
   return blank.test(text);
 }
 
-/** Whether a text of one line holds nothing that cannot be seen, as `crm_private.is_legible` has it. */
+/** Returns whether a single-line text has no invisible characters, like `crm_private.is_legible`. */
 export function isLegible(text: string): boolean {
   return !hidden.test(text) || legible.test(text) || isBlank(text);
 }
 
-/** Whether a text of any lines holds no controls, as `crm_private.is_printable` has it. */
+/** Returns whether a multi-line text has no control characters, like `crm_private.is_printable`. */
 export function isPrintable(text: string): boolean {
   return !unruly.test(text) || isBlank(text);
 }
 
-/** Whether a text holds a character that shows nothing by itself. */
+/** Returns whether a text contains a character that is invisible on its own. */
 export function hasHidden(text: string): boolean {
   return hidden.test(text);
 }
 
-/** A text without the white and hidden characters before anything that is seen. */
+/** Removes white space and invisible characters from the beginning of a text. */
 export function withoutBlankBeginning(text: string): string {
   return text.replace(blankBeginning, "");
 }
 
-/** The number of characters as PostgreSQL counts them: code points. */
+/** Counts characters as PostgreSQL does: by code points. */
 export function countCharacters(text: string): number {
   const pairs = text.match(/[\ud800-\udbff][\udc00-\udfff]/g)?.length ?? 0;
   return text.length - pairs;
 }
 
-/** Whether a value is an object and no list. */
+/** Returns whether a value is an object, and not a list. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** A decimal number without an exponent, as PostgreSQL prints it: `1.50e1` is `15.0`. */
+/** Formats a decimal number without an exponent, as PostgreSQL does: `1.50e1` becomes `15.0`. */
 export function plainDecimal(number: string | number): string {
   const [, sign = "", integer = "", fraction = "", exponent = "0"] =
     /^([+-]?)(\d*)\.?(\d*)(?:e([+-]?\d+))?$/i.exec(String(number)) ?? [];
@@ -210,7 +209,7 @@ export function plainDecimal(number: string | number): string {
   return `${isNegative ? "-" : ""}${whole}${rest === "" ? "" : `.${rest}`}`;
 }
 
-/** Which of two decimal numbers is greater, exactly: negative, if it is the second. */
+/** Compares two decimal numbers exactly: negative if the first is less, 0 if they are equal. */
 export function compareDecimals(one: string | number, other: string | number): number {
   const parts = [one, other].map((number) => plainDecimal(number).split("."));
   const decimals = Math.max(...parts.map(([, fraction = ""]) => fraction.length));
@@ -220,17 +219,17 @@ export function compareDecimals(one: string | number, other: string | number): n
   return first < second ? -1 : first > second ? 1 : 0;
 }
 
-/** What tells an external id from others. */
+/** Returns the key by which external ids are compared; null for an empty one. */
 function keyOf({ source, id }: Record<string, unknown>): string | null {
   return source == null && id == null ? null : JSON.stringify([source ?? null, id ?? null]);
 }
 
-/** What a message quotes: the value as JSON. */
+/** Formats a value for a message: as JSON. */
 function quote(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** The message with the quoted value, as `crm_private.fault_message` fills it in. */
+/** Inserts the quoted value into a message, like `crm_private.fault_message`. */
 function fill(template: string, quoted: string | undefined): string {
   if (quoted === undefined) return template.replaceAll("%s", "").trimStart();
   const characters = Array.from(quoted);

@@ -1,18 +1,16 @@
 /**
- * How one scalar reads a client's value: as text for PostgreSQL, or undefined where it has the
- * wrong form.
+ * The accepted format of a scalar.
  */
 export interface Scalar {
-  /** What the value has to be, as the end of a sentence that begins with the field's name. */
+  /** The requirement, as the end of a sentence that begins with the name of the field. */
   expectation: string;
   isValid(text: string): boolean;
   acceptsNumbers?: boolean;
 }
 
 /**
- * The forms in which the scalars beyond GraphQL's own are accepted. PostgreSQL would read much
- * more, and differently from version to version (`today`, `infinity`, `NaN`, `0x1F`), or name no
- * field when it refuses.
+ * The accepted formats of the scalars that are not built into GraphQL. PostgreSQL accepts much more,
+ * depending on its version (`today`, `infinity`, `NaN`, `0x1F`), and its errors may name no field.
  */
 export const scalars: Record<string, Scalar> = {
   UUID: {
@@ -42,8 +40,10 @@ export const scalars: Record<string, Scalar> = {
 };
 
 /**
- * Reads a value out of JSON. A number that JavaScript does not hold is read as it is written, or
- * refused, but never changed.
+ * Reads a value of JSON. A number that JavaScript cannot represent is read from its text, or refused, but
+ * never rounded.
+ *
+ * @returns the text for PostgreSQL; undefined if the format is wrong.
  */
 export function readValue(scalar: Scalar, value: unknown): string | undefined {
   if (typeof value === "string") return readText(scalar, value);
@@ -54,7 +54,7 @@ export function readValue(scalar: Scalar, value: unknown): string | undefined {
   return isExact ? readText(scalar, String(value)) : undefined;
 }
 
-/** Reads a value that is written out. */
+/** Reads a text. Returns undefined if the format is wrong. */
 export function readText(scalar: Scalar, text: string): string | undefined {
   return scalar.isValid(text) ? text : undefined;
 }

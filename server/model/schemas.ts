@@ -17,7 +17,7 @@ import {
 } from "./rules.ts";
 import type { Check, Column, Table } from "./tables.ts";
 
-/** The schema of an input: one schema for each field, no other keys. */
+/** The schema of an input: a schema for each field, and no other keys. */
 export type InputSchema<Input> = z.ZodObject<
   {
     [Field in keyof Input]-?: undefined extends Input[Field]
@@ -29,33 +29,33 @@ export type InputSchema<Input> = z.ZodObject<
 
 type Schemas<Inputs> = { readonly [Entity in keyof Inputs]: InputSchema<Inputs[Entity]> };
 
-/** An entity that clients write. */
+/** An entity that clients can write. */
 export type EntityName = keyof Creates;
 
 interface Options {
   operation: "create" | "update";
-  /** Whether the rules are asked, and not only whether a value has the form of its type. */
+  /** Whether rules are checked, or only types. */
   rules: boolean;
 }
 
 /**
- * What a client may say of a new row, by entity. The verdict is that of the database, but for what
- * other rows decide, and what a definition says of itself: its bounds, its pattern, its default.
+ * The schemas of inputs to create rows, by entity. They apply the rules of the database, except rules that
+ * depend on other rows, and the rules of a definition's bounds, pattern and default.
  */
 export const createSchemas = makeSchemas<Creates>({ operation: "create", rules: true });
 
-/** What a client may change of a row, by entity. */
+/** The schemas of inputs to update rows, by entity. They apply the same rules as {@link createSchemas}. */
 export const updateSchemas = makeSchemas<Updates>({ operation: "update", rules: true });
 
-/** Only whether the database can read an input: its rules are then asked there. */
+/** Schemas that check only whether the database can read an input; the database checks the rules. */
 export const createTypeSchemas = makeSchemas<Creates>({ operation: "create", rules: false });
 
-/** As {@link createTypeSchemas}, for changes. */
+/** Like {@link createTypeSchemas}, for updates. */
 export const updateTypeSchemas = makeSchemas<Updates>({ operation: "update", rules: false });
 
 /**
- * Who writes: the name that the audit log will hold. Names that begin with `db:` are those of
- * database sessions, names that begin with `key:` those of API keys.
+ * The schema of the id of a user, which the audit log records. Names that begin with `db:` are reserved for
+ * database sessions, and names that begin with `key:` for API keys.
  */
 export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, context) => {
   if (value == null) {
@@ -66,7 +66,7 @@ export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, c
   const userId = value as string;
   const messages: string[] = [];
   if (isBlank(userId)) messages.push("must not be blank");
-  else if (hasHidden(userId)) messages.push("must not hold characters that cannot be seen");
+  else if (hasHidden(userId)) messages.push("must not contain invisible characters");
   if (countCharacters(userId) > 255) messages.push("must have at most 255 characters");
   for (const prefix of ["db:", "key:"]) {
     if (withoutBlankBeginning(userId).toLowerCase().startsWith(prefix))
@@ -76,7 +76,7 @@ export const userIdSchema: z.ZodType<string> = z.unknown().superRefine((value, c
 }) as z.ZodType<string>;
 
 /**
- * Reads a value by a schema.
+ * Parses a value with a schema.
  *
  * @throws {ValidationError} with every fault, by field.
  */
@@ -84,10 +84,10 @@ export function parse<Output>(schema: z.ZodType<Output>, value: unknown): Output
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const fields = toFields(parsed.error);
-  throw new ValidationError(sentence(fields, "The input has the wrong form"), fields);
+  throw new ValidationError(sentence(fields, "The input is not valid"), fields);
 }
 
-/** The faults that zod found, by field: `customFields.industry`, `tasks.0.description`. */
+/** Converts the issues of zod to messages by field: `customFields.industry`, `tasks.0.description`. */
 export function toFields(error: z.ZodError): Fields {
   const fields = new Map<string, Set<string>>();
   const add = (path: PropertyKey[], message: string) => {
@@ -106,7 +106,7 @@ export function toFields(error: z.ZodError): Fields {
   return Object.fromEntries([...fields].map(([field, messages]) => [field, [...messages]]));
 }
 
-/** Reports each message where a schema stands, or at a path below it. */
+/** Adds messages as issues of a schema, or of a path below it. */
 export function addMessages(
   context: z.core.$RefinementCtx,
   messages: readonly string[],
@@ -116,9 +116,9 @@ export function addMessages(
 }
 
 /**
- * Reports each fault of the value where a schema stands.
+ * Adds faults as issues of a schema.
  *
- * @returns whether there is any.
+ * @returns whether there are any faults.
  */
 export function addFaults(context: z.core.$RefinementCtx, faults: readonly Fault[]): boolean {
   for (const { path, message } of faults) addMessages(context, [message], [...path]);
@@ -145,7 +145,7 @@ function makeSchema(table: Table, options: Options): z.ZodType {
   let schema = z.strictObject(shape, { error: unreadable });
   for (const check of options.rules ? table.checks : []) {
     if (!("other" in check)) continue;
-    // What a new row is not given is null.
+    // In a new row, an omitted field is null.
     const absent = options.operation === "create" ? { [check.field]: null } : {};
     schema = schema.refine((row) => !breaksTogether(check, { ...absent, ...present(row) }), {
       path: [check.field],
@@ -156,12 +156,12 @@ function makeSchema(table: Table, options: Options): z.ZodType {
   return schema;
 }
 
-/** The members of an input that have a value. */
+/** Returns the members of an input that are not undefined. */
 function present(row: object): Input {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== undefined));
 }
 
-/** The message where an input is no object. Other faults have messages of their own. */
+/** Returns the message for an input that is not an object. Other issues have their own messages. */
 function unreadable(issue: z.core.$ZodRawIssue): string | undefined {
   return issue.code === "invalid_type" ? "must be an object" : undefined;
 }
@@ -177,14 +177,14 @@ function makeFieldSchema(column: Column, checks: Check[], options: Options): z.Z
   });
 }
 
-/** Whether null is refused. */
+/** Returns whether null is refused. */
 function mustHaveValue(column: Column, { operation, rules }: Options): boolean {
   const found =
     column.derived === "always" || (operation === "create" && column.derived === "once");
   return rules && column.required && !found;
 }
 
-/** Whether the field has to be given. */
+/** Returns whether the field must not be omitted. */
 function isRequired(column: Column, options: Options): boolean {
   return (
     options.operation === "create" && column.default === undefined && mustHaveValue(column, options)

@@ -1,28 +1,28 @@
-/** What the typed layer knows of a table; read from the catalog by `npm run generate`. */
+/** The metadata of a table for the typed layer; generated from the catalog by `npm run generate`. */
 export interface Table {
-  /** Schema and name, ready for SQL. */
+  /** The qualified name, for use in SQL. */
   readonly name: string;
-  /** What the audit log calls a row of it: `custom_field_definition`. */
+  /** The entity type of its rows in the audit log: `custom_field_definition`. */
   readonly entityType: string;
-  /** By the name that clients know a column by. */
+  /** The columns, by the names of their fields in the API. */
   readonly columns: Readonly<Record<string, Column>>;
-  /** The rules that a row can answer for by itself. */
+  /** The rules that depend only on the row itself. */
   readonly checks: readonly Check[];
 }
 
 export interface Column {
-  /** The name in the database. */
+  /** The name of the column in the database. */
   readonly name: string;
   readonly type: ColumnType;
-  /** Holds a value always. */
+  /** Whether the column is not null. */
   readonly required: boolean;
-  /** A client may give it to a new row. */
+  /** Whether a client may set it in a new row. */
   readonly insertable: boolean;
-  /** A client may change it. */
+  /** Whether a client may update it. */
   readonly updatable: boolean;
-  /** What a new row holds where the client gives nothing. */
+  /** The default in a new row. */
   readonly default?: string | number | boolean | readonly [] | Readonly<Record<string, never>>;
-  /** The database finds a value for null: `once` where a row is new, `always` in an update too. */
+  /** Set if the database derives a value for null: `once` in new rows, `always` in updates too. */
   readonly derived?: "once" | "always";
 }
 
@@ -40,17 +40,16 @@ export type ColumnType =
   | "uuid";
 
 /**
- * A check constraint: which field it is about, what it asks, and what a client reads where it is
- * broken.
+ * A check constraint: its field, its rule, and the message for clients if it is violated.
  */
 export type Check = Rule & {
   readonly constraint: string;
   readonly field: string;
-  /** In which `%s` stands for the faulty value. */
+  /** The message; `%s` stands for the faulty value. */
   readonly message: string;
 };
 
-/** What a check constraint can ask. The generator refuses a constraint that asks anything else. */
+/** The rules that check constraints can have. The generator fails for any other constraint. */
 export type Rule =
   | { readonly rule: "notBlank" }
   | { readonly rule: "legible" }
@@ -81,5 +80,5 @@ export type Rule =
   | { readonly rule: "presentFor"; readonly other: string; readonly values: readonly string[] }
   | { readonly rule: "onlyFor"; readonly other: string; readonly values: readonly string[] }
   | { readonly rule: "notWith"; readonly other: string }
-  /** What only the database is asked. */
+  /** A rule that only the database checks. */
   | { readonly rule: "database" };

@@ -1,14 +1,15 @@
 import { ValidationError } from "../errors/classes.ts";
 
-/** The longest name in the database of time zones has 32 characters. */
+/** The form of a name. The longest name in the time zone database has 32 characters. */
 const form = /^(?=.{1,64}$)[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/;
 
 /**
- * The settings of a request's transaction for the time zone whose days it wants to count by; without one,
- * that of the installation holds.
+ * Returns the settings of a request's transaction for its time zone, which determines the limits of days. By
+ * default, the time zone of the installation is used.
  *
- * @param name the IANA name, from the header `Time-Zone` or the parameters of a socket.
- * @throws ValidationError if there is no such zone.
+ * @param name the IANA name, from the header `Time-Zone` or the parameters of a WebSocket.
+ * @returns undefined if there is no name.
+ * @throws {ValidationError} if there is no such time zone.
  */
 export function timeZoneSettings(name: unknown): { "crm.time_zone": string } | undefined {
   if (name === undefined) return undefined;

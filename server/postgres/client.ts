@@ -7,8 +7,8 @@ import pg from "pg";
 import { defaultFile, type Parameters, parseUrl } from "./connection-string.ts";
 
 /**
- * What a client or a pool is made with, so that it connects as a URL says, with the meaning that libpq
- * gives it. The driver's own reading of `sslmode` is another one.
+ * Returns the options of a client or a pool for a URL, with the semantics of libpq. The driver itself
+ * interprets `sslmode` differently.
  *
  * @param url a `postgres://` URL.
  */
@@ -24,30 +24,30 @@ export function clientOptions(url: string): ClientOptions {
     password,
     ssl,
     ...(options === undefined ? {} : { options }),
-    // Anything but this one was refused when the URL was read.
+    // Other values except postgres were refused when the URL was parsed.
     ...(ssl !== false && parameters.sslnegotiation === "direct"
       ? { sslnegotiation: "direct" }
       : {}),
     ...(parameters.application_name === undefined
       ? {}
       : { application_name: parameters.application_name }),
-    // The mode that libpq has if none is given takes what the server offers.
+    // The default mode of libpq uses TLS only if the server supports it.
     ...(isOptional(parameters) ? { Client: OptionalTlsClient } : {}),
   };
 }
 
-/** As the driver takes it, for a client and for a pool. */
+/** Options of the driver, for a client and for a pool. */
 interface ClientOptions extends pg.ClientConfig {
   readonly Client?: typeof pg.Client;
 }
 
-/** Makes a client that connects as a URL says. */
+/** Creates a client that connects to a URL. */
 export function createClient(url: string, more: pg.ClientConfig = {}): pg.Client {
   const { Client = pg.Client, ...options } = clientOptions(url);
   return new Client({ ...options, ...more });
 }
 
-/** Whether what is said over a connection is encrypted. */
+/** Returns whether a connection is encrypted. */
 export function isEncrypted(client: pg.ClientBase): boolean {
   const { connection } = client as unknown as { connection: { stream: { encrypted?: boolean } } };
   return connection.stream.encrypted === true;
@@ -57,7 +57,7 @@ function isSocket({ host, hostaddr }: Parameters): boolean {
   return hostaddr === undefined && (host === undefined || host.startsWith("/"));
 }
 
-/** Nobody listens on a socket of this machine, so libpq encrypts nothing there. */
+/** Returns whether TLS is optional. Like libpq, a Unix socket is never encrypted: it is local. */
 function isOptional(parameters: Parameters): boolean {
   const { sslmode = "prefer" } = parameters;
   return !isSocket(parameters) && (sslmode === "prefer" || sslmode === "allow");
@@ -75,14 +75,14 @@ function tlsOptions(parameters: Parameters): ConnectionOptions | false {
     ...optional("crl", fileOf(parameters.sslcrl, "root.crl")),
     ...optional("minVersion", parameters.ssl_min_protocol_version),
     ...optional("maxVersion", parameters.ssl_max_protocol_version),
-    // Where an address is connected to, the certificate is still that of the name.
+    // With hostaddr, the certificate is still checked against the host name.
     ...(hostaddr !== undefined && host !== "" && isIP(host) === 0 ? { servername: host } : {}),
   };
   const authorities = sslrootcert === "system" ? trustedHere() : fileOf(sslrootcert, "root.crt");
   const verifies =
     sslmode === "verify-full" ||
     sslmode === "verify-ca" ||
-    // With a root certificate at hand it asks for more than it must.
+    // Like libpq, require verifies the certificate if there is a root certificate.
     (sslmode === "require" && authorities !== undefined);
   if (!verifies) return { ...options, rejectUnauthorized: false };
   return {
@@ -97,7 +97,7 @@ function optional(key: string, value: unknown): Record<string, unknown> {
   return value === undefined ? {} : { [key]: value };
 }
 
-/** The certificates that this machine trusts; where Node cannot tell, those that it brings along. */
+/** Returns the root certificates of this machine; if Node cannot read them, its bundled ones. */
 function trustedHere(): string[] {
   const certificates = getCACertificates("system");
   return certificates.length > 0 ? certificates : [...rootCertificates];
@@ -109,7 +109,7 @@ function fileOf(path: string | undefined, name: string): string | undefined {
   return existsSync(usual) ? readFileSync(usual, "utf8") : undefined;
 }
 
-/** The parts of the driver's connection that its types leave out. */
+/** The parts of the driver's connection that its types omit. */
 interface Connection {
   stream: NodeJS.EventEmitter;
   connect(port: number, host?: string): void;
@@ -117,10 +117,10 @@ interface Connection {
   emit(event: string): void;
 }
 
-/** The answer of a server that has no TLS. */
+/** The response of a server without TLS. */
 const no = "N".charCodeAt(0);
 
-/** A client that goes on without TLS where the server has none. */
+/** A client that continues without TLS if the server does not support it. */
 class OptionalTlsClient extends pg.Client {
   constructor(config?: pg.ClientConfig) {
     super(config);
@@ -137,7 +137,7 @@ class OptionalTlsClient extends pg.Client {
           return;
         }
         connection.attachListeners(stream);
-        connection.emit("sslconnect"); // as if it were: what comes next is the same
+        connection.emit("sslconnect"); // continue as after the TLS handshake: the next messages are the same
       });
     };
   }

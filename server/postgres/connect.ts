@@ -1,22 +1,23 @@
 import type pg from "pg";
 
+import { isUnreachable } from "./away.ts";
 import { createClient } from "./client.ts";
 import { databaseName, shownUrl } from "./database-url.ts";
 import { exitCodes, hasCode, Problem } from "../errors/problem.ts";
 
-/** How long it may take to connect, in milliseconds. */
+/** The timeout for connecting, in milliseconds. */
 const defaultPatience = 10_000;
 
 /**
  * Opens one connection.
  *
  * @param url a `postgres://` URL.
- * @param patience how long it may take, in milliseconds.
- * @throws {Problem} when the server cannot be reached, refuses the login, or has no such database.
+ * @param patience the timeout in milliseconds, unless the URL sets one.
+ * @throws {Problem} if the server cannot be reached, refuses the login, or has no such database.
  */
 export async function connect(url: string, patience = defaultPatience): Promise<pg.Client> {
   const client = createClient(url, { connectionTimeoutMillis: patienceOf(url) ?? patience });
-  // A connection that is cut between two statements fails the next one, not the process.
+  // If the connection is lost between two statements, the next one fails, not the process.
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -31,8 +32,7 @@ export async function connect(url: string, patience = defaultPatience): Promise<
  * Runs a function with one connection and closes it afterwards.
  *
  * @param url a `postgres://` URL.
- * @param work what to do with the connection.
- * @throws {Problem} as {@link connect}; and whatever `work` throws.
+ * @throws {Problem} as {@link connect}; and the errors of `work`.
  */
 export async function withConnection<Result>(
   url: string,
@@ -46,13 +46,13 @@ export async function withConnection<Result>(
   }
 }
 
-/** The time that a URL gives, in milliseconds; 0 for any. */
+/** Returns the timeout that a URL sets, in milliseconds; 0 for none. */
 function patienceOf(url: string): number | undefined {
   const seconds = new URL(url).searchParams.get("connect_timeout");
   return seconds === null ? undefined : Math.max(Number(seconds), 0) * 1000;
 }
 
-/** What OpenSSL says of a certificate that is not believed. */
+/** Codes of OpenSSL for a certificate that is not trusted. */
 const distrusted = [
   ...["DEPTH_ZERO_SELF_SIGNED_CERT", "SELF_SIGNED_CERT_IN_CHAIN", "UNABLE_TO_GET_ISSUER_CERT"],
   ...["UNABLE_TO_GET_ISSUER_CERT_LOCALLY", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "CERT_UNTRUSTED"],
@@ -60,7 +60,7 @@ const distrusted = [
   ...["CERT_SIGNATURE_FAILURE", "UNABLE_TO_GET_CRL", "CRL_HAS_EXPIRED", "INVALID_PURPOSE"],
 ];
 
-/** Says plainly why there is no connection; an error that is not about that is given back. */
+/** Returns a `Problem` with the reason why connecting failed, or the error itself if it is unknown. */
 export function describeConnectionError(
   error: unknown,
   url: string,
@@ -85,29 +85,29 @@ export function describeConnectionError(
   if (hasCode(error, ...distrusted)) {
     return new Problem(
       `The certificate of the database at ${where} is not trusted (${message}): set PGSSLROOTCERT ` +
-        "to the file of the certificate that has signed it.",
+        "to the file of the root certificate that signed it.",
       exitCodes.failure,
       error,
     );
   }
   if (hasCode(error, "ERR_TLS_CERT_ALTNAME_INVALID")) {
     return new Problem(
-      `The certificate of the database at ${where} is not that of this host (${message}); ` +
-        "PGSSLMODE=verify-ca believes it all the same.",
+      `The certificate of the database at ${where} is for another host (${message}); ` +
+        "PGSSLMODE=verify-ca does not check the host.",
       exitCodes.failure,
       error,
     );
   }
   if (message === "The server does not support SSL connections") {
     return new Problem(
-      `The database at ${where} has no TLS, which sslmode (PGSSLMODE) requires.`,
+      `The database at ${where} does not support TLS, which sslmode (PGSSLMODE) requires.`,
       exitCodes.failure,
       error,
     );
   }
   if (/^ERR_(?:SSL|OSSL|TLS)_/.test(codeOf(error))) {
     return new Problem(
-      `No TLS connection to the database at ${where} could be made: ${message.trim()}.`,
+      `The TLS connection to the database at ${where} failed: ${message.trim()}.`,
       exitCodes.failure,
       error,
     );
@@ -115,21 +115,19 @@ export function describeConnectionError(
   if (hasCode(error, "3D000")) {
     return new Problem(
       `There is no database "${databaseName(url)}" at ${where}; ` +
-        `create it, or let npx pgcrm reset do so.`,
+        `create it, or run npx pgcrm reset.`,
     );
   }
-  if (
-    hasCode(error, "ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "ENOENT", "ETIMEDOUT", "EHOSTUNREACH")
-  ) {
+  if (message === "timeout expired") {
     return new Problem(
-      `No database answers at ${where}; check that it runs, and DATABASE_URL or PGHOST.`,
+      `The database at ${where} did not answer within ${patience / 1000} seconds.`,
       exitCodes.failure,
       error,
     );
   }
-  if (/timeout/i.test(message)) {
+  if (isUnreachable(error)) {
     return new Problem(
-      `The database at ${where} did not answer within ${patience / 1000} seconds.`,
+      `No database is reachable at ${where}; check that it runs, and check DATABASE_URL or PGHOST.`,
       exitCodes.failure,
       error,
     );

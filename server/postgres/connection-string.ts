@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 
-/** The modes of TLS, with the meaning that libpq gives them. */
+/** The modes of TLS, with the semantics of libpq. */
 export const sslModes = [
   "disable",
   "allow",
@@ -14,13 +14,13 @@ export const sslModes = [
 
 export type SslMode = (typeof sslModes)[number];
 
-/** What a connection is made with, by the names of libpq's parameters. */
+/** The parameters of a connection, by their names in libpq. */
 export type Parameters = Partial<Record<Keyword, string>>;
 
 type Keyword = (typeof keywords)[number];
 
 /**
- * The parameters of libpq that are understood.
+ * The supported parameters of libpq.
  *
  * @see https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
  */
@@ -68,12 +68,12 @@ const variables: Readonly<Record<string, Keyword>> = {
   PGSSLMAXPROTOCOLVERSION: "ssl_max_protocol_version",
 };
 
-/** Variables of the service file, whose parameters they stand for. */
+/** Variables that name the service file and the service in it. */
 const serviceVariables = ["PGSERVICE", "PGSERVICEFILE", "PGSYSCONFDIR"];
 
 /**
- * Parameters that the driver cannot keep, each with the values that ask for nothing. Another value
- * is refused: whoever sets it relies on it.
+ * Parameters that the driver does not support, each with the values that have no effect. Any other value is
+ * refused, because the user relies on it.
  */
 const unsupported: Readonly<Record<string, readonly string[]>> = {
   channel_binding: ["disable", "prefer"],
@@ -102,7 +102,7 @@ const unsupportedVariables: Readonly<Record<string, string>> = {
   PGLOADBALANCEHOSTS: "load_balance_hosts",
 };
 
-/** Parameters without a meaning here, because the protocol, the driver or the server decides. */
+/** Parameters that are ignored, because the protocol, the driver or the server decides. */
 const ignored = [
   ...["client_encoding", "fallback_application_name", "gsslib", "gssdelegation", "krbsrvname"],
   ...["keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count"],
@@ -120,13 +120,13 @@ export const libpqVariables: readonly string[] = [
   ...["PGMINPROTOCOLVERSION", "PGMAXPROTOCOLVERSION", "PGOAUTHDEBUG"],
 ];
 
-/** Variables that say, by themselves, that there is a server of one's own. */
+/** Variables of which each alone means that a PostgreSQL server is used, and not the embedded one. */
 const namingVariables = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"];
 
-/** A parameter that cannot be used, with what is wrong with it; never with its value. */
+/** A parameter that cannot be used, and its fault; never its value. */
 export class WrongParameter extends Error {
   override readonly name = "WrongParameter";
-  /** The variable or the parameter of the URL that is at fault. */
+  /** The faulty variable, or parameter of the URL. */
   readonly source: string;
   readonly complaint: string;
 
@@ -139,20 +139,19 @@ export class WrongParameter extends Error {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Whether PostgreSQL's own variables name a server. */
+/** Returns whether PostgreSQL's own variables name a server. */
 export function namesServer(environment: Environment): boolean {
   return namingVariables.some((name) => environment[name]);
 }
 
 /**
- * The URL of a connection with everything that the environment adds to it, so that nothing has to be
- * looked up any more. What the URL says goes before the service file, this before the variables, and
- * these before libpq's defaults.
+ * Returns the URL of a connection, completed from the environment. The URL takes precedence over the service
+ * file, the service file over the variables, and the variables over libpq's defaults.
  *
- * @param url a `postgres://` URL, or nothing where the variables say it all.
+ * @param url a `postgres://` URL; undefined if the variables contain everything.
  * @param environment usually `process.env`.
- * @param source what the URL is called in a complaint.
- * @throws {WrongParameter}
+ * @param source the name of the URL in error messages.
+ * @throws {WrongParameter} if a parameter or a variable cannot be used.
  */
 export function completeUrl(
   url: string | undefined,
@@ -167,7 +166,7 @@ export function completeUrl(
     if (value) added[keyword] = value;
   }
   const all: Parameters = { ...added, ...readService(environment), ...given };
-  // A URL that says where the server is does not mean another address.
+  // A host in the URL must not be combined with an address from the environment.
   if (given.host !== undefined && given.hostaddr === undefined) delete all.hostaddr;
   all.user ??= userInfo().username;
   all.dbname ??= all.user;
@@ -181,7 +180,7 @@ export function completeUrl(
   return unchanged(url, given, all) ?? formatUrl(all);
 }
 
-/** The URL as it was given, where nothing was added that it does not say. */
+/** Returns the given URL, if the environment adds nothing to it. */
 function unchanged(
   url: string | undefined,
   given: Parameters,
@@ -195,10 +194,11 @@ function unchanged(
 }
 
 /**
- * Reads the parameters of a URL.
+ * Parses the parameters of a URL.
  *
- * @param source what the URL is called in a complaint.
- * @throws {WrongParameter} where it has one that cannot be used, or that libpq does not have.
+ * @param url a `postgres://` URL.
+ * @param source the name of the URL in error messages.
+ * @throws {WrongParameter} if a parameter cannot be used, or is unknown to libpq.
  */
 export function parseUrl(url: string, source = "DATABASE_URL"): Parameters {
   const { username, password, hostname, port, pathname, searchParams } = new URL(url);
@@ -216,13 +216,13 @@ export function parseUrl(url: string, source = "DATABASE_URL"): Parameters {
     if (isKeyword(known)) put(known, known === "sslmode" ? (sslAliases[value] ?? value) : value);
     else if (unsupported[name] !== undefined) refuseUnless(name, value, source);
     else if (!ignored.includes(name)) {
-      throw new WrongParameter(source, `has a parameter that there is not: ${name}`);
+      throw new WrongParameter(source, `has an unknown parameter: ${name}`);
     }
   }
   return parameters;
 }
 
-/** What drivers of other languages call a parameter. */
+/** Names of parameters in other drivers. */
 const aliases: Readonly<Record<string, Keyword>> = { database: "dbname", ssl: "sslmode" };
 const sslAliases: Readonly<Record<string, SslMode>> = {
   true: "require",
@@ -236,7 +236,7 @@ function isKeyword(name: string): name is Keyword {
   return (keywords as readonly string[]).includes(name);
 }
 
-/** Writes parameters as a URL; where the host is a folder of sockets it is a parameter, too. */
+/** Formats parameters as a URL. If the host is a folder of sockets, it is a query parameter too. */
 export function formatUrl(parameters: Parameters): string {
   const { host, port, dbname = "", user, password, ...others } = parameters;
   const url = new URL(`postgres:///${encodeURIComponent(dbname)}`);
@@ -256,7 +256,7 @@ export function formatUrl(parameters: Parameters): string {
 
 const tlsVersions = ["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
 
-/** What the values of a parameter must be. */
+/** The rules for values of parameters. */
 const rules: Partial<Record<Keyword, { isGood: (value: string) => boolean; complaint: string }>> = {
   host: {
     isGood: (value) => !value.includes(","),
@@ -291,12 +291,12 @@ const rules: Partial<Record<Keyword, { isGood: (value: string) => boolean; compl
 function checked(keyword: Keyword, value: string, source: string): string {
   const rule = rules[keyword];
   if (rule === undefined || rule.isGood(value)) return value;
-  // A variable says by its name what it is.
+  // The name of a variable identifies the parameter.
   const isVariable = variables[source] !== undefined;
   throw new WrongParameter(isVariable ? source : `${keyword} of ${source}`, rule.complaint);
 }
 
-/** What is wrong with PostgreSQL's own variables, each by itself. */
+/** Returns the faults of PostgreSQL's own variables, each checked alone. */
 export function variableFaults(environment: Environment): WrongParameter[] {
   const check = (name: string, value: string) => {
     const keyword = variables[name];
@@ -320,11 +320,11 @@ function refuseUnless(parameter: string, value: string, source: string): void {
   const isVariable = unsupportedVariables[source] !== undefined;
   throw new WrongParameter(
     isVariable ? source : `${parameter} of ${source}`,
-    "cannot be kept by this driver: leave it out",
+    "is not supported by the driver: leave it out",
   );
 }
 
-/** What makes no sense together, and files that are not there: said at start, not at the first query. */
+/** Refuses contradictory parameters and missing files at the start, and not at the first query. */
 function refuseContradictions(parameters: Parameters, source: string): void {
   const { sslmode, sslrootcert } = parameters;
   const files = ["sslcert", "sslkey", "sslcrl"] as const;
@@ -336,7 +336,7 @@ function refuseContradictions(parameters: Parameters, source: string): void {
     if (sslmode !== "verify-full") {
       throw new WrongParameter(
         nameOf("sslrootcert", source),
-        "can be system with the mode verify-full only: anybody can have a certificate of these",
+        "can be system only with the mode verify-full: anyone can get a certificate from these authorities",
       );
     }
   } else if (sslrootcert !== undefined) {
@@ -347,19 +347,19 @@ function refuseContradictions(parameters: Parameters, source: string): void {
   ) {
     throw new WrongParameter(
       nameOf("sslmode", source),
-      `${sslmode} needs the certificate of who signed the server's: set PGSSLROOTCERT to its file, ` +
-        "or to system for those that this machine trusts",
+      `requires a root certificate for ${sslmode}: set PGSSLROOTCERT to its file, or to system for the ` +
+        "certificates that this machine trusts",
     );
   }
   if (parameters.sslnegotiation === "direct" && !requiresTls(sslmode)) {
     throw new WrongParameter(
       nameOf("sslnegotiation", source),
-      "can be direct where the mode is require, verify-ca or verify-full",
+      "can be direct only with the mode require, verify-ca or verify-full",
     );
   }
 }
 
-/** Where a parameter was given: its variable, which is what can be changed, or the URL. */
+/** Returns the name of a parameter in error messages: its variable, and its name in the URL. */
 function nameOf(keyword: Keyword, source: string): string {
   const variable = Object.keys(variables).find((name) => variables[name] === keyword);
   return `${variable ?? keyword}, or ${keyword} of ${source},`;
@@ -369,31 +369,31 @@ function refuseUnreadable(path: string, source: string): void {
   try {
     readFileSync(path);
   } catch {
-    throw new WrongParameter(source, "must name a file that can be read");
+    throw new WrongParameter(source, "must name a readable file");
   }
 }
 
-/** Whether a mode gives up where there is no TLS. */
+/** Returns whether a mode refuses a connection without TLS. */
 export function requiresTls(mode: string | undefined): boolean {
   return mode === "require" || mode === "verify-ca" || mode === "verify-full";
 }
 
-/** A file where libpq looks for it, if nothing names another. */
+/** Returns the default path of a file of libpq. */
 export function defaultFile(name: string): string {
   return join(homedir(), ".postgresql", name);
 }
 
-/** Where libpq looks if nothing names a host: the folder of sockets, or this machine. */
+/** Returns the default host of libpq: a folder of Unix sockets, or localhost. */
 function defaultHost(port: string): string {
   const folders = ["/var/run/postgresql", "/tmp"];
   return folders.find((folder) => existsSync(`${folder}/.s.PGSQL.${port}`)) ?? "localhost";
 }
 
-/** The password that the file of passwords has for a connection. */
+/** Returns the password of a connection in the password file. */
 function passwordInFile({ passfile, host, port, dbname, user }: Parameters): string | undefined {
   const path = passfile ?? join(homedir(), ".pgpass");
   const status = statSync(path, { throwIfNoEntry: false });
-  // One that others may read counts for nothing, as it does for libpq.
+  // Like libpq, ignores a file that other users may read.
   if (status === undefined || (status.mode & 0o077) !== 0) return undefined;
   const wanted = [
     host === undefined || host.startsWith("/") ? "localhost" : host,
@@ -411,7 +411,7 @@ function passwordInFile({ passfile, host, port, dbname, user }: Parameters): str
   return undefined;
 }
 
-/** The parameters that a service file has for the service of PGSERVICE. */
+/** Returns the parameters of the service PGSERVICE in the service files. */
 function readService(environment: Environment): Parameters {
   const service = environment.PGSERVICE;
   if (!service) return {};
@@ -427,7 +427,7 @@ function readService(environment: Environment): Parameters {
     const end = section.findIndex((line) => line.trim().startsWith("["));
     return readSection(end < 0 ? section : section.slice(0, end), path);
   }
-  throw new WrongParameter("PGSERVICE", "names a service that no service file has");
+  throw new WrongParameter("PGSERVICE", "names a service that is in no service file");
 }
 
 function readSection(lines: readonly string[], path: string): Parameters {
@@ -438,7 +438,7 @@ function readSection(lines: readonly string[], path: string): Parameters {
     if (isKeyword(name)) parameters[name] = checked(name, value, path);
     else if (unsupported[name] !== undefined) refuseUnless(name, value, path);
     else if (!ignored.includes(name)) {
-      throw new WrongParameter(path, `has a parameter that there is not: ${name}`);
+      throw new WrongParameter(path, `has an unknown parameter: ${name}`);
     }
   }
   return parameters;

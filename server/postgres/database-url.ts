@@ -1,18 +1,18 @@
-/** The parts of a connection URL that another URL may differ in. */
+/** The parts of a connection URL to be changed. */
 export interface UrlChanges {
   readonly database?: string;
   readonly user?: string;
-  /** `null` leaves the password out. */
+  /** Null removes the password. */
   readonly password?: string | null;
   readonly applicationName?: string;
 }
 
 /**
- * A connection URL like the given one, with some parts changed. Where the URL names no host (a Unix
- * socket), user and password travel as parameters, since such a URL has no place for them.
+ * Returns a connection URL with some parts changed. If the URL has no host (a Unix socket), user and password
+ * are query parameters, because such a URL has no other place for them.
  *
  * @param url a `postgres://` URL.
- * @param changes the parts that differ.
+ * @param changes the parts to be changed.
  */
 export function changeUrl(url: string, changes: UrlChanges): string {
   const changed = new URL(url);
@@ -32,12 +32,12 @@ export function changeUrl(url: string, changes: UrlChanges): string {
   return changed.href;
 }
 
-/** The name of the database that a URL leads to. */
+/** Returns the name of the database of a URL. */
 export function databaseName(url: string): string {
   return decodeURIComponent(new URL(url).pathname.slice(1));
 }
 
-/** The password in a URL, or undefined. */
+/** Returns the password of a URL, or undefined. */
 export function urlPassword(url: string): string | undefined {
   const { password, searchParams } = new URL(url);
   return (
@@ -45,7 +45,7 @@ export function urlPassword(url: string): string | undefined {
   );
 }
 
-/** A URL as it may be shown: without its password and parameters. */
+/** Returns a URL for messages, without its password and query parameters. */
 export function shownUrl(url: string): string {
   const shown = new URL(url);
   shown.password = "";

@@ -1,26 +1,28 @@
 import { OverloadedError } from "../errors/classes.ts";
 
 export interface GateOptions {
-  /** How many may be inside at once. */
+  /** How many calls may run at once. */
   readonly places: number;
-  /** How many may wait to come in; any number if not given. */
+  /** How many calls may wait; by default, any number. */
   readonly queue?: number;
-  /** How long one waits at most, in milliseconds; as long as it takes if not given. */
+  /** How long a call may wait, in milliseconds; by default, without limit. */
   readonly patience?: number;
-  /** How long a place rests before the next one has it, in milliseconds; not at all if not given. */
+  /** The pause before a place is given to the next waiting call, in milliseconds; by default, none. */
   readonly rest?: number;
 }
 
-/** Lets so many do something at once; the others wait, first come first served. */
+/** Limits the number of concurrent calls. Further calls wait, in the order of their arrival. */
 export interface Gate {
   /**
-   * @param departure ends the wait when whoever asked is gone.
-   * @throws {OverloadedError} where too many wait, or it takes too long.
+   * Runs work as soon as there is a free place.
+   *
+   * @param departure ends the wait if the client disconnects.
+   * @throws {OverloadedError} if too many calls wait, or the wait takes too long.
    */
   run<Result>(work: () => Result | Promise<Result>, departure?: AbortSignal): Promise<Result>;
 }
 
-/** Makes a gate. */
+/** Creates a gate. */
 export function createGate({ places, queue = Infinity, patience, rest }: GateOptions): Gate {
   const waiting = new Set<() => void>();
   let free = places;
@@ -49,7 +51,7 @@ export function createGate({ places, queue = Infinity, patience, rest }: GateOpt
   function leave(): void {
     const [next] = waiting;
     if (next === undefined) free += 1;
-    else next(); // takes the place over
+    else next(); // it gets the place
   }
 
   return {

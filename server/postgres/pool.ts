@@ -1,31 +1,21 @@
 import pg from "pg";
 import { z } from "zod";
 
+import { isAway, isInDoubt, isTimeout } from "./away.ts";
 import { clientOptions } from "./client.ts";
 import { completeUrl, formatUrl, type SslMode } from "./connection-string.ts";
 import { InDoubtError } from "../errors/classes.ts";
-import { isInDoubt } from "./adaptor.ts";
-import { hasCode } from "../errors/problem.ts";
 import { explainLogin } from "./refused-login.ts";
 import { retry } from "./retry.ts";
+import { type Session, setSession } from "./session.ts";
 import { parse, userIdSchema } from "../model/schemas.ts";
 import { typedError } from "./typed-error.ts";
 
-/** The roles that work is done in; each may do what the ones before it may. */
-export type Role = "crm_reader" | "crm_member" | "crm_admin";
+export type { Role, Session } from "./session.ts";
 
-/** Who does something, and with which rights. */
-export interface Session {
-  readonly role: Role;
-  /** The name that the audit log will hold. */
-  readonly userId: string;
-  /** What the change comes through; `api` if not given. */
-  readonly source?: "api" | "import";
-}
-
-/** Where the database is, with the login of `crm_server`. */
+/** The parts of a connection to the database as `crm_server`. */
 export interface DatabaseConfig {
-  /** A name, an address, or a folder of Unix sockets. */
+  /** A host name, an address, or a folder of Unix sockets. */
   readonly host: string;
   /** `PGPORT`, or 5432, if not given. */
   readonly port?: number;
@@ -34,23 +24,23 @@ export interface DatabaseConfig {
   readonly password?: string;
   /** A mode of libpq; `true` is `require`, `false` is `disable`. `PGSSLMODE`, or `prefer`, if not given. */
   readonly ssl?: boolean | SslMode;
-  /** The most connections that are open at once; 10 if not given. */
+  /** The maximum number of open connections; 10 if not given. */
   readonly poolSize?: number;
 }
 
 interface PoolPatience {
   /**
-   * How often a connection is tried while the server does not answer; 8 if not given, over some 10
+   * The number of attempts to connect while the database is away; 8 if not given, which takes about 10
    * seconds.
    */
   readonly connectAttempts?: number;
 }
 
-/** Where the database is, as a URL. */
+/** A connection to the database as a URL. */
 interface UrlConfig {
   /** A `postgres://` URL with the login of `crm_server`. */
   readonly connectionString: string;
-  /** The most connections that are open at once; 10 if not given. */
+  /** The maximum number of open connections; 10 if not given. */
   readonly max?: number;
 }
 
@@ -59,20 +49,14 @@ export type PoolConfig = (UrlConfig | DatabaseConfig) & PoolPatience;
 type ConnectCallback = Parameters<typeof pg.Pool.prototype.connect>[0];
 
 /**
- * Errors that a server which is starting, restarting or full gives; the next attempt may get
- * through.
- */
-const unavailable = ["ECONNREFUSED", "ECONNRESET", "ENOTFOUND", "EAI_AGAIN", "57P03", "53300"];
-
-/**
- * Makes a pool of connections that waits for a server which is not there yet.
+ * Creates a pool of connections that waits for a database that is away.
  *
- * A connection that breaks while idle is dropped, and the next query opens another. The pool is the
- * caller's to end. PostgreSQL's own environment variables fill in what is not given, as they do for psql.
- * The times that the login role has hold: 20 seconds for a statement, 5 for a lock, 10 for a transaction
- * in which nothing happens, unless `alter role` or `set local` says otherwise.
+ * A connection that is lost while idle is dropped, and the next query opens another. The caller ends the
+ * pool. As for psql, PostgreSQL's environment variables are the defaults of what is not given. The
+ * timeouts of the login role apply: 20 seconds for a statement, 5 for a lock, 10 for an idle transaction,
+ * unless they are changed by `alter role` or `set local`.
  *
- * @throws {ValidationError} where the port or the size of the pool is not one.
+ * @throws {ValidationError} if the port or the size of the pool is invalid.
  */
 export function createPool(config: PoolConfig): pg.Pool {
   const { connectAttempts = 8 } = config;
@@ -106,17 +90,17 @@ function urlOf(config: DatabaseConfig): string {
 }
 
 /**
- * Runs a function in one transaction: all of it, or nothing.
+ * Runs a function in one transaction.
  *
- * Repositories that are given the client take part, with the role of the session. A deadlock is not
- * tried again here, because the function may have done more than ask the database.
+ * Repositories that get the client take part in it, with the role of the session. A deadlock is not
+ * retried, because the function may have effects outside the database.
  *
  * @param pool logs in as `crm_server`.
- * @param session who it is done for.
- * @param work what to do with the connection; it must not be used afterwards.
- * @throws {ValidationError} where the user id is not one; {@link InDoubtError} where the connection is
- *   lost while the transaction is committed; an error of `server/errors/classes.ts` where the database refuses;
- *   and whatever else `work` throws.
+ * @param session the user, and the user's rights.
+ * @param work must not use the client after it has returned.
+ * @throws {ValidationError} if the user id is invalid; {@link InDoubtError} if the connection is lost
+ *   during the commit; an error of `server/errors/classes.ts` if the database refuses a statement; and any
+ *   other error of `work`.
  */
 export async function inTransaction<Result>(
   pool: pg.Pool,
@@ -128,12 +112,7 @@ export async function inTransaction<Result>(
   let broken: Error | undefined;
   try {
     await client.query("begin");
-    await client.query(
-      `select set_config('role', $1, true),
-              set_config('crm.user_id', $2, true),
-              set_config('crm.source', $3, true)`,
-      [session.role, userId, session.source ?? "api"],
-    );
+    await setSession(client, { ...session, userId });
     const result = await work(client);
     await client.query("commit").catch((error: unknown) => {
       throw isInDoubt(error) ? new InDoubtError(error) : error;
@@ -150,9 +129,9 @@ export async function inTransaction<Result>(
 }
 
 /**
- * Reads the id of a user.
+ * Returns the id of a user.
  *
- * @throws {ValidationError} where it is blank, too long, or one of a database session.
+ * @throws {ValidationError} if it is blank, too long, or like the user of a database session.
  */
 export function parseUserId(userId: unknown): string {
   return parse(writer, { userId }).userId;
@@ -178,7 +157,8 @@ class RetryingPool extends pg.Pool {
     return retry(() => super.connect(), {
       attempts: this.#attempts,
       pause: 150,
-      isWorthwhile: (error) => hasCode(error, ...unavailable),
+      // A timeout is not retried: the caller would wait for several of them.
+      isWorthwhile: (error) => isAway(error) && !isTimeout(error),
     }).catch((error: unknown) => {
       throw explainLogin(error);
     });

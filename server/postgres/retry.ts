@@ -1,21 +1,21 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** When and how often to try again. */
+/** The options of {@link retry}. */
 export interface RetryOptions {
-  /** How often in all. */
+  /** The maximum number of attempts. */
   readonly attempts: number;
-  /** The longest first pause, in milliseconds; each further one may be twice as long. */
+  /** The maximum of the first pause, in milliseconds. It doubles with each further pause. */
   readonly pause: number;
-  /** Whether another attempt may end better than one that failed so. */
+  /** Returns whether another attempt may succeed after this error. */
   readonly isWorthwhile: (error: unknown) => boolean;
 }
 
 /**
- * Does something that may fail for a moment. Pauses are random, so that two that got in each
- * other's way do not meet again.
+ * Runs work, and repeats it after temporary errors. Pauses are random, so that two conflicting calls do not
+ * conflict again.
  *
- * @param work what to do; it must leave nothing behind when it fails.
- * @throws what the last attempt threw.
+ * @param work must have no effect if it fails.
+ * @throws the error of the last attempt.
  */
 export async function retry<Result>(
   work: () => Promise<Result>,

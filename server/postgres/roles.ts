@@ -2,7 +2,7 @@ import type pg from "pg";
 
 import { Problem } from "../errors/problem.ts";
 
-/** The roles that the first migration makes where they are missing, with what each is made with. */
+/** The roles that the first migration creates if they are missing, with their options. */
 const roles: Readonly<Record<string, string>> = {
   crm_reader: "nologin",
   crm_member: "nologin",
@@ -11,7 +11,7 @@ const roles: Readonly<Record<string, string>> = {
   crm_reporter: "login",
 };
 
-/** Which role is granted to which. */
+/** The memberships between the roles. */
 const memberships: readonly (readonly [role: string, member: string])[] = [
   ["crm_reader", "crm_member"],
   ["crm_member", "crm_admin"],
@@ -21,10 +21,10 @@ const memberships: readonly (readonly [role: string, member: string])[] = [
 ];
 
 /**
- * Refuses to migrate where roles are missing that the owner may not make, before anything is done.
+ * Refuses to migrate if roles are missing that the owner may not create, before any change.
  *
- * @param owner a connection of the database's owner.
- * @throws {Problem} with the statements that make them.
+ * @param owner a connection of the database owner.
+ * @throws {Problem} with the statements that create the roles.
  */
 export async function refuseMissingRoles(owner: pg.ClientBase): Promise<void> {
   const { rows } = await owner.query<{ mayCreate: boolean; present: string[]; granted: string[] }>(
@@ -55,8 +55,8 @@ export async function refuseMissingRoles(owner: pg.ClientBase): Promise<void> {
   if (statements.length === 0) return;
   throw new Problem(
     [
-      "The owner of the database may not create roles. Let a superuser run this once in the cluster,",
-      "with a password for crm_server that SERVER_DATABASE_URL has, too; then migrate again:",
+      "The owner of the database may not create roles. Have a superuser run these statements in the cluster,",
+      "with the password of crm_server that is in SERVER_DATABASE_URL. Then migrate again:",
       ...statements.map((statement) => `  ${statement}`),
     ].join("\n"),
   );

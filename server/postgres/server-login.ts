@@ -9,20 +9,20 @@ import { exitCodes, hasCode, Problem } from "../errors/problem.ts";
 
 const { escapeIdentifier, escapeLiteral } = pg;
 
-/** The role that the server logs in with; it may only become one of the roles that tokens name. */
+/** The role that the server logs in with. It can only switch to the roles that tokens name. */
 export const serverRole = "crm_server";
 
 /**
- * The URL that the server logs in with, derived from the owner's: the same place, the role
- * `crm_server`, and a password that every server with the same owner's URL agrees on.
+ * Derives the URL that the server logs in with from that of the owner: the same database, the role
+ * `crm_server`, and a password that is the same for all servers with the same owner's URL.
  *
- * @param ownerUrl the database owner's URL; without a password in it, the result has none either.
+ * @param ownerUrl the URL of the database owner. If it has no password, the result has none either.
  */
 export function deriveServerUrl(ownerUrl: string): string {
   return deriveUrl(ownerUrl, serverRole);
 }
 
-/** The URL of a role of pgcrm, with a password that is derived from the owner's, as {@link deriveServerUrl}. */
+/** Derives the URL of a role of pgcrm, as {@link deriveServerUrl}. */
 export function deriveUrl(ownerUrl: string, role: string): string {
   const ownerPassword = urlPassword(ownerUrl);
   const password =
@@ -32,22 +32,22 @@ export function deriveUrl(ownerUrl: string, role: string): string {
   return changeUrl(ownerUrl, { user: role, password });
 }
 
-/** What there is of the login that the server is to use. */
+/** The state of the server's login. */
 export type LoginState =
-  /** It works. */
+  /** The login works. */
   | "works"
-  /** There is a login, and it takes another password. */
+  /** The login has another password. */
   | "differs"
-  /** The role is not there, or has no password yet. */
+  /** The role does not exist, or has no password yet. */
   | "missing"
-  /** The URL has no password: how it is let in is the business of whoever wrote the URL. */
+  /** The URL has no password: the server is authenticated in another way. */
   | "unknown";
 
 /**
- * Looks whether the server can log in, before anything is changed.
+ * Checks whether the server can log in, without changing anything.
  *
- * @param owner a connection of the database's owner.
- * @param serverUrl the URL that the server is to log in with.
+ * @param owner a connection of the database owner.
+ * @param serverUrl the URL of the server's login.
  */
 export async function readLogin(owner: pg.ClientBase, serverUrl: string): Promise<LoginState> {
   const { rows } = await owner.query<{ exists: boolean; isSuperuser: boolean }>(
@@ -58,7 +58,7 @@ export async function readLogin(owner: pg.ClientBase, serverUrl: string): Promis
   if (rows[0]?.exists !== true) return "missing";
   if (urlPassword(serverUrl) === undefined) return "unknown";
   if (await canLogIn(serverUrl)) return "works";
-  if (!rows[0].isSuperuser) return "differs"; // others may not look
+  if (!rows[0].isSuperuser) return "differs"; // only a superuser may read pg_authid
   const { rowCount } = await owner.query(
     "select from pg_authid where rolname = $1 and rolpassword is null",
     [serverRole],
@@ -67,12 +67,12 @@ export async function readLogin(owner: pg.ClientBase, serverUrl: string): Promis
 }
 
 /**
- * Gives the login role a password. PostgreSQL is handed the verifier only, so the password reaches no
- * log of the server.
+ * Sets the password of the login role. PostgreSQL receives only the verifier, so the password is not in the
+ * logs of the database.
  *
  * @param owner a connection of a role that may alter `crm_server`.
- * @param serverUrl the URL that is to work afterwards.
- * @throws {Problem} when the role may not be altered; it says what to do.
+ * @param serverUrl the URL with the new password.
+ * @throws {Problem} if the role may not be altered; the message contains the remedy.
  */
 export async function setServerPassword(owner: pg.ClientBase, serverUrl: string): Promise<void> {
   const password = urlPassword(serverUrl);
@@ -82,15 +82,15 @@ export async function setServerPassword(owner: pg.ClientBase, serverUrl: string)
   } catch (error) {
     if (!hasCode(error, "42501")) throw error;
     throw new Problem(
-      `The owner may not give ${serverRole} a password: let a superuser do so, ` +
-        `\\password ${serverRole} in psql, and set SERVER_DATABASE_URL to the URL with it.`,
+      `The owner may not set the password of ${serverRole}. Have a superuser set it with ` +
+        `\\password ${serverRole} in psql, and set SERVER_DATABASE_URL to a URL with this password.`,
       exitCodes.failure,
       error,
     );
   }
 }
 
-/** Gives a role a password, of which PostgreSQL is handed the verifier only. */
+/** Sets the password of a role. PostgreSQL receives only the verifier. */
 export async function setPassword(
   owner: pg.ClientBase,
   role: string,
@@ -100,24 +100,24 @@ export async function setPassword(
   await owner.query(`alter role ${escapeIdentifier(role)} password ${verifier}`);
 }
 
-/** What to say of a login that takes another password than the one at hand. */
+/** Returns the message about a login with another password than the given or derived one. */
 export function describeDifference(isServerUrlGiven: boolean): string {
   const whose = isServerUrlGiven
-    ? "that of SERVER_DATABASE_URL"
-    : "the one that is derived from the owner's";
+    ? "the one in SERVER_DATABASE_URL"
+    : "the one derived from that of the owner";
   return (
-    `${serverRole} has another password than ${whose}, and keeps it. ` +
-    "Set SERVER_DATABASE_URL to the URL with its password; or, to change the password under all " +
-    "servers that use it, run npx pgcrm migrate --set-server-password."
+    `The password of ${serverRole} differs from ${whose}, and was not changed. ` +
+    "Set SERVER_DATABASE_URL to a URL with its password; or, to change the password for all servers that " +
+    "use it, run npx pgcrm migrate --set-server-password."
   );
 }
 
 /**
- * The SCRAM-SHA-256 verifier of a password (RFC 5802, RFC 7677), as PostgreSQL stores it.
+ * Returns the SCRAM-SHA-256 verifier of a password (RFC 5802, RFC 7677), as PostgreSQL stores it.
  *
- * @param password ASCII, so that it needs no preparation.
+ * @param password in ASCII, so that it needs no normalization.
  * @param salt at least 16 random bytes.
- * @param iterations of PBKDF2.
+ * @param iterations the number of iterations of PBKDF2.
  */
 export function scramVerifier(
   password: string,

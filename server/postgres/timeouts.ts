@@ -1,21 +1,21 @@
-/** How long the parts of a request may take, in milliseconds. */
+/** The timeouts of the parts of a request, in milliseconds. */
 export interface Timeouts {
-  /** A client's sending of one request. */
+  /** For receiving a request. */
   readonly request: number;
-  /** A connection's wait for its client's next request. */
+  /** For an idle client connection. */
   readonly keepAlive: number;
-  /** One statement in the database. */
+  /** For one statement in the database. */
   readonly statement: number;
-  /** A statement's wait for what another transaction has locked. */
+  /** For a statement's wait for a lock. */
   readonly lock: number;
-  /** A transaction between two statements. */
+  /** For a transaction that is idle between two statements. */
   readonly idleInTransaction: number;
-  /** The wait for a free connection to the database. */
+  /** For the wait for a free database connection. */
   readonly pool: number;
-  /** The wait of a mutation that writes many rows for its turn. */
+  /** For the turn of a mutation that writes many rows. */
   readonly writeTurn: number;
-  /** Planning an operation that is not known yet. */
+  /** For planning an operation that is not cached. */
   readonly planning: number;
-  /** All statements of an operation together; later ones are not begun. */
+  /** For all statements of an operation together. No statement is started after it. */
   readonly execution: number;
 }

@@ -3,8 +3,8 @@ import { fromPgError } from "../errors/from-postgres.ts";
 import { constraints } from "../model/generated/constraints.ts";
 
 /**
- * The error class that stands for an error of the database. Times in it are written as rows have
- * them, so that they can be compared as text.
+ * Converts an error of the database to an error of the typed layer. Its times have the same format as in
+ * rows, so that they can be compared as text.
  */
 export function typedError(error: Error): CrmError {
   const known = fromPgError(error, constraints);

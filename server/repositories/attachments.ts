@@ -10,16 +10,16 @@ import { rowJson } from "./sql.ts";
 /** An entity that tasks and notes are attached to. */
 export type AttachableName = "contact" | "company" | "deal";
 
-/** A row with everything that is attached to it, the oldest first. */
+/** A row with its tasks and notes, the oldest first. */
 export type WithAttachments<Row> = Row & { tasks: Task[]; notes: Note[] };
 
-/** Reads a row together with its tasks and notes. */
+/** Returns a row with its tasks and notes; null if there is no such row. */
 export type FindWithAttachments<Row> = (
   id: string,
   client?: pg.ClientBase,
 ) => Promise<WithAttachments<Row> | null>;
 
-/** Makes the one statement that reads an entity with its tasks and notes. */
+/** Creates the function that reads an entity with its tasks and notes, in one statement. */
 export function createFindWithAttachments<Entity extends AttachableName>(
   pool: pg.Pool,
   entity: Entity,

@@ -8,16 +8,16 @@ import type { Filters } from "./filters.ts";
 import { listStatement } from "./list.ts";
 import { type Pagination, refuseTooMany } from "./pagination.ts";
 
-/** Where a page of the audit log ended. */
+/** The last entry of a page of the audit log. */
 export type AuditCursor = Pick<AuditLog, "timestamp" | "id">;
 
-/** The audit log, which can only be read. */
+/** The repository of the audit log, which can only be read. */
 export interface AuditLogRepository {
   /**
-   * The entries that meet all filters, in chronological order.
+   * Returns the entries that match all filters, in chronological order.
    *
-   * @param pagination which part; without it all of them, and a `ValidationError` if they are more
-   *   than 1000.
+   * @param pagination the page; without one, all entries.
+   * @throws {ValidationError} if there are more than 1000 entries and no page.
    */
   findAll(
     filters?: Filters<AuditLog>,
@@ -27,9 +27,10 @@ export interface AuditLogRepository {
 }
 
 /**
- * Makes the repository of the audit log.
+ * Creates the repository of the audit log.
  *
- * @param role `crm_admin` reads the whole of it, other roles the history of what they can read.
+ * @param pool connections as `crm_server`; see `createPool`.
+ * @param role `crm_admin` reads all entries, other roles the history of rows that they can read.
  */
 export function createAuditLogRepository(pool: pg.Pool, role: Role): AuditLogRepository {
   const execute = createExecute(pool, role);

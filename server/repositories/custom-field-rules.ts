@@ -13,15 +13,15 @@ import { createExecute, onlyRow } from "./execute.ts";
 import { maxRows } from "./pagination.ts";
 import { rowJson, toColumns } from "./sql.ts";
 
-/** A row that would break a rule of a custom field. */
+/** A row that would violate a rule of a custom field. */
 export interface CustomFieldFault {
   readonly entityId: string;
-  /** Null if the row has none. */
+  /** Null if the row has no value. */
   readonly value: JsonValue;
   readonly message: string;
 }
 
-/** What is to change of the rule of a custom field. */
+/** The changes to the rules of a custom field. */
 export type CustomFieldRuleChange = Partial<
   Pick<
     CreateCustomFieldDefinition,
@@ -38,13 +38,13 @@ export type CustomFieldRuleChange = Partial<
 
 type EntityType = CustomFieldDefinition["entityType"];
 
-/** What is done to definitions beside what is done to every row. */
+/** The operations on definitions, in addition to those of a repository. */
 export interface CustomFieldRules {
   /**
-   * The rows that would break a rule, before it is made: at most 1,000, by id, once for each fault.
-   * What is not given stays as the definition has it.
+   * Returns the rows that would violate a changed rule: at most 1,000, by id, once for each fault. Omitted
+   * properties stay as in the definition.
    *
-   * @throws {ValidationError} if no definition may say so.
+   * @throws {ValidationError} if no definition may have this rule.
    */
   checkRule(
     entityType: EntityType,
@@ -53,9 +53,9 @@ export interface CustomFieldRules {
     client?: pg.ClientBase,
   ): Promise<CustomFieldFault[]>;
   /**
-   * Gives a value of an enum or a multi_enum another name, in every row that has it.
+   * Renames a value of an enum or a multi_enum, in the definition and in every row.
    *
-   * @throws {ValidationError} if there is no such field or value, or there is one of the new name.
+   * @throws {ValidationError} if there is no such field or value, or the new name exists.
    */
   renameValue(
     entityType: EntityType,
@@ -85,7 +85,7 @@ const renameText = `
   select ${rowJson(table, "t")}::text as row
   from crm.rename_custom_field_value($1, $2, $3, $4) as t`;
 
-/** Makes the calls of `crm.check_custom_field_rule` and `crm.rename_custom_field_value`. */
+/** Creates the calls of `crm.check_custom_field_rule` and `crm.rename_custom_field_value`. */
 export function createCustomFieldRules(pool: pg.Pool, role: Role): CustomFieldRules {
   const execute = createExecute(pool, role);
   return {

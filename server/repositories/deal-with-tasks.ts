@@ -8,13 +8,13 @@ import { createTypeSchemas, parse } from "../model/schemas.ts";
 import { createExecute, onlyRow } from "./execute.ts";
 import { rowJson, toColumns } from "./sql.ts";
 
-/** A task of a deal that is created with it. */
+/** A task that is created with its deal. */
 export type CreateDealTask = Omit<CreateTask, "entityType" | "entityId">;
 
 /**
- * Creates a deal and its tasks in one statement, all or nothing.
+ * Creates a deal and its tasks in one statement, all or none.
  *
- * @throws as `Repository.create`; a fault of a task is named by which one it is:
+ * @throws as `Repository.create`. The field of a fault in a task contains its position:
  *   `tasks.1.description`.
  */
 export type CreateDealWithTasks = (
@@ -34,7 +34,7 @@ const text = `
 const taskForm = createTypeSchemas.task.omit({ entityType: true, entityId: true });
 const form = createTypeSchemas.deal.extend({ tasks: z.array(taskForm) });
 
-/** Makes the call of `crm.create_deal_with_tasks`. */
+/** Creates the call of `crm.create_deal_with_tasks`. */
 export function createCreateDealWithTasks(pool: pg.Pool, role: Role): CreateDealWithTasks {
   const execute = createExecute(pool, role);
   return async (deal, tasks, userId, client) => {

@@ -9,33 +9,33 @@ import { createExecute, onlyRow } from "./execute.ts";
 import { parseId } from "./id.ts";
 import { toColumns } from "./sql.ts";
 
-/** What can be entered twice, and be merged. */
+/** An entity whose duplicates can be merged. */
 export type MergeableName = "contact" | "company";
 
-/** A row that may be the same as another, and why. */
+/** A possible duplicate of a row, and the reasons. */
 export interface Duplicate {
   readonly entityId: string;
-  /** How likely it is, from 0 to 1. */
+  /** The likelihood, from 0 to 1. */
   readonly score: number;
-  /** What both have in common, the strongest first. */
+  /** The kinds of values that both rows share, the strongest first. */
   readonly reasons: ("email" | "phone" | "domain" | "name")[];
   readonly email: string | null;
   readonly phone: string | null;
   readonly domain: string | null;
-  /** How alike the names are, from 0 to 1. */
+  /** The similarity of the names, from 0 to 1. */
   readonly nameSimilarity: number;
 }
 
-/** What a merge did. */
+/** The result of a merge. */
 export interface Merge {
-  /** The transaction, by which the audit log has it and it can be undone. */
+  /** The transaction of the merge in the audit log, by which it can be undone. */
   readonly transactionId: string;
   readonly dealsMoved: number;
   readonly tasksMoved: number;
   readonly notesMoved: number;
 }
 
-/** What a merge of companies did. */
+/** The result of a merge of companies. */
 export interface CompanyMerge extends Merge {
   readonly contactsMoved: number;
 }
@@ -45,20 +45,22 @@ interface Merges {
   company: CompanyMerge;
 }
 
-/** The duplicates of the rows of one table. */
+/** Finds and merges duplicates in one table. */
 export interface DuplicateRepository<Entity extends MergeableName> {
   /**
-   * The rows that may be the same as one, the likeliest first.
+   * Returns the possible duplicates of a row, the likeliest first.
    *
    * @throws {NotFoundError} if there is no such row.
    */
   findDuplicates(id: string, client?: pg.ClientBase): Promise<Duplicate[]>;
   /**
-   * Makes one row of several: the winner stays and gets what belongs to the losers.
+   * Merges rows: the losers are deleted, and the winner receives the rows that belong to them.
    *
-   * @param fields the values that are to win over what the rows have.
-   * @throws {NotFoundError} whose `entityIds` are the rows that are not there.
-   * @throws {ConflictError} if the fields carry a version that is not the winner's.
+   * @param winner the id of the row that remains.
+   * @param losers the ids of the rows to be merged into it.
+   * @param fields values for the winner, which take precedence over those of the rows.
+   * @throws {NotFoundError} with the ids of missing rows in `entityIds`.
+   * @throws {ConflictError} if the fields contain a version that is not the winner's.
    */
   merge(
     winner: string,
@@ -68,8 +70,8 @@ export interface DuplicateRepository<Entity extends MergeableName> {
     client?: pg.ClientBase,
   ): Promise<Merges[Entity]>;
   /**
-   * Where the id of a merged row leads: to the one that is left, through however many merges; null if
-   * it was not merged, or is back.
+   * Returns the id of the row that a row was merged into, through any number of merges; null if it was not
+   * merged, or was restored.
    */
   mergedInto(id: string, client?: pg.ClientBase): Promise<string | null>;
 }
@@ -98,7 +100,7 @@ const mergeTexts: Record<MergeableName, string> = {
     from crm.merge_companies($1::uuid, $2::uuid[], $3::jsonb) as m`,
 };
 
-/** Makes the calls of `crm.find_duplicates` and of the entity's function that merges. */
+/** Creates the calls of `crm.find_duplicates`, `crm.merged_into` and the merge function of the entity. */
 export function createDuplicateRepository<Entity extends MergeableName>(
   pool: pg.Pool,
   entity: Entity,

@@ -2,20 +2,22 @@ import type pg from "pg";
 
 import { ConflictError, InDoubtError } from "../errors/classes.ts";
 import { parseUnrounded } from "../model/exact-json.ts";
-import { createWithPgClient, isInDoubt } from "../postgres/adaptor.ts";
+import { createWithPgClient } from "../postgres/adaptor.ts";
+import { isInDoubt } from "../postgres/away.ts";
 import type { Role } from "../postgres/pool.ts";
 import { retry } from "../postgres/retry.ts";
+import { joinSession, settingsOf } from "../postgres/session.ts";
 import { typedError } from "../postgres/typed-error.ts";
 import type { Statement } from "./sql.ts";
 
 /**
- * Runs one statement whose rows have one column, `row`, that holds JSON as text.
+ * Runs one statement whose rows have one column, `row`, which contains JSON as text.
  *
  * @param statement the statement.
- * @param userId who changes something; undefined for a question, which is asked in the name of the
- *   caller's transaction or, alone, of the server: what a role may read does not depend on the
- *   user.
- * @param client a connection inside a transaction, to take part in it.
+ * @param userId the user that makes a change. Undefined for a query, because the rights to read depend on the
+ *   role only.
+ * @param client a connection inside a transaction, which the statement then belongs to.
+ * @returns the parsed rows.
  * @throws an error of `server/errors/classes.ts`.
  */
 export type Execute = <Row>(
@@ -25,28 +27,31 @@ export type Execute = <Row>(
 ) => Promise<Row[]>;
 
 /**
- * The row of a statement that cannot have none.
+ * Returns the row of a statement that always returns one.
  *
- * @throws {TypeError} if it has none after all.
+ * @throws {TypeError} if there is none.
  */
 export function onlyRow<Row>([row]: Row[]): Row {
-  if (row === undefined) throw new TypeError("The statement gave no row.");
+  if (row === undefined) throw new TypeError("The statement returned no row.");
   return row;
 }
 
 /**
- * Makes the way from a repository to the database.
+ * Creates the function with which a repository runs statements.
  *
- * A statement by itself is a transaction and one round trip. A deadlock or a failed serialization
- * undoes it whole, so it is tried again, five times in all. Inside a caller's transaction a role
- * that is set already stays, so that a session cannot get more rights than it was given; without
- * one, the rest of the transaction has the repository's.
+ * A statement alone is one transaction and one round trip. After a deadlock or a serialization failure it has
+ * been rolled back, so it is tried again, up to five times in all. In a caller's transaction, a role that is
+ * already set stays, so that a session cannot get more rights than it was given. Otherwise, the role of the
+ * repository applies to the rest of the transaction.
+ *
+ * @param pool connections as `crm_server`.
+ * @param role the role of the repository.
  */
 export function createExecute(pool: pg.Pool, role: Role): Execute {
   const withPgClient = createWithPgClient(pool);
 
   async function executeAlone({ text, values }: Statement, userId: string | undefined) {
-    const settings = { role, "crm.user_id": userId ?? "", "crm.source": "api" };
+    const settings = settingsOf({ role, userId: userId ?? "" });
     return retry(
       () =>
         withPgClient(settings, (client) =>
@@ -69,10 +74,10 @@ export function createExecute(pool: pg.Pool, role: Role): Execute {
     userId: string | undefined,
   ) {
     if (client.getTransactionStatus() === "I") {
-      throw new TypeError("A client given to a repository must be inside a transaction.");
+      throw new TypeError("A client that is passed to a repository must be inside a transaction.");
     }
     try {
-      await client.query(joinTransaction, [role, userId]);
+      await joinSession(client, role, userId);
       return await client.query<{ row: string }>(text, [...values]);
     } catch (error) {
       return rethrow(error);
@@ -86,13 +91,6 @@ export function createExecute(pool: pg.Pool, role: Role): Execute {
     return rows.map(({ row }) => parseUnrounded(row) as Row);
   };
 }
-
-const joinTransaction = `
-  select set_config('role', coalesce(nullif(current_setting('role'), 'none'), $1), true),
-         set_config('crm.user_id', coalesce($2, current_setting('crm.user_id', true), ''), true),
-         set_config(
-           'crm.source', coalesce(nullif(current_setting('crm.source', true), ''), 'api'), true
-         )`;
 
 function rethrow(error: unknown): never {
   throw typedError(error instanceof Error ? error : new Error(String(error)));

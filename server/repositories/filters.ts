@@ -5,9 +5,9 @@ import type { Column, Table } from "../model/tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
 /**
- * Which rows are asked for: each field is equal to a value, null, or one of several values. Lists
- * and objects contain what is given: `{ emails: ["ada@example.org"] }`, `{ customFields: {
- * industry: "Energy" } }`.
+ * Conditions for rows: each field equals a value, null, or one of several values. Lists and objects must
+ * contain the given elements and members: `{ emails: ["ada@example.org"] }`,
+ * `{ customFields: { industry: "Energy" } }`.
  */
 export type Filters<Row> = {
   readonly [Field in keyof Row]?: Row[Field] extends readonly unknown[]
@@ -18,13 +18,12 @@ export type Filters<Row> = {
 };
 
 /**
- * Makes the conditions of filters, all of which a row has to meet.
+ * Returns the SQL conditions of filters. A row must satisfy all of them.
  *
- * @param table the table, called `t` in the statement.
- * @param filters by field.
- * @param values the parameters of the statement so far; those of the conditions are added.
- * @throws {ValidationError} where a field is unknown, or a value has not the form of its column's
- *   type.
+ * @param table the table, with the alias `t` in the statement.
+ * @param filters the conditions by field.
+ * @param values the parameters of the statement; those of the conditions are appended.
+ * @throws {ValidationError} if a field is unknown, or a value does not have the type of its column.
  */
 export function makeConditions(table: Table, filters: object, values: unknown[]): string[] {
   const faults = new Map<string, string[]>();
@@ -38,7 +37,7 @@ export function makeConditions(table: Table, filters: object, values: unknown[])
   }
   if (faults.size > 0) {
     const fields: Fields = Object.fromEntries(faults);
-    throw new ValidationError(sentence(fields, "The filter is wrong"), fields);
+    throw new ValidationError(sentence(fields, "The filter is not valid"), fields);
   }
   return conditions;
 }
@@ -54,12 +53,12 @@ function makeCondition(column: Column, value: unknown, values: unknown[]): strin
 }
 
 function filterFaults({ type }: Column, value: unknown): string[] {
-  if (value === undefined) return ["must have a value; null asks for rows without one"];
+  if (value === undefined) return ["must have a value; use null for rows without one"];
   if (value === null) return [];
   const isChoice = Array.isArray(value) && type !== "text[]" && type !== "jsonb";
   const faults = (isChoice ? (value as unknown[]) : [value]).flatMap((element) =>
     element == null
-      ? ["must not hold null"]
+      ? ["must not contain null"]
       : typeFaults(type, element).map(({ message }) => message),
   );
   return [...new Set(faults)];

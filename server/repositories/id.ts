@@ -2,9 +2,11 @@ import { ValidationError } from "../errors/classes.ts";
 import { typeFaults } from "../model/column-types.ts";
 
 /**
- * Reads the id of a row.
+ * Returns the id of a row.
  *
- * @throws {ValidationError} where it is no UUID.
+ * @param id the id.
+ * @param field the name of the field in the error.
+ * @throws {ValidationError} if it is not a UUID.
  */
 export function parseId(id: unknown, field = "id"): string {
   const messages = typeFaults("uuid", id).map(({ message }) => message);

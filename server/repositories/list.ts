@@ -4,10 +4,13 @@ import { makePage, type Pagination } from "./pagination.ts";
 import { rowJson, type Statement } from "./sql.ts";
 
 /**
- * Makes the statement that reads a part of a table.
+ * Returns the statement that reads a filtered page of a table.
  *
- * @param order the fields that the list is ordered by, which together are unique.
- * @throws {ValidationError} where a filter or the page is wrong.
+ * @param table the table.
+ * @param order the fields to order by, which together are unique.
+ * @param filters the conditions by field.
+ * @param pagination the page; see {@link makePage}.
+ * @throws {ValidationError} if a filter or the page is not valid.
  */
 export function listStatement(
   table: Table,

@@ -4,22 +4,22 @@ import { typeFaults } from "../model/column-types.ts";
 import type { Column, Table } from "../model/tables.ts";
 import { columnOf, identifier } from "./sql.ts";
 
-/** The most rows that are read at once. */
+/** The maximum number of rows that are read at once. */
 export const maxRows = 1000;
 
-/** Which part of a list is asked for. */
+/** A page of a list. */
 export interface Pagination<Cursor = { createdAt: string; id: string }> {
   /** The number of rows, from 0 to 1000. */
   readonly limit: number;
   /**
-   * How many rows to leave out first; 0 if not given. Deep in a long list, `after` is much faster.
+   * The number of rows to skip; 0 if not given. Deep in a long list, `after` is much faster.
    */
   readonly offset?: number;
-  /** The last row of the page before. */
+  /** The last row of the previous page. */
   readonly after?: Cursor;
 }
 
-/** The clauses of a page. */
+/** The SQL clauses of a page. */
 export interface Page {
   readonly conditions: string[];
   readonly orderBy: string;
@@ -27,14 +27,14 @@ export interface Page {
 }
 
 /**
- * Makes the clauses of a page.
+ * Returns the SQL clauses of a page.
  *
- * @param table the table, called `t` in the statement.
- * @param order the fields that the list is ordered by, which together are unique.
- * @param pagination the page; without one, one row more than {@link maxRows}, so that {@link
- *   refuseTooMany} can tell.
- * @param values the parameters of the statement so far; those of the page are added.
- * @throws {ValidationError} where a limit, an offset or a cursor is none.
+ * @param table the table, with the alias `t` in the statement.
+ * @param order the fields to order by, which together are unique.
+ * @param pagination the page. Without one, one row more than {@link maxRows} is read, for {@link
+ *   refuseTooMany}.
+ * @param values the parameters of the statement; those of the page are appended.
+ * @throws {ValidationError} if the limit, the offset or the cursor is not valid.
  */
 export function makePage(
   table: Table,
@@ -52,10 +52,10 @@ export function makePage(
   if (!isCount(offset, Number.MAX_SAFE_INTEGER))
     fields.offset = ["must be a whole number, 0 or more"];
   if (after !== undefined && !isCursor(columns, cursor)) {
-    fields.after = [`must hold ${order.join(" and ")} of a row`];
+    fields.after = [`must contain ${order.join(" and ")} of a row`];
   }
   if (Object.keys(fields).length > 0) {
-    throw new ValidationError(sentence(fields, "The page is wrong"), fields);
+    throw new ValidationError(sentence(fields, "The page is not valid"), fields);
   }
 
   const names = columns.map(({ name }) => `t.${identifier(name)}`).join(", ");
@@ -71,10 +71,9 @@ export function makePage(
 }
 
 /**
- * Refuses a list that was asked for as a whole and is too long to be one: better than cutting it
- * without a word.
+ * Refuses a list that was read without a page and is too long, instead of truncating it silently.
  *
- * @throws {ValidationError} which names `pagination`.
+ * @throws {ValidationError} for the field `pagination`.
  */
 export function refuseTooMany(rows: readonly unknown[], pagination: object | undefined): void {
   if (pagination !== undefined || rows.length <= maxRows) return;

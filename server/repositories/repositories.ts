@@ -21,15 +21,15 @@ import { createUndo, type Undo } from "./undo.ts";
 
 /** A repository whose rows can be read together with their tasks and notes, in one statement. */
 export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
-  /** The row with its tasks and notes, or null if there is none. */
+  /** Returns the row with its tasks and notes, or null if there is none. */
   findWithAttachments: FindWithAttachments<Rows[Entity]>;
 };
 
-/** A repository whose rows may be entered twice, and be merged. */
+/** A repository whose duplicate rows can be found and merged. */
 export type MergeableRepository<Entity extends MergeableName> = AttachableRepository<Entity> &
   DuplicateRepository<Entity>;
 
-/** One repository for each table, the search over them, and the way back of what was done. */
+/** One repository for each table, the search over them, and undo. */
 export interface Repositories {
   readonly contacts: MergeableRepository<"contact">;
   readonly companies: MergeableRepository<"company">;
@@ -46,16 +46,16 @@ export interface Repositories {
 
 export interface RepositoriesOptions {
   /**
-   * The role of every call. If not given, entities are written as `crm_member`; definitions, stages,
-   * rates and the audit log need `crm_admin`, so the application decides whom it lets reach those.
+   * The role of every call. By default, it is `crm_member` for entities, and `crm_admin` for definitions,
+   * stages, exchange rates and the audit log. The application decides which users may use these.
    */
   readonly role?: Role;
 }
 
 /**
- * Makes all repositories over one pool.
+ * Creates all repositories over one pool.
  *
- * @param pool logs in as `crm_server`; see `createPool`.
+ * @param pool connections as `crm_server`; see `createPool`.
  */
 export function createRepositories(
   pool: pg.Pool,

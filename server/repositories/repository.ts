@@ -14,55 +14,54 @@ import { type Pagination, refuseTooMany } from "./pagination.ts";
 import { identifier, rowJson, toColumns } from "./sql.ts";
 
 /**
- * The rows of one table.
+ * Reads and writes the rows of one table.
  *
- * Each call is a transaction of its own, unless it is given a client that is inside one. Writers
- * say who they are: a `userId` of 1 to 255 characters that does not begin with `db:`.
+ * Each call is a separate transaction, unless a client inside a transaction is passed. Writing methods
+ * require a `userId`, of 1 to 255 characters, that does not begin with `db:` or `key:`.
  *
- * Every method throws the errors of `server/errors/classes.ts` and no others: `ValidationError` for input
- * that a rule refuses, with all faults by field; `ConstraintViolationError` for a link that leads
- * nowhere, a row that is still used, or a name that is taken; `ForbiddenError` where the role may
- * not; `DatabaseError` for what no input caused.
+ * Every method throws only errors of `server/errors/classes.ts`: `ValidationError` for input that violates a
+ * rule, with all faults by field; `ConstraintViolationError` for a reference to a row that does not exist, a
+ * row that is still referenced, or a name that is taken; `ForbiddenError` if the role lacks the right; and
+ * `DatabaseError` for errors that no input caused.
  */
 export interface Repository<Row, Create, Update> {
-  /** Adds a row and gives it as it is stored. */
+  /** Creates a row and returns it as stored. */
   create(data: Create, userId: string, client?: pg.ClientBase): Promise<Row>;
-  /** Adds rows in one statement, all or none, and gives them in the order of the data. */
+  /** Creates rows in one statement, all or none, and returns them in the order of the data. */
   createMany(data: readonly Create[], userId: string, client?: pg.ClientBase): Promise<Row[]>;
-  /** The row, or null if there is none. */
+  /** Returns the row, or null if there is none. */
   findById(id: string, client?: pg.ClientBase): Promise<Row | null>;
   /**
-   * The rows that meet all filters, by `createdAt` and `id`.
+   * Returns the rows that match all filters, ordered by `createdAt` and `id`.
    *
-   * @param pagination which part; without it all of them, and a `ValidationError` if they are more
-   *   than 1000.
+   * @param pagination the page; without one, all rows.
+   * @throws {ValidationError} if there are more than 1000 rows and no page.
    */
   findAll(filters?: Filters<Row>, pagination?: Pagination, client?: pg.ClientBase): Promise<Row[]>;
   /**
-   * Changes what is given and gives the row as it is stored.
+   * Updates the given fields and returns the row as stored.
    *
-   * @param data with a `version`, the change is refused if the row has another by now.
+   * @param data the fields; with a `version`, the update is refused if the row has another version.
    * @throws {NotFoundError} if there is no such row.
-   * @throws {ConflictError} if the version is another; its `current` says which.
+   * @throws {ConflictError} if the version differs; `current` contains the current one.
    */
   update(id: string, data: Update, userId: string, client?: pg.ClientBase): Promise<Row>;
   /**
-   * Removes the row, and what belongs to it.
+   * Deletes the row, and the rows that belong to it.
    *
    * @throws {NotFoundError} if there is no such row.
    */
   delete(id: string, userId: string, client?: pg.ClientBase): Promise<void>;
   /**
-   * What was done to the row, the oldest first. That of a row which is gone is for `crm_admin` to
-   * read.
+   * Returns the audit log entries of the row, the oldest first. Only `crm_admin` may read those of a deleted
+   * row.
    */
   history(id: string, client?: pg.ClientBase): Promise<AuditLog[]>;
 }
 
 export interface RepositoryOptions {
   /**
-   * The role of every call: `crm_member` if not given. Definitions and stages are changed by
-   * `crm_admin` only.
+   * The role of every call; by default `crm_member`. Only `crm_admin` may change definitions and stages.
    */
   readonly role?: Role;
 }
@@ -75,13 +74,12 @@ export type RepositoryOf<Entity extends EntityName> = Repository<
 >;
 
 /**
- * Makes the repository of an entity.
+ * Creates the repository of an entity.
  *
- * It checks the form of input, which PostgreSQL would read in ways of its own. The rules are the
- * database's.
+ * It checks the format of input, because PostgreSQL accepts more formats. The database checks the rules.
  *
- * @param pool logs in as `crm_server`; see `createPool`.
- * @param entity such as `contact`.
+ * @param pool connections as `crm_server`; see `createPool`.
+ * @param entity the entity, such as `contact`.
  */
 export function createRepository<Entity extends EntityName>(
   pool: pg.Pool,
@@ -160,7 +158,7 @@ function makeStatements(table: Table) {
   const row = rowJson(table, "t");
 
   return {
-    /** What a new row holds where nothing is given, by column. */
+    /** The defaults of a new row, by column. */
     defaults: Object.fromEntries(
       inserted.flatMap((column) =>
         column.default === undefined ? [] : [[column.name, column.default]],
@@ -178,8 +176,8 @@ function makeStatements(table: Table) {
       from ${table.name} as t
       where t.id = $1::uuid`,
     /**
-     * It names the columns that are given and no other: triggers tell by that what was given. An update
-     * of nothing names one that stays as it is.
+     * Names exactly the given columns, because triggers depend on which columns an update names. An update
+     * without fields names one column, which stays unchanged.
      */
     update(given: readonly string[]) {
       const changed = updated.filter(({ name }) => given.includes(name));

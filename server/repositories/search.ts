@@ -6,34 +6,34 @@ import type { Role } from "../postgres/pool.ts";
 import { createExecute } from "./execute.ts";
 import { rowJson } from "./sql.ts";
 
-/** What search finds. */
+/** The entities that search finds. */
 export type SearchableName = "contact" | "company" | "deal" | "task" | "note";
 
-/** Something that search found, with its row; `entityType` tells which kind of row. */
+/** A hit of the search with its row, whose type depends on `entityType`. */
 export type SearchHit = {
   [Entity in SearchableName]: {
     readonly entityType: Entity;
     readonly entity: Rows[Entity];
-    /** How well it matches, between 0 and 1. */
+    /** The quality of the match, from 0 to 1. */
     readonly rank: number;
-    /** HTML: `<mark>` around what was found, and no other markup. */
+    /** A part of the text as HTML, with `<mark>` around the matches and no other markup. */
     readonly extract: string;
   };
 }[SearchableName];
 
 export interface SearchOptions {
-  /** What is looked for; all of it, if not given. */
+  /** The entity types to search; by default all. */
   readonly entityTypes?: readonly SearchableName[] | undefined;
-  /** How many hits there are at most: 100, if not given, and never more than 1000. */
+  /** The maximum number of hits, up to 1000; by default 100. */
   readonly first?: number | undefined;
 }
 
 /**
- * Finds what has the words of a query, the best first.
+ * Returns the rows that match the words of a query, the best first.
  *
- * @param query in the syntax of web search: `"exact phrase"`, `-without`, `or`; the last word may be
- *   only begun. At most 1000 characters.
- * @throws {ValidationError} where an argument is wrong, with its field.
+ * @param query in the syntax of web search: `"exact phrase"`, `-without`, `or`. The last word may be
+ *   incomplete. At most 1000 characters.
+ * @throws {ValidationError} if an argument is not valid, by field.
  */
 export type Search = (
   query: string,
@@ -64,7 +64,7 @@ const text = `
   from crm.search($1, $2::text[], $3::integer) as hit
   order by hit.place`;
 
-/** Makes the call of `crm.search`. */
+/** Creates the call of `crm.search`. */
 export function createSearch(pool: pg.Pool, role: Role): Search {
   const execute = createExecute(pool, role);
   return (query, { entityTypes, first } = {}, client) =>

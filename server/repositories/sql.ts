@@ -7,14 +7,14 @@ export interface Statement {
 }
 
 /**
- * A row as PostgreSQL writes it into JSON. What JSON or JavaScript would round or write in several
- * ways is text: exact decimals, 64-bit integers, and times, in UTC to the microsecond.
+ * Returns the SQL expression of a row as JSON. Values that JavaScript would round, or that have several
+ * formats, are strings: exact decimals, 64-bit integers, and times, in UTC to the microsecond.
  *
- * No parser of `pg` has a part in it, so neither the application's parsers nor the session's time
- * zone do.
+ * It does not use the type parsers of `pg`, so the result depends neither on parsers of the application nor
+ * on the time zone of the session.
  *
- * @param table its metadata.
- * @param alias what the table is called in the statement.
+ * @param table the metadata of the table.
+ * @param alias the alias of the table in the statement.
  */
 export function rowJson(table: Table, alias: string): string {
   const members = Object.entries(table.columns).map(
@@ -23,14 +23,13 @@ export function rowJson(table: Table, alias: string): string {
   return `json_build_object(${members.join(", ")})`;
 }
 
-/** A name of the generated metadata as an SQL identifier. */
+/** Quotes a name of the generated metadata as an SQL identifier. */
 export function identifier(name: string): string {
   return `"${name}"`;
 }
 
 /**
- * An input as the object of columns that `jsonb_populate_record` reads. Fields that are not given
- * stay away.
+ * Converts an input to the object of columns that `jsonb_populate_record` reads. Omitted fields stay omitted.
  */
 export function toColumns(table: Table, data: object): Record<string, unknown> {
   const columns: Record<string, unknown> = {};
@@ -41,7 +40,7 @@ export function toColumns(table: Table, data: object): Record<string, unknown> {
   return columns;
 }
 
-/** The column that clients know by this name. */
+/** Returns the column of a field. */
 export function columnOf(table: Table, field: string): Column | undefined {
   return Object.hasOwn(table.columns, field) ? table.columns[field] : undefined;
 }

@@ -5,28 +5,28 @@ import { parseUserId, type Role } from "../postgres/pool.ts";
 import { createExecute, onlyRow } from "./execute.ts";
 import { parseId } from "./id.ts";
 
-/** What was done to undo something, or to restore it. */
+/** The result of an undo, or of restoring a row. */
 export interface Reversal {
-  /** The transaction that did it, and by which it can be undone. */
+  /** The transaction of the undo, by which it can itself be undone. */
   readonly transactionId: string;
-  /** How many rows were brought back. */
+  /** The number of deleted rows that were restored. */
   readonly restored: number;
-  /** How many rows had fields put back. */
+  /** The number of rows with fields that were set back. */
   readonly changed: number;
-  /** How many rows were deleted. */
+  /** The number of rows that were deleted. */
   readonly deleted: number;
   /**
-   * What is not as it was before: what was changed since and left, what has no place any more, and what
-   * leads elsewhere now. At most 1,000.
+   * The fields that do not have their earlier values: because they were changed later and kept, because they
+   * no longer exist, or because they now reference another row. At most 1,000.
    */
   readonly kept: Conflict[];
-  /** How much is not as it was before, also where `kept` has not all of it. */
+  /** The number of all such fields, even if it exceeds that of `kept`. */
   readonly keptCount: number;
 }
 
 /**
- * What is done where something was changed since: nothing at all (`REFUSE`), the rest (`SKIP`), or
- * everything, over later changes (`FORCE`, for the role `crm_admin` only).
+ * The treatment of later changes: undo nothing (`REFUSE`), undo the rest (`SKIP`), or overwrite them
+ * (`FORCE`, for the role `crm_admin` only).
  */
 export const conflictResolutions = ["REFUSE", "SKIP", "FORCE"] as const;
 
@@ -34,20 +34,20 @@ export const conflictResolutions = ["REFUSE", "SKIP", "FORCE"] as const;
 export type ConflictResolution = (typeof conflictResolutions)[number];
 
 export interface UndoOptions {
-  /** What is done where something was changed since; `REFUSE`, unless given. */
+  /** The treatment of later changes; by default `REFUSE`. */
   readonly onConflict?: ConflictResolution | undefined;
 }
 
 /**
- * Puts back what was done, all of it or nothing. Undoing is a change like others, in the audit log, and can
- * be undone by its `transactionId`.
+ * Undoes changes, all or none. An undo is recorded in the audit log like any other change, and can be undone
+ * by its `transactionId`.
  *
- * Every call throws a `ConflictError` that tells in `changed` what was changed since (unless
- * `onConflict` says otherwise), a `NotFoundError` if there is nothing of that id, and a `ValidationError` where a rule of today forbids
- * the value that would come back, or it has been erased.
+ * Every call throws a `ConflictError` with the later changes in `changed`, unless `onConflict` allows them; a
+ * `NotFoundError` if there is no entry or transaction with the id; and a `ValidationError` if the earlier
+ * value violates a current rule, or was erased.
  */
 export interface Undo {
-  /** Undoes what one audit log entry did to its row. */
+  /** Undoes the change of one audit log entry. */
   undoEntry(
     entryId: string,
     userId: string,
@@ -55,10 +55,10 @@ export interface Undo {
     client?: pg.ClientBase,
   ): Promise<Reversal>;
   /**
-   * Puts a field back to the value that it had before an audit log entry.
+   * Sets a field to the value that it had before an audit log entry.
    *
-   * @param entityType as the audit log calls it: `contact`, …, `custom_field_definition`.
-   * @param field as the API calls it; a custom field is `customFields.<name>`.
+   * @param entityType the type in the audit log: `contact`, …, `custom_field_definition`.
+   * @param field the name in the API; a custom field is `customFields.<name>`.
    */
   undoField(
     entityType: string,
@@ -69,7 +69,7 @@ export interface Undo {
     options?: UndoOptions,
     client?: pg.ClientBase,
   ): Promise<Reversal>;
-  /** Undoes everything that one transaction did: a bulk edit, an import, a merge. */
+  /** Undoes all changes of one transaction, such as a bulk edit, an import or a merge. */
   undoTransaction(
     transactionId: string,
     userId: string,
@@ -77,8 +77,8 @@ export interface Undo {
     client?: pg.ClientBase,
   ): Promise<Reversal>;
   /**
-   * Brings back a deleted row with everything that its deletion took. Links that lead elsewhere by now
-   * stay, and are in `kept`.
+   * Restores a deleted row with the rows that were deleted with it. References that were changed since stay
+   * as they are, and are listed in `kept`.
    *
    * @throws {ConstraintViolationError} if the row is not deleted.
    */
@@ -90,7 +90,7 @@ export interface Undo {
   ): Promise<Reversal>;
 }
 
-/** @throws {ValidationError} for what is none. */
+/** @throws {ValidationError} if the value is not a resolution. */
 function parseResolution(value: ConflictResolution): ConflictResolution {
   if (conflictResolutions.includes(value)) return value;
   const message = `must be one of ${conflictResolutions.join(", ")}`;
@@ -113,7 +113,7 @@ const texts = {
   deletion: textOf("crm.restore_deleted($1::text, $2::uuid)"),
 };
 
-/** Makes the calls of `crm.undo_entry` and its like. */
+/** Creates the calls of `crm.restore_deleted` and of the functions `crm.undo_…`. */
 export function createUndo(pool: pg.Pool, role: Role): Undo {
   const execute = createExecute(pool, role);
   const call = async (text: string, values: unknown[], userId: string, client?: pg.ClientBase) =>

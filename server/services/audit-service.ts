@@ -3,13 +3,13 @@ import type { AuditCursor } from "../repositories/audit-logs.ts";
 import type { Pagination } from "../repositories/pagination.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 
-/** What an administrator reads in the audit log, always in chronological order. */
+/** Reads the audit log with the rights of an administrator, in chronological order. */
 export interface AuditService {
   /**
-   * Everything that was done to a row, also to one that is gone.
+   * Returns the audit log entries of a row, even of a deleted one.
    *
-   * @param entityType as the audit log calls it: `contact`, …, `custom_field_definition`.
-   * @param pagination which part; more than 1000 entries need one.
+   * @param entityType the type in the audit log: `contact`, …, `custom_field_definition`.
+   * @param pagination the page; required for more than 1000 entries.
    */
   getAuditLogsByEntity(
     entityType: string,
@@ -17,14 +17,14 @@ export interface AuditService {
     pagination?: Pagination<AuditCursor>,
   ): Promise<AuditLog[]>;
   /**
-   * Everything that a user did.
+   * Returns the audit log entries of a user's changes.
    *
-   * @param pagination which part; more than 1000 entries need one.
+   * @param pagination the page; required for more than 1000 entries.
    */
   getAuditLogsByUser(userId: string, pagination?: Pagination<AuditCursor>): Promise<AuditLog[]>;
 }
 
-/** Makes the service of the audit log. */
+/** Creates the service of the audit log. */
 export function createAuditService({ auditLogs }: Pick<Repositories, "auditLogs">): AuditService {
   return {
     getAuditLogsByEntity: (entityType, entityId, pagination) =>

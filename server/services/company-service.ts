@@ -8,44 +8,47 @@ import { parse, updateSchemas } from "../model/schemas.ts";
 import { createEntityService, found } from "./entity.ts";
 
 /**
- * What an application does with companies. Every method throws the errors of `server/errors/classes.ts`.
+ * The operations on companies. Every method throws errors of `server/errors/classes.ts`.
  */
 export interface CompanyService {
   /** @throws {ValidationError} with every fault of the input, by field. */
   createCompany(data: CreateCompany, userId: string): Promise<Company>;
   /** @throws {NotFoundError} if there is no such company. */
   getCompany(id: string): Promise<Company>;
-  /** @throws {ConflictError} if the data carry a version that is not the company's. */
+  /** @throws {ConflictError} if the data contain a version that is not the company's. */
   updateCompany(id: string, data: UpdateCompany, userId: string): Promise<Company>;
   /** @throws {NotFoundError} if there is no such company. */
   deleteCompany(id: string, userId: string): Promise<void>;
-  /** The companies that meet all filters, by `createdAt`; more than 1000 need a page. */
+  /** Returns the companies that match all filters, by `createdAt`. More than 1000 require a page. */
   getCompanies(filters?: Filters<Company>, pagination?: Pagination): Promise<Company[]>;
   /**
-   * The company with its tasks and notes, in one round trip.
+   * Returns the company with its tasks and notes, in one round trip.
    *
-   * @throws {NotFoundError} if there is none.
+   * @throws {NotFoundError} if there is no such company.
    */
   getCompanyWithAttachments(id: string): Promise<WithAttachments<Company>>;
-  /** What was done to a company, the oldest first. */
+  /** Returns the audit log entries of a company, the oldest first. */
   getCompanyHistory(id: string): Promise<AuditLog[]>;
   /**
-   * The companies that may be the same, the likeliest first.
+   * Returns the possible duplicates of a company, the likeliest first.
    *
    * @throws {NotFoundError} if there is no such company.
    */
   findDuplicates(id: string): Promise<Duplicate[]>;
   /**
-   * The id of the company that one was merged into, through however many merges; null if it was not merged,
-   * or is back.
+   * Returns the id of the company that the given one was merged into, through any number of merges; null if
+   * it was not merged, or was restored.
    */
   getMergedInto(id: string): Promise<string | null>;
   /**
-   * Makes one company of several: the winner gets the contacts, deals, tasks and notes of the losers, which are deleted.
+   * Merges companies: the winner receives the contacts, deals, tasks and notes of the losers, which are
+   * deleted.
    *
-   * @param fields the values that are to win over what the companies have.
-   * @throws {NotFoundError} whose `entityIds` are those that are not there.
-   * @throws {ConflictError} if the fields carry a version that is not the winner's.
+   * @param winner the id of the company that remains.
+   * @param losers the ids of the companies to be merged into it.
+   * @param fields values for the winner, which take precedence over those of the companies.
+   * @throws {NotFoundError} with the ids of missing companies in `entityIds`.
+   * @throws {ConflictError} if the fields contain a version that is not the winner's.
    */
   mergeCompanies(
     winner: string,
@@ -55,7 +58,7 @@ export interface CompanyService {
   ): Promise<CompanyMerge>;
 }
 
-/** Makes the service of companies. */
+/** Creates the service of companies. */
 export function createCompanyService({
   companies: repository,
 }: Pick<Repositories, "companies">): CompanyService {

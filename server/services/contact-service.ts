@@ -7,45 +7,47 @@ import type { Repositories } from "../repositories/repositories.ts";
 import { parse, updateSchemas } from "../model/schemas.ts";
 import { createEntityService, found } from "./entity.ts";
 
-/** What an application does with contacts. Every method throws the errors of `server/errors/classes.ts`. */
+/** The operations on contacts. Every method throws errors of `server/errors/classes.ts`. */
 export interface ContactService {
   /** @throws {ValidationError} with every fault of the input, by field. */
   createContact(data: CreateContact, userId: string): Promise<Contact>;
   /** @throws {NotFoundError} if there is no such contact. */
   getContact(id: string): Promise<Contact>;
-  /** @throws {ConflictError} if the data carry a version that is not the contact's. */
+  /** @throws {ConflictError} if the data contain a version that is not the contact's. */
   updateContact(id: string, data: UpdateContact, userId: string): Promise<Contact>;
   /** @throws {NotFoundError} if there is no such contact. */
   deleteContact(id: string, userId: string): Promise<void>;
-  /** The contacts that meet all filters, by `createdAt`; more than 1000 need a page. */
+  /** Returns the contacts that match all filters, by `createdAt`. More than 1000 require a page. */
   getContacts(filters?: Filters<Contact>, pagination?: Pagination): Promise<Contact[]>;
-  /** The contacts of a company, by `createdAt`; more than 1000 need a page. */
+  /** Returns the contacts of a company, by `createdAt`. More than 1000 require a page. */
   getContactsByCompany(companyId: string, pagination?: Pagination): Promise<Contact[]>;
   /**
-   * The contact with its tasks and notes, in one round trip.
+   * Returns the contact with its tasks and notes, in one round trip.
    *
-   * @throws {NotFoundError} if there is none.
+   * @throws {NotFoundError} if there is no such contact.
    */
   getContactWithAttachments(id: string): Promise<WithAttachments<Contact>>;
-  /** What was done to a contact, the oldest first. */
+  /** Returns the audit log entries of a contact, the oldest first. */
   getContactHistory(id: string): Promise<AuditLog[]>;
   /**
-   * The contacts that may be the same, the likeliest first.
+   * Returns the possible duplicates of a contact, the likeliest first.
    *
    * @throws {NotFoundError} if there is no such contact.
    */
   findDuplicates(id: string): Promise<Duplicate[]>;
   /**
-   * The id of the contact that one was merged into, through however many merges; null if it was not merged,
-   * or is back.
+   * Returns the id of the contact that the given one was merged into, through any number of merges; null if
+   * it was not merged, or was restored.
    */
   getMergedInto(id: string): Promise<string | null>;
   /**
-   * Makes one contact of several: the winner gets the deals, tasks and notes of the losers, which are deleted.
+   * Merges contacts: the winner receives the deals, tasks and notes of the losers, which are deleted.
    *
-   * @param fields the values that are to win over what the contacts have.
-   * @throws {NotFoundError} whose `entityIds` are those that are not there.
-   * @throws {ConflictError} if the fields carry a version that is not the winner's.
+   * @param winner the id of the contact that remains.
+   * @param losers the ids of the contacts to be merged into it.
+   * @param fields values for the winner, which take precedence over those of the contacts.
+   * @throws {NotFoundError} with the ids of missing contacts in `entityIds`.
+   * @throws {ConflictError} if the fields contain a version that is not the winner's.
    */
   mergeContacts(
     winner: string,
@@ -55,7 +57,7 @@ export interface ContactService {
   ): Promise<Merge>;
 }
 
-/** Makes the service of contacts. */
+/** Creates the service of contacts. */
 export function createContactService({
   contacts: repository,
 }: Pick<Repositories, "contacts">): ContactService {

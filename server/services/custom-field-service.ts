@@ -8,44 +8,44 @@ import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
 /**
- * What an administrator does with the definitions of custom fields. Every method throws the errors
- * of `server/errors/classes.ts`.
+ * The operations on definitions of custom fields, with the rights of an administrator. Every method throws
+ * errors of `server/errors/classes.ts`.
  */
 export interface CustomFieldService {
-  /** @throws {ConstraintViolationError} if the entity type has a field of that name. */
+  /** @throws {ConstraintViolationError} if the entity type already has a field with this name. */
   defineCustomField(
     data: CreateCustomFieldDefinition,
     userId: string,
   ): Promise<CustomFieldDefinition>;
   /**
-   * Another name takes the values of every row along.
+   * Changes a definition. A new name also renames the field in every row.
    *
-   * @throws {ValidationError} if values that exist contradict the change; it says how many.
+   * @throws {ValidationError} if existing values violate the new rules; the message contains their number.
    */
   changeCustomField(
     id: string,
     data: UpdateCustomFieldDefinition,
     userId: string,
   ): Promise<CustomFieldDefinition>;
-  /** The rows that would break a rule, before a definition is changed: at most 1,000. */
+  /** Returns the rows that would violate a changed rule: at most 1,000. */
   checkCustomFieldRule: CustomFieldRules["checkRule"];
-  /** Gives a value of an enum or a multi_enum another name, in every row that has it. */
+  /** Renames a value of an enum or a multi_enum, in the definition and in every row. */
   renameCustomFieldValue: CustomFieldRules["renameValue"];
   /**
-   * Removes the definition and its values from every row.
+   * Deletes the definition, and its values in every row.
    *
    * @throws {NotFoundError} if there is no such definition.
    */
   removeCustomField(id: string, userId: string): Promise<void>;
   /** @throws {NotFoundError} if there is no such definition. */
   getCustomField(id: string): Promise<CustomFieldDefinition>;
-  /** The definitions of an entity type, by `createdAt`. */
+  /** Returns the definitions of an entity type, by `createdAt`. */
   getCustomFields(
     entityType: CustomFieldDefinition["entityType"],
   ): Promise<CustomFieldDefinition[]>;
 }
 
-/** Makes the service of custom fields. */
+/** Creates the service of custom fields. */
 export function createCustomFieldService({
   customFieldDefinitions,
 }: Pick<Repositories, "customFieldDefinitions">): CustomFieldService {

@@ -9,27 +9,26 @@ import type { Repositories } from "../repositories/repositories.ts";
 import { createSchemas, parse } from "../model/schemas.ts";
 import { createEntityService, found } from "./entity.ts";
 
-/** What an application does with deals. Every method throws the errors of `server/errors/classes.ts`. */
+/** The operations on deals. Every method throws errors of `server/errors/classes.ts`. */
 export interface DealService {
   /** @throws {ValidationError} with every fault of the input, by field. */
   createDeal(data: CreateDeal, userId: string): Promise<Deal>;
   /** @throws {NotFoundError} if there is no such deal. */
   getDeal(id: string): Promise<Deal>;
-  /** @throws {ConflictError} if the data carry a version that is not the deal's. */
+  /** @throws {ConflictError} if the data contain a version that is not the deal's. */
   updateDeal(id: string, data: UpdateDeal, userId: string): Promise<Deal>;
   /** @throws {NotFoundError} if there is no such deal. */
   deleteDeal(id: string, userId: string): Promise<void>;
-  /** The deals that meet all filters, by `createdAt`; more than 1000 need a page. */
+  /** Returns the deals that match all filters, by `createdAt`. More than 1000 require a page. */
   getDeals(filters?: Filters<Deal>, pagination?: Pagination): Promise<Deal[]>;
-  /** The deals with a company, by `createdAt`; more than 1000 need a page. */
+  /** Returns the deals with a company, by `createdAt`. More than 1000 require a page. */
   getDealsByCompany(companyId: string, pagination?: Pagination): Promise<Deal[]>;
-  /** The deals that a contact stands for, by `createdAt`; more than 1000 need a page. */
+  /** Returns the deals with a contact, by `createdAt`. More than 1000 require a page. */
   getDealsByContact(contactId: string, pagination?: Pagination): Promise<Deal[]>;
   /**
-   * Creates a deal and its tasks, all or nothing.
+   * Creates a deal and its tasks, all or none.
    *
-   * @throws {ValidationError} whose fields are those of the deal and, as `tasks.0.description`,
-   *   those of the tasks.
+   * @throws {ValidationError} with the fields of the deal, and those of the tasks as `tasks.0.description`.
    */
   createDealWithTasks(
     deal: CreateDeal,
@@ -37,12 +36,12 @@ export interface DealService {
     userId: string,
   ): Promise<Deal>;
   /**
-   * The deal with its tasks and notes, in one round trip.
+   * Returns the deal with its tasks and notes, in one round trip.
    *
-   * @throws {NotFoundError} if there is none.
+   * @throws {NotFoundError} if there is no such deal.
    */
   getDealWithAttachments(id: string): Promise<WithAttachments<Deal>>;
-  /** What was done to a deal, the oldest first. */
+  /** Returns the audit log entries of a deal, the oldest first. */
   getDealHistory(id: string): Promise<AuditLog[]>;
 }
 
@@ -50,7 +49,7 @@ const dealWithTasksSchema = createSchemas.deal.extend({
   tasks: z.array(createSchemas.task.omit({ entityType: true, entityId: true })),
 });
 
-/** Makes the service of deals. */
+/** Creates the service of deals. */
 export function createDealService({ deals: repository }: Pick<Repositories, "deals">): DealService {
   const service = createEntityService("deal", repository);
   return {

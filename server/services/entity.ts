@@ -5,7 +5,7 @@ import type { Pagination } from "../repositories/pagination.ts";
 import type { RepositoryOf } from "../repositories/repository.ts";
 import { createSchemas, type EntityName, parse, updateSchemas } from "../model/schemas.ts";
 
-/** What every service does with its entity. */
+/** The operations that all services have in common. */
 export interface EntityService<Entity extends EntityName> {
   readonly create: (data: Creates[Entity], userId: string) => Promise<Rows[Entity]>;
   readonly get: (id: string) => Promise<Rows[Entity]>;
@@ -19,8 +19,8 @@ export interface EntityService<Entity extends EntityName> {
 }
 
 /**
- * Makes what every service does with its entity: input is checked by its schema before the database
- * sees it, and a row that does not exist is an error.
+ * Creates the common operations of a service. They check input with its schema before it is sent to the
+ * database, and throw an error for a row that does not exist.
  */
 export function createEntityService<Entity extends EntityName>(
   entity: Entity,
@@ -45,9 +45,9 @@ export function createEntityService<Entity extends EntityName>(
 }
 
 /**
- * The row that was looked for.
+ * Returns the row.
  *
- * @throws {NotFoundError} if there is none.
+ * @throws {NotFoundError} if it is null.
  */
 export function found<Row>(entity: EntityName, id: string, row: Row | null): Row {
   if (row === null) throw new NotFoundError(entity, id);

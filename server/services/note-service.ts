@@ -4,29 +4,29 @@ import type { Pagination } from "../repositories/pagination.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
-/** What an application does with notes. Every method throws the errors of `server/errors/classes.ts`. */
+/** The operations on notes. Every method throws errors of `server/errors/classes.ts`. */
 export interface NoteService {
   /** @throws {ValidationError} with every fault of the input, by field. */
   createNote(data: CreateNote, userId: string): Promise<Note>;
   /** @throws {NotFoundError} if there is no such note. */
   getNote(id: string): Promise<Note>;
-  /** @throws {ConflictError} if the data carry a version that is not the note's. */
+  /** @throws {ConflictError} if the data contain a version that is not the note's. */
   updateNote(id: string, data: UpdateNote, userId: string): Promise<Note>;
   /** @throws {NotFoundError} if there is no such note. */
   deleteNote(id: string, userId: string): Promise<void>;
-  /** The notes that meet all filters, by `createdAt`; more than 1000 need a page. */
+  /** Returns the notes that match all filters, by `createdAt`. More than 1000 require a page. */
   getNotes(filters?: Filters<Note>, pagination?: Pagination): Promise<Note[]>;
-  /** The notes of an entity, by `createdAt`; more than 1000 need a page. */
+  /** Returns the notes of an entity, by `createdAt`. More than 1000 require a page. */
   getNotesByEntity(
     entityType: Note["entityType"],
     entityId: string,
     pagination?: Pagination,
   ): Promise<Note[]>;
-  /** What was done to a note, the oldest first. */
+  /** Returns the audit log entries of a note, the oldest first. */
   getNoteHistory(id: string): Promise<AuditLog[]>;
 }
 
-/** Makes the service of notes. */
+/** Creates the service of notes. */
 export function createNoteService({ notes: repository }: Pick<Repositories, "notes">): NoteService {
   const service = createEntityService("note", repository);
   return {

@@ -1,19 +1,19 @@
 import type { Repositories } from "../repositories/repositories.ts";
 import type { SearchHit, SearchOptions } from "../repositories/search.ts";
 
-/** What an application finds without knowing where it is. */
+/** The search over all entities. */
 export interface SearchService {
   /**
-   * Contacts, companies, deals, tasks and notes that have the words of a query, the best first.
+   * Returns the contacts, companies, deals, tasks and notes that match the words of a query, the best first.
    *
-   * @param query as somebody types it: `"exact phrase"`, `-without`, `or`; the last word may be only
-   *   begun, and typing errors are forgiven where little else is found.
-   * @throws {ValidationError} where an argument is wrong, with its field.
+   * @param query as typed by a user: `"exact phrase"`, `-without`, `or`. The last word may be incomplete, and
+   *   misspelt words match if there are few other hits.
+   * @throws {ValidationError} if an argument is not valid, by field.
    */
   search(query: string, options?: SearchOptions): Promise<SearchHit[]>;
 }
 
-/** Makes the service of search. */
+/** Creates the service of search. */
 export function createSearchService({ search }: Pick<Repositories, "search">): SearchService {
   return { search: (query, options) => search(query, options) };
 }

@@ -25,9 +25,10 @@ export interface Services {
 }
 
 /**
- * Makes all services over one pool.
+ * Creates all services over one pool.
  *
- * @param pool logs in as `crm_server`; see `createPool`.
+ * @param pool connections as `crm_server`; see `createPool`.
+ * @param options the role of every call.
  */
 export function createServices(pool: pg.Pool, options: RepositoriesOptions = {}): Services {
   const repositories = createRepositories(pool, options);

@@ -84,15 +84,21 @@ export async function asRole(client: pg.Client, role: RequestRole, userId: strin
  * Waits until sessions of a database wait for a lock.
  *
  * @param client a connection to the database that does not wait itself.
- * @param sessions how many there are to be.
+ * @param sessions the number of waiting sessions.
+ * @param event `PgSleep` for a session that pauses before it tries to lock again.
  */
-export async function untilWaiting(client: pg.Client, sessions = 1): Promise<void> {
+export async function untilWaiting(
+  client: pg.Client,
+  sessions = 1,
+  event: "Lock" | "PgSleep" = "Lock",
+): Promise<void> {
   for (;;) {
     // Within a transaction the sessions are those that there were when it first looked.
     await client.query("select pg_stat_clear_snapshot()");
     const { rowCount } = await client.query(
       `select from pg_stat_activity
-       where datname = current_database() and wait_event_type = 'Lock'`,
+       where datname = current_database() and $1 in (wait_event_type, wait_event)`,
+      [event],
     );
     if (rowCount === sessions) return;
     await sleep(10);

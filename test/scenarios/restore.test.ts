@@ -111,7 +111,7 @@ describeHere("a database that is dumped and restored", () => {
       ),
     );
     expect(await findings(from)).toEqual([
-      "trigger _110_stamp_insert on crm.notes is not that of this version",
+      "trigger _110_stamp_insert on crm.notes differs from that of this version",
     ]);
   }, 240_000);
 
@@ -162,7 +162,7 @@ describeHere("a database that is dumped and restored", () => {
       await client.query("set session_replication_role = replica"); // as what applies changes has it
       await client.query(definitions);
     });
-    const hint = "npx pgcrm field compile makes it of the definitions that there are";
+    const hint = "npx pgcrm field compile compiles it from the definitions";
     expect((await findings(target)).filter((finding) => finding.includes(hint))).toHaveLength(3);
     const output = execFileSync(process.execPath, [entry, "field", "compile"], {
       env: { PATH: process.env.PATH, DATABASE_URL: at(ownerUrl, "copied") },
@@ -218,8 +218,7 @@ describeHere("a database that is dumped and restored", () => {
           parameters,
           {
             status: 1,
-            stderr:
-              "The database takes no changes: it is a standby, or read only. Use the URL of its primary.\n",
+            stderr: "The database is read-only. If it is a standby, use the URL of its primary.\n",
           },
         ]);
       }

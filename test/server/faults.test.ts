@@ -125,12 +125,14 @@ describe("under load", () => {
 
   test("a database that restarts is found again", async () => {
     const unclean: unknown[] = [];
+    let answered = 0;
     const stop = load(8, async () => {
       const answer = await server.ask(read);
       if (!isClean(answer)) unclean.push(answer);
+      answered += 1;
       return true;
     });
-    await sleep(200);
+    await until(() => Promise.resolve(answered > 50));
     await cluster.close();
     await until(async () => (await server.status("/readyz")) === 503);
     cluster = await open();
@@ -200,8 +202,9 @@ describe("what was acknowledged is there with its entry in the audit log, and no
       const before = record.size;
       const stop = writeOn();
       await written(before);
-      process.kill(postmasterPid(), "SIGKILL");
-      await sleep(100);
+      const pid = postmasterPid();
+      process.kill(pid, "SIGKILL");
+      await until(() => Promise.resolve(!isAlive(pid)));
       await cluster.close();
       cluster = await open();
       await until(answers);
@@ -309,7 +312,7 @@ test("a server that is told to stop answers what runs over sockets, and ends wit
       return rows.length === clients.length;
     });
     server.child.kill("SIGTERM");
-    await sleep(300);
+    await until(async () => (await server.status("/readyz")) !== 200);
     expect(server.child.exitCode).toBeNull();
     await client.query("rollback");
   });
@@ -318,6 +321,14 @@ test("a server that is told to stop answers what runs over sockets, and ends wit
   expect(received).toEqual(clients.map(() => ({ data: { companies: expect.any(Object) } })));
   expect(codes).toEqual(clients.map(() => 1001));
 });
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+}
 
 function postmasterPid(): number {
   const path = join(folder, "postgres", "data", "postmaster.pid");

@@ -124,7 +124,7 @@ describe("the settings", () => {
     ["DB_PASSWORD", "PGPASSWORD"],
   ])("of which one is misspelt, %s, are told the one that is meant, %s", (name, meant) => {
     expect(messageOf(() => readConfig({ [name]: "x" }))).toBe(
-      `${name} is no setting; ${meant} is.`,
+      `${name} is not a setting; use ${meant}.`,
     );
   });
 
@@ -203,7 +203,9 @@ describe("the settings", () => {
 
   test("ask for a JWT_SECRET in production", () => {
     const config = readConfig({ NODE_ENV: "production" });
-    expect(messageOf(() => tokenRules(config))).toMatch(/^JWT_SECRET is required/);
+    expect(messageOf(() => tokenRules(config))).toMatch(
+      /^JWT_SECRET, JWKS_URL or JWKS_FILE is required/,
+    );
   });
 
   test("take a key set for a secret, with which nothing can be signed here", () => {

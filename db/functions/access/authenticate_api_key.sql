@@ -1,14 +1,15 @@
 /*
- * Who a request with an API key speaks for, asked by the server at each request, so that revocation
- * and expiry hold at once. No row if no key has this hash; no role, but the reason for the log, if
- * the key is not good any more. It takes the hash, so that no key comes near the database's logs,
- * and answers about a key only whoever holds it.
+ * Returns the user and role of a request with an API key. Called by the server for each request, so
+ * that revocation and expiry take effect at once. Returns no row if no key has this hash. For a key
+ * that was revoked or has expired it returns no role, but the reason, for the log. It takes the
+ * hash, so that no key reaches the logs of the database, and so that only the holder of a key can
+ * query it.
  *
- * A use is noted at most once a minute, and never waited for: not where another request is just
- * noting it, nor for the disk, nor where the database takes no writes. It is no change of the row:
- * neither version nor audit log tell of it.
+ * Records the use of the key at most once a minute, and never waits to do so: not for another
+ * request that is recording a use, nor for the disk, nor where the database is read-only. This is
+ * not a change of the row: neither the version nor the audit log records it.
  *
- * Security definer: the server's login role reads no table.
+ * Security definer: the login role of the server cannot read tables.
  */
 create or replace function crm_private.authenticate_api_key(p_key_hash bytea)
 returns table (user_id text, role text, fault text)
@@ -56,7 +57,7 @@ end
 $$;
 
 comment on function crm_private.authenticate_api_key(bytea) is
-  'Who a request with an API key of this SHA-256 speaks for, and whether the key is good.';
+  'Returns the user and role of the API key with this SHA-256, or the reason why it is not valid.';
 
 revoke all on function crm_private.authenticate_api_key(bytea) from public;
 grant execute on function crm_private.authenticate_api_key(bytea) to crm_server;

@@ -1,11 +1,11 @@
 /*
- * Whether whoever asks may still do so. Who logged in, or came with a token, may; an API key that was
- * revoked or has expired since its request was let in is refused. The policies of all tables that are
- * written by others than the owner ask it, once a statement, and so do the functions that write with
- * the rights of the owner: revocation holds for what waits for its turn, and in a transaction that is
- * under way.
+ * Returns true for every user except an API key that was revoked or has expired since its request
+ * was admitted; raises for such a key. Called once per statement by the policies of all tables that
+ * roles other than the owner write, and by the functions that write with the owner's rights.
+ * Revocation therefore also applies to a request that waits for its turn, and inside an open
+ * transaction.
  *
- * Security definer: nobody but administrators reads the keys.
+ * Security definer: only administrators can read the keys.
  */
 create or replace function crm_private.caller_is_authenticated()
 returns boolean
@@ -26,14 +26,17 @@ begin
     )
   then
     raise exception 'the API key was revoked or has expired'
-      using errcode = 'insufficient_privilege';
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'api_keys',
+            constraint = 'caller_is_authenticated_key_valid',
+            hint       = 'Use a valid API key; an administrator can create one.';
   end if;
   return true;
 end
 $$;
 
 comment on function crm_private.caller_is_authenticated() is
-  'True; refuses an API key that was revoked or has expired.';
+  'Returns true; raises for an API key that was revoked or has expired.';
 
 revoke all on function crm_private.caller_is_authenticated() from public;
 grant execute on function crm_private.caller_is_authenticated() to crm_member;

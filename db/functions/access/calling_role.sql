@@ -1,6 +1,7 @@
 /*
- * The role that a statement runs as, also within a security definer function, where current_user is
- * its owner. Whoever sets the role must be a member of it, so it can be believed.
+ * Returns the role that a statement runs as, also within a security definer function, where
+ * current_user is the owner of the function. The result can be trusted: only a member of a role can
+ * set it.
  */
 create or replace function crm_private.calling_role()
 returns name
@@ -15,7 +16,7 @@ end
 $$;
 
 comment on function crm_private.calling_role() is
-  'The role that the statement runs as, also within a security definer function.';
+  'Returns the role that the statement runs as, also within a security definer function.';
 
 revoke all on function crm_private.calling_role() from public;
 grant execute on function crm_private.calling_role() to crm_reader;

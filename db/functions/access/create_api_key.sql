@@ -1,11 +1,11 @@
 /*
- * Creates an API key and gives it, this once: what is kept is its hash. The key is 256 random bits,
- * in base64 as URLs take it, behind a beginning by which scanners find keys that were leaked.
+ * Creates an API key and returns it, once: only its hash is stored. The key is 256 random bits in
+ * URL-safe base64, after a prefix by which secret scanners recognise leaked keys.
  *
- * An API key cannot create another one: a stolen one must not outlive its revocation.
+ * Raises if the caller is itself an API key: a stolen key must not outlive its revocation.
  *
- * Security definer: nobody but the owner reaches the hashes, and no client says what a row holds
- * beside what it gives here.
+ * Security definer: only the owner can access the hashes, and clients set no columns of the row
+ * except those passed here.
  */
 create or replace function crm_private.create_api_key(
   name       text,
@@ -19,7 +19,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- A random UUID has 122 random bits; three of them have more than the digest keeps.
+  -- A random UUID has 122 random bits; three of them have more than the 256 of the digest.
   v_key     text := 'pgcrm_' || translate(
     encode(
       sha256(
@@ -33,7 +33,10 @@ declare
 begin
   if starts_with(crm.current_user_id(), 'key:') then
     raise exception 'an API key cannot create API keys'
-      using errcode = 'insufficient_privilege';
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'api_keys',
+            constraint = 'create_api_key_caller_not_key',
+            hint       = 'Create the key as an administrator who does not use an API key.';
   end if;
 
   insert into crm.api_keys (name, role, expires_at, prefix)
@@ -50,7 +53,7 @@ end
 $$;
 
 comment on function crm_private.create_api_key(text, text, timestamptz) is
-  'What crm.create_api_key calls, with the rights of the owner.';
+  'Implements crm.create_api_key with the rights of the owner.';
 
 revoke all on function crm_private.create_api_key(text, text, timestamptz) from public;
 grant execute on function crm_private.create_api_key(text, text, timestamptz) to crm_admin;
@@ -69,9 +72,9 @@ as $$
 $$;
 
 comment on function crm.create_api_key(text, text, timestamptz) is
-  'Creates an API key: its name (lower case letters and digits, with single dots, hyphens or '
-  'underscores between them), its role (reader, member or admin), and when it ceases to be good, if '
-  'it does. The key itself is shown in the answer and never again.';
+  'Creates an API key for an integration. The name consists of lower case letters and digits, with '
+  'single dots, hyphens or underscores between them; the role is reader, member or admin; without '
+  'an expiry time the key is valid until it is revoked. The response shows the key itself, once.';
 
 revoke all on function crm.create_api_key(text, text, timestamptz) from public;
 grant execute on function crm.create_api_key(text, text, timestamptz) to crm_admin;

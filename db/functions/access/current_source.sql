@@ -1,6 +1,6 @@
 /*
- * What a change comes through: api, import or sql. Believed of the same sessions as crm.user_id.
- * Called by the audit log.
+ * Returns the source of a change: api, import or sql. The setting crm.source is trusted in the same
+ * sessions as crm.user_id. Called by the audit log.
  */
 create or replace function crm_private.current_source()
 returns text
@@ -20,6 +20,6 @@ end
 $$;
 
 comment on function crm_private.current_source() is
-  'What a change comes through: api, import or sql.';
+  'Returns the source of a change: api, import or sql.';
 
 revoke all on function crm_private.current_source() from public;

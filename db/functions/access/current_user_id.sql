@@ -1,8 +1,8 @@
 /*
- * Who is asking. The server says it in the setting crm.user_id, for one transaction at a time.
- * Only sessions that may act as the server are believed; anyone else who logs in by themselves
- * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
- * audit log row is without one.
+ * Returns the user who makes the request. The server passes it in the setting crm.user_id, for one
+ * transaction at a time. The setting is trusted only in sessions that may act as the server; any
+ * other login is db:<login role>, regardless of the setting. So no one can write under another
+ * user's name, and every audit log entry has a user.
  */
 create or replace function crm.current_user_id()
 returns text
@@ -24,8 +24,8 @@ end
 $$;
 
 comment on function crm.current_user_id() is
-  E'@notNull\nWho is asking: the subject of the token, key:<name> for an API key, or db:<login role> '
-  'for a database session.';
+  E'@notNull\nThe user who makes the request: the subject of the token, key:<name> for an API key, '
+  'or db:<login role> for a database session.';
 
 revoke all on function crm.current_user_id() from public;
 grant execute on function crm.current_user_id() to crm_reader;

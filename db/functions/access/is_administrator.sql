@@ -1,4 +1,7 @@
-/* Whether the caller may do what is for administrators, also within a security definer function. */
+/*
+ * Returns true if the caller has the rights of an administrator, also within a security definer
+ * function.
+ */
 create or replace function crm_private.is_administrator()
 returns boolean
 language sql
@@ -15,7 +18,7 @@ as $$
 $$;
 
 comment on function crm_private.is_administrator() is
-  'True if the caller has the rights of an administrator.';
+  'Returns true if the caller has the rights of an administrator.';
 
 revoke all on function crm_private.is_administrator() from public;
 grant execute on function crm_private.is_administrator() to crm_reader;

@@ -1,6 +1,6 @@
 /*
- * Whether the session imports: says so, by crm.source, and may, being an administrator's. Then new rows
- * keep who created them and when in the system that they come from.
+ * Returns true if the session imports: crm.source is import, and the caller is an administrator. In
+ * such a session new rows keep the creator and creation time of the system that they come from.
  */
 create or replace function crm_private.is_importing()
 returns boolean
@@ -15,7 +15,7 @@ end
 $$;
 
 comment on function crm_private.is_importing() is
-  'True if an administrator''s session says that it imports.';
+  'Returns true if an administrator''s session has set crm.source to import.';
 
 revoke all on function crm_private.is_importing() from public;
 grant execute on function crm_private.is_importing() to crm_reader;

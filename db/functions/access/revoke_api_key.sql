@@ -1,8 +1,8 @@
 /*
- * Revokes an API key: the next request that presents it is refused. One that was revoked before
- * stays as it is.
+ * Revokes an API key: the next request with it is refused. A key that is already revoked stays
+ * unchanged. Raises if the id is null or no key has it.
  *
- * Security definer: no client writes the table.
+ * Security definer: clients cannot write the table.
  */
 create or replace function crm_private.revoke_api_key(id uuid)
 returns crm.api_keys
@@ -16,9 +16,11 @@ declare
 begin
   if id is null then
     raise exception 'api_keys: id is required'
-      using errcode = 'not_null_violation',
-            schema  = 'crm', table = 'api_keys', column = 'id',
-            detail  = '{"id": ["is required"]}';
+      using errcode    = 'not_null_violation',
+            schema     = 'crm', table = 'api_keys', column = 'id',
+            constraint = 'api_keys_id_not_null',
+            detail     = '{"id": ["is required"]}',
+            hint       = 'Pass the id of an API key; crm.api_keys lists them.';
   end if;
 
   update crm.api_keys as api_key
@@ -38,7 +40,7 @@ end
 $$;
 
 comment on function crm_private.revoke_api_key(uuid) is
-  'What crm.revoke_api_key calls, with the rights of the owner.';
+  'Implements crm.revoke_api_key with the rights of the owner.';
 
 revoke all on function crm_private.revoke_api_key(uuid) from public;
 grant execute on function crm_private.revoke_api_key(uuid) to crm_admin;
@@ -53,7 +55,7 @@ as $$
 $$;
 
 comment on function crm.revoke_api_key(uuid) is
-  'Revokes an API key: the next request with it is refused. It cannot be undone.';
+  'Revokes an API key: the next request with it is refused. A revocation cannot be undone.';
 
 revoke all on function crm.revoke_api_key(uuid) from public;
 grant execute on function crm.revoke_api_key(uuid) to crm_admin;

@@ -1,9 +1,11 @@
 /*
- * Detaches the months of the audit log that ended before a time and gives their tables, for the owner to
- * dump and drop. An audit log entry says which entries they held, so that crm.verify_audit_log
- * tells them from entries that somebody removed, and from when on the audit log is kept.
+ * Detaches the months of the audit log that ended before a time and returns their tables, for the
+ * owner to dump and drop. An audit log entry records the ids of the entries in them, so that
+ * crm.verify_audit_log distinguishes archived entries from removed ones, and the time since which
+ * the audit log is complete.
  *
- * Refuses a time later than this month's beginning, and months that are not all sealed.
+ * Raises if the time is later than the beginning of this month, or if a month is not sealed
+ * completely.
  */
 create or replace function crm_private.archive_audit_log(p_before timestamptz)
 returns setof regclass
@@ -25,9 +27,11 @@ begin
 
   if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then
     raise exception 'archive_audit_log: % is after the beginning of this month', p_before
-      using errcode = 'invalid_parameter_value',
-            schema  = 'crm', table = 'audit_logs',
-            hint    = 'A month can be archived when it is over.';
+      using errcode    = 'invalid_parameter_value',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'archive_audit_log_before_range',
+            detail     = '{"before": ["must not be after the beginning of this month"]}',
+            hint       = 'Pass the beginning of this month, in UTC, or an earlier time.';
   end if;
 
   perform crm_private.ensure_audit_partitions();
@@ -49,14 +53,15 @@ begin
     execute format('select count(*) from %s where id > $1', v_month.partition)
     into v_unsealed using v_sealed;
     if v_unsealed > 0 then
-      raise exception 'archive_audit_log: % has % entries that are not sealed yet',
+      raise exception 'archive_audit_log: % has % unsealed entries',
           v_month.partition, v_unsealed
-        using errcode = 'object_in_use',
-              schema  = 'crm', table = 'audit_logs',
-              hint    = 'Try again when the transactions that run now have ended.';
+        using errcode    = 'object_in_use',
+              schema     = 'crm', table = 'audit_logs',
+              constraint = 'archive_audit_log_month_sealed',
+              hint       = 'Try again when the transactions that are now running have ended.';
     end if;
 
-    -- The ids in as few ranges as they fall into among those that were sealed.
+    -- Merges the ids into ranges that are contiguous among the sealed ids.
     execute format(
       $ids$
         select $1 + coalesce(range_agg(int8range(first, last, '[]')), '{}')
@@ -103,6 +108,6 @@ end
 $$;
 
 comment on function crm_private.archive_audit_log(timestamptz) is
-  'Detaches the months of the audit log that ended before a time; gives their tables.';
+  'Detaches the months of the audit log that ended before a time; returns their tables.';
 
 revoke all on function crm_private.archive_audit_log(timestamptz) from public;

@@ -1,6 +1,6 @@
 /*
- * The ids of the entries that are no longer in the audit log because their months were archived. The
- * last entry of crm_private.archive_audit_log has them all.
+ * Returns the ids of the entries that are no longer in the audit log because their months were
+ * archived. The last entry of crm_private.archive_audit_log lists all of them.
  */
 create or replace function crm_private.archived_entries()
 returns int8multirange
@@ -22,6 +22,6 @@ as $$
 $$;
 
 comment on function crm_private.archived_entries() is
-  'The ids of the entries that were archived.';
+  'Returns the ids of the archived audit log entries.';
 
 revoke all on function crm_private.archived_entries() from public;

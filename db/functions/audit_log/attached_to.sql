@@ -1,6 +1,6 @@
 /*
- * What a task or note became attached to by an audit log entry, null if it says nothing of it.
- * An index of the audit log stands on it.
+ * Returns the id of the entity that a task or note was attached to by an audit log entry; null if
+ * the entry does not change it. An index of the audit log uses this function.
  */
 create or replace function crm_private.attached_to(action text, changes jsonb)
 returns text
@@ -18,6 +18,6 @@ end
 $$;
 
 comment on function crm_private.attached_to(text, jsonb) is
-  'The id of what a task or note became attached to by an audit log entry.';
+  'Returns the id of the entity that a task or note was attached to by an audit log entry.';
 
 revoke all on function crm_private.attached_to(text, jsonb) from public;

@@ -1,8 +1,8 @@
 /*
- * What an auditor keeps outside: the number of the last block and its hash, on which all that was
- * sealed before bears. Seals first, waiting for whoever seals at this moment.
+ * Returns what an auditor stores outside the database: the number of the last block and its hash,
+ * which depends on all entries sealed so far. Seals first, and waits for a session that is sealing.
  *
- * Security definer: the blocks are the owner's.
+ * Security definer: only the owner can read the blocks.
  */
 create or replace function crm_private.audit_log_digest()
 returns text
@@ -19,7 +19,7 @@ end
 $$;
 
 comment on function crm_private.audit_log_digest() is
-  'What crm.audit_log_digest calls, with the rights of the owner.';
+  'Implements crm.audit_log_digest with the rights of the owner.';
 
 revoke all on function crm_private.audit_log_digest() from public;
 grant execute on function crm_private.audit_log_digest() to crm_admin;
@@ -35,8 +35,8 @@ $$;
 
 comment on function crm.audit_log_digest() is
   E'@behavior queryField -mutationField\n'
-  'What the audit log is at this moment, in one line for an auditor to keep elsewhere: given to '
-  'verifyAuditLog later, it proves that nothing which was in the audit log now was changed since. '
+  'The digest of the audit log at this moment, for an auditor to store outside the system. Pass it '
+  'to verifyAuditLog later to prove that no entry that exists now has been changed since. '
   'For administrators.';
 
 revoke all on function crm.audit_log_digest() from public;

@@ -1,6 +1,7 @@
 /*
- * From when on the audit log is here; null if nothing of it was ever archived. Security definer:
- * everybody has to know it, while the entry that says it is for administrators.
+ * Returns the time since which the audit log is complete; null if nothing was ever archived.
+ * Security definer: every role needs it, but only administrators can read the entry that records
+ * it.
  */
 create or replace function crm_private.audit_log_kept_since()
 returns timestamptz
@@ -18,7 +19,7 @@ as $$
 $$;
 
 comment on function crm_private.audit_log_kept_since() is
-  'What crm.audit_log_kept_since calls, with the rights of the owner.';
+  'Implements crm.audit_log_kept_since with the rights of the owner.';
 
 revoke all on function crm_private.audit_log_kept_since() from public;
 grant execute on function crm_private.audit_log_kept_since() to crm_reader;
@@ -33,8 +34,8 @@ as $$
 $$;
 
 comment on function crm.audit_log_kept_since() is
-  'From when on the audit log is kept here: what was done before has been archived. '
-  'Null if nothing was.';
+  'The time since which the audit log is complete. Entries of earlier changes have been archived. '
+  'Null if nothing has been archived.';
 
 revoke all on function crm.audit_log_kept_since() from public;
 grant execute on function crm.audit_log_kept_since() to crm_reader;

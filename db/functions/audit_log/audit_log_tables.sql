@@ -1,4 +1,4 @@
-/* The audit log, and the months that were detached from it and are still in the database. */
+/* Returns the audit log and the months that were detached from it and are still in the database. */
 create or replace function crm_private.audit_log_tables()
 returns setof regclass
 language sql
@@ -16,6 +16,6 @@ as $$
 $$;
 
 comment on function crm_private.audit_log_tables() is
-  'The audit log and its detached months.';
+  'Returns the audit log and its detached months.';
 
 revoke all on function crm_private.audit_log_tables() from public;

@@ -1,6 +1,7 @@
 /*
- * The hash of a block of sealed entries. It holds the hash of the block before, so whoever changes
- * one has to change all that follow. Salts are left out: erasure takes them away.
+ * Returns the hash of a block of sealed entries. It covers the hash of the block before, so
+ * changing one block requires changing all later ones. Salts are excluded, because erasure removes
+ * them.
  */
 create or replace function crm_private.block_hash(
   previous  bytea,
@@ -24,7 +25,7 @@ end
 $$;
 
 comment on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[]) is
-  'SHA-256 of a block of sealed entries and of the hash of the block before it.';
+  'Returns the SHA-256 of a block of sealed entries and of the hash of the block before it.';
 
 revoke all on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[])
   from public;

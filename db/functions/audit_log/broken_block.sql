@@ -1,7 +1,8 @@
 /*
- * The number of the first block that is not as it was made: it is missing, it does not fit the block
- * before it, its hash is not that of its content, or the auditor's digest was taken of another. Null
- * if the chain holds. A digest of a block that does not exist yet gives the number after the last.
+ * Returns the number of the first block that was changed: it is missing, it does not match the
+ * block before it, its hash is not that of its content, or its hash differs from that in the
+ * auditor's digest. Null if the chain is intact. For a digest of a block that does not exist it
+ * returns the number after the last block.
  */
 create or replace function crm_private.broken_block(p_digest text)
 returns bigint
@@ -47,6 +48,6 @@ as $$
 $$;
 
 comment on function crm_private.broken_block(text) is
-  'The number of the first block that is not as it was made, or not as the digest says.';
+  'Returns the number of the first block that was changed or does not match the digest.';
 
 revoke all on function crm_private.broken_block(text) from public;

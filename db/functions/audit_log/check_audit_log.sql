@@ -1,10 +1,11 @@
 /*
- * Compares the audit log with its seals and, if it is given, with a digest that was kept elsewhere; names
- * the first entry that is not as it was sealed. crm.verify_audit_log and the command line call it, after
- * sealing. Refuses a digest that cannot be one.
+ * Compares the audit log with its seals and, if one is passed, with a digest that was stored
+ * elsewhere. Returns a verdict with the first entry that was changed since it was sealed. Called by
+ * crm.verify_audit_log and the command line, after sealing. Raises for text that is not a digest.
  *
- * First the blocks by themselves. What stands before the first that is broken can be relied on: its
- * entries are compared, a hundred blocks at a time, so that memory does not grow with the audit log.
+ * Checks the chain of blocks first. The blocks before the first broken one are reliable: their
+ * entries are compared, a hundred blocks at a time, so that memory does not grow with the audit
+ * log.
  */
 create or replace function crm_private.check_audit_log(p_digest text default null)
 returns crm.audit_log_verdict
@@ -21,12 +22,13 @@ declare
   v_part    record;
 begin
   if p_digest !~ '^\d{1,18}-[0-9a-f]{64}$' then
-    raise exception 'verify_audit_log: % is not a digest that audit_log_digest gives',
+    raise exception 'verify_audit_log: % is not a digest of the audit log',
         left(to_json(p_digest)::text, 80)
       using errcode    = 'check_violation',
-            schema     = 'crm', table = 'audit_logs', column = 'digest',
+            schema     = 'crm', table = 'audit_logs',
             constraint = 'verify_audit_log_digest_format',
-            detail     = '{"digest": ["is not one that auditLogDigest gives"]}';
+            detail     = '{"digest": ["is not a digest that auditLogDigest returns"]}',
+            hint       = 'Pass a result of crm.audit_log_digest, or null to omit the digest.';
   end if;
 
   v_verdict.digest     := crm_private.last_digest();
@@ -63,9 +65,9 @@ begin
       );
       v_verdict.message := format(
         case v_part.fault
-          when 'altered'  then 'Entry %s is not as it was sealed.'
-          when 'removed'  then 'Entry %s was sealed and is gone.'
-          when 'inserted' then 'Entry %s was put in where nothing was sealed.'
+          when 'altered'  then 'Entry %s was altered after it was sealed.'
+          when 'removed'  then 'Entry %s was removed after it was sealed.'
+          when 'inserted' then 'Entry %s was inserted among sealed entries.'
         end,
         v_part.entry_id
       );
@@ -81,20 +83,20 @@ begin
     );
     v_verdict.entry_id := coalesce(v_verdict.entry_id, 1);
     v_verdict.message  := format(
-      'The seals from block %s on, of the entries from %s on, are not those that were made.',
+      'The seals from block %s on, for the entries from %s on, were rewritten.',
       v_broken, v_verdict.entry_id
     );
   end if;
 
   v_verdict.intact  := v_verdict.fault is null;
   v_verdict.message := coalesce(
-    v_verdict.message, format('All %s sealed entries are as they were.', v_verdict.entries)
+    v_verdict.message, format('All %s sealed entries are unchanged.', v_verdict.entries)
   );
   return v_verdict;
 end
 $$;
 
 comment on function crm_private.check_audit_log(text) is
-  'Compares the audit log with its seals; names the first entry that is not as it was.';
+  'Compares the audit log with its seals; returns the first entry that was changed.';
 
 revoke all on function crm_private.check_audit_log(text) from public;

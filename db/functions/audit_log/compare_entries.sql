@@ -1,11 +1,11 @@
 /*
- * Compares the audit log with a range of blocks: gives the first entry that is not as it was sealed,
- * with its fault (altered, removed or inserted), and how many entries are there and how many
- * archived.
+ * Compares the audit log with a range of blocks. Returns the first entry that differs from its
+ * seal, with its fault (altered, removed or inserted), and how many entries were compared and how
+ * many are archived. Called by crm_private.check_audit_log.
  *
- * The blocks cover all ids after the block before them, so an entry there that no block lists was
- * put in later. An erased entry has no values to compare: the block holds their digest in place of
- * the salt, and the audit log must hold the entry that records the erasure.
+ * The blocks cover all ids after the block before them, so an entry in that range that no block
+ * lists was inserted later. An erased entry has no values to compare: the block stores their digest
+ * in place of the salt, and the audit log must contain the entry that records the erasure.
  */
 create or replace function crm_private.compare_entries(
   p_first      bigint,
@@ -68,7 +68,8 @@ as $$
     from sealed
     full join entry using (id)
   ),
-  -- An entry and its exact copy match both; a key forbids them, and a superuser can drop the key.
+  -- An entry and its exact copy both match. The primary key prevents copies, but a superuser can
+  -- drop it.
   faulty as (
     select id, compared.fault from compared where compared.fault is not null
     union all
@@ -88,6 +89,6 @@ as $$
 $$;
 
 comment on function crm_private.compare_entries(bigint, bigint) is
-  'The first entry of a range of blocks that is not as it was sealed, and how many were compared.';
+  'Returns the first entry of a range of blocks that was changed, and how many were compared.';
 
 revoke all on function crm_private.compare_entries(bigint, bigint) from public;

@@ -1,22 +1,24 @@
 /*
- * Binds the audit log to a table: makes crm_private.<table>_audit_log, compiled from the table's
- * columns, and the triggers that call it once for each statement. TRUNCATE is refused.
+ * Connects a table to the audit log: creates crm_private.<table>_audit_log, compiled from the
+ * table's columns, and the triggers that call it once per statement. TRUNCATE is refused. Called by
+ * crm_private.register_entity.
  *
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
- * an updated row have a member for each column, and for each custom field, that changed. What an
- * entry says itself (which row, who and when) and what follows from it (the version, generated
- * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
- * undoes is its member @undoes, which no column is called like; what a session that imports gave of
- * what the database sets is told by name in @imported.
+ * an updated row have a member for each column, and for each custom field, that changed. They omit
+ * what the entry itself records (the row, the user, the time) and derived values (the version,
+ * generated columns), except for a deletion, which stores all of them so that the row can be
+ * restored. The member @undoes, a name that no column can have, identifies what the change
+ * undoes. The member @imported names the columns that an importing session set and that the
+ * database would otherwise have set.
  *
- * Compiled, because the audit log is paid for by every write: a generic comparison of whole rows costs
- * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
- * test finds where that was forgotten.
+ * Compiled, because every write pays for the audit log: a generic comparison of whole rows costs
+ * twice as much for inserts, three times for updates. Call it in the migration that adds or removes
+ * a column; a test finds tables for which it was not called.
  *
- * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
- * bulk update to the new ones pair by pair, so nested loops are off.
+ * Its plans are cached for the session. A plan for one or two rows would join the old rows of a
+ * bulk update to the new ones in a nested loop, so nested loops are off.
  *
- * The trigger is security definer: nobody but the owner of the audit log may write it.
+ * The trigger is security definer: only the owner may write the audit log.
  */
 create or replace function crm_private.compile_audit_log(p_table regclass, p_entity_type text)
 returns void
@@ -24,7 +26,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -34,7 +36,7 @@ declare
   v_changes text;
   v_old     text;
   v_given   text;
-  -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
+  -- The entries that the change of a row undoes, planned by crm_private.carry_out_reversal.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
 begin
@@ -71,7 +73,7 @@ begin
   where attrelid = p_table
     and attnum > 0
     and not attisdropped
-    -- What search and the look for duplicates read follows from the rest.
+    -- The columns for search and duplicate detection are derived from the others.
     and attname <> all ('{search_document,match_keys}'::name[]);
 
   select string_agg(
@@ -108,13 +110,13 @@ begin
     select
       %2$L, new_row.id, 'create', v_user_id,
       to_jsonb(new_values)
-        -- What came back under its own id goes on where it was; that is not its time.
+        -- A restored row keeps its version, creator and creation time; the entry records them.
         || case when new_row.version = 1 then '{}' else jsonb_build_object(
           'version', new_row.version, 'created_at', new_row.created_at,
           'created_by', new_row.created_by, 'updated_by', new_row.updated_by
         ) end
         || case when v_imports and new_row.version = 1 then (
-          -- What was given is told apart from what the database would have set.
+          -- The values that the session set, as opposed to those that the database sets.
           select coalesce(
             jsonb_object_agg(input.name, input.value)
               || jsonb_build_object('@imported', jsonb_agg(input.name order by input.name)),
@@ -190,6 +192,6 @@ end
 $$;
 
 comment on function crm_private.compile_audit_log(regclass, text) is
-  'Makes the triggers that write the audit log of a table, compiled from its columns.';
+  'Creates the triggers that write the audit log of a table, compiled from its columns.';
 
 revoke all on function crm_private.compile_audit_log(regclass, text) from public;

@@ -1,7 +1,8 @@
 /*
- * What differs between two objects of custom fields, as the audit log writes it: a member called
- * custom_fields.<name> for each field, with its old and its new value; empty if nothing does.
- * Called by the audit log's trigger for each row whose custom fields an update changed.
+ * Returns the differences between two objects of custom fields in the form of the audit log: a
+ * member custom_fields.<name> for each field that differs, with its old and its new value; an empty
+ * object if none does. Called by the audit log's trigger for each row whose custom fields an update
+ * changed.
  */
 create or replace function crm_private.custom_field_changes(p_old jsonb, p_new jsonb)
 returns jsonb
@@ -23,6 +24,6 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_changes(jsonb, jsonb) is
-  'What differs between two objects of custom fields: the old and the new value of each.';
+  'Returns the custom fields that differ between two objects: the old and the new value of each.';
 
 revoke all on function crm_private.custom_field_changes(jsonb, jsonb) from public;

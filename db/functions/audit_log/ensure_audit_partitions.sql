@@ -1,8 +1,8 @@
 /*
- * Makes the audit log's partitions for this month and the months after it. Called by the migration,
- * whenever the server or a migration starts, and every hour by the server, so that a partition
- * stands long before its month. Entries of a month that had none are in the default partition; they
- * move to the new one, whichever month it is.
+ * Creates the audit log's partitions for this month and the months after it. Called by the
+ * migration, at each start of the server or of a migration, and every hour by the server, so that a
+ * partition exists long before its month. Entries of a month without a partition are in the default
+ * partition; they move to the new partition of their month.
  */
 create or replace function crm_private.ensure_audit_partitions(p_months integer default 12)
 returns void
@@ -15,7 +15,7 @@ declare
   v_to   timestamptz;
   v_name text;
 begin
-  -- Servers that start together do this one after the other.
+  -- Servers that start at the same time do this one after the other.
   perform crm_private.lock_seals();
 
   for v_from in
@@ -68,6 +68,6 @@ end
 $$;
 
 comment on function crm_private.ensure_audit_partitions(integer) is
-  'Makes the partitions of the audit log for this month and the given number of months after it.';
+  'Creates the partitions of the audit log for this month and a number of months after it.';
 
 revoke all on function crm_private.ensure_audit_partitions(integer) from public;

@@ -1,8 +1,9 @@
 /*
- * The digest of an audit log entry: of every column, and of the values by their own digest. The
- * columns are in binary form, which does not depend on time zone or format of dates; the texts are
- * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
- * break the digest; crm_private.check_audit_log holds it against the entry that records the erasure.
+ * Returns the digest of an audit log entry. It covers every column, and the values through their
+ * own digest. The columns are in binary form, which does not depend on the time zone or the date
+ * format; the texts form a JSON array, in which one cannot run into the next. erased_at is
+ * excluded, because erasing must not break the digest; crm_private.check_audit_log compares it with
+ * the entry of the erasure.
  */
 create or replace function crm_private.entry_digest(
   id             bigint,
@@ -33,7 +34,7 @@ $$;
 comment on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) is
-  'SHA-256 of an audit log entry, its values given by their own digest.';
+  'Returns the SHA-256 of an audit log entry, with its values represented by their own digest.';
 
 revoke all on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea

@@ -1,7 +1,7 @@
 /*
- * Whether the caller can read an entity: the policy of the audit log, whose entries everyone may read
- * of what they can see now. What was merged into a contact or a company is part of that one, so
- * its entries are read by whoever can read the one that is left.
+ * Returns true if the caller can read an entity. Called by the policy of the audit log: a user can
+ * read the entries of every entity that the user can see now. A merged record is part of the merge
+ * winner, so its entries are readable by everyone who can read the winner.
  *
  * Runs with the caller's rights, so that the policies of the entities decide.
  */
@@ -24,7 +24,7 @@ end
 $$;
 
 comment on function crm_private.is_readable(text, uuid) is
-  'True if the caller can read the entity, or the one that it was merged into.';
+  'Returns true if the caller can read the entity, or the one that it was merged into.';
 
 revoke all on function crm_private.is_readable(text, uuid) from public;
 grant execute on function crm_private.is_readable(text, uuid) to crm_reader;

@@ -1,4 +1,7 @@
-/* The number of the last block and its hash: what crm.audit_log_digest gives, after sealing. */
+/*
+ * Returns the number of the last block and its hash. Called by crm.audit_log_digest after sealing,
+ * and by crm_private.check_audit_log.
+ */
 create or replace function crm_private.last_digest()
 returns text
 language sql
@@ -13,6 +16,6 @@ as $$
 $$;
 
 comment on function crm_private.last_digest() is
-  'The number of the last block of sealed entries, and its hash.';
+  'Returns the number of the last block of sealed entries, and its hash.';
 
 revoke all on function crm_private.last_digest() from public;

@@ -1,10 +1,10 @@
 /*
- * Keeps others from sealing the audit log, and from changing what is sealed, until the transaction ends:
- * one at a time seals, erases, purges, archives or makes partitions. Gives whether it was had; with
- * p_waits false it does not wait for another one. On a standby, and in a transaction that is read only or
- * has a snapshot of its own, it is not had, and nothing of this can be done.
+ * Locks the seals of the audit log until the transaction ends, so that one session at a time seals,
+ * erases, purges, archives or creates partitions. Returns whether the lock was acquired; with
+ * p_waits false it does not wait for another session. On a standby, and in a transaction that is
+ * read-only or has its own snapshot, it returns false, and none of these operations is possible.
  *
- * It is the lock on a row that nobody but the owner can lock. Anybody could hold an advisory lock.
+ * The lock is on a row that only the owner can lock. Any role could hold an advisory lock.
  */
 create or replace function crm_private.lock_seals(p_waits boolean default true)
 returns boolean
@@ -30,6 +30,6 @@ end
 $$;
 
 comment on function crm_private.lock_seals(boolean) is
-  'Keeps others from sealing the audit log, and from changing what is sealed.';
+  'Keeps other sessions from sealing the audit log and from changing sealed entries.';
 
 revoke all on function crm_private.lock_seals(boolean) from public;

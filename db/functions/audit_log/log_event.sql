@@ -1,6 +1,7 @@
 /*
- * Writes an entry for what is done to no row of a table: an erasure, a setting, the audit log itself.
- * What has no id of its own has the one that is all zeros.
+ * Writes an audit log entry for an operation that concerns no row of a table: an erasure, a
+ * setting, the audit log itself. An operation without an id of its own has the id that is all
+ * zeros.
  */
 create or replace function crm_private.log_event(
   p_entity_type text,
@@ -24,6 +25,6 @@ as $$
 $$;
 
 comment on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) is
-  'Writes an audit log entry for what is done to no row of a table.';
+  'Writes an audit log entry for an operation that concerns no row of a table.';
 
 revoke all on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) from public;

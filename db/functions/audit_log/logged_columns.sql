@@ -1,4 +1,7 @@
-/* The columns of a table that the audit log follows: those that crm_private.compile_audit_log compiles. */
+/*
+ * Returns the columns of a table whose changes the audit log records, which are those that
+ * crm_private.compile_audit_log compiles.
+ */
 create or replace function crm_private.logged_columns(p_table regclass)
 returns name[]
 language sql
@@ -18,7 +21,7 @@ as $$
 $$;
 
 comment on function crm_private.logged_columns(regclass) is
-  'The columns of a table whose changes the audit log has.';
+  'Returns the columns of a table whose changes the audit log records.';
 
 revoke all on function crm_private.logged_columns(regclass) from public;
 grant execute on function crm_private.logged_columns(regclass) to crm_reader;

@@ -1,8 +1,8 @@
 /*
- * What an audit log entry tells, field by field: a row for each column and each custom field
- * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
- * deleted one has none after. What an entry says of itself (@undoes,
- * @imported) is no field.
+ * Returns the fields of an audit log entry: a row for each column and each custom field
+ * (custom_fields.<name>), with the value before and after. A created row has no values before, a
+ * deleted row none after. The members @undoes and @imported describe the entry and are not fields.
+ * Called by crm_private.plan_reversal.
  */
 create or replace function crm_private.logged_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
@@ -32,6 +32,6 @@ as $$
 $$;
 
 comment on function crm_private.logged_fields(text, jsonb) is
-  'The fields that an audit log entry tells, with the value before and after it.';
+  'Returns the fields of an audit log entry, with the value before and after it.';
 
 revoke all on function crm_private.logged_fields(text, jsonb) from public;

@@ -1,6 +1,7 @@
 /*
- * The digest of an entry's values, salted: without the salt nobody can tell from it whether guessed
- * values are right, so it may stay when the values are erased. Called to seal, verify and erase.
+ * Returns the salted digest of an entry's values. Without the salt it does not reveal whether
+ * guessed values are right, so it can remain when the values are erased. Called to seal, verify and
+ * erase.
  */
 create or replace function crm_private.payload_digest(salt bytea, changes jsonb)
 returns bytea
@@ -15,6 +16,6 @@ end
 $$;
 
 comment on function crm_private.payload_digest(bytea, jsonb) is
-  'SHA-256 of a salt and of what changed.';
+  'Returns the SHA-256 of a salt and of the changes of an entry.';
 
 revoke all on function crm_private.payload_digest(bytea, jsonb) from public;

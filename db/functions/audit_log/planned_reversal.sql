@@ -1,7 +1,8 @@
 /*
- * What the running transaction is about to undo of a row. Asked by the audit log and the stamps, for each
- * row of an undo, so its plan must not depend on how few rows the table had when it was made: without the
- * setting one that was cached for an empty table would read the whole of it for every row.
+ * Returns what the running transaction is about to undo of a row. Called by the audit log and the
+ * stamps for each row of an undo, so its plan must not depend on how few rows the table had when it
+ * was cached: without the setting a plan that was cached for an empty table would scan the whole
+ * table for every row.
  */
 create or replace function crm_private.planned_reversal(p_entity_id uuid)
 returns crm_private.reversals
@@ -23,6 +24,6 @@ end
 $$;
 
 comment on function crm_private.planned_reversal(uuid) is
-  'What the running transaction is about to undo of a row.';
+  'Returns what the running transaction is about to undo of a row.';
 
 revoke all on function crm_private.planned_reversal(uuid) from public;

@@ -1,19 +1,20 @@
 /*
- * Seals the audit log entries that have come since the last time: puts their digests into
- * blocks, each with the hash of the block before. Gives the number of entries sealed; about p_limit of
- * them are enough. The server calls it every few seconds, crm.verify_audit_log and crm.audit_log_digest
- * before they look.
+ * Seals the audit log entries written since the last call: stores their digests in blocks, each
+ * with the hash of the block before. Returns the number of entries sealed; stops after about
+ * p_limit. Called by the server every few seconds, and by crm.verify_audit_log and
+ * crm.audit_log_digest before they compare.
  *
- * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
- * them: ids are given out before their transactions commit, so the sequence is read first, then who
- * else is writing the audit log at this moment, which their locks tell. Once these have ended, each id
- * up to the one that was read is in the audit log or never will be. If there are some, both are kept,
- * and a later call goes on from there. What the own transaction wrote is sealed with it, or not at all.
+ * Writers neither wait nor do any work for it, and it does not wait for them. Ids are assigned
+ * before their transactions commit. So it reads the sequence first, and then from the locks which
+ * other transactions are writing the audit log. Once these have ended, each id up to the one that
+ * was read is in the audit log or never will be. If there are such transactions, it stores them
+ * with the id, and a later call continues from there. Entries of its own transaction are sealed
+ * with it, or not at all.
  *
- * Seals nothing where it could not see or write: on a standby, and in a transaction that is read
- * only or has a snapshot of its own.
+ * Seals nothing where it cannot read or write everything: on a standby, and in a transaction that
+ * is read-only or has its own snapshot.
  *
- * Security definer: the blocks belong to the owner, and nobody else may write them.
+ * Security definer: the blocks belong to the owner, and only the owner may write them.
  */
 create or replace function crm_private.seal_audit_log(p_limit bigint default null)
 returns bigint
@@ -108,7 +109,7 @@ begin
         v_sealed := v_sealed + cardinality(v_block.ids);
         v_from   := least(v_from + c_span, v_to);
       else
-        -- Of ids that were given out in vain there may be many.
+        -- Aborted transactions may leave large gaps between ids.
         select coalesce(min(audit_log.id) - 1, v_to) into v_from
         from crm.audit_logs as audit_log
         where audit_log.id > v_from + c_span and audit_log.id <= v_to;
@@ -132,7 +133,7 @@ end
 $$;
 
 comment on function crm_private.seal_audit_log(bigint) is
-  'Seals the audit log entries that came since the last time; gives their number.';
+  'Seals the audit log entries written since the last call; returns their number.';
 
 revoke all on function crm_private.seal_audit_log(bigint) from public;
 grant execute on function crm_private.seal_audit_log(bigint) to crm_server;

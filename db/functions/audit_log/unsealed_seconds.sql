@@ -1,7 +1,8 @@
 /*
- * For how many seconds the oldest audit log entry has been waiting to be sealed; 0 if none is. It
- * grows where nobody seals, where somebody keeps others from it, and while a transaction that has
- * written goes on. Called by the metrics of the server, and by doctor.
+ * Returns for how many seconds the oldest unsealed audit log entry has waited; 0 if there is none.
+ * The value grows while no server seals, while another session holds the lock of the seals, and
+ * while a transaction that has written stays open. Called by the metrics of the server and by
+ * doctor.
  *
  * Security definer: crm_server has no rights of its own on the audit log.
  */
@@ -25,7 +26,7 @@ as $$
 $$;
 
 comment on function crm_private.unsealed_seconds() is
-  'For how many seconds the oldest audit log entry has been waiting to be sealed.';
+  'Returns for how many seconds the oldest unsealed audit log entry has waited.';
 
 revoke all on function crm_private.unsealed_seconds() from public;
 grant execute on function crm_private.unsealed_seconds() to crm_server;

@@ -1,9 +1,9 @@
 /*
- * Whether the audit log is as it was written, to the eyes of whoever has the digest: seals what has
- * come, then compares. A large audit log takes longer than a request may; the command line verifies it
- * without that limit.
+ * Seals the new entries, then compares the audit log with its seals and with the digest, if one is
+ * passed. A large audit log takes longer than a request may; the command line verifies it without
+ * that limit.
  *
- * Security definer: the blocks are the owner's.
+ * Security definer: only the owner can read the blocks.
  */
 create or replace function crm_private.verify_audit_log(digest text default null)
 returns crm.audit_log_verdict
@@ -19,7 +19,7 @@ end
 $$;
 
 comment on function crm_private.verify_audit_log(text) is
-  'What crm.verify_audit_log calls, with the rights of the owner.';
+  'Implements crm.verify_audit_log with the rights of the owner.';
 
 revoke all on function crm_private.verify_audit_log(text) from public;
 grant execute on function crm_private.verify_audit_log(text) to crm_admin;
@@ -35,9 +35,9 @@ $$;
 
 comment on function crm.verify_audit_log(text) is
   E'@behavior queryField -mutationField\n'
-  'Compares the audit log with its seals and names the first entry that was altered, removed or '
-  'inserted behind the product''s back. Whoever could do that could change the seals too; give a '
-  'digest that was kept elsewhere to find that as well. For administrators.';
+  'Verifies the audit log against its seals and returns the first entry that was altered, removed '
+  'or inserted by direct access to the database. Such access could also change the seals; pass a '
+  'digest that was stored elsewhere to detect that. For administrators.';
 
 revoke all on function crm.verify_audit_log(text) from public;
 grant execute on function crm.verify_audit_log(text) to crm_admin;

@@ -1,16 +1,18 @@
 /*
- * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Gives those
- * that were written, with their ids, in any order, and whether anything changed.
+ * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Returns
+ * the written rows with their ids, in any order, and whether each of them changed.
  *
- * A session that imports may give new rows what else crm_private.imported_columns lists. No role may
- * write these columns, so triggers are told in crm.bulk_stamps.
+ * In a session that imports, new rows may also have values for the columns of
+ * crm_private.imported_columns. No role may write these columns, so triggers read them from the
+ * setting crm.bulk_stamps.
  *
- * Where a trigger fires for a column that a statement names, the statement names it for those rows only
- * that give it: a probability that is given is told from one that stays.
+ * If a trigger fires for a column that a statement names, the statement names the column only for
+ * rows that have a value for it: a probability that was given differs from one that stays the same.
  *
- * A row that the validation refuses is noted and left out (crm_private.refuse_row). Rows are made one
- * after the other, and until the next one crm.bulk_row tells the place of each: to the validation,
- * and to what is returned of it. Triggers that fire meanwhile plan as they always do.
+ * A row that the validation refuses is recorded and left out (crm_private.refuse_row). Rows are
+ * formed one after the other, and until the next one the setting crm.bulk_row has the place of the
+ * current one, for the validation and for what is returned of it. Triggers that fire during a
+ * statement plan as usual.
  */
 create or replace function crm_private.apply_rows(p_table regclass, p_rows crm_private.bulk_row[])
 returns setof crm_private.written_row
@@ -19,8 +21,8 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = auto
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; that they
--- write cannot be told.
+-- Its statements contain expressions, which cannot be quoted as names and values can. The checker
+-- cannot see that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_imported text[] := crm_private.imported_columns(p_table);
@@ -106,7 +108,7 @@ end
 $$;
 
 comment on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) is
-  'Writes the rows of a bulk write whose ids are known.';
+  'Writes the rows of a bulk write, whose ids are known.';
 
 revoke all on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) to crm_member;

@@ -1,12 +1,12 @@
 /*
- * One attempt of a bulk write: finds and locks the rows that are meant, writes those that can be, and
- * gives every fault of the others.
+ * Makes one attempt at a bulk write: finds and locks the rows, writes the valid ones, and returns
+ * every fault of the others. Called by crm_private.write_rows.
  *
- * p_known are the faults that an earlier attempt met. Their rows are not written; those that could be
- * read are validated all the same, so that all their faults are told.
+ * p_known are the faults that earlier attempts found. Their rows are not written; those that could
+ * be read are still validated, so that all their faults are reported.
  *
- * Raises what a statement raises that meets a collision; crm_private.write_rows finds out of which
- * rows, and tries again.
+ * Raises the error of a statement that meets a collision; crm_private.write_rows finds the
+ * colliding rows and tries again.
  */
 create or replace function crm_private.attempt_rows(
   p_entity_type text,
@@ -30,7 +30,7 @@ declare
 begin
   v_outcome.rows := p_rows;
 
-  -- An upsert means the row that has the external id once it is locked.
+  -- An upsert applies to the row that has the external id once it is locked.
   for v_round in 1 .. 10
   loop
     exit when p_operation = 'create';
@@ -49,7 +49,7 @@ begin
     ) into v_current using v_outcome.rows;
     exit when p_operation <> 'upsert';
 
-    -- Counted, because the way to a first row would be one row by one.
+    -- Counted: a plan for the first row only would be a nested loop.
     select count(*)
     into v_moved
     from unnest(p_rows) as input
@@ -144,7 +144,7 @@ begin
     )) as written
   );
 
-  -- These are not written, whatever they hold: the validation only says what is wrong with them.
+  -- These are never written: the validation only reports their faults.
   if cardinality(p_known) > 0 then
     perform set_config('crm.refusing', 'on', true);
     perform crm_private.apply_rows(v_table, array(
@@ -173,7 +173,7 @@ begin
       end,
       coalesce(
         crm_private.merged_objects(array_agg(fault.fields)),
-        '{"row": ["met another change; please try again"]}'
+        '{"row": ["collided with another change; please try again"]}'
       ),
       bool_and(fault.readable)
     )::crm_private.row_fault
@@ -194,7 +194,7 @@ $$;
 comment on function crm_private.attempt_rows(
   text, text, crm_private.bulk_row[], crm_private.row_fault[]
 ) is
-  'One attempt of a bulk write.';
+  'Makes one attempt at a bulk write.';
 
 revoke all on function crm_private.attempt_rows(
   text, text, crm_private.bulk_row[], crm_private.row_fault[]

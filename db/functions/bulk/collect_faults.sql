@@ -1,9 +1,11 @@
 /*
- * The faults of the rows that this transaction's bulk write found faulty, with the place of each in
- * the input, or the id where it was an update; forgets the rows. Called by crm_private.attempt_rows.
+ * Returns the faults of the rows that this transaction's bulk write found faulty, with the place of
+ * each row in the input, or its id if it was an update; then deletes the record of these rows.
+ * Called by crm_private.attempt_rows.
  *
- * Security definer, because rules are asked of the catalog and of referenced rows, and because nobody
- * may read or write what is noted. It tells of rows only that the caller has tried to write.
+ * Security definer, because it reads the rules in the catalog and referenced rows, and because
+ * roles may neither read nor write the recorded rows. It reports only on rows that the caller has
+ * tried to write.
  */
 create or replace function crm_private.collect_faults(p_table regclass)
 returns table (place integer, id uuid, code text, fields jsonb)
@@ -55,7 +57,7 @@ end
 $$;
 
 comment on function crm_private.collect_faults(regclass) is
-  'The faults of the rows that a bulk write of this transaction found faulty.';
+  'Returns the faults of the rows that a bulk write of this transaction found faulty.';
 
 revoke all on function crm_private.collect_faults(regclass) from public;
 grant execute on function crm_private.collect_faults(regclass) to crm_member;

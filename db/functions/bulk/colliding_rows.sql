@@ -1,9 +1,11 @@
 /*
- * The rows of a bulk write that collide with other rows, in the database or in the list: those with a
- * reference that leads nowhere, and those with an external id that belongs to another row. What is
- * wrong is told of external ids only; references are found with the other rules of the row.
+ * Returns the rows of a bulk write that collide with other rows, in the database or in the list:
+ * rows with a reference to a row that does not exist, or else rows with an external id that belongs
+ * to another row. It reports the fault only for external ids; references are reported with the
+ * other rules of the row.
  *
- * Called once a statement has met such a row, which PostgreSQL reports alone.
+ * Called by crm_private.find_faults after a statement failed on such a row: PostgreSQL reports only
+ * one.
  */
 create or replace function crm_private.colliding_rows(
   p_entity_type text,
@@ -14,7 +16,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
@@ -53,7 +55,7 @@ begin
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message
         from carried
-        -- By the key, row by row: a plan that reads the whole table asks its policy of each row.
+        -- By the key, row by row: a scan of the whole table evaluates its policy for each row.
         cross join lateral (
           select key.entity_id
           from crm_private.external_ids as key
@@ -91,7 +93,7 @@ end
 $$;
 
 comment on function crm_private.colliding_rows(text, crm_private.bulk_row[]) is
-  'The rows of a bulk write that collide with other rows.';
+  'Returns the rows of a bulk write that collide with other rows.';
 
 revoke all on function crm_private.colliding_rows(text, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.colliding_rows(text, crm_private.bulk_row[]) to crm_member;

@@ -1,7 +1,8 @@
 /*
- * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
- * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
- * not told again. Trying is put off where an upsert may only have to be attempted again.
+ * Returns the rows that made an attempt at a bulk write fail; PostgreSQL reports one of them at
+ * most. These are the rows that cannot be read, or else those that collide, or else those that
+ * break a constraint, which are found by trial. Rows with known faults are not returned again. An
+ * upsert that can be attempted again skips the trial. Called by crm_private.write_rows.
  */
 create or replace function crm_private.find_faults(
   p_entity_type text,
@@ -21,7 +22,7 @@ declare
   v_rows  crm_private.bulk_row[];
   v_met   crm_private.row_fault[];
 begin
-  -- A trigger refuses a row before the ones behind it have been read.
+  -- A trigger refuses a row before the rows after it have been read.
   if p_state not like '23%' or p_state = '23514' then
     v_met := array(select unread from crm_private.unreadable_rows(v_table, p_rows) as unread);
     if cardinality(v_met) > 0 then
@@ -63,8 +64,8 @@ $$;
 comment on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) is
-  'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
-  'constraint.';
+  'Returns the rows that made an attempt at a bulk write fail: they cannot be read, collide, or '
+  'break a constraint.';
 
 revoke all on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean

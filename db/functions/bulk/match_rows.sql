@@ -1,11 +1,11 @@
 /*
- * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
- * it. external_ids that are given have it too, or it would be lost.
+ * Resolves the rows of an upsert: an update of the row that has the external id, or a new row that
+ * gets it. If external_ids are given, the external id is added to them; otherwise it would be lost.
  *
- * Each external id is looked up by the key, one by one, whatever the planner thinks of the list: the
- * policy of the table is asked of what a plan reads, and a plan may read all of it. For that the parts
- * of an external id are columns before they are compared; what takes them out of JSON could leak, and
- * would be asked after the policy.
+ * Each external id is looked up by the key, one by one, independent of the planner's estimates: the
+ * policy of the table is evaluated for every row that a plan reads, and a plan may read all of
+ * them. For the same reason the parts of an external id are columns before they are compared: the
+ * operators that extract them from JSON are not leakproof, and would be evaluated after the policy.
  */
 create or replace function crm_private.match_rows(
   p_entity_type text,
@@ -52,7 +52,7 @@ as $$
 $$;
 
 comment on function crm_private.match_rows(text, crm_private.bulk_row[]) is
-  'Which rows an upsert means, by their external ids.';
+  'Resolves the rows of an upsert by their external ids.';
 
 revoke all on function crm_private.match_rows(text, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.match_rows(text, crm_private.bulk_row[]) to crm_member;

@@ -1,7 +1,7 @@
 /*
- * Reads the rows that a bulk write is given: each with its place in the input, from 0, and what is
- * wrong with its form, null if nothing is. Whether values can be read as those of their columns is
- * found when they are written.
+ * Reads the input of a bulk write: each row with its place in the input, from 0, and the faults of
+ * its form, null if there are none. Values that their columns cannot read are found later, when the
+ * rows are written.
  */
 create or replace function crm_private.read_rows(p_table regclass, p_operation text, p_rows jsonb)
 returns table (place integer, id uuid, item jsonb, fields jsonb)
@@ -82,7 +82,7 @@ end
 $$;
 
 comment on function crm_private.read_rows(regclass, text, jsonb) is
-  'The rows that a bulk write is given, with what is wrong with the form of each.';
+  'Returns the rows of the input of a bulk write, with the faults of the form of each.';
 
 revoke all on function crm_private.read_rows(regclass, text, jsonb) from public;
 grant execute on function crm_private.read_rows(regclass, text, jsonb) to crm_member;

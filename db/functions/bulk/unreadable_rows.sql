@@ -1,6 +1,6 @@
 /*
- * The rows of a bulk write with values that cannot be read as those of their columns, a day that does
- * not exist for example, with each such field. Called once a statement has met one.
+ * Returns the rows of a bulk write with values that their columns cannot read, such as a day that
+ * does not exist, with each such field. Called by crm_private.find_faults after a statement failed.
  */
 create or replace function crm_private.unreadable_rows(
   p_table regclass,
@@ -45,7 +45,7 @@ end
 $$;
 
 comment on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) is
-  'The rows of a bulk write with values that cannot be read.';
+  'Returns the rows of a bulk write with values that cannot be read.';
 
 revoke all on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[])

@@ -1,8 +1,8 @@
 /*
- * The rows of a bulk write that break a constraint which only the table as a whole can be asked, a
- * unique index that somebody made for example. Writes the list in halves, and those that fail in
- * halves again, until what fails is a row; then takes everything back. Called where nothing else
- * explains why a statement failed.
+ * Returns the rows of a bulk write that break a constraint which only the whole table can check,
+ * for example a unique index that an administrator created. Writes the list in halves, and each
+ * half that fails in halves again, until a single row fails; then rolls everything back. Called by
+ * crm_private.find_faults if nothing else explains why a statement failed.
  */
 create or replace function crm_private.violating_rows(
   p_table regclass,
@@ -24,7 +24,7 @@ declare
   v_detail     text;
 begin
   begin
-    -- Rows that break a rule are left out, and found otherwise.
+    -- Rows that break a rule are left out here, and reported elsewhere.
     perform set_config(
       'crm.bulk',
       (select relname from pg_class where oid = p_table) || ' ' || pg_trigger_depth() + 1,
@@ -44,7 +44,7 @@ begin
           if v_middle > lower(v_part) then
             v_pending := int4range(lower(v_part), v_middle)
               || (int4range(v_middle, upper(v_part)) || v_pending);
-          -- A version that is not current is found otherwise, too.
+          -- A version that is not current is also reported elsewhere.
           elsif sqlstate <> 'CRM01' then
             get stacked diagnostics
               v_state      = returned_sqlstate,
@@ -65,7 +65,7 @@ begin
       end;
     end loop;
 
-    raise triggered_action_exception using message = 'takes everything back';
+    raise triggered_action_exception using message = 'rolls everything back';
   exception
     when triggered_action_exception then
       null;
@@ -76,7 +76,7 @@ end
 $$;
 
 comment on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) is
-  'The rows of a bulk write that break a constraint, found by trying.';
+  'Returns the rows of a bulk write that break a constraint, found by trial.';
 
 revoke all on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.violating_rows(regclass, crm_private.bulk_row[])

@@ -1,21 +1,21 @@
 /*
- * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it in
- * one transaction, and tells the faults of all rows at once. rows is an array of objects:
+ * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it
+ * in one transaction, and reports the faults of all rows at once. rows is an array of objects:
  *
- * - create: columns as keys. What is absent has its default.
- * - update: the same with the id. What is absent stays, what is null becomes null. With a version the
- *   row is refused if it has another by now.
- * - upsert: the same with external_id, {"source": …, "id": …}. The row that has it is updated; if
- *   there is none, one is created that has it.
+ * - create: columns as keys. A column that is absent has its default.
+ * - update: the same with the id. A column that is absent stays, one that is null becomes null.
+ *   With a version the row is refused if its version is another by now.
+ * - upsert: the same with external_id, {"source": …, "id": …}. Updates the row that has it; if
+ *   there is none, creates one with it.
  * - delete: id, and version.
  *
- * mode ALL_OR_NOTHING refuses everything if a row is faulty, with one error whose detail lists the
- * faults. VALID_ONLY writes the others, and gives the faults with the result. dry_run writes nothing
- * and tells what would happen. Positions begin with 0.
+ * If a row is faulty, mode ALL_OR_NOTHING refuses everything, with one error whose detail lists the
+ * faults. VALID_ONLY writes the other rows, and returns the faults with the result. dry_run writes
+ * nothing and returns what would happen. Positions begin with 0.
  *
  * Runs with the caller's rights. Called by the bulk mutations of the API and by SQL. Its statements
- * are planned anew for each list: a plan for any would be one for a hundred rows, and join ten thousand
- * pair by pair.
+ * are planned anew for each list: a generic plan would assume a hundred rows, and join ten thousand
+ * in a nested loop.
  */
 create or replace function crm_private.write_rows(
   entity_type text,
@@ -64,7 +64,10 @@ begin
       'mode', 'must be ALL_OR_NOTHING or VALID_ONLY', 'write_rows_mode_known'
     );
   elsif not coalesce(jsonb_typeof(rows) = 'array', false) then
-    perform crm_private.refuse_argument('rows', 'must be an array', 'write_rows_rows_list');
+    perform crm_private.refuse_argument(
+      'rows', 'must be an array', 'write_rows_rows_list',
+      'Pass a JSON array with one object per row.'
+    );
   end if;
 
   select
@@ -85,8 +88,8 @@ begin
   into v_rows, v_misread
   from crm_private.read_rows(v_table, operation, rows) as input;
 
-  -- The first attempt is for lists without a fault that only a statement meets. Each further one
-  -- knows of more rows that cannot be written.
+  -- The first attempt suffices if no fault makes a statement fail. Each further attempt knows more
+  -- rows that cannot be written.
   loop
     v_attempts := v_attempts + 1;
     begin
@@ -94,19 +97,19 @@ begin
       exit when not coalesce(dry_run, false) and (
         mode = 'VALID_ONLY' or cardinality(v_outcome.faults || v_misread) = 0
       );
-      raise triggered_action_exception using message = 'takes everything back';
+      raise triggered_action_exception using message = 'rolls everything back';
     exception
       when triggered_action_exception then
         v_outcome.is_undone := true;
         exit;
       when integrity_constraint_violation or data_exception or program_limit_exceeded then
         v_met := crm_private.find_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
-        -- What an upsert was to create may have been created meanwhile, and is there to be updated.
+        -- The row that an upsert was to create may exist by now, and can be updated.
         if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
           raise;
         end if;
         v_known := v_known || v_met;
-        -- What cannot be read can be asked nothing further.
+        -- A row that cannot be read has no further faults to report.
         v_rows := array(
           select input from unnest(v_rows) as input
           where input.place not in (
@@ -156,8 +159,8 @@ end
 $$;
 
 comment on function crm_private.write_rows(text, text, jsonb, text, boolean) is
-  'Creates, updates, upserts or deletes many rows of an entity type, and tells the faults of all of '
-  'them at once.';
+  'Creates, updates, upserts or deletes many rows of an entity type, and reports the faults of all '
+  'of them at once.';
 
 revoke all on function crm_private.write_rows(text, text, jsonb, text, boolean) from public;
 grant execute on function crm_private.write_rows(text, text, jsonb, text, boolean) to crm_member;

@@ -1,7 +1,8 @@
 /*
- * The hashes of the migrations that this database has run, in order. The server compares them with
- * its own to say whether it is ready. Security definer: crm_migrations belongs to the owner. Its body is not
- * looked into when it is made: a shadow database has no such schema.
+ * Returns the hashes of the migrations that this database has run, in order. The server compares
+ * them with its own to decide whether it is ready. Security definer: crm_migrations belongs to the
+ * owner. plpgsql, because its body is not checked at creation: a shadow database has no such
+ * schema.
  */
 create or replace function crm_private.applied_migrations()
 returns setof text
@@ -16,7 +17,7 @@ end
 $$;
 
 comment on function crm_private.applied_migrations() is
-  'The hashes of the migrations that this database has run, in order.';
+  'Returns the hashes of the migrations that this database has run, in order.';
 
 revoke all on function crm_private.applied_migrations() from public;
 grant execute on function crm_private.applied_migrations() to crm_server;

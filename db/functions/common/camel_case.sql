@@ -1,6 +1,6 @@
 /*
- * first_name -> firstName: from a column's name to the name that clients of the API know.
- * Called where an error names its fields.
+ * Converts the name of a column to the name that clients of the API know: first_name becomes
+ * firstName. Called where an error names its fields.
  */
 create or replace function crm_private.camel_case(name text)
 returns text
@@ -15,7 +15,7 @@ end
 $$;
 
 comment on function crm_private.camel_case(text) is
-  'The name a client of the API knows a column by: first_name becomes firstName.';
+  'Returns the name of a column in the API: first_name becomes firstName.';
 
 revoke all on function crm_private.camel_case(text) from public;
 grant execute on function crm_private.camel_case(text) to crm_reader;

@@ -1,11 +1,14 @@
-/* What a new row holds where it is given nothing, by column, of those that members may insert. */
+/*
+ * Returns the default values of a new row, by column, for the columns that members may insert.
+ * Called by crm.create_deal_with_tasks and crm_private.apply_rows.
+ */
 create or replace function crm_private.column_defaults(p_table regclass)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement contains expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_defaults jsonb;
@@ -28,7 +31,7 @@ end
 $$;
 
 comment on function crm_private.column_defaults(regclass) is
-  'What a new row holds where it is given nothing, by column.';
+  'Returns the default values of a new row of a table, by column.';
 
 revoke all on function crm_private.column_defaults(regclass) from public;
 grant execute on function crm_private.column_defaults(regclass) to crm_member;

@@ -1,12 +1,12 @@
 /*
- * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
- * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
- * crm_private.deleted_label, crm_private.cascade_parent and crm_private.cleared_reference. They are asked for each
- * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
- * catalogue.
+ * Compiles the functions that look up rows and entries of any entity type, from the catalogue and
+ * the foreign keys: crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible,
+ * crm_private.takes_others, crm_private.deleted_label, crm_private.cascade_parent and
+ * crm_private.cleared_reference. They are called for each row of the trash, for each entry that is
+ * undone, and by the policy of the audit log, so none of them reads the catalogue.
  *
- * Call it in the migration that adds a foreign key between entities; a test finds where that was forgotten.
- * Called by crm_private.register_entity.
+ * Call it in the migration that adds a foreign key between entities; a test fails if the call is
+ * missing. Called by crm_private.register_entity and crm_private.unregister_entity.
  */
 create or replace function crm_private.compile_entity_lookups()
 returns void
@@ -14,18 +14,18 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_lookup record;
 begin
   for v_lookup in
-    -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and plan
-    -- each of them for every partition; this asks a primary key at a time.
+    -- A function, because for subqueries of a policy PostgreSQL would hash whole tables, and plan
+    -- each subquery for every partition; this looks up one primary key at a time.
     select
       'is_there' as name, 'p_entity_type text, p_entity_id uuid' as arguments, 'boolean' as result,
       'stable' as volatility, 'crm_reader' as role,
-      'True if the entity is there and the caller can read it. Compiled.' as description,
+      'Returns true if the entity exists and the caller can read it. Compiled.' as description,
       E'  case p_entity_type\n' || string_agg(
         format(
           E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
@@ -44,7 +44,7 @@ begin
     from (
       values
         (
-          'is_mergeable', 'crm_reader', 'Whether rows of an entity type can be merged. Compiled.',
+          'is_mergeable', 'crm_reader', 'Returns true if rows of a type can be merged. Compiled.',
           array(
             select entity_type from crm_private.entity_types
             where is_mergeable
@@ -53,7 +53,7 @@ begin
         ),
         (
           'is_reversible', 'crm_member',
-          'Whether what was done to an entity of a type can be undone. Compiled.',
+          'Returns true if changes of entities of a type can be undone. Compiled.',
           array(
             select entity_type from crm_private.entity_types
             where restore_order is not null
@@ -62,7 +62,7 @@ begin
         ),
         (
           'takes_others', 'crm_member',
-          'Whether the deletion of such an entity can delete or change others. Compiled.',
+          'Returns true if the deletion of such an entity can delete or change others. Compiled.',
           array(select distinct target_type from crm_private.entity_links order by target_type)
         )
     ) as listed (name, role, description, types)
@@ -71,7 +71,7 @@ begin
 
     select
       'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
-      'What people recognise a deleted row by. Compiled.',
+      'Returns the label by which people recognise a deleted row. Compiled.',
       E'  return left(case p_entity_type\n' || string_agg(
         format(E'    when %L then %s\n', entity_type, label), '' order by restore_order
       ) || E'  end, 100);'
@@ -89,7 +89,7 @@ begin
 
     select
       'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-      'The row with which a row is deleted, by an entry of its deletion; null if there is none. Compiled.',
+      'Returns the parent whose deletion cascaded to a row; null if there is none. Compiled.',
       E'  return case p_entity_type\n' || string_agg(
         format(E'    when %L then coalesce(%s)\n', entity_type, parents), '' order by entity_type
       ) || E'  end::uuid;'
@@ -104,7 +104,8 @@ begin
 
     select
       'cleared_reference', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-      'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
+      'Returns the row whose deletion set a reference of an updated row to null; null for other '
+      'updates. Compiled.',
       E'  return case\n' || string_agg(
         format(
           E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
@@ -131,7 +132,7 @@ end
 $$;
 
 comment on function crm_private.compile_entity_lookups() is
-  'Makes the functions that are asked of rows of any entity type, compiled from the catalogue.';
+  'Creates the functions that look up rows of any entity type, compiled from the catalogue.';
 
 revoke all on function crm_private.compile_entity_lookups() from public;
 

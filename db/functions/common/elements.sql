@@ -1,8 +1,8 @@
 /*
- * The elements of a JSON array or the members of a JSON object, in order: the position, from 0, or
- * the key that a client finds it by, what a message quotes (the element, or the member's key) and
- * the array or object that holds it alone. Anything else has no elements.
- * Called by crm_private.row_faults.
+ * Returns the elements of a JSON array or the members of a JSON object, in order: the position from
+ * 0, or the key by which a client finds it; the value that a message quotes (the element, or the
+ * member's key); and an array or object that contains only this element. Any other value has no
+ * elements. Called by crm_private.row_faults.
  */
 create or replace function crm_private.elements(p_value jsonb)
 returns table (ordinal bigint, key text, value jsonb, alone jsonb)
@@ -25,7 +25,7 @@ as $$
 $$;
 
 comment on function crm_private.elements(jsonb) is
-  'The elements of a JSON array or the members of an object, each with its key and the value '
-  'holding it alone.';
+  'Returns the elements of a JSON array or the members of an object, each with its key and a value '
+  'that contains only it.';
 
 revoke all on function crm_private.elements(jsonb) from public;

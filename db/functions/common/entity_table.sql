@@ -1,4 +1,7 @@
-/* The table of an entity type: contact is crm.contacts. Null if nothing is called so. */
+/*
+ * Returns the table of an entity type, such as crm.contacts for contact; null if there is no such
+ * type.
+ */
 create or replace function crm_private.entity_table(p_entity_type text)
 returns regclass
 language sql
@@ -9,7 +12,7 @@ as $$
 $$;
 
 comment on function crm_private.entity_table(text) is
-  'The table of an entity type, null if there is no such type.';
+  'Returns the table of an entity type; null if there is no such type.';
 
 revoke all on function crm_private.entity_table(text) from public;
 grant execute on function crm_private.entity_table(text) to crm_reader;

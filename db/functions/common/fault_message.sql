@@ -1,6 +1,6 @@
 /*
- * A message with its faulty value filled in for %s, as JSON writes it and cut to a length that a
- * form can show. Called by crm_private.row_faults.
+ * Returns a message with the faulty value in place of %s, as JSON and cut to a length that a form
+ * can show. Called by crm_private.row_faults, and by functions that refuse an argument.
  */
 create or replace function crm_private.fault_message(p_template text, p_value jsonb)
 returns text
@@ -19,7 +19,7 @@ as $$
 $$;
 
 comment on function crm_private.fault_message(text, jsonb) is
-  'The message with the faulty value, as JSON, for %s.';
+  'Returns the message with the faulty value, as JSON, in place of %s.';
 
 revoke all on function crm_private.fault_message(text, jsonb) from public;
 grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;

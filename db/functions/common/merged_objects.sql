@@ -1,4 +1,6 @@
-/* Objects put together into one; of members that several have, those of the later one count. */
+/*
+ * Merges JSON objects into one. If several objects have a member, the value of the last one counts.
+ */
 create or replace function crm_private.merged_objects(p_objects jsonb[])
 returns jsonb
 language sql
@@ -12,7 +14,7 @@ as $$
 $$;
 
 comment on function crm_private.merged_objects(jsonb[]) is
-  'Objects put together into one; of members that several have, those of the later one count.';
+  'Merges JSON objects into one; if several have a member, the value of the last one counts.';
 
 revoke all on function crm_private.merged_objects(jsonb[]) from public;
 grant execute on function crm_private.merged_objects(jsonb[]) to crm_member;

@@ -1,4 +1,7 @@
-/* The members of an object that are not null: of an input, what was given. */
+/*
+ * Returns the members of a JSON object that are not null: of an input, the fields that were given.
+ * Called by crm.create_deal_with_tasks.
+ */
 create or replace function crm_private.non_null_members(p_object jsonb)
 returns jsonb
 language sql
@@ -11,7 +14,7 @@ as $$
 $$;
 
 comment on function crm_private.non_null_members(jsonb) is
-  'The members of an object that are not null.';
+  'Returns the members of a JSON object that are not null.';
 
 revoke all on function crm_private.non_null_members(jsonb) from public;
 grant execute on function crm_private.non_null_members(jsonb) to crm_member;

@@ -1,9 +1,10 @@
 /*
- * The number of the migration that a server must know, at least, to serve this schema. A server that
- * knows it, and not all that came after it, stays ready. Called by the server's check of readiness.
+ * Returns the number of the migration that a server must know, at least, to serve this schema. A
+ * server that knows it stays ready, even if it does not know all later migrations. Called by the
+ * readiness check of the server.
  *
- * A migration that takes something away which servers of before need (a contraction) sets its own
- * number here, and includes this file.
+ * A migration that removes something that earlier servers need (a contraction) sets its own number
+ * here, and includes this file.
  */
 create or replace function crm_private.oldest_server()
 returns text
@@ -15,7 +16,7 @@ as $$
 $$;
 
 comment on function crm_private.oldest_server() is
-  'The number of the migration that a server must know, at least, to serve this schema.';
+  'Returns the number of the migration that a server must know, at least, to serve this schema.';
 
 revoke all on function crm_private.oldest_server() from public;
 grant execute on function crm_private.oldest_server() to crm_server;

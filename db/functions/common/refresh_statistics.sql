@@ -1,7 +1,8 @@
 /*
- * Makes the planner's statistics of a table anew: they hold the most common values, and those at
- * regular distances, some of which may have been erased. A table that is empty now keeps its old
- * statistics otherwise; from PostgreSQL 18 on they can be cleared.
+ * Rebuilds the planner's statistics of a table. They contain its most common values and values at
+ * regular intervals, some of which may have been erased. Without this, a table that is now empty
+ * would retain its old statistics; from PostgreSQL 18 on they can be cleared. Called by
+ * crm_private.erase_contact.
  */
 create or replace function crm_private.refresh_statistics(p_table regclass)
 returns void
@@ -35,6 +36,6 @@ end
 $$;
 
 comment on function crm_private.refresh_statistics(regclass) is
-  'Makes the statistics of a table anew, without values that it no longer holds.';
+  'Rebuilds the planner''s statistics of a table, without values that it no longer contains.';
 
 revoke all on function crm_private.refresh_statistics(regclass) from public;

@@ -1,6 +1,6 @@
 /*
- * Refuses to go on in a transaction that may not see what others have committed meanwhile. Called by
- * what must find every value there is.
+ * Raises feature_not_supported in a transaction that cannot see what other transactions have
+ * committed since it began. Called by functions that must find every value there is.
  */
 create or replace function crm_private.refuse_old_snapshot(p_what text)
 returns void
@@ -12,14 +12,15 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception '% cannot run in a % transaction',
         p_what, current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            schema  = 'crm', table = 'audit_logs',
-            hint    = 'Use a read committed transaction.';
+      using errcode    = 'feature_not_supported',
+            schema     = 'crm',
+            constraint = 'transaction_isolation_read_committed',
+            hint       = 'Repeat the call in a read committed transaction.';
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_old_snapshot(text) is
-  'Refuses a transaction that is not read committed.';
+  'Raises an error in a transaction that is not read committed.';
 
 revoke all on function crm_private.refuse_old_snapshot(text) from public;

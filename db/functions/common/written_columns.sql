@@ -1,7 +1,7 @@
 /*
- * The columns of a table that members may give a new row (insert) or change (update): what a row of
- * a bulk write may hold. That members may is read, and not what the caller may, so that whoever may
- * not is refused by the statement itself.
+ * Returns the columns of a table that members may insert or update, which are the columns that a
+ * row of a bulk write may have. It reads the privileges of members, not of the caller, so that a
+ * caller without the privilege is refused by the statement itself.
  */
 create or replace function crm_private.written_columns(p_table regclass, p_privilege text)
 returns name[]
@@ -19,7 +19,7 @@ as $$
 $$;
 
 comment on function crm_private.written_columns(regclass, text) is
-  'The columns of a table that members may insert or update.';
+  'Returns the columns of a table that members may insert or update.';
 
 revoke all on function crm_private.written_columns(regclass, text) from public;
 grant execute on function crm_private.written_columns(regclass, text) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * Lets the entity types that have custom fields have definitions, and no others: makes the constraint
- * custom_field_definitions_entity_type_known of the catalogue, with its message.
+ * Restricts definitions to the entity types that have custom fields: recreates the constraint
+ * custom_field_definitions_entity_type_known from the catalogue, with its message. Called by
+ * crm_private.register_entity and crm_private.unregister_entity.
  */
 create or replace function crm_private.allow_definitions()
 returns void
@@ -8,7 +9,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted values; that it is cannot be told.
+-- Its statement contains only quoted values, which the checker cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_types text[] := (
@@ -36,6 +37,6 @@ end
 $$;
 
 comment on function crm_private.allow_definitions() is
-  'Lets the entity types that have custom fields have definitions.';
+  'Restricts definitions to the entity types that have custom fields.';
 
 revoke all on function crm_private.allow_definitions() from public;

@@ -1,11 +1,11 @@
 /*
- * Applies changed definitions of one entity type to its rows, and refuses what the rows contradict.
- * p_old and p_new hold the definitions before and after the statement. Called by
+ * Applies changed definitions of one entity type to its rows, and refuses definitions that existing
+ * rows contradict. p_old and p_new are the definitions before and after the statement. Called by
  * crm_private.definitions_changed.
  *
- * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
- * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
- * written before it, so only read committed will do.
+ * Writers of the table wait until the transaction ends, so no value that breaks the new definition
+ * can be written concurrently; readers continue. A transaction whose snapshot is older than the
+ * lock cannot see all rows written before it, so read committed is required.
  */
 create or replace function crm_private.apply_definitions(
   p_entity_type text,
@@ -17,7 +17,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
@@ -33,12 +33,13 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'definitions cannot be changed in a % transaction',
         current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            schema  = 'crm', table = 'custom_field_definitions',
-            hint    = 'Use a read committed transaction.';
+      using errcode    = 'feature_not_supported',
+            schema     = 'crm', table = 'custom_field_definitions',
+            constraint = 'transaction_isolation_read_committed',
+            hint       = 'Repeat the change in a read committed transaction.';
   end if;
 
-  -- The constraint of a unique field comes, goes, or becomes another.
+  -- Whether the constraint of a unique field is added, dropped or replaced.
   select exists (
     select
     from unnest(p_old) as old_row
@@ -48,7 +49,7 @@ begin
         is distinct from case when new_row.is_unique then new_row.name end
   ) into v_unique;
 
-  -- Where readers have to wait, too, they do not wait for one that reads for long.
+  -- This lock blocks readers too. The timeout keeps them from waiting behind a long query.
   if v_unique then
     perform set_config('lock_timeout', '3s', true);
     execute format('lock table %s in access exclusive mode', v_table);
@@ -57,7 +58,8 @@ begin
     execute format('lock table %s in share row exclusive mode', v_table);
   end if;
 
-  -- Each field costs every write of the entity something. Who defines another waits for the lock.
+  -- Limited, because each field slows every write of the entity. The lock above makes the count
+  -- exact.
   if exists (
       select
       from unnest(p_new) as new_row
@@ -77,11 +79,11 @@ begin
             detail     = jsonb_build_object(
               'entityType', jsonb_build_array(format('may have at most %s custom fields', v_most))
             ),
-            hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
+            hint       = 'Delete a definition that is not used, or raise crm.max_custom_fields.';
   end if;
 
-  -- The rows are counted only where a definition became stricter or other than it was. They have the
-  -- names of before.
+  -- Rows are counted only for definitions that became stricter or changed. The rows still have the
+  -- old names.
   select string_agg(
     format('select %L, %L, count(*) from %s', breach.field, breach.message, breach.rows),
     E'\nunion all\n'
@@ -157,7 +159,7 @@ begin
             ),
             constraint = 'custom_field_definitions_values_hold',
             detail     = v_fields::text,
-            hint       = 'Change the rows first; crm.check_custom_field_rule lists them.';
+            hint       = 'Change the rows that crm.check_custom_field_rule lists, then try again.';
   end if;
 
   perform crm_private.compile_custom_fields(p_entity_type);
@@ -199,7 +201,7 @@ $$;
 comment on function crm_private.apply_definitions(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) is
-  'Applies changed definitions of an entity type to its rows; refuses what the rows contradict.';
+  'Applies changed definitions of an entity type to its rows; raises if existing rows break them.';
 
 revoke all on function crm_private.apply_definitions(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]

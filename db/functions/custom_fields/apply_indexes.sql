@@ -1,12 +1,12 @@
 /*
- * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, and comes
- * back with it; that of one whose value is another expression now, because of its type or its name, is
- * made anew. p_old and
- * p_new hold the definitions before and after the statement. Called by
- * crm_private.definitions_changed when the rows hold what the definitions say.
+ * Updates the indexes of one entity type after its definitions changed. Drops the index of a
+ * deleted definition, and recreates it when the definition is restored. Rebuilds the index of a
+ * field whose value is now another expression, because of its type or its name. p_old and p_new are
+ * the definitions before and after the statement. Called by crm_private.definitions_changed after
+ * the rows satisfy them.
  *
- * To drop an index keeps readers waiting, too, so it comes last; and whoever has been reading for
- * three seconds is not waited for.
+ * Dropping an index blocks readers too, so it comes last, and it waits at most three seconds for
+ * queries that are running.
  */
 create or replace function crm_private.apply_indexes(
   p_entity_type text,
@@ -19,7 +19,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_changes text;
@@ -78,7 +78,7 @@ $$;
 comment on function crm_private.apply_indexes(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) is
-  'Makes the indexes of the custom fields of an entity type follow their definitions.';
+  'Updates the indexes of the custom fields of an entity type to match their definitions.';
 
 revoke all on function crm_private.apply_indexes(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]

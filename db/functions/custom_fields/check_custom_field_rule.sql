@@ -1,9 +1,10 @@
 /*
- * The rows that a rule would break, before it is made: the definition as it is, changed by what is
- * given. A row comes once for each fault. Where the type changes, only what is given holds beside it.
- * What is given is checked as a definition is.
+ * Returns the rows that a rule would break, before it exists: the present definition, changed by
+ * the given arguments. A row is returned once for each fault. If the type changes, only the given
+ * arguments apply besides it. Raises for arguments that a definition could not have.
  *
- * Security definer: it reads rows whatever policies hide of them, as a change of the definition does.
+ * Security definer: it reads rows regardless of the policies that hide them, as a change of the
+ * definition does.
  */
 create or replace function crm_private.check_custom_field_rule(
   entity_type text,
@@ -23,7 +24,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement contains expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table      regclass;
@@ -54,7 +55,7 @@ begin
     else v_present
   end;
 
-  -- A default is for new rows.
+  -- A default applies only to new rows.
   v_definition := jsonb_populate_record(
     v_definition,
     jsonb_strip_nulls(jsonb_build_object(
@@ -100,7 +101,7 @@ $$;
 comment on function crm_private.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
-  'What crm.check_custom_field_rule calls, with the rights of the owner.';
+  'Implements crm.check_custom_field_rule with the rights of the owner.';
 
 revoke all on function crm_private.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
@@ -134,9 +135,10 @@ $$;
 comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
-  'The rows that would break a rule of a custom field, before it is changed so: once for each fault. '
-  'What is not given stays as the definition has it; with another fieldType only what is given holds. '
-  'For a field that is not defined yet fieldType must be input. For administrators.';
+  'Previews a change of a custom field: returns the rows that would break the new rule, once for '
+  'each fault. Arguments that are not given stay as the definition has them; with another '
+  'fieldType, only the given ones apply. For a field that is not defined yet, fieldType is '
+  'required. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean

@@ -1,8 +1,8 @@
 /*
  * Keeps builds of indexes on custom fields and changes of definitions apart, until the transaction
- * ends. A build that does not block writers waits for every transaction that is older, so one that
- * waited for the build would be a deadlock, with all writers of the table behind it: refused
- * instead, at once. Changes of definitions do not refuse each other.
+ * ends. A build that does not block writers waits for every older transaction, so a transaction
+ * that waited for the build would deadlock, with all writers of the table behind it. It is refused
+ * at once instead. Changes of definitions do not refuse each other.
  *
  * The command line takes the same lock for its session before it builds.
  */
@@ -25,9 +25,10 @@ begin
       then 'custom fields are being changed, or one is being indexed'
       else 'a custom field is being indexed'
     end
-    using errcode = 'lock_not_available',
-          schema  = 'crm', table = 'custom_field_definitions',
-          hint    = 'Try again when that is done.';
+    using errcode    = 'lock_not_available',
+          schema     = 'crm', table = 'custom_field_definitions',
+          constraint = 'custom_field_definitions_lock_free',
+          hint       = 'Try again when that operation has ended.';
 end
 $$;
 

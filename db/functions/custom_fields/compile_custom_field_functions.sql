@@ -1,11 +1,13 @@
 /*
- * Makes a function of each custom field of an entity type: crm_custom.deals_product(deal) is the value
- * of product, of the field's type. The API serves it as a field of deals, and SQL may call it; the
- * planner puts its expression in place of the call, so it costs nothing and an index on the
- * expression serves it. Called when the definitions of the type change.
+ * Creates a function for each custom field of an entity type: crm_custom.deals_product(deal)
+ * returns the value of product, in the field's type. The API serves it as a field of deals, and SQL
+ * can call it; the planner inlines its expression, so it costs nothing, and an index on the
+ * expression serves it. Called by crm_private.compile_custom_fields when the definitions of the
+ * type change.
  *
- * The functions stand in a schema of their own, so that none can take the name of one of ours. One that
- * is used by somebody's view cannot go: refused, rather than dropping the view, too.
+ * The functions are in a schema of their own, so that none can have the name of a built-in
+ * function. A function that another object uses, such as a view, is not dropped with that object;
+ * the change of the definition is refused.
  */
 create or replace function crm_private.compile_custom_field_functions(p_entity_type text)
 returns void
@@ -14,7 +16,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table       regclass := crm_private.entity_table(p_entity_type);
@@ -81,7 +83,7 @@ begin
     ) as tables (prefix)
   ) as listed;
 
-  -- What is there and is not wanted any more, or returns another type now.
+  -- Functions that exist but are not needed any more, or now return another type.
   select string_agg(present.signature, ', ' order by present.signature)
   into v_gone
   from (
@@ -98,16 +100,18 @@ begin
     begin
       execute 'drop function ' || v_gone;
     exception when dependent_objects_still_exist then
-      raise exception 'functions that something depends on cannot go: %', v_gone
+      raise exception 'functions that other objects use cannot be dropped: %', v_gone
         using errcode    = 'check_violation',
               schema     = 'crm', table = 'custom_field_definitions',
               column     = 'name',
               constraint = 'custom_field_definitions_function_used',
               detail     = jsonb_build_object(
                              'name',
-                             jsonb_build_array(format('makes %s, which something uses', v_gone))
+                             jsonb_build_array(
+                               format('defines %s, which another object uses', v_gone)
+                             )
                            )::text,
-              hint       = 'Drop what uses it first, and make it again afterwards.';
+              hint       = 'Drop the objects that use it, and recreate them after the change.';
     end;
   end if;
 
@@ -131,6 +135,6 @@ end
 $$;
 
 comment on function crm_private.compile_custom_field_functions(text) is
-  'Makes a typed function of each custom field of an entity type.';
+  'Creates a typed function for each custom field of an entity type.';
 
 revoke all on function crm_private.compile_custom_field_functions(text) from public;

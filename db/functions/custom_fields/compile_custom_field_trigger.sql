@@ -1,6 +1,6 @@
 /*
- * Binds custom fields to a table: makes the trigger that removes those that are set to null and merges
- * those that are to be merged.
+ * Creates the trigger of a table that removes custom fields set to null and applies $merge. Called
+ * by crm_private.register_entity.
  */
 create or replace function crm_private.compile_custom_field_trigger(p_table regclass)
 returns void
@@ -25,6 +25,6 @@ end
 $$;
 
 comment on function crm_private.compile_custom_field_trigger(regclass) is
-  'Makes the trigger that normalises the custom fields of a table''s rows.';
+  'Creates the trigger that normalises the custom fields of a table''s rows.';
 
 revoke all on function crm_private.compile_custom_field_trigger(regclass) from public;

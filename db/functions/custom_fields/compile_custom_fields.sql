@@ -1,14 +1,14 @@
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * the validation of a row asks: it is checked without reading a definition; into the trigger
- * that gives new rows their defaults, the constraints of unique fields, a function of each field, and
- * the columns of its report. Called when the definitions of the type change; the caller has stopped
- * writers of the table.
+ * validates the custom fields of a row without reading a definition. Also compiles the trigger that
+ * sets defaults, the constraints of unique fields, a function for each field, and the columns of
+ * the report. Called when the definitions of the type change; the caller has locked the table
+ * against writers.
  *
- * Members that are null never reach it: _100_normalise removes them before.
+ * Members that are null never reach the function: _100_normalise removes them before.
  *
- * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who has
- * loaded data.
+ * Security definer: the objects that it creates belong to the owner, even if another role calls it,
+ * such as a superuser who has loaded data.
  */
 create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
@@ -17,7 +17,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -55,7 +55,7 @@ begin
 
   execute format(
     'comment on function %s(jsonb) is %L',
-    v_function, 'True if the custom fields keep their definitions. Compiled from them.'
+    v_function, 'Returns true if the custom fields satisfy their definitions. Compiled.'
   );
   execute format('revoke all on function %s(jsonb) from public', v_function);
   execute format('grant execute on function %s(jsonb) to crm_member', v_function);

@@ -1,7 +1,8 @@
 /*
- * Compiles the defaults of an entity type's custom fields into the trigger that gives them to new rows:
- * no definition is read for a row, and a row that has all of them costs no call. Without defaults the
- * trigger never fires; it is not dropped, because that would keep readers waiting.
+ * Compiles the defaults of an entity type's custom fields into the trigger that sets them in new
+ * rows. No definition is read for a row, and a row that has all of them needs no call. Without
+ * defaults the trigger never fires; it is not dropped, because that would block readers. Called by
+ * crm_private.compile_custom_fields.
  */
 create or replace function crm_private.compile_defaults(p_entity_type text)
 returns void
@@ -9,7 +10,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted names and values; that it is cannot be told.
+-- Its statement contains only quoted names and values, which the checker cannot see.
 -- @plpgsql_check_options: security_warnings = off
 begin
   execute (
@@ -34,6 +35,6 @@ end
 $$;
 
 comment on function crm_private.compile_defaults(text) is
-  'Compiles the defaults of an entity type''s custom fields into the trigger that gives them.';
+  'Compiles the defaults of an entity type''s custom fields into the trigger that sets them.';
 
 revoke all on function crm_private.compile_defaults(text) from public;

@@ -1,14 +1,14 @@
 /*
- * Makes the report of an entity type, such as reporting.deals, anew: the columns that
- * crm_private.report_columns has, and one for each custom field, of the field's type. Called when
+ * Recreates the report of an entity type, such as reporting.deals, with the columns of
+ * crm_private.report_columns and one column for each custom field, of the field's type. Called when
  * the definitions of the type change.
  *
- * A custom field's column is called custom_<name>, so that no column of ours will ever take its
- * name; a name that is too long for PostgreSQL is cut and told apart by a hash. New columns come
- * last. Where one has to go, or gets another type, the view is dropped and made again: refused if
- * somebody's view depends on it, rather than dropping that, too.
+ * The column of a custom field is named custom_<name>, so that no built-in column can ever conflict
+ * with it; a name that is too long for PostgreSQL is cut and made unique by a hash. New columns
+ * come last. If a column must be removed, or changes its type, the view is dropped and created
+ * again. This is refused if another view depends on it, rather than dropping that view too.
  *
- * The caller keeps writers waiting, so whoever reads the view for long is not waited for.
+ * The caller blocks writers, so this waits at most three seconds for queries on the view.
  */
 create or replace function crm_private.compile_report(p_entity_type text)
 returns void
@@ -17,7 +17,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_view    text := format(
@@ -30,7 +30,7 @@ declare
   v_field   text;
   v_users   text;
 begin
-  -- What is to be: our columns, then those of the fields that the view has, then new ones.
+  -- The new columns: built-in ones, then those of fields that the view has, then new ones.
   select jsonb_agg(
     jsonb_build_array(listed.name, listed.expression, listed.comment, listed.type)
     order by listed.rank, present.attnum, listed.ordinal, listed.name
@@ -52,7 +52,7 @@ begin
       case definition.field_type
         when 'text' then format('custom_fields ->> %L', definition.name)
         when 'enum' then format('custom_fields ->> %L', definition.name)
-        -- A function of ours would have to be executable by whoever reads the view.
+        -- Every reader of the view would need the right to execute a function of crm_private.
         when 'multi_enum' then format(
           'case when jsonb_typeof(custom_fields -> %1$L) = ''array'' '
           'then array(select jsonb_array_elements_text(custom_fields -> %1$L)) end',
@@ -102,7 +102,7 @@ begin
   into v_query
   from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
 
-  -- What the view has and is not to have any more, or not of that type.
+  -- A column of the view that must be removed, or that has another type now.
   select present.attname::text, case when wanted.item is null then 'name' else 'fieldType' end
   into v_lost, v_field
   from pg_attribute as present
@@ -129,7 +129,7 @@ begin
         and dependency.classid = 'pg_rewrite'::regclass
         and rewrite.ev_class <> v_view::regclass;
 
-      raise exception 'column % of % cannot go: % reads the view', v_lost, v_view, v_users
+      raise exception 'column % of % cannot be dropped: % reads the view', v_lost, v_view, v_users
         using errcode    = 'check_violation',
               schema     = 'crm', table = 'custom_field_definitions',
               column     = case v_field when 'name' then 'name' else 'field_type' end,
@@ -140,7 +140,7 @@ begin
                                'is column %s of %s, which is read by %s', v_lost, v_view, v_users
                              ))
                            )::text,
-              hint       = 'Drop what reads the view first, and make it again afterwards.';
+              hint       = 'Drop the views that read it, and recreate them after the change.';
     end;
   end if;
 
@@ -162,6 +162,6 @@ end
 $$;
 
 comment on function crm_private.compile_report(text) is
-  'Makes the report of an entity type anew, with its custom fields as columns.';
+  'Recreates the report of an entity type, with its custom fields as columns.';
 
 revoke all on function crm_private.compile_report(text) from public;

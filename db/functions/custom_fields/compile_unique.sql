@@ -1,11 +1,13 @@
 /*
- * Makes the constraints of an entity type what the definitions say is unique: one for each such field,
- * <table>_custom_<name>_unique, and none for others. Called when the definitions of the type change.
+ * Creates a constraint <table>_custom_<name>_unique for each custom field of an entity type that is
+ * defined as unique, and drops the others. Called by crm_private.compile_custom_fields when the
+ * definitions of the type change.
  *
- * They are exclusion constraints, because those can be of an expression and yet be deferred: a merge
- * and an undo move values from row to row, and two rows may have one for a moment. They stand on hash
- * indexes, which take a text of any length. They compare JSON, which is equal where the values are, and
- * can be asked of whatever an old version of a row had. A field without a value collides with none.
+ * They are exclusion constraints, because these can be on an expression and still be deferred: a
+ * merge and an undo move values from row to row, and two rows may have the same value for a moment.
+ * They use hash indexes, which accept text of any length. They compare JSON, which is equal if the
+ * values are, and which also works for any value that an old version of a row had. A field without
+ * a value never conflicts.
  *
  * Adding or dropping one locks the table exclusively while its index is built.
  */
@@ -58,6 +60,6 @@ end
 $$;
 
 comment on function crm_private.compile_unique(text) is
-  'Makes the constraints of an entity type what its definitions say is unique.';
+  'Creates and drops the unique constraints of an entity type according to its definitions.';
 
 revoke all on function crm_private.compile_unique(text) from public;

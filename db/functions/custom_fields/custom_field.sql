@@ -1,4 +1,7 @@
-/* The definition of a custom field by its name; refuses one that is not there. */
+/*
+ * Returns the definition of a custom field by its name; raises if there is none. Called to create
+ * and drop the index of a field.
+ */
 create or replace function crm_private.custom_field(p_entity_type text, p_name text)
 returns crm.custom_field_definitions
 language plpgsql
@@ -24,6 +27,6 @@ end
 $$;
 
 comment on function crm_private.custom_field(text, text) is
-  'The definition of a custom field by its name; refuses one that is not there.';
+  'Returns the definition of a custom field by its name; raises if there is none.';
 
 revoke all on function crm_private.custom_field(text, text) from public;

@@ -1,8 +1,9 @@
 /*
- * All that a definition asks of an object of custom fields, each by itself as an SQL expression over the
- * name custom_fields: whether the field must be there, and its rules. Those that are not of the type
- * are asked of values of the type only, so that a value of another type has one fault. Called where
- * faults are told apart; crm_private.custom_field_condition has them as one.
+ * Returns all checks of a definition, each as a separate SQL expression over the name
+ * custom_fields: whether the field is required, and its rules. Rules other than the type are
+ * checked only for values of the type, so that a value of another type has one fault. Called where
+ * faults are reported one by one; crm_private.custom_field_condition combines them into one
+ * expression.
  */
 create or replace function crm_private.custom_field_checks(p_definition crm.custom_field_definitions)
 returns table (ordinal integer, rule text, condition text, message text)
@@ -29,6 +30,6 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_checks(crm.custom_field_definitions) is
-  'All that a definition asks of an object of custom fields, each by itself.';
+  'Returns all checks of a definition, each as a separate SQL expression over custom_fields.';
 
 revoke all on function crm_private.custom_field_checks(crm.custom_field_definitions) from public;

@@ -1,6 +1,6 @@
 /*
- * The rules of one custom field as one SQL expression over the name custom_fields: null where the field
- * has no value. The compiled check of an entity type is made of it.
+ * Returns the rules of one custom field as one SQL expression over the name custom_fields: null if
+ * the field has no value. The compiled check of an entity type consists of these.
  */
 create or replace function crm_private.custom_field_condition(
   p_definition crm.custom_field_definitions
@@ -15,7 +15,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_condition(crm.custom_field_definitions) is
-  'The rules of a custom field as an SQL expression over custom_fields, null without a value.';
+  'Returns the rules of a custom field as one SQL expression over custom_fields.';
 
 revoke all on function crm_private.custom_field_condition(crm.custom_field_definitions) from public;
 grant execute on function crm_private.custom_field_condition(crm.custom_field_definitions)

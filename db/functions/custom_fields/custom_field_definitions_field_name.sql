@@ -1,6 +1,6 @@
 /*
- * The name of the typed field that a definition makes; see crm_private.custom_field_names. It counts the
- * definition itself among those that are there, because the statement that creates it does not.
+ * Returns the name of the typed field of a definition; see crm_private.custom_field_names. Includes
+ * the definition itself, because the statement that creates it does not see it in the table.
  */
 create or replace function crm.custom_field_definitions_field_name(
   definition crm.custom_field_definitions
@@ -22,8 +22,8 @@ as $$
 $$;
 
 comment on function crm.custom_field_definitions_field_name(crm.custom_field_definitions) is
-  'The name of the typed field that the definition makes on its entity type: close_reason is '
-  'closeReason. Where a built-in field has that name already it begins with custom: customTitle.';
+  'The name of the typed field of this definition on its entity type, such as closeReason for '
+  'close_reason. If a built-in field has that name, it begins with custom, such as customTitle.';
 
 revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
   from public;

@@ -1,6 +1,6 @@
 /*
- * The index of a custom field, null where there is none. What is read is the catalog, so it is what
- * the database has, whoever made or dropped it.
+ * Returns the index of a custom field, null if there is none. Reads the catalog, so the result is
+ * the actual index, regardless of which role created or dropped it.
  */
 create or replace function crm.custom_field_definitions_index(
   definition crm.custom_field_definitions
@@ -23,7 +23,7 @@ as $$
 $$;
 
 comment on function crm.custom_field_definitions_index(crm.custom_field_definitions) is
-  'The index by which filters and orders on the field are answered; null if there is none.';
+  'The index that speeds up filters and orders on the field. Null if there is none.';
 
 revoke all on function crm.custom_field_definitions_index(crm.custom_field_definitions)
   from public;

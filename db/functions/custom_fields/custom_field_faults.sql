@@ -1,8 +1,8 @@
 /*
- * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
- * row from 1: keys that are not defined, values that break their definition, required fields without
- * one. None for tables that carry no custom fields. The definitions are read once, however many rows
- * there are. Called by crm_private.row_faults.
+ * Returns every fault of the custom fields of each row of a list, given as jsonb, with the place of
+ * the row from 1: keys that are not defined, values that break their definition, required fields
+ * without a value. Returns none for tables without custom fields. The definitions are read once,
+ * for any number of rows. Called by crm_private.row_faults.
  */
 create or replace function crm_private.custom_field_faults(p_table regclass, p_rows jsonb[])
 returns table (place bigint, field text, message text, constraint_name text)
@@ -10,8 +10,8 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; what they
--- return cannot be told.
+-- Its statements contain expressions, which cannot be quoted as names and values can. The checker
+-- cannot see what they return.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
@@ -58,7 +58,7 @@ end
 $$;
 
 comment on function crm_private.custom_field_faults(regclass, jsonb[]) is
-  'Every fault of the custom fields of each of some rows: the place of the row, the field, the message '
-  'and the rule.';
+  'Returns every fault of the custom fields of a list of rows: the place of the row, the field, '
+  'the message and the rule.';
 
 revoke all on function crm_private.custom_field_faults(regclass, jsonb[]) from public;

@@ -1,6 +1,6 @@
 /*
- * What the index of a custom field is called, whether there is one or not: by the id of the
- * definition, which stays when the field gets another name.
+ * Returns the name of the index of a custom field, whether or not the index exists. It consists of
+ * the id of the definition, which stays the same when the field is renamed.
  */
 create or replace function crm_private.custom_field_index_name(
   p_definition crm.custom_field_definitions
@@ -16,7 +16,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_index_name(crm.custom_field_definitions) is
-  'What the index of a custom field is called, whether there is one or not.';
+  'Returns the name of the index of a custom field, whether or not the index exists.';
 
 revoke all on function crm_private.custom_field_index_name(crm.custom_field_definitions)
   from public;

@@ -1,12 +1,12 @@
 /*
- * The statement that makes the index of a custom field, over the very expression that the field's
- * function returns; p_option is nothing or concurrently.
+ * Returns the statement that creates the index of a custom field, on exactly the expression that
+ * the field's function returns; p_option is empty or concurrently.
  *
- * A B-tree with the id behind the value, so that a page sorted by the field is read from it. Its
- * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail:
- * a text has one where its definition has a max_length that cannot exceed it, 500 characters of four
- * bytes. SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no
- * order. Of several values GIN has each.
+ * The default is a B-tree with the id after the value, so that a page sorted by the field is read
+ * from it. Its entries are limited to 2,704 bytes. A longer text would make a write fail, so a text
+ * field has a B-tree only if its definition has a max_length that cannot exceed the limit: 500
+ * characters of four bytes. SP-GiST accepts text of any length, and finds the whole value or its
+ * beginning, but in no order. For lists of values GIN indexes each element.
  */
 create or replace function crm_private.custom_field_index_statement(
   p_definition crm.custom_field_definitions,
@@ -32,7 +32,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text) is
-  'The statement that makes the index of a custom field.';
+  'Returns the statement that creates the index of a custom field.';
 
 revoke all on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text)
   from public;

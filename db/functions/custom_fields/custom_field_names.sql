@@ -1,9 +1,9 @@
 /*
- * Under which name the API serves each custom field, given all definitions of an entity type:
- * close_reason is closeReason. Where a built-in field has that name it is customTitle; where an older
- * definition has it, as close_reason and closeReason would both be, the younger's name ends with a
- * hash. Upper and lower case make no difference between two names, since orders and groups are
- * written in capitals.
+ * Returns the name of each custom field in the API, for all definitions of an entity type:
+ * close_reason is closeReason. If a built-in field has that name, it is customTitle. If an older
+ * definition has it, as close_reason and closeReason would both be, the name of the newer one ends
+ * with a hash. Names that differ only in case conflict, because orders and groups are written in
+ * capitals.
  */
 create or replace function crm_private.custom_field_names(
   p_definitions crm.custom_field_definitions[]
@@ -50,7 +50,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_names(crm.custom_field_definitions[]) is
-  'Under which name the API serves each custom field, given all definitions of an entity type.';
+  'Returns the name of each custom field in the API, for all definitions of an entity type.';
 
 revoke all on function crm_private.custom_field_names(crm.custom_field_definitions[]) from public;
 grant execute on function crm_private.custom_field_names(crm.custom_field_definitions[]) to crm_reader;

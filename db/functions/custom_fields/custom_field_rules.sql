@@ -1,11 +1,11 @@
 /*
- * The rules of one custom field, one a row: each as an SQL expression over the name custom_fields, null
- * where the field has no value, and what a client reads where it is broken. The first is that of the
- * type; the others are asked of values of that type. The compiled check of an entity type, the
- * explanation of a fault, and the look for rows that a change would break are all made of it, so a
- * rule stands here and nowhere else.
+ * Returns the rules of one custom field, one a row: an SQL expression over the name custom_fields,
+ * null if the field has no value, and the message for a client if it is broken. The first is the
+ * rule of the type; the others apply to values of that type. The compiled check of an entity type,
+ * the report of faults, and the search for rows that a change would break are all built from these
+ * rules, so a rule is defined only here.
  *
- * No expression raises, whatever JSON the value is.
+ * No expression raises an error, for any JSON value.
  */
 create or replace function crm_private.custom_field_rules(
   p_definition crm.custom_field_definitions
@@ -26,7 +26,7 @@ as $$
         when 'number' then
           'jsonb_typeof(custom_fields -> %1$L) = ''number'' '
           'and char_length(custom_fields ->> %1$L) <= 400'
-        -- A day of the Gregorian calendar, years 0001 to 9999. No JSON but a string looks like it.
+        -- A day of the Gregorian calendar, years 0001 to 9999. Only a JSON string can match.
         when 'date' then
           '(custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$'' '
           'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13-9]|1[0-2])-(?:29|30)$'' '
@@ -68,13 +68,13 @@ as $$
     listed.ordinal,
     listed.rule,
     case p_definition.field_type
-      -- JSON of any type can be compared with a number, and is never equal.
+      -- JSON of any type can be compared with a number, without an error.
       when 'number' then
         format(
           'custom_fields -> %L %s %L::jsonb',
           p_definition.name, listed.operator, listed.bound::numeric::text
         )
-      -- Days are in the order of their texts.
+      -- Dates sort like their texts.
       else
         format(
           '(custom_fields ->> %L) collate "C" %s %L',
@@ -94,7 +94,7 @@ as $$
 
   union all
 
-  -- An empty text is a value like others where none is required; one that shows nothing is not.
+  -- An empty text is allowed if no value is required; other text must have visible characters.
   select
     6,
     'blank',
@@ -114,7 +114,7 @@ as $$
     7,
     'legible',
     format('crm_private.is_printable(custom_fields ->> %L)', p_definition.name),
-    'must not hold control characters, or characters that reorder the text'
+    'must not contain control characters or characters that reorder text'
   where p_definition.field_type = 'text'
 
   union all
@@ -137,7 +137,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_rules(crm.custom_field_definitions) is
-  'The rules of a custom field: each as an SQL expression over custom_fields, and its message.';
+  'Returns the rules of a custom field: an SQL expression over custom_fields, and a message, each.';
 
 revoke all on function crm_private.custom_field_rules(crm.custom_field_definitions) from public;
 grant execute on function crm_private.custom_field_rules(crm.custom_field_definitions) to crm_admin;

@@ -1,11 +1,11 @@
 /*
- * The value of one custom field as an SQL expression of the field's type over p_source, which names
- * the custom fields of a row: null where the field has no value. Immutable, so that an index can have
- * it; what the field's typed function and its index share, so that a query by one is answered by the
- * other.
+ * Returns the value of one custom field as an SQL expression of the field's type over p_source,
+ * which names the custom fields of a row: null if the field has no value. The expression is
+ * immutable, so that an index can use it. The typed function of the field and its index share it,
+ * so that the index serves queries that call the function.
  *
- * Rows keep their definitions, but the build of an index also reads versions of rows that are dead by
- * now, of a time when the field had another type: what is not of the type has no value.
+ * Rows satisfy their definitions, but the build of an index also reads dead row versions, from a
+ * time when the field had another type: a value of another type counts as no value.
  */
 create or replace function crm_private.custom_field_value(
   p_definition crm.custom_field_definitions,
@@ -22,7 +22,7 @@ as $$
         'case when jsonb_typeof(%2$s -> %1$L) = ''number'' then (%2$s -> %1$L)::numeric end'
       when 'boolean' then
         'case when jsonb_typeof(%2$s -> %1$L) = ''boolean'' then (%2$s -> %1$L)::boolean end'
-      -- The cast of a text to a date depends on the session; this does not.
+      -- A cast from text to date depends on the session; this expression does not.
       when 'date' then
         'case when %2$s ->> %1$L ~ ''^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$'' '
         'then make_date('
@@ -38,7 +38,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_value(crm.custom_field_definitions, text) is
-  'The value of a custom field as an SQL expression over custom_fields, of the type of the field.';
+  'Returns the value of a custom field as an SQL expression over custom_fields, in its type.';
 
 revoke all on function crm_private.custom_field_value(crm.custom_field_definitions, text)
   from public;

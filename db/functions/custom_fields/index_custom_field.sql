@@ -1,9 +1,8 @@
 /*
- * Makes the index of a custom field, unless it is there. Writers of the entity wait until the
- * transaction ends; npx pgcrm field index does it without that. What a build that failed left is
- * replaced.
+ * Creates the index of a custom field, unless it exists. Writers of the entity wait until the
+ * transaction ends; npx pgcrm field index does not block them. Replaces what a failed build left.
  *
- * Security definer: only the owner of a table makes indexes of it.
+ * Security definer: only the owner of a table can create indexes on it.
  */
 create or replace function crm_private.index_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
@@ -12,7 +11,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_definition crm.custom_field_definitions;
@@ -30,7 +29,7 @@ begin
     end if;
     execute crm_private.custom_field_index_statement(v_definition);
 
-    -- Until the planner knows the values it expects too many rows to be found.
+    -- Until the planner has statistics of the values, it overestimates the number of rows.
     execute format('analyze %s', crm_private.entity_table(entity_type));
   end if;
 
@@ -39,7 +38,7 @@ end
 $$;
 
 comment on function crm_private.index_custom_field(text, text) is
-  'What crm.index_custom_field calls, with the rights of the owner.';
+  'Implements crm.index_custom_field with the rights of the owner.';
 
 revoke all on function crm_private.index_custom_field(text, text) from public;
 grant execute on function crm_private.index_custom_field(text, text) to crm_admin;
@@ -54,9 +53,10 @@ as $$
 $$;
 
 comment on function crm.index_custom_field(text, text) is
-  'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '
-  'may have more than 500 characters filters by the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
-  'meanwhile: on large tables use npx pgcrm field index. For administrators.';
+  'Creates an index on a custom field, to speed up filters and orders on it. For text that may '
+  'have more than 500 characters, it speeds up only filters by the whole value or its beginning. '
+  'Does nothing if the index exists. Blocks writers of the entity while it runs: for large tables '
+  'use npx pgcrm field index. For administrators.';
 
 revoke all on function crm.index_custom_field(text, text) from public;
 grant execute on function crm.index_custom_field(text, text) to crm_admin;

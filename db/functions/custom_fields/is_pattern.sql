@@ -1,11 +1,12 @@
 /*
- * True if a text is a regular expression of PostgreSQL that every value can be asked of. Refused is
- * what lets time grow out of hand: back references and looking ahead or behind, when a text is
- * matched; repetitions that make an expression large when it is read, of single atoms as of groups;
- * comments, which would hide what is repeated. All others are read in a fraction of a second, once a
- * session, and match a text in one pass.
+ * Returns true if a text is a regular expression of PostgreSQL that is safe to apply to every
+ * value. Rejects constructs that can take excessive time: back references and look-ahead or
+ * look-behind, when a text is matched; repetitions that make an expression large when it is
+ * compiled, of single atoms as well as of groups; and comments, which could hide what is repeated.
+ * All other expressions compile in a fraction of a second, once per session, and match a text in
+ * one pass.
  *
- * Asked where a definition is written, never for the rows.
+ * Called when a definition is written, never for the rows.
  */
 create or replace function crm_private.is_pattern(value text)
 returns boolean
@@ -15,11 +16,11 @@ strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Without what is escaped: a backslash, and parentheses.
+  -- Without escaped backslashes and parentheses.
   v_bare text    := regexp_replace(replace(value, '\\', ''), '\\[()]', '', 'g');
   v_extent record;
 begin
-  -- Another syntax than the usual one would hide it.
+  -- A directive for another syntax would make the checks below unreliable.
   if v_bare ~ '^\*\*\*' or v_bare ~ '^\(\?[a-z]*[beqx]' then
     return false;
   end if;
@@ -30,7 +31,7 @@ begin
 
   v_extent := crm_private.pattern_extent(value);
 
-  -- What links atoms is made for each character that the expression tells from others.
+  -- The automaton has links between atoms for each character that the expression distinguishes.
   if v_extent.atoms > 1000
     or v_extent.skippable > 50
     or v_extent.atoms * v_extent.skippable * (
@@ -49,7 +50,7 @@ end
 $$;
 
 comment on function crm_private.is_pattern(text) is
-  'True if the text is a regular expression that can be asked of every value.';
+  'Returns true if the text is a regular expression that is safe to apply to every value.';
 
 revoke all on function crm_private.is_pattern(text) from public;
 grant execute on function crm_private.is_pattern(text) to crm_member;

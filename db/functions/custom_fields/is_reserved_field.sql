@@ -1,9 +1,10 @@
 /*
- * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
- * what filters, orders and groups it, or in what is written. A custom field of that name is served
- * under another, so that no name ever means two things. Columns are read from the catalog; any other field
- * that is added to the product joins the list, and a test compares it with the API. On it, too, are the
- * names of what every object of JavaScript has, which would be found in an input that does not have them.
+ * Returns true if a built-in field of a contact, a company or a deal has a name: in the row itself,
+ * in its filters, orders and groups, or in its inputs. A custom field of that name is served under
+ * another one, so that every name is unambiguous. Columns are read from the catalog; any other
+ * field that is added to the product must be added to the list, and a test compares the list with
+ * the API. The list also has the names of the members of every JavaScript object, which would seem
+ * to be present in an input without them.
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
@@ -26,7 +27,8 @@ begin
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
     ])
-    -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+    -- Orders by related rows, such as DEALS_SUM_VALUE_DESC, and groups, such as
+    -- CLOSE_DATE_TRUNCATED_TO_DAY.
     or lower(p_field) ~
       '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
     or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$'
@@ -42,7 +44,7 @@ end
 $$;
 
 comment on function crm_private.is_reserved_field(text) is
-  'Whether a built-in field has a name already, so that no custom field is served under it.';
+  'Returns true if a built-in field has the name, so that no custom field is served under it.';
 
 revoke all on function crm_private.is_reserved_field(text) from public;
 grant execute on function crm_private.is_reserved_field(text) to crm_reader;

@@ -1,11 +1,12 @@
 /*
- * How many custom fields an entity type may have: 200, or what the owner set for the database:
+ * Returns how many custom fields an entity type may have: 200, or the value that the owner has set
+ * for the database:
  *
- *   alter database crm set crm.max_custom_fields = 500;
+ *    alter database crm set crm.max_custom_fields = 500;
  *
- * Read from where only the owner of the database can write it. The setting itself could be changed
- * by every session. Anything but a whole number counts as not set. Called by
- * crm_private.apply_definitions.
+ * It is read from the catalog of database settings, which only the owner of the database can write;
+ * any session could change the setting itself. Any value but a whole number counts as not set.
+ * Called by crm_private.apply_definitions.
  */
 create or replace function crm_private.max_custom_fields()
 returns integer
@@ -27,6 +28,6 @@ as $$
 $$;
 
 comment on function crm_private.max_custom_fields() is
-  'How many custom fields an entity type may have.';
+  'Returns how many custom fields an entity type may have.';
 
 revoke all on function crm_private.max_custom_fields() from public;

@@ -1,10 +1,11 @@
 /*
- * How large a regular expression is once its repetitions are written out: in atoms, and in atoms that may
- * be empty and stand one after the other. PostgreSQL writes them out when it reads an expression; atoms
- * make its automaton large, and of those that may be empty each is linked with each.
+ * Returns the size of a regular expression after its repetitions are expanded: the number of atoms,
+ * and the number of atoms that may be empty and follow each other. PostgreSQL expands repetitions
+ * when it compiles an expression; atoms make its automaton large, and it links each of the atoms
+ * that may be empty with each other.
  *
- * Reads the syntax of PostgreSQL's advanced expressions, without comments and directors; what it does not
- * know better it counts as an atom. Called by crm_private.is_pattern.
+ * Parses the syntax of PostgreSQL's advanced expressions, without comments and directors; a token
+ * that it does not recognise counts as an atom. Called by crm_private.is_pattern.
  */
 create or replace function crm_private.pattern_extent(
   value         text,
@@ -21,7 +22,7 @@ declare
   v_token    text;
   v_bounds   text[];
   v_copies   numeric;
-  -- What stands in each open group: all of it, the present branch, and the last atom.
+  -- The sizes for each open group: the whole group, its current branch, and the last atom.
   v_depth    integer   := 1;
   v_atoms    numeric[] := array[0::numeric];
   v_skips    numeric[] := array[0::numeric];
@@ -52,7 +53,7 @@ begin
         when v_bounds[2] = ',' and v_bounds[3] = '' then v_bounds[1]::numeric + 1
         else greatest(v_bounds[1]::numeric, nullif(v_bounds[3], '')::numeric, 1)
       end;
-      -- The last atom is counted already, once.
+      -- The last atom is already counted once.
       v_atoms[v_depth] := v_atoms[v_depth] + v_last * (v_copies - 1);
       v_last           := v_last * v_copies;
       if v_empty then
@@ -66,7 +67,7 @@ begin
       continue;
     end if;
 
-    -- The last atom is done with: its branch may be empty if it may be.
+    -- The last atom is complete; its branch may be empty only if the atom may be.
     if v_token in ('(', '(?:') then
       v_branch[v_depth] := v_branch[v_depth] and v_empty;
       v_depth := v_depth + 1;
@@ -106,7 +107,7 @@ end
 $$;
 
 comment on function crm_private.pattern_extent(text) is
-  'How large a regular expression is once its repetitions are written out.';
+  'Returns the size of a regular expression after its repetitions are expanded.';
 
 revoke all on function crm_private.pattern_extent(text) from public;
 grant execute on function crm_private.pattern_extent(text) to crm_member;

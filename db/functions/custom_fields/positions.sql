@@ -1,6 +1,6 @@
 /*
- * Where each of some texts stands among choices, from 1: what rows are ordered by whose values are lists
- * of choices. A choice that is not there has null.
+ * Returns the position of each text of a list among the choices, from 1; null for a text that is
+ * not a choice. Rows are ordered by it if their values are lists of choices. Called by the API.
  */
 create or replace function crm_private.positions(p_values text[], p_choices text[])
 returns integer[]
@@ -20,7 +20,7 @@ end
 $$;
 
 comment on function crm_private.positions(text[], text[]) is
-  'Where each of some texts stands among choices, from 1.';
+  'Returns the position of each text of a list among the choices, from 1.';
 
 revoke all on function crm_private.positions(text[], text[]) from public;
 grant execute on function crm_private.positions(text[], text[]) to crm_reader;

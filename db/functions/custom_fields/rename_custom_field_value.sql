@@ -1,12 +1,13 @@
 /*
- * Gives a value of an enum or a multi_enum another name: in its definition, the default included, and
- * in every row that has it, in one statement. These are updates: they raise the version, and the
- * audit log has them under the name of who called this.
+ * Renames a value of an enum or a multi_enum: in its definition, including the default, and in
+ * every row that has it, in one statement. These are updates: they raise the version, and the audit
+ * log records them under the name of the caller. Raises if the field or the value is not defined,
+ * or if the new value is.
  *
- * The definition allows both names while the rows change, so the audit log has two entries of it. Undoing
- * the transaction goes the same way back.
+ * The definition allows both names while the rows change, so the audit log has two entries for it.
+ * Undoing the transaction takes the same two steps in reverse.
  *
- * Security definer: it reaches rows whatever policies hide of them.
+ * Security definer: it changes rows regardless of the policies that hide them.
  */
 create or replace function crm_private.rename_custom_field_value(
   entity_type text,
@@ -41,23 +42,27 @@ begin
 
   if not found then
     perform crm_private.refuse_definition(
-      'name', 'is not a custom field of this entity type', 'custom_field_definitions_name_known'
+      'name', 'name', 'is not a custom field of this entity type',
+      'custom_field_definitions_name_known',
+      'Pass a name that crm.custom_field_definitions lists for the entity type.'
     );
   elsif (old_value = any (v_definition.enum_values)) is not true then
     perform crm_private.refuse_definition(
-      'oldValue',
+      'oldValue', 'enum_values',
       crm_private.fault_message('%s is not a value of this field', to_jsonb(old_value)),
-      'custom_field_definitions_enum_values_known'
+      'custom_field_definitions_enum_values_known',
+      'Pass one of the enum_values of the definition.'
     );
   elsif new_value = any (v_definition.enum_values) then
     perform crm_private.refuse_definition(
-      'newValue',
+      'newValue', 'enum_values',
       crm_private.fault_message('%s is a value of this field already', to_jsonb(new_value)),
-      'custom_field_definitions_enum_values_distinct'
+      'custom_field_definitions_enum_values_distinct',
+      'Pass a value that is not one of the enum_values of the definition.'
     );
   end if;
 
-  -- What a value has to be like, its definition says.
+  -- The new value must satisfy the rules of a definition.
   select fault.* into v_fault
   from crm_private.row_faults(
     'crm.custom_field_definitions',
@@ -68,14 +73,17 @@ begin
   where starts_with(fault.field, 'enumValues');
 
   if found then
-    perform crm_private.refuse_definition('newValue', v_fault.message, v_fault.constraint_name);
+    perform crm_private.refuse_definition(
+      'newValue', 'enum_values', v_fault.message, v_fault.constraint_name,
+      'Pass a value that satisfies the rules of enum_values.'
+    );
   end if;
 
   update crm.custom_field_definitions as definition
   set enum_values = enum_values || new_value
   where definition.id = v_definition.id;
 
-  -- Of one value and of a list of them alike: its elements, and the value again.
+  -- Replaces the value in a list of values, or a single value.
   execute format(
     'update %s as record
      set custom_fields = jsonb_set(record.custom_fields, array[$1], case
@@ -109,7 +117,7 @@ end
 $$;
 
 comment on function crm_private.rename_custom_field_value(text, text, text, text) is
-  'What crm.rename_custom_field_value calls, with the rights of the owner.';
+  'Implements crm.rename_custom_field_value with the rights of the owner.';
 
 revoke all on function crm_private.rename_custom_field_value(text, text, text, text) from public;
 grant execute on function crm_private.rename_custom_field_value(text, text, text, text) to crm_admin;
@@ -129,8 +137,8 @@ as $$
 $$;
 
 comment on function crm.rename_custom_field_value(text, text, text, text) is
-  'Gives a value of a custom field of type enum or multi_enum another name, in the definition and in '
-  'every row that has it. For administrators.';
+  'Renames a value of a custom field of type enum or multi_enum, in the definition and in every '
+  'row that has it. For administrators.';
 
 revoke all on function crm.rename_custom_field_value(text, text, text, text) from public;
 grant execute on function crm.rename_custom_field_value(text, text, text, text) to crm_admin;

@@ -1,8 +1,9 @@
 /*
- * The columns that the report of an entity type has, custom fields aside: reporting.contacts,
- * reporting.companies and reporting.deals are compiled from them by crm_private.compile_report. The
- * names in the expressions are those of its from clause. The report of another entity has the columns of
- * its table that readers may read, but for those that are about the row rather than what it stands for.
+ * Returns the columns of the report of an entity type, without custom fields.
+ * crm_private.compile_report creates reporting.contacts, reporting.companies and reporting.deals
+ * from them; the expressions use the names of its from clause. The report of another entity has the
+ * columns of its table that readers can read, except the technical ones (the version, the search
+ * document and the like).
  */
 create or replace function crm_private.report_columns(p_entity_type text)
 returns table (ordinal integer, name text, expression text, comment text)
@@ -18,9 +19,9 @@ as $$
         'First and last name.'),
       ('contact', 3, 'first_name', 'contact.first_name', 'The first name.'),
       ('contact', 4, 'last_name', 'contact.last_name', 'The last name.'),
-      ('contact', 5, 'email', 'contact.emails[1]', 'The first email address, if any.'),
+      ('contact', 5, 'email', 'contact.emails[1]', 'The first email address; null if none.'),
       ('contact', 6, 'emails', 'contact.emails', 'All email addresses.'),
-      ('contact', 7, 'phone', 'contact.phones[1]', 'The first phone number, if any.'),
+      ('contact', 7, 'phone', 'contact.phones[1]', 'The first phone number; null if none.'),
       ('contact', 8, 'phones', 'contact.phones', 'All phone numbers.'),
       ('contact', 9, 'company_id', 'contact.company_id', 'The id of the company.'),
       ('contact', 10, 'company', 'company.name', 'The name of the company.'),
@@ -54,17 +55,17 @@ as $$
       ('deal', 8, 'currency', 'deal.currency', 'The currency of the value.'),
       ('deal', 9, 'stage', 'deal.stage', 'The name of the stage.'),
       ('deal', 10, 'stage_kind', 'stage.kind', 'The kind of the stage: open, won or lost.'),
-      ('deal', 11, 'probability', 'deal.probability', 'How likely it is won, from 0 to 100.'),
-      ('deal', 12, 'close_date', 'deal.close_date', 'When it is to close.'),
+      ('deal', 11, 'probability', 'deal.probability', 'The probability of winning it, 0 to 100.'),
+      ('deal', 12, 'close_date', 'deal.close_date', 'The expected close date.'),
       ('deal', 13, 'owner_id', 'deal.owner_id', 'The user who owns the deal.'),
       ('deal', 14, 'created_at', 'deal.created_at', 'When the deal was created.'),
       ('deal', 15, 'created_by', 'deal.created_by', 'Who created it.'),
       ('deal', 16, 'updated_at', 'deal.updated_at', 'When it was changed last.'),
       ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.'),
-      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost.'),
-      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
+      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost; null if it is open.'),
+      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost; null if not given.'),
       ('deal', 20, 'probability_given', 'deal.probability_given',
-        'True if somebody gave the probability, false if it is the stage''s.')
+        'True if a user set the probability, false if it is that of the stage.')
   )
   select listed.ordinal, listed.name, listed.expression, listed.comment
   from listed
@@ -85,6 +86,6 @@ as $$
 $$;
 
 comment on function crm_private.report_columns(text) is
-  'The columns that the report of an entity type has, custom fields aside.';
+  'Returns the columns of the report of an entity type, without custom fields.';
 
 revoke all on function crm_private.report_columns(text) from public;

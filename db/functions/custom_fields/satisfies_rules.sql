@@ -1,7 +1,7 @@
 /*
- * True if a value keeps the rules that a definition would give a custom field; null without a value,
- * and where the rules themselves are faulty, which other checks tell. Its arguments are columns of
- * crm.custom_field_definitions, one of whose checks calls it for the default.
+ * Returns true if a value satisfies the rules that a definition would set for a custom field; null
+ * without a value, and if the rules themselves are faulty, which other checks report. Its arguments
+ * are columns of crm.custom_field_definitions, whose check of the default calls it.
  */
 create or replace function crm_private.satisfies_rules(
   value       jsonb,
@@ -17,8 +17,8 @@ language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of an expression, which cannot be quoted as names and values can. What it reads
--- is in the arguments, so it is immutable though what it calls is not marked so.
+-- Its statement contains an expression, which cannot be quoted as names and values can. It reads
+-- only its arguments, so it is immutable although the functions that it calls are not marked so.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_condition text;
@@ -28,7 +28,7 @@ begin
     return null;
   end if;
 
-  -- Declared nowhere, because the table needs this function before it is there.
+  -- Not a declared variable, because the table needs this function before it exists.
   v_condition := crm_private.custom_field_condition(
     jsonb_populate_record(
       null::crm.custom_field_definitions,
@@ -60,7 +60,7 @@ end
 $$;
 
 comment on function crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) is
-  'True if a value keeps the rules that a definition would give a custom field.';
+  'Returns true if a value satisfies the rules that a definition would set for a custom field.';
 
 revoke all on function
   crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) from public;

@@ -1,4 +1,7 @@
-/* The texts of a JSON list, in order; null for what is no list. The value of a multi_enum field. */
+/*
+ * Returns the texts of a JSON list, in order; null for a value that is not a list. The value of a
+ * multi_enum field.
+ */
 create or replace function crm_private.texts(value jsonb)
 returns text[]
 language sql
@@ -12,7 +15,7 @@ as $$
 $$;
 
 comment on function crm_private.texts(jsonb) is
-  'The texts of a JSON list; null for what is no list.';
+  'Returns the texts of a JSON list; null for a value that is not a list.';
 
 revoke all on function crm_private.texts(jsonb) from public;
 grant execute on function crm_private.texts(jsonb) to crm_reader;

@@ -1,8 +1,8 @@
 /*
  * Drops the index of a custom field, if there is one. Readers and writers of the entity wait until
- * the transaction ends; npx pgcrm field unindex does it without that.
+ * the transaction ends; npx pgcrm field unindex does not block them.
  *
- * Security definer: only the owner of a table drops indexes of it.
+ * Security definer: only the owner of a table can drop indexes on it.
  */
 create or replace function crm_private.unindex_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
@@ -27,7 +27,7 @@ end
 $$;
 
 comment on function crm_private.unindex_custom_field(text, text) is
-  'What crm.unindex_custom_field calls, with the rights of the owner.';
+  'Implements crm.unindex_custom_field with the rights of the owner.';
 
 revoke all on function crm_private.unindex_custom_field(text, text) from public;
 grant execute on function crm_private.unindex_custom_field(text, text) to crm_admin;
@@ -42,7 +42,7 @@ as $$
 $$;
 
 comment on function crm.unindex_custom_field(text, text) is
-  'Drops the index on a custom field. Nothing is done if there is none. For administrators.';
+  'Drops the index on a custom field. Does nothing if there is none. For administrators.';
 
 revoke all on function crm.unindex_custom_field(text, text) from public;
 grant execute on function crm.unindex_custom_field(text, text) to crm_admin;

@@ -1,7 +1,7 @@
 /*
- * The sum, average, min or max of amounts, for each of their currencies: a list of objects with currency
- * and amount, which is a text, so that no digit is lost in JSON. Called by the API beside an aggregate
- * of all amounts, which is null where they are in several currencies.
+ * Returns the sum, average, min or max of amounts for each of their currencies: a list of objects
+ * with currency and amount. The amount is text, so that JSON loses no digit. Called by the API in
+ * addition to an aggregate of all amounts, which is null if they are in several currencies.
  */
 create or replace function crm_private.amounts_by_currency(
   p_operation  text,
@@ -40,7 +40,7 @@ end
 $$;
 
 comment on function crm_private.amounts_by_currency(text, numeric[], text[]) is
-  'The sum, average, min or max of amounts for each of their currencies.';
+  'Returns the sum, average, min or max of amounts for each of their currencies.';
 
 revoke all on function crm_private.amounts_by_currency(text, numeric[], text[]) from public;
 grant execute on function crm_private.amounts_by_currency(text, numeric[], text[]) to crm_reader;

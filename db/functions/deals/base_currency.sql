@@ -1,4 +1,4 @@
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.base_currency()
 returns text
 language sql
@@ -10,7 +10,7 @@ as $$
 $$;
 
 comment on function crm_private.base_currency() is
-  'What crm.base_currency calls, with the rights of the owner.';
+  'Implements crm.base_currency with the rights of the owner.';
 
 revoke all on function crm_private.base_currency() from public;
 grant execute on function crm_private.base_currency() to crm_reader;
@@ -25,7 +25,7 @@ as $$
 $$;
 
 comment on function crm.base_currency() is
-  E'@notNull\nThe currency that exchange rates are in, as an ISO 4217 code.';
+  E'@notNull\nThe currency to which exchange rates convert, as an ISO 4217 code.';
 
 revoke all on function crm.base_currency() from public;
 grant execute on function crm.base_currency() to crm_reader;

@@ -1,8 +1,9 @@
 /*
- * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
- * by which task it is: tasks.1.description. The deal's fields have their names alone.
- * The columns are read from the catalog: one that is added to the table and to the type is written.
- * Runs with the caller's rights: whoever may create deals and tasks may call it.
+ * Creates a deal and its first tasks in one transaction. A fault of a task refuses the deal too,
+ * and the error names the task by its position: tasks.1.description. Faults of the deal have the
+ * plain names of its fields. The columns are read from the catalog, so a column that is added to
+ * the table and to the type is written. Runs with the caller's rights, which must include creating
+ * deals and tasks.
  */
 create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
 returns crm.deals
@@ -10,7 +11,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of the names of columns; what they return cannot be told.
+-- Its statements contain the names of columns. The checker cannot see what they return.
 -- @plpgsql_check_options: security_warnings = off, other_warnings = off
 declare
   v_deal crm.deals;
@@ -28,7 +29,7 @@ begin
   into v_deal
   using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
 
-  -- Rows are made and validated one after the other: crm.path says which one the next is.
+  -- Rows are formed and validated one after the other: crm.path has the place of the next one.
   execute (
     select format(
       'insert into crm.tasks (%s)
@@ -57,7 +58,7 @@ end
 $$;
 
 comment on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) is
-  'Creates a deal together with its tasks: all of them, or nothing.';
+  'Creates a deal together with its first tasks. If a task is faulty, nothing is created.';
 
 revoke all on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) from public;
 grant execute on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) to crm_member;

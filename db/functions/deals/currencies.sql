@@ -1,7 +1,7 @@
 /*
- * The currencies that a deal may be in: the active codes of ISO 4217 (its table A.1), without
- * precious metals, test codes and bond market units; ANG and BGN, withdrawn in 2025 and 2026, stay
- * because deals were closed in them. The check of crm.deals uses it.
+ * Returns the currencies that a deal may be in: the active codes of ISO 4217 (its table A.1),
+ * without precious metals, test codes and bond market units. ANG and BGN, withdrawn in 2025 and
+ * 2026, stay because deals were closed in them. Called by the checks of the tables with a currency.
  */
 create or replace function crm.currencies()
 returns text[]
@@ -27,7 +27,7 @@ end
 $$;
 
 comment on function crm.currencies() is
-  E'@notNull\nThe ISO 4217 codes that a deal can be in, for example USD.';
+  E'@notNull\nThe currencies that a deal can be in, as ISO 4217 codes such as USD.';
 
 revoke all on function crm.currencies() from public;
 grant execute on function crm.currencies() to crm_reader;

@@ -1,11 +1,14 @@
 /*
- * The deals that there were at an instant, each with what reports add up or follow. Backwards like
- * crm_private.row_as_of, but all deals at once: what the first entry since tells of a deal, else what it
- * is now. A deal whose deletion has been purged is told from its creation on, like
- * crm_private.row_from_creation does. Its stage is told by id and by the name that it has now.
+ * Returns the deals that existed at an instant, each with the fields that reports add up or group
+ * by. It works backwards like crm_private.row_as_of, but for all deals at once: a field has its old
+ * value in the first later entry that changed it, otherwise its present value. A deal whose
+ * deletion has been purged is reconstructed from its creation, as by crm_private.row_from_creation.
+ * Its stage is returned with its id and its present name.
  *
- * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
- * Called by crm_private.pipeline_as_of, and by views that analysts read.
+ * Raises if the instant is before the audit log begins, or before entries that have been erased.
+ *
+ * Security definer: sums must not depend on which users can read the history of a deleted deal.
+ * Called by crm_private.pipeline_as_of, and by views for analysts.
  */
 create or replace function crm_private.deals_as_of(at timestamptz)
 returns table (
@@ -29,12 +32,13 @@ as $$
 #variable_conflict use_column
 begin
   if at < crm.audit_log_kept_since() then
-    raise exception 'the pipeline at % cannot be told: the audit log is kept since %',
+    raise exception 'the pipeline at % is not available: the audit log begins at %',
         at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Pass a time that is not before crm.audit_log_kept_since().';
   end if;
 
   if exists (
@@ -45,11 +49,12 @@ begin
       and erased_at is not null
       and action = 'update'
   ) then
-    raise exception 'the pipeline at % cannot be told: audit log entries have been erased', at
+    raise exception 'the pipeline at % is not available: later entries have been erased', at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Pass a time after the last erased change of a deal.';
   end if;
 
   return query
@@ -96,13 +101,13 @@ begin
             'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
           ]
         )
-        -- What came later tells nothing of that time. In a year that is most of it.
+        -- Skips deals that were created later. In a year these are most of them.
         and not exists (
           select from crm.deals as young where young.id = entity_id and young.created_at > at
         )
       group by entity_id
     ),
-    -- What is not among these deals has no other history to look through.
+    -- The other deals need no history before the instant.
     created as materialized (
       select distinct on (log.entity_id) log.entity_id, log.id, log.changes
       from since
@@ -192,7 +197,7 @@ end
 $$;
 
 comment on function crm_private.deals_as_of(timestamptz) is
-  'The deals that there were at an instant, with their stages, values, dates and owners of then.';
+  'Returns the deals that existed at an instant, with their stages, values, dates and owners then.';
 
 revoke all on function crm_private.deals_as_of(timestamptz) from public;
 grant execute on function crm_private.deals_as_of(timestamptz) to crm_reporter;

@@ -1,7 +1,7 @@
 /*
- * When a deal was closed that is imported as closed without a time: the day on which it was to close, if
- * that lies between its making and now; else when it was made, since when it has been in its stage as far
- * as is known. Null where it was not made in another system before.
+ * Returns the close time of a deal that is imported as closed without one: its close date, if that
+ * is between its creation and now; otherwise its creation, from which on it has been in its stage
+ * as far as is known. Null if the deal was not created in another system before.
  */
 create or replace function crm_private.imported_close(p_deal crm.deals)
 returns timestamptz
@@ -24,7 +24,7 @@ end
 $$;
 
 comment on function crm_private.imported_close(crm.deals) is
-  'When a deal was closed that is imported as closed without saying when; null if it is not imported.';
+  'Returns the close time of a deal that is imported without one; null if it is not imported.';
 
 revoke all on function crm_private.imported_close(crm.deals) from public;
 grant execute on function crm_private.imported_close(crm.deals) to crm_member;

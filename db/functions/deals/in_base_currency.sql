@@ -1,6 +1,6 @@
 /*
- * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
- * For an amount here and there; reports convert by crm_private.conversions.
+ * Converts an amount to the base currency at the rate of a day, exactly: callers that add amounts
+ * up round the sum. For single amounts; reports convert with crm_private.conversions.
  */
 create or replace function crm.in_base_currency(
   amount   numeric,
@@ -26,8 +26,8 @@ as $$
 $$;
 
 comment on function crm.in_base_currency(numeric, text, date) is
-  'An amount in the base currency, at the rate of a day, which is today if none is given; not '
-  'rounded. Null where the currency has no rate for the day.';
+  'Converts an amount to the base currency, at the rate of a day (default: today), without '
+  'rounding. Null if the currency has no rate for the day.';
 
 revoke all on function crm.in_base_currency(numeric, text, date) from public;
 grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;

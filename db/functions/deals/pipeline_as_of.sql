@@ -1,10 +1,10 @@
 /*
- * The pipeline as it was: the deals of each stage at an instant. crm_private.deals_as_of tells which these
- * were. Money of several currencies is not added up; it is told by currency, and in the base currency at
- * the rates of the day.
+ * Returns the pipeline as it was: the deals of each stage at an instant, as crm_private.deals_as_of
+ * returns them. Amounts in several currencies are not added up; they are returned by currency, and
+ * in the base currency at the rates of the day.
  *
- * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
- * They name no deal.
+ * Security definer: sums must not depend on which users can read the history of a deleted deal. The
+ * result identifies no deal.
  */
 create or replace function crm_private.pipeline_as_of(at timestamptz)
 returns setof crm.pipeline_stage_total
@@ -71,7 +71,7 @@ as $$
 $$;
 
 comment on function crm_private.pipeline_as_of(timestamptz) is
-  'What crm.pipeline_as_of calls, with the rights of the owner.';
+  'Implements crm.pipeline_as_of with the rights of the owner.';
 
 revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
 grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
@@ -88,7 +88,7 @@ as $$
 $$;
 
 comment on function crm.pipeline_as_of(timestamptz) is
-  'The pipeline as it was at an instant: how many deals each stage had then, and their value.';
+  'The pipeline as it was at an instant: the number and the value of the deals in each stage.';
 
 revoke all on function crm.pipeline_as_of(timestamptz) from public;
 grant execute on function crm.pipeline_as_of(timestamptz) to crm_reader;

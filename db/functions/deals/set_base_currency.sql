@@ -1,9 +1,9 @@
 /*
- * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something
- * else. Logged, if it changes anything. The setting's row is locked, as who writes a rate locks
- * it, so no rate comes in beside the change.
+ * Sets the currency to which exchange rates convert. Raises while there are exchange rates, because
+ * their meaning would change. Logged if it changes the setting. Locks the row of the setting, as
+ * writers of a rate do, so no rate can be added concurrently.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_base_currency(currency text)
 returns text
@@ -43,7 +43,10 @@ begin
               then 'settings_base_currency_unused' else 'settings_base_currency_known'
             end,
             detail     = jsonb_build_object('currency', jsonb_build_array(v_message))::text,
-            hint       = 'Delete the exchange rates first, and enter those to the new one.';
+            hint       = case when currency = any (crm.currencies())
+              then 'Delete the exchange rates first, and then enter those to the new one.'
+              else 'Pass one of the codes that crm.currencies() returns.'
+            end;
   end if;
 
   update crm_private.settings set base_currency = currency;
@@ -58,7 +61,7 @@ end
 $$;
 
 comment on function crm_private.set_base_currency(text) is
-  'What crm.set_base_currency calls, with the rights of the owner.';
+  'Implements crm.set_base_currency with the rights of the owner.';
 
 revoke all on function crm_private.set_base_currency(text) from public;
 grant execute on function crm_private.set_base_currency(text) to crm_admin;
@@ -73,7 +76,8 @@ as $$
 $$;
 
 comment on function crm.set_base_currency(text) is
-  'Sets the currency that exchange rates are in; refused while there are any. For administrators.';
+  'Sets the currency to which exchange rates convert. Refused while there are exchange rates. '
+  'For administrators.';
 
 revoke all on function crm.set_base_currency(text) from public;
 grant execute on function crm.set_base_currency(text) to crm_admin;

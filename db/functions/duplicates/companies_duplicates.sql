@@ -1,8 +1,8 @@
 /*
- * The companies that may be the same as one: GraphQL's field duplicates. Candidates share a key of
- * their name, or a domain, which is found where it stands: among the keys of companies or of their
- * contacts. Both indexes of match keys are used, and of each key 1,000 rows are looked at, as by
- * crm.contacts_duplicates.
+ * Returns the companies that may be the same as one: the field duplicates in GraphQL. Candidates
+ * share a key of their name, or a domain, among the keys of companies or of their contacts. The
+ * indexes of match keys of both tables are used. For each key at most 1,000 rows are examined, as
+ * in crm.contacts_duplicates.
  */
 create or replace function crm.companies_duplicates(
   record    crm.companies,
@@ -63,7 +63,7 @@ as $$
 $$;
 
 comment on function crm.companies_duplicates(crm.companies, double precision) is
-  'The companies that may be the same, the likeliest first.';
+  'The companies that may be duplicates of this one, the most likely first.';
 
 revoke all on function crm.companies_duplicates(crm.companies, double precision) from public;
 grant execute on function crm.companies_duplicates(crm.companies, double precision) to crm_reader;

@@ -1,6 +1,6 @@
 /*
- * The domains of a company: those that its custom fields name, and those of its contacts' email
- * addresses. Domains that belong to nobody in particular are none.
+ * Returns the domains of a company: those in its custom fields and in its contacts' email
+ * addresses. Domains of public providers (crm_private.shared_domains) are left out.
  */
 create or replace function crm_private.company_domains(company crm.companies)
 returns setof text
@@ -26,7 +26,7 @@ as $$
 $$;
 
 comment on function crm_private.company_domains(crm.companies) is
-  'The domains that a company''s custom fields and its contacts'' addresses name.';
+  'Returns the domains in a company''s custom fields and in its contacts'' email addresses.';
 
 revoke all on function crm_private.company_domains(crm.companies) from public;
 grant execute on function crm_private.company_domains(crm.companies) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * The pairs of companies that may be one, out of all companies, as crm_private.contact_links finds
- * those of contacts. Here domains are keys: of custom fields, and of the contacts' addresses.
+ * Returns the pairs of possibly identical companies among all companies, as
+ * crm_private.contact_links does for contacts. Domains are keys here: those of custom fields, and
+ * of the contacts' addresses. Called by crm.duplicate_groups.
  */
 create or replace function crm_private.company_links(p_min_score double precision)
 returns table (id uuid, other_id uuid, score double precision, reasons text[])
@@ -87,7 +88,7 @@ as $$
 $$;
 
 comment on function crm_private.company_links(double precision) is
-  'The pairs of companies that may be one.';
+  'Returns the pairs of companies that may be duplicates.';
 
 revoke all on function crm_private.company_links(double precision) from public;
 grant execute on function crm_private.company_links(double precision) to crm_reader;

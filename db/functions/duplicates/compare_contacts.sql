@@ -1,6 +1,6 @@
 /*
- * What two contacts have in common, as a candidate for the first one. Addresses are compared without
- * regard to case, domains only if they belong to somebody.
+ * Compares two contacts and returns the second as a candidate for the first. Addresses are compared
+ * without regard to case; domains of public providers do not count.
  */
 create or replace function crm_private.compare_contacts(contact crm.contacts, other crm.contacts)
 returns setof crm.duplicate
@@ -47,7 +47,7 @@ as $$
 $$;
 
 comment on function crm_private.compare_contacts(crm.contacts, crm.contacts) is
-  'What two contacts have in common.';
+  'Compares two contacts and returns the second as a candidate for the first.';
 
 revoke all on function crm_private.compare_contacts(crm.contacts, crm.contacts) from public;
 grant execute on function crm_private.compare_contacts(crm.contacts, crm.contacts) to crm_reader;

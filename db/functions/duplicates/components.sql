@@ -1,11 +1,12 @@
 /*
- * What hangs together in a graph of p_count nodes, 1 to p_count: for each node the least node
- * that paths lead to. The edge number i joins p_one[i] and p_other[i].
+ * Returns the connected components of a graph of p_count nodes, 1 to p_count: for each node the
+ * smallest node that is connected to it. Edge i joins p_one[i] and p_other[i]. Called by
+ * crm.duplicate_groups.
  *
- * A forest, in which each node has a label that is not greater than itself, and a root itself.
- * Each edge hangs the greater of two roots below the other; on the way to a root, labels move
- * up. So the work hardly grows faster than the number of edges, and at the end one pass leads
- * every node to its root.
+ * A union-find: each node has a label that is not greater than itself, and a root has its own
+ * number. Each edge attaches the greater of two roots to the smaller; on the way to a root, labels
+ * move up. The work grows hardly faster than the number of edges, and a final pass leads every node
+ * to its root.
  */
 create or replace function crm_private.components(
   p_count integer,
@@ -46,7 +47,7 @@ end
 $$;
 
 comment on function crm_private.components(integer, integer[], integer[]) is
-  'What hangs together in a graph: for each node the least one that it hangs together with.';
+  'Returns the connected components of a graph: for each node the smallest one connected to it.';
 
 revoke all on function crm_private.components(integer, integer[], integer[]) from public;
 grant execute on function crm_private.components(integer, integer[], integer[]) to crm_reader;

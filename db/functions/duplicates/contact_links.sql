@@ -1,12 +1,12 @@
 /*
- * The pairs of contacts that may be one person, out of all contacts, with a score that reaches the
- * least one. Called by crm.duplicate_groups.
+ * Returns the pairs of contacts that may be one person, among all contacts, with a score of at
+ * least p_min_score. Called by crm.duplicate_groups.
  *
- * Contacts are put in line, by name, for each key that they share: their name, an address, a number, or
- * the beginning or end of their name together with a domain that at most a thousand contacts have. Of
- * up to five who share one each is compared with each; of more, each with the next. So the work grows
- * with the number of contacts, however many share a key, and a hundred copies of one contact still
- * hang together, neighbour by neighbour.
+ * For each shared key, contacts are put in line by name: keys are the name, an address, a number,
+ * or the beginning or end of the name together with a domain that at most a thousand contacts have.
+ * If up to five contacts share a key, each is compared with each; if more do, each with the next.
+ * So the work grows with the number of contacts, however many share a key, and a hundred copies of
+ * one contact are still connected, neighbour by neighbour.
  *
  * Contacts are numbered and keys hashed, because most of the work is sorting.
  */
@@ -16,7 +16,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory, mostly.
+-- Joined as written: the planner cannot estimate the number of pairs. Most sorts fit in memory.
 set join_collapse_limit = 1
 set work_mem = '16MB'
 as $$
@@ -120,13 +120,13 @@ as $$
       join members as other on other.number = pairs.other
       offset 0
     ) as pair
-    -- Rounding may lift a score by half a thousandth.
+    -- Rounding may raise a score by half a thousandth.
     where crm_private.duplicate_doubt(
       'contact', same_email, maybe_same_phone, maybe_same_domain, name_similarity
     ) < 1.001 - p_min_score
   ),
-  -- A number that needs more than its end compared, and whose domain it is, are looked at only where
-  -- they can tip the balance.
+  -- Whole numbers are compared, and public domains excluded, only for pairs that can still reach
+  -- the score.
   judged as materialized (
     select
       one.id,
@@ -166,7 +166,7 @@ as $$
 $$;
 
 comment on function crm_private.contact_links(double precision) is
-  'The pairs of contacts that may be one person.';
+  'Returns the pairs of contacts that may be one person.';
 
 revoke all on function crm_private.contact_links(double precision) from public;
 grant execute on function crm_private.contact_links(double precision) to crm_reader;

@@ -1,11 +1,11 @@
 /*
- * The contacts that may be the same person as one: GraphQL's field duplicates. The index
- * contacts_match_keys finds those that share a key, and these are compared. A domain alone is no
- * key, because it leads to all colleagues.
+ * Returns the contacts that may be the same person as one: the field duplicates in GraphQL. The
+ * index contacts_match_keys finds those that share a key, and these are compared. A domain alone is
+ * no key, because all colleagues share it.
  *
- * Of each key 1,000 contacts are looked at, so that it takes no longer where more share one; keys that say
- * much, such as an address, are shared by few. Only those that can reach the score are compared in full:
- * if nothing but a domain is added to their key and their name.
+ * For each key at most 1,000 contacts are examined, so that a key with more takes no longer;
+ * distinctive keys, such as an address, are shared by few. A contact is compared in full only if it
+ * could reach the score with a common domain in addition to its key and name.
  */
 create or replace function crm.contacts_duplicates(
   record    crm.contacts,
@@ -55,7 +55,7 @@ as $$
 $$;
 
 comment on function crm.contacts_duplicates(crm.contacts, double precision) is
-  'The contacts that may be the same person, the likeliest first.';
+  'The contacts that may be the same person, the most likely first.';
 
 revoke all on function crm.contacts_duplicates(crm.contacts, double precision) from public;
 grant execute on function crm.contacts_duplicates(crm.contacts, double precision) to crm_reader;

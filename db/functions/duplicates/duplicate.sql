@@ -1,6 +1,6 @@
 /*
- * A candidate, made of what it has in common with the row that it is compared with. One of the two
- * ids is the candidate's.
+ * Returns a candidate with its score and reasons, from what it has in common with the row that it
+ * is compared with. Of contact_id and company_id, the one of its type has its id.
  */
 create or replace function crm_private.duplicate(
   entity_type     text,
@@ -34,7 +34,7 @@ as $$
 $$;
 
 comment on function crm_private.duplicate(text, uuid, text, text, text, real) is
-  'A candidate, made of what it has in common with the row that it is compared with.';
+  'Returns a candidate with its score, from what it has in common with the compared row.';
 
 revoke all on function crm_private.duplicate(text, uuid, text, text, text, real) from public;
 grant execute on function crm_private.duplicate(text, uuid, text, text, text, real) to crm_reader;

@@ -1,9 +1,10 @@
 /*
- * How likely two rows are not one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
- * and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
+ * Returns how likely it is that two rows are different, from 0 to 1, by what they have in common.
+ * Each reason leaves a doubt, and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) *
+ * (1 - name * similarity).
  *
- * An address is nearly a proof; a number may be that of an office or a family; colleagues share a
- * domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
+ * A common address is nearly a proof; a number may belong to an office or a family; colleagues
+ * share a domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
  */
 create or replace function crm_private.duplicate_doubt(
   entity_type     text,
@@ -36,7 +37,7 @@ end
 $$;
 
 comment on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) is
-  'How likely two rows are not one, from 0 to 1, by what they have in common.';
+  'Returns how likely it is that two rows are different, from 0 to 1.';
 
 revoke all on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) to crm_reader;

@@ -1,4 +1,4 @@
-/* The companies of a group: GraphQL's field companies. */
+/* Returns the companies of a group: the field companies in GraphQL. */
 create or replace function crm.duplicate_group_companies(record crm.duplicate_group)
 returns setof crm.companies
 language sql
@@ -14,7 +14,8 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_companies(crm.duplicate_group) is
-  E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';
+  E'@behavior -queryField\n'
+  'The companies of the group, the oldest first. Empty for a group of contacts.';
 
 revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_companies(crm.duplicate_group) to crm_reader;

@@ -1,4 +1,4 @@
-/* The contacts of a group: GraphQL's field contacts. */
+/* Returns the contacts of a group: the field contacts in GraphQL. */
 create or replace function crm.duplicate_group_contacts(record crm.duplicate_group)
 returns setof crm.contacts
 language sql
@@ -14,7 +14,8 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
-  E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';
+  E'@behavior -queryField\n'
+  'The contacts of the group, the oldest first. Empty for a group of companies.';
 
 revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_contacts(crm.duplicate_group) to crm_reader;

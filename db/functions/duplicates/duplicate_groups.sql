@@ -1,6 +1,7 @@
 /*
- * Groups of contacts or companies that may be one, over the whole table. Two rows are of one group
- * if a chain of pairs leads from one to the other in which each pair reaches the least score.
+ * Returns groups of contacts or companies that may be one, over the whole table. Two rows are in
+ * one group if a chain of pairs connects them in which each pair has at least the minimum score.
+ * Raises for any other entity type.
  */
 create or replace function crm.duplicate_groups(
   entity_type text,
@@ -81,8 +82,9 @@ end
 $$;
 
 comment on function crm.duplicate_groups(text, double precision) is
-  'Groups of contacts or companies that may be one, the likeliest first. The entity type is contact '
-  'or company.';
+  'Groups of contacts or companies that may be duplicates of each other, the most likely first. '
+  'The entity type is contact or company. Pairs with a score below minScore (default 0.5, at least '
+  '0.3) do not count.';
 
 revoke all on function crm.duplicate_groups(text, double precision) from public;
 grant execute on function crm.duplicate_groups(text, double precision) to crm_reader;

@@ -1,4 +1,7 @@
-/* What two rows have in common, the strongest first. Names do from a similarity of 0.5 on. */
+/*
+ * Returns what two rows have in common, the strongest reason first. Names count from a similarity
+ * of 0.5 on.
+ */
 create or replace function crm_private.duplicate_reasons(
   same_email      boolean,
   same_phone      boolean,
@@ -25,7 +28,7 @@ end
 $$;
 
 comment on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) is
-  'What two rows have in common, the strongest first.';
+  'Returns what two rows have in common, the strongest reason first.';
 
 revoke all on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_reasons(boolean, boolean, boolean, real)

@@ -1,4 +1,7 @@
-/* How likely two rows are one, from 0 to 1, to three digits: what crm_private.duplicate_doubt leaves. */
+/*
+ * Returns how likely it is that two rows are the same, from 0 to 1, to three digits: 1 minus
+ * crm_private.duplicate_doubt.
+ */
 create or replace function crm_private.duplicate_score(
   entity_type     text,
   same_email      boolean,
@@ -22,7 +25,7 @@ end
 $$;
 
 comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
-  'How likely two rows are one, from 0 to 1, by what they have in common.';
+  'Returns how likely it is that two rows are the same, from 0 to 1.';
 
 revoke all on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) to crm_reader;

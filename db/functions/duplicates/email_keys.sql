@@ -1,6 +1,6 @@
 /*
- * What contacts with these addresses have among their match keys; an index finds them by it. Called
- * by filters that ignore case.
+ * Returns the match keys of contacts with any of these addresses; an index finds the contacts by
+ * them. Called by filters that ignore case.
  */
 create or replace function crm_private.email_keys(addresses text[])
 returns text[]
@@ -18,7 +18,7 @@ end
 $$;
 
 comment on function crm_private.email_keys(text[]) is
-  'What contacts with these addresses have among their match keys.';
+  'Returns the match keys of contacts with any of these addresses.';
 
 revoke all on function crm_private.email_keys(text[]) from public;
 grant execute on function crm_private.email_keys(text[]) to crm_reader;

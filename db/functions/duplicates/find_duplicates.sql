@@ -1,7 +1,7 @@
 /*
- * The rows that may be the same as a contact or a company. Refuses an entity type that has no
- * duplicates, and the id of a row that is not there or that the caller may not see: an empty list
- * would say that it has none.
+ * Returns the rows that may be the same as a contact or a company. Raises for any other entity
+ * type, and for an id that no row has or that the caller cannot see: an empty list would mean that
+ * the row has no duplicates.
  */
 create or replace function crm.find_duplicates(
   entity_type text,
@@ -40,8 +40,9 @@ end
 $$;
 
 comment on function crm.find_duplicates(text, uuid, double precision) is
-  'The contacts or companies that may be the same as one, the likeliest first, each with a score '
-  'from 0 to 1 and the reasons. The entity type is contact or company.';
+  'The contacts or companies that may be duplicates of one, the most likely first, each with a '
+  'score from 0 to 1 (at least minScore, default 0.3) and the reasons. The entity type is contact '
+  'or company.';
 
 revoke all on function crm.find_duplicates(text, uuid, double precision) from public;
 grant execute on function crm.find_duplicates(text, uuid, double precision) to crm_reader;

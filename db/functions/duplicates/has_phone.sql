@@ -1,6 +1,6 @@
 /*
- * True if one of some numbers can be the one that is asked for, in whatever form both are written. Short
- * ones, such as 110, are compared as they are.
+ * Returns true if one of the phone numbers matches the given number, in any notation of both. Short
+ * numbers, such as 110, are compared as they are. Called by filters of the API.
  */
 create or replace function crm_private.has_phone(phones text[], number text, country text)
 returns boolean
@@ -22,7 +22,7 @@ end
 $$;
 
 comment on function crm_private.has_phone(text[], text, text) is
-  'True if one of some phone numbers can be the one that is asked for.';
+  'Returns true if one of the phone numbers matches the given number.';
 
 revoke all on function crm_private.has_phone(text[], text, text) from public;
 grant execute on function crm_private.has_phone(text[], text, text) to crm_reader;

@@ -1,7 +1,7 @@
 /*
- * How alike two plain names are, from 0 to 1: the share of trigrams that they have in common, and
- * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more. Whoever compares
- * many takes the skeletons once.
+ * Returns how similar two plain names are, from 0 to 1: the share of trigrams that they have in
+ * common, but at least 0.8 if they sound alike, that is, if they have the same skeleton of four
+ * letters or more. Callers that compare many names compute each skeleton once.
  */
 create or replace function crm_private.name_likeness(
   plain_name     text,
@@ -26,7 +26,7 @@ end
 $$;
 
 comment on function crm_private.name_likeness(text, text, text, text) is
-  'How alike two plain names are, from 0 to 1.';
+  'Returns how similar two plain names are, from 0 to 1.';
 
 revoke all on function crm_private.name_likeness(text, text, text, text) from public;
 grant execute on function crm_private.name_likeness(text, text, text, text) to crm_reader;

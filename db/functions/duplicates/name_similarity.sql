@@ -1,4 +1,4 @@
-/* How alike two plain names are, from 0 to 1: crm_private.name_likeness of both. */
+/* Returns how similar two plain names are, from 0 to 1, by crm_private.name_likeness. */
 create or replace function crm_private.name_similarity(plain_name text, other_name text)
 returns real
 language plpgsql
@@ -15,7 +15,7 @@ end
 $$;
 
 comment on function crm_private.name_similarity(text, text) is
-  'How alike two plain names are, from 0 to 1.';
+  'Returns how similar two plain names are, from 0 to 1.';
 
 revoke all on function crm_private.name_similarity(text, text) from public;
 grant execute on function crm_private.name_similarity(text, text) to crm_reader;

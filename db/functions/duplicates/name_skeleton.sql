@@ -1,9 +1,9 @@
 /*
- * What is left of a name when everything goes that is easily heard or typed otherwise: accents,
- * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is
- * "and". A name of which nothing is left stays, folded.
+ * Returns a name without everything that is easily misheard or mistyped: accents, vowels, h, w and
+ * y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is "and". A name of
+ * which nothing would remain is returned folded.
  *
- * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
+ * Every write of a name pays for it, so it is one pass, without folding ASCII text.
  */
 create or replace function crm_private.name_skeleton(name text)
 returns text
@@ -32,7 +32,7 @@ end
 $$;
 
 comment on function crm_private.name_skeleton(text) is
-  'A name without what is easily heard or typed otherwise.';
+  'Returns a name without what is easily misheard or mistyped.';
 
 revoke all on function crm_private.name_skeleton(text) from public;
 grant execute on function crm_private.name_skeleton(text) to crm_reader;

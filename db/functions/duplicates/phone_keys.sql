@@ -1,6 +1,6 @@
 /*
- * What contacts with one of these numbers, in whatever form, have among their match keys; an index
- * finds them by it. Which of them have the number crm_private.has_phone knows.
+ * Returns the match keys of contacts with any of these numbers, in any notation; an index finds the
+ * contacts by them. crm_private.has_phone then compares the whole numbers.
  */
 create or replace function crm_private.phone_keys(phones text[])
 returns text[]
@@ -27,7 +27,7 @@ end
 $$;
 
 comment on function crm_private.phone_keys(text[]) is
-  'What contacts with one of these numbers have among their match keys.';
+  'Returns the match keys of contacts with any of these numbers.';
 
 revoke all on function crm_private.phone_keys(text[]) from public;
 grant execute on function crm_private.phone_keys(text[]) to crm_reader;

@@ -1,7 +1,7 @@
 /*
- * Domains that say nothing about whom somebody works for: mail for everyone, and networks where
- * companies have pages. An address or a link there makes no two contacts or companies alike.
- * Called where rows are compared; no index stands on it.
+ * Returns domains that do not identify an employer: public mail providers, and networks where
+ * companies have pages. A common address or link there does not make two contacts or companies
+ * similar. Called where rows are compared; no index depends on it.
  */
 create or replace function crm_private.shared_domains()
 returns text[]
@@ -35,7 +35,7 @@ end
 $$;
 
 comment on function crm_private.shared_domains() is
-  'Domains of mail for everyone and of networks, which make no two contacts or companies alike.';
+  'Returns the domains of public mail providers and networks, which identify no company.';
 
 revoke all on function crm_private.shared_domains() from public;
 grant execute on function crm_private.shared_domains() to crm_reader;

@@ -1,18 +1,20 @@
 /*
- * Makes a table an entity: one row in the catalogue, and everything that is compiled from it. The table is
- * there, with the columns that every entity has (id, version, created_at, updated_at, created_by,
- * updated_by), its constraints, grants and policies. What it can do follows from its columns:
+ * Registers a table as an entity: writes its row in crm_private.entity_types, and compiles
+ * everything that is derived from it. The table must exist, with the columns that every entity has
+ * (id, version, created_at, updated_at, created_by, updated_by), its constraints, grants and
+ * policies. Its columns decide what it supports:
  *
- * - stamps, validation, the audit log, history, undo and the trash always;
- * - with external_ids bulk writes, look-ups by external id, and a report;
- * - with custom_fields definitions of custom fields;
- * - cascades and links from its foreign keys to other entities.
+ * - every table has stamps, validation, the audit log, history, undo and the trash;
+ * - a table with external_ids has bulk writes, look-ups by external id, and a report;
+ * - a table with custom_fields has definitions of custom fields;
+ * - foreign keys to other entities become cascades and links.
  *
- * The table may be of any schema. What is compiled is called like it, so no two entities' tables have the same
- * name; that is refused.
+ * The table may be in any schema. The compiled objects are named after it, so the tables of two
+ * entities cannot have the same name. Raises if they would.
  *
- * Call it again when its columns or constraints have changed. Locks the table, and
- * crm.custom_field_definitions if it has custom fields. crm_private.unregister_entity undoes it.
+ * Call it again when the columns or constraints of the table have changed. Locks the table, and
+ * crm.custom_field_definitions if the table has custom fields. crm_private.unregister_entity
+ * reverts it.
  */
 create or replace function crm_private.register_entity(
   p_entity_type   text,
@@ -37,12 +39,15 @@ begin
   limit 1;
 
   if v_other is not null then
-    raise exception 'entity %: its name, or that of its table %, belongs to %',
+    raise exception 'entity %: its name, or the name of its table %, is in use by entity %',
         p_entity_type, p_table, v_other
       using errcode    = 'check_violation',
             schema     = 'crm_private', table = 'entity_types', column = 'entity_table',
             constraint = 'entity_types_entity_table_alone',
-            hint       = 'Call the table otherwise.';
+            detail     = jsonb_build_object(
+                           'entityTable', jsonb_build_array('is in use by entity ' || v_other)
+                         )::text,
+            hint       = 'Choose another name, or unregister the other entity first.';
   end if;
 
   insert into crm_private.entity_types as type (
@@ -83,6 +88,6 @@ end
 $$;
 
 comment on function crm_private.register_entity(text, regclass, name[]) is
-  'Makes a table an entity, with everything that entities have.';
+  'Registers a table as an entity, with everything that entities have.';
 
 revoke all on function crm_private.register_entity(text, regclass, name[]) from public;

@@ -1,7 +1,8 @@
 /*
- * Undoes crm_private.register_entity: removes what was compiled for an entity, its custom fields and its
- * row of the catalogue, so that the table can be dropped. Its rows stay until then; so do the entries of the
- * audit log, which only administrators can read afterwards.
+ * Reverts crm_private.register_entity: removes the objects that were compiled for an entity, its
+ * custom fields, its external ids and its row in crm_private.entity_types, so that the table can be
+ * dropped. The rows of the table stay. So do its audit log entries, which only administrators can
+ * read afterwards.
  */
 create or replace function crm_private.unregister_entity(p_entity_type text)
 returns void
@@ -9,7 +10,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of quoted names; that they are cannot be told.
+-- Its statements are built from quoted names, which plpgsql_check cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
@@ -53,6 +54,6 @@ end
 $$;
 
 comment on function crm_private.unregister_entity(text) is
-  'Removes what was compiled for an entity, so that its table can be dropped.';
+  'Removes everything that was compiled for an entity, so that its table can be dropped.';
 
 revoke all on function crm_private.unregister_entity(text) from public;

@@ -1,17 +1,18 @@
 /*
- * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
- * values out of every entry of theirs, and of everybody who was merged into it, months included that were
- * detached from the audit log and are still in the database. Answers that were kept for repeated mutations
- * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
- * contact ever had.
+ * Erases a person. Deletes the contact, if it still exists, with its tasks and notes, and removes
+ * the values from every audit log entry of theirs and of every contact that was merged into it.
+ * This includes months that were detached from the audit log and are still in the database. Deletes
+ * stored responses of repeated mutations that may contain values of the person. Returns the entry
+ * that records the erasure. Raises if no contact ever had this id.
  *
- * The id of a contact that was merged stands for the one that is left: they are one person. A merge that
- * was undone left two; of the other one those entries lose their values that were made in between.
+ * The id of a merged contact stands for its merge winner: they are one person. After a merge that
+ * was undone they are two: entries of the former winner lose their values if they were written
+ * while the merge lasted.
  *
- * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
- * that were moved to another entity belong to that one.
+ * The tasks and notes of a contact are those that are attached to it, or were when they were
+ * deleted. Those that were moved to another entity belong to that entity.
  *
- * Security definer: nobody but the owner of the audit log may change it.
+ * Security definer: only the owner of the audit log may change it.
  */
 create or replace function crm_private.erase_contact(id uuid)
 returns crm.audit_logs
@@ -38,7 +39,7 @@ begin
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
-  -- Those that are committed were left by a session that called itself a bulk write.
+  -- Committed rows in this table were left by a session that claimed to be a bulk write.
   delete from crm_private.faulty_rows;
 
   v_ids := v_persons
@@ -95,7 +96,10 @@ begin
       v_table
     ) into v_entries using v_ids;
     v_entries := coalesce(v_entries, '{}')
-      || array(select mixed::crm.audit_logs from crm_private.merged_person_entries(v_table, v_persons) as mixed);
+      || array(
+        select mixed::crm.audit_logs
+        from crm_private.merged_person_entries(v_table, v_persons) as mixed
+      );
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -107,7 +111,7 @@ begin
     order by id desc
     limit 1;
     if found then
-      return v_erasure; -- asked twice
+      return v_erasure; -- a repeated call
     end if;
 
     perform crm_private.refuse_missing('contact', v_id::text);
@@ -131,7 +135,7 @@ end
 $$;
 
 comment on function crm_private.erase_contact(uuid) is
-  'What crm.erase_contact calls, with the rights of the owner.';
+  'Implements crm.erase_contact with the rights of the owner.';
 
 revoke all on function crm_private.erase_contact(uuid) from public;
 grant execute on function crm_private.erase_contact(uuid) to crm_admin;
@@ -147,10 +151,11 @@ as $$
 $$;
 
 comment on function crm.erase_contact(uuid) is
-  'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the audit log, the trash and what is kept for repeated mutations. '
-  'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
-  'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
+  'Erases a person permanently, for example at their request. Deletes the contact, if it still '
+  'exists, with its tasks and notes, and removes its values from the audit log, the trash and the '
+  'stored responses of repeated mutations. A contact that was merged into it is the same person, '
+  'and so is the one that it was merged into. The audit log still shows who changed the data of '
+  'the person, and when. Returns the entry that records the erasure. For administrators.';
 
 revoke all on function crm.erase_contact(uuid) from public;
 grant execute on function crm.erase_contact(uuid) to crm_admin;

@@ -1,14 +1,17 @@
 /*
- * Locks everything of a person that an erasure touches, and gives their ids: the contact's, and those of
- * everybody who was merged into it. The id of somebody who was merged into another stands for that one.
+ * Locks everything of a person that an erasure changes, and returns the ids of their contacts: the
+ * contact's own, and those of every contact that was merged into it. The id of a merged contact
+ * stands for its merge winner. Called by crm_private.erase_contact.
  *
- * It has all of it or nothing. While it waits for somebody it holds nothing that they may wait for, so an
- * erasure is never part of a deadlock, whatever order others lock in: rows are tried, not waited for, and
- * what an attempt has locked is given back before the next one. What it waits for in line, and holds
- * meanwhile, only maintenance takes. lock_timeout bounds all attempts together.
+ * It takes all locks or none. While it waits for another transaction, it holds no lock that the
+ * other may need, so an erasure is never part of a deadlock, regardless of the order in which
+ * others lock: rows are locked with nowait, and a failed attempt releases its locks before the next
+ * one. The only locks that it waits for in a queue, and holds while it tries the others, conflict
+ * only with maintenance. lock_timeout limits all attempts together; raises lock_not_available when
+ * it is over.
  *
- * When it has returned nobody else has written anything of the person that is not committed, restores
- * or undoes anything, keeps an answer, or seals.
+ * After it returns, no other transaction has uncommitted changes of the person, restores or undoes
+ * anything, stores a response, or seals.
  */
 create or replace function crm_private.lock_person(p_contact_id uuid)
 returns uuid[]
@@ -23,7 +26,7 @@ declare
 begin
   loop
     begin
-      -- The statistics are made anew at the end, which takes this lock. A vacuum gives way to it.
+      -- The refresh of the statistics at the end takes this lock. An autovacuum yields to it.
       lock table crm.contacts, crm.tasks, crm.notes, crm_private.external_ids
         in share update exclusive mode;
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
@@ -38,7 +41,7 @@ begin
       );
       perform from crm.contacts where id = any (v_ids) for update nowait;
 
-      -- Who was merged before the lock was had is found now.
+      -- A merge that committed before the lock was granted is visible now.
       if v_ids <> crm_private.merged_ids(
         'contact', coalesce(crm_private.merged_into('contact', p_contact_id), p_contact_id)
       ) then
@@ -52,7 +55,11 @@ begin
     exception
       when lock_not_available then
         if v_timeout > interval '0' and clock_timestamp() > v_started + v_timeout then
-          raise;
+          raise exception 'erase_contact: other transactions hold locks that it needs'
+            using errcode    = 'lock_not_available',
+                  schema     = 'crm', table = 'contacts',
+                  constraint = 'erase_contact_lock_available',
+                  hint       = 'Repeat the erasure later, or with a longer lock_timeout.';
         end if;
     end;
 
@@ -64,6 +71,6 @@ end
 $$;
 
 comment on function crm_private.lock_person(uuid) is
-  'Locks everything of a person that an erasure touches, and gives the ids of their contacts.';
+  'Locks everything of a person that an erasure changes; returns the ids of their contacts.';
 
 revoke all on function crm_private.lock_person(uuid) from public;

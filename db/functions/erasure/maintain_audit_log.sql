@@ -1,8 +1,9 @@
 /*
- * What has to be done for the audit log from time to time, beside sealing: makes partitions before they
- * are needed, and purges what was deleted longer ago than the setting says. At most 10,000 deletions
- * at a time, lest writers of the audit log's blocks wait for long; gives their number, so that the
- * caller can go on. The server calls it every hour. Several may call it at once.
+ * Maintains the audit log, apart from sealing it: creates partitions before they are needed, and
+ * purges rows that were deleted longer ago than the retention setting allows. Purges at most 10,000
+ * deletions per call, so that writers of the blocks do not wait for long, and returns their number,
+ * so that the caller can repeat the call. Called by the server every hour. Concurrent calls are
+ * safe.
  *
  * Security definer: crm_server has no rights of its own on the audit log.
  */
@@ -15,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform crm_private.ensure_audit_partitions();
-  -- What a bulk write found faulty it takes away itself; this was left by somebody who is none.
+  -- A bulk write deletes its own faulty rows; these were left by a session that is none.
   delete from crm_private.faulty_rows;
   return crm_private.purge_deletions(
     clock_timestamp() - make_interval(days => crm.trash_retention_days()), 10000
@@ -24,7 +25,8 @@ end
 $$;
 
 comment on function crm_private.maintain_audit_log() is
-  'Makes the partitions that will be needed, and purges the trash; gives how many deletions.';
+  'Creates the partitions that will be needed and purges the trash; returns the number of '
+  'deletions.';
 
 revoke all on function crm_private.maintain_audit_log() from public;
 grant execute on function crm_private.maintain_audit_log() to crm_server;

@@ -1,7 +1,8 @@
 /*
- * The entries of others that may hold values of a person: of contacts that the person was merged into,
- * from the merge until it was undone, and of those that these were merged into meanwhile. p_table is
- * crm.audit_logs or a month that was detached from it.
+ * Returns the audit log entries of other contacts that may contain values of a person: of contacts
+ * that the person was merged into, from the merge until it was undone, and of contacts that these
+ * were merged into during that time. p_table is crm.audit_logs or a month that was detached from
+ * it. Called by crm_private.erase_contact.
  */
 create or replace function crm_private.merged_person_entries(p_table regclass, p_ids uuid[])
 returns setof crm.audit_logs
@@ -9,7 +10,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- What its statement returns cannot be told, nor that it locks.
+-- plpgsql_check cannot see what its statement returns, nor that it locks rows.
 -- @plpgsql_check_options: extra_warnings = off, performance_warnings = off
 begin
   return query execute format(
@@ -53,6 +54,7 @@ end
 $$;
 
 comment on function crm_private.merged_person_entries(regclass, uuid[]) is
-  'The entries of others that may hold values of a person who was merged into them for a time.';
+  'Returns the entries of contacts that a person was merged into for a time; they may contain '
+  'values of the person.';
 
 revoke all on function crm_private.merged_person_entries(regclass, uuid[]) from public;

@@ -1,7 +1,7 @@
 /*
- * Ends the restorability of what was deleted before a time, the oldest first and at most p_limit; gives
- * how many. The entries stay, without values. Called by crm.purge_trash and
- * crm_private.maintain_audit_log.
+ * Purges deletions before a time: removes the values from their audit log entries, so that the rows
+ * cannot be restored. The oldest first; at most p_limit, or all if it is null. Returns their
+ * number. Called by crm_private.purge_trash and crm_private.maintain_audit_log.
  */
 create or replace function crm_private.purge_deletions(
   p_before timestamptz,
@@ -51,6 +51,6 @@ end
 $$;
 
 comment on function crm_private.purge_deletions(timestamptz, bigint) is
-  'Takes the values out of the entries of deletions before a time; gives their number.';
+  'Removes the values from the entries of deletions before a time; returns their number.';
 
 revoke all on function crm_private.purge_deletions(timestamptz, bigint) from public;

@@ -1,8 +1,9 @@
 /*
- * Ends the restorability of what was deleted long enough ago; the setting says how long, if nothing is
- * given. Gives the number of deletions. Refuses a negative time.
+ * Purges rows from the trash that were deleted longer ago than older_than, or than the retention
+ * setting if it is null: they can no longer be restored. Purges nothing if both are null. Returns
+ * the number of deletions. Raises if the interval is negative.
  *
- * Security definer: nobody but the owner of the audit log may change it.
+ * Security definer: only the owner of the audit log may change it.
  */
 create or replace function crm_private.purge_trash(older_than interval default null)
 returns integer
@@ -23,7 +24,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', column = 'older_than',
             constraint = 'purge_trash_older_than_range',
-            detail     = '{"olderThan": ["must not be negative"]}';
+            detail     = '{"olderThan": ["must not be negative"]}',
+            hint       = 'Pass an interval such as 30 days, or null for the retention setting.';
   end if;
 
   return crm_private.purge_deletions(clock_timestamp() - v_older_than);
@@ -31,7 +33,7 @@ end
 $$;
 
 comment on function crm_private.purge_trash(interval) is
-  'What crm.purge_trash calls, with the rights of the owner.';
+  'Implements crm.purge_trash with the rights of the owner.';
 
 revoke all on function crm_private.purge_trash(interval) from public;
 grant execute on function crm_private.purge_trash(interval) to crm_admin;
@@ -46,9 +48,10 @@ as $$
 $$;
 
 comment on function crm.purge_trash(interval) is
-  'Ends the restorability of what was deleted longer ago than this, or than trashRetentionDays if '
-  'nothing is given: takes the values out of the entries for good, and leaves who deleted what, and '
-  'when. Gives the number of deletions. For administrators.';
+  'Empties the trash of rows that were deleted longer ago than olderThan, or than '
+  'trashRetentionDays if it is null: they can no longer be restored. Removes their values from '
+  'the audit log permanently; who deleted what, and when, stays. Returns the number of deletions. '
+  'For administrators.';
 
 revoke all on function crm.purge_trash(interval) from public;
 grant execute on function crm.purge_trash(interval) to crm_admin;

@@ -1,9 +1,11 @@
 /*
- * Takes the values out of entries for good. In the blocks that seal them the digests of the values
- * take the place of the salts, so the entries can still be verified, and nobody can try guesses.
+ * Removes the values from audit log entries permanently. In the blocks that seal the entries, the
+ * digests of the values replace the salts, so that the entries can still be verified and no one can
+ * find the values by guessing.
  *
- * Whoever calls it holds the lock of crm_private.seal_audit_log, so that no block is being made of the
- * old values, and audit logs the erasure with the same time; crm_private.compare_entries asks for it.
+ * The caller must hold the lock of crm_private.seal_audit_log, so that no block is being built from
+ * the old values, and must log the erasure with the same time, which crm_private.compare_entries
+ * expects.
  */
 create or replace function crm_private.scrub_entries(
   p_table   regclass,
@@ -49,7 +51,7 @@ begin
   from scrubbed
   where scrubbed.number = block.number;
 
-  -- Only keys: a log may hold what a statement is given.
+  -- Passes only keys: a server log may contain the parameters of a statement.
   execute format(
     'update %s as entry set changes = ''{}'', erased_at = $3
      from unnest($1, $2) as doomed (id, "timestamp")
@@ -63,6 +65,6 @@ end
 $$;
 
 comment on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) is
-  'Takes the values out of audit log entries and leaves what verifies them.';
+  'Removes the values from audit log entries, and leaves what verifies them.';
 
 revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) from public;

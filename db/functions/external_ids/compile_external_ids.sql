@@ -1,6 +1,6 @@
 /*
- * Binds external ids to a table: makes the triggers that keep crm_private.external_ids, and crm.<entity
- * type>_by_external_id, which finds a row by its key.
+ * Adds external ids to a table: creates the triggers that maintain crm_private.external_ids, and
+ * crm.<entity type>_by_external_id, which finds a row by an external id.
  */
 create or replace function crm_private.compile_external_ids(p_table regclass, p_entity_type text)
 returns void
@@ -8,7 +8,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format('crm.%I', p_entity_type || '_by_external_id');
@@ -54,7 +54,8 @@ $find$
     'comment on function %s is %L',
     v_function,
     format(
-      'The %s that carries an external id; null if none does.', replace(p_entity_type, '_', ' ')
+      'Returns the %s that another system knows by this external id; null if there is none.',
+      replace(p_entity_type, '_', ' ')
     )
   );
   execute format('revoke all on function %s from public', v_function);
@@ -63,6 +64,7 @@ end
 $$;
 
 comment on function crm_private.compile_external_ids(regclass, text) is
-  'Makes the triggers that keep the external ids of a table, and the function that finds a row by one.';
+  'Creates the triggers that maintain the external ids of a table, and the function that finds a '
+  'row by one.';
 
 revoke all on function crm_private.compile_external_ids(regclass, text) from public;

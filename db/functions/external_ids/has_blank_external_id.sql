@@ -1,6 +1,6 @@
 /*
- * True if an external id of a list lacks its source or its id, as crm_private.is_blank means it.
- * Checks call it only where there are any.
+ * Returns true if an external id of a list has a blank or null source or id (crm_private.is_blank).
+ * Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_blank_external_id(value crm.external_id[])
 returns boolean
@@ -20,7 +20,7 @@ as $$
 $$;
 
 comment on function crm_private.has_blank_external_id(crm.external_id[]) is
-  'True if an external id of the list lacks its source or its id.';
+  'Returns true if an external id of the list lacks its source or its id.';
 
 revoke all on function crm_private.has_blank_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_blank_external_id(crm.external_id[]) to crm_member;

@@ -1,4 +1,7 @@
-/* True if a list has an external id twice. Checks call it only where there are several. */
+/*
+ * Returns true if a list contains an external id twice. Check constraints call it only for lists of
+ * several.
+ */
 create or replace function crm_private.has_duplicate_external_id(value crm.external_id[])
 returns boolean
 language sql
@@ -12,7 +15,7 @@ as $$
 $$;
 
 comment on function crm_private.has_duplicate_external_id(crm.external_id[]) is
-  'True if the list has an external id twice.';
+  'Returns true if the list contains an external id twice.';
 
 revoke all on function crm_private.has_duplicate_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_duplicate_external_id(crm.external_id[]) to crm_member;

@@ -1,6 +1,6 @@
 /*
- * True if the source or the id of an external id of a list is not legible, as crm_private.is_legible
- * means it. Checks call it only where there are any.
+ * Returns true if the source or the id of an external id of a list is not legible
+ * (crm_private.is_legible). Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_illegible_external_id(value crm.external_id[])
 returns boolean
@@ -17,7 +17,7 @@ as $$
 $$;
 
 comment on function crm_private.has_illegible_external_id(crm.external_id[]) is
-  'True if an external id of the list holds what cannot be seen.';
+  'Returns true if an external id of the list contains characters that cannot be seen.';
 
 revoke all on function crm_private.has_illegible_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_illegible_external_id(crm.external_id[]) to crm_member;

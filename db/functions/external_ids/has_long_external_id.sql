@@ -1,6 +1,6 @@
 /*
- * True if an external id of a list has a source or an id with more characters than it may have.
- * Checks call it only where there are any.
+ * Returns true if an external id of a list has a source or an id with more characters than the
+ * given maximum. Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_long_external_id(
   value      crm.external_id[],
@@ -20,7 +20,7 @@ as $$
 $$;
 
 comment on function crm_private.has_long_external_id(crm.external_id[], integer, integer) is
-  'True if an external id of the list has a longer source or a longer id.';
+  'Returns true if an external id of the list has a longer source or a longer id.';
 
 revoke all on function crm_private.has_long_external_id(crm.external_id[], integer, integer)
   from public;

@@ -1,10 +1,11 @@
 /*
- * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
- * that want the same one at once exactly one wins, and the others wait for it to end. They take them
- * in one order, lest they wait for each other. Called by crm_private.keep_external_ids.
+ * Releases external ids and takes others, all of one entity type. Raises if one is taken: of
+ * concurrent writers that want the same id exactly one succeeds, and the others wait for its
+ * transaction to end. Takes the ids in one order, so that writers do not deadlock. Called by
+ * crm_private.keep_external_ids.
  *
- * Its plans are kept for the session and must not depend on how many there were when they were made:
- * each external id is looked up by the key.
+ * Its plans are cached for the session and must not depend on the number of rows at that time: each
+ * external id is looked up by the primary key.
  */
 create or replace function crm_private.move_external_ids(
   p_gone  crm_private.external_ids[],
@@ -18,6 +19,8 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+declare
+  v_table text;
 begin
   delete from crm_private.external_ids as held
   using unnest(p_gone) as gone
@@ -41,8 +44,17 @@ begin
         p_taken[1].entity_type, array(select entity_id from unnest(p_taken))
       );
       -- The row that has it is younger than the snapshot of this transaction.
-      raise exception 'an external id was taken since this transaction began'
-        using errcode = 'serialization_failure';
+      v_table := (
+        select relname::text
+        from pg_class
+        where oid = crm_private.entity_table(p_taken[1].entity_type)
+      );
+      raise exception '%: an external id was taken since this transaction began', v_table
+        using errcode    = 'serialization_failure',
+              schema     = 'crm', table = v_table, column = 'external_ids',
+              constraint = v_table || '_external_ids_taken',
+              detail     = '{"externalIds": ["has one that was taken since"]}',
+              hint       = 'Repeat the transaction.';
   end;
 end
 $$;
@@ -50,7 +62,7 @@ $$;
 comment on function crm_private.move_external_ids(
   crm_private.external_ids[], crm_private.external_ids[]
 ) is
-  'Frees external ids and takes others.';
+  'Releases external ids and takes others.';
 
 revoke all on function crm_private.move_external_ids(
   crm_private.external_ids[], crm_private.external_ids[]

@@ -1,7 +1,7 @@
 /*
- * Refuses rows of an entity type that carry an external id of another row, with the place of each in
- * externalIds. Whose it is, is not told. Returns if none does. Called once it is known that a key is
- * held twice: cost does not matter.
+ * Raises if rows of an entity type have an external id of another row. The detail lists the
+ * position of each such id in externalIds, but not the other row. Returns if there is none. Called
+ * only after a duplicate key was found, so its cost does not matter.
  */
 create or replace function crm_private.refuse_taken_external_ids(p_entity_type text, p_ids uuid[])
 returns void
@@ -55,11 +55,12 @@ begin
     using errcode    = 'unique_violation',
           schema     = 'crm', table = v_table, column = 'external_ids',
           constraint = v_table || '_external_ids_taken',
-          detail     = v_fields::text;
+          detail     = v_fields::text,
+          hint       = 'Update the row that has the external id, or use another one.';
 end
 $$;
 
 comment on function crm_private.refuse_taken_external_ids(text, uuid[]) is
-  'Refuses rows that carry an external id of another row.';
+  'Raises if rows have an external id of another row.';
 
 revoke all on function crm_private.refuse_taken_external_ids(text, uuid[]) from public;

@@ -1,7 +1,8 @@
 /*
- * Ends the time in which an external id may be held twice, which begins with
- * set constraints crm_private.external_ids_pkey deferred: while an undo moves it from one row to
- * another in several statements. Refuses the given rows if one of theirs belongs to another.
+ * Ends the period in which two rows may have the same external id. The period begins with set
+ * constraints crm_private.external_ids_pkey deferred, so that an undo can move an id from one row
+ * to another in several statements. Raises if one of the given rows has an external id of another
+ * row.
  */
 create or replace function crm_private.settle_external_ids(p_entity_type text, p_ids uuid[])
 returns void
@@ -19,6 +20,6 @@ end
 $$;
 
 comment on function crm_private.settle_external_ids(text, uuid[]) is
-  'Ends the time in which an external id may be held twice; refuses rows that share one.';
+  'Ends the period in which two rows may have the same external id; raises if rows still do.';
 
 revoke all on function crm_private.settle_external_ids(text, uuid[]) from public;

@@ -1,8 +1,9 @@
 /*
- * Compiles what the API tells of the past of an entity: of a row crm.<table>_history, field_history and
- * history_is_complete, and crm.<entity type>_as_of. Where changes cannot be undone there is the history alone.
+ * Compiles the API functions for the past of an entity: crm.<table>_history,
+ * crm.<table>_field_history and crm.<table>_history_is_complete of a row, and
+ * crm.<entity type>_as_of. An entity whose changes cannot be undone has only the history.
  *
- * All of them run with the caller's rights, and are granted to who reads the table.
+ * All of them run with the caller's rights, and are granted to the roles that can read the table.
  */
 create or replace function crm_private.compile_history(p_entity_type text)
 returns void
@@ -10,7 +11,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_type   crm_private.entity_types;
@@ -49,9 +50,9 @@ $body$,
           ),
           case
             when v_type.is_mergeable
-            then 'Everything that was done to it, and to what was merged into it, the oldest first. '
-              'entityId tells which of them an entry is about.'
-            else 'Everything that was done to it, the oldest first.'
+            then 'The audit log entries of the row and of rows that were merged into it, oldest '
+              'first. entityId is the row that an entry is about.'
+            else 'The audit log entries of the row, oldest first.'
           end
         ),
         (
@@ -64,8 +65,8 @@ $body$,
 $body$,
             p_entity_type
           ),
-          'Every value that a field had, the oldest first: from when to when, who set it, and through '
-          'what.' || case
+          'Every value that a field of the row had, oldest first, with its period, the user who '
+          'set it, and the source of the change.' || case
             when v_type.has_custom_fields then ' A custom field is customFields.<name>.' else ''
           end
         ),
@@ -79,8 +80,8 @@ begin
 end
 $body$,
           E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-          'Whether its history has everything that was done to it. If not, what was done before '
-          'auditLogKeptSince has been archived.'
+          'True if the history has every change of the row. If false, changes before '
+          'auditLogKeptSince have been archived.'
         ),
         (
           v_type.restore_order is not null,
@@ -94,7 +95,7 @@ $body$,
   ) as was (row);
 $body$,
             v_type.entity_table, p_entity_type,
-            -- By the name of its stage a deal leads to the stage, so it has the name of now.
+            -- A deal references its stage by name, so it gets the present name of the stage.
             case p_entity_type
               when 'deal'
               then 'was.row || jsonb_build_object(''stage'', crm_private.stage_now(was.row ->> ''stage'', $2))'
@@ -102,7 +103,7 @@ $body$,
             end
           ),
           format(
-            'The %s as it was at an instant, with every column%s; null if there was none then.',
+            'The %s as it was at an instant, with every column%s; null if it did not exist then.',
             replace(p_entity_type, '_', ' '),
             case when v_type.has_custom_fields then ' and custom field' else '' end
           )
@@ -111,10 +112,10 @@ $body$,
               select from pg_constraint
               where contype = 'f' and v_type.entity_table in (conrelid, confrelid)
             )
-            then ' Relations lead to what they lead to now.'
+            then ' Related rows are as they are now.'
             else ''
           end
-          || case p_entity_type when 'deal' then ' The stage has the name that it has now.' else '' end
+          || case p_entity_type when 'deal' then ' The stage has its present name.' else '' end
         )
     ) as made (is_made, name, arguments, result, attributes, body, description)
     where made.is_made
@@ -132,7 +133,7 @@ end
 $$;
 
 comment on function crm_private.compile_history(text) is
-  'Makes the functions of the API that tell the past of an entity.';
+  'Creates the API functions for the past of an entity.';
 
 revoke all on function crm_private.compile_history(text) from public;
 

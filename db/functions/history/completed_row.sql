@@ -1,7 +1,8 @@
 /*
- * A row of the past with every column that the table has now. A column that is not in the row was added
- * since, and has its default. What is generated follows from the rest; but for what search and the look for
- * duplicates read, which is null: nobody searches the past. Called by crm_private.row_as_of.
+ * Returns a row of the past with every column that the table has now. A column that is missing in
+ * the row was added later, and gets its default. Generated columns are computed from the others,
+ * except for those that search and the search for duplicates read, which are null: the past is not
+ * searched. Called by crm_private.row_as_of.
  */
 create or replace function crm_private.completed_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -10,7 +11,7 @@ stable
 strict
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_row jsonb := p_row;
@@ -53,7 +54,7 @@ end
 $$;
 
 comment on function crm_private.completed_row(regclass, jsonb) is
-  'A row of the past with every column that the table has now.';
+  'Returns a row of the past with every column that the table has now.';
 
 revoke all on function crm_private.completed_row(regclass, jsonb) from public;
 grant execute on function crm_private.completed_row(regclass, jsonb) to crm_reader;

@@ -1,6 +1,6 @@
 /*
- * The values that a field had, from the audit log. Runs with the caller's rights: the policy of the
- * audit log decides which entries count.
+ * Returns the values that a field had, from the audit log. Runs with the caller's rights: the
+ * policy of the audit log decides which entries count.
  */
 create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
 returns setof crm.field_value
@@ -44,9 +44,10 @@ as $$
 $$;
 
 comment on function crm.field_history(text, uuid, text) is
-  'Every value that a field of a row had, the oldest first: from when to when, who set it, and through '
-  'what. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
-  'exchange_rate; a custom field is customFields.<name>.';
+  'Returns every value that a field of a row had, oldest first, with its period, the user who set '
+  'it, and the source of the change. entityType is contact, company, deal, task, note, '
+  'custom_field_definition, pipeline_stage or exchange_rate; a custom field is '
+  'customFields.<name>.';
 
 revoke all on function crm.field_history(text, uuid, text) from public;
 grant execute on function crm.field_history(text, uuid, text) to crm_reader;

@@ -1,7 +1,8 @@
 /*
- * What the audit log calls a field of an entity type: company_id for companyId and company_id,
+ * Returns the name of a field in the audit log: company_id for companyId and company_id,
  * custom_fields.size for customFields.size and custom_fields.size. A custom field need not be
- * defined: it may have been. Refuses other names. Called by what takes a field as an argument.
+ * defined: it may have been defined once. Raises for other names. Called by functions that have a
+ * field as an argument.
  */
 create or replace function crm_private.logged_field(p_entity_type text, p_field text)
 returns text
@@ -50,7 +51,7 @@ as $$
 $$;
 
 comment on function crm_private.logged_field(text, text) is
-  'What the audit log calls a field of an entity type; refuses what is none.';
+  'Returns the name of a field in the audit log; raises for an unknown field.';
 
 revoke all on function crm_private.logged_field(text, text) from public;
 grant execute on function crm_private.logged_field(text, text) to crm_reader;

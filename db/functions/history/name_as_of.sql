@@ -1,6 +1,7 @@
 /*
- * How the definition of a custom field or a pipeline stage was called when an audit log entry was
- * written; null if it came later. The first time it was renamed since tells.
+ * Returns the name that a custom field definition or a pipeline stage had when an audit log entry
+ * was written; null if it was created later. It is the old name in the first renaming since, or
+ * else the present name.
  */
 create or replace function crm_private.name_as_of(
   p_entity_type text,
@@ -30,6 +31,6 @@ as $$
 $$;
 
 comment on function crm_private.name_as_of(text, uuid, text, bigint) is
-  'How a definition or a stage was called when an audit log entry was written.';
+  'Returns the name of a definition or a stage at the time of an audit log entry.';
 
 revoke all on function crm_private.name_as_of(text, uuid, text, bigint) from public;

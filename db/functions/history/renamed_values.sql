@@ -1,7 +1,7 @@
 /*
- * What the values of an enum were called since an audit log entry was written, in order: those that
- * crm.rename_custom_field_value renamed, or an undo of it. Such a transaction lets both names in first
- * and then takes the old one out, and leaves the new one in its place.
+ * Returns the values of an enum that were renamed since an audit log entry, in order, by
+ * crm.rename_custom_field_value or by an undo of it. Such a transaction first allows both names,
+ * then removes the old one and leaves the new one in its place.
  */
 create or replace function crm_private.renamed_values(p_definition_id uuid, p_entry_id bigint)
 returns table (old_value text, new_value text)
@@ -37,6 +37,6 @@ as $$
 $$;
 
 comment on function crm_private.renamed_values(uuid, bigint) is
-  'Which values of an enum were renamed since an audit log entry, in order.';
+  'Returns the values of an enum that were renamed since an audit log entry, in order.';
 
 revoke all on function crm_private.renamed_values(uuid, bigint) from public;

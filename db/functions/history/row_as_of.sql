@@ -1,13 +1,15 @@
 /*
- * A row as it was at an instant, as jsonb; null if there was none. p_current is the row as it is
- * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document and
- * match_keys are null: nobody searches the past, or looks for duplicates there.
+ * Returns a row as it was at an instant, as jsonb; null if it did not exist then. p_current is the
+ * present row, null if it was deleted. Called by the functions crm.<entity type>_as_of.
+ * search_document and match_keys are null: the past is not searched, also not for duplicates.
  *
- * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
- * takes back every update since. So it needs the audit log from that instant on and no further, and
- * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
+ * It works backwards: from the present row, or from the first deletion after the instant, it
+ * reverts every later update. So it needs the audit log from that instant on and no earlier, and
+ * old months can be archived. Raises if the instant is before the audit log, or if an entry that it
+ * needs has been erased, unless that is a deletion.
  *
- * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
+ * Runs with the caller's rights: a role that can read the history of a row can read what follows
+ * from it.
  */
 create or replace function crm_private.row_as_of(
   p_entity_type text,
@@ -32,12 +34,13 @@ declare
   v_stamp   record;
 begin
   if p_at < crm.audit_log_kept_since() then
-    raise exception 'what % % was at % cannot be told: the audit log is kept since %',
+    raise exception '% % at % cannot be reconstructed: the audit log begins at %',
         p_entity_type, p_entity_id, p_at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Choose an instant from crm.audit_log_kept_since() on.';
   end if;
 
   select
@@ -54,7 +57,7 @@ begin
     return null;
   end if;
 
-  -- A deletion that has been purged tells nothing any more, but what was before it is still there.
+  -- The entry of a purged deletion has no values any more, but earlier entries still have theirs.
   if v_row = '{}' then
     return crm_private.completed_row(
       crm_private.entity_table(p_entity_type),
@@ -62,7 +65,7 @@ begin
     );
   end if;
 
-  -- Of each field the first change since tells what it was; later ones do not matter.
+  -- The first later change of a field has the value of then; further ones do not matter.
   with since as (
     select id, action, changes, erased_at
     from crm.audit_logs
@@ -88,12 +91,13 @@ begin
   from was;
 
   if v_erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
+    raise exception '% % at % cannot be reconstructed: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Choose an instant after the entries that have been erased.';
   end if;
 
   if (v_row ->> 'created_at')::timestamptz > p_at then
@@ -128,12 +132,13 @@ begin
   limit 1;
 
   if not found then
-    raise exception 'what % % was at % cannot be told: the audit log does not go back so far',
+    raise exception '% % at % cannot be reconstructed: the audit log does not go back that far',
         p_entity_type, p_entity_id, p_at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Choose a later instant.';
   end if;
 
   return v_row || jsonb_build_object(
@@ -145,7 +150,7 @@ end
 $$;
 
 comment on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) is
-  'A row as it was at an instant, null if there was none.';
+  'Returns a row as it was at an instant; null if it did not exist then.';
 
 revoke all on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) from public;
 grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) to crm_reader;

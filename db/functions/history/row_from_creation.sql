@@ -1,8 +1,9 @@
 /*
- * A row as it was at an instant, told forwards: what it was created or brought back with, and every
- * update until then. For rows whose deletion has been purged, which crm_private.row_as_of cannot
- * begin with; null if there was none then. Columns that it
- * did not have then, and generated ones, are not in it. Refused where an entry that it needs has been erased.
+ * Returns a row as it was at an instant, computed forwards: the values that it was created or
+ * restored with, and every update until then. Null if it did not exist then. For rows whose
+ * deletion has been purged, from which crm_private.row_as_of cannot start. The result lacks
+ * generated columns, and columns that the row did not have then. Raises if an entry that it needs
+ * has been erased.
  */
 create or replace function crm_private.row_from_creation(
   p_entity_type text,
@@ -62,12 +63,13 @@ begin
   from became;
 
   if v_created.erased_at is not null or v_updates.erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
+    raise exception '% % at % cannot be reconstructed: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, coalesce(v_updates.erased, v_created.id)
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Choose another instant; the history of the row shows the erased entries.';
   end if;
 
   v_row := jsonb_build_object(
@@ -97,7 +99,8 @@ end
 $$;
 
 comment on function crm_private.row_from_creation(text, uuid, timestamptz) is
-  'A row as it was at an instant, told from its creation on; null if there was none.';
+  'Returns a row as it was at an instant, computed from its creation; null if it did not exist '
+  'then.';
 
 revoke all on function crm_private.row_from_creation(text, uuid, timestamptz) from public;
 grant execute on function crm_private.row_from_creation(text, uuid, timestamptz) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * What a stage is called now that had a name at an instant; the name itself where the audit log does not
- * tell. Called for the past: a stage is itself under any name, and leads to itself.
+ * Returns the present name of the stage that had a name at an instant; the given name if the audit
+ * log does not show it. Called for rows of the past, so that they reference a stage under its
+ * present name.
  */
 create or replace function crm_private.stage_now(p_name text, p_at timestamptz)
 returns text
@@ -21,7 +22,7 @@ as $$
 $$;
 
 comment on function crm_private.stage_now(text, timestamptz) is
-  'What a stage is called now that had a name at an instant.';
+  'Returns the present name of the stage that had a name at an instant.';
 
 revoke all on function crm_private.stage_now(text, timestamptz) from public;
 grant execute on function crm_private.stage_now(text, timestamptz) to crm_reader;

@@ -1,13 +1,15 @@
 /*
- * Takes an idempotency key for the rest of the transaction, and waits for whoever has it. Gives what
- * was kept under the key, if something was and has not expired: then the mutation has been done. The
- * server calls it at the beginning of the transaction in which the mutation is to be done.
+ * Takes an idempotency key for the rest of the transaction, and waits for a transaction that has
+ * it. Returns the response that is stored under the key, unless it has expired; if there is one,
+ * the mutation was done before. Called by the server at the beginning of the transaction of a
+ * mutation.
  *
- * The lock ends with the transaction, whatever ends that, so nobody holds a key who is gone. What is
- * read is read by a statement of its own, which sees what the one before committed.
+ * The lock ends with the transaction, however that ends, so a disconnected client blocks no key. A
+ * separate statement reads the stored response, so that it sees what the previous transaction
+ * committed.
  *
- * It takes the hash, so that no key comes near the database's logs. Security definer: the server's
- * login role reads no table.
+ * It takes the hash, so that no key reaches the logs of the database. Security definer: the login
+ * role of the server cannot read tables.
  */
 create or replace function crm_private.claim_idempotency_key(p_key_hash bytea)
 returns table (request_hash bytea, answer bytea)
@@ -33,7 +35,8 @@ end
 $$;
 
 comment on function crm_private.claim_idempotency_key(bytea) is
-  'Takes an idempotency key of this SHA-256 for the transaction; gives what is kept under it.';
+  'Takes the idempotency key with this SHA-256 for the transaction; returns the response stored '
+  'under it.';
 
 revoke all on function crm_private.claim_idempotency_key(bytea) from public;
 grant execute on function crm_private.claim_idempotency_key(bytea) to crm_server;

@@ -1,6 +1,7 @@
 /*
- * Drops the answers that were kept for repeated mutations and may hold something of entities. The keys
- * stay: a repeat still does nothing, and is told that its answer is gone.
+ * Deletes stored responses of repeated mutations that may contain values of the given entities. The
+ * keys stay: a repeated mutation still does nothing, and its client gets an error that the response
+ * is gone. Called by crm_private.erase_contact.
  */
 create or replace function crm_private.drop_responses(p_ids uuid[])
 returns void
@@ -15,6 +16,6 @@ as $$
 $$;
 
 comment on function crm_private.drop_responses(uuid[]) is
-  'Drops the answers kept for repeated mutations that may hold something of entities.';
+  'Deletes stored responses of repeated mutations that may contain values of the given entities.';
 
 revoke all on function crm_private.drop_responses(uuid[]) from public;

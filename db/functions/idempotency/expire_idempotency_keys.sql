@@ -1,7 +1,7 @@
 /*
- * Forgets idempotency keys that have expired, with their answers; at most p_limit, lest it takes
- * long. Gives their number, so that the caller can go on. The server calls it every hour; several
- * may call it at once, and none waits for a key that is just being used again.
+ * Deletes expired idempotency keys with their responses, at most p_limit per call, so that no call
+ * takes long. Returns their number, so that the caller can repeat the call. Called by the server
+ * every hour. Concurrent calls are safe, and none waits for a key that is in use.
  *
  * Security definer: crm_server has no rights of its own on the table.
  */
@@ -29,7 +29,7 @@ as $$
 $$;
 
 comment on function crm_private.expire_idempotency_keys(integer) is
-  'Forgets idempotency keys that have expired; gives how many.';
+  'Deletes expired idempotency keys; returns their number.';
 
 revoke all on function crm_private.expire_idempotency_keys(integer) from public;
 grant execute on function crm_private.expire_idempotency_keys(integer) to crm_server;

@@ -1,14 +1,15 @@
 /*
- * Keeps what a mutation was answered under the idempotency key that its transaction has claimed: it
- * is there when the mutation is, and only then. A second answer under one key would break the
- * primary key, and undo what it is the answer of.
+ * Stores the response of a mutation under the idempotency key that its transaction has claimed, so
+ * that the response is committed with the mutation or not at all. A second response under one key
+ * violates the primary key, which rolls its mutation back.
  *
- * With it goes which entities it may tell of: those that the transaction changed, if it tells of no others
- * (p_is_narrow), otherwise any. When a person is erased, the answers that may tell of them are dropped
- * (crm_private.drop_responses). An erasure waits for what is about to be kept; one that was done while this
- * transaction ran may have come after something was read, so nothing is kept.
+ * Also stores which entities the response may contain: those that the transaction changed if
+ * p_is_narrow, otherwise null, which stands for any. When a person is erased, the responses that
+ * may contain them are deleted (crm_private.drop_responses). An erasure waits until a response is
+ * stored. If one was committed while this transaction ran, the response may contain values that
+ * were read before, so the key is stored without it.
  *
- * Security definer: the server's login role writes no table.
+ * Security definer: the login role of the server cannot write tables.
  */
 create or replace function crm_private.save_response(
   p_key_hash     bytea,
@@ -48,7 +49,7 @@ end
 $$;
 
 comment on function crm_private.save_response(bytea, bytea, bytea, boolean) is
-  'Keeps the answer of a mutation under its idempotency key.';
+  'Stores the response of a mutation under its idempotency key.';
 
 revoke all on function crm_private.save_response(bytea, bytea, bytea, boolean) from public;
 grant execute on function crm_private.save_response(bytea, bytea, bytea, boolean) to crm_server;

@@ -1,12 +1,14 @@
 /*
- * Makes the view through which a table's rows can be copied in: crm_private.<table>_copy, which holds
- * nothing, and whose trigger inserts into the table what is inserted into it. PostgreSQL lets no role
- * copy into a table whose policies bind it. Here the statement is one that they bind, with the rights of
- * whoever copies: validation, stamps, the audit log and the policies are those of every insert.
+ * Creates the view through which rows are copied into a table: crm_private.<table>_copy, which
+ * contains no rows, and whose trigger inserts into the table. PostgreSQL does not allow COPY FROM
+ * into a table whose policies apply to the role. Through the view each row is an insert with the
+ * rights of the role that copies: validation, stamps, the audit log and the policies apply as to
+ * every insert.
  *
- * It has the columns that members may give a new row, with their defaults, and those that administrators
- * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.compile_rules, and so by every migration that
- * changes a column; a table that members cannot insert into gets no view.
+ * The view has the columns that members may set in a new row, with their defaults, and those that
+ * administrators may set in an import. It references none of the table's columns, so that they can
+ * be dropped. A table that members cannot insert into gets no view. Called by
+ * crm_private.compile_rules, and so by every migration that changes a column.
  */
 create or replace function crm_private.compile_copy_view(p_table regclass)
 returns void
@@ -15,7 +17,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Defaults are expressions, which cannot be quoted as names and values can.
+-- Defaults are expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table    text   := (select relname::text from pg_class where oid = p_table);
@@ -44,7 +46,7 @@ begin
   );
   execute format(
     'comment on view %s is %L',
-    v_view, 'Takes rows of crm.' || v_table || ' that are copied in; holds none. Compiled.'
+    v_view, 'Accepts rows of crm.' || v_table || ' by COPY; contains none. Compiled.'
   );
 
   for v_default in
@@ -58,7 +60,8 @@ begin
     );
   end loop;
 
-  -- What is imported is said to the triggers as a bulk write says it: no role may write these columns.
+  -- Passes imported values to the triggers in a setting, as a bulk write does: no role may write
+  -- these columns.
   execute format(
     'create or replace function %s() returns trigger language plpgsql '
     'set search_path = pg_catalog, pg_temp as %L',
@@ -83,7 +86,7 @@ begin
   );
   execute format(
     'comment on function %s() is %L',
-    v_function, 'Inserts a row that is copied into the view of its table. Compiled.'
+    v_function, 'Inserts a row that was copied into the view into its table. Compiled.'
   );
   execute format('revoke all on function %s() from public', v_function);
   execute format(
@@ -99,6 +102,6 @@ end
 $$;
 
 comment on function crm_private.compile_copy_view(regclass) is
-  'Makes the view through which rows can be copied into a table.';
+  'Creates the view through which rows can be copied into a table.';
 
 revoke all on function crm_private.compile_copy_view(regclass) from public;

@@ -1,4 +1,4 @@
-/* What a session that imports may give a new row of a table beside what members may. */
+/* Returns the columns that only a session that imports may set in new rows of a table. */
 create or replace function crm_private.importable_columns(p_table regclass)
 returns name[]
 language sql
@@ -12,7 +12,7 @@ as $$
 $$;
 
 comment on function crm_private.importable_columns(regclass) is
-  'The columns that a session that imports may give new rows of a table.';
+  'Returns the columns that only a session that imports may set in new rows of a table.';
 
 revoke all on function crm_private.importable_columns(regclass) from public;
 grant execute on function crm_private.importable_columns(regclass) to crm_reader;

@@ -1,4 +1,4 @@
-/* Those of crm_private.importable_columns if the session imports, else none. */
+/* Returns crm_private.importable_columns if the session imports, otherwise an empty array. */
 create or replace function crm_private.imported_columns(p_table regclass)
 returns name[]
 language sql
@@ -12,7 +12,7 @@ as $$
 $$;
 
 comment on function crm_private.imported_columns(regclass) is
-  'The columns that this session may give new rows of a table, because it imports.';
+  'Returns the columns that this session may set in new rows of a table because it imports.';
 
 revoke all on function crm_private.imported_columns(regclass) from public;
 grant execute on function crm_private.imported_columns(regclass) to crm_reader;

@@ -1,8 +1,8 @@
 /*
- * The value of created_at, created_by or closed_at that a session that imports gives the row that is
- * being made, null if it gives none or does not import. A statement of the owner, or COPY, has it in
- * the column. Others may not write the column: a bulk write says it in the setting crm.bulk_stamps,
- * for each row before it is made.
+ * Returns the value of created_at, created_by or closed_at that a session that imports sets in the
+ * row that is being inserted; null if it sets none, or does not import. A statement of the owner,
+ * or COPY, has it in the column. Other roles may not write the column: a bulk write passes it in
+ * the setting crm.bulk_stamps before it inserts each row.
  */
 create or replace function crm_private.imported_stamp(p_column text, p_written text)
 returns text
@@ -24,7 +24,8 @@ end
 $$;
 
 comment on function crm_private.imported_stamp(text, text) is
-  'The value of a column that a session that imports gives a new row; null if it gives none.';
+  'Returns the value of a column that a session that imports sets in a new row; null if it sets '
+  'none.';
 
 revoke all on function crm_private.imported_stamp(text, text) from public;
 grant execute on function crm_private.imported_stamp(text, text) to crm_member;

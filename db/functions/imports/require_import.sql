@@ -1,4 +1,4 @@
-/* Refuses to go on, unless the session imports. */
+/* Raises unless the session imports. p_columns is for the message. */
 create or replace function crm_private.require_import(p_columns text)
 returns void
 language plpgsql
@@ -7,16 +7,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not crm_private.is_importing() then
-    raise exception '% can be given only by an administrator who imports', p_columns
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm',
-            hint    = 'Say so before: set crm.source = ''import''.';
+    raise exception 'only an administrator who imports can set %', p_columns
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm',
+            constraint = 'require_import_importing',
+            hint       = 'As an administrator, run set crm.source = ''import'' first.';
   end if;
 end
 $$;
 
 comment on function crm_private.require_import(text) is
-  'Refuses columns that only a session that imports may give.';
+  'Raises unless the session imports; for columns that only an import may set.';
 
 revoke all on function crm_private.require_import(text) from public;
 grant execute on function crm_private.require_import(text) to crm_member;

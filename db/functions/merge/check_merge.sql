@@ -1,10 +1,10 @@
 /*
- * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
- * Called by crm_private.merge_rows.
+ * Checks the arguments of a merge: raises with all faults at once, or returns the chosen fields by
+ * column. Called by crm_private.merge_rows.
  *
- * A field may be called as the API calls it or as its column is called, and is one that a member may
- * set in an update. A value of another type than the column's is refused here, in the words of the
- * typed layer; what jsonb_populate_record would make of it, nobody meant.
+ * A field may have its name in the API or the name of its column, and must be one that a member may
+ * set in an update. A value of another type than the column's is refused here, with the messages of
+ * the typed layer, because jsonb_populate_record would convert it to something unintended.
  */
 create or replace function crm_private.check_merge(
   p_table  regclass,
@@ -43,7 +43,7 @@ begin
 
     union all
 
-    select 'losers', 'must not hold null', v_table || '_losers_present'
+    select 'losers', 'must not contain null', v_table || '_losers_present'
     where array_position(p_losers, null) is not null
 
     union all
@@ -119,11 +119,11 @@ begin
         when atttypid = 'integer'::regtype then
           jsonb_typeof(value) = 'number'
           and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
-        -- The API writes as text what a number of JSON would lose digits of.
+        -- The API writes a number as text where a number of JSON would lose digits.
         when typcategory = 'N' then
           jsonb_typeof(value) in ('number', 'string') and crm_private.is_value_of(atttypid, value)
         when typcategory = 'B' then jsonb_typeof(value) = 'boolean'
-        -- Whether JSON is an object is for the column's own check to say.
+        -- The column's own check decides whether JSON must be an object.
         when atttypid = any ('{json,jsonb}'::regtype[]) then true
         else jsonb_typeof(value) = 'string' and crm_private.is_value_of(atttypid, value)
       end
@@ -153,7 +153,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = v_table,
             constraint = v_faults ->> 'rule',
-            detail     = v_faults -> 'fields';
+            detail     = v_faults -> 'fields',
+            hint       = 'Correct the arguments that the detail lists, then repeat the merge.';
   end if;
 
   return coalesce(v_chosen, '{}');
@@ -161,7 +162,7 @@ end
 $$;
 
 comment on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) is
-  'Refuses what cannot be merged; gives the chosen fields by column.';
+  'Raises if a merge is not possible; returns the chosen fields by column.';
 
 revoke all on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) from public;
 grant execute on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) to crm_member;

@@ -1,6 +1,6 @@
 /*
- * Binds merges to a table: makes the trigger that ends the merge of a row that is back, and crm.<entity
- * type>_merged_into, which follows the id of a merged row to the one that is left.
+ * Adds merges to a table: creates the trigger that ends the merge of a row that is restored, and
+ * crm.<entity type>_merged_into, which returns the merge winner for the id of a merged record.
  */
 create or replace function crm_private.compile_merges(p_table regclass, p_entity_type text)
 returns void
@@ -36,8 +36,8 @@ $follow$
     'comment on function %s is %L',
     v_function,
     format(
-      'The %s that one was merged into, through however many merges; null if it was not merged, is '
-      'back, or the one that was left is gone.',
+      'Returns the %s that a merged one became part of, through any number of merges; null if it '
+      'was not merged, or was restored, or if the merge winner was deleted.',
       replace(p_entity_type, '_', ' ')
     )
   );
@@ -47,7 +47,7 @@ end
 $$;
 
 comment on function crm_private.compile_merges(regclass, text) is
-  'Makes the trigger that ends the merges of rows of a table that are back, and the function that '
-  'follows the id of a merged one.';
+  'Creates the trigger that ends merges of restored rows of a table, and the function that '
+  'returns the merge winner.';
 
 revoke all on function crm_private.compile_merges(regclass, text) from public;

@@ -1,6 +1,6 @@
 /*
- * Lets rows have the same value of a unique custom field until it is called with false, or the
- * transaction ends. Called where values move from row to row: by merges, and where something is undone.
+ * Lets several rows have the same value of a unique custom field, until it is called with false or
+ * the transaction ends. Called where values move between rows: by merges and by an undo.
  */
 create or replace function crm_private.defer_unique(p_deferred boolean)
 returns void
@@ -8,7 +8,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted names; that it is cannot be told.
+-- Its statement is built from quoted names, which plpgsql_check cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_names text;

@@ -1,4 +1,4 @@
-/* Makes one contact of several; crm_private.merge_rows says how. */
+/* Merges contacts into one. crm_private.merge_rows describes how. */
 create or replace function crm.merge_contacts(
   winner uuid,
   losers uuid[],
@@ -15,10 +15,11 @@ as $$
 $$;
 
 comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
-  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
-  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
-  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
-  'one. With a version it is refused if the winner has another by now.';
+  'Merges duplicates of a contact into one. The winner gets all deals, tasks, notes, email '
+  'addresses, phone numbers and external ids of the losers, and their values for the fields in '
+  'which it has none; then the losers are deleted. fields contains the values that the winner '
+  'gets instead, as in a patch: customFields are merged one by one, and null removes one. If it '
+  'contains a version, the merge is refused unless the winner still has that version.';
 
 revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
 grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;

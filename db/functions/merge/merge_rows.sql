@@ -1,20 +1,24 @@
 /*
- * Merges rows of an entity type: the winner stays, the losers go. Called by crm.merge_contacts and
- * crm.merge_companies. Runs with the caller's rights, who could do all of it by hand.
+ * Merges rows of an entity type: the winner stays, the losers are deleted. Called by
+ * crm.merge_contacts and crm.merge_companies. Runs with the rights of the caller, who could make
+ * the same changes manually.
  *
- * 1. Locks the rows by id, so that merges that overlap come one after the other and whoever links
- *    something to a loser meanwhile waits, and is refused when the loser is gone. What the rows refer to
- *    is locked before, in the order in which all lock it, so that two merges do not wait for each other.
- * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
- *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
- * 3. Moves to the winner whatever refers to a loser.
- * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
- *    became part of the winner is recorded.
+ * 1. Locks the rows by id, so that overlapping merges run one after the other. A transaction that
+ *    links something to a loser waits, and is refused when the loser is deleted. Rows that the
+ *    merged rows reference are locked before, in the order in which every writer locks them, so
+ *    that two merges do not deadlock.
+ * 2. Writes the winner: each field has the chosen value, else the winner's, else that of the first
+ *    loser that has one. Custom fields are merged one by one. Lists, such as email addresses, get
+ *    the elements of all rows.
+ * 3. Moves every reference to a loser to the winner.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing is deleted with them.
+ *    Records that they became part of the winner.
  *
- * Every step is a statement that the audit log has, in one transaction: reversed from the last entry to
- * the first, they give back exactly what was.
+ * Every step is a statement in the audit log, in one transaction: undone from the last entry to the
+ * first, they restore exactly the previous state.
  *
- * Returns <entity type>_id, transaction_id, and <table>_moved: how many rows of each table moved.
+ * Returns <entity type>_id, transaction_id, and <table>_moved, the number of rows moved in each
+ * table.
  */
 create or replace function crm_private.merge_rows(
   p_entity_type text,
@@ -27,7 +31,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- That its statements write cannot be told.
+-- plpgsql_check cannot see that its statements write.
 -- @plpgsql_check_options: performance_warnings = off
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);
@@ -60,7 +64,7 @@ begin
     );
   end if;
 
-  -- Until the losers are gone, the winner may have the same value of a unique field.
+  -- Until the losers are deleted, the winner may have the same value of a unique field.
   perform crm_private.defer_unique(true);
 
   perform crm_private.write_merged(

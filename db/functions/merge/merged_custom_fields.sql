@@ -1,4 +1,7 @@
-/* The custom fields of several rows in one object: of each, the value of the first row that has it. */
+/*
+ * Returns the custom fields of several rows in one object. Each has its value in the first row that
+ * has the field.
+ */
 create or replace function crm_private.merged_custom_fields(p_objects jsonb[])
 returns jsonb
 language sql
@@ -16,7 +19,7 @@ as $$
 $$;
 
 comment on function crm_private.merged_custom_fields(jsonb[]) is
-  'The custom fields of several rows in one object: of each, the first value.';
+  'Returns the custom fields of several rows in one object, each with its first value.';
 
 revoke all on function crm_private.merged_custom_fields(jsonb[]) from public;
 grant execute on function crm_private.merged_custom_fields(jsonb[]) to crm_member;

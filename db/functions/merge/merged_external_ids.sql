@@ -1,6 +1,6 @@
 /*
- * The external ids of several rows in one list, in order. None is there twice, because no two rows
- * share one. p_lists is an array of arrays. Called where rows are merged.
+ * Returns the external ids of several rows in one list, in order. No id occurs twice, because no
+ * two rows share one. p_lists is an array of arrays. Called by merges.
  */
 create or replace function crm_private.merged_external_ids(p_lists jsonb)
 returns jsonb
@@ -15,7 +15,7 @@ as $$
 $$;
 
 comment on function crm_private.merged_external_ids(jsonb) is
-  'The external ids of several rows in one list.';
+  'Returns the external ids of several rows in one list.';
 
 revoke all on function crm_private.merged_external_ids(jsonb) from public;
 grant execute on function crm_private.merged_external_ids(jsonb) to crm_member;

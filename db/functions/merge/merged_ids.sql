@@ -1,8 +1,8 @@
 /*
- * The ids that are one contact or one company by now: its own, and those of everything that was merged
- * into it, and into that.
+ * Returns the ids that are now one contact or company: its own, and those of every record that was
+ * merged into it, directly or through another one.
  *
- * Security definer: nobody reads the table.
+ * Security definer: no other role can read crm_private.merges.
  */
 create or replace function crm_private.merged_ids(p_entity_type text, p_id uuid)
 returns uuid[]
@@ -29,7 +29,7 @@ end
 $$;
 
 comment on function crm_private.merged_ids(text, uuid) is
-  'The id of a contact or a company, and those of everything that was merged into it.';
+  'Returns the id of a contact or company, and the ids of the records that were merged into it.';
 
 revoke all on function crm_private.merged_ids(text, uuid) from public;
 grant execute on function crm_private.merged_ids(text, uuid) to crm_reader;

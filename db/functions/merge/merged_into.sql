@@ -1,9 +1,9 @@
 /*
- * Where the id of a contact or a company leads that was merged into another: the one that is left in
- * the end, however many merges lie between. Null for a row that is there, and for one that was never
- * merged.
+ * Returns the merge winner for the id of a merged contact or company, through any number of merges.
+ * Null for a row that exists, and for one that was never merged.
  *
- * Security definer: nobody reads the table. An id leads to an id, and no further than its rights do.
+ * Security definer: no other role can read crm_private.merges. It returns only an id; to read the
+ * row, the caller needs the rights to do so.
  */
 create or replace function crm_private.merged_into(p_entity_type text, p_id uuid)
 returns uuid
@@ -33,7 +33,7 @@ end
 $$;
 
 comment on function crm_private.merged_into(text, uuid) is
-  'The contact or company that one became part of by a merge; null if it was not merged.';
+  'Returns the contact or company that one became part of by a merge; null if it was not merged.';
 
 revoke all on function crm_private.merged_into(text, uuid) from public;
 grant execute on function crm_private.merged_into(text, uuid) to crm_reader;
@@ -67,8 +67,9 @@ end
 $$;
 
 comment on function crm.merged_into(text, uuid) is
-  'Where the id of a contact or a company leads that was merged: to the one that is left, through '
-  'however many merges. Null if it was not merged, or is back. entityType is contact or company.';
+  'Returns the id of the contact or company that a merged one became part of, through any number '
+  'of merges, so that old links still work. Null if it was not merged, or was restored. '
+  'entityType is contact or company.';
 
 revoke all on function crm.merged_into(text, uuid) from public;
 grant execute on function crm.merged_into(text, uuid) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * Several lists in one, as JSON: the elements of the first as they are, then what the others add, in
- * order. p_lists is an array of arrays; null, if it is null, says that no row has a list.
+ * Returns several lists as one, as JSON: the elements of the first list unchanged, then the
+ * elements that the others add, in order. p_lists is an array of arrays; null means that no row has
+ * a list, and returns null.
  */
 create or replace function crm_private.merged_lists(p_lists jsonb)
 returns jsonb
@@ -28,7 +29,7 @@ as $$
 $$;
 
 comment on function crm_private.merged_lists(jsonb) is
-  'Several lists in one, without what is there already.';
+  'Returns several lists as one, without elements that it already has.';
 
 revoke all on function crm_private.merged_lists(jsonb) from public;
 grant execute on function crm_private.merged_lists(jsonb) to crm_member;

@@ -1,11 +1,12 @@
 /*
- * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
- * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
- * Null is nothing, and so are an empty object and what a new row has by default. Called by
- * crm_private.merge_rows, which has locked the rows.
+ * Returns the values that a merge combines from several rows, by column: the value of the first row
+ * or, if it has none, of the first other row that has one. Custom fields are merged one by one;
+ * lists get the elements of all rows. Null counts as no value, and so do an empty object and the
+ * default of a new row. Called by crm_private.merge_rows, which has locked the rows.
  *
- * The columns are those that members may change, read from the catalog: one that is added to the table
- * is merged as the others are. A link to a row that is merged itself would lead nowhere.
+ * The columns are those that members may change, read from the catalog: a column that is added to
+ * the table is merged like the others. A link to one of the merged rows is ignored, because that
+ * row may be deleted.
  */
 create or replace function crm_private.merged_row(p_table regclass, p_ids uuid[])
 returns jsonb
@@ -13,7 +14,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement is built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_united jsonb;
@@ -33,7 +34,7 @@ begin
             then 'crm_private.merged_custom_fields(array_agg(record.%1$I order by rank)) as %1$I'
             when settable.attname = 'external_ids'
             then 'crm_private.merged_external_ids(jsonb_agg(record.%1$I order by rank)) as %1$I'
-            -- Addresses and numbers are the same where they are written otherwise.
+            -- Equal addresses and numbers may be written in different ways.
             when settable.attname in ('emails', 'phones')
             then 'crm_private.merged_values(jsonb_agg(record.%1$I order by rank)) as %1$I'
             when settable.is_list then
@@ -69,7 +70,7 @@ begin
             and contype = 'f'
             and conkey = array[attribute.attnum]
         ) as is_own_link,
-        -- A number that a sequence gives is not to be asked for.
+        -- A default that takes a number from a sequence must not be evaluated.
         coalesce(
           case
             when pg_get_expr(adbin, adrelid) !~ 'nextval\('
@@ -90,7 +91,7 @@ end
 $$;
 
 comment on function crm_private.merged_row(regclass, uuid[]) is
-  'What a merge makes of several rows, by column.';
+  'Returns the values that a merge combines from several rows, by column.';
 
 revoke all on function crm_private.merged_row(regclass, uuid[]) from public;
 grant execute on function crm_private.merged_row(regclass, uuid[]) to crm_member;

@@ -1,8 +1,9 @@
 /*
- * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
- * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
- * what is dialled: a number with and without its country code or an extension stays twice, for whoever
- * knows which is right. p_lists is an array of arrays. Called where contacts are merged.
+ * Returns the email addresses, or the phone numbers, of several rows in one list: those of the
+ * first row unchanged, then those that the others add, in order. Addresses are compared without
+ * regard to case, numbers by the digits that are dialled. A number with and without its country
+ * code or an extension stays twice, because only a user can know which one is right. p_lists is an
+ * array of arrays. Called by merges of contacts.
  */
 create or replace function crm_private.merged_values(p_lists jsonb)
 returns text[]
@@ -34,7 +35,7 @@ as $$
 $$;
 
 comment on function crm_private.merged_values(jsonb) is
-  'Lists of email addresses or phone numbers in one, without what is there already.';
+  'Returns lists of email addresses or phone numbers as one, without duplicates.';
 
 revoke all on function crm_private.merged_values(jsonb) from public;
 grant execute on function crm_private.merged_values(jsonb) to crm_member;

@@ -1,11 +1,11 @@
 /*
- * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
- * p_from get p_to. Gives how many rows of each table moved. Called by
+ * Moves references from some rows to another one: for each foreign key to the table, rows whose key
+ * is one of p_from get p_to. Returns the number of rows moved in each table. Called by
  * crm_private.merge_rows.
  *
- * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
- * is generated from it. Tables come in the order in which all writers lock them, their rows by id. A table of
- * an application may have no id.
+ * The foreign keys are read from the catalog. In tasks and notes, entity_id is written and the key
+ * is generated from it. Tables are updated in the order in which all writers lock them, and their
+ * rows by id. A table of an application may have no id.
  */
 create or replace function crm_private.move_links(p_table regclass, p_from uuid[], p_to uuid)
 returns jsonb
@@ -13,7 +13,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- That its statements write cannot be told.
+-- plpgsql_check cannot see that its statements write.
 -- @plpgsql_check_options: performance_warnings = off
 declare
   v_link  record;
@@ -67,7 +67,8 @@ end
 $$;
 
 comment on function crm_private.move_links(regclass, uuid[], uuid) is
-  'Moves what refers to rows of a table to another row of it; gives how many rows of each table moved.';
+  'Moves references from rows of a table to another row of it; returns the number of rows moved '
+  'in each table.';
 
 revoke all on function crm_private.move_links(regclass, uuid[], uuid) from public;
 grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_member;

@@ -1,9 +1,9 @@
 /*
- * Records that rows became part of another. Called by crm_private.merge_rows when it has deleted the
- * losers. Believes nobody: of the losers those count that this transaction has deleted, and the winner has
- * to be there.
+ * Records that rows became part of another. Called by crm_private.merge_rows after it has deleted
+ * the losers. Does not trust its caller: it records only losers that this transaction has deleted,
+ * and only if the winner exists.
  *
- * Security definer: nobody but the owner writes the table.
+ * Security definer: only the owner can write the table.
  */
 create or replace function crm_private.record_merge(
   p_entity_type text,
@@ -38,7 +38,7 @@ end
 $$;
 
 comment on function crm_private.record_merge(text, uuid, uuid[]) is
-  'Records that rows became part of another.';
+  'Records that rows became part of another one by a merge.';
 
 revoke all on function crm_private.record_merge(text, uuid, uuid[]) from public;
 grant execute on function crm_private.record_merge(text, uuid, uuid[]) to crm_member;

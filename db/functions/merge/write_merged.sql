@@ -1,7 +1,7 @@
 /*
- * Writes the row that a merge leaves: what was chosen, custom fields one by one, or what all of them
- * have. The losers give up first what only one row may have: their external ids, and the values of
- * unique columns. A column that is not among the values stays as it is.
+ * Writes the row that remains after a merge: the chosen values, custom fields one by one, or else
+ * the combined values. Before that, it removes from the losers what only one row may have: external
+ * ids, and the values of unique columns. A column that is not among the values stays unchanged.
  */
 create or replace function crm_private.write_merged(
   p_table  regclass,
@@ -15,7 +15,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 begin
   execute (
@@ -65,7 +65,7 @@ end
 $$;
 
 comment on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) is
-  'Writes the row that a merge leaves.';
+  'Writes the row that remains after a merge.';
 
 revoke all on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) from public;
 grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb)

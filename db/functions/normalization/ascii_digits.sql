@@ -1,6 +1,5 @@
 /*
- * A text with the digits of ASCII: those of Arabic, Persian and Devanagari are others, and so are those
- * that are as wide as a Chinese character.
+ * Returns a text with ASCII digits in place of Arabic, Persian, Devanagari and full-width digits.
  */
 create or replace function crm_private.ascii_digits(value text)
 returns text
@@ -22,7 +21,7 @@ end
 $$;
 
 comment on function crm_private.ascii_digits(text) is
-  'A text with the digits of ASCII.';
+  'Returns a text with ASCII digits in place of others.';
 
 revoke all on function crm_private.ascii_digits(text) from public;
 grant execute on function crm_private.ascii_digits(text) to crm_reader;

@@ -1,7 +1,7 @@
 /*
- * The domain of a text that is a link, a host or an email address and nothing else, without www:
- * "https://www.acme.com/about" and "info@acme.com" are of acme.com, and xn--kln-sna.de is köln.de. Null for
- * any other text.
+ * Returns the domain of a text that is only a link, a host or an email address, without www:
+ * acme.com for "https://www.acme.com/about" and "info@acme.com", köln.de for xn--kln-sna.de. Null
+ * for any other text.
  */
 create or replace function crm_private.domain_of(value text)
 returns text
@@ -28,7 +28,8 @@ end
 $$;
 
 comment on function crm_private.domain_of(text) is
-  'The domain of a text that is a link, a host or an email address; null for any other text.';
+  'Returns the domain of a text that is a link, a host or an email address; null for any other '
+  'text.';
 
 revoke all on function crm_private.domain_of(text) from public;
 grant execute on function crm_private.domain_of(text) to crm_reader;

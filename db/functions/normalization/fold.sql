@@ -1,12 +1,12 @@
 /*
- * What a text is compared by where neither case nor accents count: "Zoë ÅNGSTRÖM" becomes
- * "zoe angstrom". Indexes stand on it.
+ * Returns a text for comparisons without regard to case and accents: "Zoë ÅNGSTRÖM" becomes
+ * "zoe angstrom". Indexes depend on it.
  *
- * Immutable by what it names: the dictionary is fixed, and its rules change with a release of
- * PostgreSQL only; reindex then. The collation is a fixed one, so that РОМАШКА becomes ромашка in a
- * database of the locale C, too. It tells where a sigma ends a word, which a word that is only begun
- * does not. Every write of a name pays for it, and most names are ASCII, which has only its case to
- * lose.
+ * Immutable because of the names in it: the dictionary is fixed, and its rules change only with a
+ * release of PostgreSQL; reindex then. The collation is fixed too, so that РОМАШКА becomes ромашка
+ * also in a database with the locale C. It writes a sigma at the end of a word as ς, which the
+ * beginning of a longer word does not have, so both become σ. Every write of a name calls this
+ * function, and most names are ASCII, for which lower case is enough.
  */
 create or replace function crm_private.fold(value text)
 returns text
@@ -31,7 +31,7 @@ end
 $$;
 
 comment on function crm_private.fold(text) is
-  'The text in lower case and without accents.';
+  'Returns the text in lower case and without accents.';
 
 revoke all on function crm_private.fold(text) from public;
 grant execute on function crm_private.fold(text) to crm_reader;

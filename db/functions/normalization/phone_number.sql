@@ -1,10 +1,11 @@
 /*
- * A phone number in one form, however it is written: "+33 6 47 18 67 44", "0033 6 47…", "+33 (0)6 47…"
- * and, of a number in France, "06 47 18 67 44" are all +33647186744. An extension follows after an x:
- * "+1 212 555 0100 ext. 4048" is +12125550100x4048. Of a number without a country code, where no country
- * is said, the digits are left, without the zeros before them. Empty if there is no digit.
+ * Returns a phone number in one form, however it is written: "+33 6 47 18 67 44", "0033 6 47…",
+ * "+33 (0)6 47…" and, for a number in France, "06 47 18 67 44" all become +33647186744. An
+ * extension follows after an x: "+1 212 555 0100 ext. 4048" becomes +12125550100x4048. A number
+ * without a country code becomes its digits without leading zeros if the country is null. Empty if
+ * there is no digit.
  *
- * Zeros that begin a number within a country are dropped everywhere, those of Italy too.
+ * Leading zeros of a national number are dropped for every country, also for Italy.
  */
 create or replace function crm_private.phone_number(phone text, country text default null)
 returns text
@@ -60,7 +61,7 @@ begin
     then
       return '+' || v_plan_code || v_national || v_extension;
     end if;
-    -- What is dialled for abroad, or the country's own code without a plus.
+    -- The prefix for numbers abroad, or the country's own code without a plus.
     v_parts := regexp_match(v_digits, '^(?:' || v_abroad || ')([1-9][0-9]{6,})$');
     if v_parts is not null then
       v_digits := v_parts[1];
@@ -82,7 +83,7 @@ end
 $$;
 
 comment on function crm_private.phone_number(text, text) is
-  'A phone number in one form, with its country code where that is known, and its extension.';
+  'Returns a phone number in one form, with its country code if that is known, and its extension.';
 
 revoke all on function crm_private.phone_number(text, text) from public;
 grant execute on function crm_private.phone_number(text, text) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * A phone number without its extension, and the extension: "555 0100 ext. 4048", "555 0100x4048" and
- * "555 0100 #4048" have 4048. The words are those of libphonenumber, and some of Europe.
+ * Returns a phone number without its extension, and the extension: 4048 for "555 0100 ext. 4048",
+ * "555 0100x4048" and "555 0100 #4048". It knows the words for an extension of libphonenumber and
+ * some more of European languages.
  */
 create or replace function crm_private.phone_parts(phone text)
 returns text[]
@@ -25,7 +26,7 @@ end
 $$;
 
 comment on function crm_private.phone_parts(text) is
-  'A phone number without its extension, and the extension.';
+  'Returns a phone number without its extension, and the extension.';
 
 revoke all on function crm_private.phone_parts(text) from public;
 grant execute on function crm_private.phone_parts(text) to crm_reader;

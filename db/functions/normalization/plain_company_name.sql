@@ -1,6 +1,6 @@
 /*
- * A company's name as it is compared: plain, and without what says its legal form. "Acme Robotics
- * GmbH & Co. KG" becomes "acme robotics". A name that is nothing else stays.
+ * Returns a company name for comparisons: plain, and without the legal form. "Acme Robotics GmbH &
+ * Co. KG" becomes "acme robotics". A name that is only a legal form stays.
  */
 create or replace function crm_private.plain_company_name(name text)
 returns text
@@ -22,7 +22,7 @@ end
 $$;
 
 comment on function crm_private.plain_company_name(text) is
-  'A company''s name as it is compared: plain, without its legal form.';
+  'Returns a company name for comparisons: plain, without its legal form.';
 
 revoke all on function crm_private.plain_company_name(text) from public;
 grant execute on function crm_private.plain_company_name(text) to crm_reader;

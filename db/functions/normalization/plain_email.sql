@@ -1,7 +1,7 @@
 /*
- * An email address as it is compared: in lower case, and its domain as it is read. "Mail@XN--KLN-SNA.de"
- * and "mail@köln.de" are one. Dots and plus signs stay: what they mean is the provider's affair. Works
- * for a bare domain, too.
+ * Returns an email address for comparisons: in lower case, with a domain in Unicode.
+ * "Mail@XN--KLN-SNA.de" and "mail@köln.de" are equal. Dots and plus signs stay, because their
+ * meaning depends on the provider. Works for a domain alone, too.
  */
 create or replace function crm_private.plain_email(address text)
 returns text
@@ -27,7 +27,7 @@ end
 $$;
 
 comment on function crm_private.plain_email(text) is
-  'An email address as it is compared: in lower case, its domain as it is read.';
+  'Returns an email address for comparisons: in lower case, with its domain in Unicode.';
 
 revoke all on function crm_private.plain_email(text) from public;
 grant execute on function crm_private.plain_email(text) to crm_reader;

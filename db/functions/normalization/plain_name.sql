@@ -1,6 +1,6 @@
 /*
- * A name as it is compared: folded, words apart by one space, without punctuation, "&" as "and".
- * "O'Neill, Zoë" becomes "oneill zoe".
+ * Returns a name for comparisons: folded, words separated by one space, without punctuation, and
+ * "&" as "and". "O'Neill, Zoë" becomes "oneill zoe".
  */
 create or replace function crm_private.plain_name(name text)
 returns text
@@ -12,7 +12,7 @@ as $$
 declare
   v_folded text := crm_private.fold(name);
 begin
-  -- As most names are.
+  -- Most names are plain already.
   if v_folded ~ '^[a-z0-9]+(?: [a-z0-9]+)*$' then
     return v_folded;
   end if;
@@ -24,7 +24,7 @@ end
 $$;
 
 comment on function crm_private.plain_name(text) is
-  'A name as it is compared: folded and without punctuation.';
+  'Returns a name for comparisons: folded and without punctuation.';
 
 revoke all on function crm_private.plain_name(text) from public;
 grant execute on function crm_private.plain_name(text) to crm_reader;

@@ -1,8 +1,9 @@
 /*
- * True if two phone numbers, as crm_private.phone_number gives them, can be one, written with and
- * without country or area code: one ends with the other, which has seven digits at least. Of longer
- * numbers the last ten decide, because trunk prefixes differ from country to country. Numbers of two
- * countries, or with two extensions, are two; one with an extension and one without may be one.
+ * Returns true if two phone numbers, as crm_private.phone_number returns them, can be the same
+ * number, with and without country or area code: one ends with the other, which has at least seven
+ * digits. Of longer numbers the last ten digits decide, because trunk prefixes differ between
+ * countries. Numbers of two countries, or with two extensions, are different; a number with an
+ * extension and one without can be the same.
  */
 create or replace function crm_private.same_phone(number text, other_number text)
 returns boolean
@@ -39,7 +40,7 @@ end
 $$;
 
 comment on function crm_private.same_phone(text, text) is
-  'True if two phone numbers, each in one form, can be one.';
+  'Returns true if two phone numbers, each in one form, can be the same.';
 
 revoke all on function crm_private.same_phone(text, text) from public;
 grant execute on function crm_private.same_phone(text, text) to crm_reader;

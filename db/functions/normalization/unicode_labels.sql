@@ -1,6 +1,7 @@
 /*
- * A text in which labels of domain names that are written in ASCII are what they stand for: "xn--kln-sna.de"
- * is köln.de. What is no such label stays. The algorithm is that of RFC 3492.
+ * Returns a text in which labels of domain names in ASCII form are decoded to Unicode:
+ * "xn--kln-sna.de" becomes köln.de. Anything else stays unchanged. The algorithm is that of
+ * RFC 3492.
  */
 create or replace function crm_private.unicode_labels(value text)
 returns text
@@ -32,7 +33,7 @@ begin
       as matched (parts)
     limit 200
   loop
-    -- The letters of ASCII stand before the last hyphen, then the places of the others.
+    -- The ASCII letters stand before the last hyphen, the positions of the others after it.
     v_coded  := substring(v_label from '[^-]*$');
     v_plain  := regexp_split_to_array(
       left(v_label, greatest(length(v_label) - length(v_coded) - 1, 0)), ''
@@ -95,7 +96,7 @@ end
 $$;
 
 comment on function crm_private.unicode_labels(text) is
-  'A text in which labels of domain names that are written in ASCII are what they stand for.';
+  'Returns a text in which labels of domain names in ASCII form are decoded to Unicode.';
 
 revoke all on function crm_private.unicode_labels(text) from public;
 grant execute on function crm_private.unicode_labels(text) to crm_reader;

@@ -1,7 +1,6 @@
 /*
- * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
- * trigrams find parts of.
- * An index stands on it. Every name in it is qualified.
+ * Returns the words of a contact's name, each after a space, and the digits of its phone numbers,
+ * in which trigrams find parts. An index depends on it, so every name in it is qualified.
  */
 create or replace function crm_private.contact_name_words(
   first_name text,
@@ -23,7 +22,7 @@ end
 $$;
 
 comment on function crm_private.contact_name_words(text, text, text[]) is
-  'The words of a contact''s name, and the digits of its phone numbers.';
+  'Returns the words of a contact''s name and the digits of its phone numbers.';
 
 revoke all on function crm_private.contact_name_words(text, text, text[]) from public;
 grant execute on function crm_private.contact_name_words(text, text, text[]) to crm_reader;

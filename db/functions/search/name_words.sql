@@ -1,5 +1,6 @@
 /*
- * The words of a name, each after a blank: what trigrams find parts of. Indexes stand on it.
+ * Returns the words of a name, each after a space, in which trigrams find parts. Indexes depend on
+ * it.
  */
 create or replace function crm_private.name_words(name text)
 returns text
@@ -15,7 +16,7 @@ end
 $$;
 
 comment on function crm_private.name_words(text) is
-  'The words of a name, each after a blank.';
+  'Returns the words of a name, each after a space.';
 
 revoke all on function crm_private.name_words(text) from public;
 grant execute on function crm_private.name_words(text) to crm_reader;

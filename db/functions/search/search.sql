@@ -1,11 +1,10 @@
 /*
- * Search over everything that people look for. It goes on only while it has found too little: first
- * the words as they were typed, then words with a typing error each, then parts of names.
- * crm_private.search_query says how a query is read, crm_private.search_candidates how hits are
- * ranked.
+ * Searches all entities that people look for. It proceeds in steps while it has found too little:
+ * first the words as typed, then words with one typing error each, then parts of names that are
+ * similar. crm_private.search_query parses a query, crm_private.search_candidates ranks the hits.
  *
- * Refuses a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
- * above 1,000. Runs with the caller's rights: nobody finds what they cannot read.
+ * Raises for a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
+ * above 1,000. Runs with the caller's rights: no one finds a row that they cannot read.
  */
 create or replace function crm.search(
   query        text,
@@ -22,27 +21,29 @@ as $$
 #variable_conflict use_column
 declare
   known    constant text[] := '{contact,company,deal,task,note}'::text[];
-  enough   constant integer := 5; -- fewer hits are too little
+  enough   constant integer := 5; -- with fewer hits the search goes on
   v_types  text[]  := coalesce(entity_types, known);
   v_first  integer := coalesce(first, 100);
-  v_limit  integer := greatest(v_first, 200); -- hits that are ranked, of each type
+  v_limit  integer := greatest(v_first, 200); -- hits to rank, of each type
   v_fault  record;
   v_query  record;
 begin
   select
     jsonb_object_agg(field, jsonb_build_array(message))       as fields,
     string_agg(field || ' ' || message, '; ' order by ordinal) as summary,
-    (array_agg(rule order by ordinal))[1]                      as rule
+    (array_agg(rule order by ordinal))[1]                      as rule,
+    (array_agg(hint order by ordinal))[1]                      as hint
   into v_fault
   from (
     values
       (1, 'search_query_length', 'query', 'must have at most 1,000 characters',
-        length(query) > 1000),
+        'Search for fewer words.', length(query) > 1000),
       (2, 'search_entity_types_known', 'entityTypes',
-        'must be some of ' || array_to_string(known, ', '), not (v_types <@ known)),
+        'must be some of ' || array_to_string(known, ', '),
+        'Leave the entity types out to search all of them.', not (v_types <@ known)),
       (3, 'search_first_range', 'first', 'must be between 0 and 1,000',
-        v_first not between 0 and 1000)
-  ) as rules (ordinal, rule, field, message, is_broken)
+        'Leave first out to get at most 100 hits.', v_first not between 0 and 1000)
+  ) as rules (ordinal, rule, field, message, hint, is_broken)
   where is_broken;
 
   if v_fault.fields is not null then
@@ -50,7 +51,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm',
             constraint = v_fault.rule,
-            detail     = v_fault.fields::text;
+            detail     = v_fault.fields::text,
+            hint       = v_fault.hint;
   end if;
 
   select * into v_query from crm_private.search_query(query, crm_private.default_country());
@@ -77,7 +79,7 @@ begin
       )
       where (select count(*) from found) < enough
     ),
-    -- Of tasks and notes: the query, and what to mark.
+    -- For tasks and notes: the query, and the stems to mark.
     forgiven as materialized (
       select
         query,
@@ -103,7 +105,7 @@ begin
       from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
-    -- The better, the shorter, people and companies, the newer.
+    -- By rank, shorter names, contacts and companies first, newer rows.
     ranked as materialized (
       select
         entity_type,
@@ -180,15 +182,15 @@ end
 $$;
 
 comment on function crm.search(text, text[], integer) is
-  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
-  'that is the query as a whole, then shorter names; of equals people and companies before deals '
-  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not '
-  'count; "words in quotes" stand in sequence; -word leaves out what has it; or parts alternatives; '
-  'and and & are one. Tasks and notes are found by other forms of a word, too. Where that finds fewer '
-  'than five, a typing error in each word is forgiven. A phone number is found in whatever form, and by '
-  'four or more of its digits, an address by its parts. entityTypes are some of contact, company, '
-  'deal, task and note, all if it is left out; first is how many hits there are at most, 100 if it is '
-  'left out.';
+  'Searches contacts, companies, deals, tasks and notes for the words of a query. The best hits '
+  'come first: names that equal the query, then shorter names; of equal hits, contacts and '
+  'companies before deals before tasks and notes, then newer rows. Case and accents do not '
+  'matter, and the last word may be incomplete. "Words in quotes" must follow each other; -word '
+  'excludes rows with the word; or separates alternatives; and and & are equivalent. In tasks and '
+  'notes, other forms of a word match too. If there are fewer than five hits, one typing error '
+  'per word is tolerated. A phone number is found in any notation and by four or more of its '
+  'digits, an address by its parts. entityTypes are some of contact, company, deal, task and '
+  'note, all by default; first is the maximum number of hits, at most 1,000, 100 by default.';
 
 revoke all on function crm.search(text, text[], integer) from public;
 grant execute on function crm.search(text, text[], integer) to crm_reader;

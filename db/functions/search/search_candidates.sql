@@ -1,17 +1,19 @@
 /*
- * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
- * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
- * everything that has a common word would mean to read it all, for hits that nobody looks at. Names
- * that are nothing but what is looked for are among them.
+ * Returns the rows whose documents match a tsquery, at most p_limit of each entity type, ranked. If
+ * more match, it returns any p_limit of them, and as many of those whose names match: to rank every
+ * row with a common word, it would have to read them all, for hits that no one looks at. Names that
+ * equal the query are among them.
  *
- * The rank is between 0 and 1. It is 1 if a name is the query as a whole. Else what its digits say
- * first is whether a name has every word whole (1/2), or has them with the last one begun (1/4), and
- * whether the row has every word whole (1/8); the rest is the greater the shorter the name, or ts_rank
- * where the name is not what matches. So a name beats a note's body, however often that has the words.
+ * The rank is between 0 and 1. It is 1 if a name equals the whole query. Otherwise it is a sum: 1/2
+ * if the name has every word complete, 1/4 if the name has every word, the last one perhaps
+ * incomplete, 1/8 if the row has every word complete, and up to 1/8 for the shortness of the name,
+ * or for ts_rank if the match is not in the name. So a name ranks above the body of a note, however
+ * often that has the words.
  *
- * Without p_whole the query is about misspelt words, and counts what they have in common.
+ * Without p_whole the query is about misspelt words, and the rank depends on what they have in
+ * common with the words of the row.
  *
- * Runs with the caller's rights, so that policies decide. It forbids scans of tables, because the
+ * Runs with the caller's rights, so that policies apply. Disables sequential scans, because the
  * plan of a statement for any tsquery cannot know how few rows match.
  */
 create or replace function crm_private.search_candidates(
@@ -166,7 +168,7 @@ $$;
 comment on function crm_private.search_candidates(
   text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) is
-  'The rows whose documents match a tsquery, ranked; of many, some.';
+  'Returns rows whose documents match a tsquery, ranked; if many match, some of them.';
 
 revoke all on function crm_private.search_candidates(
   text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer

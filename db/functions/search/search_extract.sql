@@ -1,10 +1,10 @@
 /*
- * A passage of a text around the first word that was found, as HTML: what was found stands in <mark>,
- * and there is no other markup, since whatever the text holds is escaped.
+ * Returns a passage of a text around the first match, as HTML: matches are in <mark>. There is no
+ * other markup, because the text is escaped.
  *
- * Words are told apart as crm_private.search_words does, so that what an address was found by is
- * marked as a part of it, and Zoë if zoe was looked for; PostgreSQL's own ts_headline does neither.
- * In scripts that put no blanks between words the letters are marked that were looked for.
+ * Words are separated like in crm_private.search_words, so that a part of an address that matches
+ * is marked, and Zoë is marked for the query zoe; ts_headline of PostgreSQL does neither. In
+ * scripts without spaces between words, the letters of the query are marked.
  */
 create or replace function crm_private.search_extract(
   value  text,
@@ -72,7 +72,7 @@ begin
     )
     from regexp_matches(
       v_text,
-      -- What may be a word, and what may not: blanks, and ASCII but for letters, digits, apostrophes.
+      -- First what may be a word, then what may not: ASCII except letters, digits, apostrophes.
       '([^\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)'
       '|([\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)',
       'g'
@@ -100,7 +100,7 @@ end
 $$;
 
 comment on function crm_private.search_extract(text, text[], text[], text[], text) is
-  'A passage of a text as HTML, with <mark> around what was found.';
+  'Returns a passage of a text as HTML, with <mark> around the matches.';
 
 revoke all on function crm_private.search_extract(text, text[], text[], text[], text) from public;
 grant execute on function crm_private.search_extract(text, text[], text[], text[], text)

@@ -1,8 +1,8 @@
 /*
- * Words as search indexes them, all with one weight; without words if the text is null.
+ * Returns words as lexemes, all with one weight; an empty tsvector if the text is null.
  *
- * PostgreSQL's parser is asked for words of ASCII alone: it would part others by the locale of the
- * database, where they are parted already.
+ * The parser of PostgreSQL gets only words of ASCII: it would split others by the locale of the
+ * database, although they are split already.
  */
 create or replace function crm_private.search_lexemes(words text, weight "char")
 returns tsvector
@@ -30,7 +30,7 @@ end
 $$;
 
 comment on function crm_private.search_lexemes(text, "char") is
-  'Words that stand apart by blanks, as search indexes them, all with the same weight.';
+  'Returns words that are separated by spaces as lexemes, all with the same weight.';
 
 revoke all on function crm_private.search_lexemes(text, "char") from public;
 grant execute on function crm_private.search_lexemes(text, "char") to crm_reader;

@@ -1,7 +1,8 @@
 /*
- * What finds tasks and notes with a typing error in each word: the text of a tsquery in which, of the
- * three longest words that stand after a question mark, each has become the stems of all words that
- * differ from it by one error. Null if there is no such word.
+ * Returns the query that finds tasks and notes with one typing error per word. loose_texts is the
+ * text of a tsquery in which words that may be misspelt have a question mark before them. The three
+ * longest of these are replaced by the stems of all words that differ from them by one error. Null
+ * if there is no such word.
  */
 create or replace function crm_private.search_misspelt(loose_texts text)
 returns tsquery
@@ -43,7 +44,7 @@ end
 $$;
 
 comment on function crm_private.search_misspelt(text) is
-  'What finds tasks and notes with a typing error in each word.';
+  'Returns the query that finds tasks and notes with one typing error per word.';
 
 revoke all on function crm_private.search_misspelt(text) from public;
 grant execute on function crm_private.search_misspelt(text) to crm_reader;

@@ -1,6 +1,6 @@
 /*
- * A name as search indexes it: its words with weight A, what misspelt ones have in common with them,
- * and the name as a whole, after an equals sign, which no word has.
+ * Returns a name as it is indexed: its words with weight A, the keys by which misspelt words find
+ * it, and the name as a whole after an equals sign, which no word contains.
  */
 create or replace function crm_private.search_name_vector(name text)
 returns tsvector
@@ -20,7 +20,8 @@ end
 $$;
 
 comment on function crm_private.search_name_vector(text) is
-  'The words of a name, what misspelt ones have in common with them, and all of it as one.';
+  'Returns the words of a name, the keys that misspelt words share with it, and the name as a '
+  'whole.';
 
 revoke all on function crm_private.search_name_vector(text) from public;
 grant execute on function crm_private.search_name_vector(text) to crm_member;

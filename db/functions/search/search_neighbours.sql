@@ -1,16 +1,16 @@
 /*
- * What the words of a name have in common with words that differ from them by one typing error: each
- * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
- * two words has a letter too many, too few or another one, or if two letters changed places, there
- * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
- * found by "cocacola", and AT&T by "att". In scripts that put no blanks between words they are not
- * joined again.
+ * Returns the keys that the words of a name share with words that differ from them by one typing
+ * error: each word, and each word without one of its letters, after a tilde, which no word
+ * contains. If one of two words has an additional, a missing or a different letter, or if two
+ * letters are swapped, they have a key in common. Two adjacent words are also joined: "cocacola"
+ * finds Coca-Cola, and "att" finds AT&T. In scripts without spaces between words they are not
+ * joined.
  *
- * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
- * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
+ * Trigrams are no alternative, because short words that differ share hardly any: of 1,000,000
+ * contacts, 91,000 are similar enough to "jonh smiht" if "john smith" is to be found.
  *
- * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
- * those after the tenth.
+ * Letters are left out only of words of four letters or more. Words of more than 20 letters are
+ * skipped, and so are words after the tenth.
  */
 create or replace function crm_private.search_neighbours(words text)
 returns text[]
@@ -52,7 +52,7 @@ end
 $$;
 
 comment on function crm_private.search_neighbours(text) is
-  'What words have in common with those that differ by one typing error.';
+  'Returns the keys that words share with words that differ by one typing error.';
 
 revoke all on function crm_private.search_neighbours(text) from public;
 grant execute on function crm_private.search_neighbours(text) to crm_reader;

@@ -1,10 +1,10 @@
 /*
- * The rows that are found by a part of a name or of a phone number, through trigrams: names with a
- * word that begins so, contacts with a phone number that has these digits, or names that have
- * something similar to the words in them. What is null is not looked for. Of each entity type at
- * most p_limit, ranked as crm_private.search_candidates ranks.
+ * Returns the rows that are found by a part of a name or of a phone number, through trigrams: names
+ * with a word that begins with p_begun, contacts with a phone number that contains one of
+ * p_numbers, or names that are similar to p_words. Null arguments are not searched for. Returns at
+ * most p_limit rows of each entity type, ranked like in crm_private.search_candidates.
  *
- * Runs with the caller's rights, and without scans of tables.
+ * Runs with the caller's rights, and without sequential scans.
  */
 create or replace function crm_private.search_parts(
   entity_types text[],
@@ -82,7 +82,7 @@ begin
     from crm.contacts
     where crm_private.contact_name_words(first_name, last_name, phones)
         like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
-      -- Where both have a country code, they have the same.
+      -- If both have a country code, it must be the same.
       and (
         p_phone is null or exists (
           select
@@ -141,7 +141,8 @@ $$;
 comment on function crm_private.search_parts(
   text[], text, text[], text, tsquery, text[], integer
 ) is
-  'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
+  'Returns rows that are found by a part of a name or of a phone number, ranked; if many match, '
+  'some of them.';
 
 revoke all on function crm_private.search_parts(
   text[], text, text[], text, tsquery, text[], integer

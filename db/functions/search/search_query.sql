@@ -1,38 +1,38 @@
 /*
- * What somebody typed into a search box, as tsqueries and patterns. All are null if there is nothing
- * to look for.
+ * Parses the text of a search box into tsqueries and patterns. All of them are null if there is
+ * nothing to search for.
  *
- * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
- * such as an address, is a sequence of its parts. The last word may be only begun. "and" or "&" among
- * other words is not asked for.
+ * The syntax is that of web search: "words in sequence", -without, or. A word with punctuation in
+ * it, such as an address, is a sequence of its parts. The last word may be incomplete. "and" or "&"
+ * among other words is ignored.
  *
- * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
- * the 32nd are left out, too.
+ * An alternative that only excludes words is ignored, because no index can find its rows. Words
+ * after the 32nd are ignored, too.
  *
- * Nothing that was typed gets into the syntax of a tsquery: PostgreSQL writes its text, of words that
- * have neither quotes nor backslashes left.
+ * Input cannot change the syntax of a tsquery: its text is built from words that contain neither
+ * quotes nor backslashes.
  */
 create or replace function crm_private.search_query(
   query           text,
   country         text default null, -- of numbers without a country code
-  out exact       tsquery, -- a name that is nothing else
-  out whole       tsquery, -- every word as it stands
-  out typed       tsquery, -- the last word as begun, or a stem in place of a word
-  out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
-  out loose       tsquery, -- indexed, or a name with a typing error in each word
-  out loose_texts text,    -- indexed, with the words that may have one: crm_private.search_misspelt
-  out whole_names tsquery, -- whole, of names alone
-  out typed_names tsquery, -- the last word as begun, of names alone
-  out named       tsquery, -- whole_names as an index knows it: what only names have
-  out begun       text,    -- such a short beginning, if there is nothing else
+  out exact       tsquery, -- a name that equals the query
+  out whole       tsquery, -- every word complete
+  out typed       tsquery, -- the last word incomplete, or a stem in place of a word
+  out indexed     tsquery, -- typed, without a beginning so short that an index finds too much
+  out loose       tsquery, -- indexed, or a name with one typing error per word
+  out loose_texts text,    -- indexed, for crm_private.search_misspelt
+  out whole_names tsquery, -- whole, for names only
+  out typed_names tsquery, -- the last word incomplete, for names only
+  out named       tsquery, -- whole_names, by the keys that only names have in the index
+  out begun       text,    -- the short beginning, if there is nothing else
   out number      text,    -- the digits of the longest number, to mark them
-  out numbers     text[],  -- runs of digits, one of which a phone number has that is this
-  out phone       text,    -- it in one form, if it has a country code
-  out beside      tsquery, -- what is asked for beside the number
-  out words       text[],  -- the words, the longest first, if there is nothing but words
-  out marks       text[],  -- patterns of the words that are found, among blanks
-  out stems       text[],  -- what the words are reduced to
-  out near        text[]   -- what misspelt words have in common with them
+  out numbers     text[],  -- sequences of digits; a phone number that matches has one of them
+  out phone       text,    -- that number in one form, if it has a country code
+  out beside      tsquery, -- the query without the number
+  out words       text[],  -- the words, the longest first, if there is nothing else
+  out marks       text[],  -- patterns of the words to mark, between spaces
+  out stems       text[],  -- the stems of the words
+  out near        text[]   -- the keys that misspelt words share with them
 )
 language plpgsql
 immutable
@@ -71,7 +71,7 @@ begin
       parts.term ~ ('[' || v_unspaced || ']')               as is_unspaced
     from items
     cross join lateral trim(crm_private.search_words(item)) as item_words
-    -- The last letter of a script without blanks is there for whoever looks for nothing else.
+    -- In a script without spaces, the last letter counts only if it is all that is searched for.
     cross join lateral regexp_replace(
       item_words, replace('(?<=[S][S] )[S](?= |$)', 'S', v_unspaced), '', 'g'
     ) as asked
@@ -102,7 +102,7 @@ begin
       case when is_without then '!(%s)' else '(%s)' end as sign,
       term,
       term || case when is_last and term !~ '\*$' then ':*' else '' end as typed_term,
-      -- Two letters and the quotes, of which trigrams know something.
+      -- Two letters and the quotes; the letters must have trigrams.
       is_last and not is_without and not is_unspaced and length(term) <= 4
         and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
@@ -253,7 +253,7 @@ end
 $$;
 
 comment on function crm_private.search_query(text, text) is
-  'What somebody typed into a search box, as tsqueries and patterns.';
+  'Parses the text of a search box into tsqueries and patterns.';
 
 revoke all on function crm_private.search_query(text, text) from public;
 grant execute on function crm_private.search_query(text, text) to crm_reader;

@@ -1,7 +1,7 @@
 /*
- * What the words of a text are reduced to by the installation's dictionaries: "Invoices were sent"
- * to invoic and sent. Words that say nothing, such as "the", have no stem. Immutable as long as the
- * configuration crm_private.stems is what it is.
+ * Returns the stems of the words of a text, by the dictionaries of the installation: invoic and
+ * sent for "Invoices were sent". Stop words, such as "the", have no stem. Immutable only as long as
+ * the configuration crm_private.stems does not change.
  */
 create or replace function crm_private.search_stems(words text)
 returns tsvector
@@ -23,7 +23,7 @@ end
 $$;
 
 comment on function crm_private.search_stems(text) is
-  'What the words of a text are reduced to by the installation''s dictionaries.';
+  'Returns the stems of the words of a text, by the dictionaries of the installation.';
 
 revoke all on function crm_private.search_stems(text) from public;
 grant execute on function crm_private.search_stems(text) to crm_reader;

@@ -1,6 +1,7 @@
 /*
- * The texts among the members of an object, such as custom fields or an address, one after the
- * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ * Returns the texts among the members of an object, such as custom fields or an address, one after
+ * the other. A value that is no object has none: a generated column is computed before a check can
+ * refuse the value.
  */
 create or replace function crm_private.search_texts(members jsonb)
 returns text
@@ -18,7 +19,7 @@ end
 $$;
 
 comment on function crm_private.search_texts(jsonb) is
-  'The texts among the members of an object.';
+  'Returns the texts among the members of an object.';
 
 revoke all on function crm_private.search_texts(jsonb) from public;
 grant execute on function crm_private.search_texts(jsonb) to crm_reader;

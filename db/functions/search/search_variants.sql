@@ -1,10 +1,10 @@
 /*
- * The words that differ from one by a typing error: a letter too many, too few or another one, or two
- * that changed places; and the word itself. Letters are those of its script, as far as that is an
- * alphabet.
+ * Returns the words that differ from one by a typing error: an additional, a missing or a different
+ * letter, or two swapped letters; and the word itself. Letters are those of its script, if that has
+ * an alphabet.
  *
- * Called for what was typed. The other way, letters left out of what is written, is that of names:
- * crm_private.search_neighbours. A note has too many words for it.
+ * Called for words of the query. Names work the other way: letters are left out of the stored words
+ * (crm_private.search_neighbours). A note has too many words for that.
  */
 create or replace function crm_private.search_variants(word text)
 returns text[]
@@ -44,7 +44,7 @@ as $$
 $$;
 
 comment on function crm_private.search_variants(text) is
-  'The words that differ from one by a typing error.';
+  'Returns the words that differ from one by a typing error.';
 
 revoke all on function crm_private.search_variants(text) from public;
 grant execute on function crm_private.search_variants(text) to crm_reader;

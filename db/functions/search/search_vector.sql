@@ -1,4 +1,4 @@
-/* A text as search indexes it: its words, all with one weight. Without words if it is null. */
+/* Returns a text as it is indexed: its words, all with one weight. Empty if the text is null. */
 create or replace function crm_private.search_vector(value text, weight "char")
 returns tsvector
 language plpgsql
@@ -12,7 +12,7 @@ end
 $$;
 
 comment on function crm_private.search_vector(text, "char") is
-  'The words of a text, all with the same weight.';
+  'Returns the words of a text, all with the same weight.';
 
 revoke all on function crm_private.search_vector(text, "char") from public;
 grant execute on function crm_private.search_vector(text, "char") to crm_member;

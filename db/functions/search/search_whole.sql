@@ -1,6 +1,6 @@
 /*
- * What a name is known by as a whole: its words with a blank between them, after an equals sign. It
- * finds a name that is nothing but what is looked for, among however many that have its words.
+ * Returns the key of a name as a whole: its words with a space between them, after an equals sign.
+ * It finds a name that equals the query among any number of names that contain its words.
  */
 create or replace function crm_private.search_whole(words text)
 returns text
@@ -19,7 +19,7 @@ end
 $$;
 
 comment on function crm_private.search_whole(text) is
-  'What a name is known by as a whole, as search indexes it.';
+  'Returns the key of a name as a whole.';
 
 revoke all on function crm_private.search_whole(text) from public;
 grant execute on function crm_private.search_whole(text) to crm_reader;

@@ -1,18 +1,18 @@
 /*
- * The words of a text as search knows them: without case and accents, and with a blank for what is
- * neither a letter nor a digit. What is indexed and what is looked for both pass through it, so that
- * an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien is one
- * word. "&" is the word "and". Labels of domains that are written in ASCII are what they stand for.
+ * Returns the words of a text for search: without case and accents, and with a space for every
+ * character that is neither a letter nor a digit. Indexed texts and queries both pass through it,
+ * so that an address is the same sequence of parts in both. An apostrophe is dropped: O'Brien is
+ * one word. "&" is the word "and". Labels of domain names in ASCII form are decoded to Unicode.
  *
- * In scripts that put no blanks between words, two letters side by side are a word, and so is the
- * last letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
+ * In scripts without spaces between words, each two adjacent letters are a word, and so is the last
+ * letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
  *
- * Bounded, because PostgreSQL is: 100,000 characters are far from the megabyte that a tsvector holds,
- * and a word is cut long before the 2 kB of a lexeme. So nothing that a column can hold fails here,
- * whatever its checks will say.
+ * The result is limited because PostgreSQL is: 100,000 characters are far below the megabyte of a
+ * tsvector, and a word is cut long before the 2 kB of a lexeme. So no value of a column fails here
+ * before its checks can refuse it.
  *
- * Which characters separate words is said here and not asked of the database's locale: in that of C
- * nothing beyond ASCII does. Indexes stand on it.
+ * The characters that separate words are listed here rather than taken from the locale of the
+ * database: in the locale C, no character beyond ASCII separates words. Indexes depend on it.
  */
 create or replace function crm_private.search_words(value text)
 returns text
@@ -33,7 +33,7 @@ begin
   if octet_length(v_words) = char_length(v_words) then
     v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
   else
-    -- What nobody sees, and marks that go with letters.
+    -- Characters that cannot be seen, and combining marks.
     v_words := regexp_replace(
       v_words,
       '[\u00AD\u0300-\u036F\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u061C'
@@ -83,7 +83,7 @@ end
 $$;
 
 comment on function crm_private.search_words(text) is
-  'The words of a text, folded, with blanks between them.';
+  'Returns the words of a text, folded, with spaces between them.';
 
 revoke all on function crm_private.search_words(text) from public;
 grant execute on function crm_private.search_words(text) to crm_reader;

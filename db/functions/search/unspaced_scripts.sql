@@ -1,7 +1,7 @@
 /*
- * The letters of scripts that put no blanks between words, as the inside of a bracket expression:
- * Thai, Lao, Tibetan, Burmese, Khmer, the scripts of the Tai, Javanese, Chinese, Japanese, Yi; and
- * Korean, whose compounds and particles are written together.
+ * Returns the letters of scripts without spaces between words, as the inside of a bracket
+ * expression: Thai, Lao, Tibetan, Burmese, Khmer, the scripts of the Tai, Javanese, Chinese,
+ * Japanese, Yi; and Korean, whose compounds and particles are written together.
  */
 create or replace function crm_private.unspaced_scripts()
 returns text
@@ -20,7 +20,7 @@ end
 $$;
 
 comment on function crm_private.unspaced_scripts() is
-  'The letters of scripts that put no blanks between words, as a bracket expression has them.';
+  'Returns the letters of scripts without spaces between words, for a bracket expression.';
 
 revoke all on function crm_private.unspaced_scripts() from public;
 grant execute on function crm_private.unspaced_scripts() to crm_reader;

@@ -1,4 +1,4 @@
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.default_country()
 returns text
 language sql
@@ -11,7 +11,7 @@ as $$
 $$;
 
 comment on function crm_private.default_country() is
-  'What crm.default_country calls, with the rights of the owner.';
+  'Implements crm.default_country with the rights of the owner.';
 
 revoke all on function crm_private.default_country() from public;
 grant execute on function crm_private.default_country() to crm_reader;
@@ -26,7 +26,8 @@ as $$
 $$;
 
 comment on function crm.default_country() is
-  'The country of phone numbers that have no country code, as an ISO 3166 code; null if it is not known.';
+  'Returns the country of phone numbers without a country code, as an ISO 3166 code; null if it '
+  'is not set.';
 
 revoke all on function crm.default_country() from public;
 grant execute on function crm.default_country() to crm_reader;

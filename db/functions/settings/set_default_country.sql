@@ -1,9 +1,9 @@
 /*
- * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
- * country. Logged, if it changes anything. Nothing is computed anew: rows hold digits, and what
- * they mean is asked when they are compared.
+ * Sets the country of phone numbers without a country code; null removes it. Raises if there is no
+ * such country. Writes an audit log entry if the value changes. Nothing is recomputed: rows contain
+ * digits, which are interpreted when they are compared.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_default_country(country text)
 returns text
@@ -27,10 +27,10 @@ begin
       );
       raise exception 'set_default_country: country %', v_message
         using errcode    = 'check_violation',
-              schema     = 'crm', column = 'country',
+              schema     = 'crm', table = 'settings', column = 'country',
               constraint = 'settings_default_country_known',
               detail     = jsonb_build_object('country', jsonb_build_array(v_message))::text,
-              hint       = 'Two capital letters, such as DE.';
+              hint       = 'Pass two capital letters, such as DE, or null.';
     end if;
 
     update crm_private.settings set default_country = country;
@@ -46,7 +46,7 @@ end
 $$;
 
 comment on function crm_private.set_default_country(text) is
-  'What crm.set_default_country calls, with the rights of the owner.';
+  'Implements crm.set_default_country with the rights of the owner.';
 
 revoke all on function crm_private.set_default_country(text) from public;
 grant execute on function crm_private.set_default_country(text) to crm_admin;
@@ -61,8 +61,9 @@ as $$
 $$;
 
 comment on function crm.set_default_country(text) is
-  'Sets the country of phone numbers that have no country code, as an ISO 3166 code such as DE; null if '
-  'it is not known. For administrators.';
+  'Sets the country of phone numbers without a country code, as an ISO 3166 code such as DE; null '
+  'removes it. It decides which numbers are equal in search and among duplicates. For '
+  'administrators.';
 
 revoke all on function crm.set_default_country(text) from public;
 grant execute on function crm.set_default_country(text) to crm_admin;

@@ -1,9 +1,9 @@
 /*
- * Sets the time zone of the installation, by its IANA name. PostgreSQL would take more: abbreviations,
- * which know no summer, and POSIX rules, in which every word is a zone. Logged, if it changes
- * anything.
+ * Sets the time zone of the installation, by its IANA name. PostgreSQL would accept more:
+ * abbreviations, which have no daylight saving time, and POSIX rules, for which any word is a zone.
+ * Raises if there is no such zone. Writes an audit log entry if the value changes.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_time_zone(time_zone text)
 returns text
@@ -48,7 +48,7 @@ end
 $$;
 
 comment on function crm_private.set_time_zone(text) is
-  'What crm.set_time_zone calls, with the rights of the owner.';
+  'Implements crm.set_time_zone with the rights of the owner.';
 
 revoke all on function crm_private.set_time_zone(text) from public;
 grant execute on function crm_private.set_time_zone(text) to crm_admin;
@@ -63,8 +63,8 @@ as $$
 $$;
 
 comment on function crm.set_time_zone(text) is
-  'Sets the time zone whose days count where a request names none, by its IANA name, such as '
-  'Europe/Berlin. For administrators.';
+  'Sets the time zone that decides when a day begins, unless a request names another one. It is '
+  'an IANA name, such as Europe/Berlin. For administrators.';
 
 revoke all on function crm.set_time_zone(text) from public;
 grant execute on function crm.set_time_zone(text) to crm_admin;

@@ -1,6 +1,8 @@
 /*
- * Sets for how long what was deleted can be restored. Refuses a number out of range. Logged, if it
- * changes anything. Security definer: the table of settings is the owner's.
+ * Sets for how many days deleted rows can be restored; null for no limit. Raises if the number is
+ * out of range. Writes an audit log entry if the value changes.
+ *
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_trash_retention(days integer)
 returns integer
@@ -17,9 +19,10 @@ begin
   if days not between 0 and 36500 then
     raise exception 'set_trash_retention: days must be from 0 to 36500'
       using errcode    = 'check_violation',
-            schema     = 'crm', column = 'days',
+            schema     = 'crm', table = 'settings', column = 'days',
             constraint = 'settings_trash_retention_days_range',
-            detail     = '{"days": ["must be from 0 to 36500"]}';
+            detail     = '{"days": ["must be from 0 to 36500"]}',
+            hint       = 'Pass null to keep deleted rows until an administrator purges them.';
   end if;
 
   select trash_retention_days into v_old from crm_private.settings for update;
@@ -40,7 +43,7 @@ end
 $$;
 
 comment on function crm_private.set_trash_retention(integer) is
-  'What crm.set_trash_retention calls, with the rights of the owner.';
+  'Implements crm.set_trash_retention with the rights of the owner.';
 
 revoke all on function crm_private.set_trash_retention(integer) from public;
 grant execute on function crm_private.set_trash_retention(integer) to crm_admin;
@@ -55,8 +58,8 @@ as $$
 $$;
 
 comment on function crm.set_trash_retention(integer) is
-  'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '
-  'somebody purges it. For administrators.';
+  'Sets for how many days deleted rows can be restored from the trash, from 0 to 36500; null '
+  'keeps them until an administrator purges them. For administrators.';
 
 revoke all on function crm.set_trash_retention(integer) from public;
 grant execute on function crm.set_trash_retention(integer) to crm_admin;

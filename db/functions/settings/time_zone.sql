@@ -1,8 +1,8 @@
 /*
- * The time zone whose days count: that of the request or session (crm.time_zone), else that of the
- * installation. Views read crm_private.clock instead.
+ * Returns the time zone that decides when a day begins: that of the request or session
+ * (crm.time_zone), or else that of the installation. Views read crm_private.clock instead.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can read the table of settings.
  */
 create or replace function crm_private.time_zone()
 returns text
@@ -15,7 +15,7 @@ as $$
 $$;
 
 comment on function crm_private.time_zone() is
-  'What crm.time_zone calls, with the rights of the owner.';
+  'Implements crm.time_zone with the rights of the owner.';
 
 revoke all on function crm_private.time_zone() from public;
 grant execute on function crm_private.time_zone() to crm_reader;
@@ -30,8 +30,8 @@ as $$
 $$;
 
 comment on function crm.time_zone() is
-  E'@notNull\nThe time zone whose days count, by its IANA name: that of the request, which the header '
-  'Time-Zone names, else that of the installation.';
+  E'@notNull\nReturns the time zone that decides when a day begins, by its IANA name: the one in '
+  'the header Time-Zone of the request, or else that of the installation.';
 
 revoke all on function crm.time_zone() from public;
 grant execute on function crm.time_zone() to crm_reader;

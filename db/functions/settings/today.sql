@@ -1,4 +1,4 @@
-/* Today, where the days of the request or of the installation count. */
+/* Returns the present date in the time zone of the request, or else of the installation. */
 create or replace function crm.today()
 returns date
 language sql
@@ -9,7 +9,8 @@ as $$
 $$;
 
 comment on function crm.today() is
-  E'@notNull\nToday, in the time zone of the request, else of the installation.';
+  E'@notNull\nReturns the present date in the time zone of the request, or else of the '
+  'installation.';
 
 revoke all on function crm.today() from public;
 grant execute on function crm.today() to crm_reader;

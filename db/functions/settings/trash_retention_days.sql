@@ -1,4 +1,4 @@
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.trash_retention_days()
 returns integer
 language sql
@@ -10,7 +10,7 @@ as $$
 $$;
 
 comment on function crm_private.trash_retention_days() is
-  'What crm.trash_retention_days calls, with the rights of the owner.';
+  'Implements crm.trash_retention_days with the rights of the owner.';
 
 revoke all on function crm_private.trash_retention_days() from public;
 grant execute on function crm_private.trash_retention_days() to crm_reader;
@@ -25,8 +25,8 @@ as $$
 $$;
 
 comment on function crm.trash_retention_days() is
-  'For how many days what was deleted can be restored; then the server purges it. Null if it is '
-  'kept until somebody purges it.';
+  'Returns for how many days deleted rows can be restored; after that the server purges them. '
+  'Null if they are kept until an administrator purges them.';
 
 revoke all on function crm.trash_retention_days() from public;
 grant execute on function crm.trash_retention_days() to crm_reader;

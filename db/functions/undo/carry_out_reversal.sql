@@ -1,19 +1,21 @@
 /*
- * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
- * each entity type however many rows there are. Called by the functions of the API that undo and restore,
- * which run as the owner of the audit log: so it checks what the caller may do by hand.
+ * Carries out the reversal that is planned in crm_private.reversals, all of it or nothing, in a few
+ * statements per entity type, however many rows there are. Called by the API functions that undo
+ * and restore. They run as the owner of the audit log, so this checks that the caller could make
+ * the same changes manually, and raises insufficient_privilege if not.
  *
- * 1. Locks the rows, in one order always.
- * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
- *    follow_stages, follow_definitions, follow_external_ids. What is not as it was by that is reported.
- * 3. Compares the rows with what is expected. Where they differ, by what p_on_conflict says: it is
- *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
- *    is overwritten.
- * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
- *    and trigger holds as for any write. The audit log's triggers find in the plan what each row undoes.
+ * 1. Locks the rows, always in one order.
+ * 2. Adapts the plan to what has happened since to the rows that it references:
+ *    crm_private.follow_links, follow_stages, follow_definitions, follow_external_ids. Reports what
+ *    will differ from before because of that.
+ * 3. Compares the rows with the expected values. If they differ, p_on_conflict decides: REFUSE
+ *    raises CRM02 with a list of the conflicts, SKIP leaves what differs unchanged and reports it,
+ *    FORCE overwrites it.
+ * 4. Restores rows, referenced rows first; puts fields back; deletes rows. Every rule and trigger
+ *    applies as to any write. The triggers of the audit log find in the plan what each row undoes.
  *
- * Definitions of custom fields come first where rows need them, last where rows must lose their values
- * first: the reverse of how it was done.
+ * Definitions of custom fields come first where rows need them, and last where rows must lose their
+ * values first: the reverse of the original order.
  */
 create or replace function crm_private.carry_out_reversal(p_on_conflict crm.conflict_resolution)
 returns crm.reversal
@@ -25,7 +27,7 @@ declare
   v_xid        bigint  := pg_current_xact_id()::text::bigint;
   v_force      boolean := p_on_conflict = 'FORCE';
   v_skip       boolean := p_on_conflict = 'SKIP';
-  v_most       integer := 1000; -- of what is reported
+  v_most       integer := 1000; -- reported differences
   v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
   v_records    text[];
@@ -39,7 +41,7 @@ declare
   v_constraint text;
   v_result     crm.reversal;
 begin
-  -- Nobody can undo what they could not do.
+  -- No one can undo a change that they could not make.
   select format('%s on crm.%I', needed.operation, class.relname)
   into v_missing
   from (
@@ -63,7 +65,7 @@ begin
     then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
     when needed.operation = 'insert'
     then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
-    -- What nobody may write, the database sets: it follows from the rest.
+    -- A column that no one may write is set by the database, from other columns.
     when needed.column_name = any (crm_private.logged_columns(class.oid))
       and has_column_privilege('crm_admin', class.oid, needed.column_name, 'update')
     then not has_column_privilege(
@@ -74,9 +76,11 @@ begin
   limit 1;
 
   if v_missing is not null or (v_force and not crm_private.is_administrator()) then
-    raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm', table = 'audit_logs';
+    raise exception 'permission denied for %', coalesce(v_missing, 'overwriting later changes')
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'audit_logs',
+            constraint = 'audit_logs_changes_permitted',
+            hint       = 'Ask an administrator to do this.';
   end if;
 
   if v_force then
@@ -85,7 +89,7 @@ begin
     where transaction_id = v_xid;
   end if;
 
-  -- What others refer to comes first.
+  -- Referenced entity types come first.
   select
     array_agg(type.entity_type order by type.restore_order),
     array_agg(type.entity_type order by type.restore_order) filter (where type.is_record)
@@ -95,7 +99,7 @@ begin
     select entity_type from crm_private.reversals where transaction_id = v_xid
   );
 
-  -- A change of definitions stops the writers of a table. It must not begin with locked rows.
+  -- A change of definitions blocks the writers of a table, so the table is locked before its rows.
   for v_table in
     select type.entity_table
     from crm_private.entity_types as type
@@ -159,8 +163,8 @@ begin
   from crm_private.reversals
   where transaction_id = v_xid;
 
-  -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
-  -- The rows that go are hashed once, however many there were when this was planned.
+  -- Deleting a row sets links to it to null, so that restoring it restores the links too. The rows
+  -- to delete are hashed once, however many there were when the statement was planned.
   update crm_private.reversals as planned
   set before = planned.before - link.field
   from crm_private.entity_links as link
@@ -177,11 +181,11 @@ begin
       )
     ) is true;
 
-  -- The audit log and the stamps look into the plan for as long as this says so.
+  -- The audit log and the stamps read the plan as long as this is set.
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin
-    -- An external id may go from one row to another, step by step.
+    -- An external id may move from one row to another in several statements.
     set constraints crm_private.external_ids_pkey deferred;
 
     for v_step in
@@ -207,7 +211,7 @@ begin
       where type.entity_type = any (v_types)
       order by step.place, type.restore_order
     loop
-      -- While rows change, two may have the same value of a unique field.
+      -- While rows change, two of them may have the same value of a unique field.
       perform crm_private.defer_unique(v_step.place between 5 and 7);
       v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
@@ -229,12 +233,12 @@ begin
       raise;
   end;
 
-  -- Somebody brought one back between the comparison and the insert.
+  -- Another transaction restored a row between the comparison and the insert.
   if v_inserted < v_result.restored and not v_force then
     perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
   end if;
 
-  -- A merge has ended when the winner has given back what it had of the loser.
+  -- A merge ends when the winner no longer has the values of the merged record.
   update crm_private.merges
   set ended_at = clock_timestamp()
   where ended_in = v_xid
@@ -244,7 +248,7 @@ begin
       where planned.transaction_id = v_xid
     );
 
-  -- Losers that had come back and go again are part of the winner again.
+  -- Losers that were restored and are deleted again become part of the winner again.
   insert into crm_private.merges (entity_type, loser_id, winner_id, merged_at)
   select merge.entity_type, merge.loser_id, merge.winner_id, now()
   from crm_private.reversals as planned

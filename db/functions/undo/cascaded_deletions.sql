@@ -1,10 +1,10 @@
 /*
- * The audit log entries that a deletion made, its own among them: the rows that were deleted with
- * the row and with these, the links to them that were set to null, and for the definition of a custom
- * field the values that were removed. What the transaction had done before, and what it did to
- * other rows, is not among them.
+ * Returns the audit log entries that a deletion wrote, its own among them: the rows that were
+ * deleted by cascade, the links that were set to null, and, for the definition of a custom field,
+ * the values that were removed. Changes that the transaction made before, or to other rows, are not
+ * among them.
  *
- * Runs with the caller's rights: of a deletion by somebody else only administrators see the entries.
+ * Runs with the caller's rights: only administrators see the entries of deletions by other users.
  */
 create or replace function crm_private.cascaded_deletions(
   p_transaction_id bigint,
@@ -24,7 +24,7 @@ as $$
     from crm.audit_logs as log
     where log.transaction_id = p_transaction_id
       and log.action <> 'create'
-      -- A deletion is logged before what it takes, a definition's after the values.
+      -- A deletion is logged before its cascades, that of a definition after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
       and (
         crm_private.takes_others(p_entity_type) or p_entity_type = 'custom_field_definition'
@@ -64,7 +64,7 @@ as $$
 $$;
 
 comment on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) is
-  'The entries that a deletion made: its own, and those of what went with it.';
+  'Returns the entries that a deletion wrote: its own, and those of its cascades.';
 
 revoke all on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) from public;
 grant execute on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) to crm_member;

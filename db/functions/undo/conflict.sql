@@ -1,4 +1,7 @@
-/* What an undo answers of a field that is not what it was expected to be, or is not put back. */
+/*
+ * Returns what an undo reports of a field that does not have the expected value, or is not put
+ * back.
+ */
 create or replace function crm_private.conflict(
   p_entity_type text,
   p_entity_id   uuid,
@@ -29,7 +32,7 @@ as $$
 $$;
 
 comment on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz) is
-  'What an undo answers of a field that is not as expected, or is not put back.';
+  'Returns what an undo reports of a field that is not as expected, or is not put back.';
 
 revoke all on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz)
   from public;

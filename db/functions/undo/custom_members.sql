@@ -1,4 +1,7 @@
-/* The custom fields among the fields of a planned reversal: {"custom_fields.size": 3} has {"size": 3}. */
+/*
+ * Returns the custom fields among the fields of a planned reversal: {"size": 3} for
+ * {"custom_fields.size": 3}.
+ */
 create or replace function crm_private.custom_members(p_fields jsonb)
 returns jsonb
 language sql
@@ -12,6 +15,6 @@ as $$
 $$;
 
 comment on function crm_private.custom_members(jsonb) is
-  'The custom fields among the fields of a planned reversal.';
+  'Returns the custom fields among the fields of a planned reversal.';
 
 revoke all on function crm_private.custom_members(jsonb) from public;

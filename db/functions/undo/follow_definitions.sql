@@ -1,10 +1,10 @@
 /*
- * Makes the custom fields of a planned reversal follow what became of their definitions since: fields and
- * values of enums that were renamed have their new names. What has no place any more is left out: the
- * values of a definition that is gone, values that a definition does not allow any more, and those of a
- * unique field that another row has. Gives what was left out, as crm_private.conflict has it.
+ * Adapts the custom fields of a planned reversal to later changes of their definitions: renamed
+ * fields and renamed values of enums get their new names. It removes from the plan the values of a
+ * definition that was deleted, values that a definition does not allow any more, and values of a
+ * unique field that another row has. Returns what it removed, as crm_private.conflict writes it.
  *
- * Definitions that are reversed themselves are left alone: rows and definitions go back together.
+ * Ignores definitions that are reversed themselves: rows and definitions go back together.
  */
 create or replace function crm_private.follow_definitions()
 returns jsonb
@@ -12,7 +12,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
@@ -39,7 +39,7 @@ begin
     group by planned.entity_type, key.name
     order by planned.entity_type, key.name
   loop
-    -- The definition that had the name then; if that is gone, one that has it now.
+    -- The definition that had the name then; if it was deleted, the one that has it now.
     select definition.* into v_d
     from crm.custom_field_definitions as definition
     cross join lateral crm_private.name_as_of(
@@ -100,7 +100,7 @@ begin
         );
     end loop;
 
-    -- Who made it so is who changed the definition last, or deleted it.
+    -- The cause is the last change of the definition, or its deletion.
     select log.user_id, log."timestamp" into v_cause
     from crm.audit_logs as log
     where log.entity_type = 'custom_field_definition'
@@ -208,7 +208,7 @@ begin
 
     v_told := v_told || v_more;
 
-    -- Of a definition that is gone nothing is expected either.
+    -- For a deleted definition, no value is expected either.
     if v_d.id is null then
       update crm_private.reversals as planned
       set before = planned.before - v_new, after = planned.after - v_new
@@ -224,6 +224,6 @@ end
 $$;
 
 comment on function crm_private.follow_definitions() is
-  'Makes a planned reversal follow what became of custom fields; gives what was left out.';
+  'Adapts a planned reversal to later changes of custom fields; returns what it left out.';
 
 revoke all on function crm_private.follow_definitions() from public;

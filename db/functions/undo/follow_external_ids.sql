@@ -1,6 +1,7 @@
 /*
- * Takes the external ids out of a planned reversal that belong to another row by now. A row that is part
- * of the reversal may give its own up. Gives what was left out, as crm_private.conflict has it.
+ * Removes external ids from a planned reversal that belong to another row by now. A row that is
+ * itself part of the reversal may still give its id up. Returns what it removed, as
+ * crm_private.conflict writes it.
  */
 create or replace function crm_private.follow_external_ids(p_entity_type text)
 returns jsonb
@@ -89,6 +90,6 @@ end
 $$;
 
 comment on function crm_private.follow_external_ids(text) is
-  'Takes external ids out of a planned reversal that belong to another row by now.';
+  'Removes external ids from a planned reversal that belong to another row by now.';
 
 revoke all on function crm_private.follow_external_ids(text) from public;

@@ -1,11 +1,12 @@
 /*
- * Makes the links of an entity type in a planned reversal follow what became of the rows that they lead
- * to. One that was merged stands for the one that is left. One that is gone does what it would have done
- * had the row been there: a link on delete set null is null; a row on delete cascade does not come back,
- * and one that is there keeps the link that it has. Gives what is not as it was, as
- * crm_private.conflict has it. What is left is kept from being deleted until the transaction ends.
+ * Adapts the links of an entity type in a planned reversal to what has happened since to the
+ * referenced rows. A link to a merged record becomes a link to the merge winner. A link to a
+ * deleted row has the effect of its foreign key: with on delete set null it becomes null; with on
+ * delete cascade its row is not restored, and a row that exists keeps its present link. Returns
+ * what differs from before, as crm_private.conflict writes it. Locks the rows that remain
+ * referenced against deletion until the transaction ends.
  *
- * A reversal of which nothing would be left is not made empty: its foreign key refuses it.
+ * If nothing would remain of a reversal, the plan is not emptied: the foreign key then refuses it.
  */
 create or replace function crm_private.follow_links(p_entity_type text)
 returns jsonb
@@ -13,7 +14,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of others, in which names are quoted already; that they write cannot be told.
+-- Its statements are built from others, in which names are quoted already; plpgsql_check cannot see
+-- that, nor that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_xid    bigint   := pg_current_xact_id()::text::bigint;
@@ -29,7 +31,7 @@ begin
     where link.entity_type = p_entity_type
     order by target.restore_order, link.field
   loop
-    -- What they lead to stays, in the order in which all lock it.
+    -- Locks the referenced rows, in the order in which every writer locks them.
     execute format(
       $query$
       select from %s as target
@@ -162,6 +164,7 @@ end
 $$;
 
 comment on function crm_private.follow_links(text) is
-  'Makes the links of a planned reversal follow what became of their rows; gives what is not as it was.';
+  'Adapts the links of a planned reversal to later changes of their rows; returns what differs '
+  'from before.';
 
 revoke all on function crm_private.follow_links(text) from public;

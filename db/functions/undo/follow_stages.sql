@@ -1,9 +1,10 @@
 /*
- * Makes the stages of deals in a planned reversal follow their pipeline: one that was renamed since has
- * its new name. A deal that comes back and whose stage is gone begins again at the first open one; one
- * that is there stays where it is. Gives what is not as it was, as crm_private.conflict has it.
+ * Adapts the stages of deals in a planned reversal to later changes of their pipeline: a renamed
+ * stage gets its new name. If a stage was deleted, a restored deal gets the first open stage, and a
+ * deal that exists keeps its present stage. Returns what differs from before, as
+ * crm_private.conflict writes it.
  *
- * Stages that are reversed themselves are left alone: deals and stages go back together.
+ * Ignores stages that are reversed themselves: deals and stages go back together.
  */
 create or replace function crm_private.follow_stages()
 returns jsonb
@@ -122,6 +123,6 @@ end
 $$;
 
 comment on function crm_private.follow_stages() is
-  'Makes a planned reversal follow what became of stages; gives what is not as it was.';
+  'Adapts a planned reversal to later changes of stages; returns what differs from before.';
 
 revoke all on function crm_private.follow_stages() from public;

@@ -1,16 +1,16 @@
 /*
- * Plans to undo entries of one transaction, all of them or those given: a row in
- * crm_private.reversals for each row that they changed, with what it was before the first of them and
- * what it was after the last. What was created and deleted again needs nothing.
+ * Plans to undo entries of one transaction, all of them or those given: writes a row into
+ * crm_private.reversals for each row that they changed, with its values before the first of them
+ * and after the last. A row that was created and deleted again needs nothing.
  *
- * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
- * key, the audit log itself; and to members where one deleted a row in another's name: these they cannot
- * see. p_argument is what the client called it by.
+ * Raises if an entry has been erased, or is about something that cannot be undone: a setting, an
+ * API key, the audit log itself. Raises for members if an entry deleted a row in another user's
+ * name, because members cannot see such entries. p_argument is the client's name of the argument.
  *
- * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
- * after it was erased. So a snapshot that is older will not do.
+ * An erasure of a contact and an undo wait for each other: values that are read here must not be
+ * restored after they were erased. So it also raises in a transaction with an older snapshot.
  *
- * Nested loops are off, because its plan is kept, and may have been made for a row or two.
+ * Nested loops are disabled, because the plan is cached and may have been made for one or two rows.
  */
 create or replace function crm_private.plan_reversal(
   p_transaction_id bigint,
@@ -32,7 +32,7 @@ begin
   perform crm_private.refuse_old_snapshot('an undo');
   lock table crm_private.erasure_lock in access share mode;
 
-  -- Two that undo the same come one after the other, so that the second sees what the first did.
+  -- Two that undo the same run one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(p_transaction_id)
   );
@@ -46,9 +46,14 @@ begin
     and (p_entries is null or id = any (p_entries));
 
   if v_foreign is not null and not crm_private.is_administrator() then
-    raise exception 'entry % deleted something in the name of somebody else', v_foreign
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm', table = 'audit_logs';
+    raise exception 'entry % of the audit log is a deletion by another user', v_foreign
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'audit_logs', column = 'user_id',
+            constraint = 'audit_logs_user_id_own',
+            detail     = jsonb_build_object(
+                           p_argument, jsonb_build_array('includes a deletion by another user')
+                         )::text,
+            hint       = 'Ask an administrator to undo it.';
   end if;
 
   if v_erased is not null then
@@ -59,7 +64,8 @@ begin
             detail     = jsonb_build_object(
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
-                         )::text;
+                         )::text,
+            hint       = 'Undo other entries of the transaction one by one.';
   end if;
 
   select log.* into v_fixed
@@ -77,12 +83,12 @@ begin
     perform crm_private.refuse_argument(
       p_argument,
       case
-        when v_fixed.entity_type = 'setting' then 'changed a setting; give it its old value again'
+        when v_fixed.entity_type = 'setting' then 'changed a setting; set its old value again'
         when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
         when v_fixed.action = 'erase' then 'erased values for good'
         when v_fixed.action = 'purge' then 'emptied the trash for good'
         when v_fixed.action = 'archive' then 'archived months of the audit log'
-        else format('is about a %s, which is not undone', v_fixed.entity_type)
+        else format('is about a %s, which cannot be undone', v_fixed.entity_type)
       end,
       'audit_logs_action_reversible'
     );
@@ -109,7 +115,7 @@ begin
       jsonb_agg(id order by id)                as ids,
       (array_agg(action order by id))[1]       as first_action,
       (array_agg(action order by id desc))[1]  as last_action,
-      -- Of each field, what the first entry found and what the last one left. Most rows have one.
+      -- Each field before the first entry and after the last one. Most rows have one entry.
       case count(*)
         when 1 then (array_agg(old))[1]
         else crm_private.merged_objects(array_agg(old order by id desc))

@@ -1,7 +1,7 @@
 /*
- * Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere:
- * PostgreSQL's own error says it only in words that no client is shown. Returns if nothing planned is
- * at fault, as where a row is still linked to.
+ * Raises for a reversal that violated a foreign key, with the field and the value that references a
+ * row that does not exist: PostgreSQL's own error has them only in its message, which no client
+ * gets. Returns if nothing in the plan is at fault, for example if a row is still referenced.
  */
 create or replace function crm_private.refuse_broken_link(p_constraint text)
 returns void
@@ -78,11 +78,11 @@ begin
                          v_link.field,
                          jsonb_build_array(crm_private.fault_message(v_link.message, v_value))
                        )::text,
-          hint       = 'Restore what it refers to first.';
+          hint       = 'Restore the row that it references first.';
 end
 $$;
 
 comment on function crm_private.refuse_broken_link(text) is
-  'Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere.';
+  'Raises for a reversal that violated a foreign key, with the field and its value.';
 
 revoke all on function crm_private.refuse_broken_link(text) from public;

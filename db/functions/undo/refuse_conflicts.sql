@@ -1,4 +1,4 @@
-/* Refuses to undo what was changed since, with the list of where. */
+/* Raises for an undo of values that were changed since, with the list of conflicts. */
 create or replace function crm_private.refuse_conflicts(p_count bigint, p_conflicts jsonb)
 returns void
 language plpgsql
@@ -18,17 +18,18 @@ begin
         order by ordinal
         limit 1
       ),
-      'it was changed meanwhile'
+      'a row was changed since'
     )
     using errcode    = 'CRM02',
           schema     = 'crm', table = 'audit_logs', column = 'changes',
           constraint = 'audit_logs_changes_current',
           detail     = jsonb_build_object('count', p_count, 'conflicts', p_conflicts)::text,
-          hint       = 'Undo the later changes first, leave them with SKIP, or overwrite them with FORCE.';
+          hint       = 'Undo the later changes first, or leave them with SKIP; administrators can '
+                       'overwrite them with FORCE.';
 end
 $$;
 
 comment on function crm_private.refuse_conflicts(bigint, jsonb) is
-  'Refuses to undo what was changed since, with the list of where.';
+  'Raises for an undo of values that were changed since, with the list of conflicts.';
 
 revoke all on function crm_private.refuse_conflicts(bigint, jsonb) from public;

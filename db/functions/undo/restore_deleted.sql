@@ -1,10 +1,12 @@
 /*
- * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
- * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
- * cannot be as it was because something that it refers to is gone or other than it was.
+ * Restores a deleted row and what its deletion took: the rows that were deleted by cascade, and the
+ * links that were set to null. A link that references another row by now stays unchanged. Reports
+ * such links, and values that differ from before because something that they reference is gone or
+ * was changed. Raises if the row exists, or was never deleted.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
 create or replace function crm_private.restore_deleted(entity_type text, id uuid)
 returns crm.reversal
@@ -42,7 +44,7 @@ begin
   order by log.id desc
   limit 1;
 
-  -- Two that restore the same come one after the other, so that the second sees it back.
+  -- Two that restore the same run one after the other, so that the second sees the restored row.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(v_deletion.transaction_id)
   );
@@ -56,7 +58,8 @@ begin
             schema     = 'crm', table = (select relname from pg_class where oid = v_table),
             column     = 'id',
             constraint = 'trash_id_deleted',
-            detail     = '{"id": ["is not deleted, or was restored already"]}';
+            detail     = '{"id": ["is not deleted, or was restored already"]}',
+            hint       = 'Read the row; it needs no restoring.';
   elsif v_deletion.id is null
     or (v_deletion.user_id <> crm.current_user_id() and not crm_private.is_administrator())
   then
@@ -80,7 +83,7 @@ end
 $$;
 
 comment on function crm_private.restore_deleted(text, uuid) is
-  'What crm.restore_deleted calls, with the rights of the owner.';
+  'Implements crm.restore_deleted with the rights of the owner.';
 
 revoke all on function crm_private.restore_deleted(text, uuid) from public;
 grant execute on function crm_private.restore_deleted(text, uuid) to crm_member;
@@ -95,11 +98,12 @@ as $$
 $$;
 
 comment on function crm.restore_deleted(text, uuid) is
-  'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
-  'went with it, and the links to it that were set to null, unless they lead elsewhere by now. Where '
-  'something that it refers to was renamed or merged it follows; what is gone is left out. What is not as '
-  'it was is in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
-  'exchange_rate.';
+  'Restores a deleted row from the trash under its own id, with everything that its deletion '
+  'took: the rows that were deleted with it, and the links to it that were set to null, unless '
+  'they reference another row by now. A reference to a row that was renamed or merged since '
+  'follows it; a reference to a row that is gone is left out. kept lists what differs from before '
+  'the deletion. entityType is contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage or exchange_rate.';
 
 revoke all on function crm.restore_deleted(text, uuid) from public;
 grant execute on function crm.restore_deleted(text, uuid) to crm_member;

@@ -1,7 +1,7 @@
 /*
- * Where the rows of an entity type are no longer what a planned reversal expects: a field has another
- * value, a row is gone or is there again (field id), or something has been attached since to a row
- * that is to go. The rows are locked by now.
+ * Returns where the rows of an entity type differ from what a planned reversal expects: a field has
+ * another value, a row was deleted or restored (field id), or something was attached since to a row
+ * that is to be deleted. The rows must be locked.
  */
 create or replace function crm_private.reversal_conflicts(p_entity_type text)
 returns table (
@@ -16,8 +16,8 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of others, in which names and values are quoted already; what they return
--- cannot be told.
+-- Its statements are built from others, in which names and values are quoted already; plpgsql_check
+-- cannot see that, nor what they return.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);
@@ -55,7 +55,7 @@ begin
       where record.id is not null
         and held.value <> told.value
         and split_part(told.key, '.', 1) = any ($3)
-        -- What follows from the stage is nobody's later change.
+        -- A value that follows from the stage is no later change.
         and not (
           told.key = any (array['closed_at', 'probability_given'])
           or told.key = 'probability' and (now ->> 'probability_given') is not distinct from 'false'
@@ -67,7 +67,7 @@ begin
     v_table
   ) using v_xid, p_entity_type, crm_private.logged_columns(v_table);
 
-  -- What refers to a row that is to go, and would go or lose its link with it.
+  -- Rows that reference a row to delete, and would be deleted or lose their link.
   select string_agg(
     format(
       $query$
@@ -97,7 +97,7 @@ begin
     return query execute v_attach using v_xid, p_entity_type;
   end if;
 
-  -- A stage that deals are in does not go.
+  -- A stage that has deals cannot be deleted.
   if p_entity_type = 'pipeline_stage' then
     return query
     select 'deal', child.id, 'stage', 'null'::jsonb, to_jsonb(child.stage), planned.entity_id
@@ -120,7 +120,7 @@ begin
     return;
   end if;
 
-  -- A definition takes its values with it.
+  -- The values of a definition are deleted with it.
   select string_agg(
     format(
       $query$
@@ -156,6 +156,6 @@ end
 $$;
 
 comment on function crm_private.reversal_conflicts(text) is
-  'Where the rows of an entity type are no longer what a planned reversal expects.';
+  'Returns where the rows of an entity type differ from what a planned reversal expects.';
 
 revoke all on function crm_private.reversal_conflicts(text) from public;

@@ -1,11 +1,11 @@
 /*
- * Carries out what is planned for the rows of an entity type, in one statement: brings back rows
- * (insert), puts fields back (update), or takes rows away (delete). Returns how many rows it was.
- * prepare is an update of those definitions that were changed after the values of their field; they
- * still allow the values of a list that the rows have until the update.
+ * Carries out what is planned for the rows of an entity type, in one statement: restores rows
+ * (insert), puts fields back (update), or deletes rows (delete). Returns the number of rows.
+ * prepare is an update of those definitions that were changed after the values of their field;
+ * until the update they still allow the list values that the rows have.
  *
- * A row that comes back has every column that it had; a column that has been added since has its
- * default. Rows that are there already are left to the update.
+ * A restored row gets every column that it had; a column that was added since gets its default.
+ * Rows that exist already are left to the update.
  */
 create or replace function crm_private.reverse_rows(p_entity_type text, p_operation text)
 returns bigint
@@ -13,8 +13,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; that they
--- write cannot be told.
+-- Its statements are built from expressions, which cannot be quoted like names and values;
+-- plpgsql_check cannot see that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
@@ -40,7 +40,7 @@ begin
           case
             when attname = 'custom_fields'
             then 'jsonb_strip_nulls(crm_private.custom_members(planned.before))'
-            -- Rows get their values after the definition; what must have one has to wait for it.
+            -- Rows get their values after the definition, so the field is not required until then.
             when p_entity_type = 'custom_field_definition' and attname = 'required' then 'false'
             else format(
               'case when planned.before ? %1$L then restored.%1$I else %2$s end',
@@ -83,7 +83,7 @@ begin
             else format(
               case
                 when p_operation = 'prepare' and name = 'enum_values' then
-                  -- What has no list neither had one nor gets one by this.
+                  -- A field without a list had none before either.
                   '%1$I = restored.%1$I || (
                      select array_agg(value) from unnest(found.%1$I) as value
                      where value <> all (restored.%1$I)
@@ -131,6 +131,6 @@ end
 $$;
 
 comment on function crm_private.reverse_rows(text, text) is
-  'Inserts, updates or deletes the rows of an entity type as a reversal plans it.';
+  'Inserts, updates or deletes the rows of an entity type according to a planned reversal.';
 
 revoke all on function crm_private.reverse_rows(text, text) from public;

@@ -1,10 +1,11 @@
 /*
- * Compares the rows of a planned reversal with what it expects. Gives every conflict, each with who set
- * what was found, up to p_limit of them, and how many there are.
+ * Compares the rows of a planned reversal with what it expects. Returns the number of conflicts,
+ * and up to p_limit of them, each with the user who set the present value.
  *
- * With p_skip it takes what differs out of the plan, so that it stays as it is: a field; a row that is
- * gone, or is back; a row that would go and was changed since, or has something attached to it. What
- * stays may hold something else where it is, so the rest is compared again until nothing differs.
+ * With p_skip, it removes differences from the plan, so that these stay unchanged: a field; a row
+ * that is gone or was restored; a row to delete that was changed since, or has something attached.
+ * Unchanged rows may in turn keep other rows from changing, so it compares the rest again until
+ * nothing differs.
  */
 create or replace function crm_private.settle_conflicts(
   p_types text[],
@@ -108,6 +109,7 @@ end
 $$;
 
 comment on function crm_private.settle_conflicts(text[], boolean, integer) is
-  'Where rows differ from what a planned reversal expects; with p_skip that stays as it is.';
+  'Returns where rows differ from what a planned reversal expects; with p_skip, removes that from '
+  'the plan.';
 
 revoke all on function crm_private.settle_conflicts(text[], boolean, integer) from public;

@@ -1,6 +1,6 @@
 /*
- * The fields of a deal in a planned reversal that follow from its stage, and stay with it where it is left:
- * when it was closed, and a probability that nobody gave.
+ * Returns the fields of a deal in a planned reversal that follow from its stage, and stay unchanged
+ * with it: closed_at, and a probability that no user set.
  */
 create or replace function crm_private.stage_followers(p_before jsonb)
 returns text[]
@@ -16,6 +16,6 @@ as $$
 $$;
 
 comment on function crm_private.stage_followers(jsonb) is
-  'The fields of a deal in a planned reversal that stay with its stage.';
+  'Returns the fields of a deal in a planned reversal that follow from its stage.';
 
 revoke all on function crm_private.stage_followers(jsonb) from public;

@@ -1,10 +1,14 @@
 /*
- * Undoes what one audit log entry did to its row.
+ * Undoes what one audit log entry did to its row. Raises if there is no such entry.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
-create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm_private.undo_entry(
+  entry_id    bigint,
+  on_conflict crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language plpgsql
 volatile
@@ -30,12 +34,15 @@ end
 $$;
 
 comment on function crm_private.undo_entry(bigint, crm.conflict_resolution) is
-  'What crm.undo_entry calls, with the rights of the owner.';
+  'Implements crm.undo_entry with the rights of the owner.';
 
 revoke all on function crm_private.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm.undo_entry(
+  entry_id    bigint,
+  on_conflict crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language sql
 volatile
@@ -45,10 +52,11 @@ as $$
 $$;
 
 comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
-  'Undoes one audit log entry: what it changed is put back, a row that it deleted is brought back, '
-  'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
-  'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
-  'left as it is and reported in kept; or administrators overwrite it.';
+  'Undoes one audit log entry: fields that it changed get their old values, a row that it deleted '
+  'is restored, a row that it created is deleted. Undoing is a change like any other, and can '
+  'itself be undone. If something was changed since, onConflict decides: REFUSE, the default, '
+  'changes nothing and returns the code CONFLICT; SKIP leaves that unchanged and lists it in '
+  'kept; FORCE overwrites it, for administrators only.';
 
 revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;

@@ -1,10 +1,11 @@
 /*
- * Puts a field back to the value that it had before an audit log entry. It is expected to have
- * still the value that it had after that entry. Nothing is done if it has the right value already. A
- * custom field that was renamed since is the same under either name.
+ * Puts a field back to the value that it had before an audit log entry. Expects that the field
+ * still has the value that it had after that entry. Does nothing if it has the old value already. A
+ * custom field that was renamed since is known by either name. Raises if the entry is not an update
+ * of the field, or if the field is not written by users.
  *
- * Security definer: it reads the whole of the audit log. crm_private.carry_out_reversal checks that the caller
- * could do by hand what it does.
+ * Security definer: it reads the whole audit log. crm_private.carry_out_reversal checks that the
+ * caller could make the same changes manually.
  */
 create or replace function crm_private.undo_field(
   entity_type text,
@@ -40,7 +41,7 @@ begin
     );
   end if;
 
-  -- What is read here must not be brought back after it was erased.
+  -- A value that is read here must not be restored after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');
   lock table crm_private.erasure_lock in access share mode;
 
@@ -72,7 +73,7 @@ begin
     )
   then
     perform crm_private.refuse_argument(
-      'field', 'follows from other fields and cannot be undone by itself', 'undo_field_field_written'
+      'field', 'follows from other fields and cannot be undone alone', 'undo_field_field_written'
     );
   end if;
 
@@ -116,8 +117,8 @@ begin
     );
   end if;
 
-  -- The first change from that entry on tells what the field was before it. A mere change of its name is
-  -- none.
+  -- The first change from that entry on has the value of the field before it. A renaming is no
+  -- change of the value.
   select
     (array_agg(coalesce(told.old, 'null') order by told.id))[1] as before,
     (array_agg(
@@ -162,7 +163,7 @@ end
 $$;
 
 comment on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'What crm.undo_field calls, with the rights of the owner.';
+  'Implements crm.undo_field with the rights of the owner.';
 
 revoke all on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
@@ -183,10 +184,11 @@ as $$
 $$;
 
 comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'Puts a field of a row back to the value that it had before an audit log entry. A custom field is '
-  'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
-  'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
-  'left as it is and reported in kept; or administrators overwrite it.';
+  'Puts one field of a row back to the value that it had before an audit log entry. A custom '
+  'field is customFields.<name>. Undoing is a change like any other, and can itself be undone. If '
+  'something was changed since, onConflict decides: REFUSE, the default, changes nothing and '
+  'returns the code CONFLICT; SKIP leaves the field unchanged and lists it in kept; FORCE '
+  'overwrites it, for administrators only.';
 
 revoke all on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;

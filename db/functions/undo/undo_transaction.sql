@@ -1,10 +1,14 @@
 /*
- * Undoes everything that a transaction did, across entity types, all or nothing.
+ * Undoes everything that a transaction did, across entity types: all of it, or nothing.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
-create or replace function crm_private.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm_private.undo_transaction(
+  transaction_id bigint,
+  on_conflict    crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language plpgsql
 volatile
@@ -31,12 +35,15 @@ end
 $$;
 
 comment on function crm_private.undo_transaction(bigint, crm.conflict_resolution) is
-  'What crm.undo_transaction calls, with the rights of the owner.';
+  'Implements crm.undo_transaction with the rights of the owner.';
 
 revoke all on function crm_private.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm.undo_transaction(
+  transaction_id bigint,
+  on_conflict    crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language sql
 volatile
@@ -46,11 +53,12 @@ as $$
 $$;
 
 comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
-  'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '
-  'back, what it deleted is brought back, what it created is deleted. Undoing is a change like others '
-  'and can be undone. Where something was changed since, onConflict decides: nothing is done and the '
-  'code is CONFLICT; or that is left as it is and reported in kept, and the rest is undone; or '
-  'administrators overwrite it.';
+  'Undoes everything that one transaction did, such as a bulk edit or an import: fields that it '
+  'changed get their old values, rows that it deleted are restored, rows that it created are '
+  'deleted. Undoing is a change like any other, and can itself be undone. If something was '
+  'changed since, onConflict decides: REFUSE, the default, changes nothing and returns the code '
+  'CONFLICT; SKIP leaves that unchanged, lists it in kept and undoes the rest; FORCE overwrites '
+  'it, for administrators only.';
 
 revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;

@@ -1,4 +1,7 @@
-/* An object in which a value of a member has another name, or of a list one of its elements. */
+/*
+ * Returns an object in which the value of a member, or an element of its list, is replaced by
+ * another.
+ */
 create or replace function crm_private.with_value(
   p_object jsonb,
   p_key    text,
@@ -30,6 +33,6 @@ as $$
 $$;
 
 comment on function crm_private.with_value(jsonb, text, text, text) is
-  'An object in which a value of a member has another name.';
+  'Returns an object in which a value of a member is replaced by another.';
 
 revoke all on function crm_private.with_value(jsonb, text, text, text) from public;

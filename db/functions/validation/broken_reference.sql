@@ -1,7 +1,8 @@
 /*
- * The condition that a row of a table has a reference that leads nowhere, null if it has none at all.
+ * Returns the condition that a row of a table references a row that does not exist; null if the
+ * table has no references. Called by bulk writes.
  *
- * Security definer, because rules are not read by roles; it reads no rows.
+ * Security definer: roles cannot read crm_private.rules. It reads no rows of the table.
  */
 create or replace function crm_private.broken_reference(p_table regclass)
 returns text
@@ -16,7 +17,7 @@ as $$
 $$;
 
 comment on function crm_private.broken_reference(regclass) is
-  'The condition that a row of a table has a reference that leads nowhere.';
+  'Returns the condition that a row of a table references a row that does not exist.';
 
 revoke all on function crm_private.broken_reference(regclass) from public;
 grant execute on function crm_private.broken_reference(regclass) to crm_member;

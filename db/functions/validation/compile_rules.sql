@@ -1,17 +1,16 @@
 /*
- * Binds the validation of a table. All the rules that a row can answer by itself become one
- * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
- * PostgreSQL plans it once a session as one expression, so a row that keeps the rules costs neither
- * a query nor a look at the catalog. A row that breaks one meets
- * crm_private.refuse_row, which finds every fault, or notes the row where many are written at once;
- * either way it is not written.
+ * Compiles the validation of a table. All rules that need no other row become one function,
+ * crm_private.<table>_hold, and a trigger calls it for every new or updated row. PostgreSQL plans
+ * the function once per session as one expression, so a valid row costs neither a query nor a
+ * look-up in the catalog. An invalid row is passed to crm_private.refuse_row, which finds every
+ * fault, or records the row if many are written at once; in both cases the row is not written.
  *
- * The view through which rows are copied in has the table's columns, too, and is made anew.
+ * Also recreates the view through which rows are copied in, because it has the table's columns.
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
- * forgotten. The constraints themselves hold in any case, one at a time.
+ * forgotten. The constraints themselves apply in any case, one at a time.
  *
- * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who migrates.
+ * Security definer: the compiled objects must belong to the owner, even if a superuser migrates.
  */
 create or replace function crm_private.compile_rules(p_table regclass)
 returns void
@@ -20,7 +19,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table    text := (select relname::text from pg_class where oid = p_table);
@@ -52,7 +51,7 @@ begin
   where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = ''
     and v_rules ~ ('\m' || attname || '\M');
 
-  -- The arguments are columns of the table, so the function is made anew.
+  -- The arguments are columns of the table, so the function is dropped and created again.
   execute coalesce(
     (
       select format('drop function %s', proc.oid::regprocedure)
@@ -65,7 +64,7 @@ begin
     'create function %s(%s) returns boolean language plpgsql stable parallel safe '
     'set search_path = pg_catalog, pg_temp as %L',
     v_hold, v_columns, format(
-      E'-- Whether it could be immutable is the affair of the rules that it is made of.\n'
+      E'-- Whether it could be immutable depends on the rules that it consists of.\n'
       '-- @plpgsql_check_options: performance_warnings = off\n'
       'begin\n  return %s;\nend',
       v_rules
@@ -73,7 +72,7 @@ begin
   );
   execute format(
     'comment on function %s is %L',
-    v_hold, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
+    v_hold, 'Returns true if a row satisfies every rule that needs no other row. Compiled.'
   );
   execute format('revoke all on function %s from public', v_hold);
   execute format('grant execute on function %s to crm_member', v_hold);
@@ -86,7 +85,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $validate$
 begin
-  -- crm.refusing is on where rows that cannot be written are asked for all their faults.
+  -- crm.refusing is on if all faults of rows that cannot be written are to be found.
   if not %s(%s) or current_setting('crm.refusing', true) = 'on' then
     perform crm_private.refuse_row(tg_relid, to_jsonb(new));
     return null;
@@ -98,7 +97,7 @@ $validate$
     v_validate, v_hold, v_values
   );
   execute format(
-    'comment on function %s() is %L', v_validate, 'Refuses a row that breaks a rule. Compiled.'
+    'comment on function %s() is %L', v_validate, 'Refuses a row that violates a rule. Compiled.'
   );
   execute format('revoke all on function %s() from public', v_validate);
   execute format(
@@ -111,6 +110,6 @@ end
 $$;
 
 comment on function crm_private.compile_rules(regclass) is
-  'Makes the trigger that validates the rows of a table from its constraints.';
+  'Creates the trigger that validates the rows of a table, compiled from its constraints.';
 
 revoke all on function crm_private.compile_rules(regclass) from public;

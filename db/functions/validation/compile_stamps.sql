@@ -1,7 +1,8 @@
 /*
- * Binds the stamps to a table: makes crm_private.<table>_stamp, compiled from the table's columns, and
- * the triggers that stamp its rows. Generated columns have no value yet when it runs, and would make
- * every update look like a change; they follow from the others, so it gives them their old ones.
+ * Compiles the stamps of a table: creates crm_private.<table>_stamp from the columns of the table,
+ * and the triggers that stamp its rows. Generated columns have no value yet when the function runs,
+ * and would make every update look like a change; they follow from other columns, so it gives them
+ * their old values.
  *
  * Call it in the migration that adds or removes a generated column; a test finds where that was
  * forgotten.
@@ -12,7 +13,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -78,6 +79,6 @@ end
 $$;
 
 comment on function crm_private.compile_stamps(regclass, text) is
-  'Makes the triggers that stamp the rows of a table, compiled from its columns.';
+  'Creates the triggers that stamp the rows of a table, compiled from its columns.';
 
 revoke all on function crm_private.compile_stamps(regclass, text) from public;

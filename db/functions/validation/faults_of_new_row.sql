@@ -1,9 +1,10 @@
 /*
- * The faults that a new row of a table would be refused for, by field: it is inserted and taken back. Null
- * if it would be taken. Called by the API where the input of a mutation cannot be read as a whole, so
- * that the faults of what can be read are told together with the others.
+ * Returns the faults for which a new row of a table would be refused, by field; null if it would be
+ * accepted. Inserts the row and rolls it back. Called by the API if the input of a mutation cannot
+ * be read as a whole, so that the faults of the readable part are reported together with the
+ * others.
  *
- * Runs with the caller's rights. p_row has columns as keys; what is absent has its default.
+ * Runs with the caller's rights. p_row has columns as keys; a missing column gets its default.
  */
 create or replace function crm_private.faults_of_new_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -11,7 +12,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of names that the catalog quotes; that it writes cannot be told.
+-- Its statement is built from quoted names; plpgsql_check cannot see that, nor that it writes.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_columns text;
@@ -34,18 +35,18 @@ begin
         p_table, v_columns
       ) using p_row;
     end if;
-    raise triggered_action_exception using message = 'takes the row back';
+    raise triggered_action_exception using message = 'rolls the row back';
   exception
     when triggered_action_exception then
       return null;
     when check_violation then
       get stacked diagnostics v_detail = pg_exception_detail;
-      -- What PostgreSQL itself says in a detail is no JSON, and quotes values.
+      -- A detail of PostgreSQL's own is not JSON, and quotes values.
       if v_detail not like '{%' then
         raise;
       end if;
       return v_detail::jsonb;
-    -- A link that leads nowhere and a value that is taken are met once the rest is right.
+    -- Broken references and taken values are found once the rest of the row is valid.
     when integrity_constraint_violation then
       return null;
   end;
@@ -53,7 +54,8 @@ end
 $$;
 
 comment on function crm_private.faults_of_new_row(regclass, jsonb) is
-  'The faults that a new row would be refused for, by field; null if it would be taken.';
+  'Returns the faults for which a new row would be refused, by field; null if it would be '
+  'accepted.';
 
 revoke all on function crm_private.faults_of_new_row(regclass, jsonb) from public;
 grant execute on function crm_private.faults_of_new_row(regclass, jsonb) to crm_member;

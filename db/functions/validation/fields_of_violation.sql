@@ -1,8 +1,9 @@
 /*
- * The fields that a broken constraint is about, each with its message: what the product's own error
- * says in its detail, or the rule's message, or, of an index that is nobody's rule, its columns.
+ * Returns the fields that a violated constraint concerns, each with its message: the detail of an
+ * error that pgcrm raised, or the message of the rule, or, for an index that is no rule, the columns
+ * of the index. Called by crm_private.violating_rows.
  *
- * Security definer, because rules are not read by roles; it reads no rows.
+ * Security definer: roles cannot read crm_private.rules. It reads no rows of the table.
  */
 create or replace function crm_private.fields_of_violation(
   p_table      regclass,
@@ -30,7 +31,7 @@ begin
   from crm_private.rules as rule
   where rule.table_oid = p_table and rule.constraint_name = p_constraint;
 
-  -- The rule of a custom field that is unique says in its name which one it is.
+  -- The constraint of a unique custom field has the field in its name.
   if v_fields is null then
     select jsonb_build_object(
       'customFields.' || substring(conname from '_custom_(\w+)_unique$'), '["is taken"]'::jsonb
@@ -43,6 +44,8 @@ begin
       and conname ~ '_custom_\w+_unique$';
   end if;
 
+  -- pg_depend also lists the columns in the condition of a partial index, which are not concerned.
+  -- The text of the expressions lacks these, but may contain a name in another: id in company_id.
   if v_fields is null then
     select jsonb_object_agg(
       crm_private.camel_case(attribute.attname), '["has a value that is taken"]'::jsonb
@@ -53,7 +56,20 @@ begin
       on attribute.attrelid = index.indrelid
       and (
         attribute.attnum = any (index.indkey)
-        or strpos(pg_get_expr(index.indexprs, index.indrelid), attribute.attname) > 0
+        or (
+          exists (
+            select
+            from pg_depend as dependency
+            where dependency.classid = 'pg_class'::regclass
+              and dependency.objid = index.indexrelid
+              and dependency.refclassid = 'pg_class'::regclass
+              and dependency.refobjid = index.indrelid
+              and dependency.refobjsubid = attribute.attnum
+          )
+          and pg_get_expr(index.indexprs, index.indrelid) ~ format(
+            '(?<!\w)%s(?!\w)', regexp_replace(attribute.attname, '\W', '\\\&', 'g')
+          )
+        )
       )
     where index.indrelid = p_table
       and index.indexrelid = (
@@ -72,7 +88,7 @@ end
 $$;
 
 comment on function crm_private.fields_of_violation(regclass, text, text, text) is
-  'The fields that a broken constraint is about, each with its message.';
+  'Returns the fields that a violated constraint concerns, each with its message.';
 
 revoke all on function crm_private.fields_of_violation(regclass, text, text, text) from public;
 grant execute on function crm_private.fields_of_violation(regclass, text, text, text)

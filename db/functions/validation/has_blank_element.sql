@@ -1,4 +1,4 @@
-/* True if an element of an array is blank, as crm_private.is_blank means it. */
+/* Returns true if an element of an array is blank (crm_private.is_blank). */
 create or replace function crm_private.has_blank_element(value text[])
 returns boolean
 language sql
@@ -10,7 +10,7 @@ as $$
 $$;
 
 comment on function crm_private.has_blank_element(text[]) is
-  'True if an element of the array is blank.';
+  'Returns true if an element of the array is blank.';
 
 revoke all on function crm_private.has_blank_element(text[]) from public;
 grant execute on function crm_private.has_blank_element(text[]) to crm_member;

@@ -1,4 +1,4 @@
-/* True if two elements of an array are equal. */
+/* Returns true if two elements of an array are equal. */
 create or replace function crm_private.has_duplicates(value text[])
 returns boolean
 language sql
@@ -10,7 +10,7 @@ as $$
 $$;
 
 comment on function crm_private.has_duplicates(text[]) is
-  'True if two elements of the array are equal.';
+  'Returns true if two elements of the array are equal.';
 
 revoke all on function crm_private.has_duplicates(text[]) from public;
 grant execute on function crm_private.has_duplicates(text[]) to crm_member;

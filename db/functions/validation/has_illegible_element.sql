@@ -1,4 +1,4 @@
-/* True if an element of an array is not legible, as crm_private.is_legible means it. */
+/* Returns true if an element of an array is not legible (crm_private.is_legible). */
 create or replace function crm_private.has_illegible_element(value text[])
 returns boolean
 language sql
@@ -11,7 +11,7 @@ as $$
 $$;
 
 comment on function crm_private.has_illegible_element(text[]) is
-  'True if an element of the array holds what cannot be seen.';
+  'Returns true if an element of the array contains characters that cannot be seen.';
 
 revoke all on function crm_private.has_illegible_element(text[]) from public;
 grant execute on function crm_private.has_illegible_element(text[]) to crm_member;

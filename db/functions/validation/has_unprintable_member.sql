@@ -1,4 +1,7 @@
-/* True if a text among the members of an object holds one of crm_private.unprintable_characters. */
+/*
+ * Returns true if a text among the members of an object has one of
+ * crm_private.unprintable_characters.
+ */
 create or replace function crm_private.has_unprintable_member(value jsonb)
 returns boolean
 language sql
@@ -11,7 +14,8 @@ as $$
 $$;
 
 comment on function crm_private.has_unprintable_member(jsonb) is
-  'True if a text among the members of the object holds controls or reorders the text.';
+  'Returns true if a text among the members of the object has control characters, or reorders the '
+  'text.';
 
 revoke all on function crm_private.has_unprintable_member(jsonb) from public;
 grant execute on function crm_private.has_unprintable_member(jsonb) to crm_member;

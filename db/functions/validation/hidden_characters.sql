@@ -1,7 +1,8 @@
 /*
- * The characters that show nothing by themselves: controls, ends of lines and tabs among them, what Unicode
- * calls Default_Ignorable_Code_Point, which has the controls of writing direction, and the code points that
- * are no characters. As the inside of a bracket expression. A test compares it with Unicode's properties.
+ * Returns the characters that cannot be seen: control characters with line ends and tabs, the
+ * Default_Ignorable_Code_Point of Unicode, which includes the controls of writing direction, and
+ * the code points that are no characters. As the inside of a bracket expression. A test compares
+ * them with the properties in Unicode.
  */
 create or replace function crm_private.hidden_characters()
 returns text
@@ -22,7 +23,7 @@ end
 $$;
 
 comment on function crm_private.hidden_characters() is
-  'The characters that show nothing by themselves, as a bracket expression has them.';
+  'Returns the characters that cannot be seen, for a bracket expression.';
 
 revoke all on function crm_private.hidden_characters() from public;
 grant execute on function crm_private.hidden_characters() to crm_member;

@@ -1,6 +1,6 @@
 /*
- * True if a text has nothing to see in it: no character that is neither white nor hidden. Used by every
- * "must not be blank" check.
+ * Returns true if nothing of a text can be seen: all its characters are white or hidden. Called by
+ * every check with the message "must not be blank".
  */
 create or replace function crm_private.is_blank(value text)
 returns boolean
@@ -18,7 +18,7 @@ end
 $$;
 
 comment on function crm_private.is_blank(text) is
-  'True if the text has nothing to see in it: it is empty, white, or hidden.';
+  'Returns true if nothing of the text can be seen: it is empty, white or hidden.';
 
 revoke all on function crm_private.is_blank(text) from public;
 grant execute on function crm_private.is_blank(text) to crm_member;

@@ -1,6 +1,7 @@
 /*
- * True if a text of one line, such as a name, holds nothing that cannot be seen but where writing needs it:
- * crm_private.legible_pattern. One that is blank has that fault alone, which another rule tells. Nearly every text has no hidden character at all, which is asked first.
+ * Returns true if a text of one line, such as a name, contains no character that cannot be seen,
+ * except where writing needs it (crm_private.legible_pattern). A blank text is legible, because
+ * another rule refuses it. Most texts have no hidden character, so that is tested first.
  */
 create or replace function crm_private.is_legible(value text)
 returns boolean
@@ -17,7 +18,8 @@ end
 $$;
 
 comment on function crm_private.is_legible(text) is
-  'True if a text of one line holds nothing that cannot be seen but where writing needs it.';
+  'Returns true if a text of one line has no characters that cannot be seen, except where writing '
+  'needs them.';
 
 revoke all on function crm_private.is_legible(text) from public;
 grant execute on function crm_private.is_legible(text) to crm_member;

@@ -1,6 +1,6 @@
 /*
- * True if an array is a plain list: one dimension at most, none of its elements null, and not
- * more of them than the limit.
+ * Returns true if an array is a plain list: it has at most one dimension, no null element, and at
+ * most max_elements elements.
  */
 create or replace function crm_private.is_list(value text[], max_elements integer)
 returns boolean
@@ -17,7 +17,8 @@ end
 $$;
 
 comment on function crm_private.is_list(text[], integer) is
-  'True if the array has one dimension, no null element and at most max_elements elements.';
+  'Returns true if the array has one dimension, no null element and at most max_elements '
+  'elements.';
 
 revoke all on function crm_private.is_list(text[], integer) from public;
 grant execute on function crm_private.is_list(text[], integer) to crm_member;

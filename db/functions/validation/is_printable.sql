@@ -1,6 +1,7 @@
 /*
- * True if a text of any number of lines holds neither controls but tabs and ends of lines, nor what
- * reorders the text: crm_private.unprintable_characters. One that is blank has that fault alone.
+ * Returns true if a text of any number of lines contains none of
+ * crm_private.unprintable_characters: no control characters but tabs and line ends, and none that
+ * reorder the text. A blank text is printable, because another rule refuses it.
  */
 create or replace function crm_private.is_printable(value text)
 returns boolean
@@ -15,7 +16,8 @@ end
 $$;
 
 comment on function crm_private.is_printable(text) is
-  'True if a text of any number of lines holds no controls but tabs and ends of lines.';
+  'Returns true if a text of any number of lines has no control characters but tabs and line '
+  'ends.';
 
 revoke all on function crm_private.is_printable(text) from public;
 grant execute on function crm_private.is_printable(text) to crm_member;

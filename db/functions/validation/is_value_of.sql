@@ -1,4 +1,4 @@
-/* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
+/* Returns true if JSON can be read as a value of a type, in the way of jsonb_populate_record. */
 create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
 returns boolean
 language plpgsql
@@ -16,7 +16,7 @@ end
 $$;
 
 comment on function crm_private.is_value_of(oid, jsonb) is
-  'Whether JSON can be read as a value of a type.';
+  'Returns true if JSON can be read as a value of a type.';
 
 revoke all on function crm_private.is_value_of(oid, jsonb) from public;
 grant execute on function crm_private.is_value_of(oid, jsonb) to crm_member;

@@ -1,11 +1,11 @@
 /*
- * What a name may be made of, as a regular expression that PostgreSQL and JavaScript read alike. Hidden
- * characters stand where writing needs them, and nowhere else:
+ * Returns the regular expression of a legible name, which PostgreSQL and JavaScript interpret
+ * alike. Hidden characters are allowed only where writing needs them:
  *
- * - one selector of a variant behind a character that is seen: emoji, ideographs, Mongolian letters;
- * - one joiner, non-joiner or Mongolian separator between two that are seen: Persian, Indic scripts, families
- *   of emoji; at the end of a word only behind the sign that takes a vowel away, as in Malayalam;
- * - the tags of a flag behind the black flag.
+ * - one variation selector after a visible character: emoji, ideographs, Mongolian letters;
+ * - one joiner, non-joiner or Mongolian separator between two visible characters: Persian, Indic
+ *   scripts, families of emoji; at the end of a word only after a virama, as in Malayalam;
+ * - the tags of a flag after the black flag.
  */
 create or replace function crm_private.legible_pattern()
 returns text
@@ -28,7 +28,7 @@ end
 $$;
 
 comment on function crm_private.legible_pattern() is
-  'What a name may be made of, as a regular expression.';
+  'Returns the regular expression of a legible name.';
 
 revoke all on function crm_private.legible_pattern() from public;
 grant execute on function crm_private.legible_pattern() to crm_member;

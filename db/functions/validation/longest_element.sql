@@ -1,7 +1,6 @@
 /*
- * The number of characters of an array's longest element, 0 for an empty array.
- * Checks call it only for arrays whose elements are long together, so that the common row does
- * not pay for a subquery.
+ * Returns the number of characters of an array's longest element, 0 for an empty array. Checks call
+ * it only for arrays whose elements are long together, so that most rows do not pay for a subquery.
  */
 create or replace function crm_private.longest_element(value text[])
 returns integer
@@ -14,7 +13,7 @@ as $$
 $$;
 
 comment on function crm_private.longest_element(text[]) is
-  'The number of characters of the longest element, 0 for an empty array.';
+  'Returns the number of characters of the longest element, 0 for an empty array.';
 
 revoke all on function crm_private.longest_element(text[]) from public;
 grant execute on function crm_private.longest_element(text[]) to crm_member;

@@ -1,9 +1,9 @@
 /*
- * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
- * field, in the client's words. Does nothing if it has none. Called by crm_private.refuse_row, and for
- * rows that were only thought of.
+ * Raises for an invalid row, given as jsonb, with all its faults at once: the detail is an object
+ * of messages by field, in the client's words. Does nothing if the row is valid. Called by
+ * crm_private.refuse_row, and for rows that are only proposed.
  *
- * A function that writes several rows of one input says in crm.path where in it a row stands:
+ * A function that writes several rows of one input sets crm.path to the place of the row in it:
  * tasks.1 makes tasks.1.description of description.
  */
 create or replace function crm_private.refuse_faults(p_table regclass, p_row jsonb)
@@ -46,12 +46,13 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = v_table, column = v_column,
             constraint = v_constraint,
-            detail     = v_fields::text;
+            detail     = v_fields::text,
+            hint       = 'Correct every field that the detail lists, then write the row again.';
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_faults(regclass, jsonb) is
-  'Refuses a row that breaks a rule, with all its faults; does nothing if it breaks none.';
+  'Raises for an invalid row, with all its faults; does nothing if the row is valid.';
 
 revoke all on function crm_private.refuse_faults(regclass, jsonb) from public;

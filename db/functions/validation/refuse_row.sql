@@ -1,13 +1,13 @@
 /*
- * Refuses a row, given as jsonb, as crm_private.refuse_faults does. Called by the trigger that
- * validates, for faulty rows only.
+ * Refuses an invalid row, given as jsonb, like crm_private.refuse_faults. Called by the trigger
+ * that validates, for invalid rows only.
  *
- * Where many rows are written at once, crm_private.write_rows says so in crm.bulk, and the row is
- * noted, with its place in crm.bulk_row, and left out by the trigger. That holds for rows of its own
- * statements only: what these cascade to is refused. In no case is a faulty row written.
+ * If many rows are written at once, crm_private.write_rows sets crm.bulk. The row is then recorded
+ * with its place, which is in crm.bulk_row, and the trigger skips it. This applies only to rows of
+ * its own statements: invalid rows in their cascades are refused. An invalid row is never written.
  *
- * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
- * policies hide of them, and notes rows where nobody else writes.
+ * Security definer: it reads rules, definitions and referenced rows regardless of policies, and
+ * records rows in a table that no one else writes.
  */
 create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
 returns void
@@ -19,10 +19,13 @@ as $$
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
 begin
-  -- Asked by itself, it would tell which ids exist, whatever policies hide.
+  -- Called directly, it would reveal which ids exist, even of rows that policies hide.
   if pg_trigger_depth() = 0 then
-    raise exception 'crm_private.refuse_row is for triggers'
-      using errcode = 'insufficient_privilege';
+    raise exception 'crm_private.refuse_row can only be called by triggers'
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm_private',
+            constraint = 'refuse_row_trigger',
+            hint       = 'Write the row instead: its trigger reports the faults.';
   end if;
 
   if current_setting('crm.bulk', true) = v_table || ' ' || pg_trigger_depth() then
@@ -37,20 +40,26 @@ begin
 
   perform crm_private.refuse_faults(p_table, p_row);
 
-  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
-  -- has to begin again; or compile_rules was forgotten.
+  -- The compiled rules refuse a row that the rules of the catalog accept. Either they are younger
+  -- than the snapshot of this transaction, which must be repeated, or compile_rules was forgotten.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
-      using errcode = 'serialization_failure';
+      using errcode    = 'serialization_failure',
+            schema     = 'crm', table = v_table,
+            constraint = v_table || '_rules_current',
+            hint       = 'Repeat the transaction.';
   else
     raise exception 'crm_private.compile_rules was not called after a rule of % changed', p_table
-      using errcode = 'internal_error';
+      using errcode    = 'internal_error',
+            schema     = 'crm', table = v_table,
+            constraint = v_table || '_rules_compiled',
+            hint       = format('As the owner, run select crm_private.compile_rules(%L).', p_table);
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_row(regclass, jsonb) is
-  'Refuses a row that breaks a rule, with all its faults; of many rows, notes the faulty ones.';
+  'Raises for an invalid row, with all its faults; in a bulk write, records the row instead.';
 
 revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
 grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;

@@ -1,7 +1,7 @@
 /*
- * Refuses an update of a row, given as jsonb before and after: with SQLSTATE CRM01 and what is
- * current as its detail, where it carries another version than the row has; as breaking a rule, where
- * it changes the id. Called by the triggers that stamp, for such updates only.
+ * Refuses an update of a row, given as jsonb before and after. Raises check_violation if it changes
+ * the id. Otherwise raises CRM01, because it has another version than the row; the detail has the
+ * present version. Called by the triggers that stamp, for such updates only.
  */
 create or replace function crm_private.refuse_update(
   p_table       text,
@@ -22,10 +22,11 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = p_table, column = 'id',
             constraint = p_table || '_id_immutable',
-            detail     = '{"id": ["cannot be changed"]}';
+            detail     = '{"id": ["cannot be changed"]}',
+            hint       = 'Leave the id out of the update.';
   end if;
 
-  raise exception '% % was changed meanwhile: it has version %, not %',
+  raise exception '% % was changed since: it has version %, not %',
       p_entity_type, p_old ->> 'id', p_old -> 'version', p_new -> 'version'
     using errcode    = 'CRM01',
           schema     = 'crm', table = p_table, column = 'version',
@@ -37,7 +38,7 @@ begin
                          ),
                          'updatedBy', p_old -> 'updated_by'
                        ),
-          hint       = 'Read the row again and repeat the change.';
+          hint       = 'Read the row again and repeat the change with its present version.';
 end
 $$;
 

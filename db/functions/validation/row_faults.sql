@@ -1,12 +1,13 @@
 /*
- * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
- * crm_private.rules says of the table and, where it has custom fields, what their definitions say.
+ * Returns every fault of each of some rows of a table, given as jsonb, with the position of the row
+ * from 1: the violated rules of crm_private.rules and, if the table has custom fields, of their
+ * definitions.
  *
- * A rule about an array or an object is asked again with each of its elements alone, so that the
- * fault is of the one at fault, emails.1 or address.country; if each of them is fine by itself, or
- * the rule is marked @whole, the fault is of the whole.
+ * A rule about an array or an object is tested again with each element alone, so that the fault is
+ * that of the element: emails.1 or address.country. If each element alone is valid, or the rule is
+ * marked @whole, the fault is that of the whole value.
  *
- * Called for rows that are known to be faulty, one or thousands of them in one statement.
+ * Called for rows that are known to be invalid, one or thousands of them in one statement.
  */
 create or replace function crm_private.row_faults(p_table regclass, p_rows jsonb[])
 returns table (
@@ -21,7 +22,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_faults text;
@@ -79,7 +80,7 @@ end
 $$;
 
 comment on function crm_private.row_faults(regclass, jsonb[]) is
-  'Every fault of each of some rows: the place of the row, the field, the message, the rule, the '
-  'column and the kind of rule.';
+  'Returns every fault of each of some rows: the position of the row, the field, the message, the '
+  'rule, the column and the kind of rule.';
 
 revoke all on function crm_private.row_faults(regclass, jsonb[]) from public;

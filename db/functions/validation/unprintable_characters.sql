@@ -1,7 +1,7 @@
 /*
- * The characters that no text holds, however many lines it has: controls but for tabs and ends of lines, and
- * those that reorder what comes after them. As the inside of a bracket expression. Others that show
- * nothing come with what people paste, and do no harm in a note.
+ * Returns the characters that no text may contain, in any number of lines: control characters
+ * except tabs and line ends, and those that reorder the following text. As the inside of a bracket
+ * expression. Other hidden characters come with pasted text and do no harm in a note.
  */
 create or replace function crm_private.unprintable_characters()
 returns text
@@ -16,7 +16,7 @@ end
 $$;
 
 comment on function crm_private.unprintable_characters() is
-  'The characters that no text holds, as a bracket expression has them.';
+  'Returns the characters that no text may contain, for a bracket expression.';
 
 revoke all on function crm_private.unprintable_characters() from public;
 grant execute on function crm_private.unprintable_characters() to crm_member;

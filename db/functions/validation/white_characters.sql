@@ -1,7 +1,7 @@
 /*
- * The characters that are white: spaces of any script, and what looks like one. As the inside of a
- * bracket expression. A text has something to see in it if it has a character that is neither white nor
- * hidden (crm_private.hidden_characters): that is what "blank" means, everywhere.
+ * Returns the white characters: spaces of any script, and what looks like a space. As the inside of
+ * a bracket expression. A text is blank if each of its characters is white or hidden
+ * (crm_private.hidden_characters).
  */
 create or replace function crm_private.white_characters()
 returns text
@@ -16,7 +16,7 @@ end
 $$;
 
 comment on function crm_private.white_characters() is
-  'The characters that are white, as a bracket expression has them.';
+  'Returns the white characters, for a bracket expression.';
 
 revoke all on function crm_private.white_characters() from public;
 grant execute on function crm_private.white_characters() to crm_member;

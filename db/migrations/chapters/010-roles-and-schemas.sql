@@ -1,7 +1,7 @@
 /*
- * Why: the roles, schemas and extensions that everything else stands on. Roles belong to the whole
- *      cluster, so they may be there already from another database; nothing is changed about one
- *      that is.
+ * Why: the roles, schemas and extensions on which everything else depends. Roles belong to the
+ *      whole cluster, so another database may have created them already; existing roles are not
+ *      changed.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql, which keeps roles that another database still uses.
  */
@@ -25,7 +25,7 @@ begin
         ('crm_admin', 'nologin',
           'Writes definitions and stages too, and reads the whole audit log.'),
         ('crm_server', 'login noinherit',
-          'Login role of the server: can do nothing but become reader, member or administrator.'),
+          'Login role of the server: can only become reader, member or administrator.'),
         ('crm_reporter', 'login',
           'Login role of analysts: reads the schema reporting and nothing else.')
     ) as role (name, options, description)
@@ -38,7 +38,7 @@ begin
     end if;
   end loop;
 
-  -- Whoever has them already keeps them: granting again takes rights that this owner may lack.
+  -- Skips existing memberships: granting one again requires rights that this owner may lack.
   for v_member in
     select *
     from (
@@ -58,9 +58,10 @@ end
 $roles$;
 
 /*
- * What the server asks of its connections is what the roles that log in have anyway, so that it holds
- * behind a pooler that drops it, and for whoever else logs in with them. One that is set already stays.
- * Compiling a report takes seconds where PostgreSQL has LLVM, and running it milliseconds.
+ * The login roles get the settings that the server also sends with its connections. So they apply
+ * behind a pooler that drops them, and for any other client of these roles. Existing settings are
+ * not changed. jit is off, because with LLVM a report compiles for seconds and runs for
+ * milliseconds.
  */
 do $timeouts$
 declare
@@ -87,7 +88,7 @@ begin
     begin
       execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
     exception when insufficient_privilege then
-      -- Roles belong to the cluster, and perhaps to the owner of another database in it.
+      -- A role of the cluster may belong to the owner of another database.
       raise warning 'only a role that administers % can set its %', v_setting.role, v_setting.name;
     end;
   end loop;
@@ -99,25 +100,25 @@ create schema crm_private;
 create schema crm_custom;
 create schema reporting;
 
-comment on schema crm is 'What clients see: every table and function in it is API.';
-comment on schema crm_private is 'Internals: what the rules of crm are made of.';
+comment on schema crm is 'The API: every table and function that clients use.';
+comment on schema crm_private is 'Internals: the functions and tables on which crm is built.';
 comment on schema crm_custom is
-  'A function for each custom field: the value of the field in a row, of the field''s type. Made from '
-  'the definitions.';
-comment on schema reporting is 'Views for analysts, whose meaning does not change.';
+  'A function for each custom field, which returns the value of the field in a row, in the type of '
+  'the field. Compiled from the definitions.';
+comment on schema reporting is 'Views for analysts. Their meaning is stable.';
 
 revoke all on schema crm, crm_private, reporting from public;
 grant usage on schema crm, crm_custom to crm_reader;
 grant usage on schema reporting to crm_reporter;
--- Triggers that run as the writer call what they need in crm_private by name, and so do readers' functions.
+-- Triggers run as the writer and call functions in crm_private by name. So do functions of readers.
 grant usage on schema crm_private to crm_server, crm_member, crm_reader;
 
--- Nothing is executable by everyone unless its own file says so.
+-- No function is executable by public unless its own file grants it.
 alter default privileges revoke execute on functions from public;
 
 do $public$
 begin
-  -- Before release 15 everybody may make objects in the schema public.
+  -- Before PostgreSQL 15, every role may create objects in the schema public.
   if current_setting('server_version_num')::integer < 150000 then
     revoke create on schema public from public;
   end if;
@@ -125,9 +126,9 @@ end
 $public$;
 
 /*
- * Search and the comparison of names need trigrams and letters without their accents. Both
- * extensions come with PostgreSQL and are trusted: the owner of a database may create them. They
- * stand in a schema of their own, because everything else names what it calls by schema.
+ * Search and the comparison of names need trigrams and the removal of accents. Both extensions come
+ * with PostgreSQL and are trusted: the owner of a database may create them. They have a schema of
+ * their own, because all other code qualifies what it calls by schema.
  */
 create schema if not exists extensions;
 create extension if not exists pg_trgm with schema extensions;
@@ -155,9 +156,9 @@ grant usage on schema extensions to crm_reader;
 grant execute on all functions in schema extensions to crm_reader;
 
 /*
- * The collation by which case is folded, whatever the locale of the database: with ICU, which every
- * usual PostgreSQL has; else with what release 17 and later carry themselves, or the C library's
- * Unicode.
+ * The collation for case folding, independent of the locale of the database. It uses ICU, with
+ * which most PostgreSQL packages are built; otherwise the builtin provider of PostgreSQL 17, or a
+ * Unicode locale of the C library.
  */
 do $folding$
 declare
@@ -194,11 +195,11 @@ end
 $folding$;
 
 comment on collation crm_private.folding is
-  'By which case is folded, whatever the locale of the database.';
+  'The collation for case folding, independent of the locale of the database.';
 
 /*
- * What words of tasks and notes are reduced to: those of English until an administrator of the
- * database maps them to other dictionaries.
+ * The text search configuration that reduces the words of tasks and notes to their stems. It is
+ * English until an administrator of the database maps it to other dictionaries.
  */
 do $stems$
 begin

@@ -1,5 +1,5 @@
 /*
- * Why: types of columns, and functions that columns, checks, indexes and policies call.
+ * Why: the types of columns, and the functions that columns, checks, indexes and policies call.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

@@ -1,10 +1,10 @@
 /*
  * Why: the tables, each with its constraints, comments, indexes, grants and policies.
  *
- * A rule that one row can answer for is a check constraint. Its name, <table>_<column>_<rule>, is
- * API; its comment is the message that a client reads, in which %s stands for the faulty value.
- * A check of an array or an object is asked again for each element, so the message names the one
- * that is wrong.
+ * A rule that concerns one row is a check constraint. Its name, <table>_<column>_<rule>, is API.
+ * Its comment is the message that a client receives, in which %s stands for the faulty value. A
+ * failed check of an array or an object is evaluated again for each element, so that the fault
+ * names the element.
  *
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
@@ -33,7 +33,7 @@
 --!include tables/idempotency_keys.sql
 --!include tables/entity_types.sql
 
--- What no partition is made for is never lost.
+-- Stores the entries of a month without a partition, so that none is lost.
 create table crm_private.audit_logs_other partition of crm.audit_logs default;
 alter table crm_private.audit_logs_other alter column changes set statistics 0;
 alter table crm_private.audit_logs_other enable row level security;

@@ -1,5 +1,5 @@
 /*
- * Why: what functions take and return.
+ * Why: the types of arguments and results of functions.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

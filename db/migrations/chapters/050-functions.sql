@@ -1,5 +1,5 @@
 /*
- * Why: everything that is done by SQL. A function in the language sql comes after what it calls.
+ * Why: all functions. A function in the language sql is created after the functions that it calls.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

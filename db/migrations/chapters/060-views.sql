@@ -1,5 +1,5 @@
 /*
- * Why: what analysts read, and the trash and the stages' history.
+ * Why: the reports of analysts, the trash, and the history of stages.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

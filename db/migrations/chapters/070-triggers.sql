@@ -1,5 +1,5 @@
 /*
- * Why: what fires on what, a phase a file.
+ * Why: the triggers, one phase a file.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

@@ -1,5 +1,5 @@
 /*
- * Why: a usual pipeline to begin with. It is data: administrators change it as they like.
+ * Why: a typical pipeline to start with. It is data, which administrators can change.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

@@ -1,12 +1,12 @@
 --! Previous: -
---! Hash: sha1:3383cb8c9f05a9de3fc88da3bd646698b5ec2f56
+--! Hash: sha1:be155f0e3e2f30923e053537e0d0f45605dbf907
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
 /*
- * Why: the roles, schemas and extensions that everything else stands on. Roles belong to the whole
- *      cluster, so they may be there already from another database; nothing is changed about one
- *      that is.
+ * Why: the roles, schemas and extensions on which everything else depends. Roles belong to the
+ *      whole cluster, so another database may have created them already; existing roles are not
+ *      changed.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql, which keeps roles that another database still uses.
  */
@@ -30,7 +30,7 @@ begin
         ('crm_admin', 'nologin',
           'Writes definitions and stages too, and reads the whole audit log.'),
         ('crm_server', 'login noinherit',
-          'Login role of the server: can do nothing but become reader, member or administrator.'),
+          'Login role of the server: can only become reader, member or administrator.'),
         ('crm_reporter', 'login',
           'Login role of analysts: reads the schema reporting and nothing else.')
     ) as role (name, options, description)
@@ -43,7 +43,7 @@ begin
     end if;
   end loop;
 
-  -- Whoever has them already keeps them: granting again takes rights that this owner may lack.
+  -- Skips existing memberships: granting one again requires rights that this owner may lack.
   for v_member in
     select *
     from (
@@ -63,9 +63,10 @@ end
 $roles$;
 
 /*
- * What the server asks of its connections is what the roles that log in have anyway, so that it holds
- * behind a pooler that drops it, and for whoever else logs in with them. One that is set already stays.
- * Compiling a report takes seconds where PostgreSQL has LLVM, and running it milliseconds.
+ * The login roles get the settings that the server also sends with its connections. So they apply
+ * behind a pooler that drops them, and for any other client of these roles. Existing settings are
+ * not changed. jit is off, because with LLVM a report compiles for seconds and runs for
+ * milliseconds.
  */
 do $timeouts$
 declare
@@ -92,7 +93,7 @@ begin
     begin
       execute format('alter role %I set %I = %L', v_setting.role, v_setting.name, v_setting.value);
     exception when insufficient_privilege then
-      -- Roles belong to the cluster, and perhaps to the owner of another database in it.
+      -- A role of the cluster may belong to the owner of another database.
       raise warning 'only a role that administers % can set its %', v_setting.role, v_setting.name;
     end;
   end loop;
@@ -104,25 +105,25 @@ create schema crm_private;
 create schema crm_custom;
 create schema reporting;
 
-comment on schema crm is 'What clients see: every table and function in it is API.';
-comment on schema crm_private is 'Internals: what the rules of crm are made of.';
+comment on schema crm is 'The API: every table and function that clients use.';
+comment on schema crm_private is 'Internals: the functions and tables on which crm is built.';
 comment on schema crm_custom is
-  'A function for each custom field: the value of the field in a row, of the field''s type. Made from '
-  'the definitions.';
-comment on schema reporting is 'Views for analysts, whose meaning does not change.';
+  'A function for each custom field, which returns the value of the field in a row, in the type of '
+  'the field. Compiled from the definitions.';
+comment on schema reporting is 'Views for analysts. Their meaning is stable.';
 
 revoke all on schema crm, crm_private, reporting from public;
 grant usage on schema crm, crm_custom to crm_reader;
 grant usage on schema reporting to crm_reporter;
--- Triggers that run as the writer call what they need in crm_private by name, and so do readers' functions.
+-- Triggers run as the writer and call functions in crm_private by name. So do functions of readers.
 grant usage on schema crm_private to crm_server, crm_member, crm_reader;
 
--- Nothing is executable by everyone unless its own file says so.
+-- No function is executable by public unless its own file grants it.
 alter default privileges revoke execute on functions from public;
 
 do $public$
 begin
-  -- Before release 15 everybody may make objects in the schema public.
+  -- Before PostgreSQL 15, every role may create objects in the schema public.
   if current_setting('server_version_num')::integer < 150000 then
     revoke create on schema public from public;
   end if;
@@ -130,9 +131,9 @@ end
 $public$;
 
 /*
- * Search and the comparison of names need trigrams and letters without their accents. Both
- * extensions come with PostgreSQL and are trusted: the owner of a database may create them. They
- * stand in a schema of their own, because everything else names what it calls by schema.
+ * Search and the comparison of names need trigrams and the removal of accents. Both extensions come
+ * with PostgreSQL and are trusted: the owner of a database may create them. They have a schema of
+ * their own, because all other code qualifies what it calls by schema.
  */
 create schema if not exists extensions;
 create extension if not exists pg_trgm with schema extensions;
@@ -160,9 +161,9 @@ grant usage on schema extensions to crm_reader;
 grant execute on all functions in schema extensions to crm_reader;
 
 /*
- * The collation by which case is folded, whatever the locale of the database: with ICU, which every
- * usual PostgreSQL has; else with what release 17 and later carry themselves, or the C library's
- * Unicode.
+ * The collation for case folding, independent of the locale of the database. It uses ICU, with
+ * which most PostgreSQL packages are built; otherwise the builtin provider of PostgreSQL 17, or a
+ * Unicode locale of the C library.
  */
 do $folding$
 declare
@@ -199,11 +200,11 @@ end
 $folding$;
 
 comment on collation crm_private.folding is
-  'By which case is folded, whatever the locale of the database.';
+  'The collation for case folding, independent of the locale of the database.';
 
 /*
- * What words of tasks and notes are reduced to: those of English until an administrator of the
- * database maps them to other dictionaries.
+ * The text search configuration that reduces the words of tasks and notes to their stems. It is
+ * English until an administrator of the database maps it to other dictionaries.
  */
 do $stems$
 begin
@@ -221,7 +222,7 @@ comment on text search configuration crm_private.stems is
 
 --! split: 020-what-tables-need.sql
 /*
- * Why: types of columns, and functions that columns, checks, indexes and policies call.
+ * Why: the types of columns, and the functions that columns, checks, indexes and policies call.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */
@@ -238,17 +239,17 @@ begin
 end
 $type$;
 
-comment on type crm.external_id is 'The id by which another system knows a row.';
+comment on type crm.external_id is 'The id of a row in another system.';
 
 comment on column crm.external_id.source is
-  E'@notNull\nThe system, such as hubspot: at most 100 characters.';
+  E'@notNull\nThe name of the other system, such as hubspot, at most 100 characters.';
 comment on column crm.external_id.id is
-  E'@notNull\nWhat the row is called there: at most 255 characters.';
+  E'@notNull\nThe id of the row in that system, at most 255 characters.';
 --! EndIncluded types/external_id.sql
 --! Included functions/audit_log/attached_to.sql
 /*
- * What a task or note became attached to by an audit log entry, null if it says nothing of it.
- * An index of the audit log stands on it.
+ * Returns the id of the entity that a task or note was attached to by an audit log entry; null if
+ * the entry does not change it. An index of the audit log uses this function.
  */
 create or replace function crm_private.attached_to(action text, changes jsonb)
 returns text
@@ -266,19 +267,19 @@ end
 $$;
 
 comment on function crm_private.attached_to(text, jsonb) is
-  'The id of what a task or note became attached to by an audit log entry.';
+  'Returns the id of the entity that a task or note was attached to by an audit log entry.';
 
 revoke all on function crm_private.attached_to(text, jsonb) from public;
 --! EndIncluded functions/audit_log/attached_to.sql
 --! Included functions/access/caller_is_authenticated.sql
 /*
- * Whether whoever asks may still do so. Who logged in, or came with a token, may; an API key that was
- * revoked or has expired since its request was let in is refused. The policies of all tables that are
- * written by others than the owner ask it, once a statement, and so do the functions that write with
- * the rights of the owner: revocation holds for what waits for its turn, and in a transaction that is
- * under way.
+ * Returns true for every user except an API key that was revoked or has expired since its request
+ * was admitted; raises for such a key. Called once per statement by the policies of all tables that
+ * roles other than the owner write, and by the functions that write with the owner's rights.
+ * Revocation therefore also applies to a request that waits for its turn, and inside an open
+ * transaction.
  *
- * Security definer: nobody but administrators reads the keys.
+ * Security definer: only administrators can read the keys.
  */
 create or replace function crm_private.caller_is_authenticated()
 returns boolean
@@ -299,22 +300,25 @@ begin
     )
   then
     raise exception 'the API key was revoked or has expired'
-      using errcode = 'insufficient_privilege';
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'api_keys',
+            constraint = 'caller_is_authenticated_key_valid',
+            hint       = 'Use a valid API key; an administrator can create one.';
   end if;
   return true;
 end
 $$;
 
 comment on function crm_private.caller_is_authenticated() is
-  'True; refuses an API key that was revoked or has expired.';
+  'Returns true; raises for an API key that was revoked or has expired.';
 
 revoke all on function crm_private.caller_is_authenticated() from public;
 grant execute on function crm_private.caller_is_authenticated() to crm_member;
 --! EndIncluded functions/access/caller_is_authenticated.sql
 --! Included functions/search/company_document.sql
 /*
- * What a company is found by: its name (A), its address and the texts of its custom fields (C).
- * crm.companies.search_document is generated by it.
+ * Returns the search document of a company: its name (weight A), its address and the texts of its
+ * custom fields (C). crm.companies.search_document is generated by it.
  */
 create or replace function crm_private.company_document(
   name          text,
@@ -335,15 +339,14 @@ end
 $$;
 
 comment on function crm_private.company_document(text, jsonb, jsonb) is
-  'What a company is found by.';
+  'Returns the search document of a company.';
 
 revoke all on function crm_private.company_document(text, jsonb, jsonb) from public;
 grant execute on function crm_private.company_document(text, jsonb, jsonb) to crm_member;
 --! EndIncluded functions/search/company_document.sql
 --! Included functions/normalization/ascii_digits.sql
 /*
- * A text with the digits of ASCII: those of Arabic, Persian and Devanagari are others, and so are those
- * that are as wide as a Chinese character.
+ * Returns a text with ASCII digits in place of Arabic, Persian, Devanagari and full-width digits.
  */
 create or replace function crm_private.ascii_digits(value text)
 returns text
@@ -365,17 +368,17 @@ end
 $$;
 
 comment on function crm_private.ascii_digits(text) is
-  'A text with the digits of ASCII.';
+  'Returns a text with ASCII digits in place of others.';
 
 revoke all on function crm_private.ascii_digits(text) from public;
 grant execute on function crm_private.ascii_digits(text) to crm_reader;
 --! EndIncluded functions/normalization/ascii_digits.sql
 --! Included functions/normalization/calling_code.sql
 /*
- * The country code that a phone number begins with, as it is dialled from abroad; null if there is
- * none such. No code is the beginning of another.
+ * Returns the country code that a phone number in international form begins with; null if there is
+ * none. No code is the beginning of another one.
  *
- * Written by npm run phones, of the metadata of libphonenumber.
+ * Generated by npm run phones from the metadata of libphonenumber.
  */
 create or replace function crm_private.calling_code(digits text)
 returns text
@@ -403,15 +406,16 @@ end
 $$;
 
 comment on function crm_private.calling_code(text) is
-  'The country code that a phone number begins with, as it is dialled from abroad.';
+  'Returns the country code that a phone number in international form begins with.';
 
 revoke all on function crm_private.calling_code(text) from public;
 grant execute on function crm_private.calling_code(text) to crm_reader;
 --! EndIncluded functions/normalization/calling_code.sql
 --! Included functions/normalization/phone_parts.sql
 /*
- * A phone number without its extension, and the extension: "555 0100 ext. 4048", "555 0100x4048" and
- * "555 0100 #4048" have 4048. The words are those of libphonenumber, and some of Europe.
+ * Returns a phone number without its extension, and the extension: 4048 for "555 0100 ext. 4048",
+ * "555 0100x4048" and "555 0100 #4048". It knows the words for an extension of libphonenumber and
+ * some more of European languages.
  */
 create or replace function crm_private.phone_parts(phone text)
 returns text[]
@@ -436,18 +440,18 @@ end
 $$;
 
 comment on function crm_private.phone_parts(text) is
-  'A phone number without its extension, and the extension.';
+  'Returns a phone number without its extension, and the extension.';
 
 revoke all on function crm_private.phone_parts(text) from public;
 grant execute on function crm_private.phone_parts(text) to crm_reader;
 --! EndIncluded functions/normalization/phone_parts.sql
 --! Included functions/normalization/phone_plan.sql
 /*
- * How numbers of a country are written: its code, what is dialled before a number within the country
- * and before one abroad (a pattern), and how many digits numbers have. Without a row for what is no
- * country.
+ * Returns how phone numbers of a country are written: its country code, the prefix that is dialled
+ * before a number within the country and the one before a number abroad (a pattern), and the
+ * possible numbers of digits. Returns no row if there is no such country.
  *
- * Written by npm run phones, of the metadata of libphonenumber.
+ * Generated by npm run phones from the metadata of libphonenumber.
  */
 create or replace function crm_private.phone_plan(p_country text)
 returns table (code text, trunk text, abroad text, lengths integer[])
@@ -710,19 +714,20 @@ as $$
 $$;
 
 comment on function crm_private.phone_plan(text) is
-  'How phone numbers of a country are written.';
+  'Returns how phone numbers of a country are written.';
 
 revoke all on function crm_private.phone_plan(text) from public;
 grant execute on function crm_private.phone_plan(text) to crm_reader;
 --! EndIncluded functions/normalization/phone_plan.sql
 --! Included functions/normalization/phone_number.sql
 /*
- * A phone number in one form, however it is written: "+33 6 47 18 67 44", "0033 6 47…", "+33 (0)6 47…"
- * and, of a number in France, "06 47 18 67 44" are all +33647186744. An extension follows after an x:
- * "+1 212 555 0100 ext. 4048" is +12125550100x4048. Of a number without a country code, where no country
- * is said, the digits are left, without the zeros before them. Empty if there is no digit.
+ * Returns a phone number in one form, however it is written: "+33 6 47 18 67 44", "0033 6 47…",
+ * "+33 (0)6 47…" and, for a number in France, "06 47 18 67 44" all become +33647186744. An
+ * extension follows after an x: "+1 212 555 0100 ext. 4048" becomes +12125550100x4048. A number
+ * without a country code becomes its digits without leading zeros if the country is null. Empty if
+ * there is no digit.
  *
- * Zeros that begin a number within a country are dropped everywhere, those of Italy too.
+ * Leading zeros of a national number are dropped for every country, also for Italy.
  */
 create or replace function crm_private.phone_number(phone text, country text default null)
 returns text
@@ -778,7 +783,7 @@ begin
     then
       return '+' || v_plan_code || v_national || v_extension;
     end if;
-    -- What is dialled for abroad, or the country's own code without a plus.
+    -- The prefix for numbers abroad, or the country's own code without a plus.
     v_parts := regexp_match(v_digits, '^(?:' || v_abroad || ')([1-9][0-9]{6,})$');
     if v_parts is not null then
       v_digits := v_parts[1];
@@ -800,16 +805,15 @@ end
 $$;
 
 comment on function crm_private.phone_number(text, text) is
-  'A phone number in one form, with its country code where that is known, and its extension.';
+  'Returns a phone number in one form, with its country code if that is known, and its extension.';
 
 revoke all on function crm_private.phone_number(text, text) from public;
 grant execute on function crm_private.phone_number(text, text) to crm_reader;
 --! EndIncluded functions/normalization/phone_number.sql
 --! Included functions/search/contact_name_words.sql
 /*
- * The words of a contact's name, each after a blank, and its phone numbers as digits alone: what
- * trigrams find parts of.
- * An index stands on it. Every name in it is qualified.
+ * Returns the words of a contact's name, each after a space, and the digits of its phone numbers,
+ * in which trigrams find parts. An index depends on it, so every name in it is qualified.
  */
 create or replace function crm_private.contact_name_words(
   first_name text,
@@ -831,16 +835,16 @@ end
 $$;
 
 comment on function crm_private.contact_name_words(text, text, text[]) is
-  'The words of a contact''s name, and the digits of its phone numbers.';
+  'Returns the words of a contact''s name and the digits of its phone numbers.';
 
 revoke all on function crm_private.contact_name_words(text, text, text[]) from public;
 grant execute on function crm_private.contact_name_words(text, text, text[]) to crm_reader;
 --! EndIncluded functions/search/contact_name_words.sql
 --! Included functions/deals/currencies.sql
 /*
- * The currencies that a deal may be in: the active codes of ISO 4217 (its table A.1), without
- * precious metals, test codes and bond market units; ANG and BGN, withdrawn in 2025 and 2026, stay
- * because deals were closed in them. The check of crm.deals uses it.
+ * Returns the currencies that a deal may be in: the active codes of ISO 4217 (its table A.1),
+ * without precious metals, test codes and bond market units. ANG and BGN, withdrawn in 2025 and
+ * 2026, stay because deals were closed in them. Called by the checks of the tables with a currency.
  */
 create or replace function crm.currencies()
 returns text[]
@@ -866,17 +870,17 @@ end
 $$;
 
 comment on function crm.currencies() is
-  E'@notNull\nThe ISO 4217 codes that a deal can be in, for example USD.';
+  E'@notNull\nThe currencies that a deal can be in, as ISO 4217 codes such as USD.';
 
 revoke all on function crm.currencies() from public;
 grant execute on function crm.currencies() to crm_reader;
 --! EndIncluded functions/deals/currencies.sql
 --! Included functions/access/current_user_id.sql
 /*
- * Who is asking. The server says it in the setting crm.user_id, for one transaction at a time.
- * Only sessions that may act as the server are believed; anyone else who logs in by themselves
- * is db:<their login role>, whatever they set. So nobody can write in another's name, and no
- * audit log row is without one.
+ * Returns the user who makes the request. The server passes it in the setting crm.user_id, for one
+ * transaction at a time. The setting is trusted only in sessions that may act as the server; any
+ * other login is db:<login role>, regardless of the setting. So no one can write under another
+ * user's name, and every audit log entry has a user.
  */
 create or replace function crm.current_user_id()
 returns text
@@ -898,16 +902,16 @@ end
 $$;
 
 comment on function crm.current_user_id() is
-  E'@notNull\nWho is asking: the subject of the token, key:<name> for an API key, or db:<login role> '
-  'for a database session.';
+  E'@notNull\nThe user who makes the request: the subject of the token, key:<name> for an API key, '
+  'or db:<login role> for a database session.';
 
 revoke all on function crm.current_user_id() from public;
 grant execute on function crm.current_user_id() to crm_reader;
 --! EndIncluded functions/access/current_user_id.sql
 --! Included functions/search/deal_document.sql
 /*
- * What a deal is found by: its title (A) and the texts of its custom fields (C).
- * crm.deals.search_document is generated by it.
+ * Returns the search document of a deal: its title (weight A) and the texts of its custom fields
+ * (C). crm.deals.search_document is generated by it.
  */
 create or replace function crm_private.deal_document(title text, custom_fields jsonb)
 returns tsvector
@@ -923,21 +927,21 @@ end
 $$;
 
 comment on function crm_private.deal_document(text, jsonb) is
-  'What a deal is found by.';
+  'Returns the search document of a deal.';
 
 revoke all on function crm_private.deal_document(text, jsonb) from public;
 grant execute on function crm_private.deal_document(text, jsonb) to crm_member;
 --! EndIncluded functions/search/deal_document.sql
 --! Included functions/normalization/fold.sql
 /*
- * What a text is compared by where neither case nor accents count: "Zoë ÅNGSTRÖM" becomes
- * "zoe angstrom". Indexes stand on it.
+ * Returns a text for comparisons without regard to case and accents: "Zoë ÅNGSTRÖM" becomes
+ * "zoe angstrom". Indexes depend on it.
  *
- * Immutable by what it names: the dictionary is fixed, and its rules change with a release of
- * PostgreSQL only; reindex then. The collation is a fixed one, so that РОМАШКА becomes ромашка in a
- * database of the locale C, too. It tells where a sigma ends a word, which a word that is only begun
- * does not. Every write of a name pays for it, and most names are ASCII, which has only its case to
- * lose.
+ * Immutable because of the names in it: the dictionary is fixed, and its rules change only with a
+ * release of PostgreSQL; reindex then. The collation is fixed too, so that РОМАШКА becomes ромашка
+ * also in a database with the locale C. It writes a sigma at the end of a word as ς, which the
+ * beginning of a longer word does not have, so both become σ. Every write of a name calls this
+ * function, and most names are ASCII, for which lower case is enough.
  */
 create or replace function crm_private.fold(value text)
 returns text
@@ -962,13 +966,16 @@ end
 $$;
 
 comment on function crm_private.fold(text) is
-  'The text in lower case and without accents.';
+  'Returns the text in lower case and without accents.';
 
 revoke all on function crm_private.fold(text) from public;
 grant execute on function crm_private.fold(text) to crm_reader;
 --! EndIncluded functions/normalization/fold.sql
 --! Included functions/external_ids/has_duplicate_external_id.sql
-/* True if a list has an external id twice. Checks call it only where there are several. */
+/*
+ * Returns true if a list contains an external id twice. Check constraints call it only for lists of
+ * several.
+ */
 create or replace function crm_private.has_duplicate_external_id(value crm.external_id[])
 returns boolean
 language sql
@@ -982,13 +989,13 @@ as $$
 $$;
 
 comment on function crm_private.has_duplicate_external_id(crm.external_id[]) is
-  'True if the list has an external id twice.';
+  'Returns true if the list contains an external id twice.';
 
 revoke all on function crm_private.has_duplicate_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_duplicate_external_id(crm.external_id[]) to crm_member;
 --! EndIncluded functions/external_ids/has_duplicate_external_id.sql
 --! Included functions/validation/has_duplicates.sql
-/* True if two elements of an array are equal. */
+/* Returns true if two elements of an array are equal. */
 create or replace function crm_private.has_duplicates(value text[])
 returns boolean
 language sql
@@ -1000,15 +1007,15 @@ as $$
 $$;
 
 comment on function crm_private.has_duplicates(text[]) is
-  'True if two elements of the array are equal.';
+  'Returns true if two elements of the array are equal.';
 
 revoke all on function crm_private.has_duplicates(text[]) from public;
 grant execute on function crm_private.has_duplicates(text[]) to crm_member;
 --! EndIncluded functions/validation/has_duplicates.sql
 --! Included functions/external_ids/has_long_external_id.sql
 /*
- * True if an external id of a list has a source or an id with more characters than it may have.
- * Checks call it only where there are any.
+ * Returns true if an external id of a list has a source or an id with more characters than the
+ * given maximum. Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_long_external_id(
   value      crm.external_id[],
@@ -1028,7 +1035,7 @@ as $$
 $$;
 
 comment on function crm_private.has_long_external_id(crm.external_id[], integer, integer) is
-  'True if an external id of the list has a longer source or a longer id.';
+  'Returns true if an external id of the list has a longer source or a longer id.';
 
 revoke all on function crm_private.has_long_external_id(crm.external_id[], integer, integer)
   from public;
@@ -1037,9 +1044,9 @@ grant execute on function crm_private.has_long_external_id(crm.external_id[], in
 --! EndIncluded functions/external_ids/has_long_external_id.sql
 --! Included functions/validation/white_characters.sql
 /*
- * The characters that are white: spaces of any script, and what looks like one. As the inside of a
- * bracket expression. A text has something to see in it if it has a character that is neither white nor
- * hidden (crm_private.hidden_characters): that is what "blank" means, everywhere.
+ * Returns the white characters: spaces of any script, and what looks like a space. As the inside of
+ * a bracket expression. A text is blank if each of its characters is white or hidden
+ * (crm_private.hidden_characters).
  */
 create or replace function crm_private.white_characters()
 returns text
@@ -1054,16 +1061,17 @@ end
 $$;
 
 comment on function crm_private.white_characters() is
-  'The characters that are white, as a bracket expression has them.';
+  'Returns the white characters, for a bracket expression.';
 
 revoke all on function crm_private.white_characters() from public;
 grant execute on function crm_private.white_characters() to crm_member;
 --! EndIncluded functions/validation/white_characters.sql
 --! Included functions/validation/hidden_characters.sql
 /*
- * The characters that show nothing by themselves: controls, ends of lines and tabs among them, what Unicode
- * calls Default_Ignorable_Code_Point, which has the controls of writing direction, and the code points that
- * are no characters. As the inside of a bracket expression. A test compares it with Unicode's properties.
+ * Returns the characters that cannot be seen: control characters with line ends and tabs, the
+ * Default_Ignorable_Code_Point of Unicode, which includes the controls of writing direction, and
+ * the code points that are no characters. As the inside of a bracket expression. A test compares
+ * them with the properties in Unicode.
  */
 create or replace function crm_private.hidden_characters()
 returns text
@@ -1084,16 +1092,16 @@ end
 $$;
 
 comment on function crm_private.hidden_characters() is
-  'The characters that show nothing by themselves, as a bracket expression has them.';
+  'Returns the characters that cannot be seen, for a bracket expression.';
 
 revoke all on function crm_private.hidden_characters() from public;
 grant execute on function crm_private.hidden_characters() to crm_member;
 --! EndIncluded functions/validation/hidden_characters.sql
 --! Included functions/validation/unprintable_characters.sql
 /*
- * The characters that no text holds, however many lines it has: controls but for tabs and ends of lines, and
- * those that reorder what comes after them. As the inside of a bracket expression. Others that show
- * nothing come with what people paste, and do no harm in a note.
+ * Returns the characters that no text may contain, in any number of lines: control characters
+ * except tabs and line ends, and those that reorder the following text. As the inside of a bracket
+ * expression. Other hidden characters come with pasted text and do no harm in a note.
  */
 create or replace function crm_private.unprintable_characters()
 returns text
@@ -1108,20 +1116,20 @@ end
 $$;
 
 comment on function crm_private.unprintable_characters() is
-  'The characters that no text holds, as a bracket expression has them.';
+  'Returns the characters that no text may contain, for a bracket expression.';
 
 revoke all on function crm_private.unprintable_characters() from public;
 grant execute on function crm_private.unprintable_characters() to crm_member;
 --! EndIncluded functions/validation/unprintable_characters.sql
 --! Included functions/validation/legible_pattern.sql
 /*
- * What a name may be made of, as a regular expression that PostgreSQL and JavaScript read alike. Hidden
- * characters stand where writing needs them, and nowhere else:
+ * Returns the regular expression of a legible name, which PostgreSQL and JavaScript interpret
+ * alike. Hidden characters are allowed only where writing needs them:
  *
- * - one selector of a variant behind a character that is seen: emoji, ideographs, Mongolian letters;
- * - one joiner, non-joiner or Mongolian separator between two that are seen: Persian, Indic scripts, families
- *   of emoji; at the end of a word only behind the sign that takes a vowel away, as in Malayalam;
- * - the tags of a flag behind the black flag.
+ * - one variation selector after a visible character: emoji, ideographs, Mongolian letters;
+ * - one joiner, non-joiner or Mongolian separator between two visible characters: Persian, Indic
+ *   scripts, families of emoji; at the end of a word only after a virama, as in Malayalam;
+ * - the tags of a flag after the black flag.
  */
 create or replace function crm_private.legible_pattern()
 returns text
@@ -1144,15 +1152,15 @@ end
 $$;
 
 comment on function crm_private.legible_pattern() is
-  'What a name may be made of, as a regular expression.';
+  'Returns the regular expression of a legible name.';
 
 revoke all on function crm_private.legible_pattern() from public;
 grant execute on function crm_private.legible_pattern() to crm_member;
 --! EndIncluded functions/validation/legible_pattern.sql
 --! Included functions/validation/is_blank.sql
 /*
- * True if a text has nothing to see in it: no character that is neither white nor hidden. Used by every
- * "must not be blank" check.
+ * Returns true if nothing of a text can be seen: all its characters are white or hidden. Called by
+ * every check with the message "must not be blank".
  */
 create or replace function crm_private.is_blank(value text)
 returns boolean
@@ -1170,15 +1178,16 @@ end
 $$;
 
 comment on function crm_private.is_blank(text) is
-  'True if the text has nothing to see in it: it is empty, white, or hidden.';
+  'Returns true if nothing of the text can be seen: it is empty, white or hidden.';
 
 revoke all on function crm_private.is_blank(text) from public;
 grant execute on function crm_private.is_blank(text) to crm_member;
 --! EndIncluded functions/validation/is_blank.sql
 --! Included functions/validation/is_legible.sql
 /*
- * True if a text of one line, such as a name, holds nothing that cannot be seen but where writing needs it:
- * crm_private.legible_pattern. One that is blank has that fault alone, which another rule tells. Nearly every text has no hidden character at all, which is asked first.
+ * Returns true if a text of one line, such as a name, contains no character that cannot be seen,
+ * except where writing needs it (crm_private.legible_pattern). A blank text is legible, because
+ * another rule refuses it. Most texts have no hidden character, so that is tested first.
  */
 create or replace function crm_private.is_legible(value text)
 returns boolean
@@ -1195,15 +1204,17 @@ end
 $$;
 
 comment on function crm_private.is_legible(text) is
-  'True if a text of one line holds nothing that cannot be seen but where writing needs it.';
+  'Returns true if a text of one line has no characters that cannot be seen, except where writing '
+  'needs them.';
 
 revoke all on function crm_private.is_legible(text) from public;
 grant execute on function crm_private.is_legible(text) to crm_member;
 --! EndIncluded functions/validation/is_legible.sql
 --! Included functions/validation/is_printable.sql
 /*
- * True if a text of any number of lines holds neither controls but tabs and ends of lines, nor what
- * reorders the text: crm_private.unprintable_characters. One that is blank has that fault alone.
+ * Returns true if a text of any number of lines contains none of
+ * crm_private.unprintable_characters: no control characters but tabs and line ends, and none that
+ * reorder the text. A blank text is printable, because another rule refuses it.
  */
 create or replace function crm_private.is_printable(value text)
 returns boolean
@@ -1218,13 +1229,14 @@ end
 $$;
 
 comment on function crm_private.is_printable(text) is
-  'True if a text of any number of lines holds no controls but tabs and ends of lines.';
+  'Returns true if a text of any number of lines has no control characters but tabs and line '
+  'ends.';
 
 revoke all on function crm_private.is_printable(text) from public;
 grant execute on function crm_private.is_printable(text) to crm_member;
 --! EndIncluded functions/validation/is_printable.sql
 --! Included functions/validation/has_illegible_element.sql
-/* True if an element of an array is not legible, as crm_private.is_legible means it. */
+/* Returns true if an element of an array is not legible (crm_private.is_legible). */
 create or replace function crm_private.has_illegible_element(value text[])
 returns boolean
 language sql
@@ -1237,13 +1249,16 @@ as $$
 $$;
 
 comment on function crm_private.has_illegible_element(text[]) is
-  'True if an element of the array holds what cannot be seen.';
+  'Returns true if an element of the array contains characters that cannot be seen.';
 
 revoke all on function crm_private.has_illegible_element(text[]) from public;
 grant execute on function crm_private.has_illegible_element(text[]) to crm_member;
 --! EndIncluded functions/validation/has_illegible_element.sql
 --! Included functions/validation/has_unprintable_member.sql
-/* True if a text among the members of an object holds one of crm_private.unprintable_characters. */
+/*
+ * Returns true if a text among the members of an object has one of
+ * crm_private.unprintable_characters.
+ */
 create or replace function crm_private.has_unprintable_member(value jsonb)
 returns boolean
 language sql
@@ -1256,15 +1271,16 @@ as $$
 $$;
 
 comment on function crm_private.has_unprintable_member(jsonb) is
-  'True if a text among the members of the object holds controls or reorders the text.';
+  'Returns true if a text among the members of the object has control characters, or reorders the '
+  'text.';
 
 revoke all on function crm_private.has_unprintable_member(jsonb) from public;
 grant execute on function crm_private.has_unprintable_member(jsonb) to crm_member;
 --! EndIncluded functions/validation/has_unprintable_member.sql
 --! Included functions/external_ids/has_illegible_external_id.sql
 /*
- * True if the source or the id of an external id of a list is not legible, as crm_private.is_legible
- * means it. Checks call it only where there are any.
+ * Returns true if the source or the id of an external id of a list is not legible
+ * (crm_private.is_legible). Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_illegible_external_id(value crm.external_id[])
 returns boolean
@@ -1281,13 +1297,13 @@ as $$
 $$;
 
 comment on function crm_private.has_illegible_external_id(crm.external_id[]) is
-  'True if an external id of the list holds what cannot be seen.';
+  'Returns true if an external id of the list contains characters that cannot be seen.';
 
 revoke all on function crm_private.has_illegible_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_illegible_external_id(crm.external_id[]) to crm_member;
 --! EndIncluded functions/external_ids/has_illegible_external_id.sql
 --! Included functions/validation/has_blank_element.sql
-/* True if an element of an array is blank, as crm_private.is_blank means it. */
+/* Returns true if an element of an array is blank (crm_private.is_blank). */
 create or replace function crm_private.has_blank_element(value text[])
 returns boolean
 language sql
@@ -1299,15 +1315,15 @@ as $$
 $$;
 
 comment on function crm_private.has_blank_element(text[]) is
-  'True if an element of the array is blank.';
+  'Returns true if an element of the array is blank.';
 
 revoke all on function crm_private.has_blank_element(text[]) from public;
 grant execute on function crm_private.has_blank_element(text[]) to crm_member;
 --! EndIncluded functions/validation/has_blank_element.sql
 --! Included functions/external_ids/has_blank_external_id.sql
 /*
- * True if an external id of a list lacks its source or its id, as crm_private.is_blank means it.
- * Checks call it only where there are any.
+ * Returns true if an external id of a list has a blank or null source or id (crm_private.is_blank).
+ * Check constraints call it only for lists that are not empty.
  */
 create or replace function crm_private.has_blank_external_id(value crm.external_id[])
 returns boolean
@@ -1327,15 +1343,15 @@ as $$
 $$;
 
 comment on function crm_private.has_blank_external_id(crm.external_id[]) is
-  'True if an external id of the list lacks its source or its id.';
+  'Returns true if an external id of the list lacks its source or its id.';
 
 revoke all on function crm_private.has_blank_external_id(crm.external_id[]) from public;
 grant execute on function crm_private.has_blank_external_id(crm.external_id[]) to crm_member;
 --! EndIncluded functions/external_ids/has_blank_external_id.sql
 --! Included functions/validation/is_list.sql
 /*
- * True if an array is a plain list: one dimension at most, none of its elements null, and not
- * more of them than the limit.
+ * Returns true if an array is a plain list: it has at most one dimension, no null element, and at
+ * most max_elements elements.
  */
 create or replace function crm_private.is_list(value text[], max_elements integer)
 returns boolean
@@ -1352,19 +1368,21 @@ end
 $$;
 
 comment on function crm_private.is_list(text[], integer) is
-  'True if the array has one dimension, no null element and at most max_elements elements.';
+  'Returns true if the array has one dimension, no null element and at most max_elements '
+  'elements.';
 
 revoke all on function crm_private.is_list(text[], integer) from public;
 grant execute on function crm_private.is_list(text[], integer) to crm_member;
 --! EndIncluded functions/validation/is_list.sql
 --! Included functions/custom_fields/pattern_extent.sql
 /*
- * How large a regular expression is once its repetitions are written out: in atoms, and in atoms that may
- * be empty and stand one after the other. PostgreSQL writes them out when it reads an expression; atoms
- * make its automaton large, and of those that may be empty each is linked with each.
+ * Returns the size of a regular expression after its repetitions are expanded: the number of atoms,
+ * and the number of atoms that may be empty and follow each other. PostgreSQL expands repetitions
+ * when it compiles an expression; atoms make its automaton large, and it links each of the atoms
+ * that may be empty with each other.
  *
- * Reads the syntax of PostgreSQL's advanced expressions, without comments and directors; what it does not
- * know better it counts as an atom. Called by crm_private.is_pattern.
+ * Parses the syntax of PostgreSQL's advanced expressions, without comments and directors; a token
+ * that it does not recognise counts as an atom. Called by crm_private.is_pattern.
  */
 create or replace function crm_private.pattern_extent(
   value         text,
@@ -1381,7 +1399,7 @@ declare
   v_token    text;
   v_bounds   text[];
   v_copies   numeric;
-  -- What stands in each open group: all of it, the present branch, and the last atom.
+  -- The sizes for each open group: the whole group, its current branch, and the last atom.
   v_depth    integer   := 1;
   v_atoms    numeric[] := array[0::numeric];
   v_skips    numeric[] := array[0::numeric];
@@ -1412,7 +1430,7 @@ begin
         when v_bounds[2] = ',' and v_bounds[3] = '' then v_bounds[1]::numeric + 1
         else greatest(v_bounds[1]::numeric, nullif(v_bounds[3], '')::numeric, 1)
       end;
-      -- The last atom is counted already, once.
+      -- The last atom is already counted once.
       v_atoms[v_depth] := v_atoms[v_depth] + v_last * (v_copies - 1);
       v_last           := v_last * v_copies;
       if v_empty then
@@ -1426,7 +1444,7 @@ begin
       continue;
     end if;
 
-    -- The last atom is done with: its branch may be empty if it may be.
+    -- The last atom is complete; its branch may be empty only if the atom may be.
     if v_token in ('(', '(?:') then
       v_branch[v_depth] := v_branch[v_depth] and v_empty;
       v_depth := v_depth + 1;
@@ -1466,20 +1484,21 @@ end
 $$;
 
 comment on function crm_private.pattern_extent(text) is
-  'How large a regular expression is once its repetitions are written out.';
+  'Returns the size of a regular expression after its repetitions are expanded.';
 
 revoke all on function crm_private.pattern_extent(text) from public;
 grant execute on function crm_private.pattern_extent(text) to crm_member;
 --! EndIncluded functions/custom_fields/pattern_extent.sql
 --! Included functions/custom_fields/is_pattern.sql
 /*
- * True if a text is a regular expression of PostgreSQL that every value can be asked of. Refused is
- * what lets time grow out of hand: back references and looking ahead or behind, when a text is
- * matched; repetitions that make an expression large when it is read, of single atoms as of groups;
- * comments, which would hide what is repeated. All others are read in a fraction of a second, once a
- * session, and match a text in one pass.
+ * Returns true if a text is a regular expression of PostgreSQL that is safe to apply to every
+ * value. Rejects constructs that can take excessive time: back references and look-ahead or
+ * look-behind, when a text is matched; repetitions that make an expression large when it is
+ * compiled, of single atoms as well as of groups; and comments, which could hide what is repeated.
+ * All other expressions compile in a fraction of a second, once per session, and match a text in
+ * one pass.
  *
- * Asked where a definition is written, never for the rows.
+ * Called when a definition is written, never for the rows.
  */
 create or replace function crm_private.is_pattern(value text)
 returns boolean
@@ -1489,11 +1508,11 @@ strict
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- Without what is escaped: a backslash, and parentheses.
+  -- Without escaped backslashes and parentheses.
   v_bare text    := regexp_replace(replace(value, '\\', ''), '\\[()]', '', 'g');
   v_extent record;
 begin
-  -- Another syntax than the usual one would hide it.
+  -- A directive for another syntax would make the checks below unreliable.
   if v_bare ~ '^\*\*\*' or v_bare ~ '^\(\?[a-z]*[beqx]' then
     return false;
   end if;
@@ -1504,7 +1523,7 @@ begin
 
   v_extent := crm_private.pattern_extent(value);
 
-  -- What links atoms is made for each character that the expression tells from others.
+  -- The automaton has links between atoms for each character that the expression distinguishes.
   if v_extent.atoms > 1000
     or v_extent.skippable > 50
     or v_extent.atoms * v_extent.skippable * (
@@ -1523,18 +1542,18 @@ end
 $$;
 
 comment on function crm_private.is_pattern(text) is
-  'True if the text is a regular expression that can be asked of every value.';
+  'Returns true if the text is a regular expression that is safe to apply to every value.';
 
 revoke all on function crm_private.is_pattern(text) from public;
 grant execute on function crm_private.is_pattern(text) to crm_member;
 --! EndIncluded functions/custom_fields/is_pattern.sql
 --! Included functions/merge/merged_into.sql
 /*
- * Where the id of a contact or a company leads that was merged into another: the one that is left in
- * the end, however many merges lie between. Null for a row that is there, and for one that was never
- * merged.
+ * Returns the merge winner for the id of a merged contact or company, through any number of merges.
+ * Null for a row that exists, and for one that was never merged.
  *
- * Security definer: nobody reads the table. An id leads to an id, and no further than its rights do.
+ * Security definer: no other role can read crm_private.merges. It returns only an id; to read the
+ * row, the caller needs the rights to do so.
  */
 create or replace function crm_private.merged_into(p_entity_type text, p_id uuid)
 returns uuid
@@ -1564,7 +1583,7 @@ end
 $$;
 
 comment on function crm_private.merged_into(text, uuid) is
-  'The contact or company that one became part of by a merge; null if it was not merged.';
+  'Returns the contact or company that one became part of by a merge; null if it was not merged.';
 
 revoke all on function crm_private.merged_into(text, uuid) from public;
 grant execute on function crm_private.merged_into(text, uuid) to crm_reader;
@@ -1598,17 +1617,18 @@ end
 $$;
 
 comment on function crm.merged_into(text, uuid) is
-  'Where the id of a contact or a company leads that was merged: to the one that is left, through '
-  'however many merges. Null if it was not merged, or is back. entityType is contact or company.';
+  'Returns the id of the contact or company that a merged one became part of, through any number '
+  'of merges, so that old links still work. Null if it was not merged, or was restored. '
+  'entityType is contact or company.';
 
 revoke all on function crm.merged_into(text, uuid) from public;
 grant execute on function crm.merged_into(text, uuid) to crm_reader;
 --! EndIncluded functions/merge/merged_into.sql
 --! Included functions/audit_log/is_readable.sql
 /*
- * Whether the caller can read an entity: the policy of the audit log, whose entries everyone may read
- * of what they can see now. What was merged into a contact or a company is part of that one, so
- * its entries are read by whoever can read the one that is left.
+ * Returns true if the caller can read an entity. Called by the policy of the audit log: a user can
+ * read the entries of every entity that the user can see now. A merged record is part of the merge
+ * winner, so its entries are readable by everyone who can read the winner.
  *
  * Runs with the caller's rights, so that the policies of the entities decide.
  */
@@ -1631,16 +1651,16 @@ end
 $$;
 
 comment on function crm_private.is_readable(text, uuid) is
-  'True if the caller can read the entity, or the one that it was merged into.';
+  'Returns true if the caller can read the entity, or the one that it was merged into.';
 
 revoke all on function crm_private.is_readable(text, uuid) from public;
 grant execute on function crm_private.is_readable(text, uuid) to crm_reader;
 --! EndIncluded functions/audit_log/is_readable.sql
 --! Included functions/custom_fields/satisfies_rules.sql
 /*
- * True if a value keeps the rules that a definition would give a custom field; null without a value,
- * and where the rules themselves are faulty, which other checks tell. Its arguments are columns of
- * crm.custom_field_definitions, one of whose checks calls it for the default.
+ * Returns true if a value satisfies the rules that a definition would set for a custom field; null
+ * without a value, and if the rules themselves are faulty, which other checks report. Its arguments
+ * are columns of crm.custom_field_definitions, whose check of the default calls it.
  */
 create or replace function crm_private.satisfies_rules(
   value       jsonb,
@@ -1656,8 +1676,8 @@ language plpgsql
 immutable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of an expression, which cannot be quoted as names and values can. What it reads
--- is in the arguments, so it is immutable though what it calls is not marked so.
+-- Its statement contains an expression, which cannot be quoted as names and values can. It reads
+-- only its arguments, so it is immutable although the functions that it calls are not marked so.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_condition text;
@@ -1667,7 +1687,7 @@ begin
     return null;
   end if;
 
-  -- Declared nowhere, because the table needs this function before it is there.
+  -- Not a declared variable, because the table needs this function before it exists.
   v_condition := crm_private.custom_field_condition(
     jsonb_populate_record(
       null::crm.custom_field_definitions,
@@ -1699,7 +1719,7 @@ end
 $$;
 
 comment on function crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) is
-  'True if a value keeps the rules that a definition would give a custom field.';
+  'Returns true if a value satisfies the rules that a definition would set for a custom field.';
 
 revoke all on function
   crm_private.satisfies_rules(jsonb, text, text[], text, text, integer, text) from public;
@@ -1708,9 +1728,8 @@ grant execute on function
 --! EndIncluded functions/custom_fields/satisfies_rules.sql
 --! Included functions/validation/longest_element.sql
 /*
- * The number of characters of an array's longest element, 0 for an empty array.
- * Checks call it only for arrays whose elements are long together, so that the common row does
- * not pay for a subquery.
+ * Returns the number of characters of an array's longest element, 0 for an empty array. Checks call
+ * it only for arrays whose elements are long together, so that most rows do not pay for a subquery.
  */
 create or replace function crm_private.longest_element(value text[])
 returns integer
@@ -1723,18 +1742,18 @@ as $$
 $$;
 
 comment on function crm_private.longest_element(text[]) is
-  'The number of characters of the longest element, 0 for an empty array.';
+  'Returns the number of characters of the longest element, 0 for an empty array.';
 
 revoke all on function crm_private.longest_element(text[]) from public;
 grant execute on function crm_private.longest_element(text[]) to crm_member;
 --! EndIncluded functions/validation/longest_element.sql
 --! Included functions/duplicates/name_skeleton.sql
 /*
- * What is left of a name when everything goes that is easily heard or typed otherwise: accents,
- * vowels, h, w and y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is
- * "and". A name of which nothing is left stays, folded.
+ * Returns a name without everything that is easily misheard or mistyped: accents, vowels, h, w and
+ * y, spaces and punctuation. "Jon Smith" and "John Smyth" are both "jnsmt", "&" is "and". A name of
+ * which nothing would remain is returned folded.
  *
- * Every write of a name pays for it, so it is one pass, without folding what is ASCII.
+ * Every write of a name pays for it, so it is one pass, without folding ASCII text.
  */
 create or replace function crm_private.name_skeleton(name text)
 returns text
@@ -1763,20 +1782,20 @@ end
 $$;
 
 comment on function crm_private.name_skeleton(text) is
-  'A name without what is easily heard or typed otherwise.';
+  'Returns a name without what is easily misheard or mistyped.';
 
 revoke all on function crm_private.name_skeleton(text) from public;
 grant execute on function crm_private.name_skeleton(text) to crm_reader;
 --! EndIncluded functions/duplicates/name_skeleton.sql
 --! Included functions/duplicates/contact_keys.sql
 /*
- * The keys that a contact may share with its duplicates. Whoever shares one is compared, and nobody
- * else: crm.contacts.match_keys is generated by it.
+ * Returns the match keys of a contact, of which duplicates share at least one: only contacts with a
+ * common key are compared. The generated column crm.contacts.match_keys calls it.
  *
- * - name: the skeletons of both names, in either order; head and tail: how the two together begin
- *   and end, so that one error elsewhere does no harm.
- * - email: each address in lower case, its domain as it is read. Dots and plus signs stay: what they mean
- *   is the provider's affair.
+ * - name: the skeletons of both names, in either order; head and tail: the beginning and the end of
+ *   the two together, so that an error elsewhere does no harm.
+ * - email: each address in lower case, its domain in readable form. Dots and plus signs stay: their
+ *   meaning depends on the provider.
  * - domain: of each address.
  * - phone: the last seven digits of each number, which are the same with and without area code. An
  *   extension does not count.
@@ -1807,7 +1826,7 @@ begin
       select string_agg(crm_private.plain_email(email), ' ') from unnest(emails) as email
     );
   end if;
-  -- Few have anything but digits and what groups them.
+  -- Few numbers have characters other than digits and separators.
   if v_phones ~ '[^0-9 ()+/.|-]' then
     v_phones := (
       select string_agg(split_part(crm_private.phone_number(phone), 'x', 1), '|')
@@ -1840,14 +1859,15 @@ end
 $$;
 
 comment on function crm_private.contact_keys(text, text, text[], text[]) is
-  'The keys that a contact may share with its duplicates.';
+  'Returns the match keys of a contact.';
 
 revoke all on function crm_private.contact_keys(text, text, text[], text[]) from public;
 grant execute on function crm_private.contact_keys(text, text, text[], text[]) to crm_reader;
 --! EndIncluded functions/duplicates/contact_keys.sql
 --! Included functions/search/name_words.sql
 /*
- * The words of a name, each after a blank: what trigrams find parts of. Indexes stand on it.
+ * Returns the words of a name, each after a space, in which trigrams find parts. Indexes depend on
+ * it.
  */
 create or replace function crm_private.name_words(name text)
 returns text
@@ -1863,15 +1883,15 @@ end
 $$;
 
 comment on function crm_private.name_words(text) is
-  'The words of a name, each after a blank.';
+  'Returns the words of a name, each after a space.';
 
 revoke all on function crm_private.name_words(text) from public;
 grant execute on function crm_private.name_words(text) to crm_reader;
 --! EndIncluded functions/search/name_words.sql
 --! Included functions/normalization/plain_company_name.sql
 /*
- * A company's name as it is compared: plain, and without what says its legal form. "Acme Robotics
- * GmbH & Co. KG" becomes "acme robotics". A name that is nothing else stays.
+ * Returns a company name for comparisons: plain, and without the legal form. "Acme Robotics GmbH &
+ * Co. KG" becomes "acme robotics". A name that is only a legal form stays.
  */
 create or replace function crm_private.plain_company_name(name text)
 returns text
@@ -1893,20 +1913,22 @@ end
 $$;
 
 comment on function crm_private.plain_company_name(text) is
-  'A company''s name as it is compared: plain, without its legal form.';
+  'Returns a company name for comparisons: plain, without its legal form.';
 
 revoke all on function crm_private.plain_company_name(text) from public;
 grant execute on function crm_private.plain_company_name(text) to crm_reader;
 --! EndIncluded functions/normalization/plain_company_name.sql
 --! Included functions/duplicates/company_keys.sql
 /*
- * The keys that a company may share with its duplicates, as crm_private.contact_keys makes them of a
- * contact. crm.companies.match_keys is generated by it.
+ * Returns the match keys of a company, of which duplicates share at least one, as
+ * crm_private.contact_keys does for a contact. The generated column crm.companies.match_keys calls
+ * it.
  *
- * - name, head, tail: of the skeleton of its name without its legal form. Names end in words such as
- *   Solutions, so the tail is long enough to hold more than that.
- * - domain: of each custom field that holds nothing but a link, a host or an address. A company has
- *   further domains, those of its contacts' addresses, which are among the keys of the contacts.
+ * - name, head, tail: the whole, the beginning and the end of the skeleton of its name without the
+ *   legal form. Many names end in words such as Solutions, so the tail is long enough to contain
+ *   more than that.
+ * - domain: of each custom field that contains only a link, a host or an address. A company also
+ *   has the domains of its contacts' addresses, which are among the keys of the contacts.
  */
 create or replace function crm_private.company_keys(name text, custom_fields jsonb)
 returns text[]
@@ -1936,15 +1958,16 @@ end
 $$;
 
 comment on function crm_private.company_keys(text, jsonb) is
-  'The keys that a company may share with its duplicates.';
+  'Returns the match keys of a company.';
 
 revoke all on function crm_private.company_keys(text, jsonb) from public;
 grant execute on function crm_private.company_keys(text, jsonb) to crm_reader;
 --! EndIncluded functions/duplicates/company_keys.sql
 --! Included functions/normalization/unicode_labels.sql
 /*
- * A text in which labels of domain names that are written in ASCII are what they stand for: "xn--kln-sna.de"
- * is köln.de. What is no such label stays. The algorithm is that of RFC 3492.
+ * Returns a text in which labels of domain names in ASCII form are decoded to Unicode:
+ * "xn--kln-sna.de" becomes köln.de. Anything else stays unchanged. The algorithm is that of
+ * RFC 3492.
  */
 create or replace function crm_private.unicode_labels(value text)
 returns text
@@ -1976,7 +1999,7 @@ begin
       as matched (parts)
     limit 200
   loop
-    -- The letters of ASCII stand before the last hyphen, then the places of the others.
+    -- The ASCII letters stand before the last hyphen, the positions of the others after it.
     v_coded  := substring(v_label from '[^-]*$');
     v_plain  := regexp_split_to_array(
       left(v_label, greatest(length(v_label) - length(v_coded) - 1, 0)), ''
@@ -2039,16 +2062,16 @@ end
 $$;
 
 comment on function crm_private.unicode_labels(text) is
-  'A text in which labels of domain names that are written in ASCII are what they stand for.';
+  'Returns a text in which labels of domain names in ASCII form are decoded to Unicode.';
 
 revoke all on function crm_private.unicode_labels(text) from public;
 grant execute on function crm_private.unicode_labels(text) to crm_reader;
 --! EndIncluded functions/normalization/unicode_labels.sql
 --! Included functions/normalization/plain_email.sql
 /*
- * An email address as it is compared: in lower case, and its domain as it is read. "Mail@XN--KLN-SNA.de"
- * and "mail@köln.de" are one. Dots and plus signs stay: what they mean is the provider's affair. Works
- * for a bare domain, too.
+ * Returns an email address for comparisons: in lower case, with a domain in Unicode.
+ * "Mail@XN--KLN-SNA.de" and "mail@köln.de" are equal. Dots and plus signs stay, because their
+ * meaning depends on the provider. Works for a domain alone, too.
  */
 create or replace function crm_private.plain_email(address text)
 returns text
@@ -2074,16 +2097,16 @@ end
 $$;
 
 comment on function crm_private.plain_email(text) is
-  'An email address as it is compared: in lower case, its domain as it is read.';
+  'Returns an email address for comparisons: in lower case, with its domain in Unicode.';
 
 revoke all on function crm_private.plain_email(text) from public;
 grant execute on function crm_private.plain_email(text) to crm_reader;
 --! EndIncluded functions/normalization/plain_email.sql
 --! Included functions/search/unspaced_scripts.sql
 /*
- * The letters of scripts that put no blanks between words, as the inside of a bracket expression:
- * Thai, Lao, Tibetan, Burmese, Khmer, the scripts of the Tai, Javanese, Chinese, Japanese, Yi; and
- * Korean, whose compounds and particles are written together.
+ * Returns the letters of scripts without spaces between words, as the inside of a bracket
+ * expression: Thai, Lao, Tibetan, Burmese, Khmer, the scripts of the Tai, Javanese, Chinese,
+ * Japanese, Yi; and Korean, whose compounds and particles are written together.
  */
 create or replace function crm_private.unspaced_scripts()
 returns text
@@ -2102,27 +2125,27 @@ end
 $$;
 
 comment on function crm_private.unspaced_scripts() is
-  'The letters of scripts that put no blanks between words, as a bracket expression has them.';
+  'Returns the letters of scripts without spaces between words, for a bracket expression.';
 
 revoke all on function crm_private.unspaced_scripts() from public;
 grant execute on function crm_private.unspaced_scripts() to crm_reader;
 --! EndIncluded functions/search/unspaced_scripts.sql
 --! Included functions/search/search_words.sql
 /*
- * The words of a text as search knows them: without case and accents, and with a blank for what is
- * neither a letter nor a digit. What is indexed and what is looked for both pass through it, so that
- * an address is the sequence of its parts on either side. An apostrophe is dropped: O'Brien is one
- * word. "&" is the word "and". Labels of domains that are written in ASCII are what they stand for.
+ * Returns the words of a text for search: without case and accents, and with a space for every
+ * character that is neither a letter nor a digit. Indexed texts and queries both pass through it,
+ * so that an address is the same sequence of parts in both. An apostrophe is dropped: O'Brien is
+ * one word. "&" is the word "and". Labels of domain names in ASCII form are decoded to Unicode.
  *
- * In scripts that put no blanks between words, two letters side by side are a word, and so is the
- * last letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
+ * In scripts without spaces between words, each two adjacent letters are a word, and so is the last
+ * letter: 東京会議 becomes 東京 京会 会議 議. So a text is found by any part of it.
  *
- * Bounded, because PostgreSQL is: 100,000 characters are far from the megabyte that a tsvector holds,
- * and a word is cut long before the 2 kB of a lexeme. So nothing that a column can hold fails here,
- * whatever its checks will say.
+ * The result is limited because PostgreSQL is: 100,000 characters are far below the megabyte of a
+ * tsvector, and a word is cut long before the 2 kB of a lexeme. So no value of a column fails here
+ * before its checks can refuse it.
  *
- * Which characters separate words is said here and not asked of the database's locale: in that of C
- * nothing beyond ASCII does. Indexes stand on it.
+ * The characters that separate words are listed here rather than taken from the locale of the
+ * database: in the locale C, no character beyond ASCII separates words. Indexes depend on it.
  */
 create or replace function crm_private.search_words(value text)
 returns text
@@ -2143,7 +2166,7 @@ begin
   if octet_length(v_words) = char_length(v_words) then
     v_words := regexp_replace(v_words, '[^a-z0-9]+', ' ', 'g');
   else
-    -- What nobody sees, and marks that go with letters.
+    -- Characters that cannot be seen, and combining marks.
     v_words := regexp_replace(
       v_words,
       '[\u00AD\u0300-\u036F\u0591-\u05BD\u05BF\u05C1\u05C2\u05C4\u05C5\u05C7\u0610-\u061A\u061C'
@@ -2193,17 +2216,17 @@ end
 $$;
 
 comment on function crm_private.search_words(text) is
-  'The words of a text, folded, with blanks between them.';
+  'Returns the words of a text, folded, with spaces between them.';
 
 revoke all on function crm_private.search_words(text) from public;
 grant execute on function crm_private.search_words(text) to crm_reader;
 --! EndIncluded functions/search/search_words.sql
 --! Included functions/search/search_lexemes.sql
 /*
- * Words as search indexes them, all with one weight; without words if the text is null.
+ * Returns words as lexemes, all with one weight; an empty tsvector if the text is null.
  *
- * PostgreSQL's parser is asked for words of ASCII alone: it would part others by the locale of the
- * database, where they are parted already.
+ * The parser of PostgreSQL gets only words of ASCII: it would split others by the locale of the
+ * database, although they are split already.
  */
 create or replace function crm_private.search_lexemes(words text, weight "char")
 returns tsvector
@@ -2231,13 +2254,13 @@ end
 $$;
 
 comment on function crm_private.search_lexemes(text, "char") is
-  'Words that stand apart by blanks, as search indexes them, all with the same weight.';
+  'Returns words that are separated by spaces as lexemes, all with the same weight.';
 
 revoke all on function crm_private.search_lexemes(text, "char") from public;
 grant execute on function crm_private.search_lexemes(text, "char") to crm_reader;
 --! EndIncluded functions/search/search_lexemes.sql
 --! Included functions/search/search_vector.sql
-/* A text as search indexes it: its words, all with one weight. Without words if it is null. */
+/* Returns a text as it is indexed: its words, all with one weight. Empty if the text is null. */
 create or replace function crm_private.search_vector(value text, weight "char")
 returns tsvector
 language plpgsql
@@ -2251,25 +2274,25 @@ end
 $$;
 
 comment on function crm_private.search_vector(text, "char") is
-  'The words of a text, all with the same weight.';
+  'Returns the words of a text, all with the same weight.';
 
 revoke all on function crm_private.search_vector(text, "char") from public;
 grant execute on function crm_private.search_vector(text, "char") to crm_member;
 --! EndIncluded functions/search/search_vector.sql
 --! Included functions/search/search_neighbours.sql
 /*
- * What the words of a name have in common with words that differ from them by one typing error: each
- * word, and each word with one of its letters left out, after a tilde, which no word has. If one of
- * two words has a letter too many, too few or another one, or if two letters changed places, there
- * is something among these that both have. Two words side by side are there as one, too: Coca-Cola is
- * found by "cocacola", and AT&T by "att". In scripts that put no blanks between words they are not
- * joined again.
+ * Returns the keys that the words of a name share with words that differ from them by one typing
+ * error: each word, and each word without one of its letters, after a tilde, which no word
+ * contains. If one of two words has an additional, a missing or a different letter, or if two
+ * letters are swapped, they have a key in common. Two adjacent words are also joined: "cocacola"
+ * finds Coca-Cola, and "att" finds AT&T. In scripts without spaces between words they are not
+ * joined.
  *
- * Compared with trigrams, which short words that differ have hardly any of in common: of 1,000,000
- * contacts 91,000 are similar enough to "jonh smiht" if "john smith" is to be.
+ * Trigrams are no alternative, because short words that differ share hardly any: of 1,000,000
+ * contacts, 91,000 are similar enough to "jonh smiht" if "john smith" is to be found.
  *
- * Letters are left out of words of four and more of them; words of more than 20 are passed over, and
- * those after the tenth.
+ * Letters are left out only of words of four letters or more. Words of more than 20 letters are
+ * skipped, and so are words after the tenth.
  */
 create or replace function crm_private.search_neighbours(words text)
 returns text[]
@@ -2311,16 +2334,16 @@ end
 $$;
 
 comment on function crm_private.search_neighbours(text) is
-  'What words have in common with those that differ by one typing error.';
+  'Returns the keys that words share with words that differ by one typing error.';
 
 revoke all on function crm_private.search_neighbours(text) from public;
 grant execute on function crm_private.search_neighbours(text) to crm_reader;
 --! EndIncluded functions/search/search_neighbours.sql
 --! Included functions/search/search_stems.sql
 /*
- * What the words of a text are reduced to by the installation's dictionaries: "Invoices were sent"
- * to invoic and sent. Words that say nothing, such as "the", have no stem. Immutable as long as the
- * configuration crm_private.stems is what it is.
+ * Returns the stems of the words of a text, by the dictionaries of the installation: invoic and
+ * sent for "Invoices were sent". Stop words, such as "the", have no stem. Immutable only as long as
+ * the configuration crm_private.stems does not change.
  */
 create or replace function crm_private.search_stems(words text)
 returns tsvector
@@ -2342,15 +2365,16 @@ end
 $$;
 
 comment on function crm_private.search_stems(text) is
-  'What the words of a text are reduced to by the installation''s dictionaries.';
+  'Returns the stems of the words of a text, by the dictionaries of the installation.';
 
 revoke all on function crm_private.search_stems(text) from public;
 grant execute on function crm_private.search_stems(text) to crm_reader;
 --! EndIncluded functions/search/search_stems.sql
 --! Included functions/search/search_texts.sql
 /*
- * The texts among the members of an object, such as custom fields or an address, one after the
- * other. Anything but an object has none: a generated column is computed before a check can refuse.
+ * Returns the texts among the members of an object, such as custom fields or an address, one after
+ * the other. A value that is no object has none: a generated column is computed before a check can
+ * refuse the value.
  */
 create or replace function crm_private.search_texts(members jsonb)
 returns text
@@ -2368,15 +2392,15 @@ end
 $$;
 
 comment on function crm_private.search_texts(jsonb) is
-  'The texts among the members of an object.';
+  'Returns the texts among the members of an object.';
 
 revoke all on function crm_private.search_texts(jsonb) from public;
 grant execute on function crm_private.search_texts(jsonb) to crm_reader;
 --! EndIncluded functions/search/search_texts.sql
 --! Included functions/search/search_whole.sql
 /*
- * What a name is known by as a whole: its words with a blank between them, after an equals sign. It
- * finds a name that is nothing but what is looked for, among however many that have its words.
+ * Returns the key of a name as a whole: its words with a space between them, after an equals sign.
+ * It finds a name that equals the query among any number of names that contain its words.
  */
 create or replace function crm_private.search_whole(words text)
 returns text
@@ -2395,16 +2419,16 @@ end
 $$;
 
 comment on function crm_private.search_whole(text) is
-  'What a name is known by as a whole, as search indexes it.';
+  'Returns the key of a name as a whole.';
 
 revoke all on function crm_private.search_whole(text) from public;
 grant execute on function crm_private.search_whole(text) to crm_reader;
 --! EndIncluded functions/search/search_whole.sql
 --! Included functions/search/text_document.sql
 /*
- * What a task or a note is found by: its words, all with one weight, and the stems that are no words
- * of it, after a circumflex, which no word has. crm.tasks.search_document and
- * crm.notes.search_document are generated by it.
+ * Returns the search document of a task or a note: its words, all with one weight, and those stems
+ * that are not among its words, after a circumflex, which no word contains.
+ * crm.tasks.search_document and crm.notes.search_document are generated by it.
  */
 create or replace function crm_private.text_document(value text, weight "char")
 returns tsvector
@@ -2430,15 +2454,15 @@ end
 $$;
 
 comment on function crm_private.text_document(text, "char") is
-  'What a task or a note is found by.';
+  'Returns the search document of a task or a note.';
 
 revoke all on function crm_private.text_document(text, "char") from public;
 grant execute on function crm_private.text_document(text, "char") to crm_member;
 --! EndIncluded functions/search/text_document.sql
 --! Included functions/search/search_name_vector.sql
 /*
- * A name as search indexes it: its words with weight A, what misspelt ones have in common with them,
- * and the name as a whole, after an equals sign, which no word has.
+ * Returns a name as it is indexed: its words with weight A, the keys by which misspelt words find
+ * it, and the name as a whole after an equals sign, which no word contains.
  */
 create or replace function crm_private.search_name_vector(name text)
 returns tsvector
@@ -2458,15 +2482,17 @@ end
 $$;
 
 comment on function crm_private.search_name_vector(text) is
-  'The words of a name, what misspelt ones have in common with them, and all of it as one.';
+  'Returns the words of a name, the keys that misspelt words share with it, and the name as a '
+  'whole.';
 
 revoke all on function crm_private.search_name_vector(text) from public;
 grant execute on function crm_private.search_name_vector(text) to crm_member;
 --! EndIncluded functions/search/search_name_vector.sql
 --! Included functions/search/contact_document.sql
 /*
- * What a contact is found by: its name (A), the parts of its addresses and phone numbers (B) and the
- * texts of its custom fields (C). crm.contacts.search_document is generated by it.
+ * Returns the search document of a contact: its name (weight A), the parts of its addresses and
+ * phone numbers (B) and the texts of its custom fields (C). crm.contacts.search_document is
+ * generated by it.
  */
 create or replace function crm_private.contact_document(
   first_name    text,
@@ -2495,7 +2521,7 @@ end
 $$;
 
 comment on function crm_private.contact_document(text, text, text[], text[], jsonb) is
-  'What a contact is found by.';
+  'Returns the search document of a contact.';
 
 revoke all on function crm_private.contact_document(text, text, text[], text[], jsonb) from public;
 grant execute on function crm_private.contact_document(text, text, text[], text[], jsonb)
@@ -2506,10 +2532,10 @@ grant execute on function crm_private.contact_document(text, text, text[], text[
 /*
  * Why: the tables, each with its constraints, comments, indexes, grants and policies.
  *
- * A rule that one row can answer for is a check constraint. Its name, <table>_<column>_<rule>, is
- * API; its comment is the message that a client reads, in which %s stands for the faulty value.
- * A check of an array or an object is asked again for each element, so the message names the one
- * that is wrong.
+ * A rule that concerns one row is a check constraint. Its name, <table>_<column>_<rule>, is API.
+ * Its comment is the message that a client receives, in which %s stands for the faulty value. A
+ * failed check of an array or an object is evaluated again for each element, so that the fault
+ * names the element.
  *
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
@@ -2546,21 +2572,24 @@ comment on table crm.pipeline_stages is
 comment on column crm.pipeline_stages.id is
   'The identifier of the row, set by the database.';
 comment on column crm.pipeline_stages.name is
-  'The name that deals refer to, unique. Renaming a stage renames it on its deals.';
+  'The unique name by which deals refer to the stage, at most 100 characters. Renaming a stage '
+  'renames it on its deals.';
 comment on column crm.pipeline_stages.position is
-  E'@hasDefault\nWhere the stage stands in the pipeline, counted from 0. The end, if not input.';
+  E'@hasDefault\nThe position of the stage in the pipeline, from 0. By default a new stage is the '
+  'last.';
 comment on column crm.pipeline_stages.probability is
-  'The chance of winning, in percent, of the deals at this stage that are given none. A change '
-  'changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.';
+  'The probability of winning, in percent, of deals in this stage that have none of their own. A '
+  'change applies to these deals. Deals in a won stage have 100 and deals in a lost stage 0, '
+  'regardless of this value.';
 comment on column crm.pipeline_stages.kind is
-  'open, won or lost. A change closes or reopens the deals at this stage.';
+  'The kind of the stage: open, won or lost. A change closes or reopens the deals in this stage.';
 comment on column crm.pipeline_stages.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.pipeline_stages.created_at is
   'When the row was created.';
 comment on column crm.pipeline_stages.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.pipeline_stages.created_by is
   'The user who created the row.';
 comment on column crm.pipeline_stages.updated_by is
@@ -2571,7 +2600,7 @@ comment on constraint pipeline_stages_name_unique on crm.pipeline_stages is
 comment on constraint pipeline_stages_name_blank on crm.pipeline_stages is
   'must not be blank';
 comment on constraint pipeline_stages_name_legible on crm.pipeline_stages is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint pipeline_stages_name_length on crm.pipeline_stages is
   'must have at most 100 characters';
 comment on constraint pipeline_stages_position_range on crm.pipeline_stages is
@@ -2695,37 +2724,39 @@ comment on table crm.companies is
 comment on column crm.companies.id is
   'The identifier of the row, set by the database.';
 comment on column crm.companies.name is
-  'The name, at most 255 characters.';
+  'The name of the company, at most 255 characters.';
 comment on column crm.companies.address is
-  'An object with any of the keys street, city, state, postalCode and country, each a string.';
+  'The postal address: an object with any of the keys street, city, state, postalCode and country. '
+  'Each value is a string of at most 255 characters.';
 comment on column crm.companies.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the company. Null if there is none.';
 comment on column crm.companies.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.companies.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.companies.created_at is
   'When the row was created.';
 comment on column crm.companies.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.companies.created_by is
   'The user who created the row.';
 comment on column crm.companies.updated_by is
   'The user who last changed the row.';
 comment on column crm.companies.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.companies.external_ids is
-  'The ids by which other systems know the company, at most 20. Each belongs to one company.';
+  'The ids of the company in other systems, at most 20. An external id belongs to one company '
+  'only.';
 comment on column crm.companies.match_keys is
-  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+  E'@behavior -*\nThe match keys: keys that the row shares with its possible duplicates.';
 
 comment on constraint companies_name_blank on crm.companies is
   'must not be blank';
 comment on constraint companies_name_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_name_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_address_object on crm.companies is
@@ -2735,27 +2766,27 @@ comment on constraint companies_address_keys on crm.companies is
 comment on constraint companies_address_values on crm.companies is
   'must be a string';
 comment on constraint companies_address_legible on crm.companies is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint companies_address_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_owner_id_blank on crm.companies is
   'must not be blank';
 comment on constraint companies_owner_id_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_owner_id_length on crm.companies is
   'must have at most 255 characters';
 comment on constraint companies_custom_fields_object on crm.companies is
   E'@whole\nmust be an object';
 comment on constraint companies_external_ids_list on crm.companies is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint companies_external_ids_blank on crm.companies is
   'must have a source and an id';
 comment on constraint companies_external_ids_legible on crm.companies is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint companies_external_ids_length on crm.companies is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint companies_external_ids_distinct on crm.companies is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists companies_name on crm.companies (name);
 create index if not exists companies_owner_id on crm.companies (owner_id);
@@ -2829,8 +2860,8 @@ create table if not exists crm.contacts (
   constraint contacts_last_name_legible check (crm_private.is_legible(last_name)),
   constraint contacts_last_name_length check (char_length(last_name) <= 255),
   constraint contacts_emails_list check (crm_private.is_list(emails, 100)),
-  -- RFC 5322 dot-atom @ RFC 1123 host name of two labels or more, both with letters beyond ASCII as
-  -- RFC 6531 has them, but for what nobody sees; RFC 5321 allows 254 characters.
+  -- An RFC 5322 dot-atom, @, and an RFC 1123 host name of at least two labels. Both may contain
+  -- non-ASCII letters (RFC 6531), but no invisible characters. RFC 5321 allows 254 characters.
   constraint contacts_emails_format check (
     not jsonb_path_exists(
       to_jsonb(emails),
@@ -2846,7 +2877,7 @@ create table if not exists crm.contacts (
   constraint contacts_phones_list check (crm_private.is_list(phones, 100)),
   constraint contacts_phones_blank check (
     case
-      -- Only an array that, written a line each, has a line without a visible ASCII character.
+      -- The function is called only if an element has no visible ASCII character.
       when phones <> '{}' and array_to_string(phones, E'\n') ~ '(?:^|\n)[^!-~\n]*(?:\n|$)'
       then not crm_private.has_blank_element(phones)
     end
@@ -2899,7 +2930,7 @@ create table if not exists crm.contacts (
 );
 
 comment on table crm.contacts is
-  E'@label last_name first_name\nA contact: a person.';
+  E'@label last_name first_name\nA contact: a person, who may work for a company.';
 
 comment on column crm.contacts.id is
   'The identifier of the row, set by the database.';
@@ -2908,47 +2939,49 @@ comment on column crm.contacts.first_name is
 comment on column crm.contacts.last_name is
   'The family name, at most 255 characters.';
 comment on column crm.contacts.emails is
-  'Email addresses, the preferred one first.';
+  'Email addresses, the preferred one first. At most 100, each of at most 254 characters.';
 comment on column crm.contacts.phones is
-  'Phone numbers as written, the preferred one first.';
+  'Phone numbers as entered, the preferred one first. At most 100, each of at most 255 characters.';
 comment on column crm.contacts.company_id is
-  'The company that the contact works for, if any. Null once that company is deleted.';
+  'The id of the company that the contact works for. Null if there is none. Deleting the company '
+  'sets it to null.';
 comment on column crm.contacts.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the contact. Null if there is none.';
 comment on column crm.contacts.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.contacts.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.contacts.created_at is
   'When the row was created.';
 comment on column crm.contacts.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.contacts.created_by is
   'The user who created the row.';
 comment on column crm.contacts.updated_by is
   'The user who last changed the row.';
 comment on column crm.contacts.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.contacts.external_ids is
-  'The ids by which other systems know the contact, at most 20. Each belongs to one contact.';
+  'The ids of the contact in other systems, at most 20. An external id belongs to one contact '
+  'only.';
 comment on column crm.contacts.match_keys is
-  E'@behavior -*\nThe keys that the row shares with its duplicates.';
+  E'@behavior -*\nThe match keys: keys that the row shares with its possible duplicates.';
 
 comment on constraint contacts_company_id_exists on crm.contacts is
   '%s is not the id of a company';
 comment on constraint contacts_first_name_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_first_name_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_first_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_last_name_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_last_name_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_last_name_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_emails_list on crm.contacts is
@@ -2962,27 +2995,27 @@ comment on constraint contacts_phones_list on crm.contacts is
 comment on constraint contacts_phones_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_phones_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_phones_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_owner_id_blank on crm.contacts is
   'must not be blank';
 comment on constraint contacts_owner_id_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_owner_id_length on crm.contacts is
   'must have at most 255 characters';
 comment on constraint contacts_custom_fields_object on crm.contacts is
   E'@whole\nmust be an object';
 comment on constraint contacts_external_ids_list on crm.contacts is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint contacts_external_ids_blank on crm.contacts is
   'must have a source and an id';
 comment on constraint contacts_external_ids_legible on crm.contacts is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint contacts_external_ids_length on crm.contacts is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint contacts_external_ids_distinct on crm.contacts is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
 create index if not exists contacts_company_id on crm.contacts (company_id);
@@ -2990,7 +3023,8 @@ create index if not exists contacts_owner_id on crm.contacts (owner_id);
 create index if not exists contacts_created_at on crm.contacts (created_at);
 create index if not exists contacts_emails on crm.contacts using gin (emails);
 create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);
--- What is written waits in a list, in which a search looks one by one; so the lists are short.
+-- New entries of a GIN index wait in a pending list, which every search scans. Short lists keep
+-- searches fast.
 create index if not exists contacts_search_document on crm.contacts
   using gin (search_document) with (gin_pending_list_limit = 512);
 create index if not exists contacts_name_words on crm.contacts
@@ -3025,7 +3059,7 @@ create policy contacts_delete on crm.contacts for delete to crm_member
   using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/contacts.sql
 --! Included tables/deals.sql
-/* A deal: a sale to a company, on its way through the pipeline. */
+/* A deal: a possible sale to a company. It moves through the stages of the pipeline. */
 
 create table if not exists crm.deals (
   id              uuid        not null default gen_random_uuid(),
@@ -3048,7 +3082,7 @@ create table if not exists crm.deals (
   search_document tsvector
     generated always as (crm_private.deal_document(title, custom_fields)) stored,
   external_ids    crm.external_id[] not null default '{}',
-  -- What crm_private.follow_stage sets.
+  -- Set by crm_private.follow_stage.
   probability_given boolean   not null default false,
   closed_at       timestamptz,
 
@@ -3062,7 +3096,7 @@ create table if not exists crm.deals (
   constraint deals_title_blank check (not crm_private.is_blank(title)),
   constraint deals_title_legible check (crm_private.is_legible(title)),
   constraint deals_title_length check (char_length(title) <= 255),
-  -- numeric, not numeric(15, 2): that type would round a third decimal without a word.
+  -- numeric, not numeric(15, 2), which would silently round a third decimal.
   constraint deals_value_decimals check (scale(trim_scale(value)) <= 2),
   constraint deals_value_range check (abs(value) < 10000000000000),
   constraint deals_currency_known check (currency = any (crm.currencies())),
@@ -3110,58 +3144,60 @@ create table if not exists crm.deals (
 );
 
 comment on table crm.deals is
-  E'@label title\nA deal: a sale to a company, on its way through the pipeline.';
+  E'@label title\nA deal: a possible sale to a company. It moves through the stages of the '
+  'pipeline.';
 
 comment on column crm.deals.id is
   'The identifier of the row, set by the database.';
 comment on column crm.deals.title is
-  'What the deal is about, at most 255 characters.';
+  'The title of the deal, at most 255 characters.';
 comment on column crm.deals.company_id is
-  'The company that the deal is made with. The deal is deleted with it.';
+  'The id of the company that the deal is made with. Deleting the company deletes the deal.';
 comment on column crm.deals.contact_id is
-  'The person at the company, if any. Null once that contact is deleted.';
+  'The id of the contact at the company. Null if there is none. Deleting the contact sets it to '
+  'null.';
 comment on column crm.deals.value is
-  E'@amount currency closed_at\nWhat the deal is worth, in its currency: at most two decimals.';
+  E'@amount currency closed_at\nThe value of the deal in its currency, with at most two decimals.';
 comment on column crm.deals.currency is
-  'An ISO 4217 code, for example USD.';
+  'The currency of the value, as an ISO 4217 code such as USD, which is the default.';
 comment on column crm.deals.stage is
   E'@rank pipeline_stages name position\nThe name of the pipeline stage that the deal is in.';
 comment on column crm.deals.probability is
   E'@hasDefault\n@follows\n'
-  'The chance of winning, in percent. Unless it is given it is that of the deal''s stage, and follows '
-  'it. What is given stays until the deal is won, which makes it 100, or lost, which makes it 0, or '
-  'until it is set to null: then it follows the stage again.';
+  'The probability of winning the deal, in percent. By default it follows the deal''s stage. A '
+  'value that was set remains until the deal is won (100) or lost (0), or until the value is set '
+  'to null; then it follows the stage again.';
 comment on column crm.deals.close_date is
-  'The day on which the deal is expected to close. closed_at tells when it did.';
+  'The day on which the deal is expected to close. closed_at records when it did.';
 comment on column crm.deals.lost_reason is
-  'Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of another '
-  'kind.';
+  'Why the deal was lost, at most 255 characters. It is set to null when a lost deal moves to a '
+  'stage that is not lost.';
 comment on column crm.deals.owner_id is
-  'The user who is responsible, or null if nobody is.';
+  'The user who is responsible for the deal. Null if there is none.';
 comment on column crm.deals.custom_fields is
-  'Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning '
-  'replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and '
-  'leaves the others. A field set to null is removed.';
+  'The values of custom fields by name; crm.custom_field_definitions defines the fields. Assigning '
+  'an object replaces all values. Assigning {"$merge": {...}} sets the members of the inner object '
+  'only. A field that is set to null is removed.';
 comment on column crm.deals.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.deals.created_at is
   'When the row was created.';
 comment on column crm.deals.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.deals.created_by is
   'The user who created the row.';
 comment on column crm.deals.updated_by is
   'The user who last changed the row.';
 comment on column crm.deals.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.deals.external_ids is
-  'The ids by which other systems know the deal, at most 20. Each belongs to one deal.';
+  'The ids of the deal in other systems, at most 20. An external id belongs to one deal only.';
 
 comment on column crm.deals.probability_given is
-  'True if the probability was given by somebody, false if it follows the stage.';
+  'True if the probability was set explicitly, false if it follows the stage.';
 comment on column crm.deals.closed_at is
-  'When the deal came into a stage that is won or lost, set by the database. Null while it is open.';
+  'When the deal entered a won or lost stage, set by the database. Null while the deal is open.';
 
 comment on constraint deals_company_id_exists on crm.deals is
   '%s is not the id of a company';
@@ -3172,7 +3208,7 @@ comment on constraint deals_stage_exists on crm.deals is
 comment on constraint deals_title_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_title_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_title_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_value_decimals on crm.deals is
@@ -3184,31 +3220,31 @@ comment on constraint deals_currency_known on crm.deals is
 comment on constraint deals_probability_range on crm.deals is
   'must be from 0 to 100';
 comment on constraint deals_close_date_range on crm.deals is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint deals_lost_reason_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_lost_reason_legible on crm.deals is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint deals_lost_reason_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_owner_id_blank on crm.deals is
   'must not be blank';
 comment on constraint deals_owner_id_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_owner_id_length on crm.deals is
   'must have at most 255 characters';
 comment on constraint deals_custom_fields_object on crm.deals is
   E'@whole\nmust be an object';
 comment on constraint deals_external_ids_list on crm.deals is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint deals_external_ids_blank on crm.deals is
   'must have a source and an id';
 comment on constraint deals_external_ids_legible on crm.deals is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint deals_external_ids_length on crm.deals is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint deals_external_ids_distinct on crm.deals is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 
@@ -3254,9 +3290,9 @@ create policy deals_delete on crm.deals for delete to crm_member
 --! EndIncluded tables/deals.sql
 --! Included tables/tasks.sql
 /*
- * Tasks and notes are attached to one entity of any kind. The client says which by entity_type and
- * entity_id; from these, one generated column for each kind carries the foreign key, so that an
- * attachment without its entity cannot exist.
+ * A task or a note is attached to one entity: a contact, a company or a deal. The client identifies
+ * it by entity_type and entity_id. One generated column for each entity type carries the foreign
+ * key, so that no task or note exists without its entity.
  */
 
 create table if not exists crm.tasks (
@@ -3331,43 +3367,46 @@ create table if not exists crm.tasks (
 );
 
 comment on table crm.tasks is
-  'A task: something to do about a contact, company or deal. It is deleted with that entity.';
+  'A task: something to do for a contact, company or deal. Deleting that entity deletes the task.';
 
 comment on column crm.tasks.id is
   'The identifier of the row, set by the database.';
 comment on column crm.tasks.description is
-  'What is to be done, at most 10,000 characters.';
+  'What to do, at most 10,000 characters.';
 comment on column crm.tasks.due_date is
-  'The day by which it is to be done.';
+  'The day on which the task is due.';
 comment on column crm.tasks.assigned_to is
-  'The user who is to do it.';
+  'The user to whom the task is assigned.';
 comment on column crm.tasks.status is
-  'open or closed.';
+  'The status of the task: open, which is the default, or closed.';
 comment on column crm.tasks.entity_type is
-  'What it is attached to: contact, company or deal.';
+  'The type of the entity that the task is attached to: contact, company or deal.';
 comment on column crm.tasks.entity_id is
-  'The id of the entity that it is attached to.';
+  'The id of the entity that the task is attached to.';
 comment on column crm.tasks.contact_id is
-  'The contact that it is attached to, if that is what it is attached to.';
+  'The id of the contact that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.company_id is
-  'The company that it is attached to, if that is what it is attached to.';
+  'The id of the company that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.deal_id is
-  'The deal that it is attached to, if that is what it is attached to.';
+  'The id of the deal that the task is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.tasks.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.tasks.created_at is
   'When the row was created.';
 comment on column crm.tasks.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.tasks.created_by is
   'The user who created the row.';
 comment on column crm.tasks.updated_by is
   'The user who last changed the row.';
 comment on column crm.tasks.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.tasks.external_ids is
-  'The ids by which other systems know the task, at most 20. Each belongs to one task.';
+  'The ids of the task in other systems, at most 20. An external id belongs to one task only.';
 
 comment on constraint tasks_contact_id_exists on crm.tasks is
   E'@column entity_id\n%s is not the id of a contact';
@@ -3378,15 +3417,15 @@ comment on constraint tasks_deal_id_exists on crm.tasks is
 comment on constraint tasks_description_blank on crm.tasks is
   'must not be blank';
 comment on constraint tasks_description_legible on crm.tasks is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint tasks_description_length on crm.tasks is
   'must have at most 10,000 characters';
 comment on constraint tasks_due_date_range on crm.tasks is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint tasks_assigned_to_blank on crm.tasks is
   'must not be blank';
 comment on constraint tasks_assigned_to_legible on crm.tasks is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint tasks_assigned_to_length on crm.tasks is
   'must have at most 255 characters';
 comment on constraint tasks_status_known on crm.tasks is
@@ -3394,15 +3433,15 @@ comment on constraint tasks_status_known on crm.tasks is
 comment on constraint tasks_entity_type_known on crm.tasks is
   '%s is not one of contact, company, deal';
 comment on constraint tasks_external_ids_list on crm.tasks is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint tasks_external_ids_blank on crm.tasks is
   'must have a source and an id';
 comment on constraint tasks_external_ids_legible on crm.tasks is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint tasks_external_ids_length on crm.tasks is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint tasks_external_ids_distinct on crm.tasks is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists tasks_entity_id on crm.tasks (entity_id);
 create index if not exists tasks_contact_id on crm.tasks (contact_id) where contact_id is not null;
@@ -3440,7 +3479,7 @@ create policy tasks_delete on crm.tasks for delete to crm_member
   using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/tasks.sql
 --! Included tables/notes.sql
-/* A note about a contact, company or deal. It is deleted with that entity. */
+/* A note about a contact, company or deal. Deleting that entity deletes the note. */
 
 create table if not exists crm.notes (
   id              uuid        not null default gen_random_uuid(),
@@ -3504,37 +3543,40 @@ create table if not exists crm.notes (
 );
 
 comment on table crm.notes is
-  'A note about a contact, company or deal. It is deleted with that entity.';
+  'A note about a contact, company or deal. Deleting that entity deletes the note.';
 
 comment on column crm.notes.id is
   'The identifier of the row, set by the database.';
 comment on column crm.notes.content is
-  'Free text, at most 100,000 characters.';
+  'The text of the note, at most 100,000 characters.';
 comment on column crm.notes.entity_type is
-  'What it is attached to: contact, company or deal.';
+  'The type of the entity that the note is attached to: contact, company or deal.';
 comment on column crm.notes.entity_id is
-  'The id of the entity that it is attached to.';
+  'The id of the entity that the note is attached to.';
 comment on column crm.notes.contact_id is
-  'The contact that it is attached to, if that is what it is attached to.';
+  'The id of the contact that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.company_id is
-  'The company that it is attached to, if that is what it is attached to.';
+  'The id of the company that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.deal_id is
-  'The deal that it is attached to, if that is what it is attached to.';
+  'The id of the deal that the note is attached to. Null if it is attached to another type of '
+  'entity.';
 comment on column crm.notes.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.notes.created_at is
   'When the row was created.';
 comment on column crm.notes.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.notes.created_by is
   'The user who created the row.';
 comment on column crm.notes.updated_by is
   'The user who last changed the row.';
 comment on column crm.notes.search_document is
-  E'@behavior -*\nThe words that search finds the row by.';
+  E'@behavior -*\nThe words by which search finds the row.';
 comment on column crm.notes.external_ids is
-  'The ids by which other systems know the note, at most 20. Each belongs to one note.';
+  'The ids of the note in other systems, at most 20. An external id belongs to one note only.';
 
 comment on constraint notes_contact_id_exists on crm.notes is
   E'@column entity_id\n%s is not the id of a contact';
@@ -3545,21 +3587,21 @@ comment on constraint notes_deal_id_exists on crm.notes is
 comment on constraint notes_content_blank on crm.notes is
   'must not be blank';
 comment on constraint notes_content_legible on crm.notes is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint notes_content_length on crm.notes is
   'must have at most 100,000 characters';
 comment on constraint notes_entity_type_known on crm.notes is
   '%s is not one of contact, company, deal';
 comment on constraint notes_external_ids_list on crm.notes is
-  'must be a plain list of at most 20 external ids';
+  'must be a list of at most 20 external ids, none of them null';
 comment on constraint notes_external_ids_blank on crm.notes is
   'must have a source and an id';
 comment on constraint notes_external_ids_legible on crm.notes is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint notes_external_ids_length on crm.notes is
-  'must have at most 100 characters as its source and 255 as its id';
+  'must have a source of at most 100 characters and an id of at most 255';
 comment on constraint notes_external_ids_distinct on crm.notes is
-  'must not hold an external id twice';
+  'must not contain an external id twice';
 
 create index if not exists notes_entity_id on crm.notes (entity_id);
 create index if not exists notes_contact_id on crm.notes (contact_id) where contact_id is not null;
@@ -3595,8 +3637,8 @@ create policy notes_delete on crm.notes for delete to crm_member
 --! EndIncluded tables/notes.sql
 --! Included tables/custom_field_definitions.sql
 /*
- * A custom field: a name that contacts, companies or deals may carry in customFields, and the
- * rule that its values keep. Deleting a definition removes its values.
+ * The definition of a custom field: its name in the customFields of contacts, companies or deals,
+ * and the rules that its values satisfy. Deleting a definition deletes the values.
  */
 
 create table if not exists crm.custom_field_definitions (
@@ -3720,32 +3762,32 @@ create table if not exists crm.custom_field_definitions (
 );
 
 comment on table crm.custom_field_definitions is
-  'A custom field: a name that contacts, companies or deals may carry in customFields, and '
-  'the rule that its values keep. Deleting a definition removes its values.';
+  'The definition of a custom field: its name in the customFields of contacts, companies or deals, '
+  'and the rules that its values satisfy. Deleting a definition deletes the values.';
 
 comment on column crm.custom_field_definitions.id is
   'The identifier of the row, set by the database.';
 comment on column crm.custom_field_definitions.name is
-  'The key in customFields: letters, digits and underscores, a letter first. Changing it moves the '
-  'values of every row.';
+  'The key in customFields: at most 100 letters, digits and underscores, beginning with a letter. '
+  'Changing it renames the key in every row.';
 comment on column crm.custom_field_definitions.label is
-  'What people call the field.';
+  'The name that users see, at most 255 characters.';
 comment on column crm.custom_field_definitions.entity_type is
-  'What carries the field: contact, company or deal. It cannot be changed.';
+  'The type of the entities that have the field: contact, company or deal. It cannot be changed.';
 comment on column crm.custom_field_definitions.field_type is
-  'text, number, date, enum, multi_enum or boolean.';
+  'The type of the values: text, number, date, enum, multi_enum or boolean.';
 comment on column crm.custom_field_definitions.enum_values is
-  'The values that an enum or a multi_enum allows; null for every other type. '
-  'renameCustomFieldValue gives one another name.';
+  'The allowed values of an enum or a multi_enum, 1 to 1,000; null for every other type. '
+  'renameCustomFieldValue renames a value.';
 comment on column crm.custom_field_definitions.required is
   'True if every row must have a value.';
 comment on column crm.custom_field_definitions.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.custom_field_definitions.created_at is
   'When the row was created.';
 comment on column crm.custom_field_definitions.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.custom_field_definitions.created_by is
   'The user who created the row.';
 comment on column crm.custom_field_definitions.updated_by is
@@ -3753,24 +3795,25 @@ comment on column crm.custom_field_definitions.updated_by is
 comment on column crm.custom_field_definitions.description is
   'What the field is for, at most 1,000 characters.';
 comment on column crm.custom_field_definitions.minimum is
-  'The least value that a number may have, such as -1.5, or the first day that a date may be, such '
-  'as 2026-01-31. For these types only.';
+  'The smallest value of a number, such as -1.5, or the first day of a date, such as 2026-01-31. '
+  'For these types only. Null if there is no minimum.';
 comment on column crm.custom_field_definitions.maximum is
-  'The greatest value that a number may have, or the last day that a date may be, written like '
-  'minimum. For these types only.';
+  'The largest value of a number, or the last day of a date, in the format of minimum. For these '
+  'types only. Null if there is no maximum.';
 comment on column crm.custom_field_definitions.max_length is
   E'@behavior -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-  'How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.';
+  'The maximum number of characters of a text, from 1 to 10,000. For this type only. Null means '
+  '10,000.';
 comment on column crm.custom_field_definitions.pattern is
-  'A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches '
-  'anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions of '
-  'groups are refused. For this type only.';
+  'A PostgreSQL regular expression that a text must match, at most 255 characters. It matches '
+  'anywhere in the text unless it is anchored by ^ and $. Back references, lookaround and long '
+  'repetitions of groups are refused. For this type only.';
 comment on column crm.custom_field_definitions.default_value is
-  'The value of a new row that does not have the field; a row that has null for it gets none. Rows '
-  'that are there stay as they are.';
+  'The value of a new row that does not have the field. A new row that has null for it gets no '
+  'value. Existing rows do not change.';
 comment on column crm.custom_field_definitions.is_unique is
   'True if no two rows of the entity type may have the same value. For a text, a number, a date or '
-  'an enum.';
+  'an enum only.';
 
 comment on constraint custom_field_definitions_name_unique on crm.custom_field_definitions is
   '%s is already defined';
@@ -3781,7 +3824,7 @@ comment on constraint custom_field_definitions_name_length on crm.custom_field_d
 comment on constraint custom_field_definitions_label_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_label_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint custom_field_definitions_label_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_entity_type_known on crm.custom_field_definitions is
@@ -3791,11 +3834,11 @@ comment on constraint custom_field_definitions_enum_values_list on crm.custom_fi
 comment on constraint custom_field_definitions_enum_values_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_enum_values_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint custom_field_definitions_enum_values_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_enum_values_distinct on crm.custom_field_definitions is
-  E'@whole\nmust not hold a value twice';
+  E'@whole\nmust not contain a value twice';
 comment on constraint custom_field_definitions_field_type_known on crm.custom_field_definitions is
   '%s is not one of text, number, date, enum, multi_enum, boolean';
 comment on constraint custom_field_definitions_enum_values_present on crm.custom_field_definitions is
@@ -3803,17 +3846,17 @@ comment on constraint custom_field_definitions_enum_values_present on crm.custom
 comment on constraint custom_field_definitions_description_blank on crm.custom_field_definitions is
   'must not be blank';
 comment on constraint custom_field_definitions_description_legible on crm.custom_field_definitions is
-  'must not hold control characters, or characters that reorder the text';
+  'must not contain control characters or characters that reorder text';
 comment on constraint custom_field_definitions_description_length on crm.custom_field_definitions is
   'must have at most 1,000 characters';
 comment on constraint custom_field_definitions_minimum_suited on crm.custom_field_definitions is
   'can be given for a number or a date only';
 comment on constraint custom_field_definitions_minimum_format on crm.custom_field_definitions is
-  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+  '%s is not a decimal number or, for a date, a day such as 2026-02-28';
 comment on constraint custom_field_definitions_maximum_suited on crm.custom_field_definitions is
   'can be given for a number or a date only';
 comment on constraint custom_field_definitions_maximum_format on crm.custom_field_definitions is
-  '%s is not a decimal number or, for a date, not a day such as 2026-02-28';
+  '%s is not a decimal number or, for a date, a day such as 2026-02-28';
 comment on constraint custom_field_definitions_maximum_order on crm.custom_field_definitions is
   'must not be less than the minimum';
 comment on constraint custom_field_definitions_max_length_suited on crm.custom_field_definitions is
@@ -3825,7 +3868,8 @@ comment on constraint custom_field_definitions_pattern_suited on crm.custom_fiel
 comment on constraint custom_field_definitions_pattern_length on crm.custom_field_definitions is
   'must have at most 255 characters';
 comment on constraint custom_field_definitions_pattern_valid on crm.custom_field_definitions is
-  '%s is no regular expression, or one with back references, lookaround or long repetitions of groups';
+  '%s is not a regular expression, or has back references, lookaround or long repetitions of '
+  'groups';
 comment on constraint custom_field_definitions_default_value_holds on crm.custom_field_definitions is
   '%s breaks a rule of the field itself';
 comment on constraint custom_field_definitions_default_value_unique on crm.custom_field_definitions is
@@ -3863,7 +3907,7 @@ create policy custom_field_definitions_delete on crm.custom_field_definitions fo
 --! EndIncluded tables/custom_field_definitions.sql
 --! Included tables/exchange_rates.sql
 /*
- * What one unit of a currency is worth in the base currency, from a day on until the next rate.
+ * The value of one unit of a currency in the base currency, from a day until the next rate.
  * Administrators edit the rates.
  */
 
@@ -3890,35 +3934,36 @@ create table if not exists crm.exchange_rates (
 );
 
 comment on table crm.exchange_rates is
-  'What one unit of a currency is worth in the base currency, from a day on until the next rate. '
+  'The value of one unit of a currency in the base currency, from a day until the next rate. '
   'Administrators edit the rates.';
 
 comment on column crm.exchange_rates.id is
   'The identifier of the row, set by the database.';
 comment on column crm.exchange_rates.currency is
-  'An ISO 4217 code, for example EUR. The base currency needs no rate.';
+  'The currency, as an ISO 4217 code such as EUR. The base currency has no rate.';
 comment on column crm.exchange_rates.valid_from is
-  'The first day that the rate is good for; the last is the day before the next rate.';
+  'The first day of the rate. It applies until the day before the next rate of the currency.';
 comment on column crm.exchange_rates.rate is
-  'Units of the base currency for one unit of the currency, with at most 12 decimals.';
+  'The number of units of the base currency for one unit of the currency, with at most 12 '
+  'decimals.';
 comment on column crm.exchange_rates.version is
-  'Increases by one with every update. An update that carries another version than the '
-  'current one is refused with the code CONFLICT.';
+  'Increases by one with every update. An update with a version other than the current one fails '
+  'with the code CONFLICT.';
 comment on column crm.exchange_rates.created_at is
   'When the row was created.';
 comment on column crm.exchange_rates.updated_at is
-  'When the row was last changed; later with every change.';
+  'When the row was last changed. Every change sets a later time.';
 comment on column crm.exchange_rates.created_by is
   'The user who created the row.';
 comment on column crm.exchange_rates.updated_by is
   'The user who last changed the row.';
 
 comment on constraint exchange_rates_valid_from_unique on crm.exchange_rates is
-  'is the first day of a rate of the currency already';
+  'is already the first day of a rate of the currency';
 comment on constraint exchange_rates_currency_known on crm.exchange_rates is
   '%s is not an ISO 4217 currency code';
 comment on constraint exchange_rates_valid_from_range on crm.exchange_rates is
-  'must be a day of the years 1 to 9999';
+  'must be from 0001-01-01 to 9999-12-31';
 comment on constraint exchange_rates_rate_positive on crm.exchange_rates is
   'must be above 0';
 comment on constraint exchange_rates_rate_range on crm.exchange_rates is
@@ -3951,7 +3996,7 @@ create policy exchange_rates_delete on crm.exchange_rates for delete to crm_admi
   using ((select crm_private.caller_is_authenticated()));
 --! EndIncluded tables/exchange_rates.sql
 --! Included tables/settings.sql
-/* What administrators set: one row. */
+/* The settings that administrators make for the installation. The table has one row. */
 
 create table if not exists crm_private.settings (
   id                   boolean     not null default true,
@@ -3968,19 +4013,20 @@ create table if not exists crm_private.settings (
 );
 
 comment on table crm_private.settings is
-  'What administrators set: one row.';
+  'The settings that administrators make for the installation. The table has one row.';
 
 comment on column crm_private.settings.id is
-  'Always true, so that there is one row.';
+  'Always true, which limits the table to one row.';
 comment on column crm_private.settings.trash_retention_days is
-  'For how many days what was deleted can be restored; null for good.';
+  'The number of days for which deleted rows can be restored. Null means without limit.';
 comment on column crm_private.settings.base_currency is
-  'The currency that exchange rates are in.';
+  'The currency in which exchange rates are given, as an ISO 4217 code.';
 comment on column crm_private.settings.time_zone is
-  'The time zone whose days count, by its IANA name.';
+  'The time zone in which days begin and end, as an IANA name.';
 
 comment on column crm_private.settings.default_country is
-  'The country of phone numbers without a country code, as an ISO 3166 code; null if it is not known.';
+  'The country of phone numbers without a country code, as an ISO 3166 code. Null if it is not '
+  'set.';
 
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';
@@ -3993,8 +4039,8 @@ alter table crm_private.settings enable row level security;
 --! EndIncluded tables/settings.sql
 --! Included tables/api_keys.sql
 /*
- * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the audit log names it.
+ * An API key, with which an integration authenticates. Administrators create and revoke keys. A
+ * revoked key is not deleted, because the audit log refers to it by name.
  */
 
 create table if not exists crm.api_keys (
@@ -4014,7 +4060,7 @@ create table if not exists crm.api_keys (
   constraint api_keys_pkey primary key (id),
   constraint api_keys_name_unique unique (name),
   constraint api_keys_name_length check (char_length(name) <= 100),
-  -- One spelling for each name, so that no two keys look alike in the audit log.
+  -- Each name has one spelling, so that no two keys look alike in the audit log.
   constraint api_keys_name_format check (name ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'),
   constraint api_keys_role_known check (role = any (array['reader', 'member', 'admin'])),
   constraint api_keys_expires_at_range check (
@@ -4023,36 +4069,38 @@ create table if not exists crm.api_keys (
 );
 
 comment on table crm.api_keys is
-  E'@defaultOrder NAME_ASC\nA key that an integration asks with. Administrators create and revoke '
-  'keys; a revoked one stays, because the audit log names it.';
+  E'@defaultOrder NAME_ASC\nAn API key, with which an integration authenticates. Administrators '
+  'create and revoke keys. A revoked key is not deleted, because the audit log refers to it by '
+  'name.';
 
 comment on column crm.api_keys.id is
   'The identifier of the row, set by the database.';
 comment on column crm.api_keys.name is
-  'What the integration is called, unique. The audit log has it as key:<name>.';
+  'The unique name of the integration, at most 100 characters. The audit log records its changes '
+  'under the user key:<name>.';
 comment on column crm.api_keys.role is
-  'What the key may do: reader, member or admin.';
+  'The role of requests with the key: reader, member or admin.';
 comment on column crm.api_keys.prefix is
   'The first characters of the key, by which people recognise it.';
 comment on column crm.api_keys.expires_at is
-  'When the key ceases to be good; null if it is good until it is revoked.';
+  'When the key expires. Null if it does not expire.';
 comment on column crm.api_keys.last_used_at is
-  'When the key was last used, to the minute; null if it never was.';
+  'When the key was last used, accurate to the minute. Null if it has never been used.';
 comment on column crm.api_keys.revoked_at is
-  'When the key was revoked; null if it was not.';
+  'When the key was revoked. Null if it has not been revoked.';
 comment on column crm.api_keys.version is
   'Increases by one with every change of the row.';
 comment on column crm.api_keys.created_at is
   'When the row was created.';
 comment on column crm.api_keys.updated_at is
-  'When the row was last changed; later with every change, but for its use.';
+  'When the row was last changed. Using the key is not a change.';
 comment on column crm.api_keys.created_by is
   'The user who created the row.';
 comment on column crm.api_keys.updated_by is
   'The user who last changed the row.';
 
 comment on constraint api_keys_name_unique on crm.api_keys is
-  '%s is already the name of a key, or was that of a revoked one';
+  '%s is already the name of a key, active or revoked';
 comment on constraint api_keys_name_length on crm.api_keys is
   'must have at most 100 characters';
 comment on constraint api_keys_name_format on crm.api_keys is
@@ -4073,9 +4121,9 @@ create policy api_keys_select on crm.api_keys for select to crm_admin
 --! EndIncluded tables/api_keys.sql
 --! Included tables/api_key_hashes.sql
 /*
- * The hash stands apart from what administrators read, so that whoever reads or audit logs a whole row
- * never meets it. SHA-256 is enough: a key is 256 random bits, which nobody can try through; slow
- * hashes are for passwords, which people choose.
+ * The hash is in a table of its own, apart from crm.api_keys, which administrators read: a query or
+ * an audit log entry of a whole row never contains it. SHA-256 is enough, because a key is 256
+ * random bits and cannot be guessed. Slow hashes are for passwords, which people choose.
  */
 
 create table if not exists crm_private.api_key_hashes (
@@ -4089,14 +4137,15 @@ create table if not exists crm_private.api_key_hashes (
 );
 
 comment on table crm_private.api_key_hashes is
-  'What is kept of each API key itself: its SHA-256. No role of the product reads it.';
+  'The SHA-256 hash of each API key. The key itself is not stored. No role of the product can read '
+  'this table.';
 
 alter table crm_private.api_key_hashes enable row level security;
 --! EndIncluded tables/api_key_hashes.sql
 --! Included tables/external_ids.sql
 /*
- * Whose external ids are, for look-ups and to keep them apart. Deferrable, because an undo may move
- * an external id from one row to another in several statements.
+ * The external ids of all rows, for look-ups and for their uniqueness. The key is deferrable,
+ * because an undo may move an external id from one row to another in several statements.
  */
 
 create table if not exists crm_private.external_ids (
@@ -4109,7 +4158,7 @@ create table if not exists crm_private.external_ids (
 );
 
 comment on table crm_private.external_ids is
-  'The external ids of all rows. Kept by triggers from the columns external_ids.';
+  'The external ids of all rows. Triggers maintain it from the columns external_ids.';
 
 alter table crm_private.external_ids enable row level security;
 
@@ -4121,8 +4170,8 @@ create policy external_ids_select on crm_private.external_ids for select to crm_
 --! EndIncluded tables/external_ids.sql
 --! Included tables/audit_logs.sql
 /*
- * The audit log: one row for each row that was created, changed or deleted, written with the
- * change.
+ * The audit log: one entry for each row that a statement creates, changes or deletes, written in
+ * the same transaction.
  */
 
 create table if not exists crm.audit_logs (
@@ -4146,58 +4195,62 @@ create table if not exists crm.audit_logs (
 alter table crm.audit_logs alter column changes set statistics 0;
 
 comment on table crm.audit_logs is
-  'The audit log: one row for each row that was created, changed or deleted, written with the change.';
+  'An audit log entry. Every creation, change and deletion of a row has one, written in the same '
+  'transaction.';
 
 comment on column crm.audit_logs.id is
-  'Increases from one entry to the next.';
+  'The id of the entry. It increases from one entry to the next, with gaps.';
 comment on column crm.audit_logs.entity_type is
-  'What was changed: contact, company, deal, task, note, custom_field_definition, '
-  'pipeline_stage, exchange_rate or api_key; setting, or audit_log for the log itself.';
+  'The type of the entity that was changed: contact, company, deal, task, note, '
+  'custom_field_definition, pipeline_stage, exchange_rate, api_key or setting; audit_log for the '
+  'audit log itself.';
 comment on column crm.audit_logs.entity_id is
-  'The id of the row that was changed. It may be gone.';
+  'The id of the row that was changed. The row may no longer exist. All zeros for a setting and '
+  'for the audit log.';
 comment on column crm.audit_logs.action is
-  'create, update or delete; erase where the values were taken out of the entries before; purge '
-  'or archive of the audit log.';
+  'What was done: create, update or delete; erase if a person was erased from earlier entries; '
+  'purge if values of deleted rows were removed; archive if months of the audit log were archived.';
 comment on column crm.audit_logs.user_id is
-  'Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a '
-  'database session.';
+  'The user who made the change: the subject of a token, key:<name> for an API key, or db:<login '
+  'role> for a database session.';
 comment on column crm.audit_logs.changes is
-  'What changed. For an update a member for each column, or custom field (custom_fields.<name>), '
-  'with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a '
-  'create the values of the new row, for a delete the whole old row. Empty if they were erased.';
+  'What changed. For an update, a member for each changed column or custom field '
+  '(custom_fields.<name>) with its old and new value, as {"last_name": {"old": "Byron", "new": '
+  '"Lovelace"}}. For a create, the values of the new row; for a delete, the whole old row. Empty '
+  'if the values were erased.';
 comment on column crm.audit_logs."timestamp" is
-  'When it was done: the created_at or updated_at that the row got by it.';
+  'When the change was made. It equals the created_at or updated_at that the row received.';
 comment on column crm.audit_logs.transaction_id is
-  'The database transaction; what was done together has it in common.';
+  'The id of the database transaction. All entries of one transaction share it.';
 comment on column crm.audit_logs.source is
-  'What it was done through: api, import or sql.';
+  'The channel through which the change was made: api, import or sql.';
 comment on column crm.audit_logs.erased_at is
-  'When the values were taken out of changes for good; null if they are there.';
+  'When the values were permanently removed from changes. Null if they were not.';
 
 comment on constraint audit_logs_user_id_blank on crm.audit_logs is
   'must not be blank';
 comment on constraint audit_logs_user_id_legible on crm.audit_logs is
-  'must not hold control characters, or characters that cannot be seen';
+  'must not contain control characters or invisible characters';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
--- The last entries of all, and those that seals cover.
+-- For the latest entries, and for the entries that a seal covers.
 create index if not exists audit_logs_id on crm.audit_logs (id);
 create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
--- The trash: what can be restored, or purged. Only deletions pay for it.
+-- For the trash: deletions that can be restored or purged. No other entry is in this index.
 create index if not exists audit_logs_deleted on crm.audit_logs ("timestamp")
   where action = 'delete' and erased_at is null;
 create index if not exists audit_logs_attached_to on crm.audit_logs
   (crm_private.attached_to(action, changes))
   where entity_type = any (array['task', 'note']) and changes ? 'entity_id';
 
--- What stages were called: a few entries among all.
+-- For former names of stages, which few of the entries contain.
 create index if not exists audit_logs_stages on crm.audit_logs ("timestamp")
   where entity_type = 'pipeline_stage';
--- What reports tell of deals: those that came and went, and the columns that they add up or follow.
+-- For reports on deals: creations, deletions, and changes of the columns that reports sum or track.
 create index if not exists audit_logs_deals on crm.audit_logs ("timestamp")
   where entity_type = 'deal'
     and (
@@ -4223,7 +4276,10 @@ create policy audit_logs_select on crm.audit_logs for select to crm_reader
   using (user_id = (select crm.current_user_id()) or crm_private.is_readable(entity_type, entity_id));
 --! EndIncluded tables/audit_logs.sql
 --! Included tables/audit_log_blocks.sql
-/* Seals of the audit log: a block covers the entries after the block before it, up to last_id. */
+/*
+ * The seals of the audit log. Each block covers the entries after those of the previous block, up
+ * to last_id.
+ */
 
 create table if not exists crm_private.audit_log_blocks (
   number    bigint      not null,
@@ -4244,33 +4300,34 @@ alter table crm_private.audit_log_blocks alter column digests set storage extern
 alter table crm_private.audit_log_blocks alter column salts set storage external;
 
 comment on table crm_private.audit_log_blocks is
-  'Seals of the audit log: a block covers the entries after the block before it, up to last_id.';
+  'The seals of the audit log. Each block covers the entries after those of the previous block, up '
+  'to last_id.';
 
 comment on column crm_private.audit_log_blocks.number is
-  'Counted from 1, without a gap.';
+  'The number of the block, from 1, without gaps.';
 comment on column crm_private.audit_log_blocks.last_id is
-  'The last of the ids.';
+  'The id of the last entry in the block.';
 comment on column crm_private.audit_log_blocks.sealed_at is
-  'When the block was made.';
+  'When the block was created.';
 comment on column crm_private.audit_log_blocks.ids is
-  'The entries that the block covers, in order.';
+  'The ids of the entries in the block, in order.';
 comment on column crm_private.audit_log_blocks.digests is
-  'The digest of each entry; crm_private.entry_digest says of what.';
+  'The digest of each entry, as crm_private.entry_digest computes it.';
 comment on column crm_private.audit_log_blocks.salts is
-  'What each entry''s values were salted with, 16 random bytes. Of an erased entry the salted '
-  'digest of the values, 32 bytes, so that its own digest can still be told.';
+  'The salt of each entry''s values, 16 random bytes. For an erased entry, the salted digest of '
+  'its values, 32 bytes, from which the digest of the entry can still be computed.';
 comment on column crm_private.audit_log_blocks.previous is
-  'The hash of the block before, zeros for the first.';
+  'The hash of the previous block; zeros for the first block.';
 comment on column crm_private.audit_log_blocks.hash is
-  'The hash of the block; crm_private.block_hash says of what.';
+  'The hash of the block, as crm_private.block_hash computes it.';
 
 comment on constraint audit_log_blocks_last_id_unique on crm_private.audit_log_blocks is
-  '%s is already the end of a block';
+  '%s is already the last entry of a block';
 
 alter table crm_private.audit_log_blocks enable row level security;
 --! EndIncluded tables/audit_log_blocks.sql
 --! Included tables/audit_log_progress.sql
-/* How far the audit log is sealed: one row. */
+/* How far the audit log is sealed. The table has one row. */
 
 create table if not exists crm_private.audit_log_progress (
   id          boolean     not null default true,
@@ -4284,27 +4341,27 @@ create table if not exists crm_private.audit_log_progress (
 );
 
 comment on table crm_private.audit_log_progress is
-  'How far the audit log is sealed: one row.';
+  'How far the audit log is sealed. The table has one row.';
 
 comment on column crm_private.audit_log_progress.id is
-  'Always true, so that there is one row.';
+  'Always true, which limits the table to one row.';
 comment on column crm_private.audit_log_progress.sealed_to is
-  'Every id up to this one is sealed, or was given out in vain.';
+  'All entries up to this id are sealed. Aborted transactions may leave some of these ids unused.';
 comment on column crm_private.audit_log_progress.pending_to is
-  'The ids up to this one can be sealed when the transactions of pending_for have ended.';
+  'Entries up to this id can be sealed once the transactions in pending_for have ended.';
 comment on column crm_private.audit_log_progress.pending_for is
   'The virtual transactions that were writing the audit log when pending_to was read.';
 
 comment on constraint audit_log_progress_pending_complete on crm_private.audit_log_progress is
-  'must be given together';
+  'must both be set or both be null';
 
 alter table crm_private.audit_log_progress enable row level security;
 --! EndIncluded tables/audit_log_progress.sql
 --! Included tables/reversals.sql
 /*
- * Undoing. What is to be undone is planned row by row in a table, so that a few statements carry it
- * out, and the audit log's triggers find there what each row undoes. It is empty between transactions, and
- * nobody but the owner's functions can write it, so nobody can pretend to undo.
+ * The plan of an undo, row by row. A few statements carry it out, and the triggers of the audit log
+ * read from it what the change of each row undoes. The table is empty between transactions. Only
+ * functions of the owner can write to it, so that no caller can forge an undo.
  */
 
 create unlogged table if not exists crm_private.reversals (
@@ -4319,23 +4376,28 @@ create unlogged table if not exists crm_private.reversals (
 );
 
 comment on table crm_private.reversals is
-  'What the running transactions undo, row by row. Empty otherwise.';
+  'The rows that running transactions undo. Empty at any other time.';
 
-comment on column crm_private.reversals.transaction_id is 'The transaction that undoes.';
-comment on column crm_private.reversals.entity_type is 'What the row is, as the audit log calls it.';
+comment on column crm_private.reversals.transaction_id is 'The id of the transaction that undoes.';
+comment on column crm_private.reversals.entity_type is
+  'The entity type of the row, as in the audit log.';
 comment on column crm_private.reversals.entity_id is 'The id of the row.';
 comment on column crm_private.reversals.before is
-  'The fields to put back, of a row to be brought back all of them; null if it is to be deleted.';
+  'The values to set back; all fields of a row that is to be restored. Null if the row is to be '
+  'deleted.';
 comment on column crm_private.reversals.after is
-  'The values that these fields are expected to have; null if the row is expected to be gone.';
-comment on column crm_private.reversals.undoes is 'What the audit log entries say of it.';
+  'The values that these fields are expected to have now. Null if the row is expected not to '
+  'exist.';
+comment on column crm_private.reversals.undoes is
+  'The member @undoes of the audit log entry that the undo writes for the row.';
 
 alter table crm_private.reversals enable row level security;
 --! EndIncluded tables/reversals.sql
 --! Included tables/merges.sql
 /*
- * Who became part of whom. The audit log tells it too, but not for ever: entries are purged, erased and
- * archived, and erasing a person has to find everybody who was merged into them even then.
+ * Which rows were merged into which. The audit log records this too, but its entries are purged,
+ * erased and archived. Erasing a person must find everyone who was merged into that person even
+ * then.
  */
 
 create table if not exists crm_private.merges (
@@ -4354,18 +4416,21 @@ create table if not exists crm_private.merges (
 );
 
 comment on table crm_private.merges is
-  'Which contacts and companies were merged into which. One whose loser came back has ended.';
+  'Which contacts and companies were merged into which. A merge ends when the merged record is '
+  'restored.';
 
-comment on column crm_private.merges.id is 'Increases from one merge to the next.';
+comment on column crm_private.merges.id is
+  'The id of the merge. It increases from one merge to the next.';
 comment on column crm_private.merges.entity_type is 'contact or company.';
-comment on column crm_private.merges.loser_id is 'The row that went.';
-comment on column crm_private.merges.winner_id is 'The row that it became part of.';
+comment on column crm_private.merges.loser_id is 'The id of the merged record, which was deleted.';
+comment on column crm_private.merges.winner_id is 'The id of the merge winner, which remains.';
 comment on column crm_private.merges.merged_at is 'When the transaction of the merge began.';
 comment on column crm_private.merges.ended_at is
-  'When the loser was a row of its own again; null as long as it is none.';
-comment on column crm_private.merges.ended_in is 'The transaction that brought the loser back.';
+  'When the merged record was restored. Null if it was not.';
+comment on column crm_private.merges.ended_in is
+  'The id of the transaction that restored the merged record.';
 
--- A row is part of one other at a time.
+-- A row is merged into one other row at a time.
 create unique index if not exists merges_loser_id on crm_private.merges (loser_id)
   where ended_at is null;
 create index if not exists merges_winner_id on crm_private.merges (winner_id);
@@ -4376,8 +4441,8 @@ alter table crm_private.merges enable row level security;
 --! EndIncluded tables/merges.sql
 --! Included tables/dropped_indexes.sql
 /*
- * Indexes of custom fields that went with their definitions. A definition that comes back has its index
- * again, though nothing of an index is in the audit log.
+ * Custom fields whose index was dropped with their definition. Restoring the definition creates the
+ * index again, although the audit log does not record indexes.
  */
 
 create table if not exists crm_private.dropped_indexes (
@@ -4395,8 +4460,8 @@ alter table crm_private.dropped_indexes enable row level security;
 --! EndIncluded tables/dropped_indexes.sql
 --! Included tables/erasure_lock.sql
 /*
- * Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers, which
- * may hold the person's values. Nobody but the owner can take it.
+ * An empty table that serves as a lock. While a person is erased, no undo runs and no response is
+ * stored, because either could bring the person's values back. Only the owner can take the lock.
  */
 
 create table if not exists crm_private.erasure_lock (
@@ -4406,15 +4471,16 @@ create table if not exists crm_private.erasure_lock (
 );
 
 comment on table crm_private.erasure_lock is
-  'Has no rows: the lock on it keeps erasing a person apart from undoing and from keeping answers.';
+  'An empty table that serves as a lock: no undo runs and no response is stored while a person is '
+  'erased.';
 
 comment on column crm_private.erasure_lock.id is
-  'Never input.';
+  'Never set, because the table has no rows.';
 
 alter table crm_private.erasure_lock enable row level security;
 --! EndIncluded tables/erasure_lock.sql
 --! Included tables/faulty_rows.sql
-/* The rows that a running bulk write found faulty. Empty outside of it. */
+/* The rows in which a running bulk write has found faults. Empty at any other time. */
 
 create table if not exists crm_private.faulty_rows (
   transaction_id bigint      not null,
@@ -4426,14 +4492,14 @@ create table if not exists crm_private.faulty_rows (
 );
 
 comment on table crm_private.faulty_rows is
-  'The rows that a running bulk write found faulty. Empty outside of it.';
+  'The rows in which a running bulk write has found faults. Empty at any other time.';
 
 alter table crm_private.faulty_rows enable row level security;
 --! EndIncluded tables/faulty_rows.sql
 --! Included tables/idempotency_keys.sql
 /*
- * What mutations with an idempotency key were answered, written in their own transactions. No
- * role of the product reads or writes it.
+ * The responses to mutations with an idempotency key, each stored in the transaction of its
+ * mutation. No role of the product can read or write this table.
  */
 
 create table if not exists crm_private.idempotency_keys (
@@ -4451,20 +4517,21 @@ create table if not exists crm_private.idempotency_keys (
 alter table crm_private.idempotency_keys alter column answer set storage external;
 
 comment on table crm_private.idempotency_keys is
-  'What mutations with an idempotency key were answered, written in their own transactions. No role '
-  'of the product reads or writes it.';
+  'The responses to mutations with an idempotency key, each stored in the transaction of its '
+  'mutation. No role of the product can read or write this table.';
 
 comment on column crm_private.idempotency_keys.key_hash is
-  'The SHA-256 of who asked and the key. The key itself is nowhere.';
+  'The SHA-256 hash of the user and the key. The key itself is not stored.';
 comment on column crm_private.idempotency_keys.request_hash is
-  'The SHA-256 of what was asked, and in which role.';
+  'The SHA-256 hash of the request and its role.';
 comment on column crm_private.idempotency_keys.answer is
-  'The answer, encrypted with what only the key gives: whoever reads the table learns nothing of it. '
-  'Null where it may have told of a person who was erased since: the mutation was done, that is all.';
+  'The response, encrypted with a key derived from the idempotency key, so that a reader of the '
+  'table learns nothing from it. Null if it may have named a person who was erased since: all that '
+  'remains is that the mutation was carried out.';
 comment on column crm_private.idempotency_keys.entity_ids is
-  'The entities that the answer may tell of; null if it may tell of any.';
+  'The ids of the entities that the response may name. Null if it may name any.';
 comment on column crm_private.idempotency_keys.expires_at is
-  'When the key is forgotten.';
+  'When the key expires and its response is deleted.';
 
 create index if not exists idempotency_keys_expires_at_idx
   on crm_private.idempotency_keys (expires_at);
@@ -4473,12 +4540,12 @@ alter table crm_private.idempotency_keys enable row level security;
 --! EndIncluded tables/idempotency_keys.sql
 --! Included tables/entity_types.sql
 /*
- * The catalogue of entities: what an entity type is, in one place. Everything that is alike for all of them
- * is compiled from it or reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes,
- * external ids. How they refer to each other is not repeated here: crm_private.entity_links reads the foreign
+ * The catalogue of entity types. What all of them have in common is compiled from this table or
+ * reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes, external ids.
+ * References between entity types are not repeated here: crm_private.entity_links reads the foreign
  * keys.
  *
- * crm_private.register_entity adds one.
+ * crm_private.register_entity adds an entity type.
  */
 
 create table if not exists crm_private.entity_types (
@@ -4495,23 +4562,23 @@ create table if not exists crm_private.entity_types (
 );
 
 comment on table crm_private.entity_types is
-  'The catalogue of entities. Functions and triggers of each are compiled from it.';
+  'The catalogue of entity types. The functions and triggers of each are compiled from it.';
 
 comment on column crm_private.entity_types.entity_type is
-  'Its name in the audit log and in the API.';
+  'The name of the entity type in the audit log and in the API.';
 comment on column crm_private.entity_types.entity_table is
-  'The table of its rows.';
+  'The table that stores its rows.';
 comment on column crm_private.entity_types.label_columns is
   'The columns by which people recognise a row.';
 comment on column crm_private.entity_types.is_record is
-  'Whether members write it, also in bulk and by external ids. Others are what administrators set up.';
+  'True if members write its rows, also in bulk and by external id. False if administrators do.';
 comment on column crm_private.entity_types.has_custom_fields is
-  'Whether its rows have custom fields.';
+  'True if its rows have custom fields.';
 comment on column crm_private.entity_types.is_mergeable is
-  'Whether its rows can be merged.';
+  'True if its rows can be merged.';
 comment on column crm_private.entity_types.restore_order is
-  'Its place when rows of several types are locked or restored: after what it refers to. Null if its '
-  'changes cannot be undone.';
+  'Its place in the order in which rows of several types are locked and restored: after the types '
+  'that it references. Null if its changes cannot be undone.';
 
 alter table crm_private.entity_types enable row level security;
 
@@ -4537,7 +4604,7 @@ values
 on conflict do nothing;
 --! EndIncluded tables/entity_types.sql
 
--- What no partition is made for is never lost.
+-- Stores the entries of a month without a partition, so that none is lost.
 create table crm_private.audit_logs_other partition of crm.audit_logs default;
 alter table crm_private.audit_logs_other alter column changes set statistics 0;
 alter table crm_private.audit_logs_other enable row level security;
@@ -4549,7 +4616,7 @@ insert into crm_private.audit_log_progress default values;
 
 --! split: 040-types.sql
 /*
- * Why: what functions take and return.
+ * Why: the types of arguments and results of functions.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */
@@ -4571,7 +4638,7 @@ end
 $type$;
 
 comment on type crm_private.bulk_result is
-  'What a bulk write did: how many rows were created, updated, deleted, and left as they were; the '
+  'The result of a bulk write: the numbers of rows created, updated, deleted and unchanged; the '
   'faults, [{"index", "code", "fields"}]; and the ids of the rows in the order of the input, null '
   'where nothing was written.';
 --! EndIncluded types/bulk_result.sql
@@ -4590,7 +4657,7 @@ end
 $type$;
 
 comment on type crm_private.bulk_row is
-  'A row of a bulk write: its place in the input, the row that is meant, what is to be done, and its '
+  'A row of a bulk write: its place in the input, the id of the target row, the operation, and the '
   'columns.';
 --! EndIncluded types/bulk_row.sql
 --! Included types/company_merge.sql
@@ -4611,20 +4678,21 @@ $type$;
 
 comment on type crm.company_merge is
   E'@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that is left.|@behavior -manyRelation\n'
-  'What a merge of companies did.';
+  'The result of a merge of companies.';
 
 comment on column crm.company_merge.company_id is
-  E'@notNull\nThe company that is left.';
+  E'@notNull\nThe id of the merge winner, the company that remains.';
 comment on column crm.company_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
+  E'@notNull\nThe id of the transaction, by which the audit log lists the merge and '
+  'undoTransaction undoes it.';
 comment on column crm.company_merge.contacts_moved is
-  E'@notNull\nHow many contacts became its own.';
+  E'@notNull\nThe number of contacts that were moved to the winner.';
 comment on column crm.company_merge.deals_moved is
-  E'@notNull\nHow many deals became its own.';
+  E'@notNull\nThe number of deals that were moved to the winner.';
 comment on column crm.company_merge.tasks_moved is
-  E'@notNull\nHow many tasks became its own.';
+  E'@notNull\nThe number of tasks that were moved to the winner.';
 comment on column crm.company_merge.notes_moved is
-  E'@notNull\nHow many notes became its own.';
+  E'@notNull\nThe number of notes that were moved to the winner.';
 --! EndIncluded types/company_merge.sql
 --! Included types/contact_merge.sql
 do $type$
@@ -4643,18 +4711,19 @@ $type$;
 
 comment on type crm.contact_merge is
   E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that is left.|@behavior -manyRelation\n'
-  'What a merge of contacts did.';
+  'The result of a merge of contacts.';
 
 comment on column crm.contact_merge.contact_id is
-  E'@notNull\nThe contact that is left.';
+  E'@notNull\nThe id of the merge winner, the contact that remains.';
 comment on column crm.contact_merge.transaction_id is
-  E'@notNull\nThe transaction, by which the audit log has it and it can be undone.';
+  E'@notNull\nThe id of the transaction, by which the audit log lists the merge and '
+  'undoTransaction undoes it.';
 comment on column crm.contact_merge.deals_moved is
-  E'@notNull\nHow many deals became its own.';
+  E'@notNull\nThe number of deals that were moved to the winner.';
 comment on column crm.contact_merge.tasks_moved is
-  E'@notNull\nHow many tasks became its own.';
+  E'@notNull\nThe number of tasks that were moved to the winner.';
 comment on column crm.contact_merge.notes_moved is
-  E'@notNull\nHow many notes became its own.';
+  E'@notNull\nThe number of notes that were moved to the winner.';
 --! EndIncluded types/contact_merge.sql
 --! Included types/current_row.sql
 do $type$
@@ -4692,7 +4761,7 @@ comment on column crm.custom_field_fault.entity_id is
 comment on column crm.custom_field_fault.value is
   'The value of the field; null if the row has none.';
 comment on column crm.custom_field_fault.message is
-  E'@notNull\nWhat a client would read.';
+  E'@notNull\nThe message that a client would receive.';
 --! EndIncluded types/custom_field_fault.sql
 --! Included types/custom_field_index.sql
 do $type$
@@ -4713,18 +4782,18 @@ comment on type crm.custom_field_index is
   'An index on a custom field.';
 
 comment on column crm.custom_field_index.name is
-  E'@notNull\nWhat it is called in the schema crm.';
+  E'@notNull\nThe name of the index in the schema crm.';
 comment on column crm.custom_field_index.method is
-  E'@notNull\nbtree, which answers filters by equality and ranges, and sorts; spgist, for long '
-  'texts, which answers filters by the whole value or its beginning; or gin, for several '
-  'values, which answers filters by what is among them.';
+  E'@notNull\nThe method of the index: btree for equality and range filters and for sorting; '
+  'spgist for filters on the whole value or the beginning of long texts; gin for filters on '
+  'elements of a list of values.';
 comment on column crm.custom_field_index.is_valid is
-  E'@notNull\nFalse while it is being built, and after a build that failed; queries do not use '
-  'it then.';
+  E'@notNull\nFalse while the index is being built and after a failed build. Queries do not use it '
+  'then.';
 comment on column crm.custom_field_index.size is
-  E'@notNull\nIts size in bytes.';
+  E'@notNull\nThe size of the index in bytes.';
 comment on column crm.custom_field_index.scans is
-  E'@notNull\nHow many times it has been read since statistics are kept.';
+  E'@notNull\nThe number of times that the index has been read since statistics were last reset.';
 --! EndIncluded types/custom_field_index.sql
 --! Included types/duplicate.sql
 do $type$
@@ -4749,29 +4818,31 @@ $type$;
 comment on type crm.duplicate is
   E'@foreignKey (contact_id) references crm.contacts (id)|@forwardDescription The contact that may be the same.|@behavior -manyRelation\n'
   '@foreignKey (company_id) references crm.companies (id)|@forwardDescription The company that may be the same.|@behavior -manyRelation\n'
-  'A row that may be the same as another, and why.';
+  'A possible duplicate of a row, and the reasons.';
 
 comment on column crm.duplicate.entity_type is
   E'@notNull\ncontact or company.';
 comment on column crm.duplicate.entity_id is
-  E'@notNull\nThe id of the row that may be the same.';
+  E'@notNull\nThe id of the possible duplicate.';
 comment on column crm.duplicate.contact_id is
-  'The contact that may be the same, null if it is a company.';
+  'The id of the possible duplicate if it is a contact, otherwise null.';
 comment on column crm.duplicate.company_id is
-  'The company that may be the same, null if it is a contact.';
+  'The id of the possible duplicate if it is a company, otherwise null.';
 comment on column crm.duplicate.score is
-  E'@notNull\nHow likely it is, from 0 to 1.';
+  E'@notNull\nThe likelihood that both rows are the same person or company, from 0 to 1.';
 comment on column crm.duplicate.reasons is
-  E'@notNull\nWhat both have in common, the strongest first: email, phone, domain, name.';
+  E'@notNull\nWhat both rows have in common, the strongest reason first: email, phone, domain, '
+  'name.';
 comment on column crm.duplicate.email is
-  'An email address of both, in lower case.';
+  'An email address that both rows have, in lower case. Null if there is none.';
 comment on column crm.duplicate.phone is
-  'A phone number of the row that was asked about, which the other one has too, maybe without '
-  'country or area code.';
+  'A phone number of the given row that the possible duplicate also has, perhaps without country '
+  'or area code. Null if there is none.';
 comment on column crm.duplicate.domain is
-  'A domain of both: that of their email addresses or, of a company, of its web address.';
+  'A domain that both rows have, in their email addresses or, for a company, in its web address. '
+  'Null if there is none.';
 comment on column crm.duplicate.name_similarity is
-  E'@notNull\nHow alike the names are, from 0 to 1; from 0.5 on it is a reason.';
+  E'@notNull\nThe similarity of the names, from 0 to 1. It is a reason from 0.5.';
 --! EndIncluded types/duplicate.sql
 --! Included types/duplicate_group.sql
 do $type$
@@ -4789,18 +4860,20 @@ end
 $type$;
 
 comment on type crm.duplicate_group is
-  'Rows that may all be the same.';
+  'A group of rows that may all be the same person or company.';
 
 comment on column crm.duplicate_group.entity_type is
   E'@notNull\ncontact or company.';
 comment on column crm.duplicate_group.size is
-  E'@notNull\nHow many rows the group has.';
+  E'@notNull\nThe number of rows in the group.';
 comment on column crm.duplicate_group.score is
-  E'@notNull\nHow likely they are the same, from 0 to 1: the mean of the pairs that make the group.';
+  E'@notNull\nThe likelihood that the rows are the same person or company, from 0 to 1: the mean '
+  'over the pairs that form the group.';
 comment on column crm.duplicate_group.reasons is
-  E'@notNull\nWhat holds the group together, the strongest first: email, phone, domain, name.';
+  E'@notNull\nWhat the rows have in common, the strongest reason first: email, phone, domain, '
+  'name.';
 comment on column crm.duplicate_group.ids is
-  E'@notNull\nThe ids of its rows, of a larger group the first 1,000.';
+  E'@notNull\nThe ids of the rows; only the first 1,000 of a larger group.';
 --! EndIncluded types/duplicate_group.sql
 --! Included types/field_value.sql
 do $type$
@@ -4819,19 +4892,19 @@ begin
 end
 $type$;
 
-comment on type crm.field_value is 'A value that a field had for some time.';
+comment on type crm.field_value is 'A value of a field and the period in which the field had it.';
 
-comment on column crm.field_value.value is 'The value, as JSON; null if the field had none.';
-comment on column crm.field_value.valid_from is E'@notNull\nWhen it was set.';
+comment on column crm.field_value.value is 'The value, as JSON. Null if the field had none.';
+comment on column crm.field_value.valid_from is E'@notNull\nWhen the value was set.';
 comment on column crm.field_value.valid_until is
-  'When another one was set, or the row deleted; null if it still holds.';
-comment on column crm.field_value.set_by is E'@notNull\nThe user who set it.';
+  'When another value was set or the row was deleted. Null if this is the current value.';
+comment on column crm.field_value.set_by is E'@notNull\nThe user who set the value.';
 comment on column crm.field_value.source is
-  E'@notNull\nWhat it was set through: api, import or sql.';
+  E'@notNull\nThe channel through which the value was set: api, import or sql.';
 comment on column crm.field_value.entry_id is
-  E'@notNull\nThe id of the audit log entry that tells it.';
+  E'@notNull\nThe id of the audit log entry that records the value.';
 comment on column crm.field_value.erased is
-  E'@notNull\nTrue if the entry has been erased, so that nobody knows the value any more.';
+  E'@notNull\nTrue if the entry was erased, so that the value is no longer known.';
 --! EndIncluded types/field_value.sql
 --! Included types/issued_api_key.sql
 do $type$
@@ -4849,9 +4922,10 @@ comment on type crm.issued_api_key is
   'A new API key.';
 
 comment on column crm.issued_api_key.key is
-  E'@notNull\nThe key itself, for the header Authorization: Bearer <key>. It is shown here and never again.';
+  E'@notNull\nThe key itself, for the header Authorization: Bearer <key>. It is returned only here '
+  'and cannot be retrieved later.';
 comment on column crm.issued_api_key.api_key is
-  E'@notNull\nWhat is kept of it.';
+  E'@notNull\nThe stored details of the key.';
 --! EndIncluded types/issued_api_key.sql
 --! Included types/audit_log_verdict.sql
 do $type$
@@ -4874,29 +4948,31 @@ end
 $type$;
 
 comment on type crm.audit_log_verdict is
-  'What comparing the audit log with its seals gave.';
+  'The result of a comparison of the audit log with its seals.';
 
 comment on column crm.audit_log_verdict.intact is
-  E'@notNull\nWhether everything is as it was sealed.';
+  E'@notNull\nTrue if every sealed entry is as it was sealed.';
 comment on column crm.audit_log_verdict.fault is
-  'What is wrong with the first faulty entry: altered, removed or inserted; or rewritten, if the '
-  'seals themselves were changed, or are not those that the digest was taken of.';
+  'The kind of the first fault: altered, removed or inserted for an entry; rewritten if the seals '
+  'themselves were changed, or are not those of the digest. Null if there is no fault.';
 comment on column crm.audit_log_verdict.entry_id is
-  'The first faulty entry. If the seals were rewritten, the first whose seal is not to be believed.';
+  'The id of the first faulty entry. If the seals were rewritten, the first entry whose seal '
+  'cannot be trusted.';
 comment on column crm.audit_log_verdict."timestamp" is
-  'The time of the faulty entry, if it is there.';
+  'The time of the faulty entry. Null if there is no such entry.';
 comment on column crm.audit_log_verdict.message is
-  E'@notNull\nThe verdict in one sentence.';
+  E'@notNull\nThe result in one sentence.';
 comment on column crm.audit_log_verdict.entries is
-  E'@notNull\nHow many entries were compared, up to the first fault.';
+  E'@notNull\nThe number of entries that were compared, up to the first fault.';
 comment on column crm.audit_log_verdict.archived is
-  E'@notNull\nHow many sealed entries have been archived, so that they could not be compared.';
+  E'@notNull\nThe number of sealed entries that could not be compared, because they were archived.';
 comment on column crm.audit_log_verdict.unsealed is
-  E'@notNull\nHow many entries have come too lately to be sealed.';
+  E'@notNull\nThe number of entries that are too recent to be sealed.';
 comment on column crm.audit_log_verdict.kept_since is
-  'From when on the audit log is kept here; null if nothing was archived.';
+  'The time from which the audit log is complete here; earlier entries were archived. Null if none '
+  'were.';
 comment on column crm.audit_log_verdict.digest is
-  E'@notNull\nWhat auditLogDigest gives now.';
+  E'@notNull\nThe digest that auditLogDigest returns now.';
 --! EndIncluded types/audit_log_verdict.sql
 --! Included types/new_deal.sql
 do $type$
@@ -4921,20 +4997,25 @@ end
 $type$;
 
 comment on type crm.new_deal is
-  E'@customFieldsOf deals\nA deal to create: what a client may say of it.';
+  E'@customFieldsOf deals\nThe values of a deal to create.';
 
-comment on column crm.new_deal.title is 'Required.';
-comment on column crm.new_deal.company_id is 'Required.';
-comment on column crm.new_deal.contact_id is 'The person at the company, if any.';
-comment on column crm.new_deal.value is 'Required: at most two decimals.';
-comment on column crm.new_deal.currency is 'USD, if not given.';
-comment on column crm.new_deal.stage is 'Required: the name of a pipeline stage.';
-comment on column crm.new_deal.probability is 'That of the stage, if not given.';
-comment on column crm.new_deal.close_date is 'The day on which it is expected to close.';
-comment on column crm.new_deal.owner_id is 'The user who is responsible, if anybody is.';
-comment on column crm.new_deal.custom_fields is 'None, if not given.';
-comment on column crm.new_deal.external_ids is 'None, if not given.';
-comment on column crm.new_deal.lost_reason is 'Why it was lost, if it was.';
+comment on column crm.new_deal.title is 'The title of the deal, at most 255 characters. Required.';
+comment on column crm.new_deal.company_id is 'The id of the company. Required.';
+comment on column crm.new_deal.contact_id is 'The id of the contact at the company, if any.';
+comment on column crm.new_deal.value is
+  'The value of the deal, with at most two decimals. Required.';
+comment on column crm.new_deal.currency is
+  'The currency of the value, as an ISO 4217 code. The default is USD.';
+comment on column crm.new_deal.stage is 'The name of the pipeline stage. Required.';
+comment on column crm.new_deal.probability is
+  'The probability of winning the deal, in percent. The default is that of the stage.';
+comment on column crm.new_deal.close_date is 'The day on which the deal is expected to close.';
+comment on column crm.new_deal.owner_id is 'The user who is responsible for the deal, if any.';
+comment on column crm.new_deal.custom_fields is
+  'The values of custom fields by name. The default is none.';
+comment on column crm.new_deal.external_ids is
+  'The ids of the deal in other systems. The default is none.';
+comment on column crm.new_deal.lost_reason is 'Why the deal was lost, if it was.';
 --! EndIncluded types/new_deal.sql
 --! Included types/new_task.sql
 do $type$
@@ -4951,13 +5032,15 @@ begin
 end
 $type$;
 
-comment on type crm.new_task is 'A task to create with the entity that it is attached to.';
+comment on type crm.new_task is 'A task to create together with the entity that it is attached to.';
 
-comment on column crm.new_task.description is 'Required.';
-comment on column crm.new_task.due_date is 'The day by which it is to be done.';
-comment on column crm.new_task.assigned_to is 'The user who is to do it.';
-comment on column crm.new_task.status is 'open, if not given.';
-comment on column crm.new_task.external_ids is 'None, if not given.';
+comment on column crm.new_task.description is 'What to do, at most 10,000 characters. Required.';
+comment on column crm.new_task.due_date is 'The day on which the task is due.';
+comment on column crm.new_task.assigned_to is 'The user to whom the task is assigned.';
+comment on column crm.new_task.status is
+  'The status of the task: open, which is the default, or closed.';
+comment on column crm.new_task.external_ids is
+  'The ids of the task in other systems. The default is none.';
 --! EndIncluded types/new_task.sql
 --! Included types/pipeline_stage_total.sql
 do $type$
@@ -4977,23 +5060,24 @@ begin
 end
 $type$;
 
-comment on type crm.pipeline_stage_total is 'What a stage of the pipeline held at an instant.';
+comment on type crm.pipeline_stage_total is 'The deals of a pipeline stage at a point in time.';
 
 comment on column crm.pipeline_stage_total.stage is
-  E'@notNull\nThe name that the stage has now, whatever it was called then; of one that is gone, the last.';
+  E'@notNull\nThe current name of the stage, or its last name if the stage was deleted.';
 comment on column crm.pipeline_stage_total."position" is
-  'The place that the stage had then, the first being the lowest.';
-comment on column crm.pipeline_stage_total.count is E'@notNull\nHow many deals were in it.';
+  'The position of the stage in the pipeline at that time; the first stage has the lowest.';
+comment on column crm.pipeline_stage_total.count is E'@notNull\nThe number of deals in the stage.';
 comment on column crm.pipeline_stage_total.value is
-  'The sum of their values. Null where they are in more than one currency.';
+  'The total value of these deals. Null if they are in more than one currency.';
 comment on column crm.pipeline_stage_total.value_by_currency is
-  E'@notNull\nThe sum of their values in each currency, as {"EUR": 10.00}.';
+  E'@notNull\nThe total value of these deals in each currency, as {"EUR": 10.00}.';
 comment on column crm.pipeline_stage_total.value_in_base_currency is
-  'The sum of their values in the base currency, at the rates of the day. Null where a currency has none.';
+  'The total value of these deals in the base currency, at the rates of the day. Null if a '
+  'currency has no rate.';
 comment on column crm.pipeline_stage_total.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 comment on column crm.pipeline_stage_total.stage_then is
-  E'@notNull\nThe name that the stage had then.';
+  E'@notNull\nThe name of the stage at that time.';
 --! EndIncluded types/pipeline_stage_total.sql
 --! Included types/reversal.sql
 do $type$
@@ -5011,19 +5095,22 @@ begin
 end
 $type$;
 
-comment on type crm.reversal is 'What was done to undo something, or to restore it.';
+comment on type crm.reversal is 'The result of an undo or a restore.';
 
 comment on column crm.reversal.transaction_id is
-  E'@notNull\nThe transaction that did it, and by which it can be undone.';
-comment on column crm.reversal.restored is E'@notNull\nHow many rows were brought back.';
-comment on column crm.reversal.changed is E'@notNull\nHow many rows had fields put back.';
-comment on column crm.reversal.deleted is E'@notNull\nHow many rows were deleted.';
+  E'@notNull\nThe id of the transaction of the undo, by which the undo itself can be undone.';
+comment on column crm.reversal.restored is E'@notNull\nThe number of rows that were restored.';
+comment on column crm.reversal.changed is
+  E'@notNull\nThe number of rows in which fields were set back.';
+comment on column crm.reversal.deleted is E'@notNull\nThe number of rows that were deleted.';
 comment on column crm.reversal.kept is
-  E'@notNull\nWhat is not as it was before: what was changed since and left as it is, what has no place '
-  'any more, and what leads elsewhere now. entityType, entityId, field, expected, found, changedBy and '
-  'changedAt of each. At most 1,000; keptCount has the number of all.';
+  E'@notNull\nWhat was not restored to its former state: values that were changed since and left '
+  'as they are, values that are no longer valid, and references to rows that were merged or '
+  'deleted. Each item has entityType, entityId, field, expected, found, changedBy and changedAt. '
+  'At most 1,000 items; keptCount is the number of all.';
 comment on column crm.reversal.kept_count is
-  E'@notNull\nHow much is not as it was before, also where kept has not all of it.';
+  E'@notNull\nThe number of values that were not restored to their former state, including those '
+  'not listed in kept.';
 --! EndIncluded types/reversal.sql
 --! Included types/conflict_resolution.sql
 do $type$
@@ -5035,9 +5122,9 @@ end
 $type$;
 
 comment on type crm.conflict_resolution is
-  'What an undo does where something was changed since. REFUSE: nothing at all, and the answer says what '
-  'was changed, and by whom. SKIP: it leaves that as it is, and undoes the rest. FORCE: it overwrites, '
-  'for administrators.';
+  'What an undo does with values that were changed since. REFUSE: nothing is undone, and the error '
+  'lists each change and its user. SKIP: these values stay as they are, and the rest is undone. '
+  'FORCE: these values are overwritten; for administrators only.';
 --! EndIncluded types/conflict_resolution.sql
 --! Included types/row_fault.sql
 do $type$
@@ -5054,7 +5141,7 @@ end
 $type$;
 
 comment on type crm_private.row_fault is
-  'What is wrong with a row of a bulk write; not readable, if the row cannot be asked its other '
+  'The faults of a row of a bulk write. readable is false if the row cannot be checked for other '
   'faults.';
 --! EndIncluded types/row_fault.sql
 --! Included types/search_hit.sql
@@ -5083,29 +5170,29 @@ comment on type crm.search_hit is
   '@foreignKey (deal_id) references crm.deals (id)\n'
   '@foreignKey (task_id) references crm.tasks (id)\n'
   '@foreignKey (note_id) references crm.notes (id)\n'
-  'Something that search found: one of contact, company, deal, task and note has it.';
+  'A search hit. One of contact, company, deal, task and note is set.';
 
 comment on column crm.search_hit.entity_type is
-  E'@notNull\nWhat was found: contact, company, deal, task or note.';
+  E'@notNull\nThe type of the entity: contact, company, deal, task or note.';
 comment on column crm.search_hit.entity_id is
-  E'@notNull\nThe id of what was found.';
+  E'@notNull\nThe id of the entity.';
 comment on column crm.search_hit.rank is
-  E'@notNull\nHow well it matches, between 0 and 1: the best hit has the highest.';
+  E'@notNull\nHow well the entity matches, between 0 and 1. The best hit has the highest rank.';
 comment on column crm.search_hit.extract is
-  E'@notNull\nA passage with what was looked for, as HTML: <mark> around the words that were found, '
-  'and no other markup, since what the data holds is escaped.';
+  E'@notNull\nAn HTML extract with <mark> around the matching words. There is no other markup; the '
+  'data is escaped.';
 comment on column crm.search_hit.contact_id is
-  'The id of the contact, if it is one.';
+  'The id of the contact. Null if the hit is of another type.';
 comment on column crm.search_hit.company_id is
-  'The id of the company, if it is one.';
+  'The id of the company. Null if the hit is of another type.';
 comment on column crm.search_hit.deal_id is
-  'The id of the deal, if it is one.';
+  'The id of the deal. Null if the hit is of another type.';
 comment on column crm.search_hit.task_id is
-  'The id of the task, if it is one.';
+  'The id of the task. Null if the hit is of another type.';
 comment on column crm.search_hit.note_id is
-  'The id of the note, if it is one.';
+  'The id of the note. Null if the hit is of another type.';
 comment on column crm.search_hit.place is
-  E'@notNull\nIts place among the hits: 1 for the best.';
+  E'@notNull\nThe place of the hit, from 1 for the best.';
 --! EndIncluded types/search_hit.sql
 --! Included types/written_row.sql
 do $type$
@@ -5122,8 +5209,8 @@ end
 $type$;
 
 comment on type crm_private.written_row is
-  'A row that a bulk write wrote: its place in the input, its id, what was done, and whether that '
-  'changed anything.';
+  'A row that a bulk write has written: its place in the input, its id, the operation, and whether '
+  'it changed anything.';
 --! EndIncluded types/written_row.sql
 --! Included types/bulk_outcome.sql
 do $type$
@@ -5140,20 +5227,20 @@ end
 $type$;
 
 comment on type crm_private.bulk_outcome is
-  'What an attempt of a bulk write did: the rows that were meant, those written, and the faults.';
+  'The result of one attempt of a bulk write: the target rows, the rows written, and the faults.';
 --! EndIncluded types/bulk_outcome.sql
 
 --! split: 050-functions.sql
 /*
- * Why: everything that is done by SQL. A function in the language sql comes after what it calls.
+ * Why: all functions. A function in the language sql is created after the functions that it calls.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */
 
 --! Included views/crm_private/entity_links.sql
 /*
- * How entities refer to each other: the foreign keys by which a row is deleted with another, or loses its
- * link. Of tasks and notes a client writes entity_id; the columns that carry the keys are generated from it.
+ * The references between entities: the foreign keys with on delete cascade or on delete set null. A
+ * client writes entity_id of tasks and notes; the columns that have the keys are generated from it.
  */
 create or replace view crm_private.entity_links as
   select
@@ -5173,20 +5260,20 @@ create or replace view crm_private.entity_links as
     and con.confdeltype in ('c', 'n');
 
 comment on view crm_private.entity_links is
-  'The links between entities, by the foreign keys that cascade or are severed.';
+  'The references between entities: foreign keys with on delete cascade or on delete set null.';
 
 grant select on crm_private.entity_links to crm_member;
 --! EndIncluded views/crm_private/entity_links.sql
 --! Included functions/common/compile_entity_lookups.sql
 /*
- * Compiles what is asked of rows and entries of any entity type, from the catalogue and the foreign keys:
- * crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible, crm_private.takes_others,
- * crm_private.deleted_label, crm_private.cascade_parent and crm_private.cleared_reference. They are asked for each
- * row of the trash, each entry that is undone, and by the policy of the audit log, so none of them reads the
- * catalogue.
+ * Compiles the functions that look up rows and entries of any entity type, from the catalogue and
+ * the foreign keys: crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible,
+ * crm_private.takes_others, crm_private.deleted_label, crm_private.cascade_parent and
+ * crm_private.cleared_reference. They are called for each row of the trash, for each entry that is
+ * undone, and by the policy of the audit log, so none of them reads the catalogue.
  *
- * Call it in the migration that adds a foreign key between entities; a test finds where that was forgotten.
- * Called by crm_private.register_entity.
+ * Call it in the migration that adds a foreign key between entities; a test fails if the call is
+ * missing. Called by crm_private.register_entity and crm_private.unregister_entity.
  */
 create or replace function crm_private.compile_entity_lookups()
 returns void
@@ -5194,18 +5281,18 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_lookup record;
 begin
   for v_lookup in
-    -- A function, because PostgreSQL would hash whole tables to answer a policy's subqueries, and plan
-    -- each of them for every partition; this asks a primary key at a time.
+    -- A function, because for subqueries of a policy PostgreSQL would hash whole tables, and plan
+    -- each subquery for every partition; this looks up one primary key at a time.
     select
       'is_there' as name, 'p_entity_type text, p_entity_id uuid' as arguments, 'boolean' as result,
       'stable' as volatility, 'crm_reader' as role,
-      'True if the entity is there and the caller can read it. Compiled.' as description,
+      'Returns true if the entity exists and the caller can read it. Compiled.' as description,
       E'  case p_entity_type\n' || string_agg(
         format(
           E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
@@ -5224,7 +5311,7 @@ begin
     from (
       values
         (
-          'is_mergeable', 'crm_reader', 'Whether rows of an entity type can be merged. Compiled.',
+          'is_mergeable', 'crm_reader', 'Returns true if rows of a type can be merged. Compiled.',
           array(
             select entity_type from crm_private.entity_types
             where is_mergeable
@@ -5233,7 +5320,7 @@ begin
         ),
         (
           'is_reversible', 'crm_member',
-          'Whether what was done to an entity of a type can be undone. Compiled.',
+          'Returns true if changes of entities of a type can be undone. Compiled.',
           array(
             select entity_type from crm_private.entity_types
             where restore_order is not null
@@ -5242,7 +5329,7 @@ begin
         ),
         (
           'takes_others', 'crm_member',
-          'Whether the deletion of such an entity can delete or change others. Compiled.',
+          'Returns true if the deletion of such an entity can delete or change others. Compiled.',
           array(select distinct target_type from crm_private.entity_links order by target_type)
         )
     ) as listed (name, role, description, types)
@@ -5251,7 +5338,7 @@ begin
 
     select
       'deleted_label', 'p_entity_type text, p_changes jsonb', 'text', 'immutable', 'crm_member',
-      'What people recognise a deleted row by. Compiled.',
+      'Returns the label by which people recognise a deleted row. Compiled.',
       E'  return left(case p_entity_type\n' || string_agg(
         format(E'    when %L then %s\n', entity_type, label), '' order by restore_order
       ) || E'  end, 100);'
@@ -5269,7 +5356,7 @@ begin
 
     select
       'cascade_parent', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-      'The row with which a row is deleted, by an entry of its deletion; null if there is none. Compiled.',
+      'Returns the parent whose deletion cascaded to a row; null if there is none. Compiled.',
       E'  return case p_entity_type\n' || string_agg(
         format(E'    when %L then coalesce(%s)\n', entity_type, parents), '' order by entity_type
       ) || E'  end::uuid;'
@@ -5284,7 +5371,8 @@ begin
 
     select
       'cleared_reference', 'p_entity_type text, p_changes jsonb', 'uuid', 'immutable', 'crm_member',
-      'The row whose deletion made an update that set a link to null; null if it was none. Compiled.',
+      'Returns the row whose deletion set a reference of an updated row to null; null for other '
+      'updates. Compiled.',
       E'  return case\n' || string_agg(
         format(
           E'    when p_entity_type = %L and p_changes #> %L = ''null''\n    then p_changes #>> %L\n',
@@ -5311,14 +5399,17 @@ end
 $$;
 
 comment on function crm_private.compile_entity_lookups() is
-  'Makes the functions that are asked of rows of any entity type, compiled from the catalogue.';
+  'Creates the functions that look up rows of any entity type, compiled from the catalogue.';
 
 revoke all on function crm_private.compile_entity_lookups() from public;
 
 select crm_private.compile_entity_lookups();
 --! EndIncluded functions/common/compile_entity_lookups.sql
 --! Included functions/common/entity_table.sql
-/* The table of an entity type: contact is crm.contacts. Null if nothing is called so. */
+/*
+ * Returns the table of an entity type, such as crm.contacts for contact; null if there is no such
+ * type.
+ */
 create or replace function crm_private.entity_table(p_entity_type text)
 returns regclass
 language sql
@@ -5329,19 +5420,19 @@ as $$
 $$;
 
 comment on function crm_private.entity_table(text) is
-  'The table of an entity type, null if there is no such type.';
+  'Returns the table of an entity type; null if there is no such type.';
 
 revoke all on function crm_private.entity_table(text) from public;
 grant execute on function crm_private.entity_table(text) to crm_reader;
 --! EndIncluded functions/common/entity_table.sql
 --! Included functions/audit_log/lock_seals.sql
 /*
- * Keeps others from sealing the audit log, and from changing what is sealed, until the transaction ends:
- * one at a time seals, erases, purges, archives or makes partitions. Gives whether it was had; with
- * p_waits false it does not wait for another one. On a standby, and in a transaction that is read only or
- * has a snapshot of its own, it is not had, and nothing of this can be done.
+ * Locks the seals of the audit log until the transaction ends, so that one session at a time seals,
+ * erases, purges, archives or creates partitions. Returns whether the lock was acquired; with
+ * p_waits false it does not wait for another session. On a standby, and in a transaction that is
+ * read-only or has its own snapshot, it returns false, and none of these operations is possible.
  *
- * It is the lock on a row that nobody but the owner can lock. Anybody could hold an advisory lock.
+ * The lock is on a row that only the owner can lock. Any role could hold an advisory lock.
  */
 create or replace function crm_private.lock_seals(p_waits boolean default true)
 returns boolean
@@ -5367,15 +5458,16 @@ end
 $$;
 
 comment on function crm_private.lock_seals(boolean) is
-  'Keeps others from sealing the audit log, and from changing what is sealed.';
+  'Keeps other sessions from sealing the audit log and from changing sealed entries.';
 
 revoke all on function crm_private.lock_seals(boolean) from public;
 --! EndIncluded functions/audit_log/lock_seals.sql
 --! Included functions/common/applied_migrations.sql
 /*
- * The hashes of the migrations that this database has run, in order. The server compares them with
- * its own to say whether it is ready. Security definer: crm_migrations belongs to the owner. Its body is not
- * looked into when it is made: a shadow database has no such schema.
+ * Returns the hashes of the migrations that this database has run, in order. The server compares
+ * them with its own to decide whether it is ready. Security definer: crm_migrations belongs to the
+ * owner. plpgsql, because its body is not checked at creation: a shadow database has no such
+ * schema.
  */
 create or replace function crm_private.applied_migrations()
 returns setof text
@@ -5390,21 +5482,21 @@ end
 $$;
 
 comment on function crm_private.applied_migrations() is
-  'The hashes of the migrations that this database has run, in order.';
+  'Returns the hashes of the migrations that this database has run, in order.';
 
 revoke all on function crm_private.applied_migrations() from public;
 grant execute on function crm_private.applied_migrations() to crm_server;
 --! EndIncluded functions/common/applied_migrations.sql
 --! Included functions/custom_fields/apply_indexes.sql
 /*
- * Makes the indexes of one entity type follow its definitions: that of a deleted one goes, and comes
- * back with it; that of one whose value is another expression now, because of its type or its name, is
- * made anew. p_old and
- * p_new hold the definitions before and after the statement. Called by
- * crm_private.definitions_changed when the rows hold what the definitions say.
+ * Updates the indexes of one entity type after its definitions changed. Drops the index of a
+ * deleted definition, and recreates it when the definition is restored. Rebuilds the index of a
+ * field whose value is now another expression, because of its type or its name. p_old and p_new are
+ * the definitions before and after the statement. Called by crm_private.definitions_changed after
+ * the rows satisfy them.
  *
- * To drop an index keeps readers waiting, too, so it comes last; and whoever has been reading for
- * three seconds is not waited for.
+ * Dropping an index blocks readers too, so it comes last, and it waits at most three seconds for
+ * queries that are running.
  */
 create or replace function crm_private.apply_indexes(
   p_entity_type text,
@@ -5417,7 +5509,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_changes text;
@@ -5476,7 +5568,7 @@ $$;
 comment on function crm_private.apply_indexes(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) is
-  'Makes the indexes of the custom fields of an entity type follow their definitions.';
+  'Updates the indexes of the custom fields of an entity type to match their definitions.';
 
 revoke all on function crm_private.apply_indexes(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
@@ -5484,11 +5576,13 @@ revoke all on function crm_private.apply_indexes(
 --! EndIncluded functions/custom_fields/apply_indexes.sql
 --! Included functions/audit_log/archive_audit_log.sql
 /*
- * Detaches the months of the audit log that ended before a time and gives their tables, for the owner to
- * dump and drop. An audit log entry says which entries they held, so that crm.verify_audit_log
- * tells them from entries that somebody removed, and from when on the audit log is kept.
+ * Detaches the months of the audit log that ended before a time and returns their tables, for the
+ * owner to dump and drop. An audit log entry records the ids of the entries in them, so that
+ * crm.verify_audit_log distinguishes archived entries from removed ones, and the time since which
+ * the audit log is complete.
  *
- * Refuses a time later than this month's beginning, and months that are not all sealed.
+ * Raises if the time is later than the beginning of this month, or if a month is not sealed
+ * completely.
  */
 create or replace function crm_private.archive_audit_log(p_before timestamptz)
 returns setof regclass
@@ -5510,9 +5604,11 @@ begin
 
   if p_before > date_trunc('month', now() at time zone 'UTC') at time zone 'UTC' then
     raise exception 'archive_audit_log: % is after the beginning of this month', p_before
-      using errcode = 'invalid_parameter_value',
-            schema  = 'crm', table = 'audit_logs',
-            hint    = 'A month can be archived when it is over.';
+      using errcode    = 'invalid_parameter_value',
+            schema     = 'crm', table = 'audit_logs', column = 'timestamp',
+            constraint = 'archive_audit_log_before_range',
+            detail     = '{"before": ["must not be after the beginning of this month"]}',
+            hint       = 'Pass the beginning of this month, in UTC, or an earlier time.';
   end if;
 
   perform crm_private.ensure_audit_partitions();
@@ -5534,14 +5630,15 @@ begin
     execute format('select count(*) from %s where id > $1', v_month.partition)
     into v_unsealed using v_sealed;
     if v_unsealed > 0 then
-      raise exception 'archive_audit_log: % has % entries that are not sealed yet',
+      raise exception 'archive_audit_log: % has % unsealed entries',
           v_month.partition, v_unsealed
-        using errcode = 'object_in_use',
-              schema  = 'crm', table = 'audit_logs',
-              hint    = 'Try again when the transactions that run now have ended.';
+        using errcode    = 'object_in_use',
+              schema     = 'crm', table = 'audit_logs',
+              constraint = 'archive_audit_log_month_sealed',
+              hint       = 'Try again when the transactions that are now running have ended.';
     end if;
 
-    -- The ids in as few ranges as they fall into among those that were sealed.
+    -- Merges the ids into ranges that are contiguous among the sealed ids.
     execute format(
       $ids$
         select $1 + coalesce(range_agg(int8range(first, last, '[]')), '{}')
@@ -5588,14 +5685,14 @@ end
 $$;
 
 comment on function crm_private.archive_audit_log(timestamptz) is
-  'Detaches the months of the audit log that ended before a time; gives their tables.';
+  'Detaches the months of the audit log that ended before a time; returns their tables.';
 
 revoke all on function crm_private.archive_audit_log(timestamptz) from public;
 --! EndIncluded functions/audit_log/archive_audit_log.sql
 --! Included functions/audit_log/archived_entries.sql
 /*
- * The ids of the entries that are no longer in the audit log because their months were archived. The
- * last entry of crm_private.archive_audit_log has them all.
+ * Returns the ids of the entries that are no longer in the audit log because their months were
+ * archived. The last entry of crm_private.archive_audit_log lists all of them.
  */
 create or replace function crm_private.archived_entries()
 returns int8multirange
@@ -5617,14 +5714,14 @@ as $$
 $$;
 
 comment on function crm_private.archived_entries() is
-  'The ids of the entries that were archived.';
+  'Returns the ids of the archived audit log entries.';
 
 revoke all on function crm_private.archived_entries() from public;
 --! EndIncluded functions/audit_log/archived_entries.sql
 --! Included functions/custom_fields/are_choices.sql
 /*
- * True if a JSON value is a list of one or more different texts, each of them one of the choices; null
- * for no value. The rule of a multi_enum field.
+ * Returns true if a JSON value is a list of one or more different texts, each of them one of the
+ * choices; null if there is no value. The rule of a multi_enum field.
  */
 create or replace function crm_private.are_choices(value jsonb, choices jsonb)
 returns boolean
@@ -5636,7 +5733,7 @@ set search_path = pg_catalog, pg_temp
 as $$
   select case
     when jsonb_typeof(value) <> 'array' then false
-    -- Compared with each choice, so a list that is too long is not looked into.
+    -- Each element is compared with each choice, so a list that is too long is not examined.
     when jsonb_array_length(value) not between 1 and jsonb_array_length(choices) then false
     else value <@ choices and (
       select count(*) = count(distinct element) from jsonb_array_elements(value) as element
@@ -5645,23 +5742,24 @@ as $$
 $$;
 
 comment on function crm_private.are_choices(jsonb, jsonb) is
-  'True if the JSON value is a list of one or more different choices.';
+  'Returns true if the JSON value is a list of one or more different choices.';
 
 revoke all on function crm_private.are_choices(jsonb, jsonb) from public;
 grant execute on function crm_private.are_choices(jsonb, jsonb) to crm_member;
 --! EndIncluded functions/custom_fields/are_choices.sql
 --! Included functions/access/authenticate_api_key.sql
 /*
- * Who a request with an API key speaks for, asked by the server at each request, so that revocation
- * and expiry hold at once. No row if no key has this hash; no role, but the reason for the log, if
- * the key is not good any more. It takes the hash, so that no key comes near the database's logs,
- * and answers about a key only whoever holds it.
+ * Returns the user and role of a request with an API key. Called by the server for each request, so
+ * that revocation and expiry take effect at once. Returns no row if no key has this hash. For a key
+ * that was revoked or has expired it returns no role, but the reason, for the log. It takes the
+ * hash, so that no key reaches the logs of the database, and so that only the holder of a key can
+ * query it.
  *
- * A use is noted at most once a minute, and never waited for: not where another request is just
- * noting it, nor for the disk, nor where the database takes no writes. It is no change of the row:
- * neither version nor audit log tell of it.
+ * Records the use of the key at most once a minute, and never waits to do so: not for another
+ * request that is recording a use, nor for the disk, nor where the database is read-only. This is
+ * not a change of the row: neither the version nor the audit log records it.
  *
- * Security definer: the server's login role reads no table.
+ * Security definer: the login role of the server cannot read tables.
  */
 create or replace function crm_private.authenticate_api_key(p_key_hash bytea)
 returns table (user_id text, role text, fault text)
@@ -5709,13 +5807,13 @@ end
 $$;
 
 comment on function crm_private.authenticate_api_key(bytea) is
-  'Who a request with an API key of this SHA-256 speaks for, and whether the key is good.';
+  'Returns the user and role of the API key with this SHA-256, or the reason why it is not valid.';
 
 revoke all on function crm_private.authenticate_api_key(bytea) from public;
 grant execute on function crm_private.authenticate_api_key(bytea) to crm_server;
 --! EndIncluded functions/access/authenticate_api_key.sql
 --! Included functions/deals/base_currency.sql
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.base_currency()
 returns text
 language sql
@@ -5727,7 +5825,7 @@ as $$
 $$;
 
 comment on function crm_private.base_currency() is
-  'What crm.base_currency calls, with the rights of the owner.';
+  'Implements crm.base_currency with the rights of the owner.';
 
 revoke all on function crm_private.base_currency() from public;
 grant execute on function crm_private.base_currency() to crm_reader;
@@ -5742,15 +5840,16 @@ as $$
 $$;
 
 comment on function crm.base_currency() is
-  E'@notNull\nThe currency that exchange rates are in, as an ISO 4217 code.';
+  E'@notNull\nThe currency to which exchange rates convert, as an ISO 4217 code.';
 
 revoke all on function crm.base_currency() from public;
 grant execute on function crm.base_currency() to crm_reader;
 --! EndIncluded functions/deals/base_currency.sql
 --! Included functions/audit_log/block_hash.sql
 /*
- * The hash of a block of sealed entries. It holds the hash of the block before, so whoever changes
- * one has to change all that follow. Salts are left out: erasure takes them away.
+ * Returns the hash of a block of sealed entries. It covers the hash of the block before, so
+ * changing one block requires changing all later ones. Salts are excluded, because erasure removes
+ * them.
  */
 create or replace function crm_private.block_hash(
   previous  bytea,
@@ -5774,16 +5873,17 @@ end
 $$;
 
 comment on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[]) is
-  'SHA-256 of a block of sealed entries and of the hash of the block before it.';
+  'Returns the SHA-256 of a block of sealed entries and of the hash of the block before it.';
 
 revoke all on function crm_private.block_hash(bytea, bigint, timestamptz, bigint[], bytea[])
   from public;
 --! EndIncluded functions/audit_log/block_hash.sql
 --! Included functions/audit_log/broken_block.sql
 /*
- * The number of the first block that is not as it was made: it is missing, it does not fit the block
- * before it, its hash is not that of its content, or the auditor's digest was taken of another. Null
- * if the chain holds. A digest of a block that does not exist yet gives the number after the last.
+ * Returns the number of the first block that was changed: it is missing, it does not match the
+ * block before it, its hash is not that of its content, or its hash differs from that in the
+ * auditor's digest. Null if the chain is intact. For a digest of a block that does not exist it
+ * returns the number after the last block.
  */
 create or replace function crm_private.broken_block(p_digest text)
 returns bigint
@@ -5829,15 +5929,15 @@ as $$
 $$;
 
 comment on function crm_private.broken_block(text) is
-  'The number of the first block that is not as it was made, or not as the digest says.';
+  'Returns the number of the first block that was changed or does not match the digest.';
 
 revoke all on function crm_private.broken_block(text) from public;
 --! EndIncluded functions/audit_log/broken_block.sql
 --! Included functions/deals/amounts_by_currency.sql
 /*
- * The sum, average, min or max of amounts, for each of their currencies: a list of objects with currency
- * and amount, which is a text, so that no digit is lost in JSON. Called by the API beside an aggregate
- * of all amounts, which is null where they are in several currencies.
+ * Returns the sum, average, min or max of amounts for each of their currencies: a list of objects
+ * with currency and amount. The amount is text, so that JSON loses no digit. Called by the API in
+ * addition to an aggregate of all amounts, which is null if they are in several currencies.
  */
 create or replace function crm_private.amounts_by_currency(
   p_operation  text,
@@ -5876,15 +5976,16 @@ end
 $$;
 
 comment on function crm_private.amounts_by_currency(text, numeric[], text[]) is
-  'The sum, average, min or max of amounts for each of their currencies.';
+  'Returns the sum, average, min or max of amounts for each of their currencies.';
 
 revoke all on function crm_private.amounts_by_currency(text, numeric[], text[]) from public;
 grant execute on function crm_private.amounts_by_currency(text, numeric[], text[]) to crm_reader;
 --! EndIncluded functions/deals/amounts_by_currency.sql
 --! Included functions/access/calling_role.sql
 /*
- * The role that a statement runs as, also within a security definer function, where current_user is
- * its owner. Whoever sets the role must be a member of it, so it can be believed.
+ * Returns the role that a statement runs as, also within a security definer function, where
+ * current_user is the owner of the function. The result can be trusted: only a member of a role can
+ * set it.
  */
 create or replace function crm_private.calling_role()
 returns name
@@ -5899,15 +6000,15 @@ end
 $$;
 
 comment on function crm_private.calling_role() is
-  'The role that the statement runs as, also within a security definer function.';
+  'Returns the role that the statement runs as, also within a security definer function.';
 
 revoke all on function crm_private.calling_role() from public;
 grant execute on function crm_private.calling_role() to crm_reader;
 --! EndIncluded functions/access/calling_role.sql
 --! Included functions/common/camel_case.sql
 /*
- * first_name -> firstName: from a column's name to the name that clients of the API know.
- * Called where an error names its fields.
+ * Converts the name of a column to the name that clients of the API know: first_name becomes
+ * firstName. Called where an error names its fields.
  */
 create or replace function crm_private.camel_case(name text)
 returns text
@@ -5922,13 +6023,16 @@ end
 $$;
 
 comment on function crm_private.camel_case(text) is
-  'The name a client of the API knows a column by: first_name becomes firstName.';
+  'Returns the name of a column in the API: first_name becomes firstName.';
 
 revoke all on function crm_private.camel_case(text) from public;
 grant execute on function crm_private.camel_case(text) to crm_reader;
 --! EndIncluded functions/common/camel_case.sql
 --! Included functions/undo/conflict.sql
-/* What an undo answers of a field that is not what it was expected to be, or is not put back. */
+/*
+ * Returns what an undo reports of a field that does not have the expected value, or is not put
+ * back.
+ */
 create or replace function crm_private.conflict(
   p_entity_type text,
   p_entity_id   uuid,
@@ -5959,15 +6063,16 @@ as $$
 $$;
 
 comment on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz) is
-  'What an undo answers of a field that is not as expected, or is not put back.';
+  'Returns what an undo reports of a field that is not as expected, or is not put back.';
 
 revoke all on function crm_private.conflict(text, uuid, text, jsonb, jsonb, text, timestamptz)
   from public;
 --! EndIncluded functions/undo/conflict.sql
 --! Included functions/history/name_as_of.sql
 /*
- * How the definition of a custom field or a pipeline stage was called when an audit log entry was
- * written; null if it came later. The first time it was renamed since tells.
+ * Returns the name that a custom field definition or a pipeline stage had when an audit log entry
+ * was written; null if it was created later. It is the old name in the first renaming since, or
+ * else the present name.
  */
 create or replace function crm_private.name_as_of(
   p_entity_type text,
@@ -5997,15 +6102,15 @@ as $$
 $$;
 
 comment on function crm_private.name_as_of(text, uuid, text, bigint) is
-  'How a definition or a stage was called when an audit log entry was written.';
+  'Returns the name of a definition or a stage at the time of an audit log entry.';
 
 revoke all on function crm_private.name_as_of(text, uuid, text, bigint) from public;
 --! EndIncluded functions/history/name_as_of.sql
 --! Included functions/history/renamed_values.sql
 /*
- * What the values of an enum were called since an audit log entry was written, in order: those that
- * crm.rename_custom_field_value renamed, or an undo of it. Such a transaction lets both names in first
- * and then takes the old one out, and leaves the new one in its place.
+ * Returns the values of an enum that were renamed since an audit log entry, in order, by
+ * crm.rename_custom_field_value or by an undo of it. Such a transaction first allows both names,
+ * then removes the old one and leaves the new one in its place.
  */
 create or replace function crm_private.renamed_values(p_definition_id uuid, p_entry_id bigint)
 returns table (old_value text, new_value text)
@@ -6041,12 +6146,15 @@ as $$
 $$;
 
 comment on function crm_private.renamed_values(uuid, bigint) is
-  'Which values of an enum were renamed since an audit log entry, in order.';
+  'Returns the values of an enum that were renamed since an audit log entry, in order.';
 
 revoke all on function crm_private.renamed_values(uuid, bigint) from public;
 --! EndIncluded functions/history/renamed_values.sql
 --! Included functions/undo/with_value.sql
-/* An object in which a value of a member has another name, or of a list one of its elements. */
+/*
+ * Returns an object in which the value of a member, or an element of its list, is replaced by
+ * another.
+ */
 create or replace function crm_private.with_value(
   p_object jsonb,
   p_key    text,
@@ -6078,18 +6186,18 @@ as $$
 $$;
 
 comment on function crm_private.with_value(jsonb, text, text, text) is
-  'An object in which a value of a member has another name.';
+  'Returns an object in which a value of a member is replaced by another.';
 
 revoke all on function crm_private.with_value(jsonb, text, text, text) from public;
 --! EndIncluded functions/undo/with_value.sql
 --! Included functions/undo/follow_definitions.sql
 /*
- * Makes the custom fields of a planned reversal follow what became of their definitions since: fields and
- * values of enums that were renamed have their new names. What has no place any more is left out: the
- * values of a definition that is gone, values that a definition does not allow any more, and those of a
- * unique field that another row has. Gives what was left out, as crm_private.conflict has it.
+ * Adapts the custom fields of a planned reversal to later changes of their definitions: renamed
+ * fields and renamed values of enums get their new names. It removes from the plan the values of a
+ * definition that was deleted, values that a definition does not allow any more, and values of a
+ * unique field that another row has. Returns what it removed, as crm_private.conflict writes it.
  *
- * Definitions that are reversed themselves are left alone: rows and definitions go back together.
+ * Ignores definitions that are reversed themselves: rows and definitions go back together.
  */
 create or replace function crm_private.follow_definitions()
 returns jsonb
@@ -6097,7 +6205,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_xid    bigint := pg_current_xact_id()::text::bigint;
@@ -6124,7 +6232,7 @@ begin
     group by planned.entity_type, key.name
     order by planned.entity_type, key.name
   loop
-    -- The definition that had the name then; if that is gone, one that has it now.
+    -- The definition that had the name then; if it was deleted, the one that has it now.
     select definition.* into v_d
     from crm.custom_field_definitions as definition
     cross join lateral crm_private.name_as_of(
@@ -6185,7 +6293,7 @@ begin
         );
     end loop;
 
-    -- Who made it so is who changed the definition last, or deleted it.
+    -- The cause is the last change of the definition, or its deletion.
     select log.user_id, log."timestamp" into v_cause
     from crm.audit_logs as log
     where log.entity_type = 'custom_field_definition'
@@ -6293,7 +6401,7 @@ begin
 
     v_told := v_told || v_more;
 
-    -- Of a definition that is gone nothing is expected either.
+    -- For a deleted definition, no value is expected either.
     if v_d.id is null then
       update crm_private.reversals as planned
       set before = planned.before - v_new, after = planned.after - v_new
@@ -6309,14 +6417,15 @@ end
 $$;
 
 comment on function crm_private.follow_definitions() is
-  'Makes a planned reversal follow what became of custom fields; gives what was left out.';
+  'Adapts a planned reversal to later changes of custom fields; returns what it left out.';
 
 revoke all on function crm_private.follow_definitions() from public;
 --! EndIncluded functions/undo/follow_definitions.sql
 --! Included functions/undo/follow_external_ids.sql
 /*
- * Takes the external ids out of a planned reversal that belong to another row by now. A row that is part
- * of the reversal may give its own up. Gives what was left out, as crm_private.conflict has it.
+ * Removes external ids from a planned reversal that belong to another row by now. A row that is
+ * itself part of the reversal may still give its id up. Returns what it removed, as
+ * crm_private.conflict writes it.
  */
 create or replace function crm_private.follow_external_ids(p_entity_type text)
 returns jsonb
@@ -6405,19 +6514,20 @@ end
 $$;
 
 comment on function crm_private.follow_external_ids(text) is
-  'Takes external ids out of a planned reversal that belong to another row by now.';
+  'Removes external ids from a planned reversal that belong to another row by now.';
 
 revoke all on function crm_private.follow_external_ids(text) from public;
 --! EndIncluded functions/undo/follow_external_ids.sql
 --! Included functions/undo/follow_links.sql
 /*
- * Makes the links of an entity type in a planned reversal follow what became of the rows that they lead
- * to. One that was merged stands for the one that is left. One that is gone does what it would have done
- * had the row been there: a link on delete set null is null; a row on delete cascade does not come back,
- * and one that is there keeps the link that it has. Gives what is not as it was, as
- * crm_private.conflict has it. What is left is kept from being deleted until the transaction ends.
+ * Adapts the links of an entity type in a planned reversal to what has happened since to the
+ * referenced rows. A link to a merged record becomes a link to the merge winner. A link to a
+ * deleted row has the effect of its foreign key: with on delete set null it becomes null; with on
+ * delete cascade its row is not restored, and a row that exists keeps its present link. Returns
+ * what differs from before, as crm_private.conflict writes it. Locks the rows that remain
+ * referenced against deletion until the transaction ends.
  *
- * A reversal of which nothing would be left is not made empty: its foreign key refuses it.
+ * If nothing would remain of a reversal, the plan is not emptied: the foreign key then refuses it.
  */
 create or replace function crm_private.follow_links(p_entity_type text)
 returns jsonb
@@ -6425,7 +6535,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of others, in which names are quoted already; that they write cannot be told.
+-- Its statements are built from others, in which names are quoted already; plpgsql_check cannot see
+-- that, nor that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_xid    bigint   := pg_current_xact_id()::text::bigint;
@@ -6441,7 +6552,7 @@ begin
     where link.entity_type = p_entity_type
     order by target.restore_order, link.field
   loop
-    -- What they lead to stays, in the order in which all lock it.
+    -- Locks the referenced rows, in the order in which every writer locks them.
     execute format(
       $query$
       select from %s as target
@@ -6574,17 +6685,19 @@ end
 $$;
 
 comment on function crm_private.follow_links(text) is
-  'Makes the links of a planned reversal follow what became of their rows; gives what is not as it was.';
+  'Adapts the links of a planned reversal to later changes of their rows; returns what differs '
+  'from before.';
 
 revoke all on function crm_private.follow_links(text) from public;
 --! EndIncluded functions/undo/follow_links.sql
 --! Included functions/undo/follow_stages.sql
 /*
- * Makes the stages of deals in a planned reversal follow their pipeline: one that was renamed since has
- * its new name. A deal that comes back and whose stage is gone begins again at the first open one; one
- * that is there stays where it is. Gives what is not as it was, as crm_private.conflict has it.
+ * Adapts the stages of deals in a planned reversal to later changes of their pipeline: a renamed
+ * stage gets its new name. If a stage was deleted, a restored deal gets the first open stage, and a
+ * deal that exists keeps its present stage. Returns what differs from before, as
+ * crm_private.conflict writes it.
  *
- * Stages that are reversed themselves are left alone: deals and stages go back together.
+ * Ignores stages that are reversed themselves: deals and stages go back together.
  */
 create or replace function crm_private.follow_stages()
 returns jsonb
@@ -6703,27 +6816,29 @@ end
 $$;
 
 comment on function crm_private.follow_stages() is
-  'Makes a planned reversal follow what became of stages; gives what is not as it was.';
+  'Adapts a planned reversal to later changes of stages; returns what differs from before.';
 
 revoke all on function crm_private.follow_stages() from public;
 --! EndIncluded functions/undo/follow_stages.sql
 --! Included functions/undo/carry_out_reversal.sql
 /*
- * Carries out what is planned in crm_private.reversals, all of it or nothing, in a few statements for
- * each entity type however many rows there are. Called by the functions of the API that undo and restore,
- * which run as the owner of the audit log: so it checks what the caller may do by hand.
+ * Carries out the reversal that is planned in crm_private.reversals, all of it or nothing, in a few
+ * statements per entity type, however many rows there are. Called by the API functions that undo
+ * and restore. They run as the owner of the audit log, so this checks that the caller could make
+ * the same changes manually, and raises insufficient_privilege if not.
  *
- * 1. Locks the rows, in one order always.
- * 2. Makes the plan follow what became meanwhile of what it refers to: crm_private.follow_links,
- *    follow_stages, follow_definitions, follow_external_ids. What is not as it was by that is reported.
- * 3. Compares the rows with what is expected. Where they differ, by what p_on_conflict says: it is
- *    refused with CRM02 and a list of the conflicts; what differs stays as it is and is reported; or it
- *    is overwritten.
- * 4. Brings back rows, those first that others refer to; puts fields back; takes rows away. Every rule
- *    and trigger holds as for any write. The audit log's triggers find in the plan what each row undoes.
+ * 1. Locks the rows, always in one order.
+ * 2. Adapts the plan to what has happened since to the rows that it references:
+ *    crm_private.follow_links, follow_stages, follow_definitions, follow_external_ids. Reports what
+ *    will differ from before because of that.
+ * 3. Compares the rows with the expected values. If they differ, p_on_conflict decides: REFUSE
+ *    raises CRM02 with a list of the conflicts, SKIP leaves what differs unchanged and reports it,
+ *    FORCE overwrites it.
+ * 4. Restores rows, referenced rows first; puts fields back; deletes rows. Every rule and trigger
+ *    applies as to any write. The triggers of the audit log find in the plan what each row undoes.
  *
- * Definitions of custom fields come first where rows need them, last where rows must lose their values
- * first: the reverse of how it was done.
+ * Definitions of custom fields come first where rows need them, and last where rows must lose their
+ * values first: the reverse of the original order.
  */
 create or replace function crm_private.carry_out_reversal(p_on_conflict crm.conflict_resolution)
 returns crm.reversal
@@ -6735,7 +6850,7 @@ declare
   v_xid        bigint  := pg_current_xact_id()::text::bigint;
   v_force      boolean := p_on_conflict = 'FORCE';
   v_skip       boolean := p_on_conflict = 'SKIP';
-  v_most       integer := 1000; -- of what is reported
+  v_most       integer := 1000; -- reported differences
   v_told       jsonb   := '[]'::jsonb;
   v_types      text[];
   v_records    text[];
@@ -6749,7 +6864,7 @@ declare
   v_constraint text;
   v_result     crm.reversal;
 begin
-  -- Nobody can undo what they could not do.
+  -- No one can undo a change that they could not make.
   select format('%s on crm.%I', needed.operation, class.relname)
   into v_missing
   from (
@@ -6773,7 +6888,7 @@ begin
     then not has_table_privilege(crm_private.calling_role(), class.oid, 'delete')
     when needed.operation = 'insert'
     then not has_any_column_privilege(crm_private.calling_role(), class.oid, 'insert')
-    -- What nobody may write, the database sets: it follows from the rest.
+    -- A column that no one may write is set by the database, from other columns.
     when needed.column_name = any (crm_private.logged_columns(class.oid))
       and has_column_privilege('crm_admin', class.oid, needed.column_name, 'update')
     then not has_column_privilege(
@@ -6784,9 +6899,11 @@ begin
   limit 1;
 
   if v_missing is not null or (v_force and not crm_private.is_administrator()) then
-    raise exception 'this needs the right to %', coalesce(v_missing, 'overwrite later changes')
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm', table = 'audit_logs';
+    raise exception 'permission denied for %', coalesce(v_missing, 'overwriting later changes')
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'audit_logs',
+            constraint = 'audit_logs_changes_permitted',
+            hint       = 'Ask an administrator to do this.';
   end if;
 
   if v_force then
@@ -6795,7 +6912,7 @@ begin
     where transaction_id = v_xid;
   end if;
 
-  -- What others refer to comes first.
+  -- Referenced entity types come first.
   select
     array_agg(type.entity_type order by type.restore_order),
     array_agg(type.entity_type order by type.restore_order) filter (where type.is_record)
@@ -6805,7 +6922,7 @@ begin
     select entity_type from crm_private.reversals where transaction_id = v_xid
   );
 
-  -- A change of definitions stops the writers of a table. It must not begin with locked rows.
+  -- A change of definitions blocks the writers of a table, so the table is locked before its rows.
   for v_table in
     select type.entity_table
     from crm_private.entity_types as type
@@ -6869,8 +6986,8 @@ begin
   from crm_private.reversals
   where transaction_id = v_xid;
 
-  -- A link to a row that goes is severed by that, so that restoring the row brings the link back too.
-  -- The rows that go are hashed once, however many there were when this was planned.
+  -- Deleting a row sets links to it to null, so that restoring it restores the links too. The rows
+  -- to delete are hashed once, however many there were when the statement was planned.
   update crm_private.reversals as planned
   set before = planned.before - link.field
   from crm_private.entity_links as link
@@ -6887,11 +7004,11 @@ begin
       )
     ) is true;
 
-  -- The audit log and the stamps look into the plan for as long as this says so.
+  -- The audit log and the stamps read the plan as long as this is set.
   perform set_config('crm.reversing', v_xid::text, true);
 
   begin
-    -- An external id may go from one row to another, step by step.
+    -- An external id may move from one row to another in several statements.
     set constraints crm_private.external_ids_pkey deferred;
 
     for v_step in
@@ -6917,7 +7034,7 @@ begin
       where type.entity_type = any (v_types)
       order by step.place, type.restore_order
     loop
-      -- While rows change, two may have the same value of a unique field.
+      -- While rows change, two of them may have the same value of a unique field.
       perform crm_private.defer_unique(v_step.place between 5 and 7);
       v_count := crm_private.reverse_rows(v_step.entity_type, v_step.operation);
       v_inserted := v_inserted + case v_step.operation when 'insert' then v_count else 0 end;
@@ -6939,12 +7056,12 @@ begin
       raise;
   end;
 
-  -- Somebody brought one back between the comparison and the insert.
+  -- Another transaction restored a row between the comparison and the insert.
   if v_inserted < v_result.restored and not v_force then
     perform crm_private.refuse_conflicts(v_result.restored - v_inserted, '[]');
   end if;
 
-  -- A merge has ended when the winner has given back what it had of the loser.
+  -- A merge ends when the winner no longer has the values of the merged record.
   update crm_private.merges
   set ended_at = clock_timestamp()
   where ended_in = v_xid
@@ -6954,7 +7071,7 @@ begin
       where planned.transaction_id = v_xid
     );
 
-  -- Losers that had come back and go again are part of the winner again.
+  -- Losers that were restored and are deleted again become part of the winner again.
   insert into crm_private.merges (entity_type, loser_id, winner_id, merged_at)
   select merge.entity_type, merge.loser_id, merge.winner_id, now()
   from crm_private.reversals as planned
@@ -6987,11 +7104,12 @@ revoke all on function crm_private.carry_out_reversal(crm.conflict_resolution) f
 --! EndIncluded functions/undo/carry_out_reversal.sql
 --! Included functions/custom_fields/check_custom_field_rule.sql
 /*
- * The rows that a rule would break, before it is made: the definition as it is, changed by what is
- * given. A row comes once for each fault. Where the type changes, only what is given holds beside it.
- * What is given is checked as a definition is.
+ * Returns the rows that a rule would break, before it exists: the present definition, changed by
+ * the given arguments. A row is returned once for each fault. If the type changes, only the given
+ * arguments apply besides it. Raises for arguments that a definition could not have.
  *
- * Security definer: it reads rows whatever policies hide of them, as a change of the definition does.
+ * Security definer: it reads rows regardless of the policies that hide them, as a change of the
+ * definition does.
  */
 create or replace function crm_private.check_custom_field_rule(
   entity_type text,
@@ -7011,7 +7129,7 @@ stable
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement contains expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table      regclass;
@@ -7042,7 +7160,7 @@ begin
     else v_present
   end;
 
-  -- A default is for new rows.
+  -- A default applies only to new rows.
   v_definition := jsonb_populate_record(
     v_definition,
     jsonb_strip_nulls(jsonb_build_object(
@@ -7088,7 +7206,7 @@ $$;
 comment on function crm_private.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
-  'What crm.check_custom_field_rule calls, with the rights of the owner.';
+  'Implements crm.check_custom_field_rule with the rights of the owner.';
 
 revoke all on function crm_private.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
@@ -7122,9 +7240,10 @@ $$;
 comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
-  'The rows that would break a rule of a custom field, before it is changed so: once for each fault. '
-  'What is not given stays as the definition has it; with another fieldType only what is given holds. '
-  'For a field that is not defined yet fieldType must be input. For administrators.';
+  'Previews a change of a custom field: returns the rows that would break the new rule, once for '
+  'each fault. Arguments that are not given stay as the definition has them; with another '
+  'fieldType, only the given ones apply. For a field that is not defined yet, fieldType is '
+  'required. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
@@ -7135,12 +7254,13 @@ grant execute on function crm.check_custom_field_rule(
 --! EndIncluded functions/custom_fields/check_custom_field_rule.sql
 --! Included functions/audit_log/check_audit_log.sql
 /*
- * Compares the audit log with its seals and, if it is given, with a digest that was kept elsewhere; names
- * the first entry that is not as it was sealed. crm.verify_audit_log and the command line call it, after
- * sealing. Refuses a digest that cannot be one.
+ * Compares the audit log with its seals and, if one is passed, with a digest that was stored
+ * elsewhere. Returns a verdict with the first entry that was changed since it was sealed. Called by
+ * crm.verify_audit_log and the command line, after sealing. Raises for text that is not a digest.
  *
- * First the blocks by themselves. What stands before the first that is broken can be relied on: its
- * entries are compared, a hundred blocks at a time, so that memory does not grow with the audit log.
+ * Checks the chain of blocks first. The blocks before the first broken one are reliable: their
+ * entries are compared, a hundred blocks at a time, so that memory does not grow with the audit
+ * log.
  */
 create or replace function crm_private.check_audit_log(p_digest text default null)
 returns crm.audit_log_verdict
@@ -7157,12 +7277,13 @@ declare
   v_part    record;
 begin
   if p_digest !~ '^\d{1,18}-[0-9a-f]{64}$' then
-    raise exception 'verify_audit_log: % is not a digest that audit_log_digest gives',
+    raise exception 'verify_audit_log: % is not a digest of the audit log',
         left(to_json(p_digest)::text, 80)
       using errcode    = 'check_violation',
-            schema     = 'crm', table = 'audit_logs', column = 'digest',
+            schema     = 'crm', table = 'audit_logs',
             constraint = 'verify_audit_log_digest_format',
-            detail     = '{"digest": ["is not one that auditLogDigest gives"]}';
+            detail     = '{"digest": ["is not a digest that auditLogDigest returns"]}',
+            hint       = 'Pass a result of crm.audit_log_digest, or null to omit the digest.';
   end if;
 
   v_verdict.digest     := crm_private.last_digest();
@@ -7199,9 +7320,9 @@ begin
       );
       v_verdict.message := format(
         case v_part.fault
-          when 'altered'  then 'Entry %s is not as it was sealed.'
-          when 'removed'  then 'Entry %s was sealed and is gone.'
-          when 'inserted' then 'Entry %s was put in where nothing was sealed.'
+          when 'altered'  then 'Entry %s was altered after it was sealed.'
+          when 'removed'  then 'Entry %s was removed after it was sealed.'
+          when 'inserted' then 'Entry %s was inserted among sealed entries.'
         end,
         v_part.entry_id
       );
@@ -7217,32 +7338,32 @@ begin
     );
     v_verdict.entry_id := coalesce(v_verdict.entry_id, 1);
     v_verdict.message  := format(
-      'The seals from block %s on, of the entries from %s on, are not those that were made.',
+      'The seals from block %s on, for the entries from %s on, were rewritten.',
       v_broken, v_verdict.entry_id
     );
   end if;
 
   v_verdict.intact  := v_verdict.fault is null;
   v_verdict.message := coalesce(
-    v_verdict.message, format('All %s sealed entries are as they were.', v_verdict.entries)
+    v_verdict.message, format('All %s sealed entries are unchanged.', v_verdict.entries)
   );
   return v_verdict;
 end
 $$;
 
 comment on function crm_private.check_audit_log(text) is
-  'Compares the audit log with its seals; names the first entry that is not as it was.';
+  'Compares the audit log with its seals; returns the first entry that was changed.';
 
 revoke all on function crm_private.check_audit_log(text) from public;
 --! EndIncluded functions/audit_log/check_audit_log.sql
 --! Included functions/merge/check_merge.sql
 /*
- * Refuses what cannot be merged, with all faults at once, and gives the chosen fields by column.
- * Called by crm_private.merge_rows.
+ * Checks the arguments of a merge: raises with all faults at once, or returns the chosen fields by
+ * column. Called by crm_private.merge_rows.
  *
- * A field may be called as the API calls it or as its column is called, and is one that a member may
- * set in an update. A value of another type than the column's is refused here, in the words of the
- * typed layer; what jsonb_populate_record would make of it, nobody meant.
+ * A field may have its name in the API or the name of its column, and must be one that a member may
+ * set in an update. A value of another type than the column's is refused here, with the messages of
+ * the typed layer, because jsonb_populate_record would convert it to something unintended.
  */
 create or replace function crm_private.check_merge(
   p_table  regclass,
@@ -7281,7 +7402,7 @@ begin
 
     union all
 
-    select 'losers', 'must not hold null', v_table || '_losers_present'
+    select 'losers', 'must not contain null', v_table || '_losers_present'
     where array_position(p_losers, null) is not null
 
     union all
@@ -7357,11 +7478,11 @@ begin
         when atttypid = 'integer'::regtype then
           jsonb_typeof(value) = 'number'
           and jsonb_path_exists(value, '$ ? (@ > -2147483648 && @ < 2147483648 && @ == @.floor())')
-        -- The API writes as text what a number of JSON would lose digits of.
+        -- The API writes a number as text where a number of JSON would lose digits.
         when typcategory = 'N' then
           jsonb_typeof(value) in ('number', 'string') and crm_private.is_value_of(atttypid, value)
         when typcategory = 'B' then jsonb_typeof(value) = 'boolean'
-        -- Whether JSON is an object is for the column's own check to say.
+        -- The column's own check decides whether JSON must be an object.
         when atttypid = any ('{json,jsonb}'::regtype[]) then true
         else jsonb_typeof(value) = 'string' and crm_private.is_value_of(atttypid, value)
       end
@@ -7391,7 +7512,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = v_table,
             constraint = v_faults ->> 'rule',
-            detail     = v_faults -> 'fields';
+            detail     = v_faults -> 'fields',
+            hint       = 'Correct the arguments that the detail lists, then repeat the merge.';
   end if;
 
   return coalesce(v_chosen, '{}');
@@ -7399,7 +7521,7 @@ end
 $$;
 
 comment on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) is
-  'Refuses what cannot be merged; gives the chosen fields by column.';
+  'Raises if a merge is not possible; returns the chosen fields by column.';
 
 revoke all on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) from public;
 grant execute on function crm_private.check_merge(regclass, uuid, uuid[], jsonb) to crm_member;
@@ -7407,9 +7529,9 @@ grant execute on function crm_private.check_merge(regclass, uuid, uuid[], jsonb)
 --! Included functions/custom_fields/claim_definitions.sql
 /*
  * Keeps builds of indexes on custom fields and changes of definitions apart, until the transaction
- * ends. A build that does not block writers waits for every transaction that is older, so one that
- * waited for the build would be a deadlock, with all writers of the table behind it: refused
- * instead, at once. Changes of definitions do not refuse each other.
+ * ends. A build that does not block writers waits for every older transaction, so a transaction
+ * that waited for the build would deadlock, with all writers of the table behind it. It is refused
+ * at once instead. Changes of definitions do not refuse each other.
  *
  * The command line takes the same lock for its session before it builds.
  */
@@ -7432,9 +7554,10 @@ begin
       then 'custom fields are being changed, or one is being indexed'
       else 'a custom field is being indexed'
     end
-    using errcode = 'lock_not_available',
-          schema  = 'crm', table = 'custom_field_definitions',
-          hint    = 'Try again when that is done.';
+    using errcode    = 'lock_not_available',
+          schema     = 'crm', table = 'custom_field_definitions',
+          constraint = 'custom_field_definitions_lock_free',
+          hint       = 'Try again when that operation has ended.';
 end
 $$;
 
@@ -7445,15 +7568,17 @@ revoke all on function crm_private.claim_definitions(boolean) from public;
 --! EndIncluded functions/custom_fields/claim_definitions.sql
 --! Included functions/idempotency/claim_idempotency_key.sql
 /*
- * Takes an idempotency key for the rest of the transaction, and waits for whoever has it. Gives what
- * was kept under the key, if something was and has not expired: then the mutation has been done. The
- * server calls it at the beginning of the transaction in which the mutation is to be done.
+ * Takes an idempotency key for the rest of the transaction, and waits for a transaction that has
+ * it. Returns the response that is stored under the key, unless it has expired; if there is one,
+ * the mutation was done before. Called by the server at the beginning of the transaction of a
+ * mutation.
  *
- * The lock ends with the transaction, whatever ends that, so nobody holds a key who is gone. What is
- * read is read by a statement of its own, which sees what the one before committed.
+ * The lock ends with the transaction, however that ends, so a disconnected client blocks no key. A
+ * separate statement reads the stored response, so that it sees what the previous transaction
+ * committed.
  *
- * It takes the hash, so that no key comes near the database's logs. Security definer: the server's
- * login role reads no table.
+ * It takes the hash, so that no key reaches the logs of the database. Security definer: the login
+ * role of the server cannot read tables.
  */
 create or replace function crm_private.claim_idempotency_key(p_key_hash bytea)
 returns table (request_hash bytea, answer bytea)
@@ -7479,20 +7604,24 @@ end
 $$;
 
 comment on function crm_private.claim_idempotency_key(bytea) is
-  'Takes an idempotency key of this SHA-256 for the transaction; gives what is kept under it.';
+  'Takes the idempotency key with this SHA-256 for the transaction; returns the response stored '
+  'under it.';
 
 revoke all on function crm_private.claim_idempotency_key(bytea) from public;
 grant execute on function crm_private.claim_idempotency_key(bytea) to crm_server;
 --! EndIncluded functions/idempotency/claim_idempotency_key.sql
 --! Included functions/common/column_defaults.sql
-/* What a new row holds where it is given nothing, by column, of those that members may insert. */
+/*
+ * Returns the default values of a new row, by column, for the columns that members may insert.
+ * Called by crm.create_deal_with_tasks and crm_private.apply_rows.
+ */
 create or replace function crm_private.column_defaults(p_table regclass)
 returns jsonb
 language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement contains expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_defaults jsonb;
@@ -7515,17 +7644,17 @@ end
 $$;
 
 comment on function crm_private.column_defaults(regclass) is
-  'What a new row holds where it is given nothing, by column.';
+  'Returns the default values of a new row of a table, by column.';
 
 revoke all on function crm_private.column_defaults(regclass) from public;
 grant execute on function crm_private.column_defaults(regclass) to crm_member;
 --! EndIncluded functions/common/column_defaults.sql
 --! Included functions/merge/merged_ids.sql
 /*
- * The ids that are one contact or one company by now: its own, and those of everything that was merged
- * into it, and into that.
+ * Returns the ids that are now one contact or company: its own, and those of every record that was
+ * merged into it, directly or through another one.
  *
- * Security definer: nobody reads the table.
+ * Security definer: no other role can read crm_private.merges.
  */
 create or replace function crm_private.merged_ids(p_entity_type text, p_id uuid)
 returns uuid[]
@@ -7552,18 +7681,18 @@ end
 $$;
 
 comment on function crm_private.merged_ids(text, uuid) is
-  'The id of a contact or a company, and those of everything that was merged into it.';
+  'Returns the id of a contact or company, and the ids of the records that were merged into it.';
 
 revoke all on function crm_private.merged_ids(text, uuid) from public;
 grant execute on function crm_private.merged_ids(text, uuid) to crm_reader;
 --! EndIncluded functions/merge/merged_ids.sql
 --! Included functions/merge/record_merge.sql
 /*
- * Records that rows became part of another. Called by crm_private.merge_rows when it has deleted the
- * losers. Believes nobody: of the losers those count that this transaction has deleted, and the winner has
- * to be there.
+ * Records that rows became part of another. Called by crm_private.merge_rows after it has deleted
+ * the losers. Does not trust its caller: it records only losers that this transaction has deleted,
+ * and only if the winner exists.
  *
- * Security definer: nobody but the owner writes the table.
+ * Security definer: only the owner can write the table.
  */
 create or replace function crm_private.record_merge(
   p_entity_type text,
@@ -7598,16 +7727,17 @@ end
 $$;
 
 comment on function crm_private.record_merge(text, uuid, uuid[]) is
-  'Records that rows became part of another.';
+  'Records that rows became part of another one by a merge.';
 
 revoke all on function crm_private.record_merge(text, uuid, uuid[]) from public;
 grant execute on function crm_private.record_merge(text, uuid, uuid[]) to crm_member;
 --! EndIncluded functions/merge/record_merge.sql
 --! Included functions/history/completed_row.sql
 /*
- * A row of the past with every column that the table has now. A column that is not in the row was added
- * since, and has its default. What is generated follows from the rest; but for what search and the look for
- * duplicates read, which is null: nobody searches the past. Called by crm_private.row_as_of.
+ * Returns a row of the past with every column that the table has now. A column that is missing in
+ * the row was added later, and gets its default. Generated columns are computed from the others,
+ * except for those that search and the search for duplicates read, which are null: the past is not
+ * searched. Called by crm_private.row_as_of.
  */
 create or replace function crm_private.completed_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -7616,7 +7746,7 @@ stable
 strict
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_row jsonb := p_row;
@@ -7659,16 +7789,17 @@ end
 $$;
 
 comment on function crm_private.completed_row(regclass, jsonb) is
-  'A row of the past with every column that the table has now.';
+  'Returns a row of the past with every column that the table has now.';
 
 revoke all on function crm_private.completed_row(regclass, jsonb) from public;
 grant execute on function crm_private.completed_row(regclass, jsonb) to crm_reader;
 --! EndIncluded functions/history/completed_row.sql
 --! Included functions/custom_fields/compile_defaults.sql
 /*
- * Compiles the defaults of an entity type's custom fields into the trigger that gives them to new rows:
- * no definition is read for a row, and a row that has all of them costs no call. Without defaults the
- * trigger never fires; it is not dropped, because that would keep readers waiting.
+ * Compiles the defaults of an entity type's custom fields into the trigger that sets them in new
+ * rows. No definition is read for a row, and a row that has all of them needs no call. Without
+ * defaults the trigger never fires; it is not dropped, because that would block readers. Called by
+ * crm_private.compile_custom_fields.
  */
 create or replace function crm_private.compile_defaults(p_entity_type text)
 returns void
@@ -7676,7 +7807,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted names and values; that it is cannot be told.
+-- Its statement contains only quoted names and values, which the checker cannot see.
 -- @plpgsql_check_options: security_warnings = off
 begin
   execute (
@@ -7701,19 +7832,20 @@ end
 $$;
 
 comment on function crm_private.compile_defaults(text) is
-  'Compiles the defaults of an entity type''s custom fields into the trigger that gives them.';
+  'Compiles the defaults of an entity type''s custom fields into the trigger that sets them.';
 
 revoke all on function crm_private.compile_defaults(text) from public;
 --! EndIncluded functions/custom_fields/compile_defaults.sql
 --! Included functions/duplicates/components.sql
 /*
- * What hangs together in a graph of p_count nodes, 1 to p_count: for each node the least node
- * that paths lead to. The edge number i joins p_one[i] and p_other[i].
+ * Returns the connected components of a graph of p_count nodes, 1 to p_count: for each node the
+ * smallest node that is connected to it. Edge i joins p_one[i] and p_other[i]. Called by
+ * crm.duplicate_groups.
  *
- * A forest, in which each node has a label that is not greater than itself, and a root itself.
- * Each edge hangs the greater of two roots below the other; on the way to a root, labels move
- * up. So the work hardly grows faster than the number of edges, and at the end one pass leads
- * every node to its root.
+ * A union-find: each node has a label that is not greater than itself, and a root has its own
+ * number. Each edge attaches the greater of two roots to the smaller; on the way to a root, labels
+ * move up. The work grows hardly faster than the number of edges, and a final pass leads every node
+ * to its root.
  */
 create or replace function crm_private.components(
   p_count integer,
@@ -7754,20 +7886,20 @@ end
 $$;
 
 comment on function crm_private.components(integer, integer[], integer[]) is
-  'What hangs together in a graph: for each node the least one that it hangs together with.';
+  'Returns the connected components of a graph: for each node the smallest one connected to it.';
 
 revoke all on function crm_private.components(integer, integer[], integer[]) from public;
 grant execute on function crm_private.components(integer, integer[], integer[]) to crm_reader;
 --! EndIncluded functions/duplicates/components.sql
 --! Included functions/access/create_api_key.sql
 /*
- * Creates an API key and gives it, this once: what is kept is its hash. The key is 256 random bits,
- * in base64 as URLs take it, behind a beginning by which scanners find keys that were leaked.
+ * Creates an API key and returns it, once: only its hash is stored. The key is 256 random bits in
+ * URL-safe base64, after a prefix by which secret scanners recognise leaked keys.
  *
- * An API key cannot create another one: a stolen one must not outlive its revocation.
+ * Raises if the caller is itself an API key: a stolen key must not outlive its revocation.
  *
- * Security definer: nobody but the owner reaches the hashes, and no client says what a row holds
- * beside what it gives here.
+ * Security definer: only the owner can access the hashes, and clients set no columns of the row
+ * except those passed here.
  */
 create or replace function crm_private.create_api_key(
   name       text,
@@ -7781,7 +7913,7 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  -- A random UUID has 122 random bits; three of them have more than the digest keeps.
+  -- A random UUID has 122 random bits; three of them have more than the 256 of the digest.
   v_key     text := 'pgcrm_' || translate(
     encode(
       sha256(
@@ -7795,7 +7927,10 @@ declare
 begin
   if starts_with(crm.current_user_id(), 'key:') then
     raise exception 'an API key cannot create API keys'
-      using errcode = 'insufficient_privilege';
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'api_keys',
+            constraint = 'create_api_key_caller_not_key',
+            hint       = 'Create the key as an administrator who does not use an API key.';
   end if;
 
   insert into crm.api_keys (name, role, expires_at, prefix)
@@ -7812,7 +7947,7 @@ end
 $$;
 
 comment on function crm_private.create_api_key(text, text, timestamptz) is
-  'What crm.create_api_key calls, with the rights of the owner.';
+  'Implements crm.create_api_key with the rights of the owner.';
 
 revoke all on function crm_private.create_api_key(text, text, timestamptz) from public;
 grant execute on function crm_private.create_api_key(text, text, timestamptz) to crm_admin;
@@ -7831,19 +7966,20 @@ as $$
 $$;
 
 comment on function crm.create_api_key(text, text, timestamptz) is
-  'Creates an API key: its name (lower case letters and digits, with single dots, hyphens or '
-  'underscores between them), its role (reader, member or admin), and when it ceases to be good, if '
-  'it does. The key itself is shown in the answer and never again.';
+  'Creates an API key for an integration. The name consists of lower case letters and digits, with '
+  'single dots, hyphens or underscores between them; the role is reader, member or admin; without '
+  'an expiry time the key is valid until it is revoked. The response shows the key itself, once.';
 
 revoke all on function crm.create_api_key(text, text, timestamptz) from public;
 grant execute on function crm.create_api_key(text, text, timestamptz) to crm_admin;
 --! EndIncluded functions/access/create_api_key.sql
 --! Included functions/deals/create_deal_with_tasks.sql
 /*
- * A deal and its first tasks, all or nothing. A fault of a task refuses the deal too, and is named
- * by which task it is: tasks.1.description. The deal's fields have their names alone.
- * The columns are read from the catalog: one that is added to the table and to the type is written.
- * Runs with the caller's rights: whoever may create deals and tasks may call it.
+ * Creates a deal and its first tasks in one transaction. A fault of a task refuses the deal too,
+ * and the error names the task by its position: tasks.1.description. Faults of the deal have the
+ * plain names of its fields. The columns are read from the catalog, so a column that is added to
+ * the table and to the type is written. Runs with the caller's rights, which must include creating
+ * deals and tasks.
  */
 create or replace function crm.create_deal_with_tasks(deal crm.new_deal, tasks crm.new_task[])
 returns crm.deals
@@ -7851,7 +7987,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of the names of columns; what they return cannot be told.
+-- Its statements contain the names of columns. The checker cannot see what they return.
 -- @plpgsql_check_options: security_warnings = off, other_warnings = off
 declare
   v_deal crm.deals;
@@ -7869,7 +8005,7 @@ begin
   into v_deal
   using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
 
-  -- Rows are made and validated one after the other: crm.path says which one the next is.
+  -- Rows are formed and validated one after the other: crm.path has the place of the next one.
   execute (
     select format(
       'insert into crm.tasks (%s)
@@ -7898,15 +8034,15 @@ end
 $$;
 
 comment on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) is
-  'Creates a deal together with its tasks: all of them, or nothing.';
+  'Creates a deal together with its first tasks. If a task is faulty, nothing is created.';
 
 revoke all on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) from public;
 grant execute on function crm.create_deal_with_tasks(crm.new_deal, crm.new_task[]) to crm_member;
 --! EndIncluded functions/deals/create_deal_with_tasks.sql
 --! Included functions/access/current_source.sql
 /*
- * What a change comes through: api, import or sql. Believed of the same sessions as crm.user_id.
- * Called by the audit log.
+ * Returns the source of a change: api, import or sql. The setting crm.source is trusted in the same
+ * sessions as crm.user_id. Called by the audit log.
  */
 create or replace function crm_private.current_source()
 returns text
@@ -7926,12 +8062,15 @@ end
 $$;
 
 comment on function crm_private.current_source() is
-  'What a change comes through: api, import or sql.';
+  'Returns the source of a change: api, import or sql.';
 
 revoke all on function crm_private.current_source() from public;
 --! EndIncluded functions/access/current_source.sql
 --! Included functions/custom_fields/custom_field.sql
-/* The definition of a custom field by its name; refuses one that is not there. */
+/*
+ * Returns the definition of a custom field by its name; raises if there is none. Called to create
+ * and drop the index of a field.
+ */
 create or replace function crm_private.custom_field(p_entity_type text, p_name text)
 returns crm.custom_field_definitions
 language plpgsql
@@ -7957,15 +8096,16 @@ end
 $$;
 
 comment on function crm_private.custom_field(text, text) is
-  'The definition of a custom field by its name; refuses one that is not there.';
+  'Returns the definition of a custom field by its name; raises if there is none.';
 
 revoke all on function crm_private.custom_field(text, text) from public;
 --! EndIncluded functions/custom_fields/custom_field.sql
 --! Included functions/audit_log/custom_field_changes.sql
 /*
- * What differs between two objects of custom fields, as the audit log writes it: a member called
- * custom_fields.<name> for each field, with its old and its new value; empty if nothing does.
- * Called by the audit log's trigger for each row whose custom fields an update changed.
+ * Returns the differences between two objects of custom fields in the form of the audit log: a
+ * member custom_fields.<name> for each field that differs, with its old and its new value; an empty
+ * object if none does. Called by the audit log's trigger for each row whose custom fields an update
+ * changed.
  */
 create or replace function crm_private.custom_field_changes(p_old jsonb, p_new jsonb)
 returns jsonb
@@ -7987,16 +8127,16 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_changes(jsonb, jsonb) is
-  'What differs between two objects of custom fields: the old and the new value of each.';
+  'Returns the custom fields that differ between two objects: the old and the new value of each.';
 
 revoke all on function crm_private.custom_field_changes(jsonb, jsonb) from public;
 --! EndIncluded functions/audit_log/custom_field_changes.sql
 --! Included functions/custom_fields/custom_field_faults.sql
 /*
- * Every fault of the custom fields of each of some rows of a table, given as jsonb, with the place of the
- * row from 1: keys that are not defined, values that break their definition, required fields without
- * one. None for tables that carry no custom fields. The definitions are read once, however many rows
- * there are. Called by crm_private.row_faults.
+ * Returns every fault of the custom fields of each row of a list, given as jsonb, with the place of
+ * the row from 1: keys that are not defined, values that break their definition, required fields
+ * without a value. Returns none for tables without custom fields. The definitions are read once,
+ * for any number of rows. Called by crm_private.row_faults.
  */
 create or replace function crm_private.custom_field_faults(p_table regclass, p_rows jsonb[])
 returns table (place bigint, field text, message text, constraint_name text)
@@ -8004,8 +8144,8 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; what they
--- return cannot be told.
+-- Its statements contain expressions, which cannot be quoted as names and values can. The checker
+-- cannot see what they return.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
@@ -8052,20 +8192,20 @@ end
 $$;
 
 comment on function crm_private.custom_field_faults(regclass, jsonb[]) is
-  'Every fault of the custom fields of each of some rows: the place of the row, the field, the message '
-  'and the rule.';
+  'Returns every fault of the custom fields of a list of rows: the place of the row, the field, '
+  'the message and the rule.';
 
 revoke all on function crm_private.custom_field_faults(regclass, jsonb[]) from public;
 --! EndIncluded functions/custom_fields/custom_field_faults.sql
 --! Included functions/custom_fields/custom_field_rules.sql
 /*
- * The rules of one custom field, one a row: each as an SQL expression over the name custom_fields, null
- * where the field has no value, and what a client reads where it is broken. The first is that of the
- * type; the others are asked of values of that type. The compiled check of an entity type, the
- * explanation of a fault, and the look for rows that a change would break are all made of it, so a
- * rule stands here and nowhere else.
+ * Returns the rules of one custom field, one a row: an SQL expression over the name custom_fields,
+ * null if the field has no value, and the message for a client if it is broken. The first is the
+ * rule of the type; the others apply to values of that type. The compiled check of an entity type,
+ * the report of faults, and the search for rows that a change would break are all built from these
+ * rules, so a rule is defined only here.
  *
- * No expression raises, whatever JSON the value is.
+ * No expression raises an error, for any JSON value.
  */
 create or replace function crm_private.custom_field_rules(
   p_definition crm.custom_field_definitions
@@ -8086,7 +8226,7 @@ as $$
         when 'number' then
           'jsonb_typeof(custom_fields -> %1$L) = ''number'' '
           'and char_length(custom_fields ->> %1$L) <= 400'
-        -- A day of the Gregorian calendar, years 0001 to 9999. No JSON but a string looks like it.
+        -- A day of the Gregorian calendar, years 0001 to 9999. Only a JSON string can match.
         when 'date' then
           '(custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])$'' '
           'or custom_fields ->> %1$L ~ ''^[0-9]{4}-(?:0[13-9]|1[0-2])-(?:29|30)$'' '
@@ -8128,13 +8268,13 @@ as $$
     listed.ordinal,
     listed.rule,
     case p_definition.field_type
-      -- JSON of any type can be compared with a number, and is never equal.
+      -- JSON of any type can be compared with a number, without an error.
       when 'number' then
         format(
           'custom_fields -> %L %s %L::jsonb',
           p_definition.name, listed.operator, listed.bound::numeric::text
         )
-      -- Days are in the order of their texts.
+      -- Dates sort like their texts.
       else
         format(
           '(custom_fields ->> %L) collate "C" %s %L',
@@ -8154,7 +8294,7 @@ as $$
 
   union all
 
-  -- An empty text is a value like others where none is required; one that shows nothing is not.
+  -- An empty text is allowed if no value is required; other text must have visible characters.
   select
     6,
     'blank',
@@ -8174,7 +8314,7 @@ as $$
     7,
     'legible',
     format('crm_private.is_printable(custom_fields ->> %L)', p_definition.name),
-    'must not hold control characters, or characters that reorder the text'
+    'must not contain control characters or characters that reorder text'
   where p_definition.field_type = 'text'
 
   union all
@@ -8197,17 +8337,18 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_rules(crm.custom_field_definitions) is
-  'The rules of a custom field: each as an SQL expression over custom_fields, and its message.';
+  'Returns the rules of a custom field: an SQL expression over custom_fields, and a message, each.';
 
 revoke all on function crm_private.custom_field_rules(crm.custom_field_definitions) from public;
 grant execute on function crm_private.custom_field_rules(crm.custom_field_definitions) to crm_admin;
 --! EndIncluded functions/custom_fields/custom_field_rules.sql
 --! Included functions/custom_fields/custom_field_checks.sql
 /*
- * All that a definition asks of an object of custom fields, each by itself as an SQL expression over the
- * name custom_fields: whether the field must be there, and its rules. Those that are not of the type
- * are asked of values of the type only, so that a value of another type has one fault. Called where
- * faults are told apart; crm_private.custom_field_condition has them as one.
+ * Returns all checks of a definition, each as a separate SQL expression over the name
+ * custom_fields: whether the field is required, and its rules. Rules other than the type are
+ * checked only for values of the type, so that a value of another type has one fault. Called where
+ * faults are reported one by one; crm_private.custom_field_condition combines them into one
+ * expression.
  */
 create or replace function crm_private.custom_field_checks(p_definition crm.custom_field_definitions)
 returns table (ordinal integer, rule text, condition text, message text)
@@ -8234,14 +8375,14 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_checks(crm.custom_field_definitions) is
-  'All that a definition asks of an object of custom fields, each by itself.';
+  'Returns all checks of a definition, each as a separate SQL expression over custom_fields.';
 
 revoke all on function crm_private.custom_field_checks(crm.custom_field_definitions) from public;
 --! EndIncluded functions/custom_fields/custom_field_checks.sql
 --! Included functions/custom_fields/custom_field_condition.sql
 /*
- * The rules of one custom field as one SQL expression over the name custom_fields: null where the field
- * has no value. The compiled check of an entity type is made of it.
+ * Returns the rules of one custom field as one SQL expression over the name custom_fields: null if
+ * the field has no value. The compiled check of an entity type consists of these.
  */
 create or replace function crm_private.custom_field_condition(
   p_definition crm.custom_field_definitions
@@ -8256,14 +8397,17 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_condition(crm.custom_field_definitions) is
-  'The rules of a custom field as an SQL expression over custom_fields, null without a value.';
+  'Returns the rules of a custom field as one SQL expression over custom_fields.';
 
 revoke all on function crm_private.custom_field_condition(crm.custom_field_definitions) from public;
 grant execute on function crm_private.custom_field_condition(crm.custom_field_definitions)
   to crm_admin;
 --! EndIncluded functions/custom_fields/custom_field_condition.sql
 --! Included functions/undo/custom_members.sql
-/* The custom fields among the fields of a planned reversal: {"custom_fields.size": 3} has {"size": 3}. */
+/*
+ * Returns the custom fields among the fields of a planned reversal: {"size": 3} for
+ * {"custom_fields.size": 3}.
+ */
 create or replace function crm_private.custom_members(p_fields jsonb)
 returns jsonb
 language sql
@@ -8277,12 +8421,12 @@ as $$
 $$;
 
 comment on function crm_private.custom_members(jsonb) is
-  'The custom fields among the fields of a planned reversal.';
+  'Returns the custom fields among the fields of a planned reversal.';
 
 revoke all on function crm_private.custom_members(jsonb) from public;
 --! EndIncluded functions/undo/custom_members.sql
 --! Included functions/settings/default_country.sql
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.default_country()
 returns text
 language sql
@@ -8295,7 +8439,7 @@ as $$
 $$;
 
 comment on function crm_private.default_country() is
-  'What crm.default_country calls, with the rights of the owner.';
+  'Implements crm.default_country with the rights of the owner.';
 
 revoke all on function crm_private.default_country() from public;
 grant execute on function crm_private.default_country() to crm_reader;
@@ -8310,16 +8454,18 @@ as $$
 $$;
 
 comment on function crm.default_country() is
-  'The country of phone numbers that have no country code, as an ISO 3166 code; null if it is not known.';
+  'Returns the country of phone numbers without a country code, as an ISO 3166 code; null if it '
+  'is not set.';
 
 revoke all on function crm.default_country() from public;
 grant execute on function crm.default_country() to crm_reader;
 --! EndIncluded functions/settings/default_country.sql
 --! Included functions/custom_fields/default_custom_fields.sql
 /*
- * Gives a new row the custom fields that it does not have: its argument is an object of defaults. A
- * field that is null is there, and will be removed. A row that an undo brings back stays as it was.
- * crm_private.compile_defaults binds it, with a condition that only lets rows through that lack one.
+ * Sets the defaults of the custom fields that a new row lacks: its argument is an object of
+ * defaults. A field that is null counts as present, and is removed later. A row that an undo
+ * restores stays as it was. crm_private.compile_defaults creates its trigger, which fires only for
+ * rows that lack a field.
  */
 create or replace function crm_private.default_custom_fields()
 returns trigger
@@ -8327,14 +8473,14 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Only the owner may ask for the plan; who else sets the setting is refused.
+  -- Only the owner may read the plan; another role that sets the setting gets an error.
   if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
     if (crm_private.planned_reversal(new.id)).before ? 'id' then
       return new;
     end if;
   end if;
 
-  -- Of a new row {"$merge": {…}} is the same as what it has; what comes next would not know both.
+  -- In a new row {"$merge": {…}} is the same as its members; the next step cannot combine both.
   if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
     and new.custom_fields - '$merge' = '{}'
   then
@@ -8347,14 +8493,14 @@ end
 $$;
 
 comment on function crm_private.default_custom_fields() is
-  'Gives a new row the defaults of the custom fields that it does not have.';
+  'Sets the defaults of the custom fields that a new row lacks.';
 
 revoke all on function crm_private.default_custom_fields() from public;
 --! EndIncluded functions/custom_fields/default_custom_fields.sql
 --! Included functions/merge/defer_unique.sql
 /*
- * Lets rows have the same value of a unique custom field until it is called with false, or the
- * transaction ends. Called where values move from row to row: by merges, and where something is undone.
+ * Lets several rows have the same value of a unique custom field, until it is called with false or
+ * the transaction ends. Called where values move between rows: by merges and by an undo.
  */
 create or replace function crm_private.defer_unique(p_deferred boolean)
 returns void
@@ -8362,7 +8508,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted names; that it is cannot be told.
+-- Its statement is built from quoted names, which plpgsql_check cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_names text;
@@ -8392,9 +8538,9 @@ grant execute on function crm_private.defer_unique(boolean) to crm_member;
 --! EndIncluded functions/merge/defer_unique.sql
 --! Included functions/normalization/domain_of.sql
 /*
- * The domain of a text that is a link, a host or an email address and nothing else, without www:
- * "https://www.acme.com/about" and "info@acme.com" are of acme.com, and xn--kln-sna.de is köln.de. Null for
- * any other text.
+ * Returns the domain of a text that is only a link, a host or an email address, without www:
+ * acme.com for "https://www.acme.com/about" and "info@acme.com", köln.de for xn--kln-sna.de. Null
+ * for any other text.
  */
 create or replace function crm_private.domain_of(value text)
 returns text
@@ -8421,18 +8567,20 @@ end
 $$;
 
 comment on function crm_private.domain_of(text) is
-  'The domain of a text that is a link, a host or an email address; null for any other text.';
+  'Returns the domain of a text that is a link, a host or an email address; null for any other '
+  'text.';
 
 revoke all on function crm_private.domain_of(text) from public;
 grant execute on function crm_private.domain_of(text) to crm_reader;
 --! EndIncluded functions/normalization/domain_of.sql
 --! Included functions/duplicates/duplicate_doubt.sql
 /*
- * How likely two rows are not one, from 0 to 1, by what they have in common. Each reason leaves a doubt,
- * and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) * (1 - name * similarity).
+ * Returns how likely it is that two rows are different, from 0 to 1, by what they have in common.
+ * Each reason leaves a doubt, and the doubts multiply: (1 - email) * (1 - phone) * (1 - domain) *
+ * (1 - name * similarity).
  *
- * An address is nearly a proof; a number may be that of an office or a family; colleagues share a
- * domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
+ * A common address is nearly a proof; a number may belong to an office or a family; colleagues
+ * share a domain, and so may two companies of a group. Names count from a similarity of 0.5 on.
  */
 create or replace function crm_private.duplicate_doubt(
   entity_type     text,
@@ -8465,13 +8613,13 @@ end
 $$;
 
 comment on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) is
-  'How likely two rows are not one, from 0 to 1, by what they have in common.';
+  'Returns how likely it is that two rows are different, from 0 to 1.';
 
 revoke all on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_doubt(text, boolean, boolean, boolean, real) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_doubt.sql
 --! Included functions/duplicates/duplicate_group_companies.sql
-/* The companies of a group: GraphQL's field companies. */
+/* Returns the companies of a group: the field companies in GraphQL. */
 create or replace function crm.duplicate_group_companies(record crm.duplicate_group)
 returns setof crm.companies
 language sql
@@ -8487,13 +8635,14 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_companies(crm.duplicate_group) is
-  E'@behavior -queryField\nThe companies of the group, the oldest first; none if it is one of contacts.';
+  E'@behavior -queryField\n'
+  'The companies of the group, the oldest first. Empty for a group of contacts.';
 
 revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_companies(crm.duplicate_group) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_group_companies.sql
 --! Included functions/duplicates/duplicate_group_contacts.sql
-/* The contacts of a group: GraphQL's field contacts. */
+/* Returns the contacts of a group: the field contacts in GraphQL. */
 create or replace function crm.duplicate_group_contacts(record crm.duplicate_group)
 returns setof crm.contacts
 language sql
@@ -8509,15 +8658,17 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
-  E'@behavior -queryField\nThe contacts of the group, the oldest first; none if it is one of companies.';
+  E'@behavior -queryField\n'
+  'The contacts of the group, the oldest first. Empty for a group of companies.';
 
 revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
 grant execute on function crm.duplicate_group_contacts(crm.duplicate_group) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_group_contacts.sql
 --! Included functions/duplicates/duplicate_groups.sql
 /*
- * Groups of contacts or companies that may be one, over the whole table. Two rows are of one group
- * if a chain of pairs leads from one to the other in which each pair reaches the least score.
+ * Returns groups of contacts or companies that may be one, over the whole table. Two rows are in
+ * one group if a chain of pairs connects them in which each pair has at least the minimum score.
+ * Raises for any other entity type.
  */
 create or replace function crm.duplicate_groups(
   entity_type text,
@@ -8598,14 +8749,18 @@ end
 $$;
 
 comment on function crm.duplicate_groups(text, double precision) is
-  'Groups of contacts or companies that may be one, the likeliest first. The entity type is contact '
-  'or company.';
+  'Groups of contacts or companies that may be duplicates of each other, the most likely first. '
+  'The entity type is contact or company. Pairs with a score below minScore (default 0.5, at least '
+  '0.3) do not count.';
 
 revoke all on function crm.duplicate_groups(text, double precision) from public;
 grant execute on function crm.duplicate_groups(text, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_groups.sql
 --! Included functions/duplicates/duplicate_reasons.sql
-/* What two rows have in common, the strongest first. Names do from a similarity of 0.5 on. */
+/*
+ * Returns what two rows have in common, the strongest reason first. Names count from a similarity
+ * of 0.5 on.
+ */
 create or replace function crm_private.duplicate_reasons(
   same_email      boolean,
   same_phone      boolean,
@@ -8632,14 +8787,17 @@ end
 $$;
 
 comment on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) is
-  'What two rows have in common, the strongest first.';
+  'Returns what two rows have in common, the strongest reason first.';
 
 revoke all on function crm_private.duplicate_reasons(boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_reasons(boolean, boolean, boolean, real)
   to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_reasons.sql
 --! Included functions/duplicates/duplicate_score.sql
-/* How likely two rows are one, from 0 to 1, to three digits: what crm_private.duplicate_doubt leaves. */
+/*
+ * Returns how likely it is that two rows are the same, from 0 to 1, to three digits: 1 minus
+ * crm_private.duplicate_doubt.
+ */
 create or replace function crm_private.duplicate_score(
   entity_type     text,
   same_email      boolean,
@@ -8663,15 +8821,15 @@ end
 $$;
 
 comment on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) is
-  'How likely two rows are one, from 0 to 1, by what they have in common.';
+  'Returns how likely it is that two rows are the same, from 0 to 1.';
 
 revoke all on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) from public;
 grant execute on function crm_private.duplicate_score(text, boolean, boolean, boolean, real) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate_score.sql
 --! Included functions/duplicates/duplicate.sql
 /*
- * A candidate, made of what it has in common with the row that it is compared with. One of the two
- * ids is the candidate's.
+ * Returns a candidate with its score and reasons, from what it has in common with the row that it
+ * is compared with. Of contact_id and company_id, the one of its type has its id.
  */
 create or replace function crm_private.duplicate(
   entity_type     text,
@@ -8705,17 +8863,17 @@ as $$
 $$;
 
 comment on function crm_private.duplicate(text, uuid, text, text, text, real) is
-  'A candidate, made of what it has in common with the row that it is compared with.';
+  'Returns a candidate with its score, from what it has in common with the compared row.';
 
 revoke all on function crm_private.duplicate(text, uuid, text, text, text, real) from public;
 grant execute on function crm_private.duplicate(text, uuid, text, text, text, real) to crm_reader;
 --! EndIncluded functions/duplicates/duplicate.sql
 --! Included functions/common/elements.sql
 /*
- * The elements of a JSON array or the members of a JSON object, in order: the position, from 0, or
- * the key that a client finds it by, what a message quotes (the element, or the member's key) and
- * the array or object that holds it alone. Anything else has no elements.
- * Called by crm_private.row_faults.
+ * Returns the elements of a JSON array or the members of a JSON object, in order: the position from
+ * 0, or the key by which a client finds it; the value that a message quotes (the element, or the
+ * member's key); and an array or object that contains only this element. Any other value has no
+ * elements. Called by crm_private.row_faults.
  */
 create or replace function crm_private.elements(p_value jsonb)
 returns table (ordinal bigint, key text, value jsonb, alone jsonb)
@@ -8738,15 +8896,15 @@ as $$
 $$;
 
 comment on function crm_private.elements(jsonb) is
-  'The elements of a JSON array or the members of an object, each with its key and the value '
-  'holding it alone.';
+  'Returns the elements of a JSON array or the members of an object, each with its key and a value '
+  'that contains only it.';
 
 revoke all on function crm_private.elements(jsonb) from public;
 --! EndIncluded functions/common/elements.sql
 --! Included functions/duplicates/email_keys.sql
 /*
- * What contacts with these addresses have among their match keys; an index finds them by it. Called
- * by filters that ignore case.
+ * Returns the match keys of contacts with any of these addresses; an index finds the contacts by
+ * them. Called by filters that ignore case.
  */
 create or replace function crm_private.email_keys(addresses text[])
 returns text[]
@@ -8764,17 +8922,17 @@ end
 $$;
 
 comment on function crm_private.email_keys(text[]) is
-  'What contacts with these addresses have among their match keys.';
+  'Returns the match keys of contacts with any of these addresses.';
 
 revoke all on function crm_private.email_keys(text[]) from public;
 grant execute on function crm_private.email_keys(text[]) to crm_reader;
 --! EndIncluded functions/duplicates/email_keys.sql
 --! Included functions/audit_log/ensure_audit_partitions.sql
 /*
- * Makes the audit log's partitions for this month and the months after it. Called by the migration,
- * whenever the server or a migration starts, and every hour by the server, so that a partition
- * stands long before its month. Entries of a month that had none are in the default partition; they
- * move to the new one, whichever month it is.
+ * Creates the audit log's partitions for this month and the months after it. Called by the
+ * migration, at each start of the server or of a migration, and every hour by the server, so that a
+ * partition exists long before its month. Entries of a month without a partition are in the default
+ * partition; they move to the new partition of their month.
  */
 create or replace function crm_private.ensure_audit_partitions(p_months integer default 12)
 returns void
@@ -8787,7 +8945,7 @@ declare
   v_to   timestamptz;
   v_name text;
 begin
-  -- Servers that start together do this one after the other.
+  -- Servers that start at the same time do this one after the other.
   perform crm_private.lock_seals();
 
   for v_from in
@@ -8840,20 +8998,20 @@ end
 $$;
 
 comment on function crm_private.ensure_audit_partitions(integer) is
-  'Makes the partitions of the audit log for this month and the given number of months after it.';
+  'Creates the partitions of the audit log for this month and a number of months after it.';
 
 revoke all on function crm_private.ensure_audit_partitions(integer) from public;
 --! EndIncluded functions/audit_log/ensure_audit_partitions.sql
 --! Included functions/bulk/attempt_rows.sql
 /*
- * One attempt of a bulk write: finds and locks the rows that are meant, writes those that can be, and
- * gives every fault of the others.
+ * Makes one attempt at a bulk write: finds and locks the rows, writes the valid ones, and returns
+ * every fault of the others. Called by crm_private.write_rows.
  *
- * p_known are the faults that an earlier attempt met. Their rows are not written; those that could be
- * read are validated all the same, so that all their faults are told.
+ * p_known are the faults that earlier attempts found. Their rows are not written; those that could
+ * be read are still validated, so that all their faults are reported.
  *
- * Raises what a statement raises that meets a collision; crm_private.write_rows finds out of which
- * rows, and tries again.
+ * Raises the error of a statement that meets a collision; crm_private.write_rows finds the
+ * colliding rows and tries again.
  */
 create or replace function crm_private.attempt_rows(
   p_entity_type text,
@@ -8877,7 +9035,7 @@ declare
 begin
   v_outcome.rows := p_rows;
 
-  -- An upsert means the row that has the external id once it is locked.
+  -- An upsert applies to the row that has the external id once it is locked.
   for v_round in 1 .. 10
   loop
     exit when p_operation = 'create';
@@ -8896,7 +9054,7 @@ begin
     ) into v_current using v_outcome.rows;
     exit when p_operation <> 'upsert';
 
-    -- Counted, because the way to a first row would be one row by one.
+    -- Counted: a plan for the first row only would be a nested loop.
     select count(*)
     into v_moved
     from unnest(p_rows) as input
@@ -8991,7 +9149,7 @@ begin
     )) as written
   );
 
-  -- These are not written, whatever they hold: the validation only says what is wrong with them.
+  -- These are never written: the validation only reports their faults.
   if cardinality(p_known) > 0 then
     perform set_config('crm.refusing', 'on', true);
     perform crm_private.apply_rows(v_table, array(
@@ -9020,7 +9178,7 @@ begin
       end,
       coalesce(
         crm_private.merged_objects(array_agg(fault.fields)),
-        '{"row": ["met another change; please try again"]}'
+        '{"row": ["collided with another change; please try again"]}'
       ),
       bool_and(fault.readable)
     )::crm_private.row_fault
@@ -9041,7 +9199,7 @@ $$;
 comment on function crm_private.attempt_rows(
   text, text, crm_private.bulk_row[], crm_private.row_fault[]
 ) is
-  'One attempt of a bulk write.';
+  'Makes one attempt at a bulk write.';
 
 revoke all on function crm_private.attempt_rows(
   text, text, crm_private.bulk_row[], crm_private.row_fault[]
@@ -9052,11 +9210,13 @@ grant execute on function crm_private.attempt_rows(
 --! EndIncluded functions/bulk/attempt_rows.sql
 --! Included functions/bulk/colliding_rows.sql
 /*
- * The rows of a bulk write that collide with other rows, in the database or in the list: those with a
- * reference that leads nowhere, and those with an external id that belongs to another row. What is
- * wrong is told of external ids only; references are found with the other rules of the row.
+ * Returns the rows of a bulk write that collide with other rows, in the database or in the list:
+ * rows with a reference to a row that does not exist, or else rows with an external id that belongs
+ * to another row. It reports the fault only for external ids; references are reported with the
+ * other rules of the row.
  *
- * Called once a statement has met such a row, which PostgreSQL reports alone.
+ * Called by crm_private.find_faults after a statement failed on such a row: PostgreSQL reports only
+ * one.
  */
 create or replace function crm_private.colliding_rows(
   p_entity_type text,
@@ -9067,7 +9227,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
@@ -9106,7 +9266,7 @@ begin
       collisions as (
         select carried.*, 'belongs to another ' || $2 as message
         from carried
-        -- By the key, row by row: a plan that reads the whole table asks its policy of each row.
+        -- By the key, row by row: a scan of the whole table evaluates its policy for each row.
         cross join lateral (
           select key.entity_id
           from crm_private.external_ids as key
@@ -9144,23 +9304,23 @@ end
 $$;
 
 comment on function crm_private.colliding_rows(text, crm_private.bulk_row[]) is
-  'The rows of a bulk write that collide with other rows.';
+  'Returns the rows of a bulk write that collide with other rows.';
 
 revoke all on function crm_private.colliding_rows(text, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.colliding_rows(text, crm_private.bulk_row[]) to crm_member;
 --! EndIncluded functions/bulk/colliding_rows.sql
 --! Included functions/custom_fields/compile_report.sql
 /*
- * Makes the report of an entity type, such as reporting.deals, anew: the columns that
- * crm_private.report_columns has, and one for each custom field, of the field's type. Called when
+ * Recreates the report of an entity type, such as reporting.deals, with the columns of
+ * crm_private.report_columns and one column for each custom field, of the field's type. Called when
  * the definitions of the type change.
  *
- * A custom field's column is called custom_<name>, so that no column of ours will ever take its
- * name; a name that is too long for PostgreSQL is cut and told apart by a hash. New columns come
- * last. Where one has to go, or gets another type, the view is dropped and made again: refused if
- * somebody's view depends on it, rather than dropping that, too.
+ * The column of a custom field is named custom_<name>, so that no built-in column can ever conflict
+ * with it; a name that is too long for PostgreSQL is cut and made unique by a hash. New columns
+ * come last. If a column must be removed, or changes its type, the view is dropped and created
+ * again. This is refused if another view depends on it, rather than dropping that view too.
  *
- * The caller keeps writers waiting, so whoever reads the view for long is not waited for.
+ * The caller blocks writers, so this waits at most three seconds for queries on the view.
  */
 create or replace function crm_private.compile_report(p_entity_type text)
 returns void
@@ -9169,7 +9329,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_view    text := format(
@@ -9182,7 +9342,7 @@ declare
   v_field   text;
   v_users   text;
 begin
-  -- What is to be: our columns, then those of the fields that the view has, then new ones.
+  -- The new columns: built-in ones, then those of fields that the view has, then new ones.
   select jsonb_agg(
     jsonb_build_array(listed.name, listed.expression, listed.comment, listed.type)
     order by listed.rank, present.attnum, listed.ordinal, listed.name
@@ -9204,7 +9364,7 @@ begin
       case definition.field_type
         when 'text' then format('custom_fields ->> %L', definition.name)
         when 'enum' then format('custom_fields ->> %L', definition.name)
-        -- A function of ours would have to be executable by whoever reads the view.
+        -- Every reader of the view would need the right to execute a function of crm_private.
         when 'multi_enum' then format(
           'case when jsonb_typeof(custom_fields -> %1$L) = ''array'' '
           'then array(select jsonb_array_elements_text(custom_fields -> %1$L)) end',
@@ -9254,7 +9414,7 @@ begin
   into v_query
   from jsonb_array_elements(v_columns) with ordinality as wanted (item, ordinal);
 
-  -- What the view has and is not to have any more, or not of that type.
+  -- A column of the view that must be removed, or that has another type now.
   select present.attname::text, case when wanted.item is null then 'name' else 'fieldType' end
   into v_lost, v_field
   from pg_attribute as present
@@ -9281,7 +9441,7 @@ begin
         and dependency.classid = 'pg_rewrite'::regclass
         and rewrite.ev_class <> v_view::regclass;
 
-      raise exception 'column % of % cannot go: % reads the view', v_lost, v_view, v_users
+      raise exception 'column % of % cannot be dropped: % reads the view', v_lost, v_view, v_users
         using errcode    = 'check_violation',
               schema     = 'crm', table = 'custom_field_definitions',
               column     = case v_field when 'name' then 'name' else 'field_type' end,
@@ -9292,7 +9452,7 @@ begin
                                'is column %s of %s, which is read by %s', v_lost, v_view, v_users
                              ))
                            )::text,
-              hint       = 'Drop what reads the view first, and make it again afterwards.';
+              hint       = 'Drop the views that read it, and recreate them after the change.';
     end;
   end if;
 
@@ -9314,19 +9474,21 @@ end
 $$;
 
 comment on function crm_private.compile_report(text) is
-  'Makes the report of an entity type anew, with its custom fields as columns.';
+  'Recreates the report of an entity type, with its custom fields as columns.';
 
 revoke all on function crm_private.compile_report(text) from public;
 --! EndIncluded functions/custom_fields/compile_report.sql
 --! Included functions/custom_fields/compile_unique.sql
 /*
- * Makes the constraints of an entity type what the definitions say is unique: one for each such field,
- * <table>_custom_<name>_unique, and none for others. Called when the definitions of the type change.
+ * Creates a constraint <table>_custom_<name>_unique for each custom field of an entity type that is
+ * defined as unique, and drops the others. Called by crm_private.compile_custom_fields when the
+ * definitions of the type change.
  *
- * They are exclusion constraints, because those can be of an expression and yet be deferred: a merge
- * and an undo move values from row to row, and two rows may have one for a moment. They stand on hash
- * indexes, which take a text of any length. They compare JSON, which is equal where the values are, and
- * can be asked of whatever an old version of a row had. A field without a value collides with none.
+ * They are exclusion constraints, because these can be on an expression and still be deferred: a
+ * merge and an undo move values from row to row, and two rows may have the same value for a moment.
+ * They use hash indexes, which accept text of any length. They compare JSON, which is equal if the
+ * values are, and which also works for any value that an old version of a row had. A field without
+ * a value never conflicts.
  *
  * Adding or dropping one locks the table exclusively while its index is built.
  */
@@ -9379,14 +9541,14 @@ end
 $$;
 
 comment on function crm_private.compile_unique(text) is
-  'Makes the constraints of an entity type what its definitions say is unique.';
+  'Creates and drops the unique constraints of an entity type according to its definitions.';
 
 revoke all on function crm_private.compile_unique(text) from public;
 --! EndIncluded functions/custom_fields/compile_unique.sql
 --! Included functions/custom_fields/custom_field_index_name.sql
 /*
- * What the index of a custom field is called, whether there is one or not: by the id of the
- * definition, which stays when the field gets another name.
+ * Returns the name of the index of a custom field, whether or not the index exists. It consists of
+ * the id of the definition, which stays the same when the field is renamed.
  */
 create or replace function crm_private.custom_field_index_name(
   p_definition crm.custom_field_definitions
@@ -9402,7 +9564,7 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_index_name(crm.custom_field_definitions) is
-  'What the index of a custom field is called, whether there is one or not.';
+  'Returns the name of the index of a custom field, whether or not the index exists.';
 
 revoke all on function crm_private.custom_field_index_name(crm.custom_field_definitions)
   from public;
@@ -9411,8 +9573,8 @@ grant execute on function crm_private.custom_field_index_name(crm.custom_field_d
 --! EndIncluded functions/custom_fields/custom_field_index_name.sql
 --! Included functions/custom_fields/custom_field_definitions_index.sql
 /*
- * The index of a custom field, null where there is none. What is read is the catalog, so it is what
- * the database has, whoever made or dropped it.
+ * Returns the index of a custom field, null if there is none. Reads the catalog, so the result is
+ * the actual index, regardless of which role created or dropped it.
  */
 create or replace function crm.custom_field_definitions_index(
   definition crm.custom_field_definitions
@@ -9435,7 +9597,7 @@ as $$
 $$;
 
 comment on function crm.custom_field_definitions_index(crm.custom_field_definitions) is
-  'The index by which filters and orders on the field are answered; null if there is none.';
+  'The index that speeds up filters and orders on the field. Null if there is none.';
 
 revoke all on function crm.custom_field_definitions_index(crm.custom_field_definitions)
   from public;
@@ -9444,10 +9606,11 @@ grant execute on function crm.custom_field_definitions_index(crm.custom_field_de
 --! EndIncluded functions/custom_fields/custom_field_definitions_index.sql
 --! Included functions/audit_log/entry_digest.sql
 /*
- * The digest of an audit log entry: of every column, and of the values by their own digest. The
- * columns are in binary form, which does not depend on time zone or format of dates; the texts are
- * a JSON array, in which none can run into the next. erased_at is left out, because erasing must not
- * break the digest; crm_private.check_audit_log holds it against the entry that records the erasure.
+ * Returns the digest of an audit log entry. It covers every column, and the values through their
+ * own digest. The columns are in binary form, which does not depend on the time zone or the date
+ * format; the texts form a JSON array, in which one cannot run into the next. erased_at is
+ * excluded, because erasing must not break the digest; crm_private.check_audit_log compares it with
+ * the entry of the erasure.
  */
 create or replace function crm_private.entry_digest(
   id             bigint,
@@ -9478,7 +9641,7 @@ $$;
 comment on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
 ) is
-  'SHA-256 of an audit log entry, its values given by their own digest.';
+  'Returns the SHA-256 of an audit log entry, with its values represented by their own digest.';
 
 revoke all on function crm_private.entry_digest(
   bigint, text, uuid, text, text, timestamptz, bigint, text, bytea
@@ -9486,8 +9649,9 @@ revoke all on function crm_private.entry_digest(
 --! EndIncluded functions/audit_log/entry_digest.sql
 --! Included functions/idempotency/drop_responses.sql
 /*
- * Drops the answers that were kept for repeated mutations and may hold something of entities. The keys
- * stay: a repeat still does nothing, and is told that its answer is gone.
+ * Deletes stored responses of repeated mutations that may contain values of the given entities. The
+ * keys stay: a repeated mutation still does nothing, and its client gets an error that the response
+ * is gone. Called by crm_private.erase_contact.
  */
 create or replace function crm_private.drop_responses(p_ids uuid[])
 returns void
@@ -9502,22 +9666,25 @@ as $$
 $$;
 
 comment on function crm_private.drop_responses(uuid[]) is
-  'Drops the answers kept for repeated mutations that may hold something of entities.';
+  'Deletes stored responses of repeated mutations that may contain values of the given entities.';
 
 revoke all on function crm_private.drop_responses(uuid[]) from public;
 --! EndIncluded functions/idempotency/drop_responses.sql
 --! Included functions/erasure/lock_person.sql
 /*
- * Locks everything of a person that an erasure touches, and gives their ids: the contact's, and those of
- * everybody who was merged into it. The id of somebody who was merged into another stands for that one.
+ * Locks everything of a person that an erasure changes, and returns the ids of their contacts: the
+ * contact's own, and those of every contact that was merged into it. The id of a merged contact
+ * stands for its merge winner. Called by crm_private.erase_contact.
  *
- * It has all of it or nothing. While it waits for somebody it holds nothing that they may wait for, so an
- * erasure is never part of a deadlock, whatever order others lock in: rows are tried, not waited for, and
- * what an attempt has locked is given back before the next one. What it waits for in line, and holds
- * meanwhile, only maintenance takes. lock_timeout bounds all attempts together.
+ * It takes all locks or none. While it waits for another transaction, it holds no lock that the
+ * other may need, so an erasure is never part of a deadlock, regardless of the order in which
+ * others lock: rows are locked with nowait, and a failed attempt releases its locks before the next
+ * one. The only locks that it waits for in a queue, and holds while it tries the others, conflict
+ * only with maintenance. lock_timeout limits all attempts together; raises lock_not_available when
+ * it is over.
  *
- * When it has returned nobody else has written anything of the person that is not committed, restores
- * or undoes anything, keeps an answer, or seals.
+ * After it returns, no other transaction has uncommitted changes of the person, restores or undoes
+ * anything, stores a response, or seals.
  */
 create or replace function crm_private.lock_person(p_contact_id uuid)
 returns uuid[]
@@ -9532,7 +9699,7 @@ declare
 begin
   loop
     begin
-      -- The statistics are made anew at the end, which takes this lock. A vacuum gives way to it.
+      -- The refresh of the statistics at the end takes this lock. An autovacuum yields to it.
       lock table crm.contacts, crm.tasks, crm.notes, crm_private.external_ids
         in share update exclusive mode;
       lock table crm.contacts, crm.deals, crm.tasks, crm.notes in row exclusive mode nowait;
@@ -9547,7 +9714,7 @@ begin
       );
       perform from crm.contacts where id = any (v_ids) for update nowait;
 
-      -- Who was merged before the lock was had is found now.
+      -- A merge that committed before the lock was granted is visible now.
       if v_ids <> crm_private.merged_ids(
         'contact', coalesce(crm_private.merged_into('contact', p_contact_id), p_contact_id)
       ) then
@@ -9561,7 +9728,11 @@ begin
     exception
       when lock_not_available then
         if v_timeout > interval '0' and clock_timestamp() > v_started + v_timeout then
-          raise;
+          raise exception 'erase_contact: other transactions hold locks that it needs'
+            using errcode    = 'lock_not_available',
+                  schema     = 'crm', table = 'contacts',
+                  constraint = 'erase_contact_lock_available',
+                  hint       = 'Repeat the erasure later, or with a longer lock_timeout.';
         end if;
     end;
 
@@ -9573,15 +9744,16 @@ end
 $$;
 
 comment on function crm_private.lock_person(uuid) is
-  'Locks everything of a person that an erasure touches, and gives the ids of their contacts.';
+  'Locks everything of a person that an erasure changes; returns the ids of their contacts.';
 
 revoke all on function crm_private.lock_person(uuid) from public;
 --! EndIncluded functions/erasure/lock_person.sql
 --! Included functions/erasure/merged_person_entries.sql
 /*
- * The entries of others that may hold values of a person: of contacts that the person was merged into,
- * from the merge until it was undone, and of those that these were merged into meanwhile. p_table is
- * crm.audit_logs or a month that was detached from it.
+ * Returns the audit log entries of other contacts that may contain values of a person: of contacts
+ * that the person was merged into, from the merge until it was undone, and of contacts that these
+ * were merged into during that time. p_table is crm.audit_logs or a month that was detached from
+ * it. Called by crm_private.erase_contact.
  */
 create or replace function crm_private.merged_person_entries(p_table regclass, p_ids uuid[])
 returns setof crm.audit_logs
@@ -9589,7 +9761,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- What its statement returns cannot be told, nor that it locks.
+-- plpgsql_check cannot see what its statement returns, nor that it locks rows.
 -- @plpgsql_check_options: extra_warnings = off, performance_warnings = off
 begin
   return query execute format(
@@ -9633,25 +9805,27 @@ end
 $$;
 
 comment on function crm_private.merged_person_entries(regclass, uuid[]) is
-  'The entries of others that may hold values of a person who was merged into them for a time.';
+  'Returns the entries of contacts that a person was merged into for a time; they may contain '
+  'values of the person.';
 
 revoke all on function crm_private.merged_person_entries(regclass, uuid[]) from public;
 --! EndIncluded functions/erasure/merged_person_entries.sql
 --! Included functions/erasure/erase_contact.sql
 /*
- * Forgets a person: deletes the contact, if it is still there, with its tasks and notes, and takes the
- * values out of every entry of theirs, and of everybody who was merged into it, months included that were
- * detached from the audit log and are still in the database. Answers that were kept for repeated mutations
- * and may hold something of them go, too. Gives the entry that records it. Refuses an id that no
- * contact ever had.
+ * Erases a person. Deletes the contact, if it still exists, with its tasks and notes, and removes
+ * the values from every audit log entry of theirs and of every contact that was merged into it.
+ * This includes months that were detached from the audit log and are still in the database. Deletes
+ * stored responses of repeated mutations that may contain values of the person. Returns the entry
+ * that records the erasure. Raises if no contact ever had this id.
  *
- * The id of a contact that was merged stands for the one that is left: they are one person. A merge that
- * was undone left two; of the other one those entries lose their values that were made in between.
+ * The id of a merged contact stands for its merge winner: they are one person. After a merge that
+ * was undone they are two: entries of the former winner lose their values if they were written
+ * while the merge lasted.
  *
- * Tasks and notes of the contact are those that hang on it, or did when they were deleted. Those
- * that were moved to another entity belong to that one.
+ * The tasks and notes of a contact are those that are attached to it, or were when they were
+ * deleted. Those that were moved to another entity belong to that entity.
  *
- * Security definer: nobody but the owner of the audit log may change it.
+ * Security definer: only the owner of the audit log may change it.
  */
 create or replace function crm_private.erase_contact(id uuid)
 returns crm.audit_logs
@@ -9678,7 +9852,7 @@ begin
 
   perform crm_private.refuse_old_snapshot('erase_contact');
   v_persons := crm_private.lock_person(v_id);
-  -- Those that are committed were left by a session that called itself a bulk write.
+  -- Committed rows in this table were left by a session that claimed to be a bulk write.
   delete from crm_private.faulty_rows;
 
   v_ids := v_persons
@@ -9735,7 +9909,10 @@ begin
       v_table
     ) into v_entries using v_ids;
     v_entries := coalesce(v_entries, '{}')
-      || array(select mixed::crm.audit_logs from crm_private.merged_person_entries(v_table, v_persons) as mixed);
+      || array(
+        select mixed::crm.audit_logs
+        from crm_private.merged_person_entries(v_table, v_persons) as mixed
+      );
     perform crm_private.scrub_entries(v_table, v_entries, v_at);
     v_erased := v_erased || v_entries;
   end loop;
@@ -9747,7 +9924,7 @@ begin
     order by id desc
     limit 1;
     if found then
-      return v_erasure; -- asked twice
+      return v_erasure; -- a repeated call
     end if;
 
     perform crm_private.refuse_missing('contact', v_id::text);
@@ -9771,7 +9948,7 @@ end
 $$;
 
 comment on function crm_private.erase_contact(uuid) is
-  'What crm.erase_contact calls, with the rights of the owner.';
+  'Implements crm.erase_contact with the rights of the owner.';
 
 revoke all on function crm_private.erase_contact(uuid) from public;
 grant execute on function crm_private.erase_contact(uuid) to crm_admin;
@@ -9787,19 +9964,20 @@ as $$
 $$;
 
 comment on function crm.erase_contact(uuid) is
-  'Forgets a person, for good: deletes the contact with its tasks and notes, if it is still there, '
-  'and takes their values out of the audit log, the trash and what is kept for repeated mutations. '
-  'Whoever was merged into it is the same person, and so is the one that it was merged into. Who did '
-  'what to them, and when, stays. Gives the entry that records the erasure. For administrators.';
+  'Erases a person permanently, for example at their request. Deletes the contact, if it still '
+  'exists, with its tasks and notes, and removes its values from the audit log, the trash and the '
+  'stored responses of repeated mutations. A contact that was merged into it is the same person, '
+  'and so is the one that it was merged into. The audit log still shows who changed the data of '
+  'the person, and when. Returns the entry that records the erasure. For administrators.';
 
 revoke all on function crm.erase_contact(uuid) from public;
 grant execute on function crm.erase_contact(uuid) to crm_admin;
 --! EndIncluded functions/erasure/erase_contact.sql
 --! Included functions/idempotency/expire_idempotency_keys.sql
 /*
- * Forgets idempotency keys that have expired, with their answers; at most p_limit, lest it takes
- * long. Gives their number, so that the caller can go on. The server calls it every hour; several
- * may call it at once, and none waits for a key that is just being used again.
+ * Deletes expired idempotency keys with their responses, at most p_limit per call, so that no call
+ * takes long. Returns their number, so that the caller can repeat the call. Called by the server
+ * every hour. Concurrent calls are safe, and none waits for a key that is in use.
  *
  * Security definer: crm_server has no rights of its own on the table.
  */
@@ -9827,15 +10005,15 @@ as $$
 $$;
 
 comment on function crm_private.expire_idempotency_keys(integer) is
-  'Forgets idempotency keys that have expired; gives how many.';
+  'Deletes expired idempotency keys; returns their number.';
 
 revoke all on function crm_private.expire_idempotency_keys(integer) from public;
 grant execute on function crm_private.expire_idempotency_keys(integer) to crm_server;
 --! EndIncluded functions/idempotency/expire_idempotency_keys.sql
 --! Included functions/common/fault_message.sql
 /*
- * A message with its faulty value filled in for %s, as JSON writes it and cut to a length that a
- * form can show. Called by crm_private.row_faults.
+ * Returns a message with the faulty value in place of %s, as JSON and cut to a length that a form
+ * can show. Called by crm_private.row_faults, and by functions that refuse an argument.
  */
 create or replace function crm_private.fault_message(p_template text, p_value jsonb)
 returns text
@@ -9854,18 +10032,19 @@ as $$
 $$;
 
 comment on function crm_private.fault_message(text, jsonb) is
-  'The message with the faulty value, as JSON, for %s.';
+  'Returns the message with the faulty value, as JSON, in place of %s.';
 
 revoke all on function crm_private.fault_message(text, jsonb) from public;
 grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;
 --! EndIncluded functions/common/fault_message.sql
 --! Included functions/validation/faults_of_new_row.sql
 /*
- * The faults that a new row of a table would be refused for, by field: it is inserted and taken back. Null
- * if it would be taken. Called by the API where the input of a mutation cannot be read as a whole, so
- * that the faults of what can be read are told together with the others.
+ * Returns the faults for which a new row of a table would be refused, by field; null if it would be
+ * accepted. Inserts the row and rolls it back. Called by the API if the input of a mutation cannot
+ * be read as a whole, so that the faults of the readable part are reported together with the
+ * others.
  *
- * Runs with the caller's rights. p_row has columns as keys; what is absent has its default.
+ * Runs with the caller's rights. p_row has columns as keys; a missing column gets its default.
  */
 create or replace function crm_private.faults_of_new_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -9873,7 +10052,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of names that the catalog quotes; that it writes cannot be told.
+-- Its statement is built from quoted names; plpgsql_check cannot see that, nor that it writes.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_columns text;
@@ -9896,18 +10075,18 @@ begin
         p_table, v_columns
       ) using p_row;
     end if;
-    raise triggered_action_exception using message = 'takes the row back';
+    raise triggered_action_exception using message = 'rolls the row back';
   exception
     when triggered_action_exception then
       return null;
     when check_violation then
       get stacked diagnostics v_detail = pg_exception_detail;
-      -- What PostgreSQL itself says in a detail is no JSON, and quotes values.
+      -- A detail of PostgreSQL's own is not JSON, and quotes values.
       if v_detail not like '{%' then
         raise;
       end if;
       return v_detail::jsonb;
-    -- A link that leads nowhere and a value that is taken are met once the rest is right.
+    -- Broken references and taken values are found once the rest of the row is valid.
     when integrity_constraint_violation then
       return null;
   end;
@@ -9915,17 +10094,19 @@ end
 $$;
 
 comment on function crm_private.faults_of_new_row(regclass, jsonb) is
-  'The faults that a new row would be refused for, by field; null if it would be taken.';
+  'Returns the faults for which a new row would be refused, by field; null if it would be '
+  'accepted.';
 
 revoke all on function crm_private.faults_of_new_row(regclass, jsonb) from public;
 grant execute on function crm_private.faults_of_new_row(regclass, jsonb) to crm_member;
 --! EndIncluded functions/validation/faults_of_new_row.sql
 --! Included functions/validation/fields_of_violation.sql
 /*
- * The fields that a broken constraint is about, each with its message: what the product's own error
- * says in its detail, or the rule's message, or, of an index that is nobody's rule, its columns.
+ * Returns the fields that a violated constraint concerns, each with its message: the detail of an
+ * error that pgcrm raised, or the message of the rule, or, for an index that is no rule, the columns
+ * of the index. Called by crm_private.violating_rows.
  *
- * Security definer, because rules are not read by roles; it reads no rows.
+ * Security definer: roles cannot read crm_private.rules. It reads no rows of the table.
  */
 create or replace function crm_private.fields_of_violation(
   p_table      regclass,
@@ -9953,7 +10134,7 @@ begin
   from crm_private.rules as rule
   where rule.table_oid = p_table and rule.constraint_name = p_constraint;
 
-  -- The rule of a custom field that is unique says in its name which one it is.
+  -- The constraint of a unique custom field has the field in its name.
   if v_fields is null then
     select jsonb_build_object(
       'customFields.' || substring(conname from '_custom_(\w+)_unique$'), '["is taken"]'::jsonb
@@ -9966,6 +10147,8 @@ begin
       and conname ~ '_custom_\w+_unique$';
   end if;
 
+  -- pg_depend also lists the columns in the condition of a partial index, which are not concerned.
+  -- The text of the expressions lacks these, but may contain a name in another: id in company_id.
   if v_fields is null then
     select jsonb_object_agg(
       crm_private.camel_case(attribute.attname), '["has a value that is taken"]'::jsonb
@@ -9976,7 +10159,20 @@ begin
       on attribute.attrelid = index.indrelid
       and (
         attribute.attnum = any (index.indkey)
-        or strpos(pg_get_expr(index.indexprs, index.indrelid), attribute.attname) > 0
+        or (
+          exists (
+            select
+            from pg_depend as dependency
+            where dependency.classid = 'pg_class'::regclass
+              and dependency.objid = index.indexrelid
+              and dependency.refclassid = 'pg_class'::regclass
+              and dependency.refobjid = index.indrelid
+              and dependency.refobjsubid = attribute.attnum
+          )
+          and pg_get_expr(index.indexprs, index.indrelid) ~ format(
+            '(?<!\w)%s(?!\w)', regexp_replace(attribute.attname, '\W', '\\\&', 'g')
+          )
+        )
       )
     where index.indrelid = p_table
       and index.indexrelid = (
@@ -9995,7 +10191,7 @@ end
 $$;
 
 comment on function crm_private.fields_of_violation(regclass, text, text, text) is
-  'The fields that a broken constraint is about, each with its message.';
+  'Returns the fields that a violated constraint concerns, each with its message.';
 
 revoke all on function crm_private.fields_of_violation(regclass, text, text, text) from public;
 grant execute on function crm_private.fields_of_violation(regclass, text, text, text)
@@ -10003,9 +10199,9 @@ grant execute on function crm_private.fields_of_violation(regclass, text, text, 
 --! EndIncluded functions/validation/fields_of_violation.sql
 --! Included functions/duplicates/find_duplicates.sql
 /*
- * The rows that may be the same as a contact or a company. Refuses an entity type that has no
- * duplicates, and the id of a row that is not there or that the caller may not see: an empty list
- * would say that it has none.
+ * Returns the rows that may be the same as a contact or a company. Raises for any other entity
+ * type, and for an id that no row has or that the caller cannot see: an empty list would mean that
+ * the row has no duplicates.
  */
 create or replace function crm.find_duplicates(
   entity_type text,
@@ -10044,14 +10240,18 @@ end
 $$;
 
 comment on function crm.find_duplicates(text, uuid, double precision) is
-  'The contacts or companies that may be the same as one, the likeliest first, each with a score '
-  'from 0 to 1 and the reasons. The entity type is contact or company.';
+  'The contacts or companies that may be duplicates of one, the most likely first, each with a '
+  'score from 0 to 1 (at least minScore, default 0.3) and the reasons. The entity type is contact '
+  'or company.';
 
 revoke all on function crm.find_duplicates(text, uuid, double precision) from public;
 grant execute on function crm.find_duplicates(text, uuid, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/find_duplicates.sql
 --! Included functions/common/non_null_members.sql
-/* The members of an object that are not null: of an input, what was given. */
+/*
+ * Returns the members of a JSON object that are not null: of an input, the fields that were given.
+ * Called by crm.create_deal_with_tasks.
+ */
 create or replace function crm_private.non_null_members(p_object jsonb)
 returns jsonb
 language sql
@@ -10064,13 +10264,13 @@ as $$
 $$;
 
 comment on function crm_private.non_null_members(jsonb) is
-  'The members of an object that are not null.';
+  'Returns the members of a JSON object that are not null.';
 
 revoke all on function crm_private.non_null_members(jsonb) from public;
 grant execute on function crm_private.non_null_members(jsonb) to crm_member;
 --! EndIncluded functions/common/non_null_members.sql
 --! Included functions/validation/is_value_of.sql
-/* Whether JSON can be read as a value of a type, as jsonb_populate_record reads it. */
+/* Returns true if JSON can be read as a value of a type, in the way of jsonb_populate_record. */
 create or replace function crm_private.is_value_of(p_type oid, p_value jsonb)
 returns boolean
 language plpgsql
@@ -10088,18 +10288,17 @@ end
 $$;
 
 comment on function crm_private.is_value_of(oid, jsonb) is
-  'Whether JSON can be read as a value of a type.';
+  'Returns true if JSON can be read as a value of a type.';
 
 revoke all on function crm_private.is_value_of(oid, jsonb) from public;
 grant execute on function crm_private.is_value_of(oid, jsonb) to crm_member;
 --! EndIncluded functions/validation/is_value_of.sql
 --! Included functions/custom_fields/index_custom_field.sql
 /*
- * Makes the index of a custom field, unless it is there. Writers of the entity wait until the
- * transaction ends; npx pgcrm field index does it without that. What a build that failed left is
- * replaced.
+ * Creates the index of a custom field, unless it exists. Writers of the entity wait until the
+ * transaction ends; npx pgcrm field index does not block them. Replaces what a failed build left.
  *
- * Security definer: only the owner of a table makes indexes of it.
+ * Security definer: only the owner of a table can create indexes on it.
  */
 create or replace function crm_private.index_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
@@ -10108,7 +10307,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_definition crm.custom_field_definitions;
@@ -10126,7 +10325,7 @@ begin
     end if;
     execute crm_private.custom_field_index_statement(v_definition);
 
-    -- Until the planner knows the values it expects too many rows to be found.
+    -- Until the planner has statistics of the values, it overestimates the number of rows.
     execute format('analyze %s', crm_private.entity_table(entity_type));
   end if;
 
@@ -10135,7 +10334,7 @@ end
 $$;
 
 comment on function crm_private.index_custom_field(text, text) is
-  'What crm.index_custom_field calls, with the rights of the owner.';
+  'Implements crm.index_custom_field with the rights of the owner.';
 
 revoke all on function crm_private.index_custom_field(text, text) from public;
 grant execute on function crm_private.index_custom_field(text, text) to crm_admin;
@@ -10150,15 +10349,19 @@ as $$
 $$;
 
 comment on function crm.index_custom_field(text, text) is
-  'Makes an index on a custom field, by which filters and orders on it are answered; of a text that '
-  'may have more than 500 characters filters by the whole value or its beginning. Nothing is done if it is there. Writers of the entity wait '
-  'meanwhile: on large tables use npx pgcrm field index. For administrators.';
+  'Creates an index on a custom field, to speed up filters and orders on it. For text that may '
+  'have more than 500 characters, it speeds up only filters by the whole value or its beginning. '
+  'Does nothing if the index exists. Blocks writers of the entity while it runs: for large tables '
+  'use npx pgcrm field index. For administrators.';
 
 revoke all on function crm.index_custom_field(text, text) from public;
 grant execute on function crm.index_custom_field(text, text) to crm_admin;
 --! EndIncluded functions/custom_fields/index_custom_field.sql
 --! Included functions/access/is_administrator.sql
-/* Whether the caller may do what is for administrators, also within a security definer function. */
+/*
+ * Returns true if the caller has the rights of an administrator, also within a security definer
+ * function.
+ */
 create or replace function crm_private.is_administrator()
 returns boolean
 language sql
@@ -10175,15 +10378,15 @@ as $$
 $$;
 
 comment on function crm_private.is_administrator() is
-  'True if the caller has the rights of an administrator.';
+  'Returns true if the caller has the rights of an administrator.';
 
 revoke all on function crm_private.is_administrator() from public;
 grant execute on function crm_private.is_administrator() to crm_reader;
 --! EndIncluded functions/access/is_administrator.sql
 --! Included functions/access/is_importing.sql
 /*
- * Whether the session imports: says so, by crm.source, and may, being an administrator's. Then new rows
- * keep who created them and when in the system that they come from.
+ * Returns true if the session imports: crm.source is import, and the caller is an administrator. In
+ * such a session new rows keep the creator and creation time of the system that they come from.
  */
 create or replace function crm_private.is_importing()
 returns boolean
@@ -10198,13 +10401,13 @@ end
 $$;
 
 comment on function crm_private.is_importing() is
-  'True if an administrator''s session says that it imports.';
+  'Returns true if an administrator''s session has set crm.source to import.';
 
 revoke all on function crm_private.is_importing() from public;
 grant execute on function crm_private.is_importing() to crm_reader;
 --! EndIncluded functions/access/is_importing.sql
 --! Included functions/imports/importable_columns.sql
-/* What a session that imports may give a new row of a table beside what members may. */
+/* Returns the columns that only a session that imports may set in new rows of a table. */
 create or replace function crm_private.importable_columns(p_table regclass)
 returns name[]
 language sql
@@ -10218,13 +10421,13 @@ as $$
 $$;
 
 comment on function crm_private.importable_columns(regclass) is
-  'The columns that a session that imports may give new rows of a table.';
+  'Returns the columns that only a session that imports may set in new rows of a table.';
 
 revoke all on function crm_private.importable_columns(regclass) from public;
 grant execute on function crm_private.importable_columns(regclass) to crm_reader;
 --! EndIncluded functions/imports/importable_columns.sql
 --! Included functions/imports/imported_columns.sql
-/* Those of crm_private.importable_columns if the session imports, else none. */
+/* Returns crm_private.importable_columns if the session imports, otherwise an empty array. */
 create or replace function crm_private.imported_columns(p_table regclass)
 returns name[]
 language sql
@@ -10238,13 +10441,13 @@ as $$
 $$;
 
 comment on function crm_private.imported_columns(regclass) is
-  'The columns that this session may give new rows of a table, because it imports.';
+  'Returns the columns that this session may set in new rows of a table because it imports.';
 
 revoke all on function crm_private.imported_columns(regclass) from public;
 grant execute on function crm_private.imported_columns(regclass) to crm_reader;
 --! EndIncluded functions/imports/imported_columns.sql
 --! Included functions/imports/require_import.sql
-/* Refuses to go on, unless the session imports. */
+/* Raises unless the session imports. p_columns is for the message. */
 create or replace function crm_private.require_import(p_columns text)
 returns void
 language plpgsql
@@ -10253,26 +10456,27 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if not crm_private.is_importing() then
-    raise exception '% can be given only by an administrator who imports', p_columns
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm',
-            hint    = 'Say so before: set crm.source = ''import''.';
+    raise exception 'only an administrator who imports can set %', p_columns
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm',
+            constraint = 'require_import_importing',
+            hint       = 'As an administrator, run set crm.source = ''import'' first.';
   end if;
 end
 $$;
 
 comment on function crm_private.require_import(text) is
-  'Refuses columns that only a session that imports may give.';
+  'Raises unless the session imports; for columns that only an import may set.';
 
 revoke all on function crm_private.require_import(text) from public;
 grant execute on function crm_private.require_import(text) to crm_member;
 --! EndIncluded functions/imports/require_import.sql
 --! Included functions/imports/imported_stamp.sql
 /*
- * The value of created_at, created_by or closed_at that a session that imports gives the row that is
- * being made, null if it gives none or does not import. A statement of the owner, or COPY, has it in
- * the column. Others may not write the column: a bulk write says it in the setting crm.bulk_stamps,
- * for each row before it is made.
+ * Returns the value of created_at, created_by or closed_at that a session that imports sets in the
+ * row that is being inserted; null if it sets none, or does not import. A statement of the owner,
+ * or COPY, has it in the column. Other roles may not write the column: a bulk write passes it in
+ * the setting crm.bulk_stamps before it inserts each row.
  */
 create or replace function crm_private.imported_stamp(p_column text, p_written text)
 returns text
@@ -10294,16 +10498,17 @@ end
 $$;
 
 comment on function crm_private.imported_stamp(text, text) is
-  'The value of a column that a session that imports gives a new row; null if it gives none.';
+  'Returns the value of a column that a session that imports sets in a new row; null if it sets '
+  'none.';
 
 revoke all on function crm_private.imported_stamp(text, text) from public;
 grant execute on function crm_private.imported_stamp(text, text) to crm_member;
 --! EndIncluded functions/imports/imported_stamp.sql
 --! Included functions/deals/imported_close.sql
 /*
- * When a deal was closed that is imported as closed without a time: the day on which it was to close, if
- * that lies between its making and now; else when it was made, since when it has been in its stage as far
- * as is known. Null where it was not made in another system before.
+ * Returns the close time of a deal that is imported as closed without one: its close date, if that
+ * is between its creation and now; otherwise its creation, from which on it has been in its stage
+ * as far as is known. Null if the deal was not created in another system before.
  */
 create or replace function crm_private.imported_close(p_deal crm.deals)
 returns timestamptz
@@ -10326,18 +10531,19 @@ end
 $$;
 
 comment on function crm_private.imported_close(crm.deals) is
-  'When a deal was closed that is imported as closed without saying when; null if it is not imported.';
+  'Returns the close time of a deal that is imported without one; null if it is not imported.';
 
 revoke all on function crm_private.imported_close(crm.deals) from public;
 grant execute on function crm_private.imported_close(crm.deals) to crm_member;
 --! EndIncluded functions/deals/imported_close.sql
 --! Included functions/custom_fields/is_reserved_field.sql
 /*
- * Whether a built-in field of a contact, a company or a deal has a name already, in the row itself, in
- * what filters, orders and groups it, or in what is written. A custom field of that name is served
- * under another, so that no name ever means two things. Columns are read from the catalog; any other field
- * that is added to the product joins the list, and a test compares it with the API. On it, too, are the
- * names of what every object of JavaScript has, which would be found in an input that does not have them.
+ * Returns true if a built-in field of a contact, a company or a deal has a name: in the row itself,
+ * in its filters, orders and groups, or in its inputs. A custom field of that name is served under
+ * another one, so that every name is unambiguous. Columns are read from the catalog; any other
+ * field that is added to the product must be added to the list, and a test compares the list with
+ * the API. The list also has the names of the members of every JavaScript object, which would seem
+ * to be present in an input without them.
  */
 create or replace function crm_private.is_reserved_field(p_field text)
 returns boolean
@@ -10360,7 +10566,8 @@ begin
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
     ])
-    -- Orders by what belongs to a row, as DEALS_SUM_VALUE_DESC, and groups, as CLOSE_DATE_TRUNCATED_TO_DAY.
+    -- Orders by related rows, such as DEALS_SUM_VALUE_DESC, and groups, such as
+    -- CLOSE_DATE_TRUNCATED_TO_DAY.
     or lower(p_field) ~
       '^(contacts|deals|notes|stagehistory|tasks)(average|count|distinctcount|max|min|sum)'
     or lower(p_field) ~ 'truncatedto(day|hour|month|quarter|week|year)$'
@@ -10376,18 +10583,18 @@ end
 $$;
 
 comment on function crm_private.is_reserved_field(text) is
-  'Whether a built-in field has a name already, so that no custom field is served under it.';
+  'Returns true if a built-in field has the name, so that no custom field is served under it.';
 
 revoke all on function crm_private.is_reserved_field(text) from public;
 grant execute on function crm_private.is_reserved_field(text) to crm_reader;
 --! EndIncluded functions/custom_fields/is_reserved_field.sql
 --! Included functions/custom_fields/custom_field_names.sql
 /*
- * Under which name the API serves each custom field, given all definitions of an entity type:
- * close_reason is closeReason. Where a built-in field has that name it is customTitle; where an older
- * definition has it, as close_reason and closeReason would both be, the younger's name ends with a
- * hash. Upper and lower case make no difference between two names, since orders and groups are
- * written in capitals.
+ * Returns the name of each custom field in the API, for all definitions of an entity type:
+ * close_reason is closeReason. If a built-in field has that name, it is customTitle. If an older
+ * definition has it, as close_reason and closeReason would both be, the name of the newer one ends
+ * with a hash. Names that differ only in case conflict, because orders and groups are written in
+ * capitals.
  */
 create or replace function crm_private.custom_field_names(
   p_definitions crm.custom_field_definitions[]
@@ -10434,15 +10641,15 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_names(crm.custom_field_definitions[]) is
-  'Under which name the API serves each custom field, given all definitions of an entity type.';
+  'Returns the name of each custom field in the API, for all definitions of an entity type.';
 
 revoke all on function crm_private.custom_field_names(crm.custom_field_definitions[]) from public;
 grant execute on function crm_private.custom_field_names(crm.custom_field_definitions[]) to crm_reader;
 --! EndIncluded functions/custom_fields/custom_field_names.sql
 --! Included functions/custom_fields/custom_field_definitions_field_name.sql
 /*
- * The name of the typed field that a definition makes; see crm_private.custom_field_names. It counts the
- * definition itself among those that are there, because the statement that creates it does not.
+ * Returns the name of the typed field of a definition; see crm_private.custom_field_names. Includes
+ * the definition itself, because the statement that creates it does not see it in the table.
  */
 create or replace function crm.custom_field_definitions_field_name(
   definition crm.custom_field_definitions
@@ -10464,8 +10671,8 @@ as $$
 $$;
 
 comment on function crm.custom_field_definitions_field_name(crm.custom_field_definitions) is
-  'The name of the typed field that the definition makes on its entity type: close_reason is '
-  'closeReason. Where a built-in field has that name already it begins with custom: customTitle.';
+  'The name of the typed field of this definition on its entity type, such as closeReason for '
+  'close_reason. If a built-in field has that name, it begins with custom, such as customTitle.';
 
 revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
   from public;
@@ -10473,7 +10680,10 @@ grant execute on function crm.custom_field_definitions_field_name(crm.custom_fie
   to crm_reader;
 --! EndIncluded functions/custom_fields/custom_field_definitions_field_name.sql
 --! Included functions/audit_log/logged_columns.sql
-/* The columns of a table that the audit log follows: those that crm_private.compile_audit_log compiles. */
+/*
+ * Returns the columns of a table whose changes the audit log records, which are those that
+ * crm_private.compile_audit_log compiles.
+ */
 create or replace function crm_private.logged_columns(p_table regclass)
 returns name[]
 language sql
@@ -10493,17 +10703,17 @@ as $$
 $$;
 
 comment on function crm_private.logged_columns(regclass) is
-  'The columns of a table whose changes the audit log has.';
+  'Returns the columns of a table whose changes the audit log records.';
 
 revoke all on function crm_private.logged_columns(regclass) from public;
 grant execute on function crm_private.logged_columns(regclass) to crm_reader;
 --! EndIncluded functions/audit_log/logged_columns.sql
 --! Included functions/audit_log/audit_log_digest.sql
 /*
- * What an auditor keeps outside: the number of the last block and its hash, on which all that was
- * sealed before bears. Seals first, waiting for whoever seals at this moment.
+ * Returns what an auditor stores outside the database: the number of the last block and its hash,
+ * which depends on all entries sealed so far. Seals first, and waits for a session that is sealing.
  *
- * Security definer: the blocks are the owner's.
+ * Security definer: only the owner can read the blocks.
  */
 create or replace function crm_private.audit_log_digest()
 returns text
@@ -10520,7 +10730,7 @@ end
 $$;
 
 comment on function crm_private.audit_log_digest() is
-  'What crm.audit_log_digest calls, with the rights of the owner.';
+  'Implements crm.audit_log_digest with the rights of the owner.';
 
 revoke all on function crm_private.audit_log_digest() from public;
 grant execute on function crm_private.audit_log_digest() to crm_admin;
@@ -10536,8 +10746,8 @@ $$;
 
 comment on function crm.audit_log_digest() is
   E'@behavior queryField -mutationField\n'
-  'What the audit log is at this moment, in one line for an auditor to keep elsewhere: given to '
-  'verifyAuditLog later, it proves that nothing which was in the audit log now was changed since. '
+  'The digest of the audit log at this moment, for an auditor to store outside the system. Pass it '
+  'to verifyAuditLog later to prove that no entry that exists now has been changed since. '
   'For administrators.';
 
 revoke all on function crm.audit_log_digest() from public;
@@ -10545,8 +10755,9 @@ grant execute on function crm.audit_log_digest() to crm_admin;
 --! EndIncluded functions/audit_log/audit_log_digest.sql
 --! Included functions/audit_log/log_event.sql
 /*
- * Writes an entry for what is done to no row of a table: an erasure, a setting, the audit log itself.
- * What has no id of its own has the one that is all zeros.
+ * Writes an audit log entry for an operation that concerns no row of a table: an erasure, a
+ * setting, the audit log itself. An operation without an id of its own has the id that is all
+ * zeros.
  */
 create or replace function crm_private.log_event(
   p_entity_type text,
@@ -10570,16 +10781,16 @@ as $$
 $$;
 
 comment on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) is
-  'Writes an audit log entry for what is done to no row of a table.';
+  'Writes an audit log entry for an operation that concerns no row of a table.';
 
 revoke all on function crm_private.log_event(text, text, jsonb, timestamptz, uuid) from public;
 --! EndIncluded functions/audit_log/log_event.sql
 --! Included functions/audit_log/logged_fields.sql
 /*
- * What an audit log entry tells, field by field: a row for each column and each custom field
- * (custom_fields.<name>), with the value before it and after it. A created row had none before, a
- * deleted one has none after. What an entry says of itself (@undoes,
- * @imported) is no field.
+ * Returns the fields of an audit log entry: a row for each column and each custom field
+ * (custom_fields.<name>), with the value before and after. A created row has no values before, a
+ * deleted row none after. The members @undoes and @imported describe the entry and are not fields.
+ * Called by crm_private.plan_reversal.
  */
 create or replace function crm_private.logged_fields(p_action text, p_changes jsonb)
 returns table (field text, old jsonb, new jsonb)
@@ -10609,14 +10820,15 @@ as $$
 $$;
 
 comment on function crm_private.logged_fields(text, jsonb) is
-  'The fields that an audit log entry tells, with the value before and after it.';
+  'Returns the fields of an audit log entry, with the value before and after it.';
 
 revoke all on function crm_private.logged_fields(text, jsonb) from public;
 --! EndIncluded functions/audit_log/logged_fields.sql
 --! Included functions/audit_log/audit_log_kept_since.sql
 /*
- * From when on the audit log is here; null if nothing of it was ever archived. Security definer:
- * everybody has to know it, while the entry that says it is for administrators.
+ * Returns the time since which the audit log is complete; null if nothing was ever archived.
+ * Security definer: every role needs it, but only administrators can read the entry that records
+ * it.
  */
 create or replace function crm_private.audit_log_kept_since()
 returns timestamptz
@@ -10634,7 +10846,7 @@ as $$
 $$;
 
 comment on function crm_private.audit_log_kept_since() is
-  'What crm.audit_log_kept_since calls, with the rights of the owner.';
+  'Implements crm.audit_log_kept_since with the rights of the owner.';
 
 revoke all on function crm_private.audit_log_kept_since() from public;
 grant execute on function crm_private.audit_log_kept_since() to crm_reader;
@@ -10649,14 +10861,14 @@ as $$
 $$;
 
 comment on function crm.audit_log_kept_since() is
-  'From when on the audit log is kept here: what was done before has been archived. '
-  'Null if nothing was.';
+  'The time since which the audit log is complete. Entries of earlier changes have been archived. '
+  'Null if nothing has been archived.';
 
 revoke all on function crm.audit_log_kept_since() from public;
 grant execute on function crm.audit_log_kept_since() to crm_reader;
 --! EndIncluded functions/audit_log/audit_log_kept_since.sql
 --! Included functions/audit_log/audit_log_tables.sql
-/* The audit log, and the months that were detached from it and are still in the database. */
+/* Returns the audit log and the months that were detached from it and are still in the database. */
 create or replace function crm_private.audit_log_tables()
 returns setof regclass
 language sql
@@ -10674,22 +10886,23 @@ as $$
 $$;
 
 comment on function crm_private.audit_log_tables() is
-  'The audit log and its detached months.';
+  'Returns the audit log and its detached months.';
 
 revoke all on function crm_private.audit_log_tables() from public;
 --! EndIncluded functions/audit_log/audit_log_tables.sql
 --! Included functions/idempotency/save_response.sql
 /*
- * Keeps what a mutation was answered under the idempotency key that its transaction has claimed: it
- * is there when the mutation is, and only then. A second answer under one key would break the
- * primary key, and undo what it is the answer of.
+ * Stores the response of a mutation under the idempotency key that its transaction has claimed, so
+ * that the response is committed with the mutation or not at all. A second response under one key
+ * violates the primary key, which rolls its mutation back.
  *
- * With it goes which entities it may tell of: those that the transaction changed, if it tells of no others
- * (p_is_narrow), otherwise any. When a person is erased, the answers that may tell of them are dropped
- * (crm_private.drop_responses). An erasure waits for what is about to be kept; one that was done while this
- * transaction ran may have come after something was read, so nothing is kept.
+ * Also stores which entities the response may contain: those that the transaction changed if
+ * p_is_narrow, otherwise null, which stands for any. When a person is erased, the responses that
+ * may contain them are deleted (crm_private.drop_responses). An erasure waits until a response is
+ * stored. If one was committed while this transaction ran, the response may contain values that
+ * were read before, so the key is stored without it.
  *
- * Security definer: the server's login role writes no table.
+ * Security definer: the login role of the server cannot write tables.
  */
 create or replace function crm_private.save_response(
   p_key_hash     bytea,
@@ -10729,13 +10942,16 @@ end
 $$;
 
 comment on function crm_private.save_response(bytea, bytea, bytea, boolean) is
-  'Keeps the answer of a mutation under its idempotency key.';
+  'Stores the response of a mutation under its idempotency key.';
 
 revoke all on function crm_private.save_response(bytea, bytea, bytea, boolean) from public;
 grant execute on function crm_private.save_response(bytea, bytea, bytea, boolean) to crm_server;
 --! EndIncluded functions/idempotency/save_response.sql
 --! Included functions/audit_log/last_digest.sql
-/* The number of the last block and its hash: what crm.audit_log_digest gives, after sealing. */
+/*
+ * Returns the number of the last block and its hash. Called by crm.audit_log_digest after sealing,
+ * and by crm_private.check_audit_log.
+ */
 create or replace function crm_private.last_digest()
 returns text
 language sql
@@ -10750,16 +10966,17 @@ as $$
 $$;
 
 comment on function crm_private.last_digest() is
-  'The number of the last block of sealed entries, and its hash.';
+  'Returns the number of the last block of sealed entries, and its hash.';
 
 revoke all on function crm_private.last_digest() from public;
 --! EndIncluded functions/audit_log/last_digest.sql
 --! Included functions/erasure/maintain_audit_log.sql
 /*
- * What has to be done for the audit log from time to time, beside sealing: makes partitions before they
- * are needed, and purges what was deleted longer ago than the setting says. At most 10,000 deletions
- * at a time, lest writers of the audit log's blocks wait for long; gives their number, so that the
- * caller can go on. The server calls it every hour. Several may call it at once.
+ * Maintains the audit log, apart from sealing it: creates partitions before they are needed, and
+ * purges rows that were deleted longer ago than the retention setting allows. Purges at most 10,000
+ * deletions per call, so that writers of the blocks do not wait for long, and returns their number,
+ * so that the caller can repeat the call. Called by the server every hour. Concurrent calls are
+ * safe.
  *
  * Security definer: crm_server has no rights of its own on the audit log.
  */
@@ -10772,7 +10989,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform crm_private.ensure_audit_partitions();
-  -- What a bulk write found faulty it takes away itself; this was left by somebody who is none.
+  -- A bulk write deletes its own faulty rows; these were left by a session that is none.
   delete from crm_private.faulty_rows;
   return crm_private.purge_deletions(
     clock_timestamp() - make_interval(days => crm.trash_retention_days()), 10000
@@ -10781,20 +10998,22 @@ end
 $$;
 
 comment on function crm_private.maintain_audit_log() is
-  'Makes the partitions that will be needed, and purges the trash; gives how many deletions.';
+  'Creates the partitions that will be needed and purges the trash; returns the number of '
+  'deletions.';
 
 revoke all on function crm_private.maintain_audit_log() from public;
 grant execute on function crm_private.maintain_audit_log() to crm_server;
 --! EndIncluded functions/erasure/maintain_audit_log.sql
 --! Included functions/custom_fields/max_custom_fields.sql
 /*
- * How many custom fields an entity type may have: 200, or what the owner set for the database:
+ * Returns how many custom fields an entity type may have: 200, or the value that the owner has set
+ * for the database:
  *
- *   alter database crm set crm.max_custom_fields = 500;
+ *    alter database crm set crm.max_custom_fields = 500;
  *
- * Read from where only the owner of the database can write it. The setting itself could be changed
- * by every session. Anything but a whole number counts as not set. Called by
- * crm_private.apply_definitions.
+ * It is read from the catalog of database settings, which only the owner of the database can write;
+ * any session could change the setting itself. Any value but a whole number counts as not set.
+ * Called by crm_private.apply_definitions.
  */
 create or replace function crm_private.max_custom_fields()
 returns integer
@@ -10816,19 +11035,19 @@ as $$
 $$;
 
 comment on function crm_private.max_custom_fields() is
-  'How many custom fields an entity type may have.';
+  'Returns how many custom fields an entity type may have.';
 
 revoke all on function crm_private.max_custom_fields() from public;
 --! EndIncluded functions/custom_fields/max_custom_fields.sql
 --! Included functions/custom_fields/apply_definitions.sql
 /*
- * Applies changed definitions of one entity type to its rows, and refuses what the rows contradict.
- * p_old and p_new hold the definitions before and after the statement. Called by
+ * Applies changed definitions of one entity type to its rows, and refuses definitions that existing
+ * rows contradict. p_old and p_new are the definitions before and after the statement. Called by
  * crm_private.definitions_changed.
  *
- * Writers of the table wait until the transaction ends, so no value can slip in beside the change;
- * readers go on. A transaction whose snapshot may be older than the lock cannot see what was
- * written before it, so only read committed will do.
+ * Writers of the table wait until the transaction ends, so no value that breaks the new definition
+ * can be written concurrently; readers continue. A transaction whose snapshot is older than the
+ * lock cannot see all rows written before it, so read committed is required.
  */
 create or replace function crm_private.apply_definitions(
   p_entity_type text,
@@ -10840,7 +11059,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
@@ -10856,12 +11075,13 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'definitions cannot be changed in a % transaction',
         current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            schema  = 'crm', table = 'custom_field_definitions',
-            hint    = 'Use a read committed transaction.';
+      using errcode    = 'feature_not_supported',
+            schema     = 'crm', table = 'custom_field_definitions',
+            constraint = 'transaction_isolation_read_committed',
+            hint       = 'Repeat the change in a read committed transaction.';
   end if;
 
-  -- The constraint of a unique field comes, goes, or becomes another.
+  -- Whether the constraint of a unique field is added, dropped or replaced.
   select exists (
     select
     from unnest(p_old) as old_row
@@ -10871,7 +11091,7 @@ begin
         is distinct from case when new_row.is_unique then new_row.name end
   ) into v_unique;
 
-  -- Where readers have to wait, too, they do not wait for one that reads for long.
+  -- This lock blocks readers too. The timeout keeps them from waiting behind a long query.
   if v_unique then
     perform set_config('lock_timeout', '3s', true);
     execute format('lock table %s in access exclusive mode', v_table);
@@ -10880,7 +11100,8 @@ begin
     execute format('lock table %s in share row exclusive mode', v_table);
   end if;
 
-  -- Each field costs every write of the entity something. Who defines another waits for the lock.
+  -- Limited, because each field slows every write of the entity. The lock above makes the count
+  -- exact.
   if exists (
       select
       from unnest(p_new) as new_row
@@ -10900,11 +11121,11 @@ begin
             detail     = jsonb_build_object(
               'entityType', jsonb_build_array(format('may have at most %s custom fields', v_most))
             ),
-            hint       = 'Delete a definition that nobody needs, or set crm.max_custom_fields.';
+            hint       = 'Delete a definition that is not used, or raise crm.max_custom_fields.';
   end if;
 
-  -- The rows are counted only where a definition became stricter or other than it was. They have the
-  -- names of before.
+  -- Rows are counted only for definitions that became stricter or changed. The rows still have the
+  -- old names.
   select string_agg(
     format('select %L, %L, count(*) from %s', breach.field, breach.message, breach.rows),
     E'\nunion all\n'
@@ -10980,7 +11201,7 @@ begin
             ),
             constraint = 'custom_field_definitions_values_hold',
             detail     = v_fields::text,
-            hint       = 'Change the rows first; crm.check_custom_field_rule lists them.';
+            hint       = 'Change the rows that crm.check_custom_field_rule lists, then try again.';
   end if;
 
   perform crm_private.compile_custom_fields(p_entity_type);
@@ -11022,7 +11243,7 @@ $$;
 comment on function crm_private.apply_definitions(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
 ) is
-  'Applies changed definitions of an entity type to its rows; refuses what the rows contradict.';
+  'Applies changed definitions of an entity type to its rows; raises if existing rows break them.';
 
 revoke all on function crm_private.apply_definitions(
   text, crm.custom_field_definitions[], crm.custom_field_definitions[]
@@ -11030,13 +11251,13 @@ revoke all on function crm_private.apply_definitions(
 --! EndIncluded functions/custom_fields/apply_definitions.sql
 --! Included functions/bulk/match_rows.sql
 /*
- * Which rows an upsert means: an update of the row that has the external id, or a new row that gets
- * it. external_ids that are given have it too, or it would be lost.
+ * Resolves the rows of an upsert: an update of the row that has the external id, or a new row that
+ * gets it. If external_ids are given, the external id is added to them; otherwise it would be lost.
  *
- * Each external id is looked up by the key, one by one, whatever the planner thinks of the list: the
- * policy of the table is asked of what a plan reads, and a plan may read all of it. For that the parts
- * of an external id are columns before they are compared; what takes them out of JSON could leak, and
- * would be asked after the policy.
+ * Each external id is looked up by the key, one by one, independent of the planner's estimates: the
+ * policy of the table is evaluated for every row that a plan reads, and a plan may read all of
+ * them. For the same reason the parts of an external id are columns before they are compared: the
+ * operators that extract them from JSON are not leakproof, and would be evaluated after the policy.
  */
 create or replace function crm_private.match_rows(
   p_entity_type text,
@@ -11083,13 +11304,15 @@ as $$
 $$;
 
 comment on function crm_private.match_rows(text, crm_private.bulk_row[]) is
-  'Which rows an upsert means, by their external ids.';
+  'Resolves the rows of an upsert by their external ids.';
 
 revoke all on function crm_private.match_rows(text, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.match_rows(text, crm_private.bulk_row[]) to crm_member;
 --! EndIncluded functions/bulk/match_rows.sql
 --! Included functions/common/merged_objects.sql
-/* Objects put together into one; of members that several have, those of the later one count. */
+/*
+ * Merges JSON objects into one. If several objects have a member, the value of the last one counts.
+ */
 create or replace function crm_private.merged_objects(p_objects jsonb[])
 returns jsonb
 language sql
@@ -11103,16 +11326,17 @@ as $$
 $$;
 
 comment on function crm_private.merged_objects(jsonb[]) is
-  'Objects put together into one; of members that several have, those of the later one count.';
+  'Merges JSON objects into one; if several have a member, the value of the last one counts.';
 
 revoke all on function crm_private.merged_objects(jsonb[]) from public;
 grant execute on function crm_private.merged_objects(jsonb[]) to crm_member;
 --! EndIncluded functions/common/merged_objects.sql
 --! Included functions/bulk/find_faults.sql
 /*
- * What made an attempt of a bulk write fail, of which PostgreSQL tells one row at most: the rows that
- * collide, or cannot be read, or else those that are found by trying. Rows that are known already are
- * not told again. Trying is put off where an upsert may only have to be attempted again.
+ * Returns the rows that made an attempt at a bulk write fail; PostgreSQL reports one of them at
+ * most. These are the rows that cannot be read, or else those that collide, or else those that
+ * break a constraint, which are found by trial. Rows with known faults are not returned again. An
+ * upsert that can be attempted again skips the trial. Called by crm_private.write_rows.
  */
 create or replace function crm_private.find_faults(
   p_entity_type text,
@@ -11132,7 +11356,7 @@ declare
   v_rows  crm_private.bulk_row[];
   v_met   crm_private.row_fault[];
 begin
-  -- A trigger refuses a row before the ones behind it have been read.
+  -- A trigger refuses a row before the rows after it have been read.
   if p_state not like '23%' or p_state = '23514' then
     v_met := array(select unread from crm_private.unreadable_rows(v_table, p_rows) as unread);
     if cardinality(v_met) > 0 then
@@ -11174,8 +11398,8 @@ $$;
 comment on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
 ) is
-  'What made an attempt of a bulk write fail: the rows that collide, cannot be read, or break a '
-  'constraint.';
+  'Returns the rows that made an attempt at a bulk write fail: they cannot be read, collide, or '
+  'break a constraint.';
 
 revoke all on function crm_private.find_faults(
   text, text, crm_private.bulk_row[], crm_private.row_fault[], text, boolean
@@ -11186,8 +11410,8 @@ grant execute on function crm_private.find_faults(
 --! EndIncluded functions/bulk/find_faults.sql
 --! Included functions/merge/compile_merges.sql
 /*
- * Binds merges to a table: makes the trigger that ends the merge of a row that is back, and crm.<entity
- * type>_merged_into, which follows the id of a merged row to the one that is left.
+ * Adds merges to a table: creates the trigger that ends the merge of a row that is restored, and
+ * crm.<entity type>_merged_into, which returns the merge winner for the id of a merged record.
  */
 create or replace function crm_private.compile_merges(p_table regclass, p_entity_type text)
 returns void
@@ -11223,8 +11447,8 @@ $follow$
     'comment on function %s is %L',
     v_function,
     format(
-      'The %s that one was merged into, through however many merges; null if it was not merged, is '
-      'back, or the one that was left is gone.',
+      'Returns the %s that a merged one became part of, through any number of merges; null if it '
+      'was not merged, or was restored, or if the merge winner was deleted.',
       replace(p_entity_type, '_', ' ')
     )
   );
@@ -11234,20 +11458,20 @@ end
 $$;
 
 comment on function crm_private.compile_merges(regclass, text) is
-  'Makes the trigger that ends the merges of rows of a table that are back, and the function that '
-  'follows the id of a merged one.';
+  'Creates the trigger that ends merges of restored rows of a table, and the function that '
+  'returns the merge winner.';
 
 revoke all on function crm_private.compile_merges(regclass, text) from public;
 --! EndIncluded functions/merge/compile_merges.sql
 --! Included functions/merge/move_links.sql
 /*
- * Moves what refers to rows to another: of each foreign key to the table, the rows whose key is one of
- * p_from get p_to. Gives how many rows of each table moved. Called by
+ * Moves references from some rows to another one: for each foreign key to the table, rows whose key
+ * is one of p_from get p_to. Returns the number of rows moved in each table. Called by
  * crm_private.merge_rows.
  *
- * The foreign keys are read from the catalog. Of tasks and notes entity_id is what is written, and the key
- * is generated from it. Tables come in the order in which all writers lock them, their rows by id. A table of
- * an application may have no id.
+ * The foreign keys are read from the catalog. In tasks and notes, entity_id is written and the key
+ * is generated from it. Tables are updated in the order in which all writers lock them, and their
+ * rows by id. A table of an application may have no id.
  */
 create or replace function crm_private.move_links(p_table regclass, p_from uuid[], p_to uuid)
 returns jsonb
@@ -11255,7 +11479,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- That its statements write cannot be told.
+-- plpgsql_check cannot see that its statements write.
 -- @plpgsql_check_options: performance_warnings = off
 declare
   v_link  record;
@@ -11309,15 +11533,16 @@ end
 $$;
 
 comment on function crm_private.move_links(regclass, uuid[], uuid) is
-  'Moves what refers to rows of a table to another row of it; gives how many rows of each table moved.';
+  'Moves references from rows of a table to another row of it; returns the number of rows moved '
+  'in each table.';
 
 revoke all on function crm_private.move_links(regclass, uuid[], uuid) from public;
 grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_member;
 --! EndIncluded functions/merge/move_links.sql
 --! Included functions/external_ids/compile_external_ids.sql
 /*
- * Binds external ids to a table: makes the triggers that keep crm_private.external_ids, and crm.<entity
- * type>_by_external_id, which finds a row by its key.
+ * Adds external ids to a table: creates the triggers that maintain crm_private.external_ids, and
+ * crm.<entity type>_by_external_id, which finds a row by an external id.
  */
 create or replace function crm_private.compile_external_ids(p_table regclass, p_entity_type text)
 returns void
@@ -11325,7 +11550,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format('crm.%I', p_entity_type || '_by_external_id');
@@ -11371,7 +11596,8 @@ $find$
     'comment on function %s is %L',
     v_function,
     format(
-      'The %s that carries an external id; null if none does.', replace(p_entity_type, '_', ' ')
+      'Returns the %s that another system knows by this external id; null if there is none.',
+      replace(p_entity_type, '_', ' ')
     )
   );
   execute format('revoke all on function %s from public', v_function);
@@ -11380,18 +11606,20 @@ end
 $$;
 
 comment on function crm_private.compile_external_ids(regclass, text) is
-  'Makes the triggers that keep the external ids of a table, and the function that finds a row by one.';
+  'Creates the triggers that maintain the external ids of a table, and the function that finds a '
+  'row by one.';
 
 revoke all on function crm_private.compile_external_ids(regclass, text) from public;
 --! EndIncluded functions/external_ids/compile_external_ids.sql
 --! Included functions/external_ids/move_external_ids.sql
 /*
- * Frees external ids and takes others, all of one entity type. A taken one is refused: of writers
- * that want the same one at once exactly one wins, and the others wait for it to end. They take them
- * in one order, lest they wait for each other. Called by crm_private.keep_external_ids.
+ * Releases external ids and takes others, all of one entity type. Raises if one is taken: of
+ * concurrent writers that want the same id exactly one succeeds, and the others wait for its
+ * transaction to end. Takes the ids in one order, so that writers do not deadlock. Called by
+ * crm_private.keep_external_ids.
  *
- * Its plans are kept for the session and must not depend on how many there were when they were made:
- * each external id is looked up by the key.
+ * Its plans are cached for the session and must not depend on the number of rows at that time: each
+ * external id is looked up by the primary key.
  */
 create or replace function crm_private.move_external_ids(
   p_gone  crm_private.external_ids[],
@@ -11405,6 +11633,8 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
+declare
+  v_table text;
 begin
   delete from crm_private.external_ids as held
   using unnest(p_gone) as gone
@@ -11428,8 +11658,17 @@ begin
         p_taken[1].entity_type, array(select entity_id from unnest(p_taken))
       );
       -- The row that has it is younger than the snapshot of this transaction.
-      raise exception 'an external id was taken since this transaction began'
-        using errcode = 'serialization_failure';
+      v_table := (
+        select relname::text
+        from pg_class
+        where oid = crm_private.entity_table(p_taken[1].entity_type)
+      );
+      raise exception '%: an external id was taken since this transaction began', v_table
+        using errcode    = 'serialization_failure',
+              schema     = 'crm', table = v_table, column = 'external_ids',
+              constraint = v_table || '_external_ids_taken',
+              detail     = '{"externalIds": ["has one that was taken since"]}',
+              hint       = 'Repeat the transaction.';
   end;
 end
 $$;
@@ -11437,7 +11676,7 @@ $$;
 comment on function crm_private.move_external_ids(
   crm_private.external_ids[], crm_private.external_ids[]
 ) is
-  'Frees external ids and takes others.';
+  'Releases external ids and takes others.';
 
 revoke all on function crm_private.move_external_ids(
   crm_private.external_ids[], crm_private.external_ids[]
@@ -11445,9 +11684,9 @@ revoke all on function crm_private.move_external_ids(
 --! EndIncluded functions/external_ids/move_external_ids.sql
 --! Included functions/duplicates/name_likeness.sql
 /*
- * How alike two plain names are, from 0 to 1: the share of trigrams that they have in common, and
- * 0.8 at least if they sound alike, that is, have one skeleton of four letters or more. Whoever compares
- * many takes the skeletons once.
+ * Returns how similar two plain names are, from 0 to 1: the share of trigrams that they have in
+ * common, but at least 0.8 if they sound alike, that is, if they have the same skeleton of four
+ * letters or more. Callers that compare many names compute each skeleton once.
  */
 create or replace function crm_private.name_likeness(
   plain_name     text,
@@ -11472,13 +11711,13 @@ end
 $$;
 
 comment on function crm_private.name_likeness(text, text, text, text) is
-  'How alike two plain names are, from 0 to 1.';
+  'Returns how similar two plain names are, from 0 to 1.';
 
 revoke all on function crm_private.name_likeness(text, text, text, text) from public;
 grant execute on function crm_private.name_likeness(text, text, text, text) to crm_reader;
 --! EndIncluded functions/duplicates/name_likeness.sql
 --! Included functions/duplicates/name_similarity.sql
-/* How alike two plain names are, from 0 to 1: crm_private.name_likeness of both. */
+/* Returns how similar two plain names are, from 0 to 1, by crm_private.name_likeness. */
 create or replace function crm_private.name_similarity(plain_name text, other_name text)
 returns real
 language plpgsql
@@ -11495,17 +11734,17 @@ end
 $$;
 
 comment on function crm_private.name_similarity(text, text) is
-  'How alike two plain names are, from 0 to 1.';
+  'Returns how similar two plain names are, from 0 to 1.';
 
 revoke all on function crm_private.name_similarity(text, text) from public;
 grant execute on function crm_private.name_similarity(text, text) to crm_reader;
 --! EndIncluded functions/duplicates/name_similarity.sql
 --! Included functions/bulk/violating_rows.sql
 /*
- * The rows of a bulk write that break a constraint which only the table as a whole can be asked, a
- * unique index that somebody made for example. Writes the list in halves, and those that fail in
- * halves again, until what fails is a row; then takes everything back. Called where nothing else
- * explains why a statement failed.
+ * Returns the rows of a bulk write that break a constraint which only the whole table can check,
+ * for example a unique index that an administrator created. Writes the list in halves, and each
+ * half that fails in halves again, until a single row fails; then rolls everything back. Called by
+ * crm_private.find_faults if nothing else explains why a statement failed.
  */
 create or replace function crm_private.violating_rows(
   p_table regclass,
@@ -11527,7 +11766,7 @@ declare
   v_detail     text;
 begin
   begin
-    -- Rows that break a rule are left out, and found otherwise.
+    -- Rows that break a rule are left out here, and reported elsewhere.
     perform set_config(
       'crm.bulk',
       (select relname from pg_class where oid = p_table) || ' ' || pg_trigger_depth() + 1,
@@ -11547,7 +11786,7 @@ begin
           if v_middle > lower(v_part) then
             v_pending := int4range(lower(v_part), v_middle)
               || (int4range(v_middle, upper(v_part)) || v_pending);
-          -- A version that is not current is found otherwise, too.
+          -- A version that is not current is also reported elsewhere.
           elsif sqlstate <> 'CRM01' then
             get stacked diagnostics
               v_state      = returned_sqlstate,
@@ -11568,7 +11807,7 @@ begin
       end;
     end loop;
 
-    raise triggered_action_exception using message = 'takes everything back';
+    raise triggered_action_exception using message = 'rolls everything back';
   exception
     when triggered_action_exception then
       null;
@@ -11579,7 +11818,7 @@ end
 $$;
 
 comment on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) is
-  'The rows of a bulk write that break a constraint, found by trying.';
+  'Returns the rows of a bulk write that break a constraint, found by trial.';
 
 revoke all on function crm_private.violating_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.violating_rows(regclass, crm_private.bulk_row[])
@@ -11587,11 +11826,12 @@ grant execute on function crm_private.violating_rows(regclass, crm_private.bulk_
 --! EndIncluded functions/bulk/violating_rows.sql
 --! Included functions/common/oldest_server.sql
 /*
- * The number of the migration that a server must know, at least, to serve this schema. A server that
- * knows it, and not all that came after it, stays ready. Called by the server's check of readiness.
+ * Returns the number of the migration that a server must know, at least, to serve this schema. A
+ * server that knows it stays ready, even if it does not know all later migrations. Called by the
+ * readiness check of the server.
  *
- * A migration that takes something away which servers of before need (a contraction) sets its own
- * number here, and includes this file.
+ * A migration that removes something that earlier servers need (a contraction) sets its own number
+ * here, and includes this file.
  */
 create or replace function crm_private.oldest_server()
 returns text
@@ -11603,15 +11843,16 @@ as $$
 $$;
 
 comment on function crm_private.oldest_server() is
-  'The number of the migration that a server must know, at least, to serve this schema.';
+  'Returns the number of the migration that a server must know, at least, to serve this schema.';
 
 revoke all on function crm_private.oldest_server() from public;
 grant execute on function crm_private.oldest_server() to crm_server;
 --! EndIncluded functions/common/oldest_server.sql
 --! Included functions/audit_log/payload_digest.sql
 /*
- * The digest of an entry's values, salted: without the salt nobody can tell from it whether guessed
- * values are right, so it may stay when the values are erased. Called to seal, verify and erase.
+ * Returns the salted digest of an entry's values. Without the salt it does not reveal whether
+ * guessed values are right, so it can remain when the values are erased. Called to seal, verify and
+ * erase.
  */
 create or replace function crm_private.payload_digest(salt bytea, changes jsonb)
 returns bytea
@@ -11626,19 +11867,19 @@ end
 $$;
 
 comment on function crm_private.payload_digest(bytea, jsonb) is
-  'SHA-256 of a salt and of what changed.';
+  'Returns the SHA-256 of a salt and of the changes of an entry.';
 
 revoke all on function crm_private.payload_digest(bytea, jsonb) from public;
 --! EndIncluded functions/audit_log/payload_digest.sql
 --! Included functions/audit_log/compare_entries.sql
 /*
- * Compares the audit log with a range of blocks: gives the first entry that is not as it was sealed,
- * with its fault (altered, removed or inserted), and how many entries are there and how many
- * archived.
+ * Compares the audit log with a range of blocks. Returns the first entry that differs from its
+ * seal, with its fault (altered, removed or inserted), and how many entries were compared and how
+ * many are archived. Called by crm_private.check_audit_log.
  *
- * The blocks cover all ids after the block before them, so an entry there that no block lists was
- * put in later. An erased entry has no values to compare: the block holds their digest in place of
- * the salt, and the audit log must hold the entry that records the erasure.
+ * The blocks cover all ids after the block before them, so an entry in that range that no block
+ * lists was inserted later. An erased entry has no values to compare: the block stores their digest
+ * in place of the salt, and the audit log must contain the entry that records the erasure.
  */
 create or replace function crm_private.compare_entries(
   p_first      bigint,
@@ -11701,7 +11942,8 @@ as $$
     from sealed
     full join entry using (id)
   ),
-  -- An entry and its exact copy match both; a key forbids them, and a superuser can drop the key.
+  -- An entry and its exact copy both match. The primary key prevents copies, but a superuser can
+  -- drop it.
   faulty as (
     select id, compared.fault from compared where compared.fault is not null
     union all
@@ -11721,14 +11963,14 @@ as $$
 $$;
 
 comment on function crm_private.compare_entries(bigint, bigint) is
-  'The first entry of a range of blocks that is not as it was sealed, and how many were compared.';
+  'Returns the first entry of a range of blocks that was changed, and how many were compared.';
 
 revoke all on function crm_private.compare_entries(bigint, bigint) from public;
 --! EndIncluded functions/audit_log/compare_entries.sql
 --! Included functions/normalization/plain_name.sql
 /*
- * A name as it is compared: folded, words apart by one space, without punctuation, "&" as "and".
- * "O'Neill, Zoë" becomes "oneill zoe".
+ * Returns a name for comparisons: folded, words separated by one space, without punctuation, and
+ * "&" as "and". "O'Neill, Zoë" becomes "oneill zoe".
  */
 create or replace function crm_private.plain_name(name text)
 returns text
@@ -11740,7 +11982,7 @@ as $$
 declare
   v_folded text := crm_private.fold(name);
 begin
-  -- As most names are.
+  -- Most names are plain already.
   if v_folded ~ '^[a-z0-9]+(?: [a-z0-9]+)*$' then
     return v_folded;
   end if;
@@ -11752,15 +11994,15 @@ end
 $$;
 
 comment on function crm_private.plain_name(text) is
-  'A name as it is compared: folded and without punctuation.';
+  'Returns a name for comparisons: folded and without punctuation.';
 
 revoke all on function crm_private.plain_name(text) from public;
 grant execute on function crm_private.plain_name(text) to crm_reader;
 --! EndIncluded functions/normalization/plain_name.sql
 --! Included functions/duplicates/phone_keys.sql
 /*
- * What contacts with one of these numbers, in whatever form, have among their match keys; an index
- * finds them by it. Which of them have the number crm_private.has_phone knows.
+ * Returns the match keys of contacts with any of these numbers, in any notation; an index finds the
+ * contacts by them. crm_private.has_phone then compares the whole numbers.
  */
 create or replace function crm_private.phone_keys(phones text[])
 returns text[]
@@ -11787,25 +12029,25 @@ end
 $$;
 
 comment on function crm_private.phone_keys(text[]) is
-  'What contacts with one of these numbers have among their match keys.';
+  'Returns the match keys of contacts with any of these numbers.';
 
 revoke all on function crm_private.phone_keys(text[]) from public;
 grant execute on function crm_private.phone_keys(text[]) to crm_reader;
 --! EndIncluded functions/duplicates/phone_keys.sql
 --! Included functions/undo/plan_reversal.sql
 /*
- * Plans to undo entries of one transaction, all of them or those given: a row in
- * crm_private.reversals for each row that they changed, with what it was before the first of them and
- * what it was after the last. What was created and deleted again needs nothing.
+ * Plans to undo entries of one transaction, all of them or those given: writes a row into
+ * crm_private.reversals for each row that they changed, with its values before the first of them
+ * and after the last. A row that was created and deleted again needs nothing.
  *
- * Refused where an entry has been erased, or is about something that is not reversed: a setting, an API
- * key, the audit log itself; and to members where one deleted a row in another's name: these they cannot
- * see. p_argument is what the client called it by.
+ * Raises if an entry has been erased, or is about something that cannot be undone: a setting, an
+ * API key, the audit log itself. Raises for members if an entry deleted a row in another user's
+ * name, because members cannot see such entries. p_argument is the client's name of the argument.
  *
- * Whoever erases a contact meanwhile is waited for, or waits: what is read here must not be brought back
- * after it was erased. So a snapshot that is older will not do.
+ * An erasure of a contact and an undo wait for each other: values that are read here must not be
+ * restored after they were erased. So it also raises in a transaction with an older snapshot.
  *
- * Nested loops are off, because its plan is kept, and may have been made for a row or two.
+ * Nested loops are disabled, because the plan is cached and may have been made for one or two rows.
  */
 create or replace function crm_private.plan_reversal(
   p_transaction_id bigint,
@@ -11827,7 +12069,7 @@ begin
   perform crm_private.refuse_old_snapshot('an undo');
   lock table crm_private.erasure_lock in access share mode;
 
-  -- Two that undo the same come one after the other, so that the second sees what the first did.
+  -- Two that undo the same run one after the other, so that the second sees what the first did.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(p_transaction_id)
   );
@@ -11841,9 +12083,14 @@ begin
     and (p_entries is null or id = any (p_entries));
 
   if v_foreign is not null and not crm_private.is_administrator() then
-    raise exception 'entry % deleted something in the name of somebody else', v_foreign
-      using errcode = 'insufficient_privilege',
-            schema  = 'crm', table = 'audit_logs';
+    raise exception 'entry % of the audit log is a deletion by another user', v_foreign
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm', table = 'audit_logs', column = 'user_id',
+            constraint = 'audit_logs_user_id_own',
+            detail     = jsonb_build_object(
+                           p_argument, jsonb_build_array('includes a deletion by another user')
+                         )::text,
+            hint       = 'Ask an administrator to undo it.';
   end if;
 
   if v_erased is not null then
@@ -11854,7 +12101,8 @@ begin
             detail     = jsonb_build_object(
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
-                         )::text;
+                         )::text,
+            hint       = 'Undo other entries of the transaction one by one.';
   end if;
 
   select log.* into v_fixed
@@ -11872,12 +12120,12 @@ begin
     perform crm_private.refuse_argument(
       p_argument,
       case
-        when v_fixed.entity_type = 'setting' then 'changed a setting; give it its old value again'
+        when v_fixed.entity_type = 'setting' then 'changed a setting; set its old value again'
         when v_fixed.entity_type = 'api_key' then 'is about an API key; create or revoke one'
         when v_fixed.action = 'erase' then 'erased values for good'
         when v_fixed.action = 'purge' then 'emptied the trash for good'
         when v_fixed.action = 'archive' then 'archived months of the audit log'
-        else format('is about a %s, which is not undone', v_fixed.entity_type)
+        else format('is about a %s, which cannot be undone', v_fixed.entity_type)
       end,
       'audit_logs_action_reversible'
     );
@@ -11904,7 +12152,7 @@ begin
       jsonb_agg(id order by id)                as ids,
       (array_agg(action order by id))[1]       as first_action,
       (array_agg(action order by id desc))[1]  as last_action,
-      -- Of each field, what the first entry found and what the last one left. Most rows have one.
+      -- Each field before the first entry and after the last one. Most rows have one entry.
       case count(*)
         when 1 then (array_agg(old))[1]
         else crm_private.merged_objects(array_agg(old order by id desc))
@@ -11936,8 +12184,8 @@ revoke all on function crm_private.plan_reversal(bigint, bigint[], jsonb, text) 
 --! EndIncluded functions/undo/plan_reversal.sql
 --! Included functions/custom_fields/positions.sql
 /*
- * Where each of some texts stands among choices, from 1: what rows are ordered by whose values are lists
- * of choices. A choice that is not there has null.
+ * Returns the position of each text of a list among the choices, from 1; null for a text that is
+ * not a choice. Rows are ordered by it if their values are lists of choices. Called by the API.
  */
 create or replace function crm_private.positions(p_values text[], p_choices text[])
 returns integer[]
@@ -11957,16 +12205,17 @@ end
 $$;
 
 comment on function crm_private.positions(text[], text[]) is
-  'Where each of some texts stands among choices, from 1.';
+  'Returns the position of each text of a list among the choices, from 1.';
 
 revoke all on function crm_private.positions(text[], text[]) from public;
 grant execute on function crm_private.positions(text[], text[]) to crm_reader;
 --! EndIncluded functions/custom_fields/positions.sql
 --! Included functions/audit_log/planned_reversal.sql
 /*
- * What the running transaction is about to undo of a row. Asked by the audit log and the stamps, for each
- * row of an undo, so its plan must not depend on how few rows the table had when it was made: without the
- * setting one that was cached for an empty table would read the whole of it for every row.
+ * Returns what the running transaction is about to undo of a row. Called by the audit log and the
+ * stamps for each row of an undo, so its plan must not depend on how few rows the table had when it
+ * was cached: without the setting a plan that was cached for an empty table would scan the whole
+ * table for every row.
  */
 create or replace function crm_private.planned_reversal(p_entity_id uuid)
 returns crm_private.reversals
@@ -11988,30 +12237,32 @@ end
 $$;
 
 comment on function crm_private.planned_reversal(uuid) is
-  'What the running transaction is about to undo of a row.';
+  'Returns what the running transaction is about to undo of a row.';
 
 revoke all on function crm_private.planned_reversal(uuid) from public;
 --! EndIncluded functions/audit_log/planned_reversal.sql
 --! Included functions/audit_log/compile_audit_log.sql
 /*
- * Binds the audit log to a table: makes crm_private.<table>_audit_log, compiled from the table's
- * columns, and the triggers that call it once for each statement. TRUNCATE is refused.
+ * Connects a table to the audit log: creates crm_private.<table>_audit_log, compiled from the
+ * table's columns, and the triggers that call it once per statement. TRUNCATE is refused. Called by
+ * crm_private.register_entity.
  *
  * The changes of a created row are its values, those of a deleted row the whole old row. Those of
- * an updated row have a member for each column, and for each custom field, that changed. What an
- * entry says itself (which row, who and when) and what follows from it (the version, generated
- * columns) is left out, but for a deletion: it keeps all, so that the row can come back. What a change
- * undoes is its member @undoes, which no column is called like; what a session that imports gave of
- * what the database sets is told by name in @imported.
+ * an updated row have a member for each column, and for each custom field, that changed. They omit
+ * what the entry itself records (the row, the user, the time) and derived values (the version,
+ * generated columns), except for a deletion, which stores all of them so that the row can be
+ * restored. The member @undoes, a name that no column can have, identifies what the change
+ * undoes. The member @imported names the columns that an importing session set and that the
+ * database would otherwise have set.
  *
- * Compiled, because the audit log is paid for by every write: a generic comparison of whole rows costs
- * twice as much for inserts, three times for updates. Call it in the migration that adds or removes a column; a
- * test finds where that was forgotten.
+ * Compiled, because every write pays for the audit log: a generic comparison of whole rows costs
+ * twice as much for inserts, three times for updates. Call it in the migration that adds or removes
+ * a column; a test finds tables for which it was not called.
  *
- * Its plans are kept for the session. One that was made for a row or two would join the old rows of a
- * bulk update to the new ones pair by pair, so nested loops are off.
+ * Its plans are cached for the session. A plan for one or two rows would join the old rows of a
+ * bulk update to the new ones in a nested loop, so nested loops are off.
  *
- * The trigger is security definer: nobody but the owner of the audit log may write it.
+ * The trigger is security definer: only the owner may write the audit log.
  */
 create or replace function crm_private.compile_audit_log(p_table regclass, p_entity_type text)
 returns void
@@ -12019,7 +12270,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -12029,7 +12280,7 @@ declare
   v_changes text;
   v_old     text;
   v_given   text;
-  -- What the change of a row undoes: crm_private.carry_out_reversal has planned it.
+  -- The entries that the change of a row undoes, planned by crm_private.carry_out_reversal.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
 begin
@@ -12066,7 +12317,7 @@ begin
   where attrelid = p_table
     and attnum > 0
     and not attisdropped
-    -- What search and the look for duplicates read follows from the rest.
+    -- The columns for search and duplicate detection are derived from the others.
     and attname <> all ('{search_document,match_keys}'::name[]);
 
   select string_agg(
@@ -12103,13 +12354,13 @@ begin
     select
       %2$L, new_row.id, 'create', v_user_id,
       to_jsonb(new_values)
-        -- What came back under its own id goes on where it was; that is not its time.
+        -- A restored row keeps its version, creator and creation time; the entry records them.
         || case when new_row.version = 1 then '{}' else jsonb_build_object(
           'version', new_row.version, 'created_at', new_row.created_at,
           'created_by', new_row.created_by, 'updated_by', new_row.updated_by
         ) end
         || case when v_imports and new_row.version = 1 then (
-          -- What was given is told apart from what the database would have set.
+          -- The values that the session set, as opposed to those that the database sets.
           select coalesce(
             jsonb_object_agg(input.name, input.value)
               || jsonb_build_object('@imported', jsonb_agg(input.name order by input.name)),
@@ -12185,15 +12436,15 @@ end
 $$;
 
 comment on function crm_private.compile_audit_log(regclass, text) is
-  'Makes the triggers that write the audit log of a table, compiled from its columns.';
+  'Creates the triggers that write the audit log of a table, compiled from its columns.';
 
 revoke all on function crm_private.compile_audit_log(regclass, text) from public;
 --! EndIncluded functions/audit_log/compile_audit_log.sql
 --! Included functions/erasure/purge_deletions.sql
 /*
- * Ends the restorability of what was deleted before a time, the oldest first and at most p_limit; gives
- * how many. The entries stay, without values. Called by crm.purge_trash and
- * crm_private.maintain_audit_log.
+ * Purges deletions before a time: removes the values from their audit log entries, so that the rows
+ * cannot be restored. The oldest first; at most p_limit, or all if it is null. Returns their
+ * number. Called by crm_private.purge_trash and crm_private.maintain_audit_log.
  */
 create or replace function crm_private.purge_deletions(
   p_before timestamptz,
@@ -12243,24 +12494,26 @@ end
 $$;
 
 comment on function crm_private.purge_deletions(timestamptz, bigint) is
-  'Takes the values out of the entries of deletions before a time; gives their number.';
+  'Removes the values from the entries of deletions before a time; returns their number.';
 
 revoke all on function crm_private.purge_deletions(timestamptz, bigint) from public;
 --! EndIncluded functions/erasure/purge_deletions.sql
 --! Included functions/bulk/apply_rows.sql
 /*
- * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Gives those
- * that were written, with their ids, in any order, and whether anything changed.
+ * Writes rows whose ids are known: creates, updates and deletes, each with one statement. Returns
+ * the written rows with their ids, in any order, and whether each of them changed.
  *
- * A session that imports may give new rows what else crm_private.imported_columns lists. No role may
- * write these columns, so triggers are told in crm.bulk_stamps.
+ * In a session that imports, new rows may also have values for the columns of
+ * crm_private.imported_columns. No role may write these columns, so triggers read them from the
+ * setting crm.bulk_stamps.
  *
- * Where a trigger fires for a column that a statement names, the statement names it for those rows only
- * that give it: a probability that is given is told from one that stays.
+ * If a trigger fires for a column that a statement names, the statement names the column only for
+ * rows that have a value for it: a probability that was given differs from one that stays the same.
  *
- * A row that the validation refuses is noted and left out (crm_private.refuse_row). Rows are made one
- * after the other, and until the next one crm.bulk_row tells the place of each: to the validation,
- * and to what is returned of it. Triggers that fire meanwhile plan as they always do.
+ * A row that the validation refuses is recorded and left out (crm_private.refuse_row). Rows are
+ * formed one after the other, and until the next one the setting crm.bulk_row has the place of the
+ * current one, for the validation and for what is returned of it. Triggers that fire during a
+ * statement plan as usual.
  */
 create or replace function crm_private.apply_rows(p_table regclass, p_rows crm_private.bulk_row[])
 returns setof crm_private.written_row
@@ -12269,8 +12522,8 @@ volatile
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = auto
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; that they
--- write cannot be told.
+-- Its statements contain expressions, which cannot be quoted as names and values can. The checker
+-- cannot see that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_imported text[] := crm_private.imported_columns(p_table);
@@ -12356,16 +12609,17 @@ end
 $$;
 
 comment on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) is
-  'Writes the rows of a bulk write whose ids are known.';
+  'Writes the rows of a bulk write, whose ids are known.';
 
 revoke all on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.apply_rows(regclass, crm_private.bulk_row[]) to crm_member;
 --! EndIncluded functions/bulk/apply_rows.sql
 --! Included functions/common/refresh_statistics.sql
 /*
- * Makes the planner's statistics of a table anew: they hold the most common values, and those at
- * regular distances, some of which may have been erased. A table that is empty now keeps its old
- * statistics otherwise; from PostgreSQL 18 on they can be cleared.
+ * Rebuilds the planner's statistics of a table. They contain its most common values and values at
+ * regular intervals, some of which may have been erased. Without this, a table that is now empty
+ * would retain its old statistics; from PostgreSQL 18 on they can be cleared. Called by
+ * crm_private.erase_contact.
  */
 create or replace function crm_private.refresh_statistics(p_table regclass)
 returns void
@@ -12399,19 +12653,21 @@ end
 $$;
 
 comment on function crm_private.refresh_statistics(regclass) is
-  'Makes the statistics of a table anew, without values that it no longer holds.';
+  'Rebuilds the planner''s statistics of a table, without values that it no longer contains.';
 
 revoke all on function crm_private.refresh_statistics(regclass) from public;
 --! EndIncluded functions/common/refresh_statistics.sql
 --! Included functions/common/refuse_argument.sql
 /*
- * Refuses an argument of a function of the API like a faulty column. Returns nothing, ever; it is a
- * function of text so that it can stand at the end of a coalesce.
+ * Raises a check_violation for an argument of a function of the API, in the form of the error of a
+ * faulty column. The error names no table, because an argument belongs to none. Never returns; its
+ * type is text so that it can be the last argument of coalesce.
  */
 create or replace function crm_private.refuse_argument(
   p_argument   text,
   p_message    text,
-  p_constraint text
+  p_constraint text,
+  p_hint       text default null
 )
 returns text
 language plpgsql
@@ -12422,23 +12678,25 @@ as $$
 begin
   raise exception '% %', p_argument, p_message
     using errcode    = 'check_violation',
-          schema     = 'crm', table = 'audit_logs',
+          schema     = 'crm',
           constraint = p_constraint,
-          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text;
+          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text,
+          hint       = coalesce(p_hint, format('Repeat the call with another %s.', p_argument));
 end
 $$;
 
-comment on function crm_private.refuse_argument(text, text, text) is
-  'Refuses an argument of a function, with a message by its name.';
+comment on function crm_private.refuse_argument(text, text, text, text) is
+  'Raises an error for an argument of a function, with a message by its name.';
 
-revoke all on function crm_private.refuse_argument(text, text, text) from public;
-grant execute on function crm_private.refuse_argument(text, text, text) to crm_reader;
+revoke all on function crm_private.refuse_argument(text, text, text, text) from public;
+grant execute on function crm_private.refuse_argument(text, text, text, text) to crm_reader;
 --! EndIncluded functions/common/refuse_argument.sql
 --! Included functions/history/logged_field.sql
 /*
- * What the audit log calls a field of an entity type: company_id for companyId and company_id,
+ * Returns the name of a field in the audit log: company_id for companyId and company_id,
  * custom_fields.size for customFields.size and custom_fields.size. A custom field need not be
- * defined: it may have been. Refuses other names. Called by what takes a field as an argument.
+ * defined: it may have been defined once. Raises for other names. Called by functions that have a
+ * field as an argument.
  */
 create or replace function crm_private.logged_field(p_entity_type text, p_field text)
 returns text
@@ -12487,15 +12745,15 @@ as $$
 $$;
 
 comment on function crm_private.logged_field(text, text) is
-  'What the audit log calls a field of an entity type; refuses what is none.';
+  'Returns the name of a field in the audit log; raises for an unknown field.';
 
 revoke all on function crm_private.logged_field(text, text) from public;
 grant execute on function crm_private.logged_field(text, text) to crm_reader;
 --! EndIncluded functions/history/logged_field.sql
 --! Included functions/history/field_history.sql
 /*
- * The values that a field had, from the audit log. Runs with the caller's rights: the policy of the
- * audit log decides which entries count.
+ * Returns the values that a field had, from the audit log. Runs with the caller's rights: the
+ * policy of the audit log decides which entries count.
  */
 create or replace function crm.field_history(entity_type text, entity_id uuid, field text)
 returns setof crm.field_value
@@ -12539,18 +12797,19 @@ as $$
 $$;
 
 comment on function crm.field_history(text, uuid, text) is
-  'Every value that a field of a row had, the oldest first: from when to when, who set it, and through '
-  'what. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
-  'exchange_rate; a custom field is customFields.<name>.';
+  'Returns every value that a field of a row had, oldest first, with its period, the user who set '
+  'it, and the source of the change. entityType is contact, company, deal, task, note, '
+  'custom_field_definition, pipeline_stage or exchange_rate; a custom field is '
+  'customFields.<name>.';
 
 revoke all on function crm.field_history(text, uuid, text) from public;
 grant execute on function crm.field_history(text, uuid, text) to crm_reader;
 --! EndIncluded functions/history/field_history.sql
 --! Included functions/undo/refuse_broken_link.sql
 /*
- * Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere:
- * PostgreSQL's own error says it only in words that no client is shown. Returns if nothing planned is
- * at fault, as where a row is still linked to.
+ * Raises for a reversal that violated a foreign key, with the field and the value that references a
+ * row that does not exist: PostgreSQL's own error has them only in its message, which no client
+ * gets. Returns if nothing in the plan is at fault, for example if a row is still referenced.
  */
 create or replace function crm_private.refuse_broken_link(p_constraint text)
 returns void
@@ -12627,17 +12886,17 @@ begin
                          v_link.field,
                          jsonb_build_array(crm_private.fault_message(v_link.message, v_value))
                        )::text,
-          hint       = 'Restore what it refers to first.';
+          hint       = 'Restore the row that it references first.';
 end
 $$;
 
 comment on function crm_private.refuse_broken_link(text) is
-  'Refuses a reversal that broke a foreign key, with the field and the value that leads nowhere.';
+  'Raises for a reversal that violated a foreign key, with the field and its value.';
 
 revoke all on function crm_private.refuse_broken_link(text) from public;
 --! EndIncluded functions/undo/refuse_broken_link.sql
 --! Included functions/undo/refuse_conflicts.sql
-/* Refuses to undo what was changed since, with the list of where. */
+/* Raises for an undo of values that were changed since, with the list of conflicts. */
 create or replace function crm_private.refuse_conflicts(p_count bigint, p_conflicts jsonb)
 returns void
 language plpgsql
@@ -12657,27 +12916,33 @@ begin
         order by ordinal
         limit 1
       ),
-      'it was changed meanwhile'
+      'a row was changed since'
     )
     using errcode    = 'CRM02',
           schema     = 'crm', table = 'audit_logs', column = 'changes',
           constraint = 'audit_logs_changes_current',
           detail     = jsonb_build_object('count', p_count, 'conflicts', p_conflicts)::text,
-          hint       = 'Undo the later changes first, leave them with SKIP, or overwrite them with FORCE.';
+          hint       = 'Undo the later changes first, or leave them with SKIP; administrators can '
+                       'overwrite them with FORCE.';
 end
 $$;
 
 comment on function crm_private.refuse_conflicts(bigint, jsonb) is
-  'Refuses to undo what was changed since, with the list of where.';
+  'Raises for an undo of values that were changed since, with the list of conflicts.';
 
 revoke all on function crm_private.refuse_conflicts(bigint, jsonb) from public;
 --! EndIncluded functions/undo/refuse_conflicts.sql
 --! Included functions/custom_fields/refuse_definition.sql
-/* Refuses an argument of a function about a definition, with a message by its name. */
+/*
+ * Raises a check_violation for an argument of a function about a definition, with a message by its
+ * name. Called by crm_private.rename_custom_field_value.
+ */
 create or replace function crm_private.refuse_definition(
   p_argument   text,
+  p_column     text,
   p_message    text,
-  p_constraint text
+  p_constraint text,
+  p_hint       text
 )
 returns void
 language plpgsql
@@ -12687,19 +12952,23 @@ as $$
 begin
   raise exception 'custom_field_definitions: % %', p_argument, p_message
     using errcode    = 'check_violation',
-          schema     = 'crm', table = 'custom_field_definitions',
+          schema     = 'crm', table = 'custom_field_definitions', column = p_column,
           constraint = p_constraint,
-          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text;
+          detail     = jsonb_build_object(p_argument, jsonb_build_array(p_message))::text,
+          hint       = p_hint;
 end
 $$;
 
-comment on function crm_private.refuse_definition(text, text, text) is
-  'Refuses an argument of a function about a definition.';
+comment on function crm_private.refuse_definition(text, text, text, text, text) is
+  'Raises an error for an argument of a function about a definition.';
 
-revoke all on function crm_private.refuse_definition(text, text, text) from public;
+revoke all on function crm_private.refuse_definition(text, text, text, text, text) from public;
 --! EndIncluded functions/custom_fields/refuse_definition.sql
 --! Included functions/duplicates/refuse_entity_type.sql
-/* Refuses an entity type of which no duplicates are looked for. */
+/*
+ * Raises a check_violation for an entity type other than contact and company. Called by
+ * crm.find_duplicates and crm.duplicate_groups.
+ */
 create or replace function crm_private.refuse_entity_type(p_entity_type text)
 returns void
 language plpgsql
@@ -12713,23 +12982,24 @@ begin
     using errcode    = 'check_violation',
           schema     = 'crm', table = 'duplicate', column = 'entity_type',
           constraint = 'duplicate_entity_type_known',
-          detail     = '{"entityType": ["must be contact or company"]}';
+          detail     = '{"entityType": ["must be contact or company"]}',
+          hint       = 'Repeat the query with entity type contact or company.';
 end
 $$;
 
 comment on function crm_private.refuse_entity_type(text) is
-  'Refuses an entity type of which no duplicates are looked for.';
+  'Raises an error for an entity type other than contact and company.';
 
 revoke all on function crm_private.refuse_entity_type(text) from public;
 grant execute on function crm_private.refuse_entity_type(text) to crm_reader;
 --! EndIncluded functions/duplicates/refuse_entity_type.sql
 --! Included functions/validation/refuse_faults.sql
 /*
- * Refuses a row, given as jsonb, with all its faults at once: the detail is an object of messages by
- * field, in the client's words. Does nothing if it has none. Called by crm_private.refuse_row, and for
- * rows that were only thought of.
+ * Raises for an invalid row, given as jsonb, with all its faults at once: the detail is an object
+ * of messages by field, in the client's words. Does nothing if the row is valid. Called by
+ * crm_private.refuse_row, and for rows that are only proposed.
  *
- * A function that writes several rows of one input says in crm.path where in it a row stands:
+ * A function that writes several rows of one input sets crm.path to the place of the row in it:
  * tasks.1 makes tasks.1.description of description.
  */
 create or replace function crm_private.refuse_faults(p_table regclass, p_row jsonb)
@@ -12772,20 +13042,21 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = v_table, column = v_column,
             constraint = v_constraint,
-            detail     = v_fields::text;
+            detail     = v_fields::text,
+            hint       = 'Correct every field that the detail lists, then write the row again.';
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_faults(regclass, jsonb) is
-  'Refuses a row that breaks a rule, with all its faults; does nothing if it breaks none.';
+  'Raises for an invalid row, with all its faults; does nothing if the row is valid.';
 
 revoke all on function crm_private.refuse_faults(regclass, jsonb) from public;
 --! EndIncluded functions/validation/refuse_faults.sql
 --! Included functions/common/refuse_missing.sql
 /*
- * Refuses ids that lead to nothing, or to nothing that the caller may see: the two are told alike. The
- * detail names all of them. Called by functions that are given ids.
+ * Raises no_data_found for ids that no row has, or no row that the caller can see; the error does
+ * not distinguish the two. The detail lists all of them. Called by functions that take ids.
  */
 create or replace function crm_private.refuse_missing(p_entity_type text, variadic p_ids text[])
 returns void
@@ -12796,22 +13067,24 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   raise exception '% % not found', p_entity_type, array_to_string(p_ids, ', ', 'null')
-    using errcode = 'no_data_found',
-          schema  = 'crm',
-          detail  = jsonb_build_object(
-                    'entityType', p_entity_type, 'ids', array_replace(p_ids, null, 'null')
-                  )::text;
+    using errcode    = 'no_data_found',
+          schema     = 'crm',
+          constraint = 'argument_found',
+          detail     = jsonb_build_object(
+                         'entityType', p_entity_type, 'ids', array_replace(p_ids, null, 'null')
+                       )::text,
+          hint       = 'Pass the ids of rows that exist and that your role can read.';
 end
 $$;
 
 comment on function crm_private.refuse_missing(text, text[]) is
-  'Refuses ids that lead to nothing, or to nothing that the caller may see.';
+  'Raises an error for ids that no row has, or no row that the caller can see.';
 
 revoke all on function crm_private.refuse_missing(text, text[]) from public;
 grant execute on function crm_private.refuse_missing(text, text[]) to crm_reader;
 --! EndIncluded functions/common/refuse_missing.sql
 --! Included functions/common/refuse_null.sql
-/* Refuses a function of the API an argument that is missing. */
+/* Raises a check_violation if an argument of a function of the API is null. */
 create or replace function crm_private.refuse_null(p_argument text, p_value text)
 returns void
 language plpgsql
@@ -12820,20 +13093,23 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_value is null then
-    perform crm_private.refuse_argument(p_argument, 'is required', 'argument_not_null');
+    perform crm_private.refuse_argument(
+      p_argument, 'is required', 'argument_not_null',
+      format('Repeat the call with a value for %s.', p_argument)
+    );
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_null(text, text) is
-  'Refuses an argument of a function that is null.';
+  'Raises an error if an argument of a function is null.';
 
 revoke all on function crm_private.refuse_null(text, text) from public;
 --! EndIncluded functions/common/refuse_null.sql
 --! Included functions/common/refuse_old_snapshot.sql
 /*
- * Refuses to go on in a transaction that may not see what others have committed meanwhile. Called by
- * what must find every value there is.
+ * Raises feature_not_supported in a transaction that cannot see what other transactions have
+ * committed since it began. Called by functions that must find every value there is.
  */
 create or replace function crm_private.refuse_old_snapshot(p_what text)
 returns void
@@ -12845,29 +13121,30 @@ begin
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception '% cannot run in a % transaction',
         p_what, current_setting('transaction_isolation')
-      using errcode = 'feature_not_supported',
-            schema  = 'crm', table = 'audit_logs',
-            hint    = 'Use a read committed transaction.';
+      using errcode    = 'feature_not_supported',
+            schema     = 'crm',
+            constraint = 'transaction_isolation_read_committed',
+            hint       = 'Repeat the call in a read committed transaction.';
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_old_snapshot(text) is
-  'Refuses a transaction that is not read committed.';
+  'Raises an error in a transaction that is not read committed.';
 
 revoke all on function crm_private.refuse_old_snapshot(text) from public;
 --! EndIncluded functions/common/refuse_old_snapshot.sql
 --! Included functions/validation/refuse_row.sql
 /*
- * Refuses a row, given as jsonb, as crm_private.refuse_faults does. Called by the trigger that
- * validates, for faulty rows only.
+ * Refuses an invalid row, given as jsonb, like crm_private.refuse_faults. Called by the trigger
+ * that validates, for invalid rows only.
  *
- * Where many rows are written at once, crm_private.write_rows says so in crm.bulk, and the row is
- * noted, with its place in crm.bulk_row, and left out by the trigger. That holds for rows of its own
- * statements only: what these cascade to is refused. In no case is a faulty row written.
+ * If many rows are written at once, crm_private.write_rows sets crm.bulk. The row is then recorded
+ * with its place, which is in crm.bulk_row, and the trigger skips it. This applies only to rows of
+ * its own statements: invalid rows in their cascades are refused. An invalid row is never written.
  *
- * Security definer, because it reads the catalog's rules, definitions and referenced rows whatever
- * policies hide of them, and notes rows where nobody else writes.
+ * Security definer: it reads rules, definitions and referenced rows regardless of policies, and
+ * records rows in a table that no one else writes.
  */
 create or replace function crm_private.refuse_row(p_table regclass, p_row jsonb)
 returns void
@@ -12879,10 +13156,13 @@ as $$
 declare
   v_table text := (select relname::text from pg_class where oid = p_table);
 begin
-  -- Asked by itself, it would tell which ids exist, whatever policies hide.
+  -- Called directly, it would reveal which ids exist, even of rows that policies hide.
   if pg_trigger_depth() = 0 then
-    raise exception 'crm_private.refuse_row is for triggers'
-      using errcode = 'insufficient_privilege';
+    raise exception 'crm_private.refuse_row can only be called by triggers'
+      using errcode    = 'insufficient_privilege',
+            schema     = 'crm_private',
+            constraint = 'refuse_row_trigger',
+            hint       = 'Write the row instead: its trigger reports the faults.';
   end if;
 
   if current_setting('crm.bulk', true) = v_table || ' ' || pg_trigger_depth() then
@@ -12897,34 +13177,42 @@ begin
 
   perform crm_private.refuse_faults(p_table, p_row);
 
-  -- What is compiled is right. It may be younger than the snapshot of this transaction, which then
-  -- has to begin again; or compile_rules was forgotten.
+  -- The compiled rules refuse a row that the rules of the catalog accept. Either they are younger
+  -- than the snapshot of this transaction, which must be repeated, or compile_rules was forgotten.
   if current_setting('transaction_isolation') <> 'read committed' then
     raise exception 'the rules of % changed since this transaction began', p_table
-      using errcode = 'serialization_failure';
+      using errcode    = 'serialization_failure',
+            schema     = 'crm', table = v_table,
+            constraint = v_table || '_rules_current',
+            hint       = 'Repeat the transaction.';
   else
     raise exception 'crm_private.compile_rules was not called after a rule of % changed', p_table
-      using errcode = 'internal_error';
+      using errcode    = 'internal_error',
+            schema     = 'crm', table = v_table,
+            constraint = v_table || '_rules_compiled',
+            hint       = format('As the owner, run select crm_private.compile_rules(%L).', p_table);
   end if;
 end
 $$;
 
 comment on function crm_private.refuse_row(regclass, jsonb) is
-  'Refuses a row that breaks a rule, with all its faults; of many rows, notes the faulty ones.';
+  'Raises for an invalid row, with all its faults; in a bulk write, records the row instead.';
 
 revoke all on function crm_private.refuse_row(regclass, jsonb) from public;
 grant execute on function crm_private.refuse_row(regclass, jsonb) to crm_member;
 --! EndIncluded functions/validation/refuse_row.sql
 --! Included functions/imports/compile_copy_view.sql
 /*
- * Makes the view through which a table's rows can be copied in: crm_private.<table>_copy, which holds
- * nothing, and whose trigger inserts into the table what is inserted into it. PostgreSQL lets no role
- * copy into a table whose policies bind it. Here the statement is one that they bind, with the rights of
- * whoever copies: validation, stamps, the audit log and the policies are those of every insert.
+ * Creates the view through which rows are copied into a table: crm_private.<table>_copy, which
+ * contains no rows, and whose trigger inserts into the table. PostgreSQL does not allow COPY FROM
+ * into a table whose policies apply to the role. Through the view each row is an insert with the
+ * rights of the role that copies: validation, stamps, the audit log and the policies apply as to
+ * every insert.
  *
- * It has the columns that members may give a new row, with their defaults, and those that administrators
- * may who import. It refers to none of the table's, so that they can be dropped. Called by crm_private.compile_rules, and so by every migration that
- * changes a column; a table that members cannot insert into gets no view.
+ * The view has the columns that members may set in a new row, with their defaults, and those that
+ * administrators may set in an import. It references none of the table's columns, so that they can
+ * be dropped. A table that members cannot insert into gets no view. Called by
+ * crm_private.compile_rules, and so by every migration that changes a column.
  */
 create or replace function crm_private.compile_copy_view(p_table regclass)
 returns void
@@ -12933,7 +13221,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Defaults are expressions, which cannot be quoted as names and values can.
+-- Defaults are expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table    text   := (select relname::text from pg_class where oid = p_table);
@@ -12962,7 +13250,7 @@ begin
   );
   execute format(
     'comment on view %s is %L',
-    v_view, 'Takes rows of crm.' || v_table || ' that are copied in; holds none. Compiled.'
+    v_view, 'Accepts rows of crm.' || v_table || ' by COPY; contains none. Compiled.'
   );
 
   for v_default in
@@ -12976,7 +13264,8 @@ begin
     );
   end loop;
 
-  -- What is imported is said to the triggers as a bulk write says it: no role may write these columns.
+  -- Passes imported values to the triggers in a setting, as a bulk write does: no role may write
+  -- these columns.
   execute format(
     'create or replace function %s() returns trigger language plpgsql '
     'set search_path = pg_catalog, pg_temp as %L',
@@ -13001,7 +13290,7 @@ begin
   );
   execute format(
     'comment on function %s() is %L',
-    v_function, 'Inserts a row that is copied into the view of its table. Compiled.'
+    v_function, 'Inserts a row that was copied into the view into its table. Compiled.'
   );
   execute format('revoke all on function %s() from public', v_function);
   execute format(
@@ -13017,25 +13306,24 @@ end
 $$;
 
 comment on function crm_private.compile_copy_view(regclass) is
-  'Makes the view through which rows can be copied into a table.';
+  'Creates the view through which rows can be copied into a table.';
 
 revoke all on function crm_private.compile_copy_view(regclass) from public;
 --! EndIncluded functions/imports/compile_copy_view.sql
 --! Included functions/validation/compile_rules.sql
 /*
- * Binds the validation of a table. All the rules that a row can answer by itself become one
- * function, crm_private.<table>_hold, and a trigger function that asks it of every new row:
- * PostgreSQL plans it once a session as one expression, so a row that keeps the rules costs neither
- * a query nor a look at the catalog. A row that breaks one meets
- * crm_private.refuse_row, which finds every fault, or notes the row where many are written at once;
- * either way it is not written.
+ * Compiles the validation of a table. All rules that need no other row become one function,
+ * crm_private.<table>_hold, and a trigger calls it for every new or updated row. PostgreSQL plans
+ * the function once per session as one expression, so a valid row costs neither a query nor a
+ * look-up in the catalog. An invalid row is passed to crm_private.refuse_row, which finds every
+ * fault, or records the row if many are written at once; in both cases the row is not written.
  *
- * The view through which rows are copied in has the table's columns, too, and is made anew.
+ * Also recreates the view through which rows are copied in, because it has the table's columns.
  *
  * Call it in the migration that changes a column or a constraint; a test finds where that was
- * forgotten. The constraints themselves hold in any case, one at a time.
+ * forgotten. The constraints themselves apply in any case, one at a time.
  *
- * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who migrates.
+ * Security definer: the compiled objects must belong to the owner, even if a superuser migrates.
  */
 create or replace function crm_private.compile_rules(p_table regclass)
 returns void
@@ -13044,7 +13332,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table    text := (select relname::text from pg_class where oid = p_table);
@@ -13076,7 +13364,7 @@ begin
   where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = ''
     and v_rules ~ ('\m' || attname || '\M');
 
-  -- The arguments are columns of the table, so the function is made anew.
+  -- The arguments are columns of the table, so the function is dropped and created again.
   execute coalesce(
     (
       select format('drop function %s', proc.oid::regprocedure)
@@ -13089,7 +13377,7 @@ begin
     'create function %s(%s) returns boolean language plpgsql stable parallel safe '
     'set search_path = pg_catalog, pg_temp as %L',
     v_hold, v_columns, format(
-      E'-- Whether it could be immutable is the affair of the rules that it is made of.\n'
+      E'-- Whether it could be immutable depends on the rules that it consists of.\n'
       '-- @plpgsql_check_options: performance_warnings = off\n'
       'begin\n  return %s;\nend',
       v_rules
@@ -13097,7 +13385,7 @@ begin
   );
   execute format(
     'comment on function %s is %L',
-    v_hold, 'True if a row keeps every rule that it can answer by itself. Made of the constraints.'
+    v_hold, 'Returns true if a row satisfies every rule that needs no other row. Compiled.'
   );
   execute format('revoke all on function %s from public', v_hold);
   execute format('grant execute on function %s to crm_member', v_hold);
@@ -13110,7 +13398,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $validate$
 begin
-  -- crm.refusing is on where rows that cannot be written are asked for all their faults.
+  -- crm.refusing is on if all faults of rows that cannot be written are to be found.
   if not %s(%s) or current_setting('crm.refusing', true) = 'on' then
     perform crm_private.refuse_row(tg_relid, to_jsonb(new));
     return null;
@@ -13122,7 +13410,7 @@ $validate$
     v_validate, v_hold, v_values
   );
   execute format(
-    'comment on function %s() is %L', v_validate, 'Refuses a row that breaks a rule. Compiled.'
+    'comment on function %s() is %L', v_validate, 'Refuses a row that violates a rule. Compiled.'
   );
   execute format('revoke all on function %s() from public', v_validate);
   execute format(
@@ -13135,14 +13423,14 @@ end
 $$;
 
 comment on function crm_private.compile_rules(regclass) is
-  'Makes the trigger that validates the rows of a table from its constraints.';
+  'Creates the trigger that validates the rows of a table, compiled from its constraints.';
 
 revoke all on function crm_private.compile_rules(regclass) from public;
 --! EndIncluded functions/validation/compile_rules.sql
 --! Included functions/bulk/refuse_rows.sql
 /*
- * Refuses a bulk write with the faults of all its rows: the detail lists them. The condition is that
- * of the faults, if they have one in common.
+ * Refuses a bulk write: raises one error whose detail lists the faults of all rows. Its condition
+ * is that of the faults, if they have one in common. Called by crm_private.write_rows.
  */
 create or replace function crm_private.refuse_rows(p_table regclass, p_count bigint, p_faults jsonb)
 returns void
@@ -13159,28 +13447,30 @@ declare
 begin
   raise exception '%: % of % rows are faulty; the first is % with %',
       v_table, jsonb_array_length(p_faults), p_count, v_first ->> 'index', v_first ->> 'fields'
-    using errcode = case
-                      when v_codes = '{NOT_FOUND}'            then 'P0002'
-                      when v_codes = '{CONFLICT}'             then 'CRM01'
-                      when v_codes = '{CONSTRAINT_VIOLATION}' then '23000'
-                      else '23514'
-                    end,
-          schema  = 'crm', table = v_table,
-          detail  = jsonb_build_object('faults', p_faults)::text;
+    using errcode    = case
+                         when v_codes = '{NOT_FOUND}'            then 'P0002'
+                         when v_codes = '{CONFLICT}'             then 'CRM01'
+                         when v_codes = '{CONSTRAINT_VIOLATION}' then '23000'
+                         else '23514'
+                       end,
+          schema     = 'crm', table = v_table,
+          constraint = 'write_rows_rows_valid',
+          detail     = jsonb_build_object('faults', p_faults)::text,
+          hint       = 'Correct the rows in the detail, or write the others in mode VALID_ONLY.';
 end
 $$;
 
 comment on function crm_private.refuse_rows(regclass, bigint, jsonb) is
-  'Refuses a bulk write with the faults of all its rows.';
+  'Raises the error of a bulk write, with the faults of all its rows.';
 
 revoke all on function crm_private.refuse_rows(regclass, bigint, jsonb) from public;
 grant execute on function crm_private.refuse_rows(regclass, bigint, jsonb) to crm_member;
 --! EndIncluded functions/bulk/refuse_rows.sql
 --! Included functions/external_ids/refuse_taken_external_ids.sql
 /*
- * Refuses rows of an entity type that carry an external id of another row, with the place of each in
- * externalIds. Whose it is, is not told. Returns if none does. Called once it is known that a key is
- * held twice: cost does not matter.
+ * Raises if rows of an entity type have an external id of another row. The detail lists the
+ * position of each such id in externalIds, but not the other row. Returns if there is none. Called
+ * only after a duplicate key was found, so its cost does not matter.
  */
 create or replace function crm_private.refuse_taken_external_ids(p_entity_type text, p_ids uuid[])
 returns void
@@ -13234,20 +13524,21 @@ begin
     using errcode    = 'unique_violation',
           schema     = 'crm', table = v_table, column = 'external_ids',
           constraint = v_table || '_external_ids_taken',
-          detail     = v_fields::text;
+          detail     = v_fields::text,
+          hint       = 'Update the row that has the external id, or use another one.';
 end
 $$;
 
 comment on function crm_private.refuse_taken_external_ids(text, uuid[]) is
-  'Refuses rows that carry an external id of another row.';
+  'Raises if rows have an external id of another row.';
 
 revoke all on function crm_private.refuse_taken_external_ids(text, uuid[]) from public;
 --! EndIncluded functions/external_ids/refuse_taken_external_ids.sql
 --! Included functions/validation/refuse_update.sql
 /*
- * Refuses an update of a row, given as jsonb before and after: with SQLSTATE CRM01 and what is
- * current as its detail, where it carries another version than the row has; as breaking a rule, where
- * it changes the id. Called by the triggers that stamp, for such updates only.
+ * Refuses an update of a row, given as jsonb before and after. Raises check_violation if it changes
+ * the id. Otherwise raises CRM01, because it has another version than the row; the detail has the
+ * present version. Called by the triggers that stamp, for such updates only.
  */
 create or replace function crm_private.refuse_update(
   p_table       text,
@@ -13268,10 +13559,11 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', table = p_table, column = 'id',
             constraint = p_table || '_id_immutable',
-            detail     = '{"id": ["cannot be changed"]}';
+            detail     = '{"id": ["cannot be changed"]}',
+            hint       = 'Leave the id out of the update.';
   end if;
 
-  raise exception '% % was changed meanwhile: it has version %, not %',
+  raise exception '% % was changed since: it has version %, not %',
       p_entity_type, p_old ->> 'id', p_old -> 'version', p_new -> 'version'
     using errcode    = 'CRM01',
           schema     = 'crm', table = p_table, column = 'version',
@@ -13283,7 +13575,7 @@ begin
                          ),
                          'updatedBy', p_old -> 'updated_by'
                        ),
-          hint       = 'Read the row again and repeat the change.';
+          hint       = 'Read the row again and repeat the change with its present version.';
 end
 $$;
 
@@ -13295,14 +13587,15 @@ grant execute on function crm_private.refuse_update(text, text, jsonb, jsonb) to
 --! EndIncluded functions/validation/refuse_update.sql
 --! Included functions/custom_fields/rename_custom_field_value.sql
 /*
- * Gives a value of an enum or a multi_enum another name: in its definition, the default included, and
- * in every row that has it, in one statement. These are updates: they raise the version, and the
- * audit log has them under the name of who called this.
+ * Renames a value of an enum or a multi_enum: in its definition, including the default, and in
+ * every row that has it, in one statement. These are updates: they raise the version, and the audit
+ * log records them under the name of the caller. Raises if the field or the value is not defined,
+ * or if the new value is.
  *
- * The definition allows both names while the rows change, so the audit log has two entries of it. Undoing
- * the transaction goes the same way back.
+ * The definition allows both names while the rows change, so the audit log has two entries for it.
+ * Undoing the transaction takes the same two steps in reverse.
  *
- * Security definer: it reaches rows whatever policies hide of them.
+ * Security definer: it changes rows regardless of the policies that hide them.
  */
 create or replace function crm_private.rename_custom_field_value(
   entity_type text,
@@ -13337,23 +13630,27 @@ begin
 
   if not found then
     perform crm_private.refuse_definition(
-      'name', 'is not a custom field of this entity type', 'custom_field_definitions_name_known'
+      'name', 'name', 'is not a custom field of this entity type',
+      'custom_field_definitions_name_known',
+      'Pass a name that crm.custom_field_definitions lists for the entity type.'
     );
   elsif (old_value = any (v_definition.enum_values)) is not true then
     perform crm_private.refuse_definition(
-      'oldValue',
+      'oldValue', 'enum_values',
       crm_private.fault_message('%s is not a value of this field', to_jsonb(old_value)),
-      'custom_field_definitions_enum_values_known'
+      'custom_field_definitions_enum_values_known',
+      'Pass one of the enum_values of the definition.'
     );
   elsif new_value = any (v_definition.enum_values) then
     perform crm_private.refuse_definition(
-      'newValue',
+      'newValue', 'enum_values',
       crm_private.fault_message('%s is a value of this field already', to_jsonb(new_value)),
-      'custom_field_definitions_enum_values_distinct'
+      'custom_field_definitions_enum_values_distinct',
+      'Pass a value that is not one of the enum_values of the definition.'
     );
   end if;
 
-  -- What a value has to be like, its definition says.
+  -- The new value must satisfy the rules of a definition.
   select fault.* into v_fault
   from crm_private.row_faults(
     'crm.custom_field_definitions',
@@ -13364,14 +13661,17 @@ begin
   where starts_with(fault.field, 'enumValues');
 
   if found then
-    perform crm_private.refuse_definition('newValue', v_fault.message, v_fault.constraint_name);
+    perform crm_private.refuse_definition(
+      'newValue', 'enum_values', v_fault.message, v_fault.constraint_name,
+      'Pass a value that satisfies the rules of enum_values.'
+    );
   end if;
 
   update crm.custom_field_definitions as definition
   set enum_values = enum_values || new_value
   where definition.id = v_definition.id;
 
-  -- Of one value and of a list of them alike: its elements, and the value again.
+  -- Replaces the value in a list of values, or a single value.
   execute format(
     'update %s as record
      set custom_fields = jsonb_set(record.custom_fields, array[$1], case
@@ -13405,7 +13705,7 @@ end
 $$;
 
 comment on function crm_private.rename_custom_field_value(text, text, text, text) is
-  'What crm.rename_custom_field_value calls, with the rights of the owner.';
+  'Implements crm.rename_custom_field_value with the rights of the owner.';
 
 revoke all on function crm_private.rename_custom_field_value(text, text, text, text) from public;
 grant execute on function crm_private.rename_custom_field_value(text, text, text, text) to crm_admin;
@@ -13425,18 +13725,19 @@ as $$
 $$;
 
 comment on function crm.rename_custom_field_value(text, text, text, text) is
-  'Gives a value of a custom field of type enum or multi_enum another name, in the definition and in '
-  'every row that has it. For administrators.';
+  'Renames a value of a custom field of type enum or multi_enum, in the definition and in every '
+  'row that has it. For administrators.';
 
 revoke all on function crm.rename_custom_field_value(text, text, text, text) from public;
 grant execute on function crm.rename_custom_field_value(text, text, text, text) to crm_admin;
 --! EndIncluded functions/custom_fields/rename_custom_field_value.sql
 --! Included functions/custom_fields/report_columns.sql
 /*
- * The columns that the report of an entity type has, custom fields aside: reporting.contacts,
- * reporting.companies and reporting.deals are compiled from them by crm_private.compile_report. The
- * names in the expressions are those of its from clause. The report of another entity has the columns of
- * its table that readers may read, but for those that are about the row rather than what it stands for.
+ * Returns the columns of the report of an entity type, without custom fields.
+ * crm_private.compile_report creates reporting.contacts, reporting.companies and reporting.deals
+ * from them; the expressions use the names of its from clause. The report of another entity has the
+ * columns of its table that readers can read, except the technical ones (the version, the search
+ * document and the like).
  */
 create or replace function crm_private.report_columns(p_entity_type text)
 returns table (ordinal integer, name text, expression text, comment text)
@@ -13452,9 +13753,9 @@ as $$
         'First and last name.'),
       ('contact', 3, 'first_name', 'contact.first_name', 'The first name.'),
       ('contact', 4, 'last_name', 'contact.last_name', 'The last name.'),
-      ('contact', 5, 'email', 'contact.emails[1]', 'The first email address, if any.'),
+      ('contact', 5, 'email', 'contact.emails[1]', 'The first email address; null if none.'),
       ('contact', 6, 'emails', 'contact.emails', 'All email addresses.'),
-      ('contact', 7, 'phone', 'contact.phones[1]', 'The first phone number, if any.'),
+      ('contact', 7, 'phone', 'contact.phones[1]', 'The first phone number; null if none.'),
       ('contact', 8, 'phones', 'contact.phones', 'All phone numbers.'),
       ('contact', 9, 'company_id', 'contact.company_id', 'The id of the company.'),
       ('contact', 10, 'company', 'company.name', 'The name of the company.'),
@@ -13488,17 +13789,17 @@ as $$
       ('deal', 8, 'currency', 'deal.currency', 'The currency of the value.'),
       ('deal', 9, 'stage', 'deal.stage', 'The name of the stage.'),
       ('deal', 10, 'stage_kind', 'stage.kind', 'The kind of the stage: open, won or lost.'),
-      ('deal', 11, 'probability', 'deal.probability', 'How likely it is won, from 0 to 100.'),
-      ('deal', 12, 'close_date', 'deal.close_date', 'When it is to close.'),
+      ('deal', 11, 'probability', 'deal.probability', 'The probability of winning it, 0 to 100.'),
+      ('deal', 12, 'close_date', 'deal.close_date', 'The expected close date.'),
       ('deal', 13, 'owner_id', 'deal.owner_id', 'The user who owns the deal.'),
       ('deal', 14, 'created_at', 'deal.created_at', 'When the deal was created.'),
       ('deal', 15, 'created_by', 'deal.created_by', 'Who created it.'),
       ('deal', 16, 'updated_at', 'deal.updated_at', 'When it was changed last.'),
       ('deal', 17, 'updated_by', 'deal.updated_by', 'Who changed it last.'),
-      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost.'),
-      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost, if somebody said so.'),
+      ('deal', 18, 'closed_at', 'deal.closed_at', 'When it was won or lost; null if it is open.'),
+      ('deal', 19, 'lost_reason', 'deal.lost_reason', 'Why it was lost; null if not given.'),
       ('deal', 20, 'probability_given', 'deal.probability_given',
-        'True if somebody gave the probability, false if it is the stage''s.')
+        'True if a user set the probability, false if it is that of the stage.')
   )
   select listed.ordinal, listed.name, listed.expression, listed.comment
   from listed
@@ -13519,18 +13820,20 @@ as $$
 $$;
 
 comment on function crm_private.report_columns(text) is
-  'The columns that the report of an entity type has, custom fields aside.';
+  'Returns the columns of the report of an entity type, without custom fields.';
 
 revoke all on function crm_private.report_columns(text) from public;
 --! EndIncluded functions/custom_fields/report_columns.sql
 --! Included functions/undo/restore_deleted.sql
 /*
- * Brings back a deleted row, and what its deletion took: the rows that were deleted with it and the links
- * that were set to null. A link that leads elsewhere by now stays as it is, and is reported, as is what
- * cannot be as it was because something that it refers to is gone or other than it was.
+ * Restores a deleted row and what its deletion took: the rows that were deleted by cascade, and the
+ * links that were set to null. A link that references another row by now stays unchanged. Reports
+ * such links, and values that differ from before because something that they reference is gone or
+ * was changed. Raises if the row exists, or was never deleted.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
 create or replace function crm_private.restore_deleted(entity_type text, id uuid)
 returns crm.reversal
@@ -13568,7 +13871,7 @@ begin
   order by log.id desc
   limit 1;
 
-  -- Two that restore the same come one after the other, so that the second sees it back.
+  -- Two that restore the same run one after the other, so that the second sees the restored row.
   perform pg_advisory_xact_lock(
     hashtext('crm_private.reversals'), hashint8(v_deletion.transaction_id)
   );
@@ -13582,7 +13885,8 @@ begin
             schema     = 'crm', table = (select relname from pg_class where oid = v_table),
             column     = 'id',
             constraint = 'trash_id_deleted',
-            detail     = '{"id": ["is not deleted, or was restored already"]}';
+            detail     = '{"id": ["is not deleted, or was restored already"]}',
+            hint       = 'Read the row; it needs no restoring.';
   elsif v_deletion.id is null
     or (v_deletion.user_id <> crm.current_user_id() and not crm_private.is_administrator())
   then
@@ -13606,7 +13910,7 @@ end
 $$;
 
 comment on function crm_private.restore_deleted(text, uuid) is
-  'What crm.restore_deleted calls, with the rights of the owner.';
+  'Implements crm.restore_deleted with the rights of the owner.';
 
 revoke all on function crm_private.restore_deleted(text, uuid) from public;
 grant execute on function crm_private.restore_deleted(text, uuid) to crm_member;
@@ -13621,20 +13925,21 @@ as $$
 $$;
 
 comment on function crm.restore_deleted(text, uuid) is
-  'Brings back a deleted row under its own id, with everything that its deletion took: the rows that '
-  'went with it, and the links to it that were set to null, unless they lead elsewhere by now. Where '
-  'something that it refers to was renamed or merged it follows; what is gone is left out. What is not as '
-  'it was is in kept. entityType is contact, company, deal, task, note, custom_field_definition, pipeline_stage or '
-  'exchange_rate.';
+  'Restores a deleted row from the trash under its own id, with everything that its deletion '
+  'took: the rows that were deleted with it, and the links to it that were set to null, unless '
+  'they reference another row by now. A reference to a row that was renamed or merged since '
+  'follows it; a reference to a row that is gone is left out. kept lists what differs from before '
+  'the deletion. entityType is contact, company, deal, task, note, custom_field_definition, '
+  'pipeline_stage or exchange_rate.';
 
 revoke all on function crm.restore_deleted(text, uuid) from public;
 grant execute on function crm.restore_deleted(text, uuid) to crm_member;
 --! EndIncluded functions/undo/restore_deleted.sql
 --! Included functions/undo/reversal_conflicts.sql
 /*
- * Where the rows of an entity type are no longer what a planned reversal expects: a field has another
- * value, a row is gone or is there again (field id), or something has been attached since to a row
- * that is to go. The rows are locked by now.
+ * Returns where the rows of an entity type differ from what a planned reversal expects: a field has
+ * another value, a row was deleted or restored (field id), or something was attached since to a row
+ * that is to be deleted. The rows must be locked.
  */
 create or replace function crm_private.reversal_conflicts(p_entity_type text)
 returns table (
@@ -13649,8 +13954,8 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of others, in which names and values are quoted already; what they return
--- cannot be told.
+-- Its statements are built from others, in which names and values are quoted already; plpgsql_check
+-- cannot see that, nor what they return.
 -- @plpgsql_check_options: security_warnings = off, extra_warnings = off
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);
@@ -13688,7 +13993,7 @@ begin
       where record.id is not null
         and held.value <> told.value
         and split_part(told.key, '.', 1) = any ($3)
-        -- What follows from the stage is nobody's later change.
+        -- A value that follows from the stage is no later change.
         and not (
           told.key = any (array['closed_at', 'probability_given'])
           or told.key = 'probability' and (now ->> 'probability_given') is not distinct from 'false'
@@ -13700,7 +14005,7 @@ begin
     v_table
   ) using v_xid, p_entity_type, crm_private.logged_columns(v_table);
 
-  -- What refers to a row that is to go, and would go or lose its link with it.
+  -- Rows that reference a row to delete, and would be deleted or lose their link.
   select string_agg(
     format(
       $query$
@@ -13730,7 +14035,7 @@ begin
     return query execute v_attach using v_xid, p_entity_type;
   end if;
 
-  -- A stage that deals are in does not go.
+  -- A stage that has deals cannot be deleted.
   if p_entity_type = 'pipeline_stage' then
     return query
     select 'deal', child.id, 'stage', 'null'::jsonb, to_jsonb(child.stage), planned.entity_id
@@ -13753,7 +14058,7 @@ begin
     return;
   end if;
 
-  -- A definition takes its values with it.
+  -- The values of a definition are deleted with it.
   select string_agg(
     format(
       $query$
@@ -13789,19 +14094,19 @@ end
 $$;
 
 comment on function crm_private.reversal_conflicts(text) is
-  'Where the rows of an entity type are no longer what a planned reversal expects.';
+  'Returns where the rows of an entity type differ from what a planned reversal expects.';
 
 revoke all on function crm_private.reversal_conflicts(text) from public;
 --! EndIncluded functions/undo/reversal_conflicts.sql
 --! Included functions/undo/reverse_rows.sql
 /*
- * Carries out what is planned for the rows of an entity type, in one statement: brings back rows
- * (insert), puts fields back (update), or takes rows away (delete). Returns how many rows it was.
- * prepare is an update of those definitions that were changed after the values of their field; they
- * still allow the values of a list that the rows have until the update.
+ * Carries out what is planned for the rows of an entity type, in one statement: restores rows
+ * (insert), puts fields back (update), or deletes rows (delete). Returns the number of rows.
+ * prepare is an update of those definitions that were changed after the values of their field;
+ * until the update they still allow the list values that the rows have.
  *
- * A row that comes back has every column that it had; a column that has been added since has its
- * default. Rows that are there already are left to the update.
+ * A restored row gets every column that it had; a column that was added since gets its default.
+ * Rows that exist already are left to the update.
  */
 create or replace function crm_private.reverse_rows(p_entity_type text, p_operation text)
 returns bigint
@@ -13809,8 +14114,8 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can; that they
--- write cannot be told.
+-- Its statements are built from expressions, which cannot be quoted like names and values;
+-- plpgsql_check cannot see that they write.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
   v_table   regclass := crm_private.entity_table(p_entity_type);
@@ -13836,7 +14141,7 @@ begin
           case
             when attname = 'custom_fields'
             then 'jsonb_strip_nulls(crm_private.custom_members(planned.before))'
-            -- Rows get their values after the definition; what must have one has to wait for it.
+            -- Rows get their values after the definition, so the field is not required until then.
             when p_entity_type = 'custom_field_definition' and attname = 'required' then 'false'
             else format(
               'case when planned.before ? %1$L then restored.%1$I else %2$s end',
@@ -13879,7 +14184,7 @@ begin
             else format(
               case
                 when p_operation = 'prepare' and name = 'enum_values' then
-                  -- What has no list neither had one nor gets one by this.
+                  -- A field without a list had none before either.
                   '%1$I = restored.%1$I || (
                      select array_agg(value) from unnest(found.%1$I) as value
                      where value <> all (restored.%1$I)
@@ -13927,16 +14232,16 @@ end
 $$;
 
 comment on function crm_private.reverse_rows(text, text) is
-  'Inserts, updates or deletes the rows of an entity type as a reversal plans it.';
+  'Inserts, updates or deletes the rows of an entity type according to a planned reversal.';
 
 revoke all on function crm_private.reverse_rows(text, text) from public;
 --! EndIncluded functions/undo/reverse_rows.sql
 --! Included functions/access/revoke_api_key.sql
 /*
- * Revokes an API key: the next request that presents it is refused. One that was revoked before
- * stays as it is.
+ * Revokes an API key: the next request with it is refused. A key that is already revoked stays
+ * unchanged. Raises if the id is null or no key has it.
  *
- * Security definer: no client writes the table.
+ * Security definer: clients cannot write the table.
  */
 create or replace function crm_private.revoke_api_key(id uuid)
 returns crm.api_keys
@@ -13950,9 +14255,11 @@ declare
 begin
   if id is null then
     raise exception 'api_keys: id is required'
-      using errcode = 'not_null_violation',
-            schema  = 'crm', table = 'api_keys', column = 'id',
-            detail  = '{"id": ["is required"]}';
+      using errcode    = 'not_null_violation',
+            schema     = 'crm', table = 'api_keys', column = 'id',
+            constraint = 'api_keys_id_not_null',
+            detail     = '{"id": ["is required"]}',
+            hint       = 'Pass the id of an API key; crm.api_keys lists them.';
   end if;
 
   update crm.api_keys as api_key
@@ -13972,7 +14279,7 @@ end
 $$;
 
 comment on function crm_private.revoke_api_key(uuid) is
-  'What crm.revoke_api_key calls, with the rights of the owner.';
+  'Implements crm.revoke_api_key with the rights of the owner.';
 
 revoke all on function crm_private.revoke_api_key(uuid) from public;
 grant execute on function crm_private.revoke_api_key(uuid) to crm_admin;
@@ -13987,22 +14294,24 @@ as $$
 $$;
 
 comment on function crm.revoke_api_key(uuid) is
-  'Revokes an API key: the next request with it is refused. It cannot be undone.';
+  'Revokes an API key: the next request with it is refused. A revocation cannot be undone.';
 
 revoke all on function crm.revoke_api_key(uuid) from public;
 grant execute on function crm.revoke_api_key(uuid) to crm_admin;
 --! EndIncluded functions/access/revoke_api_key.sql
 --! Included functions/history/row_as_of.sql
 /*
- * A row as it was at an instant, as jsonb; null if there was none. p_current is the row as it is
- * now, null if it is gone. Called by the functions crm.<entity>_as_of. Its search_document and
- * match_keys are null: nobody searches the past, or looks for duplicates there.
+ * Returns a row as it was at an instant, as jsonb; null if it did not exist then. p_current is the
+ * present row, null if it was deleted. Called by the functions crm.<entity type>_as_of.
+ * search_document and match_keys are null: the past is not searched, also not for duplicates.
  *
- * It goes backwards: from the row as it is, or as the first deletion after the instant found it, it
- * takes back every update since. So it needs the audit log from that instant on and no further, and
- * old months can be retired. Refused where an entry that it needs has been erased, but for a deletion.
+ * It works backwards: from the present row, or from the first deletion after the instant, it
+ * reverts every later update. So it needs the audit log from that instant on and no earlier, and
+ * old months can be archived. Raises if the instant is before the audit log, or if an entry that it
+ * needs has been erased, unless that is a deletion.
  *
- * Runs with the caller's rights: whoever can read a row's history can read what follows from it.
+ * Runs with the caller's rights: a role that can read the history of a row can read what follows
+ * from it.
  */
 create or replace function crm_private.row_as_of(
   p_entity_type text,
@@ -14027,12 +14336,13 @@ declare
   v_stamp   record;
 begin
   if p_at < crm.audit_log_kept_since() then
-    raise exception 'what % % was at % cannot be told: the audit log is kept since %',
+    raise exception '% % at % cannot be reconstructed: the audit log begins at %',
         p_entity_type, p_entity_id, p_at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Choose an instant from crm.audit_log_kept_since() on.';
   end if;
 
   select
@@ -14049,7 +14359,7 @@ begin
     return null;
   end if;
 
-  -- A deletion that has been purged tells nothing any more, but what was before it is still there.
+  -- The entry of a purged deletion has no values any more, but earlier entries still have theirs.
   if v_row = '{}' then
     return crm_private.completed_row(
       crm_private.entity_table(p_entity_type),
@@ -14057,7 +14367,7 @@ begin
     );
   end if;
 
-  -- Of each field the first change since tells what it was; later ones do not matter.
+  -- The first later change of a field has the value of then; further ones do not matter.
   with since as (
     select id, action, changes, erased_at
     from crm.audit_logs
@@ -14083,12 +14393,13 @@ begin
   from was;
 
   if v_erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
+    raise exception '% % at % cannot be reconstructed: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, v_erased
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Choose an instant after the entries that have been erased.';
   end if;
 
   if (v_row ->> 'created_at')::timestamptz > p_at then
@@ -14123,12 +14434,13 @@ begin
   limit 1;
 
   if not found then
-    raise exception 'what % % was at % cannot be told: the audit log does not go back so far',
+    raise exception '% % at % cannot be reconstructed: the audit log does not go back that far',
         p_entity_type, p_entity_id, p_at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Choose a later instant.';
   end if;
 
   return v_row || jsonb_build_object(
@@ -14140,20 +14452,20 @@ end
 $$;
 
 comment on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) is
-  'A row as it was at an instant, null if there was none.';
+  'Returns a row as it was at an instant; null if it did not exist then.';
 
 revoke all on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) from public;
 grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) to crm_reader;
 --! EndIncluded functions/history/row_as_of.sql
 --! Included views/crm_private/stage_names.sql
 /*
- * What stages were called: for each name, from which audit log entry on it was that of which stage.
- * Deals refer to a stage by its name, and so do entries of deals; this tells which stage they mean.
- * A cascade to the deals of a stage that is renamed comes after the entry of the stage, so an entry's
- * new name is looked up as of the entry, and an old one too: until another stage takes a name, it means
- * the one that had it last.
+ * The names of stages over time: which stage each name meant, and from which audit log entry on.
+ * Deals and their entries refer to a stage by its name; this view resolves it. When a stage is
+ * renamed, the cascade to its deals follows the entry of the stage. So an entry's new name is
+ * looked up as of the entry, and so is its old name: until another stage takes a name, it means the
+ * stage that last had it.
  *
- * Readers see it, because the names of stages are in the entries of deals that they may read.
+ * Readers may read it, because the entries of deals that they may read contain names of stages.
  */
 create or replace view crm_private.stage_names as
   with told as (
@@ -14181,7 +14493,7 @@ create or replace view crm_private.stage_names as
 
     union all
 
-    -- What was before the audit log begins.
+    -- Names from before the audit log begins.
     select entity_id, former, 0, '-infinity'
     from told
     where is_first and former is not null
@@ -14211,15 +14523,16 @@ create or replace view crm_private.stage_names as
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 
 comment on view crm_private.stage_names is
-  'Which stage a name meant, from one audit log entry to another, and what that stage is called '
-  'now; of one that is gone, what it was called last.';
+  'Which stage a name meant, from one audit log entry to another, and the current name of that '
+  'stage, or its last name if the stage was deleted.';
 
 grant select on crm_private.stage_names to crm_reader;
 --! EndIncluded views/crm_private/stage_names.sql
 --! Included functions/history/stage_now.sql
 /*
- * What a stage is called now that had a name at an instant; the name itself where the audit log does not
- * tell. Called for the past: a stage is itself under any name, and leads to itself.
+ * Returns the present name of the stage that had a name at an instant; the given name if the audit
+ * log does not show it. Called for rows of the past, so that they reference a stage under its
+ * present name.
  */
 create or replace function crm_private.stage_now(p_name text, p_at timestamptz)
 returns text
@@ -14240,17 +14553,18 @@ as $$
 $$;
 
 comment on function crm_private.stage_now(text, timestamptz) is
-  'What a stage is called now that had a name at an instant.';
+  'Returns the present name of the stage that had a name at an instant.';
 
 revoke all on function crm_private.stage_now(text, timestamptz) from public;
 grant execute on function crm_private.stage_now(text, timestamptz) to crm_reader;
 --! EndIncluded functions/history/stage_now.sql
 --! Included functions/history/compile_history.sql
 /*
- * Compiles what the API tells of the past of an entity: of a row crm.<table>_history, field_history and
- * history_is_complete, and crm.<entity type>_as_of. Where changes cannot be undone there is the history alone.
+ * Compiles the API functions for the past of an entity: crm.<table>_history,
+ * crm.<table>_field_history and crm.<table>_history_is_complete of a row, and
+ * crm.<entity type>_as_of. An entity whose changes cannot be undone has only the history.
  *
- * All of them run with the caller's rights, and are granted to who reads the table.
+ * All of them run with the caller's rights, and are granted to the roles that can read the table.
  */
 create or replace function crm_private.compile_history(p_entity_type text)
 returns void
@@ -14258,7 +14572,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_type   crm_private.entity_types;
@@ -14297,9 +14611,9 @@ $body$,
           ),
           case
             when v_type.is_mergeable
-            then 'Everything that was done to it, and to what was merged into it, the oldest first. '
-              'entityId tells which of them an entry is about.'
-            else 'Everything that was done to it, the oldest first.'
+            then 'The audit log entries of the row and of rows that were merged into it, oldest '
+              'first. entityId is the row that an entry is about.'
+            else 'The audit log entries of the row, oldest first.'
           end
         ),
         (
@@ -14312,8 +14626,8 @@ $body$,
 $body$,
             p_entity_type
           ),
-          'Every value that a field had, the oldest first: from when to when, who set it, and through '
-          'what.' || case
+          'Every value that a field of the row had, oldest first, with its period, the user who '
+          'set it, and the source of the change.' || case
             when v_type.has_custom_fields then ' A custom field is customFields.<name>.' else ''
           end
         ),
@@ -14327,8 +14641,8 @@ begin
 end
 $body$,
           E'@notNull\n@behavior -filterBy -orderBy -aggregate -aggregate:filterBy -groupBy -havingBy\n'
-          'Whether its history has everything that was done to it. If not, what was done before '
-          'auditLogKeptSince has been archived.'
+          'True if the history has every change of the row. If false, changes before '
+          'auditLogKeptSince have been archived.'
         ),
         (
           v_type.restore_order is not null,
@@ -14342,7 +14656,7 @@ $body$,
   ) as was (row);
 $body$,
             v_type.entity_table, p_entity_type,
-            -- By the name of its stage a deal leads to the stage, so it has the name of now.
+            -- A deal references its stage by name, so it gets the present name of the stage.
             case p_entity_type
               when 'deal'
               then 'was.row || jsonb_build_object(''stage'', crm_private.stage_now(was.row ->> ''stage'', $2))'
@@ -14350,7 +14664,7 @@ $body$,
             end
           ),
           format(
-            'The %s as it was at an instant, with every column%s; null if there was none then.',
+            'The %s as it was at an instant, with every column%s; null if it did not exist then.',
             replace(p_entity_type, '_', ' '),
             case when v_type.has_custom_fields then ' and custom field' else '' end
           )
@@ -14359,10 +14673,10 @@ $body$,
               select from pg_constraint
               where contype = 'f' and v_type.entity_table in (conrelid, confrelid)
             )
-            then ' Relations lead to what they lead to now.'
+            then ' Related rows are as they are now.'
             else ''
           end
-          || case p_entity_type when 'deal' then ' The stage has the name that it has now.' else '' end
+          || case p_entity_type when 'deal' then ' The stage has its present name.' else '' end
         )
     ) as made (is_made, name, arguments, result, attributes, body, description)
     where made.is_made
@@ -14380,7 +14694,7 @@ end
 $$;
 
 comment on function crm_private.compile_history(text) is
-  'Makes the functions of the API that tell the past of an entity.';
+  'Creates the API functions for the past of an entity.';
 
 revoke all on function crm_private.compile_history(text) from public;
 
@@ -14388,9 +14702,9 @@ select crm_private.compile_history(entity_type) from crm_private.entity_types;
 --! EndIncluded functions/history/compile_history.sql
 --! Included views/crm_private/clock.sql
 /*
- * By whose days reports group and compare: the time zone that the session asks for, else that of the
- * installation, and today's day there. One row. Functions that views call are called with the rights of
- * whoever reads them, so this is not one.
+ * The time zone of the days by which reports group and compare, and the current day there: the time
+ * zone of the session if it sets one, otherwise that of the installation. One row. It is not a
+ * function, because a view calls functions with the rights of the role that reads the view.
  */
 create or replace view crm_private.clock as
   select
@@ -14402,14 +14716,14 @@ create or replace view crm_private.clock as
   ) as effective (zone);
 
 comment on view crm_private.clock is
-  'The time zone whose days count, and today there.';
+  'The time zone in which days begin and end, and the current day there.';
 --! EndIncluded views/crm_private/clock.sql
 --! Included functions/settings/time_zone.sql
 /*
- * The time zone whose days count: that of the request or session (crm.time_zone), else that of the
- * installation. Views read crm_private.clock instead.
+ * Returns the time zone that decides when a day begins: that of the request or session
+ * (crm.time_zone), or else that of the installation. Views read crm_private.clock instead.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can read the table of settings.
  */
 create or replace function crm_private.time_zone()
 returns text
@@ -14422,7 +14736,7 @@ as $$
 $$;
 
 comment on function crm_private.time_zone() is
-  'What crm.time_zone calls, with the rights of the owner.';
+  'Implements crm.time_zone with the rights of the owner.';
 
 revoke all on function crm_private.time_zone() from public;
 grant execute on function crm_private.time_zone() to crm_reader;
@@ -14437,14 +14751,14 @@ as $$
 $$;
 
 comment on function crm.time_zone() is
-  E'@notNull\nThe time zone whose days count, by its IANA name: that of the request, which the header '
-  'Time-Zone names, else that of the installation.';
+  E'@notNull\nReturns the time zone that decides when a day begins, by its IANA name: the one in '
+  'the header Time-Zone of the request, or else that of the installation.';
 
 revoke all on function crm.time_zone() from public;
 grant execute on function crm.time_zone() to crm_reader;
 --! EndIncluded functions/settings/time_zone.sql
 --! Included functions/settings/today.sql
-/* Today, where the days of the request or of the installation count. */
+/* Returns the present date in the time zone of the request, or else of the installation. */
 create or replace function crm.today()
 returns date
 language sql
@@ -14455,15 +14769,16 @@ as $$
 $$;
 
 comment on function crm.today() is
-  E'@notNull\nToday, in the time zone of the request, else of the installation.';
+  E'@notNull\nReturns the present date in the time zone of the request, or else of the '
+  'installation.';
 
 revoke all on function crm.today() from public;
 grant execute on function crm.today() to crm_reader;
 --! EndIncluded functions/settings/today.sql
 --! Included functions/deals/in_base_currency.sql
 /*
- * An amount in the base currency at the rate of a day, exact: whoever adds amounts up rounds their sum.
- * For an amount here and there; reports convert by crm_private.conversions.
+ * Converts an amount to the base currency at the rate of a day, exactly: callers that add amounts
+ * up round the sum. For single amounts; reports convert with crm_private.conversions.
  */
 create or replace function crm.in_base_currency(
   amount   numeric,
@@ -14489,21 +14804,24 @@ as $$
 $$;
 
 comment on function crm.in_base_currency(numeric, text, date) is
-  'An amount in the base currency, at the rate of a day, which is today if none is given; not '
-  'rounded. Null where the currency has no rate for the day.';
+  'Converts an amount to the base currency, at the rate of a day (default: today), without '
+  'rounding. Null if the currency has no rate for the day.';
 
 revoke all on function crm.in_base_currency(numeric, text, date) from public;
 grant execute on function crm.in_base_currency(numeric, text, date) to crm_reader;
 --! EndIncluded functions/deals/in_base_currency.sql
 --! Included functions/deals/deals_as_of.sql
 /*
- * The deals that there were at an instant, each with what reports add up or follow. Backwards like
- * crm_private.row_as_of, but all deals at once: what the first entry since tells of a deal, else what it
- * is now. A deal whose deletion has been purged is told from its creation on, like
- * crm_private.row_from_creation does. Its stage is told by id and by the name that it has now.
+ * Returns the deals that existed at an instant, each with the fields that reports add up or group
+ * by. It works backwards like crm_private.row_as_of, but for all deals at once: a field has its old
+ * value in the first later entry that changed it, otherwise its present value. A deal whose
+ * deletion has been purged is reconstructed from its creation, as by crm_private.row_from_creation.
+ * Its stage is returned with its id and its present name.
  *
- * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
- * Called by crm_private.pipeline_as_of, and by views that analysts read.
+ * Raises if the instant is before the audit log begins, or before entries that have been erased.
+ *
+ * Security definer: sums must not depend on which users can read the history of a deleted deal.
+ * Called by crm_private.pipeline_as_of, and by views for analysts.
  */
 create or replace function crm_private.deals_as_of(at timestamptz)
 returns table (
@@ -14527,12 +14845,13 @@ as $$
 #variable_conflict use_column
 begin
   if at < crm.audit_log_kept_since() then
-    raise exception 'the pipeline at % cannot be told: the audit log is kept since %',
+    raise exception 'the pipeline at % is not available: the audit log begins at %',
         at, crm.audit_log_kept_since()
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'timestamp',
             constraint = 'audit_logs_timestamp_retired',
-            detail     = '{"at": ["is before what the audit log still has"]}';
+            detail     = '{"at": ["is before what the audit log still has"]}',
+            hint       = 'Pass a time that is not before crm.audit_log_kept_since().';
   end if;
 
   if exists (
@@ -14543,11 +14862,12 @@ begin
       and erased_at is not null
       and action = 'update'
   ) then
-    raise exception 'the pipeline at % cannot be told: audit log entries have been erased', at
+    raise exception 'the pipeline at % is not available: later entries have been erased', at
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Pass a time after the last erased change of a deal.';
   end if;
 
   return query
@@ -14594,13 +14914,13 @@ begin
             'stage', 'value', 'currency', 'probability', 'close_date', 'owner_id', 'company_id'
           ]
         )
-        -- What came later tells nothing of that time. In a year that is most of it.
+        -- Skips deals that were created later. In a year these are most of them.
         and not exists (
           select from crm.deals as young where young.id = entity_id and young.created_at > at
         )
       group by entity_id
     ),
-    -- What is not among these deals has no other history to look through.
+    -- The other deals need no history before the instant.
     created as materialized (
       select distinct on (log.entity_id) log.entity_id, log.id, log.changes
       from since
@@ -14690,19 +15010,19 @@ end
 $$;
 
 comment on function crm_private.deals_as_of(timestamptz) is
-  'The deals that there were at an instant, with their stages, values, dates and owners of then.';
+  'Returns the deals that existed at an instant, with their stages, values, dates and owners then.';
 
 revoke all on function crm_private.deals_as_of(timestamptz) from public;
 grant execute on function crm_private.deals_as_of(timestamptz) to crm_reporter;
 --! EndIncluded functions/deals/deals_as_of.sql
 --! Included functions/deals/pipeline_as_of.sql
 /*
- * The pipeline as it was: the deals of each stage at an instant. crm_private.deals_as_of tells which these
- * were. Money of several currencies is not added up; it is told by currency, and in the base currency at
- * the rates of the day.
+ * Returns the pipeline as it was: the deals of each stage at an instant, as crm_private.deals_as_of
+ * returns them. Amounts in several currencies are not added up; they are returned by currency, and
+ * in the base currency at the rates of the day.
  *
- * Security definer: sums must not depend on who may read the history of a deal that is gone by now.
- * They name no deal.
+ * Security definer: sums must not depend on which users can read the history of a deleted deal. The
+ * result identifies no deal.
  */
 create or replace function crm_private.pipeline_as_of(at timestamptz)
 returns setof crm.pipeline_stage_total
@@ -14769,7 +15089,7 @@ as $$
 $$;
 
 comment on function crm_private.pipeline_as_of(timestamptz) is
-  'What crm.pipeline_as_of calls, with the rights of the owner.';
+  'Implements crm.pipeline_as_of with the rights of the owner.';
 
 revoke all on function crm_private.pipeline_as_of(timestamptz) from public;
 grant execute on function crm_private.pipeline_as_of(timestamptz) to crm_reader;
@@ -14786,21 +15106,22 @@ as $$
 $$;
 
 comment on function crm.pipeline_as_of(timestamptz) is
-  'The pipeline as it was at an instant: how many deals each stage had then, and their value.';
+  'The pipeline as it was at an instant: the number and the value of the deals in each stage.';
 
 revoke all on function crm.pipeline_as_of(timestamptz) from public;
 grant execute on function crm.pipeline_as_of(timestamptz) to crm_reader;
 --! EndIncluded functions/deals/pipeline_as_of.sql
 --! Included functions/validation/row_faults.sql
 /*
- * Every fault of each of some rows of a table, given as jsonb, with the place of the row from 1: what
- * crm_private.rules says of the table and, where it has custom fields, what their definitions say.
+ * Returns every fault of each of some rows of a table, given as jsonb, with the position of the row
+ * from 1: the violated rules of crm_private.rules and, if the table has custom fields, of their
+ * definitions.
  *
- * A rule about an array or an object is asked again with each of its elements alone, so that the
- * fault is of the one at fault, emails.1 or address.country; if each of them is fine by itself, or
- * the rule is marked @whole, the fault is of the whole.
+ * A rule about an array or an object is tested again with each element alone, so that the fault is
+ * that of the element: emails.1 or address.country. If each element alone is valid, or the rule is
+ * marked @whole, the fault is that of the whole value.
  *
- * Called for rows that are known to be faulty, one or thousands of them in one statement.
+ * Called for rows that are known to be invalid, one or thousands of them in one statement.
  */
 create or replace function crm_private.row_faults(p_table regclass, p_rows jsonb[])
 returns table (
@@ -14815,7 +15136,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_faults text;
@@ -14873,17 +15194,18 @@ end
 $$;
 
 comment on function crm_private.row_faults(regclass, jsonb[]) is
-  'Every fault of each of some rows: the place of the row, the field, the message, the rule, the '
-  'column and the kind of rule.';
+  'Returns every fault of each of some rows: the position of the row, the field, the message, the '
+  'rule, the column and the kind of rule.';
 
 revoke all on function crm_private.row_faults(regclass, jsonb[]) from public;
 --! EndIncluded functions/validation/row_faults.sql
 --! Included functions/history/row_from_creation.sql
 /*
- * A row as it was at an instant, told forwards: what it was created or brought back with, and every
- * update until then. For rows whose deletion has been purged, which crm_private.row_as_of cannot
- * begin with; null if there was none then. Columns that it
- * did not have then, and generated ones, are not in it. Refused where an entry that it needs has been erased.
+ * Returns a row as it was at an instant, computed forwards: the values that it was created or
+ * restored with, and every update until then. Null if it did not exist then. For rows whose
+ * deletion has been purged, from which crm_private.row_as_of cannot start. The result lacks
+ * generated columns, and columns that the row did not have then. Raises if an entry that it needs
+ * has been erased.
  */
 create or replace function crm_private.row_from_creation(
   p_entity_type text,
@@ -14943,12 +15265,13 @@ begin
   from became;
 
   if v_created.erased_at is not null or v_updates.erased is not null then
-    raise exception 'what % % was at % cannot be told: entry % of the audit log has been erased',
+    raise exception '% % at % cannot be reconstructed: entry % of the audit log has been erased',
         p_entity_type, p_entity_id, p_at, coalesce(v_updates.erased, v_created.id)
       using errcode    = 'check_violation',
             schema     = 'crm', table = 'audit_logs', column = 'changes',
             constraint = 'audit_logs_changes_erased',
-            detail     = '{"at": ["is before values that have been erased for good"]}';
+            detail     = '{"at": ["is before values that have been erased for good"]}',
+            hint       = 'Choose another instant; the history of the row shows the erased entries.';
   end if;
 
   v_row := jsonb_build_object(
@@ -14978,17 +15301,19 @@ end
 $$;
 
 comment on function crm_private.row_from_creation(text, uuid, timestamptz) is
-  'A row as it was at an instant, told from its creation on; null if there was none.';
+  'Returns a row as it was at an instant, computed from its creation; null if it did not exist '
+  'then.';
 
 revoke all on function crm_private.row_from_creation(text, uuid, timestamptz) from public;
 grant execute on function crm_private.row_from_creation(text, uuid, timestamptz) to crm_reader;
 --! EndIncluded functions/history/row_from_creation.sql
 --! Included functions/normalization/same_phone.sql
 /*
- * True if two phone numbers, as crm_private.phone_number gives them, can be one, written with and
- * without country or area code: one ends with the other, which has seven digits at least. Of longer
- * numbers the last ten decide, because trunk prefixes differ from country to country. Numbers of two
- * countries, or with two extensions, are two; one with an extension and one without may be one.
+ * Returns true if two phone numbers, as crm_private.phone_number returns them, can be the same
+ * number, with and without country or area code: one ends with the other, which has at least seven
+ * digits. Of longer numbers the last ten digits decide, because trunk prefixes differ between
+ * countries. Numbers of two countries, or with two extensions, are different; a number with an
+ * extension and one without can be the same.
  */
 create or replace function crm_private.same_phone(number text, other_number text)
 returns boolean
@@ -15025,15 +15350,15 @@ end
 $$;
 
 comment on function crm_private.same_phone(text, text) is
-  'True if two phone numbers, each in one form, can be one.';
+  'Returns true if two phone numbers, each in one form, can be the same.';
 
 revoke all on function crm_private.same_phone(text, text) from public;
 grant execute on function crm_private.same_phone(text, text) to crm_reader;
 --! EndIncluded functions/normalization/same_phone.sql
 --! Included functions/duplicates/has_phone.sql
 /*
- * True if one of some numbers can be the one that is asked for, in whatever form both are written. Short
- * ones, such as 110, are compared as they are.
+ * Returns true if one of the phone numbers matches the given number, in any notation of both. Short
+ * numbers, such as 110, are compared as they are. Called by filters of the API.
  */
 create or replace function crm_private.has_phone(phones text[], number text, country text)
 returns boolean
@@ -15055,18 +15380,20 @@ end
 $$;
 
 comment on function crm_private.has_phone(text[], text, text) is
-  'True if one of some phone numbers can be the one that is asked for.';
+  'Returns true if one of the phone numbers matches the given number.';
 
 revoke all on function crm_private.has_phone(text[], text, text) from public;
 grant execute on function crm_private.has_phone(text[], text, text) to crm_reader;
 --! EndIncluded functions/duplicates/has_phone.sql
 --! Included functions/erasure/scrub_entries.sql
 /*
- * Takes the values out of entries for good. In the blocks that seal them the digests of the values
- * take the place of the salts, so the entries can still be verified, and nobody can try guesses.
+ * Removes the values from audit log entries permanently. In the blocks that seal the entries, the
+ * digests of the values replace the salts, so that the entries can still be verified and no one can
+ * find the values by guessing.
  *
- * Whoever calls it holds the lock of crm_private.seal_audit_log, so that no block is being made of the
- * old values, and audit logs the erasure with the same time; crm_private.compare_entries asks for it.
+ * The caller must hold the lock of crm_private.seal_audit_log, so that no block is being built from
+ * the old values, and must log the erasure with the same time, which crm_private.compare_entries
+ * expects.
  */
 create or replace function crm_private.scrub_entries(
   p_table   regclass,
@@ -15112,7 +15439,7 @@ begin
   from scrubbed
   where scrubbed.number = block.number;
 
-  -- Only keys: a log may hold what a statement is given.
+  -- Passes only keys: a server log may contain the parameters of a statement.
   execute format(
     'update %s as entry set changes = ''{}'', erased_at = $3
      from unnest($1, $2) as doomed (id, "timestamp")
@@ -15126,27 +15453,28 @@ end
 $$;
 
 comment on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) is
-  'Takes the values out of audit log entries and leaves what verifies them.';
+  'Removes the values from audit log entries, and leaves what verifies them.';
 
 revoke all on function crm_private.scrub_entries(regclass, crm.audit_logs[], timestamptz) from public;
 --! EndIncluded functions/erasure/scrub_entries.sql
 --! Included functions/audit_log/seal_audit_log.sql
 /*
- * Seals the audit log entries that have come since the last time: puts their digests into
- * blocks, each with the hash of the block before. Gives the number of entries sealed; about p_limit of
- * them are enough. The server calls it every few seconds, crm.verify_audit_log and crm.audit_log_digest
- * before they look.
+ * Seals the audit log entries written since the last call: stores their digests in blocks, each
+ * with the hash of the block before. Returns the number of entries sealed; stops after about
+ * p_limit. Called by the server every few seconds, and by crm.verify_audit_log and
+ * crm.audit_log_digest before they compare.
  *
- * Writers neither wait nor do anything for it. What can be sealed is decided without waiting for
- * them: ids are given out before their transactions commit, so the sequence is read first, then who
- * else is writing the audit log at this moment, which their locks tell. Once these have ended, each id
- * up to the one that was read is in the audit log or never will be. If there are some, both are kept,
- * and a later call goes on from there. What the own transaction wrote is sealed with it, or not at all.
+ * Writers neither wait nor do any work for it, and it does not wait for them. Ids are assigned
+ * before their transactions commit. So it reads the sequence first, and then from the locks which
+ * other transactions are writing the audit log. Once these have ended, each id up to the one that
+ * was read is in the audit log or never will be. If there are such transactions, it stores them
+ * with the id, and a later call continues from there. Entries of its own transaction are sealed
+ * with it, or not at all.
  *
- * Seals nothing where it could not see or write: on a standby, and in a transaction that is read
- * only or has a snapshot of its own.
+ * Seals nothing where it cannot read or write everything: on a standby, and in a transaction that
+ * is read-only or has its own snapshot.
  *
- * Security definer: the blocks belong to the owner, and nobody else may write them.
+ * Security definer: the blocks belong to the owner, and only the owner may write them.
  */
 create or replace function crm_private.seal_audit_log(p_limit bigint default null)
 returns bigint
@@ -15241,7 +15569,7 @@ begin
         v_sealed := v_sealed + cardinality(v_block.ids);
         v_from   := least(v_from + c_span, v_to);
       else
-        -- Of ids that were given out in vain there may be many.
+        -- Aborted transactions may leave large gaps between ids.
         select coalesce(min(audit_log.id) - 1, v_to) into v_from
         from crm.audit_logs as audit_log
         where audit_log.id > v_from + c_span and audit_log.id <= v_to;
@@ -15265,20 +15593,19 @@ end
 $$;
 
 comment on function crm_private.seal_audit_log(bigint) is
-  'Seals the audit log entries that came since the last time; gives their number.';
+  'Seals the audit log entries written since the last call; returns their number.';
 
 revoke all on function crm_private.seal_audit_log(bigint) from public;
 grant execute on function crm_private.seal_audit_log(bigint) to crm_server;
 --! EndIncluded functions/audit_log/seal_audit_log.sql
 --! Included functions/search/search.sql
 /*
- * Search over everything that people look for. It goes on only while it has found too little: first
- * the words as they were typed, then words with a typing error each, then parts of names.
- * crm_private.search_query says how a query is read, crm_private.search_candidates how hits are
- * ranked.
+ * Searches all entities that people look for. It proceeds in steps while it has found too little:
+ * first the words as typed, then words with one typing error each, then parts of names that are
+ * similar. crm_private.search_query parses a query, crm_private.search_candidates ranks the hits.
  *
- * Refuses a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
- * above 1,000. Runs with the caller's rights: nobody finds what they cannot read.
+ * Raises for a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
+ * above 1,000. Runs with the caller's rights: no one finds a row that they cannot read.
  */
 create or replace function crm.search(
   query        text,
@@ -15295,27 +15622,29 @@ as $$
 #variable_conflict use_column
 declare
   known    constant text[] := '{contact,company,deal,task,note}'::text[];
-  enough   constant integer := 5; -- fewer hits are too little
+  enough   constant integer := 5; -- with fewer hits the search goes on
   v_types  text[]  := coalesce(entity_types, known);
   v_first  integer := coalesce(first, 100);
-  v_limit  integer := greatest(v_first, 200); -- hits that are ranked, of each type
+  v_limit  integer := greatest(v_first, 200); -- hits to rank, of each type
   v_fault  record;
   v_query  record;
 begin
   select
     jsonb_object_agg(field, jsonb_build_array(message))       as fields,
     string_agg(field || ' ' || message, '; ' order by ordinal) as summary,
-    (array_agg(rule order by ordinal))[1]                      as rule
+    (array_agg(rule order by ordinal))[1]                      as rule,
+    (array_agg(hint order by ordinal))[1]                      as hint
   into v_fault
   from (
     values
       (1, 'search_query_length', 'query', 'must have at most 1,000 characters',
-        length(query) > 1000),
+        'Search for fewer words.', length(query) > 1000),
       (2, 'search_entity_types_known', 'entityTypes',
-        'must be some of ' || array_to_string(known, ', '), not (v_types <@ known)),
+        'must be some of ' || array_to_string(known, ', '),
+        'Leave the entity types out to search all of them.', not (v_types <@ known)),
       (3, 'search_first_range', 'first', 'must be between 0 and 1,000',
-        v_first not between 0 and 1000)
-  ) as rules (ordinal, rule, field, message, is_broken)
+        'Leave first out to get at most 100 hits.', v_first not between 0 and 1000)
+  ) as rules (ordinal, rule, field, message, hint, is_broken)
   where is_broken;
 
   if v_fault.fields is not null then
@@ -15323,7 +15652,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm',
             constraint = v_fault.rule,
-            detail     = v_fault.fields::text;
+            detail     = v_fault.fields::text,
+            hint       = v_fault.hint;
   end if;
 
   select * into v_query from crm_private.search_query(query, crm_private.default_country());
@@ -15350,7 +15680,7 @@ begin
       )
       where (select count(*) from found) < enough
     ),
-    -- Of tasks and notes: the query, and what to mark.
+    -- For tasks and notes: the query, and the stems to mark.
     forgiven as materialized (
       select
         query,
@@ -15376,7 +15706,7 @@ begin
       from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
       where not exists (select from found) and not exists (select from misspelt)
     ),
-    -- The better, the shorter, people and companies, the newer.
+    -- By rank, shorter names, contacts and companies first, newer rows.
     ranked as materialized (
       select
         entity_type,
@@ -15453,34 +15783,36 @@ end
 $$;
 
 comment on function crm.search(text, text[], integer) is
-  'Contacts, companies, deals, tasks and notes that have the words of a query, the best first: a name '
-  'that is the query as a whole, then shorter names; of equals people and companies before deals '
-  'before tasks and notes, then the newer. The last word may be only begun; case and accents do not '
-  'count; "words in quotes" stand in sequence; -word leaves out what has it; or parts alternatives; '
-  'and and & are one. Tasks and notes are found by other forms of a word, too. Where that finds fewer '
-  'than five, a typing error in each word is forgiven. A phone number is found in whatever form, and by '
-  'four or more of its digits, an address by its parts. entityTypes are some of contact, company, '
-  'deal, task and note, all if it is left out; first is how many hits there are at most, 100 if it is '
-  'left out.';
+  'Searches contacts, companies, deals, tasks and notes for the words of a query. The best hits '
+  'come first: names that equal the query, then shorter names; of equal hits, contacts and '
+  'companies before deals before tasks and notes, then newer rows. Case and accents do not '
+  'matter, and the last word may be incomplete. "Words in quotes" must follow each other; -word '
+  'excludes rows with the word; or separates alternatives; and and & are equivalent. In tasks and '
+  'notes, other forms of a word match too. If there are fewer than five hits, one typing error '
+  'per word is tolerated. A phone number is found in any notation and by four or more of its '
+  'digits, an address by its parts. entityTypes are some of contact, company, deal, task and '
+  'note, all by default; first is the maximum number of hits, at most 1,000, 100 by default.';
 
 revoke all on function crm.search(text, text[], integer) from public;
 grant execute on function crm.search(text, text[], integer) to crm_reader;
 --! EndIncluded functions/search/search.sql
 --! Included functions/search/search_candidates.sql
 /*
- * The rows whose documents match a tsquery, of each entity type asked for at most p_limit, ranked.
- * Where there are more, any p_limit of them, and as many of those that match by their names: to rank
- * everything that has a common word would mean to read it all, for hits that nobody looks at. Names
- * that are nothing but what is looked for are among them.
+ * Returns the rows whose documents match a tsquery, at most p_limit of each entity type, ranked. If
+ * more match, it returns any p_limit of them, and as many of those whose names match: to rank every
+ * row with a common word, it would have to read them all, for hits that no one looks at. Names that
+ * equal the query are among them.
  *
- * The rank is between 0 and 1. It is 1 if a name is the query as a whole. Else what its digits say
- * first is whether a name has every word whole (1/2), or has them with the last one begun (1/4), and
- * whether the row has every word whole (1/8); the rest is the greater the shorter the name, or ts_rank
- * where the name is not what matches. So a name beats a note's body, however often that has the words.
+ * The rank is between 0 and 1. It is 1 if a name equals the whole query. Otherwise it is a sum: 1/2
+ * if the name has every word complete, 1/4 if the name has every word, the last one perhaps
+ * incomplete, 1/8 if the row has every word complete, and up to 1/8 for the shortness of the name,
+ * or for ts_rank if the match is not in the name. So a name ranks above the body of a note, however
+ * often that has the words.
  *
- * Without p_whole the query is about misspelt words, and counts what they have in common.
+ * Without p_whole the query is about misspelt words, and the rank depends on what they have in
+ * common with the words of the row.
  *
- * Runs with the caller's rights, so that policies decide. It forbids scans of tables, because the
+ * Runs with the caller's rights, so that policies apply. Disables sequential scans, because the
  * plan of a statement for any tsquery cannot know how few rows match.
  */
 create or replace function crm_private.search_candidates(
@@ -15635,7 +15967,7 @@ $$;
 comment on function crm_private.search_candidates(
   text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
 ) is
-  'The rows whose documents match a tsquery, ranked; of many, some.';
+  'Returns rows whose documents match a tsquery, ranked; if many match, some of them.';
 
 revoke all on function crm_private.search_candidates(
   text[], tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, tsquery, integer
@@ -15646,12 +15978,12 @@ grant execute on function crm_private.search_candidates(
 --! EndIncluded functions/search/search_candidates.sql
 --! Included functions/search/search_extract.sql
 /*
- * A passage of a text around the first word that was found, as HTML: what was found stands in <mark>,
- * and there is no other markup, since whatever the text holds is escaped.
+ * Returns a passage of a text around the first match, as HTML: matches are in <mark>. There is no
+ * other markup, because the text is escaped.
  *
- * Words are told apart as crm_private.search_words does, so that what an address was found by is
- * marked as a part of it, and Zoë if zoe was looked for; PostgreSQL's own ts_headline does neither.
- * In scripts that put no blanks between words the letters are marked that were looked for.
+ * Words are separated like in crm_private.search_words, so that a part of an address that matches
+ * is marked, and Zoë is marked for the query zoe; ts_headline of PostgreSQL does neither. In
+ * scripts without spaces between words, the letters of the query are marked.
  */
 create or replace function crm_private.search_extract(
   value  text,
@@ -15719,7 +16051,7 @@ begin
     )
     from regexp_matches(
       v_text,
-      -- What may be a word, and what may not: blanks, and ASCII but for letters, digits, apostrophes.
+      -- First what may be a word, then what may not: ASCII except letters, digits, apostrophes.
       '([^\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)'
       '|([\x01-\x26\x28-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+)',
       'g'
@@ -15747,7 +16079,7 @@ end
 $$;
 
 comment on function crm_private.search_extract(text, text[], text[], text[], text) is
-  'A passage of a text as HTML, with <mark> around what was found.';
+  'Returns a passage of a text as HTML, with <mark> around the matches.';
 
 revoke all on function crm_private.search_extract(text, text[], text[], text[], text) from public;
 grant execute on function crm_private.search_extract(text, text[], text[], text[], text)
@@ -15755,9 +16087,10 @@ grant execute on function crm_private.search_extract(text, text[], text[], text[
 --! EndIncluded functions/search/search_extract.sql
 --! Included functions/search/search_misspelt.sql
 /*
- * What finds tasks and notes with a typing error in each word: the text of a tsquery in which, of the
- * three longest words that stand after a question mark, each has become the stems of all words that
- * differ from it by one error. Null if there is no such word.
+ * Returns the query that finds tasks and notes with one typing error per word. loose_texts is the
+ * text of a tsquery in which words that may be misspelt have a question mark before them. The three
+ * longest of these are replaced by the stems of all words that differ from them by one error. Null
+ * if there is no such word.
  */
 create or replace function crm_private.search_misspelt(loose_texts text)
 returns tsquery
@@ -15799,19 +16132,19 @@ end
 $$;
 
 comment on function crm_private.search_misspelt(text) is
-  'What finds tasks and notes with a typing error in each word.';
+  'Returns the query that finds tasks and notes with one typing error per word.';
 
 revoke all on function crm_private.search_misspelt(text) from public;
 grant execute on function crm_private.search_misspelt(text) to crm_reader;
 --! EndIncluded functions/search/search_misspelt.sql
 --! Included functions/search/search_parts.sql
 /*
- * The rows that are found by a part of a name or of a phone number, through trigrams: names with a
- * word that begins so, contacts with a phone number that has these digits, or names that have
- * something similar to the words in them. What is null is not looked for. Of each entity type at
- * most p_limit, ranked as crm_private.search_candidates ranks.
+ * Returns the rows that are found by a part of a name or of a phone number, through trigrams: names
+ * with a word that begins with p_begun, contacts with a phone number that contains one of
+ * p_numbers, or names that are similar to p_words. Null arguments are not searched for. Returns at
+ * most p_limit rows of each entity type, ranked like in crm_private.search_candidates.
  *
- * Runs with the caller's rights, and without scans of tables.
+ * Runs with the caller's rights, and without sequential scans.
  */
 create or replace function crm_private.search_parts(
   entity_types text[],
@@ -15889,7 +16222,7 @@ begin
     from crm.contacts
     where crm_private.contact_name_words(first_name, last_name, phones)
         like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
-      -- Where both have a country code, they have the same.
+      -- If both have a country code, it must be the same.
       and (
         p_phone is null or exists (
           select
@@ -15948,7 +16281,8 @@ $$;
 comment on function crm_private.search_parts(
   text[], text, text[], text, tsquery, text[], integer
 ) is
-  'The rows that are found by a part of a name or of a phone number, ranked; of many, some.';
+  'Returns rows that are found by a part of a name or of a phone number, ranked; if many match, '
+  'some of them.';
 
 revoke all on function crm_private.search_parts(
   text[], text, text[], text, tsquery, text[], integer
@@ -15960,40 +16294,40 @@ grant execute on function crm_private.search_parts(
 --! EndIncluded functions/search/search_parts.sql
 --! Included functions/search/search_query.sql
 /*
- * What somebody typed into a search box, as tsqueries and patterns. All are null if there is nothing
- * to look for.
+ * Parses the text of a search box into tsqueries and patterns. All of them are null if there is
+ * nothing to search for.
  *
- * The syntax is that of web search: "words in sequence", -without, or. What has punctuation within,
- * such as an address, is a sequence of its parts. The last word may be only begun. "and" or "&" among
- * other words is not asked for.
+ * The syntax is that of web search: "words in sequence", -without, or. A word with punctuation in
+ * it, such as an address, is a sequence of its parts. The last word may be incomplete. "and" or "&"
+ * among other words is ignored.
  *
- * An alternative that only says what is not wanted is left out: no index can answer it. Words beyond
- * the 32nd are left out, too.
+ * An alternative that only excludes words is ignored, because no index can find its rows. Words
+ * after the 32nd are ignored, too.
  *
- * Nothing that was typed gets into the syntax of a tsquery: PostgreSQL writes its text, of words that
- * have neither quotes nor backslashes left.
+ * Input cannot change the syntax of a tsquery: its text is built from words that contain neither
+ * quotes nor backslashes.
  */
 create or replace function crm_private.search_query(
   query           text,
   country         text default null, -- of numbers without a country code
-  out exact       tsquery, -- a name that is nothing else
-  out whole       tsquery, -- every word as it stands
-  out typed       tsquery, -- the last word as begun, or a stem in place of a word
-  out indexed     tsquery, -- typed, but for a beginning so short that an index would find too much
-  out loose       tsquery, -- indexed, or a name with a typing error in each word
-  out loose_texts text,    -- indexed, with the words that may have one: crm_private.search_misspelt
-  out whole_names tsquery, -- whole, of names alone
-  out typed_names tsquery, -- the last word as begun, of names alone
-  out named       tsquery, -- whole_names as an index knows it: what only names have
-  out begun       text,    -- such a short beginning, if there is nothing else
+  out exact       tsquery, -- a name that equals the query
+  out whole       tsquery, -- every word complete
+  out typed       tsquery, -- the last word incomplete, or a stem in place of a word
+  out indexed     tsquery, -- typed, without a beginning so short that an index finds too much
+  out loose       tsquery, -- indexed, or a name with one typing error per word
+  out loose_texts text,    -- indexed, for crm_private.search_misspelt
+  out whole_names tsquery, -- whole, for names only
+  out typed_names tsquery, -- the last word incomplete, for names only
+  out named       tsquery, -- whole_names, by the keys that only names have in the index
+  out begun       text,    -- the short beginning, if there is nothing else
   out number      text,    -- the digits of the longest number, to mark them
-  out numbers     text[],  -- runs of digits, one of which a phone number has that is this
-  out phone       text,    -- it in one form, if it has a country code
-  out beside      tsquery, -- what is asked for beside the number
-  out words       text[],  -- the words, the longest first, if there is nothing but words
-  out marks       text[],  -- patterns of the words that are found, among blanks
-  out stems       text[],  -- what the words are reduced to
-  out near        text[]   -- what misspelt words have in common with them
+  out numbers     text[],  -- sequences of digits; a phone number that matches has one of them
+  out phone       text,    -- that number in one form, if it has a country code
+  out beside      tsquery, -- the query without the number
+  out words       text[],  -- the words, the longest first, if there is nothing else
+  out marks       text[],  -- patterns of the words to mark, between spaces
+  out stems       text[],  -- the stems of the words
+  out near        text[]   -- the keys that misspelt words share with them
 )
 language plpgsql
 immutable
@@ -16032,7 +16366,7 @@ begin
       parts.term ~ ('[' || v_unspaced || ']')               as is_unspaced
     from items
     cross join lateral trim(crm_private.search_words(item)) as item_words
-    -- The last letter of a script without blanks is there for whoever looks for nothing else.
+    -- In a script without spaces, the last letter counts only if it is all that is searched for.
     cross join lateral regexp_replace(
       item_words, replace('(?<=[S][S] )[S](?= |$)', 'S', v_unspaced), '', 'g'
     ) as asked
@@ -16063,7 +16397,7 @@ begin
       case when is_without then '!(%s)' else '(%s)' end as sign,
       term,
       term || case when is_last and term !~ '\*$' then ':*' else '' end as typed_term,
-      -- Two letters and the quotes, of which trigrams know something.
+      -- Two letters and the quotes; the letters must have trigrams.
       is_last and not is_without and not is_unspaced and length(term) <= 4
         and extensions.show_trgm(item_words) <> '{}'    as is_short,
       case
@@ -16214,19 +16548,19 @@ end
 $$;
 
 comment on function crm_private.search_query(text, text) is
-  'What somebody typed into a search box, as tsqueries and patterns.';
+  'Parses the text of a search box into tsqueries and patterns.';
 
 revoke all on function crm_private.search_query(text, text) from public;
 grant execute on function crm_private.search_query(text, text) to crm_reader;
 --! EndIncluded functions/search/search_query.sql
 --! Included functions/search/search_variants.sql
 /*
- * The words that differ from one by a typing error: a letter too many, too few or another one, or two
- * that changed places; and the word itself. Letters are those of its script, as far as that is an
- * alphabet.
+ * Returns the words that differ from one by a typing error: an additional, a missing or a different
+ * letter, or two swapped letters; and the word itself. Letters are those of its script, if that has
+ * an alphabet.
  *
- * Called for what was typed. The other way, letters left out of what is written, is that of names:
- * crm_private.search_neighbours. A note has too many words for it.
+ * Called for words of the query. Names work the other way: letters are left out of the stored words
+ * (crm_private.search_neighbours). A note has too many words for that.
  */
 create or replace function crm_private.search_variants(word text)
 returns text[]
@@ -16266,18 +16600,18 @@ as $$
 $$;
 
 comment on function crm_private.search_variants(text) is
-  'The words that differ from one by a typing error.';
+  'Returns the words that differ from one by a typing error.';
 
 revoke all on function crm_private.search_variants(text) from public;
 grant execute on function crm_private.search_variants(text) to crm_reader;
 --! EndIncluded functions/search/search_variants.sql
 --! Included functions/deals/set_base_currency.sql
 /*
- * Sets the currency that exchange rates are in. Refused while there are rates: they would mean something
- * else. Logged, if it changes anything. The setting's row is locked, as who writes a rate locks
- * it, so no rate comes in beside the change.
+ * Sets the currency to which exchange rates convert. Raises while there are exchange rates, because
+ * their meaning would change. Logged if it changes the setting. Locks the row of the setting, as
+ * writers of a rate do, so no rate can be added concurrently.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_base_currency(currency text)
 returns text
@@ -16317,7 +16651,10 @@ begin
               then 'settings_base_currency_unused' else 'settings_base_currency_known'
             end,
             detail     = jsonb_build_object('currency', jsonb_build_array(v_message))::text,
-            hint       = 'Delete the exchange rates first, and enter those to the new one.';
+            hint       = case when currency = any (crm.currencies())
+              then 'Delete the exchange rates first, and then enter those to the new one.'
+              else 'Pass one of the codes that crm.currencies() returns.'
+            end;
   end if;
 
   update crm_private.settings set base_currency = currency;
@@ -16332,7 +16669,7 @@ end
 $$;
 
 comment on function crm_private.set_base_currency(text) is
-  'What crm.set_base_currency calls, with the rights of the owner.';
+  'Implements crm.set_base_currency with the rights of the owner.';
 
 revoke all on function crm_private.set_base_currency(text) from public;
 grant execute on function crm_private.set_base_currency(text) to crm_admin;
@@ -16347,18 +16684,19 @@ as $$
 $$;
 
 comment on function crm.set_base_currency(text) is
-  'Sets the currency that exchange rates are in; refused while there are any. For administrators.';
+  'Sets the currency to which exchange rates convert. Refused while there are exchange rates. '
+  'For administrators.';
 
 revoke all on function crm.set_base_currency(text) from public;
 grant execute on function crm.set_base_currency(text) to crm_admin;
 --! EndIncluded functions/deals/set_base_currency.sql
 --! Included functions/settings/set_default_country.sql
 /*
- * Sets the country of phone numbers that have no country code, or none by null. Refuses what is no
- * country. Logged, if it changes anything. Nothing is computed anew: rows hold digits, and what
- * they mean is asked when they are compared.
+ * Sets the country of phone numbers without a country code; null removes it. Raises if there is no
+ * such country. Writes an audit log entry if the value changes. Nothing is recomputed: rows contain
+ * digits, which are interpreted when they are compared.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_default_country(country text)
 returns text
@@ -16382,10 +16720,10 @@ begin
       );
       raise exception 'set_default_country: country %', v_message
         using errcode    = 'check_violation',
-              schema     = 'crm', column = 'country',
+              schema     = 'crm', table = 'settings', column = 'country',
               constraint = 'settings_default_country_known',
               detail     = jsonb_build_object('country', jsonb_build_array(v_message))::text,
-              hint       = 'Two capital letters, such as DE.';
+              hint       = 'Pass two capital letters, such as DE, or null.';
     end if;
 
     update crm_private.settings set default_country = country;
@@ -16401,7 +16739,7 @@ end
 $$;
 
 comment on function crm_private.set_default_country(text) is
-  'What crm.set_default_country calls, with the rights of the owner.';
+  'Implements crm.set_default_country with the rights of the owner.';
 
 revoke all on function crm_private.set_default_country(text) from public;
 grant execute on function crm_private.set_default_country(text) to crm_admin;
@@ -16416,19 +16754,20 @@ as $$
 $$;
 
 comment on function crm.set_default_country(text) is
-  'Sets the country of phone numbers that have no country code, as an ISO 3166 code such as DE; null if '
-  'it is not known. For administrators.';
+  'Sets the country of phone numbers without a country code, as an ISO 3166 code such as DE; null '
+  'removes it. It decides which numbers are equal in search and among duplicates. For '
+  'administrators.';
 
 revoke all on function crm.set_default_country(text) from public;
 grant execute on function crm.set_default_country(text) to crm_admin;
 --! EndIncluded functions/settings/set_default_country.sql
 --! Included functions/settings/set_time_zone.sql
 /*
- * Sets the time zone of the installation, by its IANA name. PostgreSQL would take more: abbreviations,
- * which know no summer, and POSIX rules, in which every word is a zone. Logged, if it changes
- * anything.
+ * Sets the time zone of the installation, by its IANA name. PostgreSQL would accept more:
+ * abbreviations, which have no daylight saving time, and POSIX rules, for which any word is a zone.
+ * Raises if there is no such zone. Writes an audit log entry if the value changes.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_time_zone(time_zone text)
 returns text
@@ -16473,7 +16812,7 @@ end
 $$;
 
 comment on function crm_private.set_time_zone(text) is
-  'What crm.set_time_zone calls, with the rights of the owner.';
+  'Implements crm.set_time_zone with the rights of the owner.';
 
 revoke all on function crm_private.set_time_zone(text) from public;
 grant execute on function crm_private.set_time_zone(text) to crm_admin;
@@ -16488,16 +16827,18 @@ as $$
 $$;
 
 comment on function crm.set_time_zone(text) is
-  'Sets the time zone whose days count where a request names none, by its IANA name, such as '
-  'Europe/Berlin. For administrators.';
+  'Sets the time zone that decides when a day begins, unless a request names another one. It is '
+  'an IANA name, such as Europe/Berlin. For administrators.';
 
 revoke all on function crm.set_time_zone(text) from public;
 grant execute on function crm.set_time_zone(text) to crm_admin;
 --! EndIncluded functions/settings/set_time_zone.sql
 --! Included functions/settings/set_trash_retention.sql
 /*
- * Sets for how long what was deleted can be restored. Refuses a number out of range. Logged, if it
- * changes anything. Security definer: the table of settings is the owner's.
+ * Sets for how many days deleted rows can be restored; null for no limit. Raises if the number is
+ * out of range. Writes an audit log entry if the value changes.
+ *
+ * Security definer: only the owner can write the table of settings.
  */
 create or replace function crm_private.set_trash_retention(days integer)
 returns integer
@@ -16514,9 +16855,10 @@ begin
   if days not between 0 and 36500 then
     raise exception 'set_trash_retention: days must be from 0 to 36500'
       using errcode    = 'check_violation',
-            schema     = 'crm', column = 'days',
+            schema     = 'crm', table = 'settings', column = 'days',
             constraint = 'settings_trash_retention_days_range',
-            detail     = '{"days": ["must be from 0 to 36500"]}';
+            detail     = '{"days": ["must be from 0 to 36500"]}',
+            hint       = 'Pass null to keep deleted rows until an administrator purges them.';
   end if;
 
   select trash_retention_days into v_old from crm_private.settings for update;
@@ -16537,7 +16879,7 @@ end
 $$;
 
 comment on function crm_private.set_trash_retention(integer) is
-  'What crm.set_trash_retention calls, with the rights of the owner.';
+  'Implements crm.set_trash_retention with the rights of the owner.';
 
 revoke all on function crm_private.set_trash_retention(integer) from public;
 grant execute on function crm_private.set_trash_retention(integer) to crm_admin;
@@ -16552,16 +16894,16 @@ as $$
 $$;
 
 comment on function crm.set_trash_retention(integer) is
-  'Sets for how many days what was deleted can be restored, from 0 to 36500; null keeps it until '
-  'somebody purges it. For administrators.';
+  'Sets for how many days deleted rows can be restored from the trash, from 0 to 36500; null '
+  'keeps them until an administrator purges them. For administrators.';
 
 revoke all on function crm.set_trash_retention(integer) from public;
 grant execute on function crm.set_trash_retention(integer) to crm_admin;
 --! EndIncluded functions/settings/set_trash_retention.sql
 --! Included functions/undo/stage_followers.sql
 /*
- * The fields of a deal in a planned reversal that follow from its stage, and stay with it where it is left:
- * when it was closed, and a probability that nobody gave.
+ * Returns the fields of a deal in a planned reversal that follow from its stage, and stay unchanged
+ * with it: closed_at, and a probability that no user set.
  */
 create or replace function crm_private.stage_followers(p_before jsonb)
 returns text[]
@@ -16577,18 +16919,19 @@ as $$
 $$;
 
 comment on function crm_private.stage_followers(jsonb) is
-  'The fields of a deal in a planned reversal that stay with its stage.';
+  'Returns the fields of a deal in a planned reversal that follow from its stage.';
 
 revoke all on function crm_private.stage_followers(jsonb) from public;
 --! EndIncluded functions/undo/stage_followers.sql
 --! Included functions/undo/settle_conflicts.sql
 /*
- * Compares the rows of a planned reversal with what it expects. Gives every conflict, each with who set
- * what was found, up to p_limit of them, and how many there are.
+ * Compares the rows of a planned reversal with what it expects. Returns the number of conflicts,
+ * and up to p_limit of them, each with the user who set the present value.
  *
- * With p_skip it takes what differs out of the plan, so that it stays as it is: a field; a row that is
- * gone, or is back; a row that would go and was changed since, or has something attached to it. What
- * stays may hold something else where it is, so the rest is compared again until nothing differs.
+ * With p_skip, it removes differences from the plan, so that these stay unchanged: a field; a row
+ * that is gone or was restored; a row to delete that was changed since, or has something attached.
+ * Unchanged rows may in turn keep other rows from changing, so it compares the rest again until
+ * nothing differs.
  */
 create or replace function crm_private.settle_conflicts(
   p_types text[],
@@ -16692,15 +17035,17 @@ end
 $$;
 
 comment on function crm_private.settle_conflicts(text[], boolean, integer) is
-  'Where rows differ from what a planned reversal expects; with p_skip that stays as it is.';
+  'Returns where rows differ from what a planned reversal expects; with p_skip, removes that from '
+  'the plan.';
 
 revoke all on function crm_private.settle_conflicts(text[], boolean, integer) from public;
 --! EndIncluded functions/undo/settle_conflicts.sql
 --! Included functions/external_ids/settle_external_ids.sql
 /*
- * Ends the time in which an external id may be held twice, which begins with
- * set constraints crm_private.external_ids_pkey deferred: while an undo moves it from one row to
- * another in several statements. Refuses the given rows if one of theirs belongs to another.
+ * Ends the period in which two rows may have the same external id. The period begins with set
+ * constraints crm_private.external_ids_pkey deferred, so that an undo can move an id from one row
+ * to another in several statements. Raises if one of the given rows has an external id of another
+ * row.
  */
 create or replace function crm_private.settle_external_ids(p_entity_type text, p_ids uuid[])
 returns void
@@ -16718,15 +17063,15 @@ end
 $$;
 
 comment on function crm_private.settle_external_ids(text, uuid[]) is
-  'Ends the time in which an external id may be held twice; refuses rows that share one.';
+  'Ends the period in which two rows may have the same external id; raises if rows still do.';
 
 revoke all on function crm_private.settle_external_ids(text, uuid[]) from public;
 --! EndIncluded functions/external_ids/settle_external_ids.sql
 --! Included functions/duplicates/shared_domains.sql
 /*
- * Domains that say nothing about whom somebody works for: mail for everyone, and networks where
- * companies have pages. An address or a link there makes no two contacts or companies alike.
- * Called where rows are compared; no index stands on it.
+ * Returns domains that do not identify an employer: public mail providers, and networks where
+ * companies have pages. A common address or link there does not make two contacts or companies
+ * similar. Called where rows are compared; no index depends on it.
  */
 create or replace function crm_private.shared_domains()
 returns text[]
@@ -16760,15 +17105,15 @@ end
 $$;
 
 comment on function crm_private.shared_domains() is
-  'Domains of mail for everyone and of networks, which make no two contacts or companies alike.';
+  'Returns the domains of public mail providers and networks, which identify no company.';
 
 revoke all on function crm_private.shared_domains() from public;
 grant execute on function crm_private.shared_domains() to crm_reader;
 --! EndIncluded functions/duplicates/shared_domains.sql
 --! Included functions/duplicates/company_domains.sql
 /*
- * The domains of a company: those that its custom fields name, and those of its contacts' email
- * addresses. Domains that belong to nobody in particular are none.
+ * Returns the domains of a company: those in its custom fields and in its contacts' email
+ * addresses. Domains of public providers (crm_private.shared_domains) are left out.
  */
 create or replace function crm_private.company_domains(company crm.companies)
 returns setof text
@@ -16794,17 +17139,17 @@ as $$
 $$;
 
 comment on function crm_private.company_domains(crm.companies) is
-  'The domains that a company''s custom fields and its contacts'' addresses name.';
+  'Returns the domains in a company''s custom fields and in its contacts'' email addresses.';
 
 revoke all on function crm_private.company_domains(crm.companies) from public;
 grant execute on function crm_private.company_domains(crm.companies) to crm_reader;
 --! EndIncluded functions/duplicates/company_domains.sql
 --! Included functions/duplicates/companies_duplicates.sql
 /*
- * The companies that may be the same as one: GraphQL's field duplicates. Candidates share a key of
- * their name, or a domain, which is found where it stands: among the keys of companies or of their
- * contacts. Both indexes of match keys are used, and of each key 1,000 rows are looked at, as by
- * crm.contacts_duplicates.
+ * Returns the companies that may be the same as one: the field duplicates in GraphQL. Candidates
+ * share a key of their name, or a domain, among the keys of companies or of their contacts. The
+ * indexes of match keys of both tables are used. For each key at most 1,000 rows are examined, as
+ * in crm.contacts_duplicates.
  */
 create or replace function crm.companies_duplicates(
   record    crm.companies,
@@ -16865,15 +17210,16 @@ as $$
 $$;
 
 comment on function crm.companies_duplicates(crm.companies, double precision) is
-  'The companies that may be the same, the likeliest first.';
+  'The companies that may be duplicates of this one, the most likely first.';
 
 revoke all on function crm.companies_duplicates(crm.companies, double precision) from public;
 grant execute on function crm.companies_duplicates(crm.companies, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/companies_duplicates.sql
 --! Included functions/duplicates/company_links.sql
 /*
- * The pairs of companies that may be one, out of all companies, as crm_private.contact_links finds
- * those of contacts. Here domains are keys: of custom fields, and of the contacts' addresses.
+ * Returns the pairs of possibly identical companies among all companies, as
+ * crm_private.contact_links does for contacts. Domains are keys here: those of custom fields, and
+ * of the contacts' addresses. Called by crm.duplicate_groups.
  */
 create or replace function crm_private.company_links(p_min_score double precision)
 returns table (id uuid, other_id uuid, score double precision, reasons text[])
@@ -16960,15 +17306,15 @@ as $$
 $$;
 
 comment on function crm_private.company_links(double precision) is
-  'The pairs of companies that may be one.';
+  'Returns the pairs of companies that may be duplicates.';
 
 revoke all on function crm_private.company_links(double precision) from public;
 grant execute on function crm_private.company_links(double precision) to crm_reader;
 --! EndIncluded functions/duplicates/company_links.sql
 --! Included functions/duplicates/compare_contacts.sql
 /*
- * What two contacts have in common, as a candidate for the first one. Addresses are compared without
- * regard to case, domains only if they belong to somebody.
+ * Compares two contacts and returns the second as a candidate for the first. Addresses are compared
+ * without regard to case; domains of public providers do not count.
  */
 create or replace function crm_private.compare_contacts(contact crm.contacts, other crm.contacts)
 returns setof crm.duplicate
@@ -17015,21 +17361,21 @@ as $$
 $$;
 
 comment on function crm_private.compare_contacts(crm.contacts, crm.contacts) is
-  'What two contacts have in common.';
+  'Compares two contacts and returns the second as a candidate for the first.';
 
 revoke all on function crm_private.compare_contacts(crm.contacts, crm.contacts) from public;
 grant execute on function crm_private.compare_contacts(crm.contacts, crm.contacts) to crm_reader;
 --! EndIncluded functions/duplicates/compare_contacts.sql
 --! Included functions/duplicates/contact_links.sql
 /*
- * The pairs of contacts that may be one person, out of all contacts, with a score that reaches the
- * least one. Called by crm.duplicate_groups.
+ * Returns the pairs of contacts that may be one person, among all contacts, with a score of at
+ * least p_min_score. Called by crm.duplicate_groups.
  *
- * Contacts are put in line, by name, for each key that they share: their name, an address, a number, or
- * the beginning or end of their name together with a domain that at most a thousand contacts have. Of
- * up to five who share one each is compared with each; of more, each with the next. So the work grows
- * with the number of contacts, however many share a key, and a hundred copies of one contact still
- * hang together, neighbour by neighbour.
+ * For each shared key, contacts are put in line by name: keys are the name, an address, a number,
+ * or the beginning or end of the name together with a domain that at most a thousand contacts have.
+ * If up to five contacts share a key, each is compared with each; if more do, each with the next.
+ * So the work grows with the number of contacts, however many share a key, and a hundred copies of
+ * one contact are still connected, neighbour by neighbour.
  *
  * Contacts are numbered and keys hashed, because most of the work is sorting.
  */
@@ -17039,7 +17385,7 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: how many pairs there will be is beyond the planner. Sorted in memory, mostly.
+-- Joined as written: the planner cannot estimate the number of pairs. Most sorts fit in memory.
 set join_collapse_limit = 1
 set work_mem = '16MB'
 as $$
@@ -17143,13 +17489,13 @@ as $$
       join members as other on other.number = pairs.other
       offset 0
     ) as pair
-    -- Rounding may lift a score by half a thousandth.
+    -- Rounding may raise a score by half a thousandth.
     where crm_private.duplicate_doubt(
       'contact', same_email, maybe_same_phone, maybe_same_domain, name_similarity
     ) < 1.001 - p_min_score
   ),
-  -- A number that needs more than its end compared, and whose domain it is, are looked at only where
-  -- they can tip the balance.
+  -- Whole numbers are compared, and public domains excluded, only for pairs that can still reach
+  -- the score.
   judged as materialized (
     select
       one.id,
@@ -17189,20 +17535,20 @@ as $$
 $$;
 
 comment on function crm_private.contact_links(double precision) is
-  'The pairs of contacts that may be one person.';
+  'Returns the pairs of contacts that may be one person.';
 
 revoke all on function crm_private.contact_links(double precision) from public;
 grant execute on function crm_private.contact_links(double precision) to crm_reader;
 --! EndIncluded functions/duplicates/contact_links.sql
 --! Included functions/duplicates/contacts_duplicates.sql
 /*
- * The contacts that may be the same person as one: GraphQL's field duplicates. The index
- * contacts_match_keys finds those that share a key, and these are compared. A domain alone is no
- * key, because it leads to all colleagues.
+ * Returns the contacts that may be the same person as one: the field duplicates in GraphQL. The
+ * index contacts_match_keys finds those that share a key, and these are compared. A domain alone is
+ * no key, because all colleagues share it.
  *
- * Of each key 1,000 contacts are looked at, so that it takes no longer where more share one; keys that say
- * much, such as an address, are shared by few. Only those that can reach the score are compared in full:
- * if nothing but a domain is added to their key and their name.
+ * For each key at most 1,000 contacts are examined, so that a key with more takes no longer;
+ * distinctive keys, such as an address, are shared by few. A contact is compared in full only if it
+ * could reach the score with a common domain in addition to its key and name.
  */
 create or replace function crm.contacts_duplicates(
   record    crm.contacts,
@@ -17252,18 +17598,20 @@ as $$
 $$;
 
 comment on function crm.contacts_duplicates(crm.contacts, double precision) is
-  'The contacts that may be the same person, the likeliest first.';
+  'The contacts that may be the same person, the most likely first.';
 
 revoke all on function crm.contacts_duplicates(crm.contacts, double precision) from public;
 grant execute on function crm.contacts_duplicates(crm.contacts, double precision) to crm_reader;
 --! EndIncluded functions/duplicates/contacts_duplicates.sql
 --! Included functions/bulk/collect_faults.sql
 /*
- * The faults of the rows that this transaction's bulk write found faulty, with the place of each in
- * the input, or the id where it was an update; forgets the rows. Called by crm_private.attempt_rows.
+ * Returns the faults of the rows that this transaction's bulk write found faulty, with the place of
+ * each row in the input, or its id if it was an update; then deletes the record of these rows.
+ * Called by crm_private.attempt_rows.
  *
- * Security definer, because rules are asked of the catalog and of referenced rows, and because nobody
- * may read or write what is noted. It tells of rows only that the caller has tried to write.
+ * Security definer, because it reads the rules in the catalog and referenced rows, and because
+ * roles may neither read nor write the recorded rows. It reports only on rows that the caller has
+ * tried to write.
  */
 create or replace function crm_private.collect_faults(p_table regclass)
 returns table (place integer, id uuid, code text, fields jsonb)
@@ -17315,19 +17663,19 @@ end
 $$;
 
 comment on function crm_private.collect_faults(regclass) is
-  'The faults of the rows that a bulk write of this transaction found faulty.';
+  'Returns the faults of the rows that a bulk write of this transaction found faulty.';
 
 revoke all on function crm_private.collect_faults(regclass) from public;
 grant execute on function crm_private.collect_faults(regclass) to crm_member;
 --! EndIncluded functions/bulk/collect_faults.sql
 --! Included functions/undo/cascaded_deletions.sql
 /*
- * The audit log entries that a deletion made, its own among them: the rows that were deleted with
- * the row and with these, the links to them that were set to null, and for the definition of a custom
- * field the values that were removed. What the transaction had done before, and what it did to
- * other rows, is not among them.
+ * Returns the audit log entries that a deletion wrote, its own among them: the rows that were
+ * deleted by cascade, the links that were set to null, and, for the definition of a custom field,
+ * the values that were removed. Changes that the transaction made before, or to other rows, are not
+ * among them.
  *
- * Runs with the caller's rights: of a deletion by somebody else only administrators see the entries.
+ * Runs with the caller's rights: only administrators see the entries of deletions by other users.
  */
 create or replace function crm_private.cascaded_deletions(
   p_transaction_id bigint,
@@ -17347,7 +17695,7 @@ as $$
     from crm.audit_logs as log
     where log.transaction_id = p_transaction_id
       and log.action <> 'create'
-      -- A deletion is logged before what it takes, a definition's after the values.
+      -- A deletion is logged before its cascades, that of a definition after the values.
       and (log.id > p_entry_id or p_entity_type = 'custom_field_definition')
       and (
         crm_private.takes_others(p_entity_type) or p_entity_type = 'custom_field_definition'
@@ -17387,13 +17735,16 @@ as $$
 $$;
 
 comment on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) is
-  'The entries that a deletion made: its own, and those of what went with it.';
+  'Returns the entries that a deletion wrote: its own, and those of its cascades.';
 
 revoke all on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) from public;
 grant execute on function crm_private.cascaded_deletions(bigint, bigint, text, uuid, jsonb) to crm_member;
 --! EndIncluded functions/undo/cascaded_deletions.sql
 --! Included functions/custom_fields/texts.sql
-/* The texts of a JSON list, in order; null for what is no list. The value of a multi_enum field. */
+/*
+ * Returns the texts of a JSON list, in order; null for a value that is not a list. The value of a
+ * multi_enum field.
+ */
 create or replace function crm_private.texts(value jsonb)
 returns text[]
 language sql
@@ -17407,20 +17758,20 @@ as $$
 $$;
 
 comment on function crm_private.texts(jsonb) is
-  'The texts of a JSON list; null for what is no list.';
+  'Returns the texts of a JSON list; null for a value that is not a list.';
 
 revoke all on function crm_private.texts(jsonb) from public;
 grant execute on function crm_private.texts(jsonb) to crm_reader;
 --! EndIncluded functions/custom_fields/texts.sql
 --! Included functions/custom_fields/custom_field_value.sql
 /*
- * The value of one custom field as an SQL expression of the field's type over p_source, which names
- * the custom fields of a row: null where the field has no value. Immutable, so that an index can have
- * it; what the field's typed function and its index share, so that a query by one is answered by the
- * other.
+ * Returns the value of one custom field as an SQL expression of the field's type over p_source,
+ * which names the custom fields of a row: null if the field has no value. The expression is
+ * immutable, so that an index can use it. The typed function of the field and its index share it,
+ * so that the index serves queries that call the function.
  *
- * Rows keep their definitions, but the build of an index also reads versions of rows that are dead by
- * now, of a time when the field had another type: what is not of the type has no value.
+ * Rows satisfy their definitions, but the build of an index also reads dead row versions, from a
+ * time when the field had another type: a value of another type counts as no value.
  */
 create or replace function crm_private.custom_field_value(
   p_definition crm.custom_field_definitions,
@@ -17437,7 +17788,7 @@ as $$
         'case when jsonb_typeof(%2$s -> %1$L) = ''number'' then (%2$s -> %1$L)::numeric end'
       when 'boolean' then
         'case when jsonb_typeof(%2$s -> %1$L) = ''boolean'' then (%2$s -> %1$L)::boolean end'
-      -- The cast of a text to a date depends on the session; this does not.
+      -- A cast from text to date depends on the session; this expression does not.
       when 'date' then
         'case when %2$s ->> %1$L ~ ''^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$'' '
         'then make_date('
@@ -17453,20 +17804,22 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_value(crm.custom_field_definitions, text) is
-  'The value of a custom field as an SQL expression over custom_fields, of the type of the field.';
+  'Returns the value of a custom field as an SQL expression over custom_fields, in its type.';
 
 revoke all on function crm_private.custom_field_value(crm.custom_field_definitions, text)
   from public;
 --! EndIncluded functions/custom_fields/custom_field_value.sql
 --! Included functions/custom_fields/compile_custom_field_functions.sql
 /*
- * Makes a function of each custom field of an entity type: crm_custom.deals_product(deal) is the value
- * of product, of the field's type. The API serves it as a field of deals, and SQL may call it; the
- * planner puts its expression in place of the call, so it costs nothing and an index on the
- * expression serves it. Called when the definitions of the type change.
+ * Creates a function for each custom field of an entity type: crm_custom.deals_product(deal)
+ * returns the value of product, in the field's type. The API serves it as a field of deals, and SQL
+ * can call it; the planner inlines its expression, so it costs nothing, and an index on the
+ * expression serves it. Called by crm_private.compile_custom_fields when the definitions of the
+ * type change.
  *
- * The functions stand in a schema of their own, so that none can take the name of one of ours. One that
- * is used by somebody's view cannot go: refused, rather than dropping the view, too.
+ * The functions are in a schema of their own, so that none can have the name of a built-in
+ * function. A function that another object uses, such as a view, is not dropped with that object;
+ * the change of the definition is refused.
  */
 create or replace function crm_private.compile_custom_field_functions(p_entity_type text)
 returns void
@@ -17475,7 +17828,7 @@ volatile
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '3s'
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table       regclass := crm_private.entity_table(p_entity_type);
@@ -17542,7 +17895,7 @@ begin
     ) as tables (prefix)
   ) as listed;
 
-  -- What is there and is not wanted any more, or returns another type now.
+  -- Functions that exist but are not needed any more, or now return another type.
   select string_agg(present.signature, ', ' order by present.signature)
   into v_gone
   from (
@@ -17559,16 +17912,18 @@ begin
     begin
       execute 'drop function ' || v_gone;
     exception when dependent_objects_still_exist then
-      raise exception 'functions that something depends on cannot go: %', v_gone
+      raise exception 'functions that other objects use cannot be dropped: %', v_gone
         using errcode    = 'check_violation',
               schema     = 'crm', table = 'custom_field_definitions',
               column     = 'name',
               constraint = 'custom_field_definitions_function_used',
               detail     = jsonb_build_object(
                              'name',
-                             jsonb_build_array(format('makes %s, which something uses', v_gone))
+                             jsonb_build_array(
+                               format('defines %s, which another object uses', v_gone)
+                             )
                            )::text,
-              hint       = 'Drop what uses it first, and make it again afterwards.';
+              hint       = 'Drop the objects that use it, and recreate them after the change.';
     end;
   end if;
 
@@ -17592,14 +17947,15 @@ end
 $$;
 
 comment on function crm_private.compile_custom_field_functions(text) is
-  'Makes a typed function of each custom field of an entity type.';
+  'Creates a typed function for each custom field of an entity type.';
 
 revoke all on function crm_private.compile_custom_field_functions(text) from public;
 --! EndIncluded functions/custom_fields/compile_custom_field_functions.sql
 --! Included functions/custom_fields/allow_definitions.sql
 /*
- * Lets the entity types that have custom fields have definitions, and no others: makes the constraint
- * custom_field_definitions_entity_type_known of the catalogue, with its message.
+ * Restricts definitions to the entity types that have custom fields: recreates the constraint
+ * custom_field_definitions_entity_type_known from the catalogue, with its message. Called by
+ * crm_private.register_entity and crm_private.unregister_entity.
  */
 create or replace function crm_private.allow_definitions()
 returns void
@@ -17607,7 +17963,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of quoted values; that it is cannot be told.
+-- Its statement contains only quoted values, which the checker cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_types text[] := (
@@ -17635,14 +17991,14 @@ end
 $$;
 
 comment on function crm_private.allow_definitions() is
-  'Lets the entity types that have custom fields have definitions.';
+  'Restricts definitions to the entity types that have custom fields.';
 
 revoke all on function crm_private.allow_definitions() from public;
 --! EndIncluded functions/custom_fields/allow_definitions.sql
 --! Included functions/custom_fields/compile_custom_field_trigger.sql
 /*
- * Binds custom fields to a table: makes the trigger that removes those that are set to null and merges
- * those that are to be merged.
+ * Creates the trigger of a table that removes custom fields set to null and applies $merge. Called
+ * by crm_private.register_entity.
  */
 create or replace function crm_private.compile_custom_field_trigger(p_table regclass)
 returns void
@@ -17667,22 +18023,22 @@ end
 $$;
 
 comment on function crm_private.compile_custom_field_trigger(regclass) is
-  'Makes the trigger that normalises the custom fields of a table''s rows.';
+  'Creates the trigger that normalises the custom fields of a table''s rows.';
 
 revoke all on function crm_private.compile_custom_field_trigger(regclass) from public;
 --! EndIncluded functions/custom_fields/compile_custom_field_trigger.sql
 --! Included functions/custom_fields/compile_custom_fields.sql
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * the validation of a row asks: it is checked without reading a definition; into the trigger
- * that gives new rows their defaults, the constraints of unique fields, a function of each field, and
- * the columns of its report. Called when the definitions of the type change; the caller has stopped
- * writers of the table.
+ * validates the custom fields of a row without reading a definition. Also compiles the trigger that
+ * sets defaults, the constraints of unique fields, a function for each field, and the columns of
+ * the report. Called when the definitions of the type change; the caller has locked the table
+ * against writers.
  *
- * Members that are null never reach it: _100_normalise removes them before.
+ * Members that are null never reach the function: _100_normalise removes them before.
  *
- * Security definer: what it makes belongs to the owner, whoever calls it, such as a superuser who has
- * loaded data.
+ * Security definer: the objects that it creates belong to the owner, even if another role calls it,
+ * such as a superuser who has loaded data.
  */
 create or replace function crm_private.compile_custom_fields(p_entity_type text)
 returns void
@@ -17691,7 +18047,7 @@ volatile
 security definer
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements contain expressions, which cannot be quoted as names and values can.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -17729,7 +18085,7 @@ begin
 
   execute format(
     'comment on function %s(jsonb) is %L',
-    v_function, 'True if the custom fields keep their definitions. Compiled from them.'
+    v_function, 'Returns true if the custom fields satisfy their definitions. Compiled.'
   );
   execute format('revoke all on function %s(jsonb) from public', v_function);
   execute format('grant execute on function %s(jsonb) to crm_member', v_function);
@@ -17749,14 +18105,14 @@ revoke all on function crm_private.compile_custom_fields(text) from public;
 --! EndIncluded functions/custom_fields/compile_custom_fields.sql
 --! Included functions/custom_fields/custom_field_index_statement.sql
 /*
- * The statement that makes the index of a custom field, over the very expression that the field's
- * function returns; p_option is nothing or concurrently.
+ * Returns the statement that creates the index of a custom field, on exactly the expression that
+ * the field's function returns; p_option is empty or concurrently.
  *
- * A B-tree with the id behind the value, so that a page sorted by the field is read from it. Its
- * entries are limited to 2,704 bytes, which a text may exceed, and then it would make a write fail:
- * a text has one where its definition has a max_length that cannot exceed it, 500 characters of four
- * bytes. SP-GiST takes texts of any length, and finds by the whole value or its beginning, but in no
- * order. Of several values GIN has each.
+ * The default is a B-tree with the id after the value, so that a page sorted by the field is read
+ * from it. Its entries are limited to 2,704 bytes. A longer text would make a write fail, so a text
+ * field has a B-tree only if its definition has a max_length that cannot exceed the limit: 500
+ * characters of four bytes. SP-GiST accepts text of any length, and finds the whole value or its
+ * beginning, but in no order. For lists of values GIN indexes each element.
  */
 create or replace function crm_private.custom_field_index_statement(
   p_definition crm.custom_field_definitions,
@@ -17782,13 +18138,13 @@ as $$
 $$;
 
 comment on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text) is
-  'The statement that makes the index of a custom field.';
+  'Returns the statement that creates the index of a custom field.';
 
 revoke all on function crm_private.custom_field_index_statement(crm.custom_field_definitions, text)
   from public;
 --! EndIncluded functions/custom_fields/custom_field_index_statement.sql
 --! Included functions/settings/trash_retention_days.sql
-/* The setting. Security definer: the table of settings is the owner's. */
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
 create or replace function crm_private.trash_retention_days()
 returns integer
 language sql
@@ -17800,7 +18156,7 @@ as $$
 $$;
 
 comment on function crm_private.trash_retention_days() is
-  'What crm.trash_retention_days calls, with the rights of the owner.';
+  'Implements crm.trash_retention_days with the rights of the owner.';
 
 revoke all on function crm_private.trash_retention_days() from public;
 grant execute on function crm_private.trash_retention_days() to crm_reader;
@@ -17815,18 +18171,19 @@ as $$
 $$;
 
 comment on function crm.trash_retention_days() is
-  'For how many days what was deleted can be restored; then the server purges it. Null if it is '
-  'kept until somebody purges it.';
+  'Returns for how many days deleted rows can be restored; after that the server purges them. '
+  'Null if they are kept until an administrator purges them.';
 
 revoke all on function crm.trash_retention_days() from public;
 grant execute on function crm.trash_retention_days() to crm_reader;
 --! EndIncluded functions/settings/trash_retention_days.sql
 --! Included functions/erasure/purge_trash.sql
 /*
- * Ends the restorability of what was deleted long enough ago; the setting says how long, if nothing is
- * given. Gives the number of deletions. Refuses a negative time.
+ * Purges rows from the trash that were deleted longer ago than older_than, or than the retention
+ * setting if it is null: they can no longer be restored. Purges nothing if both are null. Returns
+ * the number of deletions. Raises if the interval is negative.
  *
- * Security definer: nobody but the owner of the audit log may change it.
+ * Security definer: only the owner of the audit log may change it.
  */
 create or replace function crm_private.purge_trash(older_than interval default null)
 returns integer
@@ -17847,7 +18204,8 @@ begin
       using errcode    = 'check_violation',
             schema     = 'crm', column = 'older_than',
             constraint = 'purge_trash_older_than_range',
-            detail     = '{"olderThan": ["must not be negative"]}';
+            detail     = '{"olderThan": ["must not be negative"]}',
+            hint       = 'Pass an interval such as 30 days, or null for the retention setting.';
   end if;
 
   return crm_private.purge_deletions(clock_timestamp() - v_older_than);
@@ -17855,7 +18213,7 @@ end
 $$;
 
 comment on function crm_private.purge_trash(interval) is
-  'What crm.purge_trash calls, with the rights of the owner.';
+  'Implements crm.purge_trash with the rights of the owner.';
 
 revoke all on function crm_private.purge_trash(interval) from public;
 grant execute on function crm_private.purge_trash(interval) to crm_admin;
@@ -17870,21 +18228,26 @@ as $$
 $$;
 
 comment on function crm.purge_trash(interval) is
-  'Ends the restorability of what was deleted longer ago than this, or than trashRetentionDays if '
-  'nothing is given: takes the values out of the entries for good, and leaves who deleted what, and '
-  'when. Gives the number of deletions. For administrators.';
+  'Empties the trash of rows that were deleted longer ago than olderThan, or than '
+  'trashRetentionDays if it is null: they can no longer be restored. Removes their values from '
+  'the audit log permanently; who deleted what, and when, stays. Returns the number of deletions. '
+  'For administrators.';
 
 revoke all on function crm.purge_trash(interval) from public;
 grant execute on function crm.purge_trash(interval) to crm_admin;
 --! EndIncluded functions/erasure/purge_trash.sql
 --! Included functions/undo/undo_entry.sql
 /*
- * Undoes what one audit log entry did to its row.
+ * Undoes what one audit log entry did to its row. Raises if there is no such entry.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
-create or replace function crm_private.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm_private.undo_entry(
+  entry_id    bigint,
+  on_conflict crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language plpgsql
 volatile
@@ -17910,12 +18273,15 @@ end
 $$;
 
 comment on function crm_private.undo_entry(bigint, crm.conflict_resolution) is
-  'What crm.undo_entry calls, with the rights of the owner.';
+  'Implements crm.undo_entry with the rights of the owner.';
 
 revoke all on function crm_private.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_entry(entry_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm.undo_entry(
+  entry_id    bigint,
+  on_conflict crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language sql
 volatile
@@ -17925,22 +18291,24 @@ as $$
 $$;
 
 comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
-  'Undoes one audit log entry: what it changed is put back, a row that it deleted is brought back, '
-  'one that it created is deleted. Undoing is a change like others and can be undone. Where something was '
-  'changed since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
-  'left as it is and reported in kept; or administrators overwrite it.';
+  'Undoes one audit log entry: fields that it changed get their old values, a row that it deleted '
+  'is restored, a row that it created is deleted. Undoing is a change like any other, and can '
+  'itself be undone. If something was changed since, onConflict decides: REFUSE, the default, '
+  'changes nothing and returns the code CONFLICT; SKIP leaves that unchanged and lists it in '
+  'kept; FORCE overwrites it, for administrators only.';
 
 revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo/undo_entry.sql
 --! Included functions/undo/undo_field.sql
 /*
- * Puts a field back to the value that it had before an audit log entry. It is expected to have
- * still the value that it had after that entry. Nothing is done if it has the right value already. A
- * custom field that was renamed since is the same under either name.
+ * Puts a field back to the value that it had before an audit log entry. Expects that the field
+ * still has the value that it had after that entry. Does nothing if it has the old value already. A
+ * custom field that was renamed since is known by either name. Raises if the entry is not an update
+ * of the field, or if the field is not written by users.
  *
- * Security definer: it reads the whole of the audit log. crm_private.carry_out_reversal checks that the caller
- * could do by hand what it does.
+ * Security definer: it reads the whole audit log. crm_private.carry_out_reversal checks that the
+ * caller could make the same changes manually.
  */
 create or replace function crm_private.undo_field(
   entity_type text,
@@ -17976,7 +18344,7 @@ begin
     );
   end if;
 
-  -- What is read here must not be brought back after it was erased.
+  -- A value that is read here must not be restored after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');
   lock table crm_private.erasure_lock in access share mode;
 
@@ -18008,7 +18376,7 @@ begin
     )
   then
     perform crm_private.refuse_argument(
-      'field', 'follows from other fields and cannot be undone by itself', 'undo_field_field_written'
+      'field', 'follows from other fields and cannot be undone alone', 'undo_field_field_written'
     );
   end if;
 
@@ -18052,8 +18420,8 @@ begin
     );
   end if;
 
-  -- The first change from that entry on tells what the field was before it. A mere change of its name is
-  -- none.
+  -- The first change from that entry on has the value of the field before it. A renaming is no
+  -- change of the value.
   select
     (array_agg(coalesce(told.old, 'null') order by told.id))[1] as before,
     (array_agg(
@@ -18098,7 +18466,7 @@ end
 $$;
 
 comment on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'What crm.undo_field calls, with the rights of the owner.';
+  'Implements crm.undo_field with the rights of the owner.';
 
 revoke all on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
@@ -18119,22 +18487,27 @@ as $$
 $$;
 
 comment on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) is
-  'Puts a field of a row back to the value that it had before an audit log entry. A custom field is '
-  'customFields.<name>. Undoing is a change like others and can be undone. Where the field was changed '
-  'since, onConflict decides: nothing is done and the code is CONFLICT; or that is '
-  'left as it is and reported in kept; or administrators overwrite it.';
+  'Puts one field of a row back to the value that it had before an audit log entry. A custom '
+  'field is customFields.<name>. Undoing is a change like any other, and can itself be undone. If '
+  'something was changed since, onConflict decides: REFUSE, the default, changes nothing and '
+  'returns the code CONFLICT; SKIP leaves the field unchanged and lists it in kept; FORCE '
+  'overwrites it, for administrators only.';
 
 revoke all on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_field(text, uuid, text, bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo/undo_field.sql
 --! Included functions/undo/undo_transaction.sql
 /*
- * Undoes everything that a transaction did, across entity types, all or nothing.
+ * Undoes everything that a transaction did, across entity types: all of it, or nothing.
  *
- * Security definer: it reads the whole of the audit log, and brings back rows under their own ids, which no
- * role may write. crm_private.carry_out_reversal checks that the caller could do by hand what it does.
+ * Security definer: it reads the whole audit log, and restores rows under their own ids, which no
+ * role may write. crm_private.carry_out_reversal checks that the caller could make the same changes
+ * manually.
  */
-create or replace function crm_private.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm_private.undo_transaction(
+  transaction_id bigint,
+  on_conflict    crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language plpgsql
 volatile
@@ -18161,12 +18534,15 @@ end
 $$;
 
 comment on function crm_private.undo_transaction(bigint, crm.conflict_resolution) is
-  'What crm.undo_transaction calls, with the rights of the owner.';
+  'Implements crm.undo_transaction with the rights of the owner.';
 
 revoke all on function crm_private.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm_private.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 
-create or replace function crm.undo_transaction(transaction_id bigint, on_conflict crm.conflict_resolution default 'REFUSE')
+create or replace function crm.undo_transaction(
+  transaction_id bigint,
+  on_conflict    crm.conflict_resolution default 'REFUSE'
+)
 returns crm.reversal
 language sql
 volatile
@@ -18176,20 +18552,22 @@ as $$
 $$;
 
 comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
-  'Undoes everything that one transaction did, such as a bulk edit or an import: what it changed is put '
-  'back, what it deleted is brought back, what it created is deleted. Undoing is a change like others '
-  'and can be undone. Where something was changed since, onConflict decides: nothing is done and the '
-  'code is CONFLICT; or that is left as it is and reported in kept, and the rest is undone; or '
-  'administrators overwrite it.';
+  'Undoes everything that one transaction did, such as a bulk edit or an import: fields that it '
+  'changed get their old values, rows that it deleted are restored, rows that it created are '
+  'deleted. Undoing is a change like any other, and can itself be undone. If something was '
+  'changed since, onConflict decides: REFUSE, the default, changes nothing and returns the code '
+  'CONFLICT; SKIP leaves that unchanged, lists it in kept and undoes the rest; FORCE overwrites '
+  'it, for administrators only.';
 
 revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;
 --! EndIncluded functions/undo/undo_transaction.sql
 --! Included functions/audit_log/unsealed_seconds.sql
 /*
- * For how many seconds the oldest audit log entry has been waiting to be sealed; 0 if none is. It
- * grows where nobody seals, where somebody keeps others from it, and while a transaction that has
- * written goes on. Called by the metrics of the server, and by doctor.
+ * Returns for how many seconds the oldest unsealed audit log entry has waited; 0 if there is none.
+ * The value grows while no server seals, while another session holds the lock of the seals, and
+ * while a transaction that has written stays open. Called by the metrics of the server and by
+ * doctor.
  *
  * Security definer: crm_server has no rights of its own on the audit log.
  */
@@ -18213,7 +18591,7 @@ as $$
 $$;
 
 comment on function crm_private.unsealed_seconds() is
-  'For how many seconds the oldest audit log entry has been waiting to be sealed.';
+  'Returns for how many seconds the oldest unsealed audit log entry has waited.';
 
 revoke all on function crm_private.unsealed_seconds() from public;
 grant execute on function crm_private.unsealed_seconds() to crm_server;
@@ -18221,9 +18599,9 @@ grant execute on function crm_private.unsealed_seconds() to crm_server;
 --! Included functions/custom_fields/unindex_custom_field.sql
 /*
  * Drops the index of a custom field, if there is one. Readers and writers of the entity wait until
- * the transaction ends; npx pgcrm field unindex does it without that.
+ * the transaction ends; npx pgcrm field unindex does not block them.
  *
- * Security definer: only the owner of a table drops indexes of it.
+ * Security definer: only the owner of a table can drop indexes on it.
  */
 create or replace function crm_private.unindex_custom_field(entity_type text, name text)
 returns crm.custom_field_definitions
@@ -18248,7 +18626,7 @@ end
 $$;
 
 comment on function crm_private.unindex_custom_field(text, text) is
-  'What crm.unindex_custom_field calls, with the rights of the owner.';
+  'Implements crm.unindex_custom_field with the rights of the owner.';
 
 revoke all on function crm_private.unindex_custom_field(text, text) from public;
 grant execute on function crm_private.unindex_custom_field(text, text) to crm_admin;
@@ -18263,17 +18641,18 @@ as $$
 $$;
 
 comment on function crm.unindex_custom_field(text, text) is
-  'Drops the index on a custom field. Nothing is done if there is none. For administrators.';
+  'Drops the index on a custom field. Does nothing if there is none. For administrators.';
 
 revoke all on function crm.unindex_custom_field(text, text) from public;
 grant execute on function crm.unindex_custom_field(text, text) to crm_admin;
 --! EndIncluded functions/custom_fields/unindex_custom_field.sql
 --! Included functions/merge/merged_values.sql
 /*
- * The email addresses, or phone numbers, of several rows in one list: those of the first row as they
- * are, then what the others add, in order. Addresses are compared without regard to case, numbers by
- * what is dialled: a number with and without its country code or an extension stays twice, for whoever
- * knows which is right. p_lists is an array of arrays. Called where contacts are merged.
+ * Returns the email addresses, or the phone numbers, of several rows in one list: those of the
+ * first row unchanged, then those that the others add, in order. Addresses are compared without
+ * regard to case, numbers by the digits that are dialled. A number with and without its country
+ * code or an extension stays twice, because only a user can know which one is right. p_lists is an
+ * array of arrays. Called by merges of contacts.
  */
 create or replace function crm_private.merged_values(p_lists jsonb)
 returns text[]
@@ -18305,13 +18684,16 @@ as $$
 $$;
 
 comment on function crm_private.merged_values(jsonb) is
-  'Lists of email addresses or phone numbers in one, without what is there already.';
+  'Returns lists of email addresses or phone numbers as one, without duplicates.';
 
 revoke all on function crm_private.merged_values(jsonb) from public;
 grant execute on function crm_private.merged_values(jsonb) to crm_member;
 --! EndIncluded functions/merge/merged_values.sql
 --! Included functions/merge/merged_custom_fields.sql
-/* The custom fields of several rows in one object: of each, the value of the first row that has it. */
+/*
+ * Returns the custom fields of several rows in one object. Each has its value in the first row that
+ * has the field.
+ */
 create or replace function crm_private.merged_custom_fields(p_objects jsonb[])
 returns jsonb
 language sql
@@ -18329,15 +18711,15 @@ as $$
 $$;
 
 comment on function crm_private.merged_custom_fields(jsonb[]) is
-  'The custom fields of several rows in one object: of each, the first value.';
+  'Returns the custom fields of several rows in one object, each with its first value.';
 
 revoke all on function crm_private.merged_custom_fields(jsonb[]) from public;
 grant execute on function crm_private.merged_custom_fields(jsonb[]) to crm_member;
 --! EndIncluded functions/merge/merged_custom_fields.sql
 --! Included functions/merge/merged_external_ids.sql
 /*
- * The external ids of several rows in one list, in order. None is there twice, because no two rows
- * share one. p_lists is an array of arrays. Called where rows are merged.
+ * Returns the external ids of several rows in one list, in order. No id occurs twice, because no
+ * two rows share one. p_lists is an array of arrays. Called by merges.
  */
 create or replace function crm_private.merged_external_ids(p_lists jsonb)
 returns jsonb
@@ -18352,15 +18734,16 @@ as $$
 $$;
 
 comment on function crm_private.merged_external_ids(jsonb) is
-  'The external ids of several rows in one list.';
+  'Returns the external ids of several rows in one list.';
 
 revoke all on function crm_private.merged_external_ids(jsonb) from public;
 grant execute on function crm_private.merged_external_ids(jsonb) to crm_member;
 --! EndIncluded functions/merge/merged_external_ids.sql
 --! Included functions/merge/merged_lists.sql
 /*
- * Several lists in one, as JSON: the elements of the first as they are, then what the others add, in
- * order. p_lists is an array of arrays; null, if it is null, says that no row has a list.
+ * Returns several lists as one, as JSON: the elements of the first list unchanged, then the
+ * elements that the others add, in order. p_lists is an array of arrays; null means that no row has
+ * a list, and returns null.
  */
 create or replace function crm_private.merged_lists(p_lists jsonb)
 returns jsonb
@@ -18388,20 +18771,21 @@ as $$
 $$;
 
 comment on function crm_private.merged_lists(jsonb) is
-  'Several lists in one, without what is there already.';
+  'Returns several lists as one, without elements that it already has.';
 
 revoke all on function crm_private.merged_lists(jsonb) from public;
 grant execute on function crm_private.merged_lists(jsonb) to crm_member;
 --! EndIncluded functions/merge/merged_lists.sql
 --! Included functions/merge/merged_row.sql
 /*
- * What a merge makes of several rows, by column: what the first of them has or, where it has nothing, what
- * the first other has. Custom fields are looked at one by one; lists hold the elements of all.
- * Null is nothing, and so are an empty object and what a new row has by default. Called by
- * crm_private.merge_rows, which has locked the rows.
+ * Returns the values that a merge combines from several rows, by column: the value of the first row
+ * or, if it has none, of the first other row that has one. Custom fields are merged one by one;
+ * lists get the elements of all rows. Null counts as no value, and so do an empty object and the
+ * default of a new row. Called by crm_private.merge_rows, which has locked the rows.
  *
- * The columns are those that members may change, read from the catalog: one that is added to the table
- * is merged as the others are. A link to a row that is merged itself would lead nowhere.
+ * The columns are those that members may change, read from the catalog: a column that is added to
+ * the table is merged like the others. A link to one of the merged rows is ignored, because that
+ * row may be deleted.
  */
 create or replace function crm_private.merged_row(p_table regclass, p_ids uuid[])
 returns jsonb
@@ -18409,7 +18793,7 @@ language plpgsql
 stable
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statement is made of expressions, which cannot be quoted as names and values can.
+-- Its statement is built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_united jsonb;
@@ -18429,7 +18813,7 @@ begin
             then 'crm_private.merged_custom_fields(array_agg(record.%1$I order by rank)) as %1$I'
             when settable.attname = 'external_ids'
             then 'crm_private.merged_external_ids(jsonb_agg(record.%1$I order by rank)) as %1$I'
-            -- Addresses and numbers are the same where they are written otherwise.
+            -- Equal addresses and numbers may be written in different ways.
             when settable.attname in ('emails', 'phones')
             then 'crm_private.merged_values(jsonb_agg(record.%1$I order by rank)) as %1$I'
             when settable.is_list then
@@ -18465,7 +18849,7 @@ begin
             and contype = 'f'
             and conkey = array[attribute.attnum]
         ) as is_own_link,
-        -- A number that a sequence gives is not to be asked for.
+        -- A default that takes a number from a sequence must not be evaluated.
         coalesce(
           case
             when pg_get_expr(adbin, adrelid) !~ 'nextval\('
@@ -18486,15 +18870,15 @@ end
 $$;
 
 comment on function crm_private.merged_row(regclass, uuid[]) is
-  'What a merge makes of several rows, by column.';
+  'Returns the values that a merge combines from several rows, by column.';
 
 revoke all on function crm_private.merged_row(regclass, uuid[]) from public;
 grant execute on function crm_private.merged_row(regclass, uuid[]) to crm_member;
 --! EndIncluded functions/merge/merged_row.sql
 --! Included functions/bulk/unreadable_rows.sql
 /*
- * The rows of a bulk write with values that cannot be read as those of their columns, a day that does
- * not exist for example, with each such field. Called once a statement has met one.
+ * Returns the rows of a bulk write with values that their columns cannot read, such as a day that
+ * does not exist, with each such field. Called by crm_private.find_faults after a statement failed.
  */
 create or replace function crm_private.unreadable_rows(
   p_table regclass,
@@ -18539,7 +18923,7 @@ end
 $$;
 
 comment on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) is
-  'The rows of a bulk write with values that cannot be read.';
+  'Returns the rows of a bulk write with values that cannot be read.';
 
 revoke all on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[]) from public;
 grant execute on function crm_private.unreadable_rows(regclass, crm_private.bulk_row[])
@@ -18547,11 +18931,11 @@ grant execute on function crm_private.unreadable_rows(regclass, crm_private.bulk
 --! EndIncluded functions/bulk/unreadable_rows.sql
 --! Included functions/audit_log/verify_audit_log.sql
 /*
- * Whether the audit log is as it was written, to the eyes of whoever has the digest: seals what has
- * come, then compares. A large audit log takes longer than a request may; the command line verifies it
- * without that limit.
+ * Seals the new entries, then compares the audit log with its seals and with the digest, if one is
+ * passed. A large audit log takes longer than a request may; the command line verifies it without
+ * that limit.
  *
- * Security definer: the blocks are the owner's.
+ * Security definer: only the owner can read the blocks.
  */
 create or replace function crm_private.verify_audit_log(digest text default null)
 returns crm.audit_log_verdict
@@ -18567,7 +18951,7 @@ end
 $$;
 
 comment on function crm_private.verify_audit_log(text) is
-  'What crm.verify_audit_log calls, with the rights of the owner.';
+  'Implements crm.verify_audit_log with the rights of the owner.';
 
 revoke all on function crm_private.verify_audit_log(text) from public;
 grant execute on function crm_private.verify_audit_log(text) to crm_admin;
@@ -18583,18 +18967,18 @@ $$;
 
 comment on function crm.verify_audit_log(text) is
   E'@behavior queryField -mutationField\n'
-  'Compares the audit log with its seals and names the first entry that was altered, removed or '
-  'inserted behind the product''s back. Whoever could do that could change the seals too; give a '
-  'digest that was kept elsewhere to find that as well. For administrators.';
+  'Verifies the audit log against its seals and returns the first entry that was altered, removed '
+  'or inserted by direct access to the database. Such access could also change the seals; pass a '
+  'digest that was stored elsewhere to detect that. For administrators.';
 
 revoke all on function crm.verify_audit_log(text) from public;
 grant execute on function crm.verify_audit_log(text) to crm_admin;
 --! EndIncluded functions/audit_log/verify_audit_log.sql
 --! Included functions/merge/write_merged.sql
 /*
- * Writes the row that a merge leaves: what was chosen, custom fields one by one, or what all of them
- * have. The losers give up first what only one row may have: their external ids, and the values of
- * unique columns. A column that is not among the values stays as it is.
+ * Writes the row that remains after a merge: the chosen values, custom fields one by one, or else
+ * the combined values. Before that, it removes from the losers what only one row may have: external
+ * ids, and the values of unique columns. A column that is not among the values stays unchanged.
  */
 create or replace function crm_private.write_merged(
   p_table  regclass,
@@ -18608,7 +18992,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 begin
   execute (
@@ -18658,7 +19042,7 @@ end
 $$;
 
 comment on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) is
-  'Writes the row that a merge leaves.';
+  'Writes the row that remains after a merge.';
 
 revoke all on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb) from public;
 grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb, jsonb)
@@ -18666,22 +19050,26 @@ grant execute on function crm_private.write_merged(regclass, uuid, uuid[], jsonb
 --! EndIncluded functions/merge/write_merged.sql
 --! Included functions/merge/merge_rows.sql
 /*
- * Merges rows of an entity type: the winner stays, the losers go. Called by crm.merge_contacts and
- * crm.merge_companies. Runs with the caller's rights, who could do all of it by hand.
+ * Merges rows of an entity type: the winner stays, the losers are deleted. Called by
+ * crm.merge_contacts and crm.merge_companies. Runs with the rights of the caller, who could make
+ * the same changes manually.
  *
- * 1. Locks the rows by id, so that merges that overlap come one after the other and whoever links
- *    something to a loser meanwhile waits, and is refused when the loser is gone. What the rows refer to
- *    is locked before, in the order in which all lock it, so that two merges do not wait for each other.
- * 2. Writes the winner: the chosen fields, or what it has, or what the first loser has where it has
- *    nothing; custom fields one by one; lists, such as those of email addresses, of all.
- * 3. Moves to the winner whatever refers to a loser.
- * 4. Deletes the losers. Nothing is attached to them any more, so nothing goes with them. That they
- *    became part of the winner is recorded.
+ * 1. Locks the rows by id, so that overlapping merges run one after the other. A transaction that
+ *    links something to a loser waits, and is refused when the loser is deleted. Rows that the
+ *    merged rows reference are locked before, in the order in which every writer locks them, so
+ *    that two merges do not deadlock.
+ * 2. Writes the winner: each field has the chosen value, else the winner's, else that of the first
+ *    loser that has one. Custom fields are merged one by one. Lists, such as email addresses, get
+ *    the elements of all rows.
+ * 3. Moves every reference to a loser to the winner.
+ * 4. Deletes the losers. Nothing is attached to them any more, so nothing is deleted with them.
+ *    Records that they became part of the winner.
  *
- * Every step is a statement that the audit log has, in one transaction: reversed from the last entry to
- * the first, they give back exactly what was.
+ * Every step is a statement in the audit log, in one transaction: undone from the last entry to the
+ * first, they restore exactly the previous state.
  *
- * Returns <entity type>_id, transaction_id, and <table>_moved: how many rows of each table moved.
+ * Returns <entity type>_id, transaction_id, and <table>_moved, the number of rows moved in each
+ * table.
  */
 create or replace function crm_private.merge_rows(
   p_entity_type text,
@@ -18694,7 +19082,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- That its statements write cannot be told.
+-- plpgsql_check cannot see that its statements write.
 -- @plpgsql_check_options: performance_warnings = off
 declare
   v_table  regclass := crm_private.entity_table(p_entity_type);
@@ -18727,7 +19115,7 @@ begin
     );
   end if;
 
-  -- Until the losers are gone, the winner may have the same value of a unique field.
+  -- Until the losers are deleted, the winner may have the same value of a unique field.
   perform crm_private.defer_unique(true);
 
   perform crm_private.write_merged(
@@ -18755,7 +19143,7 @@ revoke all on function crm_private.merge_rows(text, uuid, uuid[], jsonb) from pu
 grant execute on function crm_private.merge_rows(text, uuid, uuid[], jsonb) to crm_member;
 --! EndIncluded functions/merge/merge_rows.sql
 --! Included functions/merge/merge_companies.sql
-/* Makes one company of several; crm_private.merge_rows says how. */
+/* Merges companies into one. crm_private.merge_rows describes how. */
 create or replace function crm.merge_companies(
   winner uuid,
   losers uuid[],
@@ -18772,16 +19160,17 @@ as $$
 $$;
 
 comment on function crm.merge_companies(uuid, uuid[], jsonb) is
-  'Makes one company of several. The winner gets every contact, deal, task and note of the losers, '
-  'their external ids, and what it has no value for; then the losers are deleted. fields holds the values that are to '
-  'win, as a patch has them; customFields one by one, null removes one. With a version it is refused '
-  'if the winner has another by now.';
+  'Merges duplicates of a company into one. The winner gets all contacts, deals, tasks, notes and '
+  'external ids of the losers, and their values for the fields in which it has none; then the '
+  'losers are deleted. fields contains the values that the winner gets instead, as in a patch: '
+  'customFields are merged one by one, and null removes one. If it contains a version, the merge '
+  'is refused unless the winner still has that version.';
 
 revoke all on function crm.merge_companies(uuid, uuid[], jsonb) from public;
 grant execute on function crm.merge_companies(uuid, uuid[], jsonb) to crm_member;
 --! EndIncluded functions/merge/merge_companies.sql
 --! Included functions/merge/merge_contacts.sql
-/* Makes one contact of several; crm_private.merge_rows says how. */
+/* Merges contacts into one. crm_private.merge_rows describes how. */
 create or replace function crm.merge_contacts(
   winner uuid,
   losers uuid[],
@@ -18798,33 +19187,34 @@ as $$
 $$;
 
 comment on function crm.merge_contacts(uuid, uuid[], jsonb) is
-  'Makes one contact of several. The winner gets every deal, task and note of the losers, all email '
-  'addresses, phone numbers and external ids, and what it has no value for; then the losers are deleted. fields '
-  'holds the values that are to win, as a patch has them; customFields one by one, null removes '
-  'one. With a version it is refused if the winner has another by now.';
+  'Merges duplicates of a contact into one. The winner gets all deals, tasks, notes, email '
+  'addresses, phone numbers and external ids of the losers, and their values for the fields in '
+  'which it has none; then the losers are deleted. fields contains the values that the winner '
+  'gets instead, as in a patch: customFields are merged one by one, and null removes one. If it '
+  'contains a version, the merge is refused unless the winner still has that version.';
 
 revoke all on function crm.merge_contacts(uuid, uuid[], jsonb) from public;
 grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
 --! EndIncluded functions/merge/merge_contacts.sql
 --! Included functions/bulk/write_rows.sql
 /*
- * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it in
- * one transaction, and tells the faults of all rows at once. rows is an array of objects:
+ * Creates, updates, upserts or deletes many rows of an entity type in a few statements, all of it
+ * in one transaction, and reports the faults of all rows at once. rows is an array of objects:
  *
- * - create: columns as keys. What is absent has its default.
- * - update: the same with the id. What is absent stays, what is null becomes null. With a version the
- *   row is refused if it has another by now.
- * - upsert: the same with external_id, {"source": …, "id": …}. The row that has it is updated; if
- *   there is none, one is created that has it.
+ * - create: columns as keys. A column that is absent has its default.
+ * - update: the same with the id. A column that is absent stays, one that is null becomes null.
+ *   With a version the row is refused if its version is another by now.
+ * - upsert: the same with external_id, {"source": …, "id": …}. Updates the row that has it; if
+ *   there is none, creates one with it.
  * - delete: id, and version.
  *
- * mode ALL_OR_NOTHING refuses everything if a row is faulty, with one error whose detail lists the
- * faults. VALID_ONLY writes the others, and gives the faults with the result. dry_run writes nothing
- * and tells what would happen. Positions begin with 0.
+ * If a row is faulty, mode ALL_OR_NOTHING refuses everything, with one error whose detail lists the
+ * faults. VALID_ONLY writes the other rows, and returns the faults with the result. dry_run writes
+ * nothing and returns what would happen. Positions begin with 0.
  *
  * Runs with the caller's rights. Called by the bulk mutations of the API and by SQL. Its statements
- * are planned anew for each list: a plan for any would be one for a hundred rows, and join ten thousand
- * pair by pair.
+ * are planned anew for each list: a generic plan would assume a hundred rows, and join ten thousand
+ * in a nested loop.
  */
 create or replace function crm_private.write_rows(
   entity_type text,
@@ -18873,7 +19263,10 @@ begin
       'mode', 'must be ALL_OR_NOTHING or VALID_ONLY', 'write_rows_mode_known'
     );
   elsif not coalesce(jsonb_typeof(rows) = 'array', false) then
-    perform crm_private.refuse_argument('rows', 'must be an array', 'write_rows_rows_list');
+    perform crm_private.refuse_argument(
+      'rows', 'must be an array', 'write_rows_rows_list',
+      'Pass a JSON array with one object per row.'
+    );
   end if;
 
   select
@@ -18894,8 +19287,8 @@ begin
   into v_rows, v_misread
   from crm_private.read_rows(v_table, operation, rows) as input;
 
-  -- The first attempt is for lists without a fault that only a statement meets. Each further one
-  -- knows of more rows that cannot be written.
+  -- The first attempt suffices if no fault makes a statement fail. Each further attempt knows more
+  -- rows that cannot be written.
   loop
     v_attempts := v_attempts + 1;
     begin
@@ -18903,19 +19296,19 @@ begin
       exit when not coalesce(dry_run, false) and (
         mode = 'VALID_ONLY' or cardinality(v_outcome.faults || v_misread) = 0
       );
-      raise triggered_action_exception using message = 'takes everything back';
+      raise triggered_action_exception using message = 'rolls everything back';
     exception
       when triggered_action_exception then
         v_outcome.is_undone := true;
         exit;
       when integrity_constraint_violation or data_exception or program_limit_exceeded then
         v_met := crm_private.find_faults(entity_type, operation, v_rows, v_known, sqlstate, v_attempts > 3);
-        -- What an upsert was to create may have been created meanwhile, and is there to be updated.
+        -- The row that an upsert was to create may exist by now, and can be updated.
         if cardinality(v_met) = 0 and (operation <> 'upsert' or v_attempts > 3) then
           raise;
         end if;
         v_known := v_known || v_met;
-        -- What cannot be read can be asked nothing further.
+        -- A row that cannot be read has no further faults to report.
         v_rows := array(
           select input from unnest(v_rows) as input
           where input.place not in (
@@ -18965,17 +19358,17 @@ end
 $$;
 
 comment on function crm_private.write_rows(text, text, jsonb, text, boolean) is
-  'Creates, updates, upserts or deletes many rows of an entity type, and tells the faults of all of '
-  'them at once.';
+  'Creates, updates, upserts or deletes many rows of an entity type, and reports the faults of all '
+  'of them at once.';
 
 revoke all on function crm_private.write_rows(text, text, jsonb, text, boolean) from public;
 grant execute on function crm_private.write_rows(text, text, jsonb, text, boolean) to crm_member;
 --! EndIncluded functions/bulk/write_rows.sql
 --! Included functions/common/written_columns.sql
 /*
- * The columns of a table that members may give a new row (insert) or change (update): what a row of
- * a bulk write may hold. That members may is read, and not what the caller may, so that whoever may
- * not is refused by the statement itself.
+ * Returns the columns of a table that members may insert or update, which are the columns that a
+ * row of a bulk write may have. It reads the privileges of members, not of the caller, so that a
+ * caller without the privilege is refused by the statement itself.
  */
 create or replace function crm_private.written_columns(p_table regclass, p_privilege text)
 returns name[]
@@ -18993,16 +19386,16 @@ as $$
 $$;
 
 comment on function crm_private.written_columns(regclass, text) is
-  'The columns of a table that members may insert or update.';
+  'Returns the columns of a table that members may insert or update.';
 
 revoke all on function crm_private.written_columns(regclass, text) from public;
 grant execute on function crm_private.written_columns(regclass, text) to crm_reader;
 --! EndIncluded functions/common/written_columns.sql
 --! Included functions/bulk/read_rows.sql
 /*
- * Reads the rows that a bulk write is given: each with its place in the input, from 0, and what is
- * wrong with its form, null if nothing is. Whether values can be read as those of their columns is
- * found when they are written.
+ * Reads the input of a bulk write: each row with its place in the input, from 0, and the faults of
+ * its form, null if there are none. Values that their columns cannot read are found later, when the
+ * rows are written.
  */
 create or replace function crm_private.read_rows(p_table regclass, p_operation text, p_rows jsonb)
 returns table (place integer, id uuid, item jsonb, fields jsonb)
@@ -19083,22 +19476,22 @@ end
 $$;
 
 comment on function crm_private.read_rows(regclass, text, jsonb) is
-  'The rows that a bulk write is given, with what is wrong with the form of each.';
+  'Returns the rows of the input of a bulk write, with the faults of the form of each.';
 
 revoke all on function crm_private.read_rows(regclass, text, jsonb) from public;
 grant execute on function crm_private.read_rows(regclass, text, jsonb) to crm_member;
 --! EndIncluded functions/bulk/read_rows.sql
 --! Included views/crm_private/rules.sql
 /*
- * Every rule that a row of a table must keep, read from the catalog: columns that must be set,
- * checks, references, and unique keys. The constraints are the only place where the rules stand;
- * a constraint's comment is the message that a client reads, with %s for the faulty value.
+ * Every rule for the rows of a table, read from the catalog: required columns, checks, references
+ * and unique keys. The rules are defined by the constraints alone. The comment of a constraint is
+ * the message that a client receives, with %s for the faulty value.
  *
  * Read by crm_private.compile_rules, crm_private.row_faults and the generator of the typed layer.
  */
 create or replace view crm_private.rules as
   with constraint_columns as (
-    -- Of a rule over several columns, the one that the rule's name begins with is at fault.
+    -- A rule over several columns is reported for the column with which its name begins.
     select distinct on (con.oid)
       con.oid as constraint_oid,
       attribute.attrelid,
@@ -19161,7 +19554,7 @@ create or replace view crm_private.rules as
         'exists (select from %s as referenced where referenced.%I = %s) or %3$s is null',
         con.confrelid::regclass,
         referenced.attname,
-        -- A generated column has no value yet when rows are validated.
+        -- When a row is validated, its generated columns have no values yet.
         coalesce(
           '(' || pg_get_expr(generated.adbin, generated.adrelid) || ')',
           quote_ident(attribute.attname)
@@ -19188,13 +19581,14 @@ create or replace view crm_private.rules as
     );
 
 comment on view crm_private.rules is
-  'Every rule that a row of a table in crm, or of an entity, must keep, read from the catalog.';
+  'Every rule for the rows of a table in crm, or of an entity, read from the catalog.';
 --! EndIncluded views/crm_private/rules.sql
 --! Included functions/validation/broken_reference.sql
 /*
- * The condition that a row of a table has a reference that leads nowhere, null if it has none at all.
+ * Returns the condition that a row of a table references a row that does not exist; null if the
+ * table has no references. Called by bulk writes.
  *
- * Security definer, because rules are not read by roles; it reads no rows.
+ * Security definer: roles cannot read crm_private.rules. It reads no rows of the table.
  */
 create or replace function crm_private.broken_reference(p_table regclass)
 returns text
@@ -19209,16 +19603,17 @@ as $$
 $$;
 
 comment on function crm_private.broken_reference(regclass) is
-  'The condition that a row of a table has a reference that leads nowhere.';
+  'Returns the condition that a row of a table references a row that does not exist.';
 
 revoke all on function crm_private.broken_reference(regclass) from public;
 grant execute on function crm_private.broken_reference(regclass) to crm_member;
 --! EndIncluded functions/validation/broken_reference.sql
 --! Included functions/validation/compile_stamps.sql
 /*
- * Binds the stamps to a table: makes crm_private.<table>_stamp, compiled from the table's columns, and
- * the triggers that stamp its rows. Generated columns have no value yet when it runs, and would make
- * every update look like a change; they follow from the others, so it gives them their old ones.
+ * Compiles the stamps of a table: creates crm_private.<table>_stamp from the columns of the table,
+ * and the triggers that stamp its rows. Generated columns have no value yet when the function runs,
+ * and would make every update look like a change; they follow from other columns, so it gives them
+ * their old values.
  *
  * Call it in the migration that adds or removes a generated column; a test finds where that was
  * forgotten.
@@ -19229,7 +19624,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of expressions, which cannot be quoted as names and values can.
+-- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_function text := format(
@@ -19295,26 +19690,28 @@ end
 $$;
 
 comment on function crm_private.compile_stamps(regclass, text) is
-  'Makes the triggers that stamp the rows of a table, compiled from its columns.';
+  'Creates the triggers that stamp the rows of a table, compiled from its columns.';
 
 revoke all on function crm_private.compile_stamps(regclass, text) from public;
 --! EndIncluded functions/validation/compile_stamps.sql
 --! Included functions/entities/register_entity.sql
 /*
- * Makes a table an entity: one row in the catalogue, and everything that is compiled from it. The table is
- * there, with the columns that every entity has (id, version, created_at, updated_at, created_by,
- * updated_by), its constraints, grants and policies. What it can do follows from its columns:
+ * Registers a table as an entity: writes its row in crm_private.entity_types, and compiles
+ * everything that is derived from it. The table must exist, with the columns that every entity has
+ * (id, version, created_at, updated_at, created_by, updated_by), its constraints, grants and
+ * policies. Its columns decide what it supports:
  *
- * - stamps, validation, the audit log, history, undo and the trash always;
- * - with external_ids bulk writes, look-ups by external id, and a report;
- * - with custom_fields definitions of custom fields;
- * - cascades and links from its foreign keys to other entities.
+ * - every table has stamps, validation, the audit log, history, undo and the trash;
+ * - a table with external_ids has bulk writes, look-ups by external id, and a report;
+ * - a table with custom_fields has definitions of custom fields;
+ * - foreign keys to other entities become cascades and links.
  *
- * The table may be of any schema. What is compiled is called like it, so no two entities' tables have the same
- * name; that is refused.
+ * The table may be in any schema. The compiled objects are named after it, so the tables of two
+ * entities cannot have the same name. Raises if they would.
  *
- * Call it again when its columns or constraints have changed. Locks the table, and
- * crm.custom_field_definitions if it has custom fields. crm_private.unregister_entity undoes it.
+ * Call it again when the columns or constraints of the table have changed. Locks the table, and
+ * crm.custom_field_definitions if the table has custom fields. crm_private.unregister_entity
+ * reverts it.
  */
 create or replace function crm_private.register_entity(
   p_entity_type   text,
@@ -19339,12 +19736,15 @@ begin
   limit 1;
 
   if v_other is not null then
-    raise exception 'entity %: its name, or that of its table %, belongs to %',
+    raise exception 'entity %: its name, or the name of its table %, is in use by entity %',
         p_entity_type, p_table, v_other
       using errcode    = 'check_violation',
             schema     = 'crm_private', table = 'entity_types', column = 'entity_table',
             constraint = 'entity_types_entity_table_alone',
-            hint       = 'Call the table otherwise.';
+            detail     = jsonb_build_object(
+                           'entityTable', jsonb_build_array('is in use by entity ' || v_other)
+                         )::text,
+            hint       = 'Choose another name, or unregister the other entity first.';
   end if;
 
   insert into crm_private.entity_types as type (
@@ -19385,15 +19785,16 @@ end
 $$;
 
 comment on function crm_private.register_entity(text, regclass, name[]) is
-  'Makes a table an entity, with everything that entities have.';
+  'Registers a table as an entity, with everything that entities have.';
 
 revoke all on function crm_private.register_entity(text, regclass, name[]) from public;
 --! EndIncluded functions/entities/register_entity.sql
 --! Included functions/entities/unregister_entity.sql
 /*
- * Undoes crm_private.register_entity: removes what was compiled for an entity, its custom fields and its
- * row of the catalogue, so that the table can be dropped. Its rows stay until then; so do the entries of the
- * audit log, which only administrators can read afterwards.
+ * Reverts crm_private.register_entity: removes the objects that were compiled for an entity, its
+ * custom fields, its external ids and its row in crm_private.entity_types, so that the table can be
+ * dropped. The rows of the table stay. So do its audit log entries, which only administrators can
+ * read afterwards.
  */
 create or replace function crm_private.unregister_entity(p_entity_type text)
 returns void
@@ -19401,7 +19802,7 @@ language plpgsql
 volatile
 set search_path = pg_catalog, pg_temp
 as $$
--- Its statements are made of quoted names; that they are cannot be told.
+-- Its statements are built from quoted names, which plpgsql_check cannot see.
 -- @plpgsql_check_options: security_warnings = off
 declare
   v_table regclass := crm_private.entity_table(p_entity_type);
@@ -19445,22 +19846,23 @@ end
 $$;
 
 comment on function crm_private.unregister_entity(text) is
-  'Removes what was compiled for an entity, so that its table can be dropped.';
+  'Removes everything that was compiled for an entity, so that its table can be dropped.';
 
 revoke all on function crm_private.unregister_entity(text) from public;
 --! EndIncluded functions/entities/unregister_entity.sql
 
 --! split: 060-views.sql
 /*
- * Why: what analysts read, and the trash and the stages' history.
+ * Why: the reports of analysts, the trash, and the history of stages.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */
 
 --! Included views/reporting/activity.sql
 /*
- * Who does how much. Analysts read the audit log here with the rights of the view's owner. The days come
- * first, and the entries of each are found by their time: so a week of it reads a week of the audit log.
+ * The activity of users. Read by analysts, with the owner's rights on the audit log. The days are
+ * joined first, and the entries of each day are found by their time, so a query for a week reads a
+ * week of the audit log.
  */
 create or replace view reporting.activity as
   select
@@ -19497,20 +19899,24 @@ create or replace view reporting.activity as
   ) as log;
 
 comment on view reporting.activity is
-  'What each user created, changed and deleted on each day, as far back as the audit log is kept.';
+  'How much each user created, changed and deleted on each day, as far back as the audit log is '
+  'stored.';
 comment on column reporting.activity.day is 'The day.';
 comment on column reporting.activity.user_id is
-  'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';
-comment on column reporting.activity.source is 'What it was done through: api, import or sql.';
-comment on column reporting.activity.entity_type is 'contact, company, deal, task or note.';
-comment on column reporting.activity.created is 'How many rows were created.';
-comment on column reporting.activity.updated is 'How many times a row was changed.';
-comment on column reporting.activity.deleted is 'How many rows were deleted.';
+  'The user who made the changes; key:<name> for an API key, db:<login> for a login role of the '
+  'database.';
+comment on column reporting.activity.source is
+  'The channel through which the changes were made: api, import or sql.';
+comment on column reporting.activity.entity_type is
+  'The type of the entities: contact, company, deal, task or note.';
+comment on column reporting.activity.created is 'The number of rows created.';
+comment on column reporting.activity.updated is 'The number of changes to rows.';
+comment on column reporting.activity.deleted is 'The number of rows deleted.';
 
 grant select on reporting.activity to crm_reporter;
 --! EndIncluded views/reporting/activity.sql
 --! Included views/reporting/data_quality.sql
-/* What is missing or was forgotten. Analysts read it with the rights of its owner. */
+/* Missing and overdue data. Read by analysts, with the owner's rights. */
 create or replace view reporting.data_quality as
   select
     'contact without an email address'               as problem,
@@ -19575,23 +19981,25 @@ create or replace view reporting.data_quality as
     and task.due_date < clock.today;
 
 comment on view reporting.data_quality is
-  'What is missing or was forgotten, one row for each problem of a row. More problems may come.';
+  'Missing and overdue data, one row for each problem of an entity. Later versions may add '
+  'problems.';
 comment on column reporting.data_quality.problem is
-  'contact without an email address; contact without activity in 90 days, neither of its own nor '
-  'of its tasks, notes and deals; open deal without a close date; open deal past its close date; '
-  'open task past its due date.';
-comment on column reporting.data_quality.entity_type is 'contact, deal or task.';
-comment on column reporting.data_quality.entity_id is 'The id of the row.';
-comment on column reporting.data_quality.label is 'What it is called.';
+  'The problem: contact without an email address; contact without activity in 90 days, neither of '
+  'its own nor of its tasks, notes and deals; open deal without a close date; open deal past its '
+  'close date; open task past its due date.';
+comment on column reporting.data_quality.entity_type is
+  'The type of the entity: contact, deal or task.';
+comment on column reporting.data_quality.entity_id is 'The id of the entity.';
+comment on column reporting.data_quality.label is 'The name, title or description of the entity.';
 comment on column reporting.data_quality.owner_id is
-  'The user who owns it, or is to do it; null if nobody does.';
+  'The user who owns the entity, or to whom the task is assigned. Null if there is none.';
 
 grant select on reporting.data_quality to crm_reporter;
 --! EndIncluded views/reporting/data_quality.sql
 --! Included views/crm_private/dated_deals.sql
 /*
- * The deals, each with the day at whose rate reports convert it: the one on which a closed one closed,
- * today for an open one.
+ * The deals, each with the day of the exchange rate by which reports convert it: the day on which
+ * it closed, or today if it is open.
  */
 create or replace view crm_private.dated_deals as
   select
@@ -19613,16 +20021,16 @@ create or replace view crm_private.dated_deals as
   cross join crm_private.clock as clock;
 
 comment on view crm_private.dated_deals is
-  'The deals, each with the day at whose rate reports convert it.';
+  'The deals, each with the day of the exchange rate by which reports convert it.';
 --! EndIncluded views/crm_private/dated_deals.sql
 --! Included views/crm_private/conversions.sql
 /*
- * By what deals are multiplied in reports in the base currency, for each currency and day that a deal has,
- * and which currency that gives. Where there is no rate it is the currency itself, by one, so that
- * nothing is lost.
+ * The factor by which reports convert deals into the base currency, and the resulting currency, for
+ * each currency and day of a deal. Without a rate, the currency remains and the factor is one, so
+ * that reports lose no deal.
  *
- * It is distinct twice: once to look a rate up for a currency and day rather than for each deal, and
- * once so that the planner leaves it at that.
+ * distinct is applied twice: the inner one looks up a rate for each currency and day instead of
+ * each deal, and the outer one keeps the planner from undoing that.
  */
 create or replace view crm_private.conversions as
   select distinct on (needed.currency, needed.day)
@@ -19643,10 +20051,10 @@ create or replace view crm_private.conversions as
   ) as dated on true;
 
 comment on view crm_private.conversions is
-  'By what deals of a currency and day are multiplied in reports in the base currency.';
+  'The factor by which reports convert a deal of a currency and a day into the base currency.';
 --! EndIncluded views/crm_private/conversions.sql
 --! Included views/reporting/forecast.sql
-/* What open deals may bring. Analysts read it with the rights of its owner. */
+/* The expected value of open deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.forecast as
   select
     date_trunc('month', deal.close_date::timestamp)::date as month,
@@ -19660,20 +20068,24 @@ create or replace view reporting.forecast as
   group by 1, 2;
 
 comment on view reporting.forecast is
-  'What open deals may bring, by the month in which they are to close and by currency. Months that '
-  'are over hold what is late.';
+  'The expected value of open deals, by the month in which they are expected to close and by '
+  'currency. Past months contain deals that are overdue.';
 comment on column reporting.forecast.month is
   'The first day of the month; null for deals without a close date.';
 comment on column reporting.forecast.currency is 'The currency of both values.';
-comment on column reporting.forecast.deals is 'How many open deals are to close in the month.';
-comment on column reporting.forecast.value is 'Their value.';
+comment on column reporting.forecast.deals is
+  'The number of open deals expected to close in the month.';
+comment on column reporting.forecast.value is 'The total value of these deals.';
 comment on column reporting.forecast.weighted_value is
-  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.forecast to crm_reporter;
 --! EndIncluded views/reporting/forecast.sql
 --! Included views/reporting/forecast_in_base.sql
-/* What open deals may bring, in the base currency. Analysts read it with the rights of its owner. */
+/*
+ * The expected value of open deals, in the base currency. Read by analysts, with the owner's
+ * rights.
+ */
 create or replace view reporting.forecast_in_base as
   select
     summed.month,
@@ -19682,7 +20094,7 @@ create or replace view reporting.forecast_in_base as
     round(sum(summed.value * conversion.factor), 2)           as value,
     round(sum(summed.percents * conversion.factor) * 0.01, 2) as weighted_value
   from (
-    -- The sums of a month are converted: fewer than deals, and the same.
+    -- Converts the sums of a month, which are fewer than deals; the result is the same.
     select
       date_trunc('month', close_date::timestamp)::date as month,
       currency,
@@ -19699,22 +20111,23 @@ create or replace view reporting.forecast_in_base as
   group by 1, 2;
 
 comment on view reporting.forecast_in_base is
-  'What open deals may bring in the base currency, at today''s rates, by the month in which they are to '
-  'close. Deals of a currency that has no rate today have a row of their own, in that currency. Months '
-  'that are over hold what is late.';
+  'The expected value of open deals in the base currency, at today''s rates, by the month in which '
+  'they are expected to close. Deals in a currency that has no rate today have a separate row, in '
+  'that currency. Past months contain deals that are overdue.';
 comment on column reporting.forecast_in_base.month is
   'The first day of the month; null for deals without a close date.';
 comment on column reporting.forecast_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.forecast_in_base.deals is 'How many open deals are to close in the month.';
-comment on column reporting.forecast_in_base.value is 'Their value.';
+comment on column reporting.forecast_in_base.deals is
+  'The number of open deals expected to close in the month.';
+comment on column reporting.forecast_in_base.value is 'The total value of these deals.';
 comment on column reporting.forecast_in_base.weighted_value is
-  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.forecast_in_base to crm_reporter;
 --! EndIncluded views/reporting/forecast_in_base.sql
 --! Included views/reporting/new_contacts.sql
-/* How many contacts come. Analysts read it with the rights of its owner. */
+/* New contacts. Read by analysts, with the owner's rights. */
 create or replace view reporting.new_contacts as
   select
     date_trunc('week', contact.created_at at time zone clock.zone)::date as week,
@@ -19726,16 +20139,19 @@ create or replace view reporting.new_contacts as
   group by 1, 2;
 
 comment on view reporting.new_contacts is
-  'The contacts that were created in each week and are still there, by owner.';
+  'New contacts, by the week in which they were created and by owner. Deleted contacts are left '
+  'out.';
 comment on column reporting.new_contacts.week is 'The Monday of the week.';
-comment on column reporting.new_contacts.owner_id is 'The user who owns them; null if nobody does.';
-comment on column reporting.new_contacts.contacts is 'How many there are.';
-comment on column reporting.new_contacts.with_company is 'How many of them belong to a company.';
+comment on column reporting.new_contacts.owner_id is
+  'The user who owns the contacts. Null if nobody does.';
+comment on column reporting.new_contacts.contacts is 'The number of contacts.';
+comment on column reporting.new_contacts.with_company is
+  'The number of contacts that have a company.';
 
 grant select on reporting.new_contacts to crm_reporter;
 --! EndIncluded views/reporting/new_contacts.sql
 --! Included views/reporting/notes.sql
-/* Every note. Analysts read it with the rights of its owner. */
+/* Every note. Read by analysts, with the owner's rights. */
 create or replace view reporting.notes as
   select
     note.id,
@@ -19754,20 +20170,21 @@ create or replace view reporting.notes as
 
 comment on view reporting.notes is 'One row for each note.';
 comment on column reporting.notes.id is 'The id of the note.';
-comment on column reporting.notes.content is 'What was noted.';
-comment on column reporting.notes.entity_type is 'What it is about: contact, company or deal.';
-comment on column reporting.notes.entity_id is 'The id of what it is about.';
+comment on column reporting.notes.content is 'The text of the note.';
+comment on column reporting.notes.entity_type is
+  'The type of the entity that the note is attached to: contact, company or deal.';
+comment on column reporting.notes.entity_id is 'The id of the entity that the note is attached to.';
 comment on column reporting.notes.entity is
-  'The name of the contact or company, the title of the deal.';
+  'The name of the contact or company, or the title of the deal.';
 comment on column reporting.notes.created_at is 'When the note was created.';
-comment on column reporting.notes.created_by is 'Who created it.';
-comment on column reporting.notes.updated_at is 'When it was changed last.';
-comment on column reporting.notes.updated_by is 'Who changed it last.';
+comment on column reporting.notes.created_by is 'The user who created the note.';
+comment on column reporting.notes.updated_at is 'When the note was last changed.';
+comment on column reporting.notes.updated_by is 'The user who last changed the note.';
 
 grant select on reporting.notes to crm_reporter;
 --! EndIncluded views/reporting/notes.sql
 --! Included views/reporting/open_tasks.sql
-/* What is to be done, by whom. Analysts read it with the rights of its owner. */
+/* Open tasks of each user. Read by analysts, with the owner's rights. */
 create or replace view reporting.open_tasks as
   select
     task.assigned_to,
@@ -19786,21 +20203,23 @@ create or replace view reporting.open_tasks as
   where task.status = 'open'
   group by 1, 2;
 
-comment on view reporting.open_tasks is 'Open tasks by who is to do them and by their age.';
+comment on view reporting.open_tasks is
+  'Open tasks, by the user to whom they are assigned and by age.';
 comment on column reporting.open_tasks.assigned_to is
-  'The user who is to do them; null for those that nobody is assigned to.';
+  'The user to whom the tasks are assigned. Null for unassigned tasks.';
 comment on column reporting.open_tasks.age is
-  'The time since they were created: up to 7 days, up to 30 days, up to 90 days, or over 90 days.';
-comment on column reporting.open_tasks.tasks is 'How many there are.';
-comment on column reporting.open_tasks.overdue is 'How many of them were due before today.';
+  'The time since the tasks were created: up to 7 days, up to 30 days, up to 90 days, or over 90 '
+  'days.';
+comment on column reporting.open_tasks.tasks is 'The number of tasks.';
+comment on column reporting.open_tasks.overdue is 'The number of tasks that were due before today.';
 comment on column reporting.open_tasks.first_due is
-  'The earliest day that one is due; null if none has one.';
-comment on column reporting.open_tasks.first_created_at is 'When the oldest of them was created.';
+  'The earliest due date. Null if no task has one.';
+comment on column reporting.open_tasks.first_created_at is 'When the oldest task was created.';
 
 grant select on reporting.open_tasks to crm_reporter;
 --! EndIncluded views/reporting/open_tasks.sql
 --! Included views/reporting/pipeline.sql
-/* What is in each stage. Analysts read it with the rights of its owner. */
+/* The pipeline. Read by analysts, with the owner's rights. */
 create or replace view reporting.pipeline as
   select
     stage.name                                                      as stage,
@@ -19818,18 +20237,18 @@ comment on view reporting.pipeline is
   'The deals of each stage, one row for each currency. A stage without deals has one row without a '
   'currency.';
 comment on column reporting.pipeline.stage is 'The name of the stage.';
-comment on column reporting.pipeline.position is 'Where the stage stands in the pipeline.';
-comment on column reporting.pipeline.kind is 'open, won or lost.';
+comment on column reporting.pipeline.position is 'The position of the stage in the pipeline.';
+comment on column reporting.pipeline.kind is 'The kind of the stage: open, won or lost.';
 comment on column reporting.pipeline.currency is 'The currency of both values.';
-comment on column reporting.pipeline.deals is 'How many deals are in the stage.';
-comment on column reporting.pipeline.value is 'Their value.';
+comment on column reporting.pipeline.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline.value is 'The total value of these deals.';
 comment on column reporting.pipeline.weighted_value is
-  'Their value, each multiplied by the probability of its deal.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.pipeline to crm_reporter;
 --! EndIncluded views/reporting/pipeline.sql
 --! Included views/reporting/pipeline_in_base.sql
-/* What is in each stage, in the base currency. Analysts read it with the rights of its owner. */
+/* The pipeline, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.pipeline_in_base as
   select
     stage.name                                                             as stage,
@@ -19841,7 +20260,7 @@ create or replace view reporting.pipeline_in_base as
     coalesce(round(sum(summed.percents * conversion.factor) * 0.01, 2), 0) as weighted_value
   from crm.pipeline_stages as stage
   left join (
-    -- The sums of a day are converted: fewer than deals, and the same.
+    -- Converts the sums of a day, which are fewer than deals; the result is the same.
     select
       stage,
       currency,
@@ -19857,29 +20276,30 @@ create or replace view reporting.pipeline_in_base as
   group by stage.id, conversion.converted_currency;
 
 comment on view reporting.pipeline_in_base is
-  'The deals of each stage in the base currency: open ones at today''s rate, closed ones at that of '
-  'the day on which they closed. Deals of a currency that has no rate for the day '
-  'have a row of their own, in that currency. Sums are rounded, not what is added up. A stage '
-  'without deals has one row without a currency.';
+  'The deals of each stage in the base currency: open deals at today''s rate, closed deals at the '
+  'rate of the day on which they closed. Deals in a currency that has no rate for the day have a '
+  'separate row, in that currency. Sums are rounded, their addends are not. A stage without deals '
+  'has one row without a currency.';
 comment on column reporting.pipeline_in_base.stage is 'The name of the stage.';
-comment on column reporting.pipeline_in_base.position is 'Where the stage stands in the pipeline.';
-comment on column reporting.pipeline_in_base.kind is 'open, won or lost.';
+comment on column reporting.pipeline_in_base.position is
+  'The position of the stage in the pipeline.';
+comment on column reporting.pipeline_in_base.kind is 'The kind of the stage: open, won or lost.';
 comment on column reporting.pipeline_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.pipeline_in_base.deals is 'How many deals are in the stage.';
-comment on column reporting.pipeline_in_base.value is 'Their value.';
+comment on column reporting.pipeline_in_base.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline_in_base.value is 'The total value of these deals.';
 comment on column reporting.pipeline_in_base.weighted_value is
-  'Their value, each multiplied by the probability of its deal.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.pipeline_in_base to crm_reporter;
 --! EndIncluded views/reporting/pipeline_in_base.sql
 --! Included views/crm/stage_history.sql
 /*
- * The stages that deals were in, and for how long, as the audit log has it.
+ * The stages that deals were in, and for how long, as the audit log records them.
  *
- * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
- * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
- * owner's entries.
+ * The view reads with the rights of the caller, whose policies on the audit log decide which
+ * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
+ * also contains the condition of the policy.
  */
 create or replace view crm.stage_history as
   select
@@ -19902,7 +20322,7 @@ create or replace view crm.stage_history as
         log.entity_id   as deal_id,
         case
           when not log.changes ? '@imported' then log."timestamp"
-          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          -- An imported deal has been in its stage since it was closed or, if it is open, created.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
             log."timestamp"
@@ -19934,7 +20354,7 @@ create or replace view crm.stage_history as
           or crm_private.is_readable('deal', log.entity_id)
         )
     ) as moved
-    -- A stage that is renamed is the same stage.
+    -- Renaming a stage moves no deal.
     where moved.action <> 'update'
       or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
@@ -19953,30 +20373,33 @@ $invoker$;
 comment on view crm.stage_history is
   E'@primaryKey entry_id\n@name stage_period\n@behavior -single\n'
   '@foreignKey (deal_id) references crm.deals (id)|@fieldName deal|@foreignFieldName stageHistory\n'
-  'The stages that deals were in: from when to when and for how long. The last of a deal lasts until now.';
+  'A period that a deal spent in a pipeline stage. The current period of a deal lasts until now.';
 comment on column crm.stage_history.entry_id is
-  E'@notNull\nThe audit log entry that tells when it began; it increases.';
+  E'@notNull\nThe id of the audit log entry that started this period. It increases from one period '
+  'to the next.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
-  E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
-  'called then; of one that is gone, the last.';
-comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
+  E'@notNull\n@rank pipeline_stages name position\nThe current name of the stage, or its last name '
+  'if the stage was deleted.';
+comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal entered the stage.';
 comment on column crm.stage_history.left_at is
-  'When it left, or was deleted; null if it is still there.';
+  'When the deal left the stage or was deleted. Null if it is still in the stage.';
 comment on column crm.stage_history.duration is
-  E'@notNull\n@untilNow entered_at left_at\nHow long it was there, or has been there until now.';
-comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
+  E'@notNull\n@untilNow entered_at left_at\nHow long the deal was in the stage, until now if it '
+  'still is.';
+comment on column crm.stage_history.entered_by is
+  E'@notNull\nThe user who moved the deal into the stage.';
 comment on column crm.stage_history.source is
-  E'@notNull\nWhat it was moved through: api, import or sql.';
+  E'@notNull\nThe channel through which the deal was moved: api, import or sql.';
 comment on column crm.stage_history.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 
 grant select on crm.stage_history to crm_reader;
 --! EndIncluded views/crm/stage_history.sql
 --! Included views/reporting/stage_periods.sql
 /*
- * The stages that deals were in, for analysts, who read the audit log here with the rights of the
- * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
+ * The stages that deals were in. Read by analysts, with the owner's rights on the audit log. The
+ * similar view crm.stage_history reads with the rights of the caller.
  */
 create or replace view reporting.stage_periods as
   select
@@ -20002,7 +20425,7 @@ create or replace view reporting.stage_periods as
         log.entity_id   as deal_id,
         case
           when not log.changes ? '@imported' then log."timestamp"
-          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          -- An imported deal has been in its stage since it was closed or, if it is open, created.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
             log."timestamp"
@@ -20029,7 +20452,7 @@ create or replace view reporting.stage_periods as
       where log.entity_type = 'deal'
         and (log.action <> 'update' or log.changes ? 'stage')
     ) as moved
-    -- A stage that is renamed is the same stage.
+    -- Renaming a stage moves no deal.
     where moved.action <> 'update'
       or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
@@ -20038,32 +20461,34 @@ create or replace view reporting.stage_periods as
   where period.stage is not null;
 
 comment on view reporting.stage_periods is
-  'The stages that deals were in, from when to when, as the audit log has it. Deals that were '
-  'deleted are left out.';
+  'The periods that deals spent in stages, as the audit log records them. Deleted deals are left '
+  'out.';
 comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
-comment on column reporting.stage_periods.deal is 'Its title.';
-comment on column reporting.stage_periods.owner_id is 'The user who owns it now.';
-comment on column reporting.stage_periods.company is 'The name of its company.';
+comment on column reporting.stage_periods.deal is 'The title of the deal.';
+comment on column reporting.stage_periods.owner_id is 'The user who owns the deal now.';
+comment on column reporting.stage_periods.company is 'The name of the company.';
 comment on column reporting.stage_periods.stage is
-  'The name that the stage has now, whatever it was called then; of one that is gone, the last.';
-comment on column reporting.stage_periods.entered_at is 'When the deal came into the stage.';
-comment on column reporting.stage_periods.left_at is 'When it left; null if it is still there.';
+  'The current name of the stage, or its last name if the stage was deleted.';
+comment on column reporting.stage_periods.entered_at is 'When the deal entered the stage.';
+comment on column reporting.stage_periods.left_at is
+  'When the deal left the stage. Null if it is still in the stage.';
 comment on column reporting.stage_periods.days is
-  'How many days it was there, or has been there until now.';
-comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
+  'The number of days in the stage, until now if the deal is still in it.';
+comment on column reporting.stage_periods.entered_by is
+  'The user who moved the deal into the stage.';
 comment on column reporting.stage_periods.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 
 grant select on reporting.stage_periods to crm_reporter;
 --! EndIncluded views/reporting/stage_periods.sql
 --! Included views/reporting/stage_conversion.sql
-/* How far deals come. Analysts read it with the rights of its owner. */
+/* How far deals advance. Read by analysts, with the owner's rights. */
 create or replace view reporting.stage_conversion as
   with periods as materialized (
     select deal_id, stage_id, entered_at, left_at from reporting.stage_periods
   ),
   visits as (
-    -- One row for each deal and stage, however often the deal was there.
+    -- One row for each deal and stage, even if the deal was there several times.
     select
       period.deal_id,
       stage.id                             as stage_id,
@@ -20111,28 +20536,28 @@ create or replace view reporting.stage_conversion as
   left join stays on stays.stage_id = stage.id;
 
 comment on view reporting.stage_conversion is
-  'How many deals come into each stage, how many of them get further, and how long they stay. '
-  'Deals that were deleted are left out.';
+  'How many deals enter each stage, how many of them advance, and how long they stay. Deleted '
+  'deals are left out.';
 comment on column reporting.stage_conversion.stage is 'The name of the stage.';
-comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
-comment on column reporting.stage_conversion.kind is 'open, won or lost.';
+comment on column reporting.stage_conversion.position is
+  'The position of the stage in the pipeline.';
+comment on column reporting.stage_conversion.kind is 'The kind of the stage: open, won or lost.';
 comment on column reporting.stage_conversion.entered is
-  'How many deals were ever in the stage, under any name.';
-comment on column reporting.stage_conversion.present is 'How many are there now.';
+  'The number of deals that have ever been in the stage, under any name of it.';
+comment on column reporting.stage_conversion.present is 'The number of deals in the stage now.';
 comment on column reporting.stage_conversion.advanced is
-  'How many of those that entered came into a stage further on that is not lost.';
+  'The number of entered deals that have reached a later stage, lost stages excluded.';
 comment on column reporting.stage_conversion.conversion_rate is
-  'advanced divided by entered, from 0 to 1; null if none entered, and where deals are won or '
-  'lost.';
+  'advanced divided by entered, from 0 to 1. Null if no deal entered, and for won and lost stages.';
 comment on column reporting.stage_conversion.average_days is
-  'How many days deals stay in the stage, on average over the times that one left it.';
+  'The average number of days in the stage, over all periods that have ended.';
 comment on column reporting.stage_conversion.median_days is
-  'How many days deals stay in the stage: half of the times that one left it were shorter.';
+  'The median number of days in the stage, over all periods that have ended.';
 
 grant select on reporting.stage_conversion to crm_reporter;
 --! EndIncluded views/reporting/stage_conversion.sql
 --! Included views/reporting/stage_moves.sql
-/* How deals move. Analysts read it with the rights of its owner. */
+/* Moves of deals between stages. Read by analysts, with the owner's rights. */
 create or replace view reporting.stage_moves as
   select
     moved.deal_id,
@@ -20167,23 +20592,24 @@ create or replace view reporting.stage_moves as
   join crm.pipeline_stages as stage on stage.id = moved.stage_id;
 
 comment on view reporting.stage_moves is
-  'Every move of a deal from one stage to another, of stages that are still there.';
+  'Every move of a deal from one stage to another. Moves from or to a deleted stage are left out.';
 comment on column reporting.stage_moves.deal_id is 'The id of the deal.';
-comment on column reporting.stage_moves.deal is 'Its title.';
-comment on column reporting.stage_moves.company is 'The name of its company.';
-comment on column reporting.stage_moves.owner_id is 'The user who owns it now.';
-comment on column reporting.stage_moves.moved_at is 'When it was moved.';
-comment on column reporting.stage_moves.moved_by is 'The user who moved it.';
+comment on column reporting.stage_moves.deal is 'The title of the deal.';
+comment on column reporting.stage_moves.company is 'The name of the company.';
+comment on column reporting.stage_moves.owner_id is 'The user who owns the deal now.';
+comment on column reporting.stage_moves.moved_at is 'When the deal was moved.';
+comment on column reporting.stage_moves.moved_by is 'The user who moved the deal.';
 comment on column reporting.stage_moves.from_stage is
-  'The name that the stage that it left has now.';
+  'The current name of the stage that the deal left.';
 comment on column reporting.stage_moves.to_stage is
-  'The name that the stage that it came into has now.';
-comment on column reporting.stage_moves.direction is 'forward, back, won, lost, or reopened.';
+  'The current name of the stage that the deal entered.';
+comment on column reporting.stage_moves.direction is
+  'The direction of the move: forward, back, won, lost, or reopened.';
 
 grant select on reporting.stage_moves to crm_reporter;
 --! EndIncluded views/reporting/stage_moves.sql
 --! Included views/reporting/close_date_changes.sql
-/* Which deals slip. Analysts read it with the rights of its owner. */
+/* Deals that slip. Read by analysts, with the owner's rights. */
 create or replace view reporting.close_date_changes as
   select
     deal.id            as deal_id,
@@ -20205,7 +20631,7 @@ create or replace view reporting.close_date_changes as
   ) as told
   where log.entity_type = 'deal'
     and log.action = 'update'
-    -- What the index of deals' entries asks.
+    -- Repeats the condition of the index audit_logs_deals, so that the planner can use it.
     and (
       log.action <> 'update'
       or log.changes ?| array[
@@ -20215,24 +20641,24 @@ create or replace view reporting.close_date_changes as
     and log.changes ? 'close_date';
 
 comment on view reporting.close_date_changes is
-  'Every time that the expected close date of a deal was moved. Deals that were deleted are left out.';
+  'Every change of the expected close date of a deal. Deleted deals are left out.';
 comment on column reporting.close_date_changes.deal_id is 'The id of the deal.';
-comment on column reporting.close_date_changes.deal is 'Its title.';
-comment on column reporting.close_date_changes.company is 'The name of its company.';
-comment on column reporting.close_date_changes.owner_id is 'The user who owns it now.';
-comment on column reporting.close_date_changes.changed_at is 'When it was changed.';
-comment on column reporting.close_date_changes.changed_by is 'The user who changed it.';
+comment on column reporting.close_date_changes.deal is 'The title of the deal.';
+comment on column reporting.close_date_changes.company is 'The name of the company.';
+comment on column reporting.close_date_changes.owner_id is 'The user who owns the deal now.';
+comment on column reporting.close_date_changes.changed_at is 'When the date was changed.';
+comment on column reporting.close_date_changes.changed_by is 'The user who changed the date.';
 comment on column reporting.close_date_changes.old_date is
-  'The day before the change; null if there was none.';
+  'The expected close date before the change. Null if there was none.';
 comment on column reporting.close_date_changes.new_date is
-  'The day after it; null if it was taken away.';
+  'The expected close date after the change. Null if it was removed.';
 comment on column reporting.close_date_changes.days is
-  'By how many days it was put off; below zero if it was brought forward.';
+  'The number of days by which the date was postponed; negative if it was brought forward.';
 
 grant select on reporting.close_date_changes to crm_reporter;
 --! EndIncluded views/reporting/close_date_changes.sql
 --! Included views/reporting/value_changes.sql
-/* What deals gain and lose. Analysts read it with the rights of its owner. */
+/* Changes in the value of deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.value_changes as
   select
     deal.id            as deal_id,
@@ -20254,7 +20680,7 @@ create or replace view reporting.value_changes as
   join crm.companies as company on company.id = deal.company_id
   cross join crm_private.clock as clock
   cross join crm_private.settings as setting
-  -- What a change leaves as it is, the next change of it tells, or the deal.
+  -- A field that the entry does not change is read from its next change, or else from the deal.
   cross join lateral (
     select
       coalesce(
@@ -20320,7 +20746,7 @@ create or replace view reporting.value_changes as
   ) as became_rate (factor)
   where log.entity_type = 'deal'
     and log.action = 'update'
-    -- What the index of deals' entries asks.
+    -- Repeats the condition of the index audit_logs_deals, so that the planner can use it.
     and (
       log.action <> 'update'
       or log.changes ?| array[
@@ -20330,27 +20756,27 @@ create or replace view reporting.value_changes as
     and log.changes ?| array['value', 'currency'];
 
 comment on view reporting.value_changes is
-  'Every time that the value of a deal, or its currency, was changed. Deals that were deleted are left '
-  'out.';
+  'Every change of the value of a deal or of its currency. Deleted deals are left out.';
 comment on column reporting.value_changes.deal_id is 'The id of the deal.';
-comment on column reporting.value_changes.deal is 'Its title.';
-comment on column reporting.value_changes.company is 'The name of its company.';
-comment on column reporting.value_changes.owner_id is 'The user who owns it now.';
-comment on column reporting.value_changes.changed_at is 'When it was changed.';
-comment on column reporting.value_changes.changed_by is 'The user who changed it.';
+comment on column reporting.value_changes.deal is 'The title of the deal.';
+comment on column reporting.value_changes.company is 'The name of the company.';
+comment on column reporting.value_changes.owner_id is 'The user who owns the deal now.';
+comment on column reporting.value_changes.changed_at is
+  'When the value or the currency was changed.';
+comment on column reporting.value_changes.changed_by is 'The user who made the change.';
 comment on column reporting.value_changes.old_value is 'The value before the change.';
-comment on column reporting.value_changes.old_currency is 'The currency before it.';
-comment on column reporting.value_changes.new_value is 'The value after it.';
-comment on column reporting.value_changes.new_currency is 'The currency after it.';
+comment on column reporting.value_changes.old_currency is 'The currency before the change.';
+comment on column reporting.value_changes.new_value is 'The value after the change.';
+comment on column reporting.value_changes.new_currency is 'The currency after the change.';
 comment on column reporting.value_changes.change is
-  'What the deal gained by it, below zero what it lost; null where the currency is another.';
+  'The new value minus the old value. Null if the currency changed.';
 comment on column reporting.value_changes.change_in_base is
-  'The same in the base currency, at the rates of the day; null where there was none.';
+  'The change in the base currency, at the rates of the day. Null if a rate is missing.';
 
 grant select on reporting.value_changes to crm_reporter;
 --! EndIncluded views/reporting/value_changes.sql
 --! Included views/reporting/owner_changes.sql
-/* What was handed over. Analysts read it with the rights of its owner. */
+/* Changes of owners. Read by analysts, with the owner's rights. */
 create or replace view reporting.owner_changes as
   select
     log.entity_type,
@@ -20369,21 +20795,22 @@ create or replace view reporting.owner_changes as
     and coalesce(deal.id, company.id, contact.id) is not null;
 
 comment on view reporting.owner_changes is
-  'Every time that a deal, a company or a contact got another owner. What was deleted is left out.';
-comment on column reporting.owner_changes.entity_type is 'deal, company or contact.';
-comment on column reporting.owner_changes.entity_id is 'The id of what changed hands.';
-comment on column reporting.owner_changes.label is 'Its title or name.';
-comment on column reporting.owner_changes.changed_at is 'When it was changed.';
-comment on column reporting.owner_changes.changed_by is 'The user who changed it.';
+  'Every change of the owner of a deal, a company or a contact. Deleted entities are left out.';
+comment on column reporting.owner_changes.entity_type is
+  'The type of the entity: deal, company or contact.';
+comment on column reporting.owner_changes.entity_id is 'The id of the entity.';
+comment on column reporting.owner_changes.label is 'The title or name of the entity.';
+comment on column reporting.owner_changes.changed_at is 'When the owner was changed.';
+comment on column reporting.owner_changes.changed_by is 'The user who changed the owner.';
 comment on column reporting.owner_changes.old_owner is
-  'The user who owned it before; null if nobody did.';
+  'The user who owned the entity before the change. Null if nobody did.';
 comment on column reporting.owner_changes.new_owner is
-  'The user who owned it then; null if nobody did.';
+  'The user who owned the entity after the change. Null if nobody did.';
 
 grant select on reporting.owner_changes to crm_reporter;
 --! EndIncluded views/reporting/owner_changes.sql
 --! Included views/reporting/exchange_rates.sql
-/* The rates that reports convert by. Analysts read it with the rights of its owner. */
+/* The rates by which reports convert. Read by analysts, with the owner's rights. */
 create or replace view reporting.exchange_rates as
   select
     exchange_rate.currency,
@@ -20396,18 +20823,20 @@ create or replace view reporting.exchange_rates as
   cross join crm_private.settings as setting;
 
 comment on view reporting.exchange_rates is
-  'What one unit of a currency is worth in the base currency, and from when to when.';
+  'The value of one unit of a currency in the base currency, and the days for which it applies.';
 comment on column reporting.exchange_rates.currency is 'The currency, as an ISO 4217 code.';
-comment on column reporting.exchange_rates.base_currency is 'The currency that the rate is in.';
+comment on column reporting.exchange_rates.base_currency is
+  'The currency in which the rate is given.';
 comment on column reporting.exchange_rates.valid_from is 'The first day of the rate.';
-comment on column reporting.exchange_rates.valid_to is 'The last day; null for the rate of now.';
+comment on column reporting.exchange_rates.valid_to is
+  'The last day of the rate. Null if it is the last rate of the currency.';
 comment on column reporting.exchange_rates.rate is
-  'Units of the base currency for one unit of the currency.';
+  'The number of units of the base currency for one unit of the currency.';
 
 grant select on reporting.exchange_rates to crm_reporter;
 --! EndIncluded views/reporting/exchange_rates.sql
 --! Included views/reporting/closed_deals.sql
-/* What was won and lost, deal by deal. Analysts read it with the rights of its owner. */
+/* Won and lost deals, one by one. Read by analysts, with the owner's rights. */
 create or replace view reporting.closed_deals as
   select
     deal.id                                                      as deal_id,
@@ -20438,32 +20867,35 @@ create or replace view reporting.closed_deals as
   where deal.kind <> 'open';
 
 comment on view reporting.closed_deals is
-  'One row for each deal that is won or lost.';
+  'One row for each won or lost deal.';
 comment on column reporting.closed_deals.deal_id is 'The id of the deal.';
-comment on column reporting.closed_deals.deal is 'Its title.';
-comment on column reporting.closed_deals.company_id is 'The id of its company.';
-comment on column reporting.closed_deals.company is 'The name of its company.';
-comment on column reporting.closed_deals.owner_id is 'The user who owns it; null if nobody does.';
-comment on column reporting.closed_deals.stage is 'The name of its stage.';
-comment on column reporting.closed_deals.outcome is 'won or lost.';
-comment on column reporting.closed_deals.closed_on is 'The day on which it was won or lost.';
-comment on column reporting.closed_deals.closed_at is 'The same to the microsecond.';
-comment on column reporting.closed_deals.value is 'Its value.';
+comment on column reporting.closed_deals.deal is 'The title of the deal.';
+comment on column reporting.closed_deals.company_id is 'The id of the company.';
+comment on column reporting.closed_deals.company is 'The name of the company.';
+comment on column reporting.closed_deals.owner_id is
+  'The user who owns the deal. Null if nobody does.';
+comment on column reporting.closed_deals.stage is 'The name of the stage.';
+comment on column reporting.closed_deals.outcome is 'The outcome: won or lost.';
+comment on column reporting.closed_deals.closed_on is 'The day on which the deal was won or lost.';
+comment on column reporting.closed_deals.closed_at is 'The time at which the deal was won or lost.';
+comment on column reporting.closed_deals.value is 'The value of the deal.';
 comment on column reporting.closed_deals.currency is 'The currency of the value.';
 comment on column reporting.closed_deals.value_in_base is
-  'The value in the base currency, at the rate of the day; null if there was none.';
-comment on column reporting.closed_deals.lost_reason is 'Why it was lost, if somebody said so.';
+  'The value in the base currency, at the rate of the day. Null if there was no rate.';
+comment on column reporting.closed_deals.lost_reason is
+  'Why the deal was lost, if a reason was given.';
 comment on column reporting.closed_deals.cycle_days is
-  'The days from its creation until it was closed.';
+  'The number of days from the creation of the deal until it closed.';
 comment on column reporting.closed_deals.expected_on is
-  'The day on which it was expected to close last, if any.';
+  'The last expected close date, if any.';
 comment on column reporting.closed_deals.days_late is
-  'How many days after that it was closed; below zero if before.';
+  'The number of days from the expected close date until the deal closed; negative if it closed '
+  'earlier.';
 
 grant select on reporting.closed_deals to crm_reporter;
 --! EndIncluded views/reporting/closed_deals.sql
 --! Included views/reporting/lost_reasons.sql
-/* Why deals are lost. Analysts read it with the rights of its owner. */
+/* The reasons why deals are lost. Read by analysts, with the owner's rights. */
 create or replace view reporting.lost_reasons as
   select
     date_trunc('month', deal.closed_on::timestamp)::date    as month,
@@ -20479,23 +20911,24 @@ create or replace view reporting.lost_reasons as
   group by 1, 2, 3, 4;
 
 comment on view reporting.lost_reasons is
-  'Deals lost, by month, reason, owner and currency.';
+  'Lost deals, by month, reason, owner and currency.';
 comment on column reporting.lost_reasons.month is
   'The first day of the month in which the deals were lost.';
 comment on column reporting.lost_reasons.lost_reason is
-  'The reason that was given; null if none was.';
+  'The reason. Null if none was given.';
 comment on column reporting.lost_reasons.owner_id is
-  'The user who owns the deals; null if nobody does.';
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.lost_reasons.currency is 'The currency of the value.';
-comment on column reporting.lost_reasons.deals is 'How many deals were lost.';
-comment on column reporting.lost_reasons.value is 'Their value.';
+comment on column reporting.lost_reasons.deals is 'The number of deals lost.';
+comment on column reporting.lost_reasons.value is 'The total value of these deals.';
 comment on column reporting.lost_reasons.value_in_base is
-  'Their value in the base currency, at the rates of the days; null if there was none.';
+  'The total value of these deals in the base currency, at the rates of the days on which they '
+  'were lost. Null if a rate is missing.';
 
 grant select on reporting.lost_reasons to crm_reporter;
 --! EndIncluded views/reporting/lost_reasons.sql
 --! Included views/reporting/open_deals.sql
-/* What is open, deal by deal. Analysts read it with the rights of its owner. */
+/* Open deals, one by one. Read by analysts, with the owner's rights. */
 create or replace view reporting.open_deals as
   select
     deal.id                                                          as deal_id,
@@ -20547,38 +20980,42 @@ create or replace view reporting.open_deals as
   where deal.kind = 'open';
 
 comment on view reporting.open_deals is
-  'One row for each deal that is open: how old it is, for how long it has been in its stage, and for how '
-  'long nobody has done anything.';
+  'One row for each open deal, with its age, its time in the current stage, and its time without '
+  'activity.';
 comment on column reporting.open_deals.deal_id is 'The id of the deal.';
-comment on column reporting.open_deals.deal is 'Its title.';
-comment on column reporting.open_deals.company_id is 'The id of its company.';
-comment on column reporting.open_deals.company is 'The name of its company.';
-comment on column reporting.open_deals.owner_id is 'The user who owns it; null if nobody does.';
-comment on column reporting.open_deals.stage is 'The name of its stage.';
-comment on column reporting.open_deals.probability is 'How likely it is won, from 0 to 100.';
-comment on column reporting.open_deals.value is 'Its value.';
-comment on column reporting.open_deals.currency is 'The currency of both values.';
+comment on column reporting.open_deals.deal is 'The title of the deal.';
+comment on column reporting.open_deals.company_id is 'The id of the company.';
+comment on column reporting.open_deals.company is 'The name of the company.';
+comment on column reporting.open_deals.owner_id is
+  'The user who owns the deal. Null if nobody does.';
+comment on column reporting.open_deals.stage is 'The name of the stage.';
+comment on column reporting.open_deals.probability is
+  'The probability of winning the deal, in percent.';
+comment on column reporting.open_deals.value is 'The value of the deal.';
+comment on column reporting.open_deals.currency is
+  'The currency of the value and the weighted value.';
 comment on column reporting.open_deals.value_in_base is
-  'The value in the base currency, at the rate of today; null if there is none.';
-comment on column reporting.open_deals.weighted_value is 'Its value multiplied by its probability.';
+  'The value in the base currency, at today''s rate. Null if there is no rate.';
+comment on column reporting.open_deals.weighted_value is 'The value multiplied by the probability.';
 comment on column reporting.open_deals.close_date is
-  'The day on which it is expected to close, if any.';
+  'The day on which the deal is expected to close, if any.';
 comment on column reporting.open_deals.days_overdue is
-  'For how many days that has been over; null if it is not.';
-comment on column reporting.open_deals.age_days is 'The days since it was created.';
+  'The number of days since the expected close date. Null if it is not in the past.';
+comment on column reporting.open_deals.age_days is 'The number of days since the deal was created.';
 comment on column reporting.open_deals.stage_since is
-  'When it came into its stage; null if the audit log does not tell it any more.';
-comment on column reporting.open_deals.days_in_stage is 'The days since then.';
+  'When the deal entered its stage. Null if the audit log no longer records it.';
+comment on column reporting.open_deals.days_in_stage is
+  'The number of days since the deal entered its stage.';
 comment on column reporting.open_deals.last_activity_at is
-  'When the deal, or one of its tasks or notes, was changed last.';
-comment on column reporting.open_deals.idle_days is 'The days since then.';
+  'When the deal, or one of its tasks or notes, was last changed.';
+comment on column reporting.open_deals.idle_days is 'The number of days since the last activity.';
 comment on column reporting.open_deals.next_task_due is
-  'The earliest day on which one of its open tasks is due; null if there is none.';
+  'The earliest due date of its open tasks. Null if there is none.';
 
 grant select on reporting.open_deals to crm_reporter;
 --! EndIncluded views/reporting/open_deals.sql
 --! Included views/reporting/new_deals.sql
-/* How many deals come. Analysts read it with the rights of its owner. */
+/* New deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.new_deals as
   select
     date_trunc('month', deal.created_at at time zone clock.zone)::date as month,
@@ -20594,20 +21031,21 @@ create or replace view reporting.new_deals as
   group by 1, 2, 3;
 
 comment on view reporting.new_deals is
-  'The deals that were created in each month and are still there, by owner and currency, and what has '
-  'become of them.';
+  'New deals and their outcome, by the month in which they were created, by owner and by currency. '
+  'Deleted deals are left out.';
 comment on column reporting.new_deals.month is 'The first day of the month.';
-comment on column reporting.new_deals.owner_id is 'The user who owns them; null if nobody does.';
+comment on column reporting.new_deals.owner_id is
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.new_deals.currency is 'The currency of the value.';
-comment on column reporting.new_deals.deals is 'How many there are.';
-comment on column reporting.new_deals.value is 'Their value.';
-comment on column reporting.new_deals.won is 'How many of them are won by now.';
-comment on column reporting.new_deals.lost is 'How many of them are lost by now.';
+comment on column reporting.new_deals.deals is 'The number of deals.';
+comment on column reporting.new_deals.value is 'The total value of the deals.';
+comment on column reporting.new_deals.won is 'The number of these deals that are won by now.';
+comment on column reporting.new_deals.lost is 'The number of these deals that are lost by now.';
 
 grant select on reporting.new_deals to crm_reporter;
 --! EndIncluded views/reporting/new_deals.sql
 --! Included views/reporting/customers.sql
-/* Who buys. Analysts read it with the rights of its owner. */
+/* Customers. Read by analysts, with the owner's rights. */
 create or replace view reporting.customers as
   select
     deal.company_id,
@@ -20632,29 +21070,30 @@ create or replace view reporting.customers as
   group by deal.company_id, company.name, company.owner_id, conversion.converted_currency;
 
 comment on view reporting.customers is
-  'Companies that have deals, with what they bought and may buy, in the base currency. Deals of a '
-  'currency that has no rate for the day have a row of their own, in that currency.';
+  'Companies that have deals, with their won, lost and open deals, in the base currency. Deals in '
+  'a currency that has no rate for the day have a separate row, in that currency.';
 comment on column reporting.customers.company_id is 'The id of the company.';
-comment on column reporting.customers.company is 'Its name.';
+comment on column reporting.customers.company is 'The name of the company.';
 comment on column reporting.customers.owner_id is
-  'The user who owns the company; null if nobody does.';
+  'The user who owns the company. Null if nobody does.';
 comment on column reporting.customers.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.customers.won is 'How many deals with it were won.';
+comment on column reporting.customers.won is 'The number of deals won with the company.';
 comment on column reporting.customers.won_value is
-  'Their value, at the rates of the days on which they were won.';
-comment on column reporting.customers.first_won_on is 'The day on which the first of them was won.';
-comment on column reporting.customers.last_won_on is 'The day on which the last of them was won.';
-comment on column reporting.customers.lost is 'How many deals with it were lost.';
-comment on column reporting.customers.open_deals is 'How many deals with it are open.';
-comment on column reporting.customers.open_value is 'Their value, at the rates of today.';
+  'The total value of won deals, at the rates of the days on which they were won.';
+comment on column reporting.customers.first_won_on is 'The day on which the first deal was won.';
+comment on column reporting.customers.last_won_on is 'The day on which the last deal was won.';
+comment on column reporting.customers.lost is 'The number of deals lost with the company.';
+comment on column reporting.customers.open_deals is 'The number of open deals with the company.';
+comment on column reporting.customers.open_value is
+  'The total value of open deals, at today''s rates.';
 
 grant select on reporting.customers to crm_reporter;
 --! EndIncluded views/reporting/customers.sql
 --! Included views/reporting/pipeline_by_day.sql
 /*
- * The pipeline on any day. The days come first, so that a question about one looks back once. Analysts read
- * it with the rights of its owner.
+ * The pipeline on any day. The days are joined first, so that a query for one day computes one past
+ * pipeline. Read by analysts, with the owner's rights.
  */
 create or replace view reporting.pipeline_by_day as
   select
@@ -20694,26 +21133,27 @@ create or replace view reporting.pipeline_by_day as
   ) as held;
 
 comment on view reporting.pipeline_by_day is
-  'The pipeline at the end of each day since the audit log begins, and today as it is: what each stage '
-  'held, one row for each currency. Ask for few days: each is looked back to by itself.';
+  'The pipeline at the end of each day since the audit log begins, and the current pipeline for '
+  'today. One row for each stage and currency. Query few days at a time: the pipeline of each is '
+  'computed separately.';
 comment on column reporting.pipeline_by_day.day is 'The day.';
 comment on column reporting.pipeline_by_day.stage is
-  'The name that the stage has now; of one that is gone, the last.';
+  'The current name of the stage, or its last name if the stage was deleted.';
 comment on column reporting.pipeline_by_day.position is
-  'Where the stage stands in the pipeline now; null if it is gone.';
+  'The current position of the stage in the pipeline. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day.kind is
-  'open, won or lost: what the stage is now; null if it is gone.';
+  'The current kind of the stage: open, won or lost. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day.currency is 'The currency of both values.';
-comment on column reporting.pipeline_by_day.deals is 'How many deals were in the stage.';
-comment on column reporting.pipeline_by_day.value is 'Their value then.';
+comment on column reporting.pipeline_by_day.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline_by_day.value is 'The total value of these deals at that time.';
 comment on column reporting.pipeline_by_day.weighted_value is
-  'Their value, each multiplied by the probability that its deal had.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.pipeline_by_day.stage_id is 'The id of the stage.';
 
 grant select on reporting.pipeline_by_day to crm_reporter;
 --! EndIncluded views/reporting/pipeline_by_day.sql
 --! Included views/reporting/pipeline_by_day_in_base.sql
-/* The pipeline on any day, in the base currency. Analysts read it with the rights of its owner. */
+/* The pipeline on any day, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.pipeline_by_day_in_base as
   select
     summed.day,
@@ -20744,29 +21184,32 @@ create or replace view reporting.pipeline_by_day_in_base as
     summed.day, summed.stage_id, summed.stage, summed.position, summed.kind, conversion.currency;
 
 comment on view reporting.pipeline_by_day_in_base is
-  'The pipeline at the end of each day in the base currency, at the rates of the day. Deals of a '
-  'currency that had no rate then have a row of their own, in that currency. Ask for few days.';
+  'The pipeline at the end of each day in the base currency, at the rates of the day. Deals in a '
+  'currency that had no rate on that day have a separate row, in that currency. Query few days at '
+  'a time.';
 comment on column reporting.pipeline_by_day_in_base.day is 'The day.';
 comment on column reporting.pipeline_by_day_in_base.stage is
-  'The name that the stage has now; of one that is gone, the last.';
+  'The current name of the stage, or its last name if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.position is
-  'Where the stage stands in the pipeline now; null if it is gone.';
+  'The current position of the stage in the pipeline. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.kind is
-  'open, won or lost: what the stage is now; null if it is gone.';
+  'The current kind of the stage: open, won or lost. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.pipeline_by_day_in_base.deals is 'How many deals were in the stage.';
-comment on column reporting.pipeline_by_day_in_base.value is 'Their value then.';
+comment on column reporting.pipeline_by_day_in_base.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline_by_day_in_base.value is
+  'The total value of these deals at that time.';
 comment on column reporting.pipeline_by_day_in_base.weighted_value is
-  'Their value, each multiplied by the probability that its deal had.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.pipeline_by_day_in_base.stage_id is 'The id of the stage.';
 
 grant select on reporting.pipeline_by_day_in_base to crm_reporter;
 --! EndIncluded views/reporting/pipeline_by_day_in_base.sql
 --! Included views/reporting/forecast_accuracy.sql
 /*
- * What was forecast at the beginning of a month, and what came of it. The months come first, so that a
- * question about one looks back once. Analysts read it with the rights of its owner.
+ * The forecast at the beginning of a month, compared with its result. The months are joined first,
+ * so that a query for one month computes one past pipeline. Read by analysts, with the owner's
+ * rights.
  */
 create or replace view reporting.forecast_accuracy as
   select
@@ -20829,31 +21272,34 @@ create or replace view reporting.forecast_accuracy as
   ) as told;
 
 comment on view reporting.forecast_accuracy is
-  'How good the forecast of a month was: what was open at its beginning and expected to close in it, and '
-  'what was won and lost in it. One row for each currency; months that began before the audit log are '
-  'left out. Ask for few months: each is looked back to by itself.';
+  'The accuracy of the forecast for a month: the deals that were open at its beginning and '
+  'expected to close in it, and the deals won and lost in it. One row for each currency. Months '
+  'that began before the audit log are left out. Query few months at a time: the pipeline of each '
+  'is computed separately.';
 comment on column reporting.forecast_accuracy.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy.currency is 'The currency of all values.';
 comment on column reporting.forecast_accuracy.forecast_deals is
-  'How many deals were open at the beginning of the month and expected to close in it.';
-comment on column reporting.forecast_accuracy.forecast_value is 'Their value then.';
+  'The number of deals that were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy.forecast_value is
+  'The total value of these deals at that time.';
 comment on column reporting.forecast_accuracy.forecast_weighted_value is
-  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.forecast_accuracy.won is
-  'How many deals were won in the month, whether expected or not.';
-comment on column reporting.forecast_accuracy.won_value is 'Their value.';
+  'The number of deals won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy.won_value is 'The total value of the deals won.';
 comment on column reporting.forecast_accuracy.forecast_won is
-  'How many of the deals that were expected were won in the month.';
-comment on column reporting.forecast_accuracy.forecast_won_value is 'Their value.';
+  'The number of expected deals that were won in the month.';
+comment on column reporting.forecast_accuracy.forecast_won_value is
+  'The total value of the expected deals that were won.';
 comment on column reporting.forecast_accuracy.forecast_lost is
-  'How many of the deals that were expected were lost in the month.';
+  'The number of expected deals that were lost in the month.';
 comment on column reporting.forecast_accuracy.slipped is
-  'How many of the deals that were expected were neither won nor lost in the month.';
+  'The number of expected deals that were neither won nor lost in the month.';
 
 grant select on reporting.forecast_accuracy to crm_reporter;
 --! EndIncluded views/reporting/forecast_accuracy.sql
 --! Included views/reporting/forecast_accuracy_in_base.sql
-/* How good the forecast was, in the base currency. Analysts read it with the rights of its owner. */
+/* The accuracy of forecasts, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.forecast_accuracy_in_base as
   select
     summed.month,
@@ -20885,31 +21331,35 @@ create or replace view reporting.forecast_accuracy_in_base as
   group by summed.month, conversion.currency;
 
 comment on view reporting.forecast_accuracy_in_base is
-  'How good the forecast of a month was, in the base currency, all at the rates of its first day. Deals of '
-  'a currency that had no rate then have a row of their own, in that currency. Ask for few months.';
+  'The accuracy of the forecast for a month, in the base currency, at the rates of its first day. '
+  'Deals in a currency that had no rate on that day have a separate row, in that currency. Query '
+  'few months at a time.';
 comment on column reporting.forecast_accuracy_in_base.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy_in_base.currency is
   'The currency of all values: the base currency, or that of deals without a rate.';
 comment on column reporting.forecast_accuracy_in_base.forecast_deals is
-  'How many deals were open at the beginning of the month and expected to close in it.';
-comment on column reporting.forecast_accuracy_in_base.forecast_value is 'Their value then.';
+  'The number of deals that were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy_in_base.forecast_value is
+  'The total value of these deals at that time.';
 comment on column reporting.forecast_accuracy_in_base.forecast_weighted_value is
-  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.forecast_accuracy_in_base.won is
-  'How many deals were won in the month, whether expected or not.';
-comment on column reporting.forecast_accuracy_in_base.won_value is 'Their value.';
+  'The number of deals won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy_in_base.won_value is
+  'The total value of the deals won.';
 comment on column reporting.forecast_accuracy_in_base.forecast_won is
-  'How many of the deals that were expected were won in the month.';
-comment on column reporting.forecast_accuracy_in_base.forecast_won_value is 'Their value.';
+  'The number of expected deals that were won in the month.';
+comment on column reporting.forecast_accuracy_in_base.forecast_won_value is
+  'The total value of the expected deals that were won.';
 comment on column reporting.forecast_accuracy_in_base.forecast_lost is
-  'How many of the deals that were expected were lost in the month.';
+  'The number of expected deals that were lost in the month.';
 comment on column reporting.forecast_accuracy_in_base.slipped is
-  'How many of the deals that were expected were neither won nor lost in the month.';
+  'The number of expected deals that were neither won nor lost in the month.';
 
 grant select on reporting.forecast_accuracy_in_base to crm_reporter;
 --! EndIncluded views/reporting/forecast_accuracy_in_base.sql
 --! Included views/reporting/tasks.sql
-/* Every task. Analysts read it with the rights of its owner. */
+/* Every task. Read by analysts, with the owner's rights. */
 create or replace view reporting.tasks as
   select
     task.id,
@@ -20931,30 +21381,31 @@ create or replace view reporting.tasks as
 
 comment on view reporting.tasks is 'One row for each task.';
 comment on column reporting.tasks.id is 'The id of the task.';
-comment on column reporting.tasks.description is 'What is to be done.';
-comment on column reporting.tasks.status is 'open or closed.';
-comment on column reporting.tasks.due_date is 'The day by which it is to be done.';
-comment on column reporting.tasks.assigned_to is 'The user who is to do it.';
-comment on column reporting.tasks.entity_type is 'What it is about: contact, company or deal.';
-comment on column reporting.tasks.entity_id is 'The id of what it is about.';
+comment on column reporting.tasks.description is 'What to do.';
+comment on column reporting.tasks.status is 'The status of the task: open or closed.';
+comment on column reporting.tasks.due_date is 'The day on which the task is due.';
+comment on column reporting.tasks.assigned_to is 'The user to whom the task is assigned.';
+comment on column reporting.tasks.entity_type is
+  'The type of the entity that the task is attached to: contact, company or deal.';
+comment on column reporting.tasks.entity_id is 'The id of the entity that the task is attached to.';
 comment on column reporting.tasks.entity is
-  'The name of the contact or company, the title of the deal.';
+  'The name of the contact or company, or the title of the deal.';
 comment on column reporting.tasks.created_at is 'When the task was created.';
-comment on column reporting.tasks.created_by is 'Who created it.';
-comment on column reporting.tasks.updated_at is 'When it was changed last.';
-comment on column reporting.tasks.updated_by is 'Who changed it last.';
+comment on column reporting.tasks.created_by is 'The user who created the task.';
+comment on column reporting.tasks.updated_at is 'When the task was last changed.';
+comment on column reporting.tasks.updated_by is 'The user who last changed the task.';
 
 grant select on reporting.tasks to crm_reporter;
 --! EndIncluded views/reporting/tasks.sql
 --! Included views/crm/trash.sql
 /*
- * What has been deleted and can be restored. The last deletion of a row counts, if the row is not back.
- * What went with another row that is still gone comes back with that one; what has been erased does not
- * come back.
+ * Deleted rows that can be restored. Of a row that does not exist, the last deletion is listed. A
+ * row that a cascade deleted is not listed while its parent is deleted, because it is restored with
+ * the parent. An erased row cannot be restored.
  *
- * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
- * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
- * owner's entries.
+ * The view reads with the rights of the caller, whose policies on the audit log decide which
+ * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
+ * also contains the condition of the policy.
  */
 create or replace view crm.trash as
   select
@@ -21010,25 +21461,28 @@ $invoker$;
 
 comment on view crm.trash is
   E'@primaryKey entry_id\n@name trash_item\n@behavior -single\n'
-  'What has been deleted and can be restored: members see what they deleted, administrators all. What '
-  'went with another row comes back with it and is not listed by itself.';
+  'A deleted row that can be restored. Members see the rows that they deleted, administrators see '
+  'all. Rows that were deleted with another row by a cascade are restored with it and are not '
+  'listed.';
 comment on column crm.trash.entity_type is
-  E'@notNull\nWhat it was: contact, company, deal, task, note, custom_field_definition, '
+  E'@notNull\nThe type of the entity: contact, company, deal, task, note, custom_field_definition, '
   'pipeline_stage or exchange_rate.';
-comment on column crm.trash.id is E'@notNull\nThe id that it had and will have again.';
-comment on column crm.trash.label is 'What to recognise it by: a name, a title, or the beginning of a text.';
-comment on column crm.trash.deleted_at is E'@notNull\nWhen it was deleted.';
-comment on column crm.trash.deleted_by is E'@notNull\nThe user who deleted it.';
+comment on column crm.trash.id is E'@notNull\nThe id of the row. The restored row has the same id.';
+comment on column crm.trash.label is
+  'A name, a title or the beginning of a text, by which people recognise the row.';
+comment on column crm.trash.deleted_at is E'@notNull\nWhen the row was deleted.';
+comment on column crm.trash.deleted_by is E'@notNull\nThe user who deleted the row.';
 comment on column crm.trash.cascaded_rows is
-  E'@notNull\nHow many rows went with it, and come back with it.';
+  E'@notNull\nThe number of rows that a cascade deleted with the row. They are restored with it.';
 comment on column crm.trash.transaction_id is
-  E'@notNull\nThe transaction that deleted it; undoing that brings back everything that it deleted.';
-comment on column crm.trash.entry_id is E'@notNull\nThe audit log entry that has it.';
+  E'@notNull\nThe id of the transaction that deleted the row. Undoing the transaction restores '
+  'everything that it deleted.';
+comment on column crm.trash.entry_id is E'@notNull\nThe id of the audit log entry of the deletion.';
 
 grant select on crm.trash to crm_member;
 --! EndIncluded views/crm/trash.sql
 --! Included views/reporting/win_rates.sql
-/* How many deals are won. Analysts read it with the rights of its owner. */
+/* Win rates. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates as
   select
     date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
@@ -21054,30 +21508,31 @@ create or replace view reporting.win_rates as
   group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates is
-  'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
-  'divide; rates of rows cannot be averaged.';
+  'Deals won and lost, by month, owner, company and currency. For a total rate, sum won and lost '
+  'first, then divide; the rates of rows cannot be averaged.';
 comment on column reporting.win_rates.month is
   'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates.owner_id is
-  'The user who owns the deals; null if nobody does.';
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.win_rates.company_id is 'The id of the company.';
 comment on column reporting.win_rates.company is 'The name of the company.';
 comment on column reporting.win_rates.currency is 'The currency of both values.';
-comment on column reporting.win_rates.won is 'How many deals were won.';
-comment on column reporting.win_rates.lost is 'How many deals were lost.';
+comment on column reporting.win_rates.won is 'The number of deals won.';
+comment on column reporting.win_rates.lost is 'The number of deals lost.';
 comment on column reporting.win_rates.win_rate is
-  'The share of deals won among those won or lost, from 0 to 1.';
-comment on column reporting.win_rates.won_value is 'The value of the deals won.';
-comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
+  'The number of deals won divided by the number of deals won or lost, from 0 to 1.';
+comment on column reporting.win_rates.won_value is 'The total value of the deals won.';
+comment on column reporting.win_rates.lost_value is 'The total value of the deals lost.';
 comment on column reporting.win_rates.won_days is
-  'The days from creation until the deals were won, added up: divided by won it is their average.';
+  'The total number of days from creation to winning of the deals won. Divided by won, it is their '
+  'average.';
 comment on column reporting.win_rates.average_cycle is
-  'The days from the creation of a deal until it was won, on average over the deals won.';
+  'The average number of days from creation to winning of the deals won.';
 
 grant select on reporting.win_rates to crm_reporter;
 --! EndIncluded views/reporting/win_rates.sql
 --! Included views/reporting/win_rates_in_base.sql
-/* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
+/* Win rates, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates_in_base as
   select
     date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
@@ -21105,48 +21560,50 @@ create or replace view reporting.win_rates_in_base as
 
 comment on view reporting.win_rates_in_base is
   'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
-  'on which they closed. Deals of a currency that has no rate for the day have a row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
-  'cannot be averaged.';
+  'on which they closed. Deals in a currency that has no rate for the day have a separate row, in '
+  'that currency. For a total rate, sum won and lost first, then divide; the rates of rows cannot '
+  'be averaged.';
 comment on column reporting.win_rates_in_base.month is
   'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates_in_base.owner_id is
-  'The user who owns the deals; null if nobody does.';
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
 comment on column reporting.win_rates_in_base.company is 'The name of the company.';
 comment on column reporting.win_rates_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.win_rates_in_base.won is 'How many deals were won.';
-comment on column reporting.win_rates_in_base.lost is 'How many deals were lost.';
+comment on column reporting.win_rates_in_base.won is 'The number of deals won.';
+comment on column reporting.win_rates_in_base.lost is 'The number of deals lost.';
 comment on column reporting.win_rates_in_base.win_rate is
-  'The share of deals won among those won or lost, from 0 to 1.';
-comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
-comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
+  'The number of deals won divided by the number of deals won or lost, from 0 to 1.';
+comment on column reporting.win_rates_in_base.won_value is 'The total value of the deals won.';
+comment on column reporting.win_rates_in_base.lost_value is 'The total value of the deals lost.';
 comment on column reporting.win_rates_in_base.won_days is
-  'The days from creation until the deals were won, added up: divided by won it is their average.';
+  'The total number of days from creation to winning of the deals won. Divided by won, it is their '
+  'average.';
 comment on column reporting.win_rates_in_base.average_cycle is
-  'The days from the creation of a deal until it was won, on average over the deals won.';
+  'The average number of days from creation to winning of the deals won.';
 
 grant select on reporting.win_rates_in_base to crm_reporter;
 --! EndIncluded views/reporting/win_rates_in_base.sql
 
 --! split: 070-triggers.sql
 /*
- * Why: what fires on what, a phase a file.
+ * Why: the triggers, one phase a file.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */
 
 --! Included triggers/100_normalise.sql
 /*
- * Phase 100: one way to write what can be written in several. Conditions keep the common row from
- * paying for a call.
+ * Phase 100: brings values that can be written in several ways into one form. Conditions on the
+ * triggers spare common rows a function call.
  *
- * - A custom field set to null is removed.
- * - Custom fields set to {"$merge": {…}} are what they were, with these members set. No custom field can
- *   be called $merge.
- * - A deal's value has two decimals; one with more keeps them, for the check to refuse.
- * - A deal has from its stage a probability that is not given, and when it was closed.
- * - A new pipeline stage without a position goes to the end.
+ * - A custom field that is set to null is removed.
+ * - Custom fields that are set to {"$merge": {…}} keep their values, except for these members. No
+ *   custom field can have the name $merge.
+ * - The value of a deal gets two decimals. A value with more keeps them, and the check refuses it.
+ * - A deal gets closed_at, and a probability that was not given, from its stage.
+ * - A new pipeline stage without a position is added at the end.
  */
 
 create or replace function crm_private.normalise_custom_fields()
@@ -21170,7 +21627,7 @@ end
 $$;
 
 comment on function crm_private.normalise_custom_fields() is
-  'Removes custom fields that are set to null; merges those that are to be merged.';
+  'Removes custom fields that are set to null, and carries out $merge.';
 
 revoke all on function crm_private.normalise_custom_fields() from public;
 
@@ -21190,7 +21647,7 @@ end
 $$;
 
 comment on function crm_private.normalise_deal_value() is
-  'Writes a deal''s value with two decimals.';
+  'Stores the value of a deal with two decimals.';
 
 revoke all on function crm_private.normalise_deal_value() from public;
 
@@ -21199,8 +21656,8 @@ create or replace trigger _100_normalise_value
   for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
   execute function crm_private.normalise_deal_value();
 
--- Between two triggers null says that this very write gives the probability. A form that sends back
--- what it has read gives none: the value is the same, and so is the stage.
+-- Between the two triggers, null means that this write gives the probability. A form that sends back
+-- the values it has read does not give it, because the probability and the stage are unchanged.
 create or replace function crm_private.mark_given_probability()
 returns trigger
 language plpgsql
@@ -21213,12 +21670,12 @@ end
 $$;
 
 comment on function crm_private.mark_given_probability() is
-  'Notes that an update gives a deal''s probability.';
+  'Marks that an update sets the probability of a deal.';
 
 revoke all on function crm_private.mark_given_probability() from public;
 
--- It fires for the columns that a statement names, whether their values change or not: a deal at 20
--- that is moved, and told to be at 20, stays there.
+-- The trigger fires for the columns that a statement names, even if their values do not change: a
+-- deal with probability 20 that is moved with an explicit probability of 20 keeps it.
 create or replace trigger _100_mark_given_probability
   before update of probability on crm.deals
   for each row when (
@@ -21228,17 +21685,19 @@ create or replace trigger _100_mark_given_probability
   execute function crm_private.mark_given_probability();
 
 /*
- * What a deal has from its stage.
+ * Sets the fields of a deal that follow from its stage.
  *
- * - A probability that is not given is the stage's: 100 where it is won, 0 where it is lost. One that
- *   is given stays until the deal comes into a won or lost stage; the same write may give another.
- * - An undo gives a probability back that was given; one that followed follows the stage of now.
- * - closed_at is when the deal came into a won or lost stage. A session that imports may give a new
- *   deal another (crm_private.imported_stamp); where it does not, crm_private.imported_close knows best.
- *   Whoever may write the column, which is the owner, is believed.
- * - lost_reason goes with the loss.
+ * - A probability that is not given is that of the stage: 100 for a won stage, 0 for a lost stage.
+ *   A given probability remains until the deal enters a won or lost stage; the same write may give
+ *   another.
+ * - An undo restores a probability that was given. One that followed follows the current stage.
+ * - closed_at is when the deal entered a won or lost stage. A session that imports may set it for a
+ *   new deal (crm_private.imported_stamp); otherwise crm_private.imported_close estimates it. A
+ *   value that the owner writes is accepted, since no other role can write the column.
+ * - lost_reason is removed when the deal is no longer lost.
  *
- * A stage that was renamed is not there under its old name any more: then the deal did not move.
+ * Raises a check violation if an imported closed_at is in the future, or the stage is open. If the
+ * old name of the stage no longer exists, the stage was renamed, and the deal did not move.
  */
 create or replace function crm_private.follow_stage()
 returns trigger
@@ -21259,14 +21718,14 @@ begin
   from crm.pipeline_stages as stage
   where stage.name = new.stage;
 
-  -- Where there is no such stage, the stage is at fault and nothing else.
+  -- If the stage does not exist, only the stage is reported as a fault.
   if not found then
     new.probability       := coalesce(new.probability, 0);
     new.probability_given := coalesce(new.probability_given, false);
     return new;
   end if;
 
-  -- An undo runs as the owner. Who else sets the setting has no plan.
+  -- An undo runs as the owner. Any other role that sets the setting has no plan.
   if current_setting('crm.reversing', true) = pg_current_xact_id()::text
     and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
   then
@@ -21287,13 +21746,15 @@ begin
           using errcode    = 'check_violation',
                 schema     = 'crm', table = 'deals', column = 'closed_at',
                 constraint = 'deals_closed_at_closed',
-                detail     = '{"closedAt": ["is for deals in a stage that is won or lost"]}';
+                detail     = '{"closedAt": ["can be given in a won or lost stage only"]}',
+                hint       = 'Leave closed_at out, or give the deal a won or lost stage.';
       elsif new.closed_at > now() then
-        raise exception 'deals: closed_at % is not a time of the past', new.closed_at
+        raise exception 'deals: closed_at % is in the future', new.closed_at
           using errcode    = 'check_violation',
                 schema     = 'crm', table = 'deals', column = 'closed_at',
                 constraint = 'deals_closed_at_past',
-                detail     = '{"closedAt": ["must be a time of the past"]}';
+                detail     = '{"closedAt": ["must be in the past"]}',
+                hint       = 'Leave closed_at out to have it set.';
       end if;
     end if;
     new.closed_at := case
@@ -21333,7 +21794,8 @@ end
 $$;
 
 comment on function crm_private.follow_stage() is
-  'Gives a deal what follows from its stage: a probability that is not given, and when it was closed.';
+  'Sets the fields of a deal that follow from its stage: a probability that was not given, and the '
+  'time at which it closed.';
 
 revoke all on function crm_private.follow_stage() from public;
 
@@ -21353,7 +21815,7 @@ end
 $$;
 
 comment on function crm_private.normalise_stage_position() is
-  'Puts a new pipeline stage at the end.';
+  'Adds a new pipeline stage at the end.';
 
 revoke all on function crm_private.normalise_stage_position() from public;
 
@@ -21364,23 +21826,24 @@ create or replace trigger _100_normalise_position
 --! EndIncluded triggers/100_normalise.sql
 --! Included triggers/110_stamp.sql
 /*
- * Phase 110: who and when, and the optimistic lock. Whatever a writer puts into these columns is
- * replaced, so none can be forged.
+ * Phase 110: the stamps of a row (version, created_at, created_by, updated_at, updated_by) and the
+ * optimistic lock. Values from a writer are replaced, so that no stamp can be forged.
  *
- * - A new row has the columns' defaults: version 1, this transaction, this user. The condition of
- *   the trigger lets a row through that has them, so the common insert costs no call.
- * - A session of an administrator that imports (crm.source) may say who created a new row, and when,
- *   in the system that it comes from. The audit log tells who inserted it, and that this was given.
- * - A row that an undo brings back keeps who created it, when, and who changed it last; its version
- *   goes on, and it is updated now.
- * - An update that carries another version than the row has meets SQLSTATE CRM01, with what is
- *   current as its detail. One that carries none has the row's own version, and passes.
- * - An update that changes nothing changes nothing: neither version nor updated_at move, and the
- *   audit log has no entry. Any other increases the version by one, and updated_at even within a
+ * - A new row has the defaults of the columns: version 1, the time of the transaction, the current
+ *   user. The condition of the trigger skips a row that has them, so a common insert costs no call.
+ * - A session of an administrator that imports (crm.source) may set who created a row and when, as
+ *   in the system of origin. The audit log records who inserted the row, and that these values were
+ *   given.
+ * - A row that an undo restores keeps created_by, created_at and updated_by. Its version increases,
+ *   and updated_at is the current time.
+ * - An update with a version other than that of the row raises SQLSTATE CRM01, with the current row
+ *   as its detail. An update without a version has the row's own version and passes.
+ * - An update that changes no value leaves version and updated_at as they are and writes no audit
+ *   log entry. Any other update increases the version by one, and updated_at even within a
  *   transaction.
- * - The id of a row never changes.
+ * - The id of a row cannot change.
  *
- * crm_private.compile_stamps compiles what updates need from the columns of each table.
+ * crm_private.compile_stamps compiles the triggers for updates from the columns of each table.
  */
 
 create or replace function crm_private.stamp_insert()
@@ -21392,8 +21855,8 @@ declare
   v_created_at timestamptz;
   v_created_by text;
 begin
-  -- A row that comes back goes on where it was. Nobody but the owner can ask for the plan, so whoever
-  -- else sets the setting is refused.
+  -- A restored row continues from its last version. Only the owner can read the plan, so any other
+  -- role that sets the setting is refused.
   if current_setting('crm.reversing', true) = pg_current_xact_id()::text then
     if (crm_private.planned_reversal(new.id)).before ? 'id' then
       new.version    := new.version + 1;
@@ -21406,23 +21869,26 @@ begin
   v_created_by := crm_private.imported_stamp('created_by', new.created_by);
 
   if not v_created_at between timestamptz '0001-01-01 UTC' and now() then
-    raise exception '%: created_at % is not a time of the past', tg_table_name, v_created_at
+    raise exception '%: created_at % is not in the past', tg_table_name, v_created_at
       using errcode    = 'check_violation',
             schema     = tg_table_schema, table = tg_table_name, column = 'created_at',
             constraint = tg_table_name || '_created_at_past',
-            detail     = '{"createdAt": ["must be a time of the past"]}';
+            detail     = '{"createdAt": ["must be in the past"]}',
+            hint       = 'Leave created_at out to use the present time.';
   elsif crm_private.is_blank(v_created_by) or char_length(v_created_by) > 255 then
     raise exception '%: created_by must be from 1 to 255 characters', tg_table_name
       using errcode    = 'check_violation',
             schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
             constraint = tg_table_name || '_created_by_length',
-            detail     = '{"createdBy": ["must be from 1 to 255 characters"]}';
+            detail     = '{"createdBy": ["must be from 1 to 255 characters"]}',
+            hint       = 'Leave created_by out to use the present user.';
   elsif v_created_by ~ ('[' || crm_private.hidden_characters() || ']') then
-    raise exception '%: created_by must not hold characters that cannot be seen', tg_table_name
+    raise exception '%: created_by must not contain invisible characters', tg_table_name
       using errcode    = 'check_violation',
             schema     = tg_table_schema, table = tg_table_name, column = 'created_by',
             constraint = tg_table_name || '_created_by_legible',
-            detail     = '{"createdBy": ["must not hold characters that cannot be seen"]}';
+            detail     = '{"createdBy": ["must not contain invisible characters"]}',
+            hint       = 'Remove the invisible characters from created_by.';
   end if;
 
   new.version    := 1;
@@ -21435,22 +21901,22 @@ end
 $$;
 
 comment on function crm_private.stamp_insert() is
-  'Replaces forged values of version, created_at, created_by, updated_at and updated_by; keeps those '
-  'that are imported.';
+  'Sets version, created_at, created_by, updated_at and updated_by of a new row. Values from the '
+  'client are replaced, except for an import.';
 
 revoke all on function crm_private.stamp_insert() from public;
 
 select crm_private.compile_stamps(entity_table, entity_type) from crm_private.entity_types;
 
--- That a key is used is no change of it, and nothing for the audit log.
+-- Recording the use of a key is not a change of the row, and the audit log has no entry for it.
 create or replace trigger _110_stamp_update before update on crm.api_keys
   for each row when (new.last_used_at is not distinct from old.last_used_at)
   execute function crm_private.api_keys_stamp('api_key');
 --! EndIncluded triggers/110_stamp.sql
 --! Included triggers/200_validate.sql
 /*
- * Phase 200: a row that breaks a rule is refused with all its faults at once, each with its field.
- * crm_private.compile_rules makes the trigger of each table from the table's constraints.
+ * Phase 200: refuses a row that breaks a rule, with all its faults at once, each with its field.
+ * crm_private.compile_rules creates the trigger of each table from the constraints of the table.
  */
 
 select crm_private.compile_custom_fields(entity_type)
@@ -21462,10 +21928,10 @@ select crm_private.compile_rules(entity_table) from crm_private.entity_types;
 --! EndIncluded triggers/200_validate.sql
 --! Included triggers/210_exchange_rates.sql
 /*
- * Phase 210: the base currency has no rate but one. The setting's row is locked until the transaction
- * ends, so that it does not change meanwhile.
+ * Phase 210: refuses a rate of the base currency, which is always worth one. The row of settings is
+ * locked until the transaction ends, so that the base currency cannot change in between.
  *
- * Security definer: the table of settings is the owner's.
+ * Security definer: only the owner can read the settings.
  */
 
 create or replace function crm_private.refuse_base_rate()
@@ -21484,7 +21950,8 @@ begin
       using errcode    = 'check_violation',
             schema     = tg_table_schema, table = tg_table_name, column = 'currency',
             constraint = 'exchange_rates_currency_foreign',
-            detail     = '{"currency": ["is the base currency"]}';
+            detail     = '{"currency": ["is the base currency"]}',
+            hint       = 'Leave the base currency out; its rate is always 1.';
   end if;
 
   return new;
@@ -21501,12 +21968,12 @@ create or replace trigger _210_refuse_base before insert or update on crm.exchan
 --! EndIncluded triggers/210_exchange_rates.sql
 --! Included triggers/300_external_ids.sql
 /*
- * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a row
- * for each; it follows from the columns external_ids, once for each statement. A row without external
- * ids costs no look at it.
+ * Phase 300: an external id belongs to one row of its entity type. crm_private.external_ids has a
+ * row for each external id. The trigger maintains it from the columns external_ids, once for each
+ * statement. Rows without external ids cost no access to the table.
  */
 
-/* Security definer: the table is nobody's to write. */
+/* Security definer: no other role can write the table. */
 create or replace function crm_private.keep_external_ids()
 returns trigger
 language plpgsql
@@ -21532,7 +21999,7 @@ begin
     where cardinality(old_row.external_ids) > 0;
 
   else
-    -- Both are of the rows before and after: what is only in one of them was freed, or taken.
+    -- Compares the rows before and after: an external id in only one of them was freed or claimed.
     with before as (
       select own.source, own.id, old_row.id as entity_id
       from old_rows as old_row
@@ -21565,7 +22032,7 @@ end
 $$;
 
 comment on function crm_private.keep_external_ids() is
-  'Frees the external ids that rows lose, and takes those that they get.';
+  'Frees the external ids that rows lose, and claims those that they get.';
 
 revoke all on function crm_private.keep_external_ids() from public;
 
@@ -21575,11 +22042,11 @@ where is_record;
 --! EndIncluded triggers/300_external_ids.sql
 --! Included triggers/300_merges.sql
 /*
- * Phase 300: a contact or a company that is there is part of no other. One that comes back, by an undo,
- * from the trash, or by the hand of the owner, ends the merge in which it went.
+ * Phase 300: a contact or a company that exists is merged into no other. If a merged record is
+ * inserted again, by an undo, by a restore from the trash or by the owner, its merge ends.
  */
 
-/* Security definer: the table is nobody's to write. */
+/* Security definer: no other role can write the table. */
 create or replace function crm_private.end_merges()
 returns trigger
 language plpgsql
@@ -21597,7 +22064,7 @@ end
 $$;
 
 comment on function crm_private.end_merges() is
-  'Ends the merges in which rows went that are back.';
+  'Ends the merges whose merged record was restored.';
 
 revoke all on function crm_private.end_merges() from public;
 
@@ -21607,10 +22074,11 @@ where is_mergeable;
 --! EndIncluded triggers/300_merges.sql
 --! Included triggers/500_definitions.sql
 /*
- * Phase 500: a change of custom field definitions is a migration of data, done and checked in the
- * same statement; crm_private.apply_definitions says how. What carries a field never changes.
+ * Phase 500: a change of custom field definitions migrates data. The migration is carried out and
+ * checked in the same statement, by crm_private.apply_definitions. The entity type of a definition
+ * cannot change.
  *
- * Security definer: it makes functions, and reaches rows whatever policies hide of them.
+ * Security definer: it creates functions, and changes rows that policies may hide from the caller.
  */
 
 create or replace function crm_private.definitions_changed()
@@ -21635,7 +22103,7 @@ begin
 
   perform crm_private.claim_definitions(p_alone => false);
 
-  -- In one order always, lest two changes wait for each other.
+  -- Always in the same order, so that two changes cannot deadlock.
   perform
     crm_private.apply_definitions(entity_type, v_old, v_new),
     crm_private.apply_indexes(entity_type, v_old, v_new)
@@ -21676,12 +22144,12 @@ begin
           schema     = tg_table_schema, table = tg_table_name, column = 'entity_type',
           constraint = 'custom_field_definitions_entity_type_immutable',
           detail     = '{"entityType": ["cannot be changed"]}',
-          hint       = 'Define the field for the other entity type, too.';
+          hint       = 'Define the field for the other entity type as well.';
 end
 $$;
 
 comment on function crm_private.refuse_moved_definition() is
-  'Refuses another entity type for a definition.';
+  'Refuses to change the entity type of a definition.';
 
 revoke all on function crm_private.refuse_moved_definition() from public;
 
@@ -21691,11 +22159,12 @@ create or replace trigger _210_refuse_moved before update on crm.custom_field_de
 --! EndIncluded triggers/500_definitions.sql
 --! Included triggers/500_stages.sql
 /*
- * Phase 500, stages: a stage whose kind or probability changes takes its deals along, in one statement.
- * They are updates like others, with versions and entries in the audit log.
+ * Phase 500, stages: when the kind or probability of a stage changes, its deals are updated in one
+ * statement. These are normal updates, with new versions and audit log entries.
  *
- * Whoever writes deals meanwhile has read the stage as it was. So a change waits for them to end, and
- * they wait for it: the table is locked before a row of it is read, and before the stage is.
+ * A concurrent writer of deals has read the old stage. So the change waits for such writers, and
+ * later writers wait for the change: the table of deals is locked before any row of it, or the
+ * stage, is read.
  */
 
 create or replace function crm_private.lock_deals()
@@ -21710,7 +22179,7 @@ end
 $$;
 
 comment on function crm_private.lock_deals() is
-  'Keeps those who write deals waiting while stages change.';
+  'Makes writers of deals wait while stages change.';
 
 revoke all on function crm_private.lock_deals() from public;
 
@@ -21724,7 +22193,7 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- crm_private.follow_stage has the rules: a probability that is null follows the stage.
+  -- crm_private.follow_stage applies the rules. A probability that is null follows the stage.
   update crm.deals as deal
   set
     probability = case when deal.probability_given and stage.kind = 'open' then deal.probability end,
@@ -21751,7 +22220,7 @@ end
 $$;
 
 comment on function crm_private.stages_changed() is
-  'Gives the deals of changed stages what follows from these.';
+  'Updates the deals of stages whose kind or probability has changed.';
 
 revoke all on function crm_private.stages_changed() from public;
 
@@ -21762,14 +22231,15 @@ create or replace trigger _500_stages_update
 --! EndIncluded triggers/500_stages.sql
 --! Included triggers/900_audit_log.sql
 /*
- * Phase 900: the audit log. Once for each statement, whoever sends it and however many rows it
- * changes, cascades and COPY included. An update that changed nothing has no entry.
- * crm_private.compile_audit_log says what an entry holds.
+ * Phase 900: the audit log. The trigger fires once for each statement, regardless of its role and
+ * its number of rows, and also for cascades and COPY. An update that changed nothing has no entry.
+ * crm_private.compile_audit_log describes the content of an entry.
  */
 
 /*
- * TRUNCATE has no rows to audit log, so it is refused. Nor can the audit log itself
- * be emptied by it; crm_private.ensure_audit_partitions binds it to the other partitions.
+ * TRUNCATE passes no rows to triggers, so the audit log could not record it. It is refused for
+ * every entity and for the audit log itself; crm_private.ensure_audit_partitions creates this
+ * trigger on the other partitions.
  */
 create or replace function crm_private.refuse_truncate()
 returns trigger
@@ -21777,15 +22247,16 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'crm.% cannot be truncated, because the audit log would miss it', tg_table_name
-    using errcode = 'feature_not_supported',
-          schema  = tg_table_schema, table = tg_table_name,
-          hint    = 'Delete the rows instead.';
+  raise exception 'crm.% cannot be truncated; the audit log would not record it', tg_table_name
+    using errcode    = 'feature_not_supported',
+          schema     = tg_table_schema, table = tg_table_name,
+          constraint = tg_table_name || '_truncate_logged',
+          hint       = 'Delete the rows instead.';
 end
 $$;
 
 comment on function crm_private.refuse_truncate() is
-  'Refuses TRUNCATE, which the audit log could not tell.';
+  'Refuses TRUNCATE, which the audit log cannot record.';
 
 revoke all on function crm_private.refuse_truncate() from public;
 
@@ -21801,7 +22272,7 @@ select crm_private.ensure_audit_partitions();
 
 --! split: 080-pipeline.sql
 /*
- * Why: a usual pipeline to begin with. It is data: administrators change it as they like.
+ * Why: a typical pipeline to start with. It is data, which administrators can change.
  * Locks: nothing that exists.
  * Undone by: revert/000001.sql.
  */

@@ -1,9 +1,9 @@
 /*
- * The stages that deals were in, and for how long, as the audit log has it.
+ * The stages that deals were in, and for how long, as the audit log records them.
  *
- * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
- * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
- * owner's entries.
+ * The view reads with the rights of the caller, whose policies on the audit log decide which
+ * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
+ * also contains the condition of the policy.
  */
 create or replace view crm.stage_history as
   select
@@ -26,7 +26,7 @@ create or replace view crm.stage_history as
         log.entity_id   as deal_id,
         case
           when not log.changes ? '@imported' then log."timestamp"
-          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          -- An imported deal has been in its stage since it was closed or, if it is open, created.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
             log."timestamp"
@@ -58,7 +58,7 @@ create or replace view crm.stage_history as
           or crm_private.is_readable('deal', log.entity_id)
         )
     ) as moved
-    -- A stage that is renamed is the same stage.
+    -- Renaming a stage moves no deal.
     where moved.action <> 'update'
       or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
@@ -77,22 +77,25 @@ $invoker$;
 comment on view crm.stage_history is
   E'@primaryKey entry_id\n@name stage_period\n@behavior -single\n'
   '@foreignKey (deal_id) references crm.deals (id)|@fieldName deal|@foreignFieldName stageHistory\n'
-  'The stages that deals were in: from when to when and for how long. The last of a deal lasts until now.';
+  'A period that a deal spent in a pipeline stage. The current period of a deal lasts until now.';
 comment on column crm.stage_history.entry_id is
-  E'@notNull\nThe audit log entry that tells when it began; it increases.';
+  E'@notNull\nThe id of the audit log entry that started this period. It increases from one period '
+  'to the next.';
 comment on column crm.stage_history.deal_id is E'@notNull\nThe id of the deal.';
 comment on column crm.stage_history.stage is
-  E'@notNull\n@rank pipeline_stages name position\nThe name that the stage has now, whatever it was '
-  'called then; of one that is gone, the last.';
-comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal came into the stage.';
+  E'@notNull\n@rank pipeline_stages name position\nThe current name of the stage, or its last name '
+  'if the stage was deleted.';
+comment on column crm.stage_history.entered_at is E'@notNull\nWhen the deal entered the stage.';
 comment on column crm.stage_history.left_at is
-  'When it left, or was deleted; null if it is still there.';
+  'When the deal left the stage or was deleted. Null if it is still in the stage.';
 comment on column crm.stage_history.duration is
-  E'@notNull\n@untilNow entered_at left_at\nHow long it was there, or has been there until now.';
-comment on column crm.stage_history.entered_by is E'@notNull\nThe user who moved it there.';
+  E'@notNull\n@untilNow entered_at left_at\nHow long the deal was in the stage, until now if it '
+  'still is.';
+comment on column crm.stage_history.entered_by is
+  E'@notNull\nThe user who moved the deal into the stage.';
 comment on column crm.stage_history.source is
-  E'@notNull\nWhat it was moved through: api, import or sql.';
+  E'@notNull\nThe channel through which the deal was moved: api, import or sql.';
 comment on column crm.stage_history.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 
 grant select on crm.stage_history to crm_reader;

@@ -1,11 +1,11 @@
 /*
- * What has been deleted and can be restored. The last deletion of a row counts, if the row is not back.
- * What went with another row that is still gone comes back with that one; what has been erased does not
- * come back.
+ * Deleted rows that can be restored. Of a row that does not exist, the last deletion is listed. A
+ * row that a cascade deleted is not listed while its parent is deleted, because it is restored with
+ * the parent. An erased row cannot be restored.
  *
- * It is read with the rights of the caller, whose policy of the audit log decides what there is. Release 14
- * knows the rights of the view's owner only; so the view asks the policy's question itself, of its
- * owner's entries.
+ * The view reads with the rights of the caller, whose policies on the audit log decide which
+ * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
+ * also contains the condition of the policy.
  */
 create or replace view crm.trash as
   select
@@ -61,19 +61,22 @@ $invoker$;
 
 comment on view crm.trash is
   E'@primaryKey entry_id\n@name trash_item\n@behavior -single\n'
-  'What has been deleted and can be restored: members see what they deleted, administrators all. What '
-  'went with another row comes back with it and is not listed by itself.';
+  'A deleted row that can be restored. Members see the rows that they deleted, administrators see '
+  'all. Rows that were deleted with another row by a cascade are restored with it and are not '
+  'listed.';
 comment on column crm.trash.entity_type is
-  E'@notNull\nWhat it was: contact, company, deal, task, note, custom_field_definition, '
+  E'@notNull\nThe type of the entity: contact, company, deal, task, note, custom_field_definition, '
   'pipeline_stage or exchange_rate.';
-comment on column crm.trash.id is E'@notNull\nThe id that it had and will have again.';
-comment on column crm.trash.label is 'What to recognise it by: a name, a title, or the beginning of a text.';
-comment on column crm.trash.deleted_at is E'@notNull\nWhen it was deleted.';
-comment on column crm.trash.deleted_by is E'@notNull\nThe user who deleted it.';
+comment on column crm.trash.id is E'@notNull\nThe id of the row. The restored row has the same id.';
+comment on column crm.trash.label is
+  'A name, a title or the beginning of a text, by which people recognise the row.';
+comment on column crm.trash.deleted_at is E'@notNull\nWhen the row was deleted.';
+comment on column crm.trash.deleted_by is E'@notNull\nThe user who deleted the row.';
 comment on column crm.trash.cascaded_rows is
-  E'@notNull\nHow many rows went with it, and come back with it.';
+  E'@notNull\nThe number of rows that a cascade deleted with the row. They are restored with it.';
 comment on column crm.trash.transaction_id is
-  E'@notNull\nThe transaction that deleted it; undoing that brings back everything that it deleted.';
-comment on column crm.trash.entry_id is E'@notNull\nThe audit log entry that has it.';
+  E'@notNull\nThe id of the transaction that deleted the row. Undoing the transaction restores '
+  'everything that it deleted.';
+comment on column crm.trash.entry_id is E'@notNull\nThe id of the audit log entry of the deletion.';
 
 grant select on crm.trash to crm_member;

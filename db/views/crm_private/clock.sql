@@ -1,7 +1,7 @@
 /*
- * By whose days reports group and compare: the time zone that the session asks for, else that of the
- * installation, and today's day there. One row. Functions that views call are called with the rights of
- * whoever reads them, so this is not one.
+ * The time zone of the days by which reports group and compare, and the current day there: the time
+ * zone of the session if it sets one, otherwise that of the installation. One row. It is not a
+ * function, because a view calls functions with the rights of the role that reads the view.
  */
 create or replace view crm_private.clock as
   select
@@ -13,4 +13,4 @@ create or replace view crm_private.clock as
   ) as effective (zone);
 
 comment on view crm_private.clock is
-  'The time zone whose days count, and today there.';
+  'The time zone in which days begin and end, and the current day there.';

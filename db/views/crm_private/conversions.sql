@@ -1,10 +1,10 @@
 /*
- * By what deals are multiplied in reports in the base currency, for each currency and day that a deal has,
- * and which currency that gives. Where there is no rate it is the currency itself, by one, so that
- * nothing is lost.
+ * The factor by which reports convert deals into the base currency, and the resulting currency, for
+ * each currency and day of a deal. Without a rate, the currency remains and the factor is one, so
+ * that reports lose no deal.
  *
- * It is distinct twice: once to look a rate up for a currency and day rather than for each deal, and
- * once so that the planner leaves it at that.
+ * distinct is applied twice: the inner one looks up a rate for each currency and day instead of
+ * each deal, and the outer one keeps the planner from undoing that.
  */
 create or replace view crm_private.conversions as
   select distinct on (needed.currency, needed.day)
@@ -25,4 +25,4 @@ create or replace view crm_private.conversions as
   ) as dated on true;
 
 comment on view crm_private.conversions is
-  'By what deals of a currency and day are multiplied in reports in the base currency.';
+  'The factor by which reports convert a deal of a currency and a day into the base currency.';

@@ -1,6 +1,6 @@
 /*
- * The deals, each with the day at whose rate reports convert it: the one on which a closed one closed,
- * today for an open one.
+ * The deals, each with the day of the exchange rate by which reports convert it: the day on which
+ * it closed, or today if it is open.
  */
 create or replace view crm_private.dated_deals as
   select
@@ -22,4 +22,4 @@ create or replace view crm_private.dated_deals as
   cross join crm_private.clock as clock;
 
 comment on view crm_private.dated_deals is
-  'The deals, each with the day at whose rate reports convert it.';
+  'The deals, each with the day of the exchange rate by which reports convert it.';

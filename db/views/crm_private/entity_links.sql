@@ -1,6 +1,6 @@
 /*
- * How entities refer to each other: the foreign keys by which a row is deleted with another, or loses its
- * link. Of tasks and notes a client writes entity_id; the columns that carry the keys are generated from it.
+ * The references between entities: the foreign keys with on delete cascade or on delete set null. A
+ * client writes entity_id of tasks and notes; the columns that have the keys are generated from it.
  */
 create or replace view crm_private.entity_links as
   select
@@ -20,6 +20,6 @@ create or replace view crm_private.entity_links as
     and con.confdeltype in ('c', 'n');
 
 comment on view crm_private.entity_links is
-  'The links between entities, by the foreign keys that cascade or are severed.';
+  'The references between entities: foreign keys with on delete cascade or on delete set null.';
 
 grant select on crm_private.entity_links to crm_member;

@@ -1,13 +1,13 @@
 /*
- * Every rule that a row of a table must keep, read from the catalog: columns that must be set,
- * checks, references, and unique keys. The constraints are the only place where the rules stand;
- * a constraint's comment is the message that a client reads, with %s for the faulty value.
+ * Every rule for the rows of a table, read from the catalog: required columns, checks, references
+ * and unique keys. The rules are defined by the constraints alone. The comment of a constraint is
+ * the message that a client receives, with %s for the faulty value.
  *
  * Read by crm_private.compile_rules, crm_private.row_faults and the generator of the typed layer.
  */
 create or replace view crm_private.rules as
   with constraint_columns as (
-    -- Of a rule over several columns, the one that the rule's name begins with is at fault.
+    -- A rule over several columns is reported for the column with which its name begins.
     select distinct on (con.oid)
       con.oid as constraint_oid,
       attribute.attrelid,
@@ -70,7 +70,7 @@ create or replace view crm_private.rules as
         'exists (select from %s as referenced where referenced.%I = %s) or %3$s is null',
         con.confrelid::regclass,
         referenced.attname,
-        -- A generated column has no value yet when rows are validated.
+        -- When a row is validated, its generated columns have no values yet.
         coalesce(
           '(' || pg_get_expr(generated.adbin, generated.adrelid) || ')',
           quote_ident(attribute.attname)
@@ -97,4 +97,4 @@ create or replace view crm_private.rules as
     );
 
 comment on view crm_private.rules is
-  'Every rule that a row of a table in crm, or of an entity, must keep, read from the catalog.';
+  'Every rule for the rows of a table in crm, or of an entity, read from the catalog.';

@@ -1,11 +1,11 @@
 /*
- * What stages were called: for each name, from which audit log entry on it was that of which stage.
- * Deals refer to a stage by its name, and so do entries of deals; this tells which stage they mean.
- * A cascade to the deals of a stage that is renamed comes after the entry of the stage, so an entry's
- * new name is looked up as of the entry, and an old one too: until another stage takes a name, it means
- * the one that had it last.
+ * The names of stages over time: which stage each name meant, and from which audit log entry on.
+ * Deals and their entries refer to a stage by its name; this view resolves it. When a stage is
+ * renamed, the cascade to its deals follows the entry of the stage. So an entry's new name is
+ * looked up as of the entry, and so is its old name: until another stage takes a name, it means the
+ * stage that last had it.
  *
- * Readers see it, because the names of stages are in the entries of deals that they may read.
+ * Readers may read it, because the entries of deals that they may read contain names of stages.
  */
 create or replace view crm_private.stage_names as
   with told as (
@@ -33,7 +33,7 @@ create or replace view crm_private.stage_names as
 
     union all
 
-    -- What was before the audit log begins.
+    -- Names from before the audit log begins.
     select entity_id, former, 0, '-infinity'
     from told
     where is_first and former is not null
@@ -63,7 +63,7 @@ create or replace view crm_private.stage_names as
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 
 comment on view crm_private.stage_names is
-  'Which stage a name meant, from one audit log entry to another, and what that stage is called '
-  'now; of one that is gone, what it was called last.';
+  'Which stage a name meant, from one audit log entry to another, and the current name of that '
+  'stage, or its last name if the stage was deleted.';
 
 grant select on crm_private.stage_names to crm_reader;

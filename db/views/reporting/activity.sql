@@ -1,6 +1,7 @@
 /*
- * Who does how much. Analysts read the audit log here with the rights of the view's owner. The days come
- * first, and the entries of each are found by their time: so a week of it reads a week of the audit log.
+ * The activity of users. Read by analysts, with the owner's rights on the audit log. The days are
+ * joined first, and the entries of each day are found by their time, so a query for a week reads a
+ * week of the audit log.
  */
 create or replace view reporting.activity as
   select
@@ -37,14 +38,18 @@ create or replace view reporting.activity as
   ) as log;
 
 comment on view reporting.activity is
-  'What each user created, changed and deleted on each day, as far back as the audit log is kept.';
+  'How much each user created, changed and deleted on each day, as far back as the audit log is '
+  'stored.';
 comment on column reporting.activity.day is 'The day.';
 comment on column reporting.activity.user_id is
-  'Who did it: a user, key:<name> for an API key, db:<login> for a login of the database.';
-comment on column reporting.activity.source is 'What it was done through: api, import or sql.';
-comment on column reporting.activity.entity_type is 'contact, company, deal, task or note.';
-comment on column reporting.activity.created is 'How many rows were created.';
-comment on column reporting.activity.updated is 'How many times a row was changed.';
-comment on column reporting.activity.deleted is 'How many rows were deleted.';
+  'The user who made the changes; key:<name> for an API key, db:<login> for a login role of the '
+  'database.';
+comment on column reporting.activity.source is
+  'The channel through which the changes were made: api, import or sql.';
+comment on column reporting.activity.entity_type is
+  'The type of the entities: contact, company, deal, task or note.';
+comment on column reporting.activity.created is 'The number of rows created.';
+comment on column reporting.activity.updated is 'The number of changes to rows.';
+comment on column reporting.activity.deleted is 'The number of rows deleted.';
 
 grant select on reporting.activity to crm_reporter;

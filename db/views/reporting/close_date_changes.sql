@@ -1,4 +1,4 @@
-/* Which deals slip. Analysts read it with the rights of its owner. */
+/* Deals that slip. Read by analysts, with the owner's rights. */
 create or replace view reporting.close_date_changes as
   select
     deal.id            as deal_id,
@@ -20,7 +20,7 @@ create or replace view reporting.close_date_changes as
   ) as told
   where log.entity_type = 'deal'
     and log.action = 'update'
-    -- What the index of deals' entries asks.
+    -- Repeats the condition of the index audit_logs_deals, so that the planner can use it.
     and (
       log.action <> 'update'
       or log.changes ?| array[
@@ -30,18 +30,18 @@ create or replace view reporting.close_date_changes as
     and log.changes ? 'close_date';
 
 comment on view reporting.close_date_changes is
-  'Every time that the expected close date of a deal was moved. Deals that were deleted are left out.';
+  'Every change of the expected close date of a deal. Deleted deals are left out.';
 comment on column reporting.close_date_changes.deal_id is 'The id of the deal.';
-comment on column reporting.close_date_changes.deal is 'Its title.';
-comment on column reporting.close_date_changes.company is 'The name of its company.';
-comment on column reporting.close_date_changes.owner_id is 'The user who owns it now.';
-comment on column reporting.close_date_changes.changed_at is 'When it was changed.';
-comment on column reporting.close_date_changes.changed_by is 'The user who changed it.';
+comment on column reporting.close_date_changes.deal is 'The title of the deal.';
+comment on column reporting.close_date_changes.company is 'The name of the company.';
+comment on column reporting.close_date_changes.owner_id is 'The user who owns the deal now.';
+comment on column reporting.close_date_changes.changed_at is 'When the date was changed.';
+comment on column reporting.close_date_changes.changed_by is 'The user who changed the date.';
 comment on column reporting.close_date_changes.old_date is
-  'The day before the change; null if there was none.';
+  'The expected close date before the change. Null if there was none.';
 comment on column reporting.close_date_changes.new_date is
-  'The day after it; null if it was taken away.';
+  'The expected close date after the change. Null if it was removed.';
 comment on column reporting.close_date_changes.days is
-  'By how many days it was put off; below zero if it was brought forward.';
+  'The number of days by which the date was postponed; negative if it was brought forward.';
 
 grant select on reporting.close_date_changes to crm_reporter;

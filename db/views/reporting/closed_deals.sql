@@ -1,4 +1,4 @@
-/* What was won and lost, deal by deal. Analysts read it with the rights of its owner. */
+/* Won and lost deals, one by one. Read by analysts, with the owner's rights. */
 create or replace view reporting.closed_deals as
   select
     deal.id                                                      as deal_id,
@@ -29,26 +29,29 @@ create or replace view reporting.closed_deals as
   where deal.kind <> 'open';
 
 comment on view reporting.closed_deals is
-  'One row for each deal that is won or lost.';
+  'One row for each won or lost deal.';
 comment on column reporting.closed_deals.deal_id is 'The id of the deal.';
-comment on column reporting.closed_deals.deal is 'Its title.';
-comment on column reporting.closed_deals.company_id is 'The id of its company.';
-comment on column reporting.closed_deals.company is 'The name of its company.';
-comment on column reporting.closed_deals.owner_id is 'The user who owns it; null if nobody does.';
-comment on column reporting.closed_deals.stage is 'The name of its stage.';
-comment on column reporting.closed_deals.outcome is 'won or lost.';
-comment on column reporting.closed_deals.closed_on is 'The day on which it was won or lost.';
-comment on column reporting.closed_deals.closed_at is 'The same to the microsecond.';
-comment on column reporting.closed_deals.value is 'Its value.';
+comment on column reporting.closed_deals.deal is 'The title of the deal.';
+comment on column reporting.closed_deals.company_id is 'The id of the company.';
+comment on column reporting.closed_deals.company is 'The name of the company.';
+comment on column reporting.closed_deals.owner_id is
+  'The user who owns the deal. Null if nobody does.';
+comment on column reporting.closed_deals.stage is 'The name of the stage.';
+comment on column reporting.closed_deals.outcome is 'The outcome: won or lost.';
+comment on column reporting.closed_deals.closed_on is 'The day on which the deal was won or lost.';
+comment on column reporting.closed_deals.closed_at is 'The time at which the deal was won or lost.';
+comment on column reporting.closed_deals.value is 'The value of the deal.';
 comment on column reporting.closed_deals.currency is 'The currency of the value.';
 comment on column reporting.closed_deals.value_in_base is
-  'The value in the base currency, at the rate of the day; null if there was none.';
-comment on column reporting.closed_deals.lost_reason is 'Why it was lost, if somebody said so.';
+  'The value in the base currency, at the rate of the day. Null if there was no rate.';
+comment on column reporting.closed_deals.lost_reason is
+  'Why the deal was lost, if a reason was given.';
 comment on column reporting.closed_deals.cycle_days is
-  'The days from its creation until it was closed.';
+  'The number of days from the creation of the deal until it closed.';
 comment on column reporting.closed_deals.expected_on is
-  'The day on which it was expected to close last, if any.';
+  'The last expected close date, if any.';
 comment on column reporting.closed_deals.days_late is
-  'How many days after that it was closed; below zero if before.';
+  'The number of days from the expected close date until the deal closed; negative if it closed '
+  'earlier.';
 
 grant select on reporting.closed_deals to crm_reporter;

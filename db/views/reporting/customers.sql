@@ -1,4 +1,4 @@
-/* Who buys. Analysts read it with the rights of its owner. */
+/* Customers. Read by analysts, with the owner's rights. */
 create or replace view reporting.customers as
   select
     deal.company_id,
@@ -23,21 +23,22 @@ create or replace view reporting.customers as
   group by deal.company_id, company.name, company.owner_id, conversion.converted_currency;
 
 comment on view reporting.customers is
-  'Companies that have deals, with what they bought and may buy, in the base currency. Deals of a '
-  'currency that has no rate for the day have a row of their own, in that currency.';
+  'Companies that have deals, with their won, lost and open deals, in the base currency. Deals in '
+  'a currency that has no rate for the day have a separate row, in that currency.';
 comment on column reporting.customers.company_id is 'The id of the company.';
-comment on column reporting.customers.company is 'Its name.';
+comment on column reporting.customers.company is 'The name of the company.';
 comment on column reporting.customers.owner_id is
-  'The user who owns the company; null if nobody does.';
+  'The user who owns the company. Null if nobody does.';
 comment on column reporting.customers.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.customers.won is 'How many deals with it were won.';
+comment on column reporting.customers.won is 'The number of deals won with the company.';
 comment on column reporting.customers.won_value is
-  'Their value, at the rates of the days on which they were won.';
-comment on column reporting.customers.first_won_on is 'The day on which the first of them was won.';
-comment on column reporting.customers.last_won_on is 'The day on which the last of them was won.';
-comment on column reporting.customers.lost is 'How many deals with it were lost.';
-comment on column reporting.customers.open_deals is 'How many deals with it are open.';
-comment on column reporting.customers.open_value is 'Their value, at the rates of today.';
+  'The total value of won deals, at the rates of the days on which they were won.';
+comment on column reporting.customers.first_won_on is 'The day on which the first deal was won.';
+comment on column reporting.customers.last_won_on is 'The day on which the last deal was won.';
+comment on column reporting.customers.lost is 'The number of deals lost with the company.';
+comment on column reporting.customers.open_deals is 'The number of open deals with the company.';
+comment on column reporting.customers.open_value is
+  'The total value of open deals, at today''s rates.';
 
 grant select on reporting.customers to crm_reporter;

@@ -1,4 +1,4 @@
-/* What is missing or was forgotten. Analysts read it with the rights of its owner. */
+/* Missing and overdue data. Read by analysts, with the owner's rights. */
 create or replace view reporting.data_quality as
   select
     'contact without an email address'               as problem,
@@ -63,15 +63,17 @@ create or replace view reporting.data_quality as
     and task.due_date < clock.today;
 
 comment on view reporting.data_quality is
-  'What is missing or was forgotten, one row for each problem of a row. More problems may come.';
+  'Missing and overdue data, one row for each problem of an entity. Later versions may add '
+  'problems.';
 comment on column reporting.data_quality.problem is
-  'contact without an email address; contact without activity in 90 days, neither of its own nor '
-  'of its tasks, notes and deals; open deal without a close date; open deal past its close date; '
-  'open task past its due date.';
-comment on column reporting.data_quality.entity_type is 'contact, deal or task.';
-comment on column reporting.data_quality.entity_id is 'The id of the row.';
-comment on column reporting.data_quality.label is 'What it is called.';
+  'The problem: contact without an email address; contact without activity in 90 days, neither of '
+  'its own nor of its tasks, notes and deals; open deal without a close date; open deal past its '
+  'close date; open task past its due date.';
+comment on column reporting.data_quality.entity_type is
+  'The type of the entity: contact, deal or task.';
+comment on column reporting.data_quality.entity_id is 'The id of the entity.';
+comment on column reporting.data_quality.label is 'The name, title or description of the entity.';
 comment on column reporting.data_quality.owner_id is
-  'The user who owns it, or is to do it; null if nobody does.';
+  'The user who owns the entity, or to whom the task is assigned. Null if there is none.';
 
 grant select on reporting.data_quality to crm_reporter;

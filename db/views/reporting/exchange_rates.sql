@@ -1,4 +1,4 @@
-/* The rates that reports convert by. Analysts read it with the rights of its owner. */
+/* The rates by which reports convert. Read by analysts, with the owner's rights. */
 create or replace view reporting.exchange_rates as
   select
     exchange_rate.currency,
@@ -11,12 +11,14 @@ create or replace view reporting.exchange_rates as
   cross join crm_private.settings as setting;
 
 comment on view reporting.exchange_rates is
-  'What one unit of a currency is worth in the base currency, and from when to when.';
+  'The value of one unit of a currency in the base currency, and the days for which it applies.';
 comment on column reporting.exchange_rates.currency is 'The currency, as an ISO 4217 code.';
-comment on column reporting.exchange_rates.base_currency is 'The currency that the rate is in.';
+comment on column reporting.exchange_rates.base_currency is
+  'The currency in which the rate is given.';
 comment on column reporting.exchange_rates.valid_from is 'The first day of the rate.';
-comment on column reporting.exchange_rates.valid_to is 'The last day; null for the rate of now.';
+comment on column reporting.exchange_rates.valid_to is
+  'The last day of the rate. Null if it is the last rate of the currency.';
 comment on column reporting.exchange_rates.rate is
-  'Units of the base currency for one unit of the currency.';
+  'The number of units of the base currency for one unit of the currency.';
 
 grant select on reporting.exchange_rates to crm_reporter;

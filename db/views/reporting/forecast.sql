@@ -1,4 +1,4 @@
-/* What open deals may bring. Analysts read it with the rights of its owner. */
+/* The expected value of open deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.forecast as
   select
     date_trunc('month', deal.close_date::timestamp)::date as month,
@@ -12,14 +12,15 @@ create or replace view reporting.forecast as
   group by 1, 2;
 
 comment on view reporting.forecast is
-  'What open deals may bring, by the month in which they are to close and by currency. Months that '
-  'are over hold what is late.';
+  'The expected value of open deals, by the month in which they are expected to close and by '
+  'currency. Past months contain deals that are overdue.';
 comment on column reporting.forecast.month is
   'The first day of the month; null for deals without a close date.';
 comment on column reporting.forecast.currency is 'The currency of both values.';
-comment on column reporting.forecast.deals is 'How many open deals are to close in the month.';
-comment on column reporting.forecast.value is 'Their value.';
+comment on column reporting.forecast.deals is
+  'The number of open deals expected to close in the month.';
+comment on column reporting.forecast.value is 'The total value of these deals.';
 comment on column reporting.forecast.weighted_value is
-  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.forecast to crm_reporter;

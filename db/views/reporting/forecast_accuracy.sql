@@ -1,6 +1,7 @@
 /*
- * What was forecast at the beginning of a month, and what came of it. The months come first, so that a
- * question about one looks back once. Analysts read it with the rights of its owner.
+ * The forecast at the beginning of a month, compared with its result. The months are joined first,
+ * so that a query for one month computes one past pipeline. Read by analysts, with the owner's
+ * rights.
  */
 create or replace view reporting.forecast_accuracy as
   select
@@ -63,25 +64,28 @@ create or replace view reporting.forecast_accuracy as
   ) as told;
 
 comment on view reporting.forecast_accuracy is
-  'How good the forecast of a month was: what was open at its beginning and expected to close in it, and '
-  'what was won and lost in it. One row for each currency; months that began before the audit log are '
-  'left out. Ask for few months: each is looked back to by itself.';
+  'The accuracy of the forecast for a month: the deals that were open at its beginning and '
+  'expected to close in it, and the deals won and lost in it. One row for each currency. Months '
+  'that began before the audit log are left out. Query few months at a time: the pipeline of each '
+  'is computed separately.';
 comment on column reporting.forecast_accuracy.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy.currency is 'The currency of all values.';
 comment on column reporting.forecast_accuracy.forecast_deals is
-  'How many deals were open at the beginning of the month and expected to close in it.';
-comment on column reporting.forecast_accuracy.forecast_value is 'Their value then.';
+  'The number of deals that were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy.forecast_value is
+  'The total value of these deals at that time.';
 comment on column reporting.forecast_accuracy.forecast_weighted_value is
-  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.forecast_accuracy.won is
-  'How many deals were won in the month, whether expected or not.';
-comment on column reporting.forecast_accuracy.won_value is 'Their value.';
+  'The number of deals won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy.won_value is 'The total value of the deals won.';
 comment on column reporting.forecast_accuracy.forecast_won is
-  'How many of the deals that were expected were won in the month.';
-comment on column reporting.forecast_accuracy.forecast_won_value is 'Their value.';
+  'The number of expected deals that were won in the month.';
+comment on column reporting.forecast_accuracy.forecast_won_value is
+  'The total value of the expected deals that were won.';
 comment on column reporting.forecast_accuracy.forecast_lost is
-  'How many of the deals that were expected were lost in the month.';
+  'The number of expected deals that were lost in the month.';
 comment on column reporting.forecast_accuracy.slipped is
-  'How many of the deals that were expected were neither won nor lost in the month.';
+  'The number of expected deals that were neither won nor lost in the month.';
 
 grant select on reporting.forecast_accuracy to crm_reporter;

@@ -1,4 +1,4 @@
-/* How good the forecast was, in the base currency. Analysts read it with the rights of its owner. */
+/* The accuracy of forecasts, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.forecast_accuracy_in_base as
   select
     summed.month,
@@ -30,25 +30,29 @@ create or replace view reporting.forecast_accuracy_in_base as
   group by summed.month, conversion.currency;
 
 comment on view reporting.forecast_accuracy_in_base is
-  'How good the forecast of a month was, in the base currency, all at the rates of its first day. Deals of '
-  'a currency that had no rate then have a row of their own, in that currency. Ask for few months.';
+  'The accuracy of the forecast for a month, in the base currency, at the rates of its first day. '
+  'Deals in a currency that had no rate on that day have a separate row, in that currency. Query '
+  'few months at a time.';
 comment on column reporting.forecast_accuracy_in_base.month is 'The first day of the month.';
 comment on column reporting.forecast_accuracy_in_base.currency is
   'The currency of all values: the base currency, or that of deals without a rate.';
 comment on column reporting.forecast_accuracy_in_base.forecast_deals is
-  'How many deals were open at the beginning of the month and expected to close in it.';
-comment on column reporting.forecast_accuracy_in_base.forecast_value is 'Their value then.';
+  'The number of deals that were open at the beginning of the month and expected to close in it.';
+comment on column reporting.forecast_accuracy_in_base.forecast_value is
+  'The total value of these deals at that time.';
 comment on column reporting.forecast_accuracy_in_base.forecast_weighted_value is
-  'Their value then, each multiplied by the probability of its deal: what was to be expected.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.forecast_accuracy_in_base.won is
-  'How many deals were won in the month, whether expected or not.';
-comment on column reporting.forecast_accuracy_in_base.won_value is 'Their value.';
+  'The number of deals won in the month, whether expected or not.';
+comment on column reporting.forecast_accuracy_in_base.won_value is
+  'The total value of the deals won.';
 comment on column reporting.forecast_accuracy_in_base.forecast_won is
-  'How many of the deals that were expected were won in the month.';
-comment on column reporting.forecast_accuracy_in_base.forecast_won_value is 'Their value.';
+  'The number of expected deals that were won in the month.';
+comment on column reporting.forecast_accuracy_in_base.forecast_won_value is
+  'The total value of the expected deals that were won.';
 comment on column reporting.forecast_accuracy_in_base.forecast_lost is
-  'How many of the deals that were expected were lost in the month.';
+  'The number of expected deals that were lost in the month.';
 comment on column reporting.forecast_accuracy_in_base.slipped is
-  'How many of the deals that were expected were neither won nor lost in the month.';
+  'The number of expected deals that were neither won nor lost in the month.';
 
 grant select on reporting.forecast_accuracy_in_base to crm_reporter;

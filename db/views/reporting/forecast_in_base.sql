@@ -1,4 +1,7 @@
-/* What open deals may bring, in the base currency. Analysts read it with the rights of its owner. */
+/*
+ * The expected value of open deals, in the base currency. Read by analysts, with the owner's
+ * rights.
+ */
 create or replace view reporting.forecast_in_base as
   select
     summed.month,
@@ -7,7 +10,7 @@ create or replace view reporting.forecast_in_base as
     round(sum(summed.value * conversion.factor), 2)           as value,
     round(sum(summed.percents * conversion.factor) * 0.01, 2) as weighted_value
   from (
-    -- The sums of a month are converted: fewer than deals, and the same.
+    -- Converts the sums of a month, which are fewer than deals; the result is the same.
     select
       date_trunc('month', close_date::timestamp)::date as month,
       currency,
@@ -24,16 +27,17 @@ create or replace view reporting.forecast_in_base as
   group by 1, 2;
 
 comment on view reporting.forecast_in_base is
-  'What open deals may bring in the base currency, at today''s rates, by the month in which they are to '
-  'close. Deals of a currency that has no rate today have a row of their own, in that currency. Months '
-  'that are over hold what is late.';
+  'The expected value of open deals in the base currency, at today''s rates, by the month in which '
+  'they are expected to close. Deals in a currency that has no rate today have a separate row, in '
+  'that currency. Past months contain deals that are overdue.';
 comment on column reporting.forecast_in_base.month is
   'The first day of the month; null for deals without a close date.';
 comment on column reporting.forecast_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.forecast_in_base.deals is 'How many open deals are to close in the month.';
-comment on column reporting.forecast_in_base.value is 'Their value.';
+comment on column reporting.forecast_in_base.deals is
+  'The number of open deals expected to close in the month.';
+comment on column reporting.forecast_in_base.value is 'The total value of these deals.';
 comment on column reporting.forecast_in_base.weighted_value is
-  'Their value, each multiplied by the probability of its deal: what is to be expected.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.forecast_in_base to crm_reporter;

@@ -1,4 +1,4 @@
-/* How many contacts come. Analysts read it with the rights of its owner. */
+/* New contacts. Read by analysts, with the owner's rights. */
 create or replace view reporting.new_contacts as
   select
     date_trunc('week', contact.created_at at time zone clock.zone)::date as week,
@@ -10,10 +10,13 @@ create or replace view reporting.new_contacts as
   group by 1, 2;
 
 comment on view reporting.new_contacts is
-  'The contacts that were created in each week and are still there, by owner.';
+  'New contacts, by the week in which they were created and by owner. Deleted contacts are left '
+  'out.';
 comment on column reporting.new_contacts.week is 'The Monday of the week.';
-comment on column reporting.new_contacts.owner_id is 'The user who owns them; null if nobody does.';
-comment on column reporting.new_contacts.contacts is 'How many there are.';
-comment on column reporting.new_contacts.with_company is 'How many of them belong to a company.';
+comment on column reporting.new_contacts.owner_id is
+  'The user who owns the contacts. Null if nobody does.';
+comment on column reporting.new_contacts.contacts is 'The number of contacts.';
+comment on column reporting.new_contacts.with_company is
+  'The number of contacts that have a company.';
 
 grant select on reporting.new_contacts to crm_reporter;

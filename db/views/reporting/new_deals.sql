@@ -1,4 +1,4 @@
-/* How many deals come. Analysts read it with the rights of its owner. */
+/* New deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.new_deals as
   select
     date_trunc('month', deal.created_at at time zone clock.zone)::date as month,
@@ -14,14 +14,15 @@ create or replace view reporting.new_deals as
   group by 1, 2, 3;
 
 comment on view reporting.new_deals is
-  'The deals that were created in each month and are still there, by owner and currency, and what has '
-  'become of them.';
+  'New deals and their outcome, by the month in which they were created, by owner and by currency. '
+  'Deleted deals are left out.';
 comment on column reporting.new_deals.month is 'The first day of the month.';
-comment on column reporting.new_deals.owner_id is 'The user who owns them; null if nobody does.';
+comment on column reporting.new_deals.owner_id is
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.new_deals.currency is 'The currency of the value.';
-comment on column reporting.new_deals.deals is 'How many there are.';
-comment on column reporting.new_deals.value is 'Their value.';
-comment on column reporting.new_deals.won is 'How many of them are won by now.';
-comment on column reporting.new_deals.lost is 'How many of them are lost by now.';
+comment on column reporting.new_deals.deals is 'The number of deals.';
+comment on column reporting.new_deals.value is 'The total value of the deals.';
+comment on column reporting.new_deals.won is 'The number of these deals that are won by now.';
+comment on column reporting.new_deals.lost is 'The number of these deals that are lost by now.';
 
 grant select on reporting.new_deals to crm_reporter;

@@ -1,4 +1,4 @@
-/* Every note. Analysts read it with the rights of its owner. */
+/* Every note. Read by analysts, with the owner's rights. */
 create or replace view reporting.notes as
   select
     note.id,
@@ -17,14 +17,15 @@ create or replace view reporting.notes as
 
 comment on view reporting.notes is 'One row for each note.';
 comment on column reporting.notes.id is 'The id of the note.';
-comment on column reporting.notes.content is 'What was noted.';
-comment on column reporting.notes.entity_type is 'What it is about: contact, company or deal.';
-comment on column reporting.notes.entity_id is 'The id of what it is about.';
+comment on column reporting.notes.content is 'The text of the note.';
+comment on column reporting.notes.entity_type is
+  'The type of the entity that the note is attached to: contact, company or deal.';
+comment on column reporting.notes.entity_id is 'The id of the entity that the note is attached to.';
 comment on column reporting.notes.entity is
-  'The name of the contact or company, the title of the deal.';
+  'The name of the contact or company, or the title of the deal.';
 comment on column reporting.notes.created_at is 'When the note was created.';
-comment on column reporting.notes.created_by is 'Who created it.';
-comment on column reporting.notes.updated_at is 'When it was changed last.';
-comment on column reporting.notes.updated_by is 'Who changed it last.';
+comment on column reporting.notes.created_by is 'The user who created the note.';
+comment on column reporting.notes.updated_at is 'When the note was last changed.';
+comment on column reporting.notes.updated_by is 'The user who last changed the note.';
 
 grant select on reporting.notes to crm_reporter;

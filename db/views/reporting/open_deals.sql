@@ -1,4 +1,4 @@
-/* What is open, deal by deal. Analysts read it with the rights of its owner. */
+/* Open deals, one by one. Read by analysts, with the owner's rights. */
 create or replace view reporting.open_deals as
   select
     deal.id                                                          as deal_id,
@@ -50,32 +50,36 @@ create or replace view reporting.open_deals as
   where deal.kind = 'open';
 
 comment on view reporting.open_deals is
-  'One row for each deal that is open: how old it is, for how long it has been in its stage, and for how '
-  'long nobody has done anything.';
+  'One row for each open deal, with its age, its time in the current stage, and its time without '
+  'activity.';
 comment on column reporting.open_deals.deal_id is 'The id of the deal.';
-comment on column reporting.open_deals.deal is 'Its title.';
-comment on column reporting.open_deals.company_id is 'The id of its company.';
-comment on column reporting.open_deals.company is 'The name of its company.';
-comment on column reporting.open_deals.owner_id is 'The user who owns it; null if nobody does.';
-comment on column reporting.open_deals.stage is 'The name of its stage.';
-comment on column reporting.open_deals.probability is 'How likely it is won, from 0 to 100.';
-comment on column reporting.open_deals.value is 'Its value.';
-comment on column reporting.open_deals.currency is 'The currency of both values.';
+comment on column reporting.open_deals.deal is 'The title of the deal.';
+comment on column reporting.open_deals.company_id is 'The id of the company.';
+comment on column reporting.open_deals.company is 'The name of the company.';
+comment on column reporting.open_deals.owner_id is
+  'The user who owns the deal. Null if nobody does.';
+comment on column reporting.open_deals.stage is 'The name of the stage.';
+comment on column reporting.open_deals.probability is
+  'The probability of winning the deal, in percent.';
+comment on column reporting.open_deals.value is 'The value of the deal.';
+comment on column reporting.open_deals.currency is
+  'The currency of the value and the weighted value.';
 comment on column reporting.open_deals.value_in_base is
-  'The value in the base currency, at the rate of today; null if there is none.';
-comment on column reporting.open_deals.weighted_value is 'Its value multiplied by its probability.';
+  'The value in the base currency, at today''s rate. Null if there is no rate.';
+comment on column reporting.open_deals.weighted_value is 'The value multiplied by the probability.';
 comment on column reporting.open_deals.close_date is
-  'The day on which it is expected to close, if any.';
+  'The day on which the deal is expected to close, if any.';
 comment on column reporting.open_deals.days_overdue is
-  'For how many days that has been over; null if it is not.';
-comment on column reporting.open_deals.age_days is 'The days since it was created.';
+  'The number of days since the expected close date. Null if it is not in the past.';
+comment on column reporting.open_deals.age_days is 'The number of days since the deal was created.';
 comment on column reporting.open_deals.stage_since is
-  'When it came into its stage; null if the audit log does not tell it any more.';
-comment on column reporting.open_deals.days_in_stage is 'The days since then.';
+  'When the deal entered its stage. Null if the audit log no longer records it.';
+comment on column reporting.open_deals.days_in_stage is
+  'The number of days since the deal entered its stage.';
 comment on column reporting.open_deals.last_activity_at is
-  'When the deal, or one of its tasks or notes, was changed last.';
-comment on column reporting.open_deals.idle_days is 'The days since then.';
+  'When the deal, or one of its tasks or notes, was last changed.';
+comment on column reporting.open_deals.idle_days is 'The number of days since the last activity.';
 comment on column reporting.open_deals.next_task_due is
-  'The earliest day on which one of its open tasks is due; null if there is none.';
+  'The earliest due date of its open tasks. Null if there is none.';
 
 grant select on reporting.open_deals to crm_reporter;

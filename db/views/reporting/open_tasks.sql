@@ -1,4 +1,4 @@
-/* What is to be done, by whom. Analysts read it with the rights of its owner. */
+/* Open tasks of each user. Read by analysts, with the owner's rights. */
 create or replace view reporting.open_tasks as
   select
     task.assigned_to,
@@ -17,15 +17,17 @@ create or replace view reporting.open_tasks as
   where task.status = 'open'
   group by 1, 2;
 
-comment on view reporting.open_tasks is 'Open tasks by who is to do them and by their age.';
+comment on view reporting.open_tasks is
+  'Open tasks, by the user to whom they are assigned and by age.';
 comment on column reporting.open_tasks.assigned_to is
-  'The user who is to do them; null for those that nobody is assigned to.';
+  'The user to whom the tasks are assigned. Null for unassigned tasks.';
 comment on column reporting.open_tasks.age is
-  'The time since they were created: up to 7 days, up to 30 days, up to 90 days, or over 90 days.';
-comment on column reporting.open_tasks.tasks is 'How many there are.';
-comment on column reporting.open_tasks.overdue is 'How many of them were due before today.';
+  'The time since the tasks were created: up to 7 days, up to 30 days, up to 90 days, or over 90 '
+  'days.';
+comment on column reporting.open_tasks.tasks is 'The number of tasks.';
+comment on column reporting.open_tasks.overdue is 'The number of tasks that were due before today.';
 comment on column reporting.open_tasks.first_due is
-  'The earliest day that one is due; null if none has one.';
-comment on column reporting.open_tasks.first_created_at is 'When the oldest of them was created.';
+  'The earliest due date. Null if no task has one.';
+comment on column reporting.open_tasks.first_created_at is 'When the oldest task was created.';
 
 grant select on reporting.open_tasks to crm_reporter;

@@ -1,4 +1,4 @@
-/* What was handed over. Analysts read it with the rights of its owner. */
+/* Changes of owners. Read by analysts, with the owner's rights. */
 create or replace view reporting.owner_changes as
   select
     log.entity_type,
@@ -17,15 +17,16 @@ create or replace view reporting.owner_changes as
     and coalesce(deal.id, company.id, contact.id) is not null;
 
 comment on view reporting.owner_changes is
-  'Every time that a deal, a company or a contact got another owner. What was deleted is left out.';
-comment on column reporting.owner_changes.entity_type is 'deal, company or contact.';
-comment on column reporting.owner_changes.entity_id is 'The id of what changed hands.';
-comment on column reporting.owner_changes.label is 'Its title or name.';
-comment on column reporting.owner_changes.changed_at is 'When it was changed.';
-comment on column reporting.owner_changes.changed_by is 'The user who changed it.';
+  'Every change of the owner of a deal, a company or a contact. Deleted entities are left out.';
+comment on column reporting.owner_changes.entity_type is
+  'The type of the entity: deal, company or contact.';
+comment on column reporting.owner_changes.entity_id is 'The id of the entity.';
+comment on column reporting.owner_changes.label is 'The title or name of the entity.';
+comment on column reporting.owner_changes.changed_at is 'When the owner was changed.';
+comment on column reporting.owner_changes.changed_by is 'The user who changed the owner.';
 comment on column reporting.owner_changes.old_owner is
-  'The user who owned it before; null if nobody did.';
+  'The user who owned the entity before the change. Null if nobody did.';
 comment on column reporting.owner_changes.new_owner is
-  'The user who owned it then; null if nobody did.';
+  'The user who owned the entity after the change. Null if nobody did.';
 
 grant select on reporting.owner_changes to crm_reporter;

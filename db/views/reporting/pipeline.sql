@@ -1,4 +1,4 @@
-/* What is in each stage. Analysts read it with the rights of its owner. */
+/* The pipeline. Read by analysts, with the owner's rights. */
 create or replace view reporting.pipeline as
   select
     stage.name                                                      as stage,
@@ -16,12 +16,12 @@ comment on view reporting.pipeline is
   'The deals of each stage, one row for each currency. A stage without deals has one row without a '
   'currency.';
 comment on column reporting.pipeline.stage is 'The name of the stage.';
-comment on column reporting.pipeline.position is 'Where the stage stands in the pipeline.';
-comment on column reporting.pipeline.kind is 'open, won or lost.';
+comment on column reporting.pipeline.position is 'The position of the stage in the pipeline.';
+comment on column reporting.pipeline.kind is 'The kind of the stage: open, won or lost.';
 comment on column reporting.pipeline.currency is 'The currency of both values.';
-comment on column reporting.pipeline.deals is 'How many deals are in the stage.';
-comment on column reporting.pipeline.value is 'Their value.';
+comment on column reporting.pipeline.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline.value is 'The total value of these deals.';
 comment on column reporting.pipeline.weighted_value is
-  'Their value, each multiplied by the probability of its deal.';
+  'The total value of these deals, each multiplied by its probability.';
 
 grant select on reporting.pipeline to crm_reporter;

@@ -1,6 +1,6 @@
 /*
- * The pipeline on any day. The days come first, so that a question about one looks back once. Analysts read
- * it with the rights of its owner.
+ * The pipeline on any day. The days are joined first, so that a query for one day computes one past
+ * pipeline. Read by analysts, with the owner's rights.
  */
 create or replace view reporting.pipeline_by_day as
   select
@@ -40,20 +40,21 @@ create or replace view reporting.pipeline_by_day as
   ) as held;
 
 comment on view reporting.pipeline_by_day is
-  'The pipeline at the end of each day since the audit log begins, and today as it is: what each stage '
-  'held, one row for each currency. Ask for few days: each is looked back to by itself.';
+  'The pipeline at the end of each day since the audit log begins, and the current pipeline for '
+  'today. One row for each stage and currency. Query few days at a time: the pipeline of each is '
+  'computed separately.';
 comment on column reporting.pipeline_by_day.day is 'The day.';
 comment on column reporting.pipeline_by_day.stage is
-  'The name that the stage has now; of one that is gone, the last.';
+  'The current name of the stage, or its last name if the stage was deleted.';
 comment on column reporting.pipeline_by_day.position is
-  'Where the stage stands in the pipeline now; null if it is gone.';
+  'The current position of the stage in the pipeline. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day.kind is
-  'open, won or lost: what the stage is now; null if it is gone.';
+  'The current kind of the stage: open, won or lost. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day.currency is 'The currency of both values.';
-comment on column reporting.pipeline_by_day.deals is 'How many deals were in the stage.';
-comment on column reporting.pipeline_by_day.value is 'Their value then.';
+comment on column reporting.pipeline_by_day.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline_by_day.value is 'The total value of these deals at that time.';
 comment on column reporting.pipeline_by_day.weighted_value is
-  'Their value, each multiplied by the probability that its deal had.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.pipeline_by_day.stage_id is 'The id of the stage.';
 
 grant select on reporting.pipeline_by_day to crm_reporter;

@@ -1,4 +1,4 @@
-/* The pipeline on any day, in the base currency. Analysts read it with the rights of its owner. */
+/* The pipeline on any day, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.pipeline_by_day_in_base as
   select
     summed.day,
@@ -29,21 +29,23 @@ create or replace view reporting.pipeline_by_day_in_base as
     summed.day, summed.stage_id, summed.stage, summed.position, summed.kind, conversion.currency;
 
 comment on view reporting.pipeline_by_day_in_base is
-  'The pipeline at the end of each day in the base currency, at the rates of the day. Deals of a '
-  'currency that had no rate then have a row of their own, in that currency. Ask for few days.';
+  'The pipeline at the end of each day in the base currency, at the rates of the day. Deals in a '
+  'currency that had no rate on that day have a separate row, in that currency. Query few days at '
+  'a time.';
 comment on column reporting.pipeline_by_day_in_base.day is 'The day.';
 comment on column reporting.pipeline_by_day_in_base.stage is
-  'The name that the stage has now; of one that is gone, the last.';
+  'The current name of the stage, or its last name if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.position is
-  'Where the stage stands in the pipeline now; null if it is gone.';
+  'The current position of the stage in the pipeline. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.kind is
-  'open, won or lost: what the stage is now; null if it is gone.';
+  'The current kind of the stage: open, won or lost. Null if the stage was deleted.';
 comment on column reporting.pipeline_by_day_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.pipeline_by_day_in_base.deals is 'How many deals were in the stage.';
-comment on column reporting.pipeline_by_day_in_base.value is 'Their value then.';
+comment on column reporting.pipeline_by_day_in_base.deals is 'The number of deals in the stage.';
+comment on column reporting.pipeline_by_day_in_base.value is
+  'The total value of these deals at that time.';
 comment on column reporting.pipeline_by_day_in_base.weighted_value is
-  'Their value, each multiplied by the probability that its deal had.';
+  'The total value of these deals at that time, each multiplied by its probability.';
 comment on column reporting.pipeline_by_day_in_base.stage_id is 'The id of the stage.';
 
 grant select on reporting.pipeline_by_day_in_base to crm_reporter;

@@ -1,10 +1,10 @@
-/* How far deals come. Analysts read it with the rights of its owner. */
+/* How far deals advance. Read by analysts, with the owner's rights. */
 create or replace view reporting.stage_conversion as
   with periods as materialized (
     select deal_id, stage_id, entered_at, left_at from reporting.stage_periods
   ),
   visits as (
-    -- One row for each deal and stage, however often the deal was there.
+    -- One row for each deal and stage, even if the deal was there several times.
     select
       period.deal_id,
       stage.id                             as stage_id,
@@ -52,22 +52,22 @@ create or replace view reporting.stage_conversion as
   left join stays on stays.stage_id = stage.id;
 
 comment on view reporting.stage_conversion is
-  'How many deals come into each stage, how many of them get further, and how long they stay. '
-  'Deals that were deleted are left out.';
+  'How many deals enter each stage, how many of them advance, and how long they stay. Deleted '
+  'deals are left out.';
 comment on column reporting.stage_conversion.stage is 'The name of the stage.';
-comment on column reporting.stage_conversion.position is 'Where the stage stands in the pipeline.';
-comment on column reporting.stage_conversion.kind is 'open, won or lost.';
+comment on column reporting.stage_conversion.position is
+  'The position of the stage in the pipeline.';
+comment on column reporting.stage_conversion.kind is 'The kind of the stage: open, won or lost.';
 comment on column reporting.stage_conversion.entered is
-  'How many deals were ever in the stage, under any name.';
-comment on column reporting.stage_conversion.present is 'How many are there now.';
+  'The number of deals that have ever been in the stage, under any name of it.';
+comment on column reporting.stage_conversion.present is 'The number of deals in the stage now.';
 comment on column reporting.stage_conversion.advanced is
-  'How many of those that entered came into a stage further on that is not lost.';
+  'The number of entered deals that have reached a later stage, lost stages excluded.';
 comment on column reporting.stage_conversion.conversion_rate is
-  'advanced divided by entered, from 0 to 1; null if none entered, and where deals are won or '
-  'lost.';
+  'advanced divided by entered, from 0 to 1. Null if no deal entered, and for won and lost stages.';
 comment on column reporting.stage_conversion.average_days is
-  'How many days deals stay in the stage, on average over the times that one left it.';
+  'The average number of days in the stage, over all periods that have ended.';
 comment on column reporting.stage_conversion.median_days is
-  'How many days deals stay in the stage: half of the times that one left it were shorter.';
+  'The median number of days in the stage, over all periods that have ended.';
 
 grant select on reporting.stage_conversion to crm_reporter;

@@ -1,4 +1,4 @@
-/* How deals move. Analysts read it with the rights of its owner. */
+/* Moves of deals between stages. Read by analysts, with the owner's rights. */
 create or replace view reporting.stage_moves as
   select
     moved.deal_id,
@@ -33,17 +33,18 @@ create or replace view reporting.stage_moves as
   join crm.pipeline_stages as stage on stage.id = moved.stage_id;
 
 comment on view reporting.stage_moves is
-  'Every move of a deal from one stage to another, of stages that are still there.';
+  'Every move of a deal from one stage to another. Moves from or to a deleted stage are left out.';
 comment on column reporting.stage_moves.deal_id is 'The id of the deal.';
-comment on column reporting.stage_moves.deal is 'Its title.';
-comment on column reporting.stage_moves.company is 'The name of its company.';
-comment on column reporting.stage_moves.owner_id is 'The user who owns it now.';
-comment on column reporting.stage_moves.moved_at is 'When it was moved.';
-comment on column reporting.stage_moves.moved_by is 'The user who moved it.';
+comment on column reporting.stage_moves.deal is 'The title of the deal.';
+comment on column reporting.stage_moves.company is 'The name of the company.';
+comment on column reporting.stage_moves.owner_id is 'The user who owns the deal now.';
+comment on column reporting.stage_moves.moved_at is 'When the deal was moved.';
+comment on column reporting.stage_moves.moved_by is 'The user who moved the deal.';
 comment on column reporting.stage_moves.from_stage is
-  'The name that the stage that it left has now.';
+  'The current name of the stage that the deal left.';
 comment on column reporting.stage_moves.to_stage is
-  'The name that the stage that it came into has now.';
-comment on column reporting.stage_moves.direction is 'forward, back, won, lost, or reopened.';
+  'The current name of the stage that the deal entered.';
+comment on column reporting.stage_moves.direction is
+  'The direction of the move: forward, back, won, lost, or reopened.';
 
 grant select on reporting.stage_moves to crm_reporter;

@@ -1,6 +1,6 @@
 /*
- * The stages that deals were in, for analysts, who read the audit log here with the rights of the
- * view's owner; crm.stage_history, which this resembles, asks for the rights of the caller.
+ * The stages that deals were in. Read by analysts, with the owner's rights on the audit log. The
+ * similar view crm.stage_history reads with the rights of the caller.
  */
 create or replace view reporting.stage_periods as
   select
@@ -26,7 +26,7 @@ create or replace view reporting.stage_periods as
         log.entity_id   as deal_id,
         case
           when not log.changes ? '@imported' then log."timestamp"
-          -- An imported deal has been in its stage since it was closed, or at the most since it began.
+          -- An imported deal has been in its stage since it was closed or, if it is open, created.
           else coalesce(
             (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
             log."timestamp"
@@ -53,7 +53,7 @@ create or replace view reporting.stage_periods as
       where log.entity_type = 'deal'
         and (log.action <> 'update' or log.changes ? 'stage')
     ) as moved
-    -- A stage that is renamed is the same stage.
+    -- Renaming a stage moves no deal.
     where moved.action <> 'update'
       or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
   ) as period
@@ -62,20 +62,22 @@ create or replace view reporting.stage_periods as
   where period.stage is not null;
 
 comment on view reporting.stage_periods is
-  'The stages that deals were in, from when to when, as the audit log has it. Deals that were '
-  'deleted are left out.';
+  'The periods that deals spent in stages, as the audit log records them. Deleted deals are left '
+  'out.';
 comment on column reporting.stage_periods.deal_id is 'The id of the deal.';
-comment on column reporting.stage_periods.deal is 'Its title.';
-comment on column reporting.stage_periods.owner_id is 'The user who owns it now.';
-comment on column reporting.stage_periods.company is 'The name of its company.';
+comment on column reporting.stage_periods.deal is 'The title of the deal.';
+comment on column reporting.stage_periods.owner_id is 'The user who owns the deal now.';
+comment on column reporting.stage_periods.company is 'The name of the company.';
 comment on column reporting.stage_periods.stage is
-  'The name that the stage has now, whatever it was called then; of one that is gone, the last.';
-comment on column reporting.stage_periods.entered_at is 'When the deal came into the stage.';
-comment on column reporting.stage_periods.left_at is 'When it left; null if it is still there.';
+  'The current name of the stage, or its last name if the stage was deleted.';
+comment on column reporting.stage_periods.entered_at is 'When the deal entered the stage.';
+comment on column reporting.stage_periods.left_at is
+  'When the deal left the stage. Null if it is still in the stage.';
 comment on column reporting.stage_periods.days is
-  'How many days it was there, or has been there until now.';
-comment on column reporting.stage_periods.entered_by is 'The user who moved it there.';
+  'The number of days in the stage, until now if the deal is still in it.';
+comment on column reporting.stage_periods.entered_by is
+  'The user who moved the deal into the stage.';
 comment on column reporting.stage_periods.stage_id is
-  'The id of the stage. Null if the audit log does not tell it any more.';
+  'The id of the stage. Null if the audit log no longer records it.';
 
 grant select on reporting.stage_periods to crm_reporter;

@@ -1,4 +1,4 @@
-/* Every task. Analysts read it with the rights of its owner. */
+/* Every task. Read by analysts, with the owner's rights. */
 create or replace view reporting.tasks as
   select
     task.id,
@@ -20,17 +20,18 @@ create or replace view reporting.tasks as
 
 comment on view reporting.tasks is 'One row for each task.';
 comment on column reporting.tasks.id is 'The id of the task.';
-comment on column reporting.tasks.description is 'What is to be done.';
-comment on column reporting.tasks.status is 'open or closed.';
-comment on column reporting.tasks.due_date is 'The day by which it is to be done.';
-comment on column reporting.tasks.assigned_to is 'The user who is to do it.';
-comment on column reporting.tasks.entity_type is 'What it is about: contact, company or deal.';
-comment on column reporting.tasks.entity_id is 'The id of what it is about.';
+comment on column reporting.tasks.description is 'What to do.';
+comment on column reporting.tasks.status is 'The status of the task: open or closed.';
+comment on column reporting.tasks.due_date is 'The day on which the task is due.';
+comment on column reporting.tasks.assigned_to is 'The user to whom the task is assigned.';
+comment on column reporting.tasks.entity_type is
+  'The type of the entity that the task is attached to: contact, company or deal.';
+comment on column reporting.tasks.entity_id is 'The id of the entity that the task is attached to.';
 comment on column reporting.tasks.entity is
-  'The name of the contact or company, the title of the deal.';
+  'The name of the contact or company, or the title of the deal.';
 comment on column reporting.tasks.created_at is 'When the task was created.';
-comment on column reporting.tasks.created_by is 'Who created it.';
-comment on column reporting.tasks.updated_at is 'When it was changed last.';
-comment on column reporting.tasks.updated_by is 'Who changed it last.';
+comment on column reporting.tasks.created_by is 'The user who created the task.';
+comment on column reporting.tasks.updated_at is 'When the task was last changed.';
+comment on column reporting.tasks.updated_by is 'The user who last changed the task.';
 
 grant select on reporting.tasks to crm_reporter;

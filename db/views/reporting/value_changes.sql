@@ -1,4 +1,4 @@
-/* What deals gain and lose. Analysts read it with the rights of its owner. */
+/* Changes in the value of deals. Read by analysts, with the owner's rights. */
 create or replace view reporting.value_changes as
   select
     deal.id            as deal_id,
@@ -20,7 +20,7 @@ create or replace view reporting.value_changes as
   join crm.companies as company on company.id = deal.company_id
   cross join crm_private.clock as clock
   cross join crm_private.settings as setting
-  -- What a change leaves as it is, the next change of it tells, or the deal.
+  -- A field that the entry does not change is read from its next change, or else from the deal.
   cross join lateral (
     select
       coalesce(
@@ -86,7 +86,7 @@ create or replace view reporting.value_changes as
   ) as became_rate (factor)
   where log.entity_type = 'deal'
     and log.action = 'update'
-    -- What the index of deals' entries asks.
+    -- Repeats the condition of the index audit_logs_deals, so that the planner can use it.
     and (
       log.action <> 'update'
       or log.changes ?| array[
@@ -96,21 +96,21 @@ create or replace view reporting.value_changes as
     and log.changes ?| array['value', 'currency'];
 
 comment on view reporting.value_changes is
-  'Every time that the value of a deal, or its currency, was changed. Deals that were deleted are left '
-  'out.';
+  'Every change of the value of a deal or of its currency. Deleted deals are left out.';
 comment on column reporting.value_changes.deal_id is 'The id of the deal.';
-comment on column reporting.value_changes.deal is 'Its title.';
-comment on column reporting.value_changes.company is 'The name of its company.';
-comment on column reporting.value_changes.owner_id is 'The user who owns it now.';
-comment on column reporting.value_changes.changed_at is 'When it was changed.';
-comment on column reporting.value_changes.changed_by is 'The user who changed it.';
+comment on column reporting.value_changes.deal is 'The title of the deal.';
+comment on column reporting.value_changes.company is 'The name of the company.';
+comment on column reporting.value_changes.owner_id is 'The user who owns the deal now.';
+comment on column reporting.value_changes.changed_at is
+  'When the value or the currency was changed.';
+comment on column reporting.value_changes.changed_by is 'The user who made the change.';
 comment on column reporting.value_changes.old_value is 'The value before the change.';
-comment on column reporting.value_changes.old_currency is 'The currency before it.';
-comment on column reporting.value_changes.new_value is 'The value after it.';
-comment on column reporting.value_changes.new_currency is 'The currency after it.';
+comment on column reporting.value_changes.old_currency is 'The currency before the change.';
+comment on column reporting.value_changes.new_value is 'The value after the change.';
+comment on column reporting.value_changes.new_currency is 'The currency after the change.';
 comment on column reporting.value_changes.change is
-  'What the deal gained by it, below zero what it lost; null where the currency is another.';
+  'The new value minus the old value. Null if the currency changed.';
 comment on column reporting.value_changes.change_in_base is
-  'The same in the base currency, at the rates of the day; null where there was none.';
+  'The change in the base currency, at the rates of the day. Null if a rate is missing.';
 
 grant select on reporting.value_changes to crm_reporter;

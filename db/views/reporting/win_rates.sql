@@ -1,4 +1,4 @@
-/* How many deals are won. Analysts read it with the rights of its owner. */
+/* Win rates. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates as
   select
     date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
@@ -24,24 +24,25 @@ create or replace view reporting.win_rates as
   group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates is
-  'Deals won and lost, by month, owner, company and currency. For a total add up won and lost, and '
-  'divide; rates of rows cannot be averaged.';
+  'Deals won and lost, by month, owner, company and currency. For a total rate, sum won and lost '
+  'first, then divide; the rates of rows cannot be averaged.';
 comment on column reporting.win_rates.month is
   'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates.owner_id is
-  'The user who owns the deals; null if nobody does.';
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.win_rates.company_id is 'The id of the company.';
 comment on column reporting.win_rates.company is 'The name of the company.';
 comment on column reporting.win_rates.currency is 'The currency of both values.';
-comment on column reporting.win_rates.won is 'How many deals were won.';
-comment on column reporting.win_rates.lost is 'How many deals were lost.';
+comment on column reporting.win_rates.won is 'The number of deals won.';
+comment on column reporting.win_rates.lost is 'The number of deals lost.';
 comment on column reporting.win_rates.win_rate is
-  'The share of deals won among those won or lost, from 0 to 1.';
-comment on column reporting.win_rates.won_value is 'The value of the deals won.';
-comment on column reporting.win_rates.lost_value is 'The value of the deals lost.';
+  'The number of deals won divided by the number of deals won or lost, from 0 to 1.';
+comment on column reporting.win_rates.won_value is 'The total value of the deals won.';
+comment on column reporting.win_rates.lost_value is 'The total value of the deals lost.';
 comment on column reporting.win_rates.won_days is
-  'The days from creation until the deals were won, added up: divided by won it is their average.';
+  'The total number of days from creation to winning of the deals won. Divided by won, it is their '
+  'average.';
 comment on column reporting.win_rates.average_cycle is
-  'The days from the creation of a deal until it was won, on average over the deals won.';
+  'The average number of days from creation to winning of the deals won.';
 
 grant select on reporting.win_rates to crm_reporter;

@@ -1,4 +1,4 @@
-/* How many deals are won, in the base currency. Analysts read it with the rights of its owner. */
+/* Win rates, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates_in_base as
   select
     date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
@@ -26,25 +26,27 @@ create or replace view reporting.win_rates_in_base as
 
 comment on view reporting.win_rates_in_base is
   'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
-  'on which they closed. Deals of a currency that has no rate for the day have a row of their own, in that currency. For a total add up won and lost, and divide; rates of rows '
-  'cannot be averaged.';
+  'on which they closed. Deals in a currency that has no rate for the day have a separate row, in '
+  'that currency. For a total rate, sum won and lost first, then divide; the rates of rows cannot '
+  'be averaged.';
 comment on column reporting.win_rates_in_base.month is
   'The first day of the month in which the deals were won or lost.';
 comment on column reporting.win_rates_in_base.owner_id is
-  'The user who owns the deals; null if nobody does.';
+  'The user who owns the deals. Null if nobody does.';
 comment on column reporting.win_rates_in_base.company_id is 'The id of the company.';
 comment on column reporting.win_rates_in_base.company is 'The name of the company.';
 comment on column reporting.win_rates_in_base.currency is
   'The currency of both values: the base currency, or that of deals without a rate.';
-comment on column reporting.win_rates_in_base.won is 'How many deals were won.';
-comment on column reporting.win_rates_in_base.lost is 'How many deals were lost.';
+comment on column reporting.win_rates_in_base.won is 'The number of deals won.';
+comment on column reporting.win_rates_in_base.lost is 'The number of deals lost.';
 comment on column reporting.win_rates_in_base.win_rate is
-  'The share of deals won among those won or lost, from 0 to 1.';
-comment on column reporting.win_rates_in_base.won_value is 'The value of the deals won.';
-comment on column reporting.win_rates_in_base.lost_value is 'The value of the deals lost.';
+  'The number of deals won divided by the number of deals won or lost, from 0 to 1.';
+comment on column reporting.win_rates_in_base.won_value is 'The total value of the deals won.';
+comment on column reporting.win_rates_in_base.lost_value is 'The total value of the deals lost.';
 comment on column reporting.win_rates_in_base.won_days is
-  'The days from creation until the deals were won, added up: divided by won it is their average.';
+  'The total number of days from creation to winning of the deals won. Divided by won, it is their '
+  'average.';
 comment on column reporting.win_rates_in_base.average_cycle is
-  'The days from the creation of a deal until it was won, on average over the deals won.';
+  'The average number of days from creation to winning of the deals won.';
 
 grant select on reporting.win_rates_in_base to crm_reporter;

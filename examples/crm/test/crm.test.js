@@ -57,7 +57,7 @@ test("a product belongs to a company", async () => {
   ]);
 });
 
-test("a rule of pgcrm holds here too", async () => {
+test("a rule of pgcrm applies here too", async () => {
   const { errors } = await ask(`mutation {
     createCompany(input: { company: { name: " " } }) { company { id } }
   }`);

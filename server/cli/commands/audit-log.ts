@@ -14,9 +14,9 @@ interface Verdict {
 }
 
 /**
- * Seals the audit log and compares it with its seals, however long that takes.
+ * Seals the audit log and compares it with its seals. There is no time limit.
  *
- * @param digest one that was kept elsewhere.
+ * @param digest an earlier digest, to be compared too.
  * @returns the exit code: 0 or {@link exitCodes.findings}.
  */
 export async function verifyCommand(
@@ -28,7 +28,9 @@ export async function verifyCommand(
     return query<Verdict>("select * from crm_private.check_audit_log($1)", [digest]);
   });
   const { message, timestamp, unsealed, archived, kept_since: keptSince } = verdict;
-  context.print(timestamp === null ? message : `${message} Its time: ${timestamp.toISOString()}.`);
+  context.print(
+    timestamp === null ? message : `${message} Its time is ${timestamp.toISOString()}.`,
+  );
   if (keptSince !== null) {
     context.print(`Archived before ${keptSince.toISOString()}: ${archived} entries, not compared.`);
   }
@@ -46,8 +48,8 @@ export async function digestCommand(context: Context): Promise<void> {
 }
 
 /**
- * Does once what a running server does from time to time: partitions, purging, sealing, and
- * forgetting idempotency keys.
+ * Runs once the maintenance that a running server repeats: creates partitions, purges the trash, expires
+ * idempotency keys and seals the audit log.
  */
 export async function maintainCommand(context: Context): Promise<void> {
   await withOwner(context, async (query) => {
@@ -64,14 +66,14 @@ export async function maintainCommand(context: Context): Promise<void> {
       "select crm_private.seal_audit_log() as sealed",
     );
     context.print(
-      `Purged ${purged} deletions, forgot ${forgotten} idempotency keys, sealed ${sealed} entries.`,
+      `Purged ${purged} deletions, expired ${forgotten} idempotency keys, sealed ${sealed} entries.`,
     );
   });
 }
 
 type Query = <Row>(text: string, values?: unknown[]) => Promise<Row>;
 
-/** Lends a function that asks the database for one row, as its owner. */
+/** Passes a function that queries one row, as the owner of the database. */
 async function withOwner<Result>(
   { config }: Context,
   work: (query: Query) => Promise<Result>,

@@ -2,10 +2,10 @@ import { colorsFor } from "../colors.ts";
 import type { Config } from "../../settings.ts";
 import type { Application } from "../application.ts";
 
-/** What every command is given. */
+/** The settings and streams that every command receives. */
 export interface Context {
   readonly config: Config;
-  /** The application in whose folder this is done, if there is one. */
+  /** The application in the current folder, if there is one. */
   readonly application?: Application | undefined;
   /** Prints one line of result on standard output. */
   readonly print: (line: string) => void;
@@ -14,10 +14,11 @@ export interface Context {
 }
 
 /**
- * The context of a process: results and notes on its own streams, notes dim on a terminal.
+ * Creates the context of a process. Results go to standard output, notes to standard error, dim on a
+ * terminal.
  *
  * @param config the settings.
- * @param application the application in whose folder this is done, if there is one.
+ * @param application the application in the current folder, if there is one.
  */
 export function createContext(config: Config, application?: Application): Context {
   const colors = colorsFor(process.stderr);

@@ -5,7 +5,7 @@ import { exitCodes } from "../../errors/problem.ts";
 import type { Context } from "./context.ts";
 
 /**
- * Examines the installation and prints a line for each finding.
+ * Checks the installation and prints a line for each finding.
  *
  * @returns the exit code: 0 or {@link exitCodes.findings}.
  */

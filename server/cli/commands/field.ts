@@ -8,10 +8,10 @@ import { hasCode, Problem } from "../../errors/problem.ts";
 import { aligned } from "./aligned.ts";
 import type { Context } from "./context.ts";
 
-/** What there is of an index on a custom field. */
+/** The index of a custom field. */
 interface Index {
   name: string;
-  /** `btree`, or `spgist` for a text. */
+  /** `btree`, or `spgist` for a text field. */
   method: string;
   /** False while it is being built, and after a build that failed. */
   isValid: boolean;
@@ -28,20 +28,20 @@ interface Field {
   index: Index | null;
 }
 
-/** A field and the statement that makes its index while others write. */
+/** A field and the statement that creates its index without blocking writes. */
 interface Indexable {
   table: string;
   indexName: string;
   statement: string;
-  /** Null where there is no index. */
+  /** Null if there is no index. */
   isValid: boolean | null;
 }
 
 /**
- * Makes the index of a custom field without keeping anybody waiting; nothing is done if it is there.
- * What a build that failed has left is replaced. Stopped by Ctrl-C it leaves nothing.
+ * Creates the index of a custom field without blocking writes, unless it exists. An invalid index of a
+ * failed build is replaced. Ctrl-C stops the build and drops the index.
  *
- * @throws {Problem} when there is no such field, and when it was stopped.
+ * @throws {Problem} if there is no such field, or the build was stopped.
  */
 export async function indexFieldCommand(
   context: Context,
@@ -52,11 +52,11 @@ export async function indexFieldCommand(
     await claimDefinitions(context, client);
     const { table, indexName, statement, isValid } = await findField(client, entityType, name);
     if (isValid === true) {
-      context.print(`The field ${name} of ${table} is indexed already.`);
+      context.print(`The field ${name} of ${table} is already indexed.`);
       return;
     }
     if (isValid === false) {
-      context.note("An earlier build has failed; what it left is dropped.");
+      context.note("An earlier build failed; its invalid index is dropped first.");
       await client.query(`drop index concurrently crm.${indexName}`);
     }
 
@@ -72,24 +72,25 @@ export async function indexFieldCommand(
       );
       if (!isGone) {
         throw new Problem(
-          "The connection broke. What the build may have left is dropped by the next one.",
+          "The connection was lost. The next build drops an invalid index, if one was left.",
           undefined,
           error,
         );
       }
-      if (hasCode(error, "57014")) throw new Problem("It was stopped; nothing was left behind.");
+      if (hasCode(error, "57014"))
+        throw new Problem("The build was stopped; no index was left behind.");
       throw error;
     }
-    await client.query(`analyze ${table}`); // the planner has to know the values
+    await client.query(`analyze ${table}`); // the planner needs statistics of the values
     const seconds = ((Date.now() - begin) / 1000).toFixed(1);
     context.print(`Indexed the field ${name} of ${table} in ${seconds} s.`);
   });
 }
 
 /**
- * Drops the index of a custom field without keeping anybody waiting.
+ * Drops the index of a custom field without blocking reads or writes.
  *
- * @throws {Problem} when there is no such field.
+ * @throws {Problem} if there is no such field.
  */
 export async function unindexFieldCommand(
   context: Context,
@@ -109,9 +110,9 @@ export async function unindexFieldCommand(
 }
 
 /**
- * Makes anew what is compiled of the definitions: the check of custom fields, defaults, the functions of
- * fields, the columns of reports. Triggers do so when definitions change; rows that came without
- * triggers, as a logical copy's do, need it once.
+ * Compiles all definitions again into the check of custom fields, the defaults, the functions of fields
+ * and the columns of reports. Triggers do so when definitions change. Definitions that were written
+ * without triggers, as by logical replication, need this command once.
  */
 export async function compileFieldsCommand(context: Context): Promise<void> {
   await withFields(context, async (client) => {
@@ -128,7 +129,7 @@ export async function compileFieldsCommand(context: Context): Promise<void> {
 
 const entityTables = { contact: "contacts", company: "companies", deal: "deals" };
 
-/** Prints every custom field with its index. */
+/** Prints every custom field and its index. */
 export async function listFieldsCommand(
   context: Context,
   options: { json?: boolean },
@@ -165,7 +166,7 @@ export async function listFieldsCommand(
 
 const header = ["ENTITY", "FIELD", "TYPE", "INDEX", "SIZE", "SCANS"];
 
-/** Does something with the fields of the database, as its owner. */
+/** Runs work on the custom fields, as the owner of the database. */
 async function withFields(
   context: Context,
   work: (client: pg.Client, ownerUrl: string) => Promise<void>,
@@ -175,19 +176,20 @@ async function withFields(
       await withConnection(ownerUrl, (client) => work(client, ownerUrl));
     } catch (error) {
       if (!hasCode(error, "3F000", "42P01", "42883")) throw error;
-      throw new Problem("The database has no such indexes yet; run npx pgcrm migrate first.");
+      throw new Problem("The database is not migrated; run npx pgcrm migrate first.");
     }
   });
 }
 
 /**
- * Keeps changes of definitions and other builds away until the connection ends. It asks again and again,
- * because a statement that waits is one that the other build waits for.
+ * Excludes changes of definitions and other builds until the connection ends. It polls for the lock: a
+ * statement that waited for it would be one that the other concurrent build waits for.
  */
 async function claimDefinitions({ note }: Context, client: pg.Client): Promise<void> {
   await client.query("set statement_timeout = 0; set lock_timeout = 0");
   for (let isWaiting = false; !(await claim()); isWaiting = true) {
-    if (!isWaiting) note("Waiting for a change of custom fields, or another index, to be done.");
+    if (!isWaiting)
+      note("Waiting until another index build, or a change of custom fields, has finished.");
     await sleep(200);
   }
 
@@ -215,7 +217,7 @@ async function findField(client: pg.Client, entityType: string, name: string): P
   return field;
 }
 
-/** Stops a statement, rather than the process, when Ctrl-C is pressed, which may arrive twice. */
+/** Lets Ctrl-C cancel the statement instead of the process. The signal may arrive twice. */
 async function cancellable(
   client: pg.Client,
   ownerUrl: string,
@@ -225,7 +227,7 @@ async function cancellable(
   const cancel = () =>
     void withConnection(ownerUrl, (other) =>
       other.query("select pg_cancel_backend($1)", [pid]),
-    ).catch(() => undefined); // the statement then fails with the connection, or ends by itself
+    ).catch(() => undefined); // the statement then fails with its connection, or completes
   const signals = ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) process.on(signal, cancel);
   try {
@@ -235,7 +237,7 @@ async function cancellable(
   }
 }
 
-/** Shows on a terminal how far a build is. */
+/** Shows the progress of a build on a terminal. */
 async function withProgress(
   client: pg.Client,
   ownerUrl: string,

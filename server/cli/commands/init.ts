@@ -6,15 +6,15 @@ import { projectFolder } from "../../project.ts";
 
 const template = join(projectFolder, "examples", "crm");
 
-/** Files whose names npm would leave out of a package, or take for its own. */
+/** Files that are named without their dot in the package: npm would omit or interpret them. */
 const dotFiles = ["env", "gitignore", "dockerignore"];
 
 /**
- * Makes a project that is built on pgcrm: configuration, a migration, a test, and files for Docker.
+ * Creates a project that is built on pgcrm: configuration, a migration, a test, and files for Docker.
  *
- * @param folder where; it is made if it is not there.
- * @param print receives what to do next.
- * @throws {Problem} when the folder has files already, or its name cannot be that of a package.
+ * @param folder the folder of the project; it is created if it does not exist.
+ * @param print receives the next steps, line by line.
+ * @throws {Problem} if the folder is not empty, or its name cannot be the name of a package.
  */
 export function initCommand(folder: string, print: (line: string) => void): void {
   const target = resolve(folder);
@@ -26,7 +26,7 @@ export function initCommand(folder: string, print: (line: string) => void): void
     );
   }
   if (existsSync(target) && readdirSync(target).length > 0) {
-    throw new Problem(`${folder} has files already; name a folder that is new or empty.`);
+    throw new Problem(`${folder} is not empty; choose a new or empty folder.`);
   }
   cpSync(template, target, { recursive: true });
   for (const file of dotFiles) renameSync(join(target, file), join(target, `.${file}`));
@@ -36,7 +36,7 @@ export function initCommand(folder: string, print: (line: string) => void): void
   const project = { ...readJson(path), name, dependencies: { pgcrm: `^${String(version)}` } };
   writeFileSync(path, `${JSON.stringify(project, undefined, 2)}\n`);
 
-  print(`${name} is made. Next:`);
+  print(`Created ${name}. Next steps:`);
   const place = relative(process.cwd(), target);
   if (place !== "") print(`  cd ${place}`);
   print("  npm install");

@@ -10,14 +10,14 @@ import type { TokenRole } from "../../auth/token.ts";
 import { aligned } from "./aligned.ts";
 import type { Context } from "./context.ts";
 
-/** What is said of a new key. */
+/** The properties of a new key. */
 export interface NewKey {
   readonly role: TokenRole;
-  /** A time span such as `90d`; without one the key is good until it is revoked. */
+  /** A time span such as `90d`; by default the key is valid until it is revoked. */
   readonly expires?: string | undefined;
 }
 
-/** What is kept of a key. */
+/** A stored key, without the secret part. */
 interface Key {
   name: string;
   role: TokenRole;
@@ -30,9 +30,9 @@ interface Key {
 }
 
 /**
- * Creates an API key and prints it, and nothing else, on standard output.
+ * Creates an API key and prints it, alone, on standard output.
  *
- * @throws {Problem} when the name, the role or the time span is no good.
+ * @throws {Problem} if the name, the role or the time span is not valid.
  */
 export async function createKeyCommand(
   context: Context,
@@ -48,12 +48,12 @@ export async function createKeyCommand(
     for (const { key, expiresAt } of rows) {
       context.print(key);
       const end = expiresAt === null ? "it is revoked" : written(expiresAt);
-      context.note(`The key ${name} is good until ${end}. It is shown this once.`);
+      context.note(`The key ${name} is valid until ${end}. It cannot be shown again.`);
     }
   });
 }
 
-/** Prints every API key, those that are not good any more too, by name. */
+/** Prints all API keys by name, including revoked and expired ones. */
 export async function listKeysCommand(
   context: Context,
   options: { json?: boolean },
@@ -71,9 +71,9 @@ export async function listKeysCommand(
 }
 
 /**
- * Revokes an API key; nothing is changed about one that was revoked before.
+ * Revokes an API key. A key that was revoked before is not changed.
  *
- * @throws {Problem} when there is none with this name.
+ * @throws {Problem} if there is no key with this name.
  */
 export async function revokeKeyCommand(context: Context, name: string): Promise<void> {
   await withKeys(context, async (client) => {
@@ -84,12 +84,12 @@ export async function revokeKeyCommand(context: Context, name: string): Promise<
       [name],
     );
     const [revoked] = rows;
-    if (revoked === undefined) throw new Problem(`There is no API key called ${name}.`);
-    context.print(`The key ${name} is revoked since ${written(revoked.revokedAt)}.`);
+    if (revoked === undefined) throw new Problem(`There is no API key named ${name}.`);
+    context.print(`The key ${name} was revoked at ${written(revoked.revokedAt)}.`);
   });
 }
 
-/** Does something with the keys of the database, as its owner. */
+/** Runs work on the API keys, as the owner of the database. */
 async function withKeys(
   context: Context,
   work: (client: pg.Client) => Promise<void>,
@@ -103,12 +103,12 @@ async function withKeys(
   });
 }
 
-/** The codes of errors that the given name, role or time span caused. */
+/** The codes of errors that are caused by the name, the role or the time span. */
 const causedByInput = new Set<CrmError["code"]>(["VALIDATION_ERROR", "CONSTRAINT_VIOLATION"]);
 
 function explain(error: pg.DatabaseError): unknown {
   if (hasCode(error, "3F000", "42P01", "42883")) {
-    return new Problem("The database has no API keys yet; run npx pgcrm migrate first.");
+    return new Problem("The database is not migrated; run npx pgcrm migrate first.");
   }
   if (hasCode(error, "22007", "22008", "22015")) {
     return new Problem("--expires must be a time span such as 12h or 90d.", exitCodes.usage);
@@ -121,12 +121,12 @@ const header = ["NAME", "ROLE", "PREFIX", "CREATED", "EXPIRES", "LAST USED", "ST
 
 function cells({ name, role, prefix, createdAt, expiresAt, lastUsedAt, revokedAt }: Key): string[] {
   const hasExpired = expiresAt !== null && expiresAt <= new Date();
-  const state = revokedAt !== null ? "revoked" : hasExpired ? "expired" : "good";
+  const state = revokedAt !== null ? "revoked" : hasExpired ? "expired" : "valid";
   const times = [createdAt, expiresAt, lastUsedAt].map((time) => time && written(time));
   return [name, role, prefix, ...times.map((time) => time ?? "never"), state];
 }
 
-/** A time without its fractions of a second. */
+/** Formats a time without fractions of a second. */
 function written(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }

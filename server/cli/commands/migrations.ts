@@ -19,15 +19,15 @@ import { isPackage } from "../../project.ts";
 import { exitCodes, Problem } from "../../errors/problem.ts";
 import type { Context } from "./context.ts";
 
-/** What `migrate` may be asked for. */
+/** The options of `migrate`. */
 export interface MigrateRequest {
-  /** Whether the server's login gets the password at hand, if it has another. */
+  /** Whether the password of the server's login is reset to that of its URL. */
   setServerPassword?: boolean;
-  /** Whether the SQL is printed that would run, and nothing is run. */
+  /** Whether the SQL is printed instead of run. */
   print?: boolean;
 }
 
-/** Runs the committed migrations that the database lacks: those of pgcrm, then the application's. */
+/** Runs the pending migrations: those of pgcrm, then those of the application. */
 export async function migrateCommand(
   context: Context,
   request: MigrateRequest = {},
@@ -49,7 +49,7 @@ export async function migrateCommand(
 }
 
 /**
- * Prints what is applied, pending and uncommitted; of an application first what pgcrm itself has.
+ * Prints applied, pending and uncommitted migrations: those of pgcrm, then those of the application.
  *
  * @returns the exit code: 0, {@link exitCodes.pending} or {@link exitCodes.uncommitted}.
  */
@@ -83,31 +83,31 @@ export async function commitCommand(
 }
 
 /**
- * Undoes the last migration: the application's, where there is one, else pgcrm's.
+ * Reverts the last migration: that of the application if it has one, else that of pgcrm.
  *
- * @throws {Problem} if it drops data, without a confirmation or `--force`.
+ * @throws {Problem} if the revert deletes data, without a confirmation or `--force`.
  */
 export async function revertCommand(context: Context, options: { force?: boolean }): Promise<void> {
   await withDatabase(context.config, async (database) => {
     const target = await revertedTarget(database, context);
     const { number, dropsData } = await lastRevert(target);
     if (dropsData && options.force !== true) {
-      await confirm(database, context, `Undoing ${number} deletes data`);
+      await confirm(database, context, `Reverting ${number} deletes data`);
     }
-    context.print(`Undid ${await revertLast(target)}.`);
+    context.print(`Reverted ${await revertLast(target)}.`);
   });
 }
 
 /**
- * Drops the database and makes it anew.
+ * Drops the database, and creates and migrates an empty one.
  *
- * @throws {Problem} without a confirmation or `--force`, and while a server runs on it.
+ * @throws {Problem} without a confirmation or `--force`, and while a server uses the embedded database.
  */
 export async function resetCommand(context: Context, options: { force?: boolean }): Promise<void> {
   await withDatabase(context.config, async (database) => {
     const address = await database.embedded?.servedAt();
     if (address !== undefined) {
-      throw new Problem(`pgcrm serves from this database at ${address}; stop it first.`);
+      throw new Problem(`A pgcrm server at ${address} uses this database; stop it first.`);
     }
     if (options.force !== true) await confirm(database, context, "This deletes everything");
     const target = targetOf(database, context);
@@ -121,15 +121,15 @@ async function confirm(database: Database, { config }: Context, what: string): P
   const name = databaseName(database.ownerUrl);
   const warning = `${what} in the database "${name}" (${shownUrl(database.ownerUrl)})`;
   if (config.production || !process.stdin.isTTY) {
-    throw new Problem(`${warning}; add --force if that is what you want.`, exitCodes.usage);
+    throw new Problem(`${warning}; add --force to confirm.`, exitCodes.usage);
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${warning}. Type its name to go on: `);
+  const answer = await terminal.question(`${warning}. Type the name of the database to confirm: `);
   terminal.close();
   if (answer.trim() !== name) throw new Problem("Nothing was deleted.");
 }
 
-/** What pgcrm's own migrations work on. */
+/** Returns the target of pgcrm's own migrations. */
 function targetOf(
   { ownerUrl, serverUrl, isServerUrlGiven }: Database,
   { note }: Context,
@@ -137,7 +137,7 @@ function targetOf(
   return { ownerUrl, serverUrl, isServerUrlGiven, report: note };
 }
 
-/** What pgcrm's own migrations work on, and then the application's. */
+/** Returns the target of pgcrm's own migrations, then that of the application's. */
 async function targetsOf(database: Database, context: Context): Promise<MigrationTarget[]> {
   const own = targetOf(database, context);
   const { application } = context;
@@ -148,9 +148,10 @@ async function targetsOf(database: Database, context: Context): Promise<Migratio
 }
 
 /**
- * The migrations that are developed here: those of the application, or of pgcrm in its own checkout.
+ * Returns the target of the migrations that are developed here: those of the application, or of pgcrm in
+ * its own repository.
  *
- * @throws {Problem} where there is neither.
+ * @throws {Problem} if there is neither.
  */
 export async function developedTarget(
   database: Database,
@@ -162,12 +163,12 @@ export async function developedTarget(
   }
   if (!isPackage) return own;
   throw new Problem(
-    "There is no pgcrm.config.ts here, so there are no migrations of your own; npx pgcrm init makes a project.",
+    "This folder has no pgcrm.config.ts, so it has no migrations; npx pgcrm init creates a project.",
     exitCodes.usage,
   );
 }
 
-/** The migrations of which the last one is undone: the application's, while it has one. */
+/** Returns the target of the last migration: the application's, if one of these is applied. */
 async function revertedTarget(database: Database, context: Context): Promise<MigrationTarget> {
   const targets = await targetsOf(database, context);
   const last = targets.at(-1) ?? targetOf(database, context);

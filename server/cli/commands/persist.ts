@@ -10,28 +10,28 @@ import { exitCodes, Problem } from "../../errors/problem.ts";
 import { projectFolder } from "../../project.ts";
 import type { Context } from "./context.ts";
 
-/** The API without any custom field. */
+/** The GraphQL schema without custom fields. */
 const ownSchema = join(projectFolder, "schema.graphql");
 
 export interface PersistRequest {
   /** The folder that the server reads. */
   readonly out: string;
-  /** Where the list of names and ids is written, for the client. */
+  /** The file for the manifest, the client's list of names and ids. */
   readonly manifest?: string;
-  /** The API, in GraphQL's schema language, if it is not that of a new installation. */
+  /** The file of the GraphQL schema, if it differs from that of a new installation. */
   readonly schema?: string;
-  /** Whether every selection asks for `__typename`. */
+  /** Whether `__typename` is added to every selection. */
   readonly typename?: boolean;
-  /** Whether documents that no given code has are deleted. */
+  /** Whether documents that are not in the code are deleted. */
   readonly prune?: boolean;
 }
 
 /**
- * Collects the operations of a client's code into the folder of persisted operations. What is there
- * already stays: clients that are not up to date ask for it.
+ * Collects the operations of a client's code into the folder of persisted operations. Existing documents
+ * stay, unless `prune` is set: older clients still use them.
  *
  * @param paths folders and files of the client's code.
- * @throws {Problem} where something is wrong; nothing has been written then.
+ * @throws {Problem} if there is a fault, or no operation; then nothing is written.
  */
 export function persistCommand(
   { config, print, note }: Context,
@@ -58,7 +58,7 @@ export function persistCommand(
     throw new Problem(`Nothing was written: ${counted(faults.size, "fault")}.`);
   }
   if (operations.length === 0) {
-    throw new Problem(`There is no operation in ${paths.join(", ")}.`);
+    throw new Problem(`There are no operations in ${paths.join(", ")}.`);
   }
 
   mkdirSync(out, { recursive: true });
@@ -86,13 +86,13 @@ function readSchema(file: string): GraphQLSchema {
   }
 }
 
-/** The form that Apollo's tools have for it. */
+/** Formats the manifest as Apollo's tools do. */
 function manifestOf(operations: readonly PersistedOperation[]): string {
   const manifest = { format: "apollo-persisted-query-manifest", version: 1, operations };
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** Writes a file so that whoever reads it meets all of it. */
+/** Writes a file atomically: a reader sees the old text or the new one. */
 function replaceFile(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   const draft = `${path}.${process.pid}.tmp`;

@@ -6,16 +6,17 @@ import { hasCode, Problem } from "../../errors/problem.ts";
 import { signToken } from "../../auth/token.ts";
 import type { Context } from "./context.ts";
 
-/** Who the token speaks for that a developer is shown. */
+/** The claims of the token that is printed in development. */
 const developer = { role: "admin", user: "developer", expires: "30d" } as const;
 
 /**
- * Migrates the database, as soon as it answers, and serves until SIGINT or SIGTERM; then finishes what
- * runs, refuses what is new, and stops the embedded database. If it is not to migrate, it waits for
- * whoever does.
+ * Migrates the database as soon as it is reachable, and serves until SIGINT or SIGTERM. Then it finishes
+ * running requests, refuses new ones, and stops the embedded database. If `migrate` is false, it waits
+ * until the database is migrated.
  *
- * @param options whether it migrates; as the settings say if not given.
- * @throws {Problem} when a setting is missing, another server runs on the embedded database, or the port is taken.
+ * @param options whether it migrates; by default the settings decide.
+ * @throws {Problem} if a setting is missing, the port is in use, or another server uses the embedded
+ *   database.
  */
 export async function startCommand(
   context: Context,
@@ -43,7 +44,7 @@ export async function startCommand(
       const failed = new Promise<never>((_, reject) => {
         app.ready.then(() => announce(context, address, token, database), reject);
         database.embedded?.onLost(() => {
-          reject(new Problem("The embedded database went away; its server.log says why."));
+          reject(new Problem("The embedded database stopped unexpectedly; see its server.log."));
         });
       });
       await Promise.race([stopRequest, failed]);
@@ -61,10 +62,10 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
     await start();
   } catch (error) {
     if (hasCode(error, "EADDRINUSE")) {
-      throw new Problem(`Port ${port} is in use by another program; set PORT to a free one.`);
+      throw new Problem(`Port ${port} is in use by another program; set PORT to a free port.`);
     }
     if (hasCode(error, "EACCES")) {
-      throw new Problem(`Port ${port} may not be used by this user; set PORT to one above 1023.`);
+      throw new Problem(`This user may not listen on port ${port}; set PORT to a port above 1023.`);
     }
     if (hasCode(error, "EADDRNOTAVAIL", "ENOTFOUND")) {
       throw new Problem("HOST is not an address of this machine.");
@@ -93,13 +94,13 @@ function announce(
 }
 
 /**
- * Resolves at the first SIGINT or SIGTERM, or when the process that handed over to this one is gone;
- * what comes later changes nothing.
+ * Resolves at the first SIGINT, SIGTERM or SIGHUP, or when the parent process that started this one has
+ * ended. Later signals are ignored.
  */
 async function nextStopSignal(): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => resolve());
     process.once("disconnect", () => resolve());
-    process.channel?.unref(); // it is no reason to go on
+    process.channel?.unref(); // it does not keep the process running
   });
 }

@@ -6,7 +6,7 @@ import type { Context } from "./context.ts";
 /**
  * Prints a signed token.
  *
- * @throws {Problem} when the time span cannot be read.
+ * @throws {Problem} if the time span is not valid.
  */
 export async function tokenCommand(context: Context, request: TokenRequest): Promise<void> {
   try {

@@ -5,23 +5,23 @@ import { urlPassword } from "../../postgres/database-url.ts";
 import { deriveUrl, setPassword } from "../../postgres/server-login.ts";
 import type { Context } from "./context.ts";
 
-/** Who connects. */
+/** The login that connects. */
 export type Login = "owner" | "server" | "reporter";
 
 const reporterRole = "crm_reporter";
 
 /**
- * Prints the URL of the database for a login, with its password. That of `crm_reporter` in the embedded
- * database is given to it here; elsewhere nobody but its owner knows it.
+ * Prints the URL of the database for a login, with its password. The password of `crm_reporter` in the
+ * embedded database is set here. In another database it is not known.
  *
- * @throws {Problem} for `crm_reporter` in a database of one's own.
+ * @throws {Problem} for `crm_reporter` in a database that is not embedded.
  */
 export async function urlCommand({ config, print, note }: Context, login: Login): Promise<void> {
   await withDatabase(config, async ({ ownerUrl, serverUrl, embedded }) => {
     if (login === "reporter" && embedded === undefined) {
       throw new Problem(
-        `Give ${reporterRole} a password, \\password ${reporterRole} in psql, and put it into the URL ` +
-          "of the database: pgcrm does not know it.",
+        `pgcrm does not know the password of ${reporterRole}. Set one with \\password ${reporterRole} ` +
+          "in psql, and use it in the URL of the database.",
         exitCodes.usage,
       );
     }
@@ -35,7 +35,7 @@ export async function urlCommand({ config, print, note }: Context, login: Login)
     }
     print(url);
     if (embedded !== undefined && (await embedded.servedAt()) === undefined) {
-      note("The embedded database runs while pgcrm does: npx pgcrm start.");
+      note("The embedded database runs only while pgcrm runs; start it with npx pgcrm start.");
     }
   });
 }

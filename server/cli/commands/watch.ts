@@ -19,13 +19,15 @@ const applicationWatched = join("db", "migrations", "current");
 
 /**
  * Applies `current/` to the development database, once, or again whenever a file that it may
- * include changes. Other processes may use the database meanwhile.
+ * include changes. Other processes may use the database at the same time.
  *
- * @throws {Problem} in production, and when nodemon, a development dependency, is missing.
+ * @throws {Problem} in production, and if nodemon, a development dependency, is missing.
  */
 export async function watchCommand(context: Context, options: { once?: boolean }): Promise<void> {
   if (context.config.production) {
-    throw new Problem("Uncommitted migrations are for development; in production run migrate.");
+    throw new Problem(
+      "Uncommitted migrations are for development; in production, run npx pgcrm migrate.",
+    );
   }
   await withDatabase(context.config, async (database) => {
     const target = await developedTarget(database, context);
@@ -66,6 +68,6 @@ function findNodemon(): string {
   try {
     return createRequire(import.meta.url).resolve("nodemon/bin/nodemon.js");
   } catch {
-    throw new Problem("nodemon is not installed; npm install --save-dev nodemon does that.");
+    throw new Problem("nodemon is not installed; install it with npm install --save-dev nodemon.");
   }
 }

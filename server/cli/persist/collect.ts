@@ -18,32 +18,32 @@ import { createParseAndValidate } from "../../graphql/errors/documents.ts";
 import type { Limits } from "../../graphql/limits/limits.ts";
 import { Fault, faultOf, type Place, placeOf } from "./fault.ts";
 
-/** An operation that can be asked for by its id. */
+/** An operation that clients can execute by its id. */
 export interface PersistedOperation {
   /** The SHA-256 hash of its document, in hexadecimal digits. */
   readonly id: string;
   readonly name: string;
   readonly type: "query" | "mutation" | "subscription";
-  /** Its document: itself, then its fragments by name. */
+  /** Its document: the operation, then its fragments by name. */
   readonly body: string;
 }
 
 export interface CollectOptions {
   schema: GraphQLSchema;
-  /** What the server will refuse, wherever the document comes from. */
+  /** The limits that the server applies to every document. */
   limits: Limits;
-  /** Whether every selection asks for `__typename`, as clients with a cache make it. */
+  /** Whether `__typename` is added to every selection, as clients with a cache do. */
   typename: boolean;
 }
 
 type Named = OperationDefinitionNode | FragmentDefinitionNode;
 
 /**
- * Makes one document of each operation, with the fragments that it needs from wherever they are.
+ * Returns one document for each operation, with the fragments that it needs from any of the documents.
  *
- * The text depends on what is asked only, not on where or how it is written, so its hash is stable.
+ * The text depends only on the content of the operation, not on its place or layout, so the hash is stable.
  *
- * @param report is told what is wrong, and where.
+ * @param report receives each fault and its place.
  */
 export function collectOperations(
   documents: readonly DocumentNode[],
@@ -76,7 +76,7 @@ export function collectOperations(
   });
 }
 
-/** By name, in the order of names. Where one name means two things, the first of them counts. */
+/** Returns the definitions in the order of their names. Of two with the same name, the first is used. */
 function uniqueByName<Node extends Named>(
   nodes: readonly Node[],
   report: (fault: Fault) => void,
@@ -86,21 +86,23 @@ function uniqueByName<Node extends Named>(
     const name = node.name?.value;
     if (name === undefined) {
       report(
-        new Fault(locationOf(node), "An operation needs a name, by which its client finds it"),
+        new Fault(locationOf(node), "An operation must have a name, by which its client finds it"),
       );
       continue;
     }
     const other = known.get(name);
     if (other !== undefined && print(other) !== print(node)) {
       const { file, line } = locationOf(other);
-      report(new Fault(locationOf(node), `${name} means something else in ${file}, line ${line}`));
+      report(
+        new Fault(locationOf(node), `${name} is defined differently in ${file}, line ${line}`),
+      );
     }
     known.set(name, other ?? node);
   }
   return new Map([...known].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The fragments that a definition spreads, and those that these spread, by name. */
+/** Returns the fragments that a definition spreads, directly or indirectly, by name. */
 function fragmentsOf(
   node: Named,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
@@ -120,7 +122,7 @@ function fragmentsOf(
   return [...fragments].filter(([name]) => names.has(name)).map(([, fragment]) => fragment);
 }
 
-/** As the caches of Apollo and urql do: in every selection but that of the operation. */
+/** Adds `__typename` as Apollo and urql do: to every selection except that of the operation. */
 function withTypenames(document: DocumentNode): DocumentNode {
   return visit(document, {
     SelectionSet(node, _key, parent) {
@@ -140,7 +142,7 @@ function withTypenames(document: DocumentNode): DocumentNode {
 
 const isOperation = ({ kind }: ASTNode): boolean => kind === Kind.OPERATION_DEFINITION;
 
-/** Where an error is in a client's code; a document as a whole is where its operation is. */
+/** Returns the fault of an error. The place of an error about the whole document is its operation. */
 function locate(error: GraphQLError, operation: OperationDefinitionNode): Fault {
   const location = error.nodes?.map(({ loc }) => loc).find((loc) => loc !== undefined);
   if (error.extensions.code === undefined && location !== undefined) {

@@ -1,18 +1,18 @@
 import { getLocation, GraphQLError, type Location } from "graphql";
 
-/** Where something stands, counted from 1. */
+/** A place in a file; line and column are counted from 1. */
 export interface Place {
   readonly file: string;
   readonly line: number;
   readonly column: number;
 }
 
-/** Something in a client's code that cannot be persisted, and where it is. */
+/** A fault of a client's code that prevents persisting, and its place. */
 export class Fault extends Error {
   override readonly name = "Fault";
   readonly place: Place;
 
-  /** @param message one sentence, without its full stop. */
+  /** @param message one sentence, without a full stop. */
   constructor(place: Place, message: string) {
     super(message);
     this.place = place;
@@ -25,7 +25,7 @@ export class Fault extends Error {
   }
 }
 
-/** The place in a file that a part of a document was read from. */
+/** Returns the place in the file that a part of a document was read from. */
 export function placeOf({ source, start }: Pick<Location, "source" | "start">): Place {
   const { line, column } = getLocation(source, start);
   const { locationOffset: offset, name: file } = source;
@@ -37,9 +37,9 @@ export function placeOf({ source, start }: Pick<Location, "source" | "start">): 
 }
 
 /**
- * Makes a fault of what a parser, of GraphQL or of code, found wrong.
+ * Converts an error of a parser, of GraphQL or of code, into a fault.
  *
- * @param file stands for where it is, if the error does not say it.
+ * @param file the file to report if the error does not name one.
  */
 export function faultOf(error: unknown, file: string): Fault {
   if (error instanceof Fault) return error;

@@ -9,7 +9,7 @@ import { Fault, faultOf } from "./fault.ts";
 
 type Report = (fault: Fault) => void;
 
-/** What is read of a folder of code, by the endings of names; and in which language it is. */
+/** The language of each file that is read in a folder of code, by its extension. */
 const languages: Record<string, "graphql" | "script" | "component"> = {
   ".graphql": "graphql",
   ".gql": "graphql",
@@ -25,17 +25,16 @@ const languages: Record<string, "graphql" | "script" | "component"> = {
   ".svelte": "component",
 };
 
-/** What others wrote, and no client's code. */
+/** Folders that do not contain the client's own code. */
 const skipped = new Set(["node_modules"]);
 
 /**
- * Reads the documents that stand in a client's code: files of GraphQL, and templates that are tagged
- * `gql` or `graphql`, are the argument of such a function, or follow the comment `GraphQL`.
+ * Reads the documents in a client's code: GraphQL files, and templates that are tagged `gql` or
+ * `graphql`, are the argument of such a function, or follow the comment `GraphQL`.
  *
- * @param paths files, and folders with all that is in them; hidden ones and `node_modules` are left
- *   out.
- * @param report is told what cannot be read, and where.
- * @throws {Problem} where a path does not exist.
+ * @param paths files, and folders to be read recursively, except hidden ones and `node_modules`.
+ * @param report receives each fault and its place.
+ * @throws {Problem} if a path does not exist.
  */
 export function readDocuments(paths: readonly string[], report: Report): DocumentNode[] {
   const files = [...new Set(paths.flatMap(filesOf))].sort();
@@ -56,7 +55,7 @@ export function readDocuments(paths: readonly string[], report: Report): Documen
 
 function filesOf(path: string): string[] {
   const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) throw new Problem(`There is no ${path}.`, exitCodes.usage);
+  if (stats === undefined) throw new Problem(`${path} does not exist.`, exitCodes.usage);
   if (!stats.isDirectory()) return [path];
   return readdirSync(path, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith(".") && !skipped.has(name))
@@ -81,8 +80,8 @@ function sourcesOf(file: string, name: string, report: Report): Source[] {
 }
 
 /**
- * The scripts of a component of Vue or Svelte, each with everything around it blanked, so that lines
- * stay where they are. By the rules of HTML a script ends with the first such tag.
+ * Returns the scripts of a Vue or Svelte component, each with the text before it blanked, so that line
+ * numbers stay the same. As in HTML, a script ends at the first closing tag.
  */
 function scriptsOf(text: string): { code: string; ending: string }[] {
   const scripts = text.matchAll(/(<script\b[^>]*>)([^]*?)<\/script/gi);
@@ -99,8 +98,8 @@ interface Template {
 }
 
 /**
- * @param name of the file, as it is told of.
- * @param typed the name by which the language is known.
+ * @param name the name of the file in reports.
+ * @param typed a name whose extension shows the language.
  */
 function templatesOf(text: string, name: string, typed: string, report: Report): Source[] {
   if (!/gql|graphql/i.test(text)) return [];
@@ -109,13 +108,13 @@ function templatesOf(text: string, name: string, typed: string, report: Report):
     pluckStringFromFile: (_code: string, node: unknown) => textOf(node as Template, name, report),
   });
   return sources.map(({ body, locationOffset: { line, column } }) => {
-    return new Source(body, name, { line, column: column + 2 }); // from 1, after the back quote
+    return new Source(body, name, { line, column: column + 2 }); // from 1, after the backtick
   });
 }
 
 /**
- * A template's text as the client has it. An expression between two definitions is a fragment, which
- * is found by its name; within one, it is not known before the code runs.
+ * Returns the text of a template. An expression between two definitions is a fragment, which is found by
+ * its name. The value of an expression inside a definition is known only when the code runs.
  */
 function textOf({ quasis, loc }: Template, file: string, report: Report): string {
   let text = "";
@@ -131,9 +130,9 @@ function textOf({ quasis, loc }: Template, file: string, report: Report): string
 }
 
 const unknownExpression =
-  "An expression within an operation is not known before the code runs; use a variable or a fragment";
+  "An expression in an operation has no value before the code runs; use a variable or a fragment";
 
-/** Whether what follows a text is inside of something that it begins. */
+/** Returns whether the text leaves a brace or parenthesis open. */
 const isWithin = (text: string): boolean =>
   count(text, "{") > count(text, "}") || count(text, "(") > count(text, ")");
 

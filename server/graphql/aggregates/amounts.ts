@@ -1,7 +1,7 @@
 import type { PgCodecAttribute } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-/** An aggregate that is made of amounts. */
+/** An aggregate of amounts. */
 export type Operation = "sum" | "average" | "min" | "max";
 
 const operations = new Set<string>(["sum", "average", "min", "max"]);
@@ -10,23 +10,23 @@ export function isOperation(id: string): id is Operation {
   return operations.has(id);
 }
 
-/** Amounts of money in a column, whose currencies stand in another one. */
+/** Aggregates of a column of amounts, whose currencies are in another column. */
 export interface Amounts {
-  /** The aggregate of those of one currency; null where there are several. */
+  /** The aggregate, if all amounts have one currency; null if there are several. */
   ofOneCurrency(row: SQL, wrap: Wrap): SQL;
-  /** The aggregate in each currency, as JSON. */
+  /** The aggregate of each currency, as JSON. */
   byCurrency(row: SQL, operation: Operation): SQL;
-  /** The aggregate in the base currency; null where a currency has no rate. */
+  /** The aggregate in the base currency; null if a currency has no rate. */
   inBaseCurrency(row: SQL, operation: Operation, wrap: Wrap): SQL;
 }
 
-/** Makes an aggregate of a value. */
+/** Applies the aggregate function to a value. */
 type Wrap = (value: SQL) => SQL;
 
 /**
- * What a column says by the smart tag `@amount currency closed_at`: the column of its currency, and that
- * of the time on whose day it is converted, which is today where there is none. It is the day by which
- * reports convert, too (`crm_private.dated_deals`).
+ * Returns the aggregates of a column with the smart tag `@amount currency closed_at`; undefined for other
+ * columns. The tag names the column of the currency, and the column of the time on whose day amounts are
+ * converted, which is today if it is null. Reports convert on the same day (`crm_private.dated_deals`).
  */
 export function amountsOf(name: string, attribute: PgCodecAttribute): Amounts | undefined {
   const tag = attribute.extensions?.tags?.amount;
@@ -37,7 +37,7 @@ export function amountsOf(name: string, attribute: PgCodecAttribute): Amounts | 
   const timeIn = (row: SQL) => sql`${row}.${sql.identifier(time)}`;
   return {
     ofOneCurrency(row, wrap) {
-      // In bytes: which is first does not matter, and languages take longer.
+      // The collation C is the fastest; the order does not matter.
       const code = sql`${currencyIn(row)} collate "C"`;
       return sql`case when min(${code}) is not distinct from max(${code}) then ${wrap(amountIn(row))} end`;
     },
@@ -46,8 +46,8 @@ export function amountsOf(name: string, attribute: PgCodecAttribute): Amounts | 
     )`,
     inBaseCurrency(row, operation, wrap) {
       const rate = sql.identifier(Symbol("rate"));
-      // Not by crm.in_base_currency, which would be called for each row. This looks a rate up for those
-      // that are not in the base currency.
+      // crm.in_base_currency would be called for each row. This only looks up a rate for amounts that are
+      // not in the base currency.
       const amount = sql`${amountIn(row)} * case
         when ${currencyIn(row)} = (select crm.base_currency()) then 1
         else (
@@ -62,7 +62,7 @@ export function amountsOf(name: string, attribute: PgCodecAttribute): Amounts | 
           limit 1
         )
       end`;
-      // What has no rate makes the whole unknown. To count it would be to look every rate up twice.
+      // An amount without a rate makes the result unknown. Counting these would look up each rate twice.
       const unknown = sql`${sql.literal(operation === "min" ? "-Infinity" : "NaN")}::numeric`;
       const whole = wrap(sql`coalesce(${amount}, ${unknown})`);
       return sql`nullif(round(${whole}, 2), ${unknown})`;

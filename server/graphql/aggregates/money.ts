@@ -17,18 +17,22 @@ import {
 import type { GrafastInputFieldConfig } from "postgraphile/grafast";
 import type { SQL } from "postgraphile/pg-sql2";
 
-import { amountsOf, isOperation, type Amounts } from "./amounts.ts";
+import { amountsOf, isOperation, type Amounts, type Operation } from "./amounts.ts";
 
-/** What an aggregate of a column is for. */
+/** A column that holds amounts of money. */
 interface Money {
   readonly name: string;
   readonly amounts: Amounts;
 }
 
+const words: Readonly<Record<Operation, string>> = {
+  ...{ sum: "The sum", average: "The average", min: "The minimum", max: "The maximum" },
+};
+
 /**
- * Amounts of several currencies are never added up, averaged or compared: an aggregate of them is null,
- * and beside it there is one for each currency, and one in the base currency. Filters on aggregates find
- * rows whose amounts are of one currency.
+ * Amounts of several currencies are never added up, averaged or compared: an aggregate of them is null.
+ * Two more fields have the aggregate of each currency, and the aggregate in the base currency. Filters on
+ * aggregates find rows whose amounts are in one currency.
  */
 export const MoneyPlugin: GraphileConfig.Plugin = {
   name: "CrmMoneyPlugin",
@@ -66,7 +70,7 @@ export const MoneyPlugin: GraphileConfig.Plugin = {
       GraphQLObjectType_fields(fields, build, { scope, fieldWithHooks }) {
         const { isPgAggregateType, pgAggregateSpec: spec, pgTypeResource: resource } = scope;
         if (!isPgAggregateType || !spec || !resource || !isOperation(spec.id)) return fields;
-        const { id: operation, HumanLabel } = spec;
+        const { id: operation } = spec;
         const wrap = (value: SQL) => spec.sqlAggregateWrap(value, TYPES.numeric);
         let extended = fields;
         for (const { name, amounts } of moneyOf(resource as PgResource)) {
@@ -79,7 +83,7 @@ export const MoneyPlugin: GraphileConfig.Plugin = {
             ...extended,
             [fieldName]: {
               ...field,
-              description: `${HumanLabel} of ${fieldName}; null if it is in more than one currency.`,
+              description: `${words[operation]} of \`${fieldName}\`. Null if there are several currencies.`,
               type: getNullableType(field.type) as GraphQLOutputType,
               plan: ($group: PgSelectSingleStep) =>
                 $group.select(amounts.ofOneCurrency(rowOf($group), wrap), TYPES.numeric),
@@ -92,8 +96,8 @@ export const MoneyPlugin: GraphileConfig.Plugin = {
             {
               [inBase]: fieldWithHooks({ fieldName: inBase }, () => ({
                 description:
-                  `${HumanLabel} of ${fieldName} in the base currency, closed deals at the rate of the ` +
-                  "day they closed, others at today's; null if a currency has no rate.",
+                  `${words[operation]} of \`${fieldName}\` in the base currency: closed deals at the rate ` +
+                  "of the day they closed, others at today's. Null if a currency has no rate.",
                 type: build.getOutputTypeByName("BigFloat"),
                 plan: ($group: PgSelectSingleStep) =>
                   $group.select(
@@ -102,7 +106,7 @@ export const MoneyPlugin: GraphileConfig.Plugin = {
                   ),
               })),
               [byCurrency]: fieldWithHooks({ fieldName: byCurrency }, () => ({
-                description: `${HumanLabel} of ${fieldName} in each currency.`,
+                description: `${words[operation]} of \`${fieldName}\` in each currency.`,
                 type: nonNull(
                   new GraphQLList(nonNull(build.getOutputTypeByName("CurrencyAmount"))),
                 ),
@@ -189,7 +193,7 @@ function rowOf($group: PgSelectSingleStep): SQL {
   return $group.getClassStep().alias;
 }
 
-/* Inputs and outputs are kept apart by types that go round in circles; see the bulk mutations. */
+/* TypeScript separates inputs from outputs by circular types; see the bulk mutations. */
 function nonNull(type: unknown): GraphQLScalarType {
   return new GraphQLNonNull(type as GraphQLScalarType) as unknown as GraphQLScalarType;
 }

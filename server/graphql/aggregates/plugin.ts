@@ -3,20 +3,20 @@ import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { sql } from "postgraphile/pg-sql2";
 
 /**
- * What a CRM asks for. The deviations and variances that the preset offers too would only fill the
- * schema.
+ * The aggregates that a CRM uses. The deviations and variances that the preset also offers would enlarge
+ * the schema.
  */
 const offered = new Set<string>(["sum", "distinctCount", "min", "max", "average"]);
 
 const periods = ["week", "month", "quarter", "year"] as const;
 
-/** What the preset truncates to by itself, in the time zone of the connection. */
+/** The periods of the preset, which uses the time zone of the connection. */
 const shortPeriods = ["hour", "day"] as const;
 
-/** The time zone of the request, else of the installation: asked once for a statement. */
+/** The time zone of the request, or of the installation; evaluated once for a statement. */
 const zone = sql`(select crm.time_zone())`;
 
-/** An instant that is the beginning of a period, as the clock of the zone shows it, with its offset. */
+/** The instant at which a period begins, in local time of the zone, with its offset. */
 const periodStart: typeof TYPES.timestamptz = {
   ...TYPES.timestamptz,
   castFromPg(instant) {
@@ -30,8 +30,8 @@ const periodStart: typeof TYPES.timestamptz = {
 };
 
 /**
- * Aggregates as a CRM needs them: the number of rows in each group (the preset has `distinctCount`
- * only, which sorts), earliest and latest of dates, and groups by week, month, quarter and year.
+ * Adds the number of rows of each group (the preset only has `distinctCount`, which sorts), the minimum and
+ * maximum of dates, and groups by week, month, quarter and year.
  */
 export const AggregatesPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregatesPlugin",
@@ -81,7 +81,7 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
         const count = fieldWithHooks(
           { fieldName: "count" },
           {
-            description: "The number of rows that match, in this group or in all.",
+            description: "The number of matching rows, in the group or on all pages.",
             type: new GraphQLNonNull(GraphQLInt),
             plan: ($rows: PgSelectSingleStep) => $rows.select(sql`count(*)`, TYPES.bigint, false),
           },

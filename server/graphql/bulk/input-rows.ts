@@ -2,16 +2,15 @@ import type { GraphQLInputObjectType, GraphQLSchema } from "graphql";
 
 import { customValues } from "../custom-fields/inputs.ts";
 
-/** A row as the database's bulk write reads it: columns, and what it knows beside them. */
+/** A row as `crm_private.write_rows` reads it: columns, and keys such as `external_id`. */
 export type InputRow = Record<string, unknown>;
 
 /**
- * Makes the row of an input object of an entity. Each field says itself which column it stands for,
- * as it does where a single row is written, so it does not matter which plugin added the field: a
- * field sets attributes of what its `apply` is given.
+ * Returns the row of an input object. The `apply` of each field sets the field's column, as in a
+ * mutation of one row, so fields of other plugins work too.
  *
- * @param type such as `ContactInput` or `ContactPatch`.
- * @param value an object of that type, as GraphQL has read it.
+ * @param type such as `ContactCreate` or `ContactUpdate`.
+ * @param value an object of that type, as GraphQL has parsed it.
  */
 export function rowOf(
   schema: GraphQLSchema,

@@ -17,14 +17,14 @@ import { parseAsWritten } from "../../model/exact-json.ts";
 
 declare module "graphql" {
   interface GraphQLInputFieldExtensions {
-    /** The name of the custom field that an input field is the value of. */
+    /** The name of the custom field that an input field sets. */
     customField?: string;
   }
 }
 
 /**
- * What the column custom_fields is set to by an input that has custom fields as fields, and undefined
- * for one that has none.
+ * Returns the value of the column custom_fields for an input with typed custom fields; undefined if it sets
+ * none.
  *
  * @param input the values of the input by field.
  * @param type of the input.
@@ -47,7 +47,7 @@ export function customValues(input: unknown, type: GraphQLInputType): object | u
     : { $merge: typed };
 }
 
-/** A value as JSON has it: a decimal is a text in GraphQL and a number there, digit for digit. */
+/** Converts a value to JSON. A decimal, a string in GraphQL, becomes a number with the same digits. */
 function inJson(value: unknown, type: GraphQLInputType): unknown {
   if (typeof value !== "string" || getNamedType(type).name !== "BigFloat") return value;
   const number = value
@@ -59,11 +59,11 @@ function inJson(value: unknown, type: GraphQLInputType): unknown {
 }
 
 /**
- * Names the faults of custom fields by where the client sent them: `industry` where it is a field of the
- * input, `customFields.industry` where it is a member of the raw object, as the database names it.
+ * Renames the faults of custom fields as the client sent them: `industry` for a typed field of the input,
+ * `customFields.industry`, the name in the database, for a member of the raw object.
  *
- * @param error what a mutation ended with.
- * @param args what was executed.
+ * @param error of a mutation.
+ * @param args of its execution.
  */
 export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   const cause = error.originalError;
@@ -85,20 +85,20 @@ export function nameAsSent(error: GraphQLError, args: ExecutionArgs): void {
   cause.detail = JSON.stringify(renamed(told, names));
 }
 
-/** The faults by field that an error of the database tells of, if it does. */
+/** Returns the faults by field of an error of the database, if it has any. */
 function faultsOf(error: pg.DatabaseError): Record<string, unknown> | undefined {
   const taken = uniqueCustomField(error);
   if (taken) return fieldsOf(taken);
-  // What PostgreSQL itself says in a detail is no JSON, and quotes values.
+  // Details of PostgreSQL itself are not JSON, and quote values.
   if (error.schema !== "crm" || !error.detail?.startsWith("{")) return undefined;
   return parseAsWritten(error.detail) as Record<string, unknown>;
 }
 
 /**
- * The same for the faults of one row among many.
+ * Renames the faults of one row of a bulk mutation in the same way.
  *
- * @param fields the messages by field, as the database names it.
- * @param input the row as it was sent.
+ * @param fields the messages by field, as named in the database.
+ * @param input the row as sent.
  * @param type of the row.
  */
 export function fieldsAsSent<Messages>(
@@ -120,7 +120,7 @@ function renamed<Messages>(
   );
 }
 
-/** Collects the names of the custom fields that an input has as fields, by how the database names them. */
+/** Collects the names of the typed custom fields of an input, by their names in the database. */
 function collectNames(
   names: Map<string, string>,
   input: unknown,

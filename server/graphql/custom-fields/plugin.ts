@@ -12,26 +12,26 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { customValues, nameAsSent } from "./inputs.ts";
 
-/** The schema of the functions that are made from custom field definitions. */
+/** The schema of the functions that are compiled from custom field definitions. */
 export const customSchema = "crm_custom";
 
 /** A resource that is a function. */
 type FieldResource = PgResource & { parameters: NonNullable<PgResource["parameters"]> };
 
-/** What the input of a row is written to. */
+/** The target of the input of a row. */
 interface Row {
   set(attribute: string, value: unknown): void;
 }
 
 /**
- * Custom fields are fields like those that are columns: they can be selected, filtered, ordered,
- * grouped and aggregated by, and written. The database has a function for each; PostGraphile knows
- * how to select by one, and here is what it leaves out.
+ * Makes custom fields work like columns: they can be selected, filtered, ordered, grouped, aggregated and
+ * written. The database has a function for each. PostGraphile can select functions; this plugin adds the
+ * rest.
  */
 export const CustomFieldsPlugin: GraphileConfig.Plugin = {
   name: "CrmCustomFieldsPlugin",
   version: "1.0.0",
-  description: "Lets custom fields do what columns do.",
+  description: "Makes custom fields work like columns.",
   grafast: {
     middleware: {
       async execute(next, { args }) {
@@ -106,12 +106,12 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** Whether a resource is the function of a custom field. */
+/** Returns whether a resource is the function of a custom field. */
 function isCustomField(resource: PgResource): boolean {
   return resource.extensions?.pg?.schemaName === customSchema;
 }
 
-/** The custom fields of the rows of a table, or of what a type says by `@customFieldsOf` it becomes. */
+/** Returns the custom fields of a table, or of the table that a type names by `@customFieldsOf`. */
 function customFieldsOf(build: GraphileBuild.Build, codec: PgCodec): FieldResource[] {
   const table = codec.extensions?.tags?.customFieldsOf;
   return (Object.values(build.input.pgRegistry.pgResources) as PgResource[]).filter(
@@ -124,7 +124,7 @@ function customFieldsOf(build: GraphileBuild.Build, codec: PgCodec): FieldResour
 
 type EnumValues = [name: string, value: GraphQLEnumValueConfig][];
 
-/** The orders by a custom field. A row need not have it, which a page's cursor has to know. */
+/** Returns the orders by a custom field. Its value may be null, which cursors depend on. */
 function ordersBy(build: GraphileBuild.Build, resource: FieldResource): EnumValues {
   const field = build.inflection.computedAttributeField({ resource });
   return (["ASC", "DESC"] as const).map((direction) => [
@@ -142,7 +142,7 @@ function ordersBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
   ]);
 }
 
-/** The groups by a custom field, and by periods of it if it is a date. */
+/** Returns the groups by a custom field, and by periods if it is a date. */
 function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValues {
   const field = build.inflection.computedAttributeField({ resource });
   const isChoice = resource.extensions?.tags?.choicesOf !== undefined;
@@ -171,8 +171,8 @@ function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
 }
 
 /**
- * What rows are ordered by for a custom field: its value, or for one of choices where the value stands
- * among them. The choices are read with the rows, so that they are those of the moment.
+ * Returns the expression of the order by a custom field: its value or, for a field with choices, the position
+ * of the value among them. The choices are read in the same statement, so they are current.
  */
 function orderOf(resource: PgResource, row: SQL): { fragment: SQL; codec: PgCodec } {
   const value = valueOf(resource, row);
@@ -191,15 +191,15 @@ function orderOf(resource: PgResource, row: SQL): { fragment: SQL; codec: PgCode
   return { fragment, codec: listOfCodec(TYPES.int) };
 }
 
-/** The value of a custom field in a row. */
+/** Returns the expression of a custom field of a row. */
 function valueOf({ name, from }: PgResource, row: SQL): SQL {
-  if (typeof from !== "function") throw new Error(`${name} is no function`);
+  if (typeof from !== "function") throw new Error(`${name} is not a function`);
   return from({ placeholder: row });
 }
 
 /**
- * Sets the custom fields that an input has as fields, together with the raw object beside them. Alone
- * they leave the others of the row as they are.
+ * Sets the typed custom fields of an input, merged with its raw object. Without a raw object, the other
+ * custom fields of the row keep their values.
  */
 function withCustomFields(row: Row, input: unknown, type: GraphQLInputType): Row {
   const values = customValues(input, type);

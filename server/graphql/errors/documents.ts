@@ -27,17 +27,17 @@ import { checkStructure } from "../limits/structure.ts";
 
 type ParseAndValidate = ExecutionConfig["parseAndValidate"];
 
-/** How many documents are remembered with what became of them. */
+/** The number of documents that are cached with their results. */
 const maxKnown = 500;
 
-/** How many errors of one document are told; looking for names that are alike takes its time. */
+/** The number of errors returned for one document; suggestions of similar names take time. */
 const maxErrors = 20;
 
 /**
- * Makes the way from a document's text to a document that may be executed, or to errors that carry
- * codes. A document that is too large is refused before validation, and before all of it is read.
+ * Creates the function that parses and validates the text of a document. It returns the document, or errors
+ * with codes. A document that is too large is refused before validation, and before all of it is parsed.
  *
- * @param rules of validation, those of GraphQL itself included.
+ * @param rules of validation, including those of GraphQL itself.
  */
 export function createParseAndValidate(
   schema: GraphQLSchema,
@@ -66,7 +66,7 @@ export function createParseAndValidate(
     if (errors.length === 0) return { document };
     const fields = literalFaults(schema, document);
     if (Object.keys(fields).length > 0 && isMutation(document)) {
-      // The database has to be asked first what else is wrong.
+      // Execution refuses it, after the database has checked the other fields.
       faulty.set(document, fields);
       return { document };
     }
@@ -84,17 +84,17 @@ export function createParseAndValidate(
     known.set(query, result);
     const [oldest] = known.keys();
     if (oldest !== undefined && known.size > maxKnown) known.delete(oldest);
-    // They are remembered, and each request has an id of its own.
+    // The errors are cached, but each request has its own id.
     return "errors" in result && result.errors !== undefined
       ? { errors: result.errors.map(withRequestId) }
       : result;
   };
 }
 
-/** Documents whose values are wrong, with what is wrong with them. */
+/** The faults of the values in documents. */
 const faulty = new WeakMap<DocumentNode, Fields>();
 
-/** What is wrong with the values that a document holds. It must not be executed then. */
+/** Returns the faults of the values in a document. A document with faults must not be executed. */
 export function faultsInDocument(document: DocumentNode): Fields | undefined {
   return faulty.get(document);
 }
@@ -106,22 +106,23 @@ function isMutation({ definitions }: DocumentNode): boolean {
   );
 }
 
-/** GraphQL's rules leave it to execution that a schema may have no subscriptions. */
+/** The rules of GraphQL do not check whether the schema has subscriptions. */
 function KnownOperationKinds(context: ValidationContext): ReturnType<ValidationRule> {
   return {
     OperationDefinition(node) {
       if (context.getSchema().getRootType(node.operation)) return;
-      context.reportError(new GraphQLError(`There is no ${node.operation} here`, { nodes: node }));
+      const message = `Operations of the type ${node.operation} are not supported`;
+      context.reportError(new GraphQLError(message, { nodes: node }));
     },
   };
 }
 
-/** The answer to input of which these fields are at fault. */
+/** Returns the error for input with these faults. */
 export function invalid(fields: Fields): GraphQLError {
   return toGraphQLError(new ValidationError(sentence(fields, "The input is not valid"), fields));
 }
 
-/** An error of this product as GraphQL carries it. */
+/** Converts an error of this server to one of GraphQL. */
 export function toGraphQLError(error: CrmError): GraphQLError {
   return new GraphQLError(error.message, { originalError: error, extensions: error.extensions });
 }
@@ -130,9 +131,9 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
   try {
     return parse(new Source(query, "GraphQL HTTP Request"), { maxTokens: tokens });
   } catch (error) {
-    // What comes after the first too many is not counted: that would be the work that is refused.
+    // Tokens beyond the limit are not counted: that would be the work that the limit avoids.
     if (error instanceof RangeError) {
-      throw new QueryTooComplexError("The document is nested too deep to be read", {
+      throw new QueryTooComplexError("The document is nested too deeply to be parsed", {
         limit: "depth",
         maximum: depth,
         actual: depth + 1,
@@ -148,7 +149,7 @@ function parseWithin(query: string, { tokens, depth }: Limits): DocumentNode {
   }
 }
 
-/** The same fault in several places is one error with all its places: answers do not grow by it. */
+/** Merges errors with the same message into one with all locations, to limit the size of the response. */
 function saidOnce(errors: readonly GraphQLError[]): GraphQLError[] {
   const byMessage = Map.groupBy(errors, ({ message }) => message);
   return Array.from(byMessage, ([message, same]) => {

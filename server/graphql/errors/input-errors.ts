@@ -6,12 +6,11 @@ import { isStorable, variableFaults } from "./input-faults.ts";
 import { faultsOfNewRows } from "./new-row-faults.ts";
 
 /**
- * What a client sent wrongly is answered as a form needs it: VALIDATION_ERROR with every faulty
- * field. GraphQL's own answer is prose about types, one message for each fault and none that names
- * the field. See `../documents.ts` for what is written in a document itself.
+ * Returns faulty input as a form needs it: VALIDATION_ERROR with all faulty fields. GraphQL itself would
+ * return a message about types for each fault, without the name of the field. Literals in a document are
+ * checked in `documents.ts`.
  *
- * Where a row was to be created, the database says what else is wrong with it, so that a form is told
- * everything at once.
+ * If a row was to be created, the database checks its other fields, so that a form gets all faults at once.
  */
 export const InputErrorsPlugin: GraphileConfig.Plugin = {
   name: "CrmInputErrorsPlugin",
@@ -21,7 +20,7 @@ export const InputErrorsPlugin: GraphileConfig.Plugin = {
     middleware: {
       async execute(next, { args }) {
         const values = args.variableValues ?? {};
-        // A mutation has another one meanwhile, which ends with it.
+        // During a mutation the context has another one, which ends with the mutation.
         const { withPgClient } = args.contextValue as Grafast.Context;
         const faults = () => variableFaults(args.schema, args.document, args.operationName, values);
         const refuse = async (fields: Fields) => ({
@@ -40,7 +39,7 @@ export const InputErrorsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** Adds what the database finds wrong with the fields that can be read. */
+/** Adds the faults that the database finds in the other fields. */
 async function completed(
   args: ExecutionArgs,
   fields: Fields,
@@ -49,7 +48,7 @@ async function completed(
   try {
     return { ...(await faultsOfNewRows(args, fields, withPgClient)), ...fields };
   } catch {
-    // It cannot be asked, or not by this role: what is known is wrong all the same.
+    // The database is unavailable, or the role lacks the right: the known faults are enough.
     return fields;
   }
 }

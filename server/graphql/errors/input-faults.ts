@@ -29,7 +29,7 @@ import { scalars } from "../../model/scalars.ts";
 type Path = readonly string[];
 type Report = (path: Path, message: string) => void;
 
-/** Stands for a variable inside a literal: its value is checked where it is given. */
+/** Stands for a variable inside a literal; its value is checked with the variables. */
 const variable = Symbol("variable");
 
 const builtIn: Record<string, string> = {
@@ -39,20 +39,20 @@ const builtIn: Record<string, string> = {
   String: "must be text",
 };
 
-/** Messages by field. A client's field may be called like a member of every object. */
+/** Messages by field. A map, since a client may send a field such as `constructor`. */
 type Faults = Map<string, string[]>;
 
-/** How many characters of a faulty value are told, as in the database. */
+/** The number of characters of a faulty value in a message, as in the database. */
 const maxValue = 80;
 
-/** How many faulty fields are told of. */
+/** The number of faulty fields that are returned. */
 const maxFaults = 100;
 
-/** Thrown where no further fault needs to be found. */
+/** Thrown to end the search when there are enough faults. */
 class Enough extends Error {}
 
 /**
- * All faults of the variables of a request, each under the name of the field that the client sent.
+ * Returns all faults of the variables of a request, by the name of the field that the client sent.
  */
 export function variableFaults(
   schema: GraphQLSchema,
@@ -74,7 +74,7 @@ export function variableFaults(
   });
 }
 
-/** All faults of the values that are written in a document itself. */
+/** Returns all faults of the literal values in a document. */
 export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fields {
   const typeInfo = new TypeInfo(schema);
   return collect((faults) => {
@@ -105,8 +105,7 @@ function collect(find: (faults: Faults) => void): Fields {
 }
 
 /**
- * Whether a value holds something that would be changed on its way into the database, or stopped by
- * it.
+ * Returns whether the database stores a value unchanged.
  */
 export function isStorable(value: unknown): boolean {
   let storable = true;
@@ -115,8 +114,8 @@ export function isStorable(value: unknown): boolean {
 }
 
 /**
- * Whether a value holds a number that JavaScript does not hold. Where JSON is written in a document, Grafast
- * reads numbers as JavaScript does.
+ * Returns whether a value contains a number that JavaScript cannot represent exactly. In JSON literals of a
+ * document, Grafast parses numbers as JavaScript does.
  */
 export function holdsRaw(value: unknown): boolean {
   let holds = false;
@@ -181,8 +180,8 @@ function findFaultsOfObject(
 }
 
 /**
- * NUL and lone surrogates have no place in PostgreSQL's text; a number that is infinite was written in a
- * way that is not read (see `exactJson.ts`).
+ * Text in PostgreSQL cannot contain NUL or lone surrogates. A number is infinite if it was sent in a form
+ * that `exact-json.ts` does not read.
  */
 function findUnstorable(value: unknown, path: Path, report: Report): void {
   if (typeof value === "string") {
@@ -202,7 +201,7 @@ function findUnstorable(value: unknown, path: Path, report: Report): void {
 }
 
 function accepts(type: GraphQLScalarType | GraphQLEnumType, value: unknown): boolean {
-  // Asked to parse it, an enum would look for names that are alike.
+  // The parser of an enum would search for similar names.
   if (isEnumType(type)) return typeof value === "string" && type.getValue(value) !== undefined;
   try {
     return type.parseValue(value) !== undefined;
@@ -219,9 +218,8 @@ function expectation(type: GraphQLScalarType | GraphQLEnumType, value: unknown):
 }
 
 /**
- * Names a fault as the client sees the form: `companyId`, not `input.deal.companyId`. The variable
- * or argument that holds an object is left out, and within the input of a mutation the entity that
- * wraps the fields.
+ * Names a fault as in a form: `companyId`, not `input.deal.companyId`. The name of the variable or argument
+ * is omitted if its value is an object, and so is the entity inside the input of a mutation.
  */
 function reporter(faults: Faults, type: GraphQLInputType, name: string): Report {
   const root = getNamedType(type);
@@ -245,9 +243,9 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
 }
 
 /**
- * A literal as the JSON that would mean the same.
+ * Converts a literal to JSON.
  *
- * @param variables their values; without, one stands for itself.
+ * @param variables their values; if left out, a symbol stands for each variable.
  */
 export function literal(node: ValueNode, variables?: Readonly<Record<string, unknown>>): unknown {
   switch (node.kind) {

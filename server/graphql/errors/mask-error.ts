@@ -17,22 +17,23 @@ import { type Constraints } from "../../errors/messages.ts";
 import { currentRequest, logged, withRequestId } from "../../http/requests.ts";
 
 /**
- * What clients are told where a plugin refuses their input with an error like any other, known by
- * its message only.
+ * Messages for clients, by the message of the error with which a plugin refuses input. These errors have no
+ * code.
  */
 const refusals: Record<string, string> = {
   "Null literals are forbidden in filter argument input.":
-    "A filter must not hold null; use isNull, or leave the field out",
+    "A filter must not contain null; use isNull, or omit the field",
   "Attempted to update a record, but no new values were specified.":
     "The patch must change at least one field",
 };
 
-/** Makes of an error what a client may see. */
+/** Converts an error to what a client may see. */
 export type MaskError = (error: GraphQLError) => GraphQLError;
-/** How Grafast begins to tell that an operation was given up. */
+
+/** The beginnings of the messages with which Grafast ends an operation. */
 const givenUp = ["Operation took too long to plan", "Execution timeout exceeded"];
 
-/** What clients are told plainly and whoever runs the server should hear of, too. */
+/** Codes of errors that are returned to the client and logged for the operator. */
 const operational = new Set<ErrorCode>([
   "TIMEOUT",
   "OVERLOADED",
@@ -41,19 +42,19 @@ const operational = new Set<ErrorCode>([
   "IN_DOUBT",
 ]);
 
-/** What became of a mutation whose answer failed. */
+/** The outcome of a mutation whose response failed. */
 export type Outcome = "done" | "in doubt";
 const outcomes = new WeakMap<GraphQLError, Outcome>();
 
-/** Lets an error be told as one of a mutation that was done, or may have been. */
+/** Marks an error as that of a mutation that was committed, or may have been. */
 export function markOutcome(error: GraphQLError, outcome: Outcome): GraphQLError {
   outcomes.set(error, outcome);
   return error;
 }
 
 /**
- * Makes the last step before an error leaves the server. A client sees what it caused, with its
- * code; anything else goes whole to the log, and the client gets the id under which it is there.
+ * Creates the last step before an error leaves the server. Errors caused by the client are returned with
+ * their code. All others are logged, and the client gets the id of the log entry.
  */
 export function createMaskError(constraints: Constraints, logger: Logger): MaskError {
   return (error) => withRequestId(maskOutcome(error));
@@ -67,7 +68,7 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
     const told =
       outcome === "done"
         ? new CommittedError(
-            `The mutation was done; only its answer failed: ${masked.message}`,
+            `The mutation was committed; only its response failed: ${masked.message}`,
             code,
           )
         : new InDoubtError();
@@ -86,7 +87,7 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
     if (known !== undefined && operational.has(known.code)) {
       const root = rootCause(error);
       const cause = root.cause instanceof Error ? root.cause : root;
-      // Grafast's own cannot be extended, which the log does to what it writes.
+      // Errors of Grafast are frozen, but the logger adds properties.
       const err = Object.isExtensible(cause) ? cause : new Error(cause.message);
       logger.warn({ ...request(), err, code: known.code, path }, "an operation was not done");
     }
@@ -109,13 +110,13 @@ export function createMaskError(constraints: Constraints, logger: Logger): MaskE
   }
 }
 
-/** Of which request, by whom. */
+/** The request and its user, for the log. */
 function request(): Record<string, unknown> {
   const known = currentRequest();
   return known === undefined ? {} : { requestId: known.id, ...logged(known) };
 }
 
-/** The code that an error will be answered with. */
+/** Returns the code with which an error will be returned. */
 export function codeOf(error: GraphQLError): unknown {
   const outcome = outcomes.get(error);
   if (outcome !== undefined) return outcome === "done" ? "COMMITTED" : "IN_DOUBT";

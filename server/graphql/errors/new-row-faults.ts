@@ -16,14 +16,14 @@ import type { Table } from "../../model/tables.ts";
 import { fieldsAsSent } from "../custom-fields/inputs.ts";
 import { isStorable, literal } from "./input-faults.ts";
 import { rowOf } from "../bulk/input-rows.ts";
-import { isIncluded, variablesOf } from "../limits/cost.ts";
+import { isIncluded, variablesOf } from "../limits/variables.ts";
 import { rootFields } from "../limits/root-fields.ts";
 
 const statement = `
   select crm_private.faults_of_new_row(given.table_name::regclass, given.item::jsonb) as faults
   from unnest($1::text[], $2::text[]) as given (table_name, item)`;
 
-/** A row that a mutation was to create, as far as it can be read. */
+/** The valid part of a row that a mutation was to create. */
 interface NewRow {
   readonly table: Table;
   readonly type: GraphQLInputObjectType;
@@ -32,11 +32,11 @@ interface NewRow {
 }
 
 /**
- * What the database finds wrong with the rows that a request was to create, beside what could not be
- * read of them.
+ * Returns the faults that the database finds in the rows that a request was to create, in addition to fields
+ * of the wrong type.
  *
- * @param known what could not be read, by field; nothing is said of these again.
- * @throws what the database fails with, other than by a fault of a row.
+ * @param known faults that are already known, by field; these fields are not returned.
+ * @throws any error of the database that is not a fault of a row.
  */
 export async function faultsOfNewRows(
   args: ExecutionArgs,
@@ -56,7 +56,7 @@ export async function faultsOfNewRows(
     });
     return answers.map(({ faults }) => faults ?? {});
   });
-  // A column with a part that cannot be read is not asked about at all, and looks as if it were not given.
+  // Columns with a known fault are not sent, so the database may report them as missing.
   const head = (field: string) => field.split(".")[0];
   const unread = new Set(Object.keys(known).map(head));
   const isKnown = (field: string) => unread.has(head(field));
@@ -99,7 +99,7 @@ function membersOf(type: GraphQLInputType): GraphQLInputFieldMap {
   return isInputObjectType(named) ? named.getFields() : {};
 }
 
-/** The columns of a row, of the fields that can be read. */
+/** Returns the columns of a row for the valid fields. */
 function columnsOf(
   { schema }: ExecutionArgs,
   type: GraphQLInputObjectType,

@@ -3,15 +3,16 @@ import type { GrafastInputFieldConfig } from "postgraphile/grafast";
 import type { SQL } from "postgraphile/pg-sql2";
 
 /**
- * `equalToInsensitive` and its kin fold case by a fixed collation. The filter plugin leaves it to that of
- * the database, which for the locale C knows ASCII only: "ромашка" would not find РОМАШКА.
+ * `equalToInsensitive` and similar filters fold case by a fixed collation. The filter plugin uses the
+ * collation of the database, which for the locale C folds ASCII only: "ромашка" would not find РОМАШКА.
  *
- * What is greater is still decided by the database's own order, as in `orderBy`.
+ * `greaterThanInsensitive` and similar filters still compare in the order of the database, like `orderBy`.
  */
 export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
   name: "CrmInsensitiveFiltersPlugin",
   version: "1.0.0",
-  description: "Lets filters that ignore case know every script, whatever the database's locale.",
+  description:
+    "Makes filters that ignore case support every script, with any locale of the database.",
   after: ["PgConnectionArgFilterOperatorsPlugin", "CrmListFiltersPlugin"],
   schema: {
     hooks: {
@@ -31,7 +32,7 @@ export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
           apply(parent, value: unknown, info) {
             const condition = parent as PgCondition;
             const column = columnOf(condition, build);
-            // What has no value is refused, or left out, as it was.
+            // The original plan refuses or ignores null.
             if (value == null || column === undefined) {
               return apply?.(parent, value, info) as unknown;
             }
@@ -74,15 +75,15 @@ const operators = {
   atLeast: (sql: Sql) => sql`>=`,
 };
 
-/** How a filter compares what it is given with a column. */
+/** How a filter compares its value with a column. */
 interface Comparison {
   readonly operator: keyof typeof operators;
   readonly isNegated?: boolean;
-  /** Whether it is given a list, one of which is to be equal. */
+  /** Whether its value is a list, of which one item must be equal. */
   readonly ofList?: boolean;
-  /** Whether it is given a pattern, and not a text that is a part of one. */
+  /** Whether its value is a pattern, not a text. */
   readonly isPattern?: boolean;
-  /** What may stand before the text that is looked for. */
+  /** The part of the pattern before the text. */
   readonly before?: string;
   readonly after?: string;
 }
@@ -112,14 +113,14 @@ const comparisons: Readonly<Record<string, Comparison | undefined>> = {
   greaterThanOrEqualToInsensitive: { operator: "atLeast" },
 };
 
-/** What the filter plugin knows of the value that is filtered by. */
+/** The data of the filter plugin about the filtered value. */
 interface Filtered {
   readonly attributeName?: string;
   readonly attribute?: { codec: PgCodec; expression?: (alias: SQL) => SQL };
   readonly expression?: SQL;
 }
 
-/** The value that a filter is about; undefined where the filter plugin says nothing of it. */
+/** Returns the value that a filter is about; undefined without data of the filter plugin. */
 export function columnOf(
   condition: PgCondition,
   { sql }: Pick<GraphileBuild.Build, "sql">,

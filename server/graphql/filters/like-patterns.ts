@@ -3,19 +3,19 @@ import type { GrafastInputFieldConfig } from "postgraphile/grafast";
 import { ValidationError } from "../../errors/classes.ts";
 
 /**
- * `includes`, `startsWith`, `endsWith` and their like take their text literally. The filter plugin
- * escapes `%` and `_` but not the escape character itself, so that a text that ends with a
- * backslash is refused by PostgreSQL.
+ * `includes`, `startsWith`, `endsWith` and similar filters take a literal text. The filter plugin escapes
+ * `%` and `_`, but not the escape character itself: PostgreSQL would refuse a text that ends with a
+ * backslash.
  *
- * `like` and its like take a pattern. One that ends with its escape character is none; PostgreSQL
- * says so when it compares the first value, which an empty table or an index may not let it come to.
- * So it is refused here, whatever there is to compare.
+ * `like` and similar filters take a pattern. A pattern that ends with its escape character is invalid, but
+ * PostgreSQL only raises the error when it compares a value, so not for an empty table or with some
+ * indexes. Here it always raises VALIDATION_ERROR.
  */
 export const LikePatternsPlugin: GraphileConfig.Plugin = {
   name: "CrmLikePatternsPlugin",
   version: "1.0.0",
   description:
-    "Escapes backslashes in texts that become LIKE patterns, and refuses broken patterns.",
+    "Escapes backslashes in texts that become LIKE patterns, and refuses invalid patterns.",
   after: ["PgConnectionArgFilterPlugin"],
   schema: {
     hooks: {
@@ -51,7 +51,7 @@ function refuseBrokenPatterns(field: string, operators: unknown): void {
   }
 }
 
-/** Whether the last character of a pattern is a backslash that no other one escapes. */
+/** Returns whether the last character of a pattern is an unescaped backslash. */
 function endsEscaping(pattern: string): boolean {
   let backslashes = 0;
   while (pattern.at(-1 - backslashes) === "\\") backslashes += 1;

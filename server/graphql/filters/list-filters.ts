@@ -3,16 +3,16 @@ import type { GrafastInputFieldConfig } from "postgraphile/grafast";
 import type { SQL } from "postgraphile/pg-sql2";
 
 /**
- * `notIn` and its like look each row's value up in a hash of their list. The filter plugin compares it
- * with each element instead, which takes time that grows with the list times the table.
+ * `notIn` and `notInInsensitive` search their list by a hash. The filter plugin compares each row with each
+ * element, which takes time proportional to the list times the table.
  *
- * `in` is left as it is: an index may serve it, and PostgreSQL makes a hash of a list that it knows
- * when it plans.
+ * `in` is unchanged: an index may serve it, and PostgreSQL builds a hash of a list that is constant in the
+ * plan.
  */
 export const ListFiltersPlugin: GraphileConfig.Plugin = {
   name: "CrmListFiltersPlugin",
   version: "1.0.0",
-  description: "Makes filters by what is not in a list linear.",
+  description: "Makes the filters notIn take linear time.",
   after: ["PgConnectionArgFilterOperatorsPlugin"],
   schema: {
     hooks: {
@@ -30,7 +30,7 @@ export const ListFiltersPlugin: GraphileConfig.Plugin = {
           apply(parent, value: unknown, info) {
             const condition = parent as PgCondition;
             const filtered = condition.extensions.pgFilterAttribute as Filtered | undefined;
-            // What is not a list is refused as it was.
+            // The original plan refuses a value that is not a list.
             if (!Array.isArray(value) || filtered === undefined) {
               return apply?.(parent, value, info) as unknown;
             }
@@ -60,7 +60,7 @@ export const ListFiltersPlugin: GraphileConfig.Plugin = {
 
 const negations = new Set(["notIn", "notInInsensitive"]);
 
-/** What the filter plugin knows of the value that is filtered by. */
+/** The data of the filter plugin about the filtered value. */
 interface Filtered {
   readonly attributeName?: string;
   readonly attribute?: { codec: PgCodec; expression?: (alias: SQL) => SQL };

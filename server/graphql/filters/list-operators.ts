@@ -2,17 +2,16 @@ import type { PgCodecAttribute, PgCondition } from "postgraphile/@dataplan/pg";
 import type { SQL } from "postgraphile/pg-sql2";
 
 /**
- * `containsInsensitive` and `anyEqualToInsensitive` find what a list holds whatever its case. Of email
- * addresses a domain may be written either way, `köln.de` or `xn--kln-sna.de`; phone numbers are found
- * in whatever form they are written.
+ * `containsInsensitive` and `anyEqualToInsensitive` search lists regardless of case. The domain of an email
+ * address matches in both forms, `köln.de` and `xn--kln-sna.de`. Phone numbers match in any notation.
  *
- * Addresses and numbers are found by an index, the match keys, in a subquery of their own: beside an
- * order and a limit PostgreSQL would walk along the order, because it takes them for frequent.
+ * Addresses and numbers are found by the index of match keys, in a separate subquery. Otherwise, with an
+ * order and a limit, PostgreSQL would scan the index of the order, because it overestimates the matches.
  */
 export const ListOperatorsPlugin: GraphileConfig.Plugin = {
   name: "CrmListOperatorsPlugin",
   version: "1.0.0",
-  description: "Adds filters on lists of texts that ignore case.",
+  description: "Adds filters on lists of strings that ignore case.",
   schema: {
     hooks: {
       init(_, build) {
@@ -23,7 +22,7 @@ export const ListOperatorsPlugin: GraphileConfig.Plugin = {
         } = build;
         const listCodec = listOfCodec(TYPES.text, { extensions: { listItemNonNull: true } });
 
-        /** Which contacts have all of some addresses or numbers. */
+        /** Returns the condition that a contact is among those that match. */
         const among = (condition: PgCondition, matches: (other: SQL) => SQL): SQL => {
           const other = sql.identifier(Symbol("contact"));
           return sql`${condition.alias}.id = any (array(
@@ -57,8 +56,8 @@ export const ListOperatorsPlugin: GraphileConfig.Plugin = {
 
         build.addConnectionFilterOperator("StringList", "containsInsensitive", {
           description:
-            "Contains the specified list of values (case-insensitive). Phone numbers are found in " +
-            "whatever form they are written, addresses with their domain in either.",
+            "Contains the specified list of values (case-insensitive). Phone numbers match in any " +
+            "notation, and email addresses with their domain in Unicode or ASCII form.",
           resolveInputCodec: () => listCodec,
           resolveType: () => new GraphQLList(new GraphQLNonNull(GraphQLString)),
           resolve: (list, values, input, condition) =>
@@ -66,15 +65,15 @@ export const ListOperatorsPlugin: GraphileConfig.Plugin = {
         });
         build.addConnectionFilterOperator("StringList", "anyEqualToInsensitive", {
           description:
-            "Any array item is equal to the specified value (case-insensitive). Phone numbers are " +
-            "found in whatever form they are written, addresses with their domain in either.",
+            "Any array item is equal to the specified value (case-insensitive). Phone numbers match in " +
+            "any notation, and email addresses with their domain in Unicode or ASCII form.",
           resolveInputCodec: () => TYPES.text,
           resolve: (list, value, _input, condition) =>
             contains(list, sql`array[${value}]`, 1, condition as unknown as PgCondition),
         });
         return _;
 
-        /** The column of contacts that a filter is about, if it is one of theirs. */
+        /** Returns the column of contacts that a filter is about; undefined for other tables. */
         function attributeOf(condition: PgCondition): string | undefined {
           const filtered = condition.extensions.pgFilterAttribute as
             { attributeName?: string; attribute?: PgCodecAttribute } | undefined;

@@ -3,14 +3,13 @@ import { sql } from "postgraphile/pg-sql2";
 import type { PgCondition } from "postgraphile/@dataplan/pg";
 
 /**
- * `deals: { none: {} }` finds companies without any deal, and `some: {}` those with one. The filter
- * plugin takes a filter on a relation that says nothing for no filter at all, and would find every
- * company.
+ * `deals: { none: {} }` finds companies without deals, and `some: {}` those with deals. The filter plugin
+ * ignores an empty filter on a relation, and would find every company.
  */
 export const RelationFiltersPlugin: GraphileConfig.Plugin = {
   name: "CrmRelationFiltersPlugin",
   version: "1.0.0",
-  description: "Lets `some` and `none` ask for mere existence.",
+  description: "Lets `some` and `none` filter by existence.",
   schema: {
     hooks: {
       GraphQLInputObjectType_fields_field(field, _build, { scope }) {

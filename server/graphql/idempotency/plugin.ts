@@ -13,30 +13,29 @@ import { ConflictError, PayloadTooLargeError, ValidationError } from "../../erro
 import { parseAsWritten } from "../../model/exact-json.ts";
 import { hasCode } from "../../errors/problem.ts";
 import { decryptResponse, encryptResponse, type Secret } from "./responses.ts";
-import { isIncluded, variablesOf } from "../limits/cost.ts";
+import { isIncluded, variablesOf } from "../limits/variables.ts";
 import { rootFields } from "../limits/root-fields.ts";
 
 const name = "idempotencyKey";
 const maxCharacters = 255;
 
-/** The most that an answer may have, in bytes: a kilobyte for each row that it may have at most. */
+/** The largest response that is stored, in bytes: a kilobyte for each of the most rows it may have. */
 const maxAnswerBytes = 20_000_000;
 
 const description =
-  "A text of your own, such as a random UUID, of at most 255 characters. Within 24 hours a request " +
-  "that repeats it is answered what the first one was answered, and does nothing. With a key an " +
-  "operation has one mutation, which is done with the whole answer or, where that has an error, not " +
-  "at all.";
+  "A unique string that the client chooses, such as a random UUID, of at most 255 characters. For 24 " +
+  "hours, a request that repeats it changes nothing and gets the first response. An operation with a key " +
+  "has one mutation; mutation and response are one transaction, rolled back if the response has an error.";
 
 /**
- * Makes mutations safe to repeat. One that carries a key runs in one transaction with everything
- * that its operation asks for, and its answer is kept in that transaction: wherever the server, the
- * database or the connection breaks, either both are there or neither.
+ * Makes mutations safe to repeat. A mutation with a key runs in one transaction with its whole operation, and
+ * its response is stored in that transaction. If the server, the database or the connection fails, either
+ * both exist or neither does.
  */
 export const IdempotencyPlugin: GraphileConfig.Plugin = {
   name: "CrmIdempotencyPlugin",
   version: "1.0.0",
-  description: "Answers a mutation that is repeated with its key, and does nothing.",
+  description: "Returns the stored response if a mutation is repeated with its key.",
   after: ["CrmInputErrorsPlugin"],
   schema: {
     hooks: {
@@ -57,7 +56,7 @@ export const IdempotencyPlugin: GraphileConfig.Plugin = {
           return await context.transact(async (withPgClient) => {
             const known = await claim(withPgClient, request);
             if (known !== undefined) return { data: known };
-            // Whatever the operation asks for, it asks for in this transaction.
+            // The whole operation runs in this transaction.
             context.withPgClient = withPgClient as unknown as typeof context.withPgClient;
             const result = (await next()) as ExecutionResult;
             if (result.errors !== undefined || result.data == null) throw new Undone(result);
@@ -73,20 +72,20 @@ export const IdempotencyPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** A request whose answer is to be kept. */
+/** A request whose response is to be stored. */
 interface Request {
   readonly keyHash: Buffer;
   readonly requestHash: Buffer;
   readonly secret: Secret;
 }
 
-/** Ends a transaction in which the operation failed, with what is answered then. */
+/** Rolls back the transaction of a failed operation, and carries the response. */
 class Undone extends Error {
   readonly result: ExecutionResult;
 
   constructor({ data, errors = [] }: ExecutionResult) {
-    super("The operation was undone");
-    // What follows on an error in a transaction is told nobody.
+    super("The operation was rolled back");
+    // Errors that only follow from an earlier one in the transaction are omitted.
     const own = errors.filter(({ originalError }) => !hasCode(originalError, "25P02"));
     const nothing = Object.fromEntries(Object.keys(data ?? {}).map((field) => [field, null]));
     this.result = {
@@ -96,7 +95,7 @@ class Undone extends Error {
   }
 }
 
-/** @throws {ValidationError} where the key is not one, or cannot be held to. */
+/** @throws {ValidationError} if the key is invalid, or the operation has several mutations. */
 function readRequest({
   document,
   operationName,
@@ -114,7 +113,7 @@ function readRequest({
   const { length } = Array.from(key);
   if (length < 1 || length > maxCharacters) refuse(`must have 1 to ${maxCharacters} characters`);
   if (new Set(fields.map((field) => field.alias?.value ?? field.name.value)).size > 1) {
-    refuse("can only be given where there is one mutation in an operation");
+    refuse("is only allowed in an operation with one mutation");
   }
 
   const { role, "crm.user_id": user } = contextValue.pgSettings ?? {};
@@ -124,7 +123,7 @@ function readRequest({
   return { keyHash, requestHash, secret: { key, salt: keyHash, context: requestHash } };
 }
 
-/** The key that a mutation carries. What is no text is left to GraphQL, which refuses it. */
+/** Returns the key of a mutation. GraphQL refuses one that is not a string. */
 function keyOf(field: FieldNode, values: Readonly<Record<string, unknown>>): string | undefined {
   const input = field.arguments?.find((argument) => argument.name.value === "input");
   const given: unknown = input && valueFromASTUntyped(input.value, values);
@@ -136,7 +135,7 @@ function refuse(message: string): never {
   throw new ValidationError(`${name} ${message}`, { [name]: [message] });
 }
 
-/** The SHA-256 of a value, whatever order the members of its objects are in. */
+/** Returns the SHA-256 of a value. The order of the members of objects does not matter. */
 function hash(value: unknown): Buffer {
   const text = JSON.stringify(value, (_, member: unknown) =>
     typeof member === "object" && member !== null && !Array.isArray(member)
@@ -146,13 +145,15 @@ function hash(value: unknown): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-/** The keys belong to the server; the settings of whoever asks must not hold here. */
+/** Keys belong to the server, so the settings of the user do not apply. */
 const asServer = { role: "none" };
 
 /**
- * Takes the key for the transaction, and waits for whoever has it.
+ * Claims the key for the transaction. Waits for another transaction that has it.
  *
- * @returns the answer that was given already, if one was.
+ * @returns the stored response, if there is one.
+ * @throws {ConflictError} if the other transaction runs too long.
+ * @throws {ValidationError} if the key was used for another request.
  */
 async function claim(
   withPgClient: WithPgClient,
@@ -172,13 +173,13 @@ async function claim(
   if (!kept.request_hash.equals(requestHash)) refuse("was used for another request");
   if (kept.answer === null) {
     refuse(
-      "is that of a request that was done; somebody was erased since, and its answer with them",
+      "belongs to a request that was committed; its response was deleted when a person was erased",
     );
   }
   return parseAsWritten(await decryptResponse(kept.answer, secret)) as Record<string, unknown>;
 }
 
-/** @throws {PayloadTooLargeError} where the answer is too large. */
+/** @throws {PayloadTooLargeError} if the response is too large. */
 async function keep(
   withPgClient: WithPgClient,
   { keyHash, requestHash, secret }: Request,
@@ -189,8 +190,8 @@ async function keep(
   if (actual > maxAnswerBytes) {
     const maximum = maxAnswerBytes;
     throw new PayloadTooLargeError(
-      `The answer has ${actual} bytes; with an ${name} at most ${maximum} are kept, so nothing was ` +
-        "done. Ask for fewer fields",
+      `The response has ${actual} bytes; with an ${name} at most ${maximum} can be stored, so nothing was ` +
+        "changed. Select fewer fields",
       { limit: "keptAnswerBytes", maximum, actual },
     );
   }
@@ -204,8 +205,8 @@ async function keep(
 }
 
 /**
- * Whether an answer has nothing but fields of what its mutations changed: a payload, a row in it, and
- * values. What lies deeper may be of anybody.
+ * Returns whether a response only has fields of the row that its mutation changed: a payload, a row in it,
+ * and values. Deeper levels may have data of any person, which erasure has to find.
  */
 function isNarrow(data: object): boolean {
   const isPlain = (value: unknown) => typeof value !== "object" || value === null;

@@ -7,17 +7,17 @@ const cipher = "aes-256-gcm";
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** What encrypts an answer, and decrypts it. */
+/** The secret that encrypts and decrypts a response. */
 export interface Secret {
-  /** What the answer's own key is derived from. */
+  /** The input from which the encryption key is derived. */
   readonly key: string;
-  /** Makes another key for everybody who uses the same one. */
+  /** Makes the encryption keys of users with equal idempotency keys differ. */
   readonly salt: Buffer;
-  /** What the answer belongs to; with anything else it cannot be read. */
+  /** The request of the response; with any other, decryption fails. */
   readonly context: Buffer;
 }
 
-/** Encrypts an answer: a nonce, a tag that proves it, and what is encrypted. */
+/** Encrypts a response. Returns the nonce, the authentication tag and the ciphertext. */
 export async function encryptResponse(answer: string, secret: Secret): Promise<Buffer> {
   const nonce = randomBytes(nonceBytes);
   const encryption = createCipheriv(cipher, await keyOf(secret), nonce).setAAD(secret.context);
@@ -26,9 +26,9 @@ export async function encryptResponse(answer: string, secret: Secret): Promise<B
 }
 
 /**
- * Decrypts an answer.
+ * Decrypts a response.
  *
- * @throws {Error} where it is not one that was encrypted with this secret.
+ * @throws {Error} if it was not encrypted with this secret.
  */
 export async function decryptResponse(sealed: Buffer, secret: Secret): Promise<string> {
   const nonce = sealed.subarray(0, nonceBytes);

@@ -14,9 +14,8 @@ import {
 import { rootFields } from "./root-fields.ts";
 
 /**
- * Tells whether a document consists of bulk mutations: those that take a list of rows, so that there
- * is a reason for a large body. The schema decides, so a mutation of that kind is one from the moment
- * it exists.
+ * Returns whether a document consists of bulk mutations only: those that take a list of rows and may
+ * therefore have a large body. The schema decides, so a new mutation of this kind needs no entry here.
  */
 export function isBulk(schema: GraphQLSchema, document: DocumentNode): boolean {
   const mutations = schema.getMutationType()?.getFields() ?? {};

@@ -1,63 +1,63 @@
 import { QueryTooComplexError } from "../../errors/classes.ts";
 
-/** The most that one request may ask for. */
+/** The limits of one request. */
 export interface Limits {
-  /** Bytes of a request's body. */
+  /** Bytes of the body of a request. */
   readonly bodyBytes: number;
   /** Bytes of the body of a bulk mutation; not less than `bodyBytes`. */
   readonly bulkBodyBytes: number;
-  /** Characters of a document. Values belong into variables. */
+  /** Characters of a document. Values belong in variables. */
   readonly characters: number;
   /** Lexical tokens of a document. */
   readonly tokens: number;
   /** Fields inside fields. */
   readonly depth: number;
-  /** Fields in all; a fragment's count wherever it is spread. */
+  /** All fields; those of a fragment count wherever it is spread. */
   readonly fields: number;
-  /** Fields under another name; a fragment's count wherever it is spread. */
+  /** Aliased fields; those of a fragment count wherever it is spread. */
   readonly aliases: number;
-  /** Directives; a fragment's count wherever it is spread. */
+  /** Directives; those of a fragment count wherever it is spread. */
   readonly directives: number;
-  /** Fields of a query at its outermost level. */
+  /** Root fields of a query. */
   readonly rootFields: number;
-  /** Fields of a mutation at its outermost level. */
+  /** Root fields of a mutation. */
   readonly mutations: number;
   /** Lists inside lists. */
   readonly lists: number;
   /** Rows, if every page is full: the product of the page sizes along each path, summed. */
   readonly rows: number;
-  /** Reads of all rows of a table. */
+  /** Scans: reads of a whole table. */
   readonly scans: number;
   /** Rows of one page. */
   readonly pageSize: number;
-  /** Rows of a page whose size the client leaves open. */
+  /** Rows of a page if the client sets no size. */
   readonly defaultPageSize: number;
-  /** The same of a list in the rows of another list; not more than `defaultPageSize`. */
+  /** As `defaultPageSize`, for a list inside another list; not more than that. */
   readonly innerPageSize: number;
-  /** Groups of one list, which come all at once. */
+  /** Groups of one list, which are returned without pages. */
   readonly groups: number;
-  /** Fields of one filter, those of what it holds included. */
+  /** Fields of one filter, nested ones included. */
   readonly filterNodes: number;
   /** Fields inside fields of one filter. */
   readonly filterDepth: number;
-  /** Values in the lists of one filter, all of them together. */
+  /** Values in all lists of one filter together. */
   readonly filterValues: number;
   /** Orders of one list. */
   readonly orderings: number;
-  /** Objects and lists inside each other in the value of one variable. */
+  /** Levels of objects and lists in the value of one variable. */
   readonly variableDepth: number;
 }
 
 /**
- * The rows of a page whose size the client leaves open.
+ * Returns the number of rows of a page if the client sets no size.
  *
- * @param lists how many lists there are around it.
+ * @param lists the number of lists around it.
  */
 export function pageSizeOf({ defaultPageSize, innerPageSize }: Limits, lists: number): number {
   return lists === 0 ? defaultPageSize : Math.min(defaultPageSize, innerPageSize);
 }
 
-/** What is counted, as the end of a sentence that begins with "at most 12". */
+/** The unit of each limit, as in "The request has 12 …". */
 const words: Record<
   Exclude<keyof Limits, "bodyBytes" | "bulkBodyBytes" | "defaultPageSize" | "innerPageSize">,
   string
@@ -83,8 +83,10 @@ const words: Record<
 };
 
 /**
- * @param advice what could be done about it.
- * @throws {QueryTooComplexError} where a request has more than the limit allows.
+ * Enforces a limit.
+ *
+ * @param advice how the client can stay within it, for the message.
+ * @throws {QueryTooComplexError} if a request exceeds the limit.
  */
 export function hold(
   limits: Limits,

@@ -16,14 +16,14 @@ export interface LimitsOptions {
   timeouts: {
     /** How long an operation waits for its turn, in milliseconds. */
     pool: number;
-    /** How long one that writes many rows waits for its turn, in milliseconds. */
+    /** How long an operation that writes many rows waits for its turn, in milliseconds. */
     writeTurn: number;
   };
-  /** Whether the schema may be asked for, and is hinted at where a field is misspelt. */
+  /** Whether introspection is allowed, and errors suggest names for misspelt fields. */
   introspection: boolean;
 }
 
-/** What an operation asks the database with. */
+/** The part of the context through which an operation queries the database. */
 interface Clients {
   withPgClient: WithPgClient;
   pgSettings: Readonly<Record<string, string>>;
@@ -32,9 +32,9 @@ interface Clients {
 const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
- * Refuses what asks for too much before any of it runs: a document by its text before it is
- * validated, and then with its variables by the rows that it could answer. What is large and still
- * allowed takes turns.
+ * Refuses requests that are too large before any of them runs: first by the text of the document, before
+ * validation; then, with the variables, by the number of rows that the response may have. Operations that
+ * are large but allowed take turns.
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
   const { limits, heavy } = options;
@@ -43,7 +43,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
-    description: "Limits what one request may cost, and gives documents' errors a code.",
+    description: "Limits the cost of a request, and gives the errors of documents a code.",
     before: ["CrmInputErrorsPlugin"],
     grafserv: {
       middleware: {
@@ -99,7 +99,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
             };
             const context = args.contextValue as Clients;
             context.withPgClient = turns.clientsFor(operation, context.withPgClient);
-            // A plan that is made for any list would look through it for each row.
+            // A generic plan would search the list once for each row.
             if (cost.hasLongList) context.pgSettings = { ...context.pgSettings, ...planAnew };
             return await turns.run(operation, next);
           } catch (error) {

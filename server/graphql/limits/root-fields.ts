@@ -8,10 +8,10 @@ import {
 } from "graphql";
 
 /**
- * The fields at the outermost level of an operation, those of fragments included; `__typename`, which
- * asks for nothing, is none.
+ * Yields the root fields of an operation, including those of fragments, but not `__typename`, which
+ * queries nothing.
  *
- * @param isIncluded whether a selection counts; all do if not given.
+ * @param isIncluded whether a selection counts; by default all do.
  */
 export function* rootFields(
   { selections }: SelectionSetNode,

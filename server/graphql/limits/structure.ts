@@ -11,7 +11,7 @@ import {
 import { QueryTooComplexError } from "../../errors/classes.ts";
 import { hold, type Limits } from "./limits.ts";
 
-/** What can be counted without knowing the schema or any value. */
+/** The size of a document, counted without the schema or any value. */
 interface Size {
   depth: number;
   fields: number;
@@ -19,17 +19,17 @@ interface Size {
   directives: number;
 }
 
-/** These bring a rule of GraphQL's own against going round in circles, and are deep by nature. */
+/** Introspection is deep by nature; GraphQL itself has a rule against cycles in it. */
 const introspection = new Set(["__schema", "__type"]);
 
 /**
- * Holds a document to the limits that its text alone decides. This comes before validation, whose
- * cost grows faster than the document.
+ * Enforces the limits that depend on the text of a document alone. Called before validation, whose cost
+ * grows faster than the document.
  *
- * Each fragment is measured once, so the time is linear in the document, however large it would be
- * with its fragments written out.
+ * Each fragment is measured once, so the time is linear in the length of the document, regardless of its
+ * size with all fragments expanded.
  *
- * @throws {QueryTooComplexError} where a document is too large, or a fragment contains itself.
+ * @throws {QueryTooComplexError} if a document is too large, or a fragment contains itself.
  */
 export function checkStructure(document: DocumentNode, limits: Limits): void {
   const fragments = new Map<string, FragmentDefinitionNode>();
@@ -100,7 +100,7 @@ function createMeasure(fragments: ReadonlyMap<string, FragmentDefinitionNode>) {
   return { ofFragment, ofSelections };
 }
 
-/** The fields of one level, those of fragments included. No fragment may contain itself. */
+/** Counts the fields of one level, including those of fragments. No fragment may contain itself. */
 function countFields(
   set: SelectionSetNode,
   fragments: ReadonlyMap<string, FragmentDefinitionNode>,
@@ -120,7 +120,7 @@ function countFields(
   return ofSet(set);
 }
 
-/** Fragments that spread fragments multiply; beyond this, more is only more. */
+/** Adds up to the largest safe integer: fragments that spread fragments multiply. */
 function sum(...numbers: number[]): number {
   return Math.min(
     numbers.reduce((total, number) => total + number, 0),

@@ -3,66 +3,66 @@ import type { WithPgClient } from "postgraphile/@dataplan/pg";
 import { createGate, type Gate } from "../../postgres/gate.ts";
 import type { Cost } from "./cost.ts";
 
-/** What keeps large operations from standing in the way of small ones. */
+/** Limits that keep large operations from blocking small ones. */
 export interface TurnLimits {
-  /** An operation that may answer more rows is heavy, and so is one with many scans. */
+  /** An operation that may return more rows is heavy, and so is one with many scans. */
   readonly rows: number;
-  /** How many operations with many scans run at once. */
+  /** The number of operations with many scans that run at once. */
   readonly operations: number;
-  /** How many connections a heavy operation uses at once. */
+  /** The number of connections that a heavy operation uses at once. */
   readonly connections: number;
-  /** How many mutations that write many rows run at once. */
+  /** The number of mutations that write many rows and run at once. */
   readonly writes: number;
-  /** How many connections all operations use at once that are not small. */
+  /** The number of connections that all operations except small ones use at once. */
   readonly large: number;
 }
 
 /** How long operations wait for their turn, in milliseconds. */
 export interface Patience {
-  /** What reads. */
+  /** For reads. */
   readonly pool: number;
-  /** What writes many rows. */
+  /** For writes of many rows. */
   readonly write: number;
 }
 
-/** One operation, and what is known of it. */
+/** One operation with its cost. */
 export interface Operation {
   readonly cost: Cost;
-  /** Whether it changes something, and so uses one connection from its beginning to its end. */
+  /** A mutation uses one connection from its beginning to its end. */
   readonly isMutation: boolean;
   readonly departure: AbortSignal | undefined;
 }
 
-/** What lets operations run: at once if they are small, else in their turn. */
+/** Runs operations: small ones at once, others in turn. */
 export interface Turns {
   /** Runs one operation. */
   run<Result>(operation: Operation, work: () => Result | Promise<Result>): Promise<Result>;
-  /** The clients that one operation may have. */
+  /** Limits the clients that one operation uses at once. */
   clientsFor(operation: Operation, withPgClient: WithPgClient): WithPgClient;
 }
 
-/** How many rows a scan is as bad as. */
+/** The number of rows that cost as much as a scan. */
 const rowsPerScan = 500;
 
-/** An operation with a list of the usual size is small; one that counts or filters it is not. */
+/** An operation with a list of default size is small; one that counts or filters it is not. */
 const smallShare = 4;
 
-/** How many answers that are neither small nor heavy are put together at once. */
+/** The number of responses, neither small nor heavy, that are assembled at once. */
 const pagesAtOnce = 2;
 
-/** How long Node does other things after a large answer, in milliseconds. */
+/** The pause for other work of Node after a large response, in milliseconds. */
 const breath = 5;
 
-/** Mutations that write more rows at once take turns. */
+/** Mutations that write more rows than this take turns. */
 const fewWrites = 100;
 
-/** How many operations wait for each that runs. */
+/** The number of operations that may wait for each running one. */
 const queuePerPlace = 50;
 
-/** As {@link queuePerPlace}, for operations that hold many rows in memory meanwhile. */
+/** As {@link queuePerPlace}, for operations that keep many rows in memory while they wait. */
 const writersPerPlace = 10;
 
-/** Whether an operation has to wait for its turn. */
+/** Returns whether an operation is heavy. */
 export function isExpensive({ rows, scans }: Cost, heavy: TurnLimits): boolean {
   return rows + scans * rowsPerScan > heavy.rows;
 }
@@ -72,10 +72,10 @@ function isSmall({ rows, scans, writes }: Cost, heavy: TurnLimits): boolean {
 }
 
 /**
- * Makes the turns. Large answers come one by one, and those that are not small two by two, because
- * Node, which puts them together, does one thing at a time; whole tables are read by a few operations at once, and many rows written by a few,
- * so that the database has time and connections for others. All that is not small together leaves
- * some connections free.
+ * Creates the turns. Large responses are assembled one at a time, and medium ones two at a time, because
+ * Node has one thread. Only a few operations read whole tables or write many rows at once, which leaves
+ * time and connections of the database to others. All operations that are not small leave some
+ * connections free.
  */
 export function createTurns(heavy: TurnLimits, patience: Patience): Turns {
   const gateOf = (places: number, rest?: number) =>
@@ -117,7 +117,7 @@ export function createTurns(heavy: TurnLimits, patience: Patience): Turns {
   };
 }
 
-/** Goes through one gate after the other, always in this order. */
+/** Passes one gate after the other, always in this order. */
 async function pass<Result>(
   [gate, ...others]: readonly Gate[],
   work: () => Result | Promise<Result>,
@@ -126,7 +126,7 @@ async function pass<Result>(
   return gate === undefined ? work() : gate.run(() => pass(others, work, departure), departure);
 }
 
-/** Clients for one heavy operation: the same ones, a few at a time. */
+/** Limits the clients of one heavy operation to a few at a time. */
 function withFewClients(withPgClient: WithPgClient, { connections }: TurnLimits): WithPgClient {
   const gate = createGate({ places: connections });
   return (pgSettings, callback) => gate.run(() => withPgClient(pgSettings, callback));

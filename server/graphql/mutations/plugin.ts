@@ -5,15 +5,15 @@ import type { Changes } from "../../postgres/adaptor.ts";
 import { markOutcome, type Outcome } from "../errors/mask-error.ts";
 
 /**
- * A mutation and its whole answer use one connection, so that what was changed can be read however
- * busy the server is. If the answer fails all the same, its errors say that the change was made.
+ * A mutation and its response use one connection, so that the response can be read even if all other
+ * connections are busy. If the response fails nevertheless, its errors have the code COMMITTED.
  *
- * With an idempotency key there is nothing to tell: the change is made with its answer or not at all.
+ * With an idempotency key this cannot happen: mutation and response are one transaction.
  */
 export const MutationsPlugin: GraphileConfig.Plugin = {
   name: "CrmMutationsPlugin",
   version: "1.0.0",
-  description: "Answers a mutation over the connection that it was made with.",
+  description: "Reads the response of a mutation over the connection of the mutation.",
   after: ["CrmInputErrorsPlugin"],
   before: ["CrmIdempotencyPlugin"],
   grafast: {
@@ -38,19 +38,19 @@ export const MutationsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** Says of each error what became of its mutation, where that is not simply nothing. */
+/** Marks each error whose mutation was committed, or may have been. */
 function tell(result: ExecutionResult, changes: Changes): ExecutionResult {
   const { data, errors = [] } = result;
   if (changes.done === 0 && ![...changes.failures].some(isDoubt)) return result;
 
-  /** The mutations that have a payload, or had one in which something failed. */
+  /** The mutations that have a payload, or had one in which a field failed. */
   const answered = new Set<unknown>(
     errors.filter(({ path = [] }) => path.length > 1).map(({ path }) => path?.[0]),
   );
   for (const [name, payload] of Object.entries(data ?? {})) {
     if (payload != null) answered.add(name);
   }
-  // One that failed before its payload, though not by its statement, may have been done.
+  // A mutation that failed before its payload, but not by its statement, may have been committed.
   const isOpen = (error: GraphQLError) =>
     !answered.has(error.path?.[0]) && !changes.failures.has(error.originalError);
   const open = errors.filter(isOpen);

@@ -14,14 +14,14 @@ import { untilNow, type OrderedRows } from "./moment.ts";
 import { isRelated, relationsOf, tableOf, type Relation } from "./relations.ts";
 
 /**
- * Orders rows by aggregates of what belongs to them. The library asks for the aggregate wherever it
- * needs it, for the order and again for each comparison with a cursor; here it is joined, once for each
- * row. What lasts until now lasts until the moment of the first page, and money is in the base currency.
+ * Orders rows by aggregates of the rows that reference them. The library computes the aggregate for the
+ * order and again for each comparison with a cursor. Here it is joined, and computed once for each row.
+ * Durations that last until now end at the time of the first page; money is in the base currency.
  */
 export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregateOrdersPlugin",
   version: "1.0.0",
-  description: "Orders by aggregates that are found once for each row.",
+  description: "Computes the aggregates of orders once for each row.",
   after: ["PgAggregatesOrderByAggregatesPlugin"],
   schema: {
     hooks: {
@@ -85,7 +85,7 @@ export const AggregateOrdersPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** Something that is said of the rows that belong to another one. */
+/** An aggregate of the rows that reference another row. */
 interface Aggregate {
   readonly codec: PgCodec;
   readonly nullable: boolean;

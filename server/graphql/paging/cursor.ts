@@ -5,7 +5,7 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { ValidationError } from "../../errors/classes.ts";
 
-/** One expression that rows are ordered by. */
+/** One expression of an order. */
 export interface Order {
   readonly fragment: SQL;
   readonly codec: PgCodec;
@@ -14,26 +14,26 @@ export interface Order {
   readonly nullable: boolean;
 }
 
-/** The values of a row by which a list is ordered, as PostgreSQL writes them. */
+/** The values of a row in the expressions of the order, as text of PostgreSQL. */
 export type Position = readonly (string | null)[];
 
-/** Where a page begins or ends: after a row or before it. */
+/** The side of a cursor on which the page lies. */
 export type Side = "after" | "before";
 
 /**
- * Tells the orders of one list from those of another, so that a cursor is refused where it does not
- * belong.
+ * Returns a digest that identifies the order of a list, so that a cursor of another list or order is
+ * refused.
  */
 export function digestOf(orders: readonly string[]): string {
   return createHash("sha256").update(orders.join()).digest("base64url").slice(0, 10);
 }
 
 /**
- * Makes the codec of an order whose value goes into a cursor, and comes back from it. The value stays
- * the text that PostgreSQL writes: read into a number, an interval or a list, it might be another
- * one when it comes back, and null is a value like any other.
+ * Creates a codec that puts the value of an order into a cursor. The value stays the text that PostgreSQL
+ * writes: parsed into a number, an interval or a list, it could change on its way to the client and back.
+ * Null is a value like any other.
  *
- * @param digest of the whole order; the first value of a cursor carries it.
+ * @param digest of the whole order; it is stored with the first value of a cursor.
  */
 export function cursorCodec(codec: PgCodec, digest?: string): PgCodec {
   return {
@@ -44,10 +44,10 @@ export function cursorCodec(codec: PgCodec, digest?: string): PgCodec {
 }
 
 /**
- * Reads a cursor of a list.
+ * Reads a cursor.
  *
- * @param length how many values it has.
- * @throws {ValidationError} where it is none, or one of another list or order.
+ * @param length the number of its values.
+ * @throws {ValidationError} if it is no cursor, or one of another list or order.
  */
 export function readCursor(cursor: string, side: Side, digest: string, length: number): Position {
   const values = decode(cursor);
@@ -59,13 +59,13 @@ export function readCursor(cursor: string, side: Side, digest: string, length: n
   throw invalidCursor(side);
 }
 
-/** What a cursor is refused with. */
+/** Creates the error that refuses a cursor. */
 export function invalidCursor(side: Side): ValidationError {
   const expectation = "must be a cursor of this list, in the same order";
   return new ValidationError(`${side} ${expectation}`, { [side]: [expectation] });
 }
 
-/** What a cursor holds. */
+/** Decodes a cursor; undefined if it is none. */
 export function decode(cursor: string): unknown[] | undefined {
   try {
     const values: unknown = JSON.parse(Buffer.from(cursor, "base64").toString());
@@ -79,15 +79,15 @@ function isText(value: unknown): value is string | null {
   return value === null || (typeof value === "string" && !value.includes("\0"));
 }
 
-/** The rows that come after or before a position. At least one order has to be unique. */
+/** Returns the condition for the rows after or before a position. At least one order must be unique. */
 export function beyond(orders: readonly Order[], position: Position, side: Side): SQL {
   const parts = orders.map((order, i) => partOf(order, position[i] ?? null, side));
   return beyondParts(parts);
 }
 
-/** What is known of one order beside the value that a cursor has for it. */
+/** One order compared with the value that a cursor has for it. */
 interface Part {
-  /** Whether rows without a value are neither beyond nor equal, so that a row comparison holds. */
+  /** Whether rows with null are neither beyond nor equal, so that a row comparison is correct. */
   readonly isPlain: boolean;
   readonly comparator: SQL;
   readonly fragment: SQL;
@@ -98,7 +98,7 @@ interface Part {
 
 function partOf({ fragment, codec, ...order }: Order, text: string | null, side: Side): Part {
   const comparator = (order.direction === "ASC") === (side === "after") ? sql`>` : sql`<`;
-  // Nulls are beyond any value if they come last, going on, or first, going back.
+  // Nulls are beyond any value if they are last, going forward, or first, going back.
   const nullsAreBeyond = (order.nulls === "LAST") === (side === "after");
   const value = sql`${sql.value(text)}::${codec.sqlType}`;
   if (text === null) {
@@ -120,7 +120,7 @@ function partOf({ fragment, codec, ...order }: Order, text: string | null, side:
 function beyondParts(parts: readonly Part[]): SQL {
   const [part, ...rest] = parts;
   if (part === undefined) return sql.false;
-  // One comparison of rows is what an index finds the beginning for.
+  // A row comparison can use an index to find the first row.
   const isTuple = parts.every((p) => p.isPlain && p.comparator === part.comparator);
   if (isTuple) {
     const fragments = sql.join(

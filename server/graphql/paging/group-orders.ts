@@ -7,16 +7,16 @@ import { rankOf } from "./ranks.ts";
 
 declare module "graphql" {
   interface GraphQLEnumValueExtensions {
-    /** What a group is ordered by where that is not what it is a group of. */
+    /** The expression that groups are ordered by, if it is not the key. */
     groupOrder?: (row: SQL) => SQL;
   }
 }
 
-/** Groups come in the order of their keys, those of choices as the choices are defined. */
+/** Groups are ordered by their keys; keys that are choices, in the order of their definition. */
 export const GroupOrdersPlugin: GraphileConfig.Plugin = {
   name: "CrmGroupOrdersPlugin",
   version: "1.0.0",
-  description: "Knows the order of groups by stages and other choices.",
+  description: "Orders groups by stage and by other choices as they are defined.",
   after: ["PgAggregatesAddGroupByAggregateEnumValuesForAttributesPlugin"],
   schema: {
     hooks: {
@@ -40,7 +40,7 @@ export const GroupOrdersPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** What groups are ordered by: their keys, in the order in which the client names them. */
+/** Returns the order of groups: by their keys, in the order in which the client names them. */
 export function groupOrder(type: GraphQLEnumType, names: readonly string[], row: SQL): SQL {
   const keys = names.flatMap((name) => {
     const { extensions } = type.getValue(name) ?? {};

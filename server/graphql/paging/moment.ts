@@ -3,41 +3,41 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { decode, type Order } from "./cursor.ts";
 
-/** The rows of a list as the orders that a client names find them. */
+/** The rows of a list, as seen by the orders that a client names. */
 export interface OrderedRows extends Pick<PgSelectQueryBuilder, "alias" | "orderBy"> {
-  /** The time that orders go by; see {@link Moment}. */
+  /** The current time for orders; see {@link Moment}. */
   readonly now: () => SQL;
   /**
-   * Joins another table, once under each name.
+   * Joins another table, once for each name.
    *
-   * @returns what the other table is called.
+   * @returns the alias of the other table.
    */
   joined(name: string, join: Join): SQL;
 }
 
 interface Join {
-  /** An inner one lets the planner begin with the other table, where each row has one there. */
+  /** An inner join lets the planner begin with the other table; every row must have a match. */
   readonly type: "inner" | "left";
   readonly from: SQL;
-  /** Whether it refers to the row. */
+  /** Whether it references the row. */
   readonly lateral?: boolean;
-  /** Which of its rows belong to the row; absent, all do. */
+  /** The join condition; by default all rows match. */
   readonly condition?: (other: SQL) => SQL;
 }
 
 /**
- * The time of an order that goes by what lasts until now: that of the first page, which the cursors take
- * along. By the time of each page the rows would have moved on meanwhile, past the cursor.
+ * The time for an order by a duration that lasts until now. It is the time of the first page, and is stored
+ * in the cursors: with the time of each page, rows would move past the cursor between pages.
  */
 export interface Moment {
-  /** The time, which is an order from now on. */
+  /** Returns the time, and adds it to the orders. */
   now(): SQL;
   isUsed(): boolean;
-  /** Equal for all rows, so it orders nothing and is in every cursor. */
+  /** Equal for all rows: it does not affect the order, and is stored in every cursor. */
   readonly order: Order;
 }
 
-/** @param cursor that of the page, whose moment goes on. */
+/** @param cursor of the page; its time is used, if it has one. */
 export function createMoment(cursor: string | null | undefined): Moment {
   const [, first] = (cursor == null ? undefined : decode(cursor)) ?? [];
   const known: unknown = Array.isArray(first) ? first[1] : undefined;
@@ -56,7 +56,7 @@ export function createMoment(cursor: string | null | undefined): Moment {
 }
 
 /**
- * How long something lasted, or has lasted until now: what a column says by the smart tag
+ * Returns the expression of a duration that may last until now, for a column with the smart tag
  * `@untilNow entered_at left_at`.
  */
 export function untilNow(attribute: PgCodecAttribute): ((row: SQL, now: SQL) => SQL) | undefined {

@@ -15,17 +15,16 @@ import { hold, pageSizeOf, type Limits } from "../limits/limits.ts";
 import { groupOrder } from "./group-orders.ts";
 
 /**
- * A list never comes whole by oversight: where neither `first` nor `last` says how many rows it
- * has, it has `defaultPageSize` at most, or `innerPageSize` in the rows of another list, and SQL is
- * told so. `totalCount` and aggregates are still over all rows.
+ * Limits every list: without `first` and `last` it has at most `defaultPageSize` rows, or `innerPageSize`
+ * inside another list. The limit is part of the SQL. `totalCount` and aggregates still cover all rows.
  *
- * Groups cannot be paged, so more of them than a page may have are refused rather than cut.
+ * Groups have no pages: too many of them are an error, since a cut list would be wrong.
  */
 export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
   return {
     name: "CrmPageSizesPlugin",
     version: "1.0.0",
-    description: "Gives every list a size where the client gives none.",
+    description: "Sets the size of lists for which the client sets none.",
     schema: {
       hooks: {
         GraphQLObjectType_fields_field_args_arg(arg, _build, { scope }) {
@@ -66,10 +65,10 @@ export function createPageSizesPlugin(limits: Limits): GraphileConfig.Plugin {
 
 const groupsField = "groupedAggregates";
 
-/** Groups come in the order of their keys. */
+/** Orders groups by their keys. */
 function orderGroups($groups: PgSelectStep, args: FieldArgs, { field }: FieldInfo): void {
   const groupBy = field.args.find(({ name }) => name === "groupBy");
-  if (groupBy === undefined) throw new Error(`${field.name} has no groups`);
+  if (groupBy === undefined) throw new Error(`${field.name} has no argument groupBy`);
   const type = getNamedType(groupBy.type) as GraphQLEnumType;
   const $names = args.getRaw("groupBy");
   const inOrder = (names: readonly string[]) => groupOrder(type, names, $groups.alias);
@@ -88,7 +87,7 @@ function applyFirst(
   const $first = args.getRaw("first");
   const $last = hasLast ? args.getRaw("last") : constant(undefined);
   if (isAbsent($first) && isAbsent($last)) {
-    // Told of it, the connection itself would read the rows even where nobody asks for them.
+    // With `first` set, the connection would read the rows even if none are selected.
     const $rows = $connection.getSubplan() as PgSelectStep;
     $rows.setFirst(constant(size));
     return;
@@ -101,12 +100,12 @@ function applyFirst(
   $connection.setFirst($either);
 }
 
-/** Where a step is executed; a part of Grafast that its types leave out. */
+/** The layer of a step; a part of Grafast that its types omit. */
 interface Layer {
   readonly reason: { readonly type: string; readonly parentLayerPlan?: Layer };
 }
 
-/** Whether a list belongs to the rows of another one. */
+/** Returns whether a list is inside another list. */
 function isInList($list: Step): boolean {
   let layer: Layer | undefined = ($list as unknown as { layerPlan: Layer }).layerPlan;
   while (layer !== undefined && layer.reason.type !== "listItem") {
@@ -115,14 +114,14 @@ function isInList($list: Step): boolean {
   return layer !== undefined;
 }
 
-/** What a client gives as `first` or `last`. */
+/** A value of `first` or `last`. */
 type Size = number | null | undefined;
 
 function isAbsent($step: Step): boolean {
   return $step instanceof ConstantStep && $step.data === undefined;
 }
 
-/** A list that is refused when it is longer than a page may be. */
+/** A list of groups. Raises an error if there are too many. */
 class CappedListStep extends Step {
   static override $$export = { moduleName: "pgcrm", exportName: "CappedListStep" };
   override isSyncAndSafe = false;

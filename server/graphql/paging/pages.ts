@@ -30,21 +30,20 @@ import {
 import { createMoment, untilNow, type Moment, type OrderedRows } from "./moment.ts";
 import { rankOf } from "./ranks.ts";
 
-/** The release of `@dataplan/pg` whose query builder and cursors this was written for. */
+/** The version of `@dataplan/pg` whose query builder and cursors this plugin replaces. */
 const writtenFor = "1.1.2";
 
 /**
- * Finds the page of a list by the values of the row before it, whatever the list is ordered by, so that
- * pages that follow each other have each row once. The library has a way of its own, which loses rows
- * where values are null, where an expression may be null without saying so, where a value does not come
- * back out of a cursor as it went in, and where the first column of a unique key of several is taken
- * for a unique one. None of it is used: the orders and cursors of a list are applied here, all at once,
- * and the primary key is always the last of the orders.
+ * Finds the page of a list by the values of the row before it, for every order, so that consecutive pages
+ * contain each row once. The pagination of the library loses rows if values are null, if an expression may
+ * be null without being declared so, if a value changes on its way through a cursor, and because it takes
+ * the first column of a composite unique key for a unique one. None of it is used: this plugin applies the
+ * orders and cursors of a list together, and always orders by the primary key last.
  */
 export const PagesPlugin: GraphileConfig.Plugin = {
   name: "CrmPagesPlugin",
   version: "1.0.0",
-  description: "Pages through lists so that each row comes once, in every order.",
+  description: "Pages through lists so that each row is returned once, in every order.",
   after: ["PgConnectionArgOrderByPlugin", "PgFirstLastBeforeAfterArgsPlugin"],
   schema: {
     hooks: {
@@ -52,14 +51,14 @@ export const PagesPlugin: GraphileConfig.Plugin = {
         const installed: string = version;
         if (installed !== writtenFor) {
           throw new Error(
-            `Pages are found for @dataplan/pg ${writtenFor}, and this is ${installed}: rows could be lost; ` +
-              `npm install @dataplan/pg@${writtenFor}`,
+            `Pagination requires @dataplan/pg ${writtenFor}, but ${installed} is installed: rows ` +
+              `could be lost. Run npm install @dataplan/pg@${writtenFor}`,
           );
         }
         return build;
       },
 
-      // The plan of the field applies them, because they belong together.
+      // The plan of the field applies these arguments together.
       GraphQLObjectType_fields_field_args(args, _build, { scope }) {
         const { orderBy, after, before } = args;
         if (!scope.isPgFieldConnection) return args;
@@ -96,7 +95,7 @@ export const PagesPlugin: GraphileConfig.Plugin = {
             page ??= createPage(resource, getNamedType(orderBy.type) as GraphQLEnumType);
             const $orderBy = fieldArgs.getRaw("orderBy");
             if (isEdge) {
-              // The one row of a list, whose cursor is all that the order is for.
+              // A list of one row: the order only determines its cursor.
               const $edge = lambda([$orderBy], page);
               const apply = ($rows: PgSelectStep) => $rows.apply($edge);
               return plan($parent, { ...fieldArgs, apply } as FieldArgs, info) as Step;
@@ -116,7 +115,7 @@ export const PagesPlugin: GraphileConfig.Plugin = {
 
 type Cursor = string | null | undefined;
 
-/** What is applied to a list: its orders, and where its page begins and ends. */
+/** Applies the orders and cursors of a page to a list. */
 type Page = (
   args: readonly [orderBy: readonly string[] | null | undefined, after?: Cursor, before?: Cursor],
 ) => (rows: PgSelectQueryBuilder) => void;
@@ -124,7 +123,7 @@ type Page = (
 function createPage(resource: PgResource, orderByType: GraphQLEnumType): Page {
   const { uniques } = resource;
   const unique = uniques.find(({ isPrimary }) => isPrimary) ?? uniques[0];
-  if (unique === undefined) throw new Error(`${resource.name} has nothing to tell its rows by`);
+  if (unique === undefined) throw new Error(`${resource.name} has no unique key`);
   const key = unique.attributes;
 
   return ([orderBy, after, before]) =>
@@ -145,10 +144,10 @@ function createPage(resource: PgResource, orderByType: GraphQLEnumType): Page {
     };
 }
 
-/** What an order of the library or of ours is applied to. */
+/** The interface to which orders, of the library and of this server, are applied. */
 type LibraryRows = OrderedRows & Pick<PgSelectQueryBuilder, "setOrderIsUnique">;
 
-/** The orders that a client names, and those by the primary key, so that no two rows are equal. */
+/** Returns the orders that a client names, and those by the primary key, which make the order total. */
 function ordersOf(
   rows: PgSelectQueryBuilder,
   resource: PgResource,
@@ -173,7 +172,7 @@ function ordersOf(
     },
     orderBy: (spec) =>
       add(typeof spec === "function" ? spec(sql as unknown as Parameters<typeof spec>[0]) : spec),
-    // Is said of columns, too, that are only a part of a unique key.
+    // The library also calls it for columns that are only part of a unique key.
     setOrderIsUnique: () => undefined,
   };
   const add = (spec: PgOrderSpec) => {
@@ -191,7 +190,7 @@ function ordersOf(
 
 function orderOf(rows: OrderedRows, resource: PgResource, spec: PgOrderSpec): Order {
   const { direction } = spec;
-  // As PostgreSQL has it where nothing is said.
+  // The default of PostgreSQL.
   const nulls = spec.nulls ?? (direction === "ASC" ? "LAST" : "FIRST");
   if (spec.attribute === undefined) {
     const { fragment, nullable = true } = spec;
@@ -213,7 +212,7 @@ function orderOf(rows: OrderedRows, resource: PgResource, spec: PgOrderSpec): Or
   return { fragment, codec, direction, nulls, nullable };
 }
 
-/** Refuses what is no cursor of a list that has no orders, before the library reads it. */
+/** Refuses an invalid cursor of a list without orders, before the library reads it. */
 function applyChecked(side: Side) {
   return (_: Step, $connection: ConnectionStep<unknown>, input: FieldArg): void => {
     const $cursor = lambda(input.getRaw(), (cursor: Cursor) => {
@@ -225,7 +224,7 @@ function applyChecked(side: Side) {
   };
 }
 
-/** Whether a cursor is the number of a row, as lists have it that are the result of a function. */
+/** Returns whether a cursor is the number of a row, as in lists that a function returns. */
 function isNatural([kind, row, ...rest]: unknown[] = []): boolean {
   return kind === "natural" && Number.isSafeInteger(row) && Number(row) > 0 && rest.length === 0;
 }

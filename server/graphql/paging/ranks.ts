@@ -6,21 +6,21 @@ import type { Table } from "../../model/tables.ts";
 import type { OrderedRows } from "./moment.ts";
 import { relationsOf } from "./relations.ts";
 
-/** Where the value of a column stands among the values that it may have. */
+/** The position of the value of a column among its possible values. */
 export interface Rank {
   readonly codec: PgCodec;
-  /** Whether a row may have none. */
+  /** Whether a row may have no position. */
   readonly nullable: boolean;
-  /** Adds what finds it to a list of rows, and gives it. */
+  /** Joins the table that it needs to a list of rows, and returns the expression. */
   inRows(rows: OrderedRows): SQL;
-  /** The same as an expression of a single row, or of a group of rows that have it in common. */
+  /** Returns the expression for a single row, or for a group of rows that share the value. */
   inRow(row: SQL): SQL;
 }
 
 /**
- * How rows are ordered by a column of choices: in the order of its check, as `status` is open, then
- * closed; or in that of another table, which the column names by the smart tag
- * `@rank pipeline_stages name position`.
+ * Returns the order of a column of choices; undefined for other columns. It is the order of the values in
+ * its check constraint, such as `status`: open, then closed. Or it is the order of another table, which the
+ * column names by the smart tag `@rank pipeline_stages name position`.
  */
 export function rankOf(resource: PgResource, attributeName: string): Rank | undefined {
   const attribute = resource.codec.attributes?.[attributeName];
@@ -38,7 +38,7 @@ export function rankOf(resource: PgResource, attributeName: string): Rank | unde
     );
     return {
       codec: TYPES.int,
-      // What the column holds without a foreign key may be gone from the table.
+      // Without a foreign key, the referenced row may be deleted.
       nullable: nullable || !isReference,
       inRows(rows) {
         const alias = rows.joined(`${table}.${attributeName}`, {
@@ -64,7 +64,7 @@ export function rankOf(resource: PgResource, attributeName: string): Rank | unde
   return { codec: TYPES.int, nullable, inRow, inRows: ({ alias }) => inRow(alias) };
 }
 
-/** The values that the check of a column lists. */
+/** Returns the values that the check constraint of a column lists. */
 function choicesOf({ extensions }: PgResource, attribute: string): readonly string[] | undefined {
   const name = `${extensions?.pg?.schemaName}.${extensions?.pg?.name}`;
   const table = Object.values<Table>(tables).find((known) => known.name === name);

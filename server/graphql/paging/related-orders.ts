@@ -11,16 +11,16 @@ import type { OrderedRows } from "./moment.ts";
 import { isRelated, relationsOf, tableOf, type Relation } from "./relations.ts";
 
 /**
- * Rows can be ordered by what they belong to: contacts by the name of their company, `COMPANY_NAME_ASC`.
- * A table names the columns by which people know its rows by the smart tag `@label`. Those of two columns
- * have one order by both, too: `CONTACT_NAME_ASC` is by last name, then by first name.
+ * Orders rows by the label of the row that they reference: contacts by the name of their company,
+ * `COMPANY_NAME_ASC`. The smart tag `@label` of a table names its label columns. If there are two, there is
+ * also an order by both: `CONTACT_NAME_ASC` is by last name, then by first name.
  *
- * What hangs on one of several tables has an order by whichever it is: `ENTITY_LABEL_ASC`.
+ * A row that references one of several tables has an order by the label of any: `ENTITY_LABEL_ASC`.
  */
 export const RelatedOrdersPlugin: GraphileConfig.Plugin = {
   name: "CrmRelatedOrdersPlugin",
   version: "1.0.0",
-  description: "Orders by the label of what a row belongs to.",
+  description: "Orders rows by the label of the row that they reference.",
   schema: {
     hooks: {
       GraphQLEnumType_values(values, build, { scope }) {
@@ -61,14 +61,14 @@ export const RelatedOrdersPlugin: GraphileConfig.Plugin = {
             .toLowerCase();
           const words = (column: string) => column.replaceAll("_", " ");
           for (const column of columns) {
-            add(`${field}-${column}`, `By the ${words(column)} of its ${one}.`, (rows) => [
+            add(`${field}-${column}`, `By the ${words(column)} of the ${one}.`, (rows) => [
               labelIn(rows, resource as PgResource, relationName, relation, column),
             ]);
           }
           if (columns.length < 2) continue;
           add(
             `${field}-name`,
-            `By the ${columns.map(words).join(", then the ")} of its ${one}.`,
+            `By the ${columns.map(words).join(", then the ")} of the ${one}.`,
             (rows) =>
               columns.map((column) =>
                 labelIn(rows, resource as PgResource, relationName, relation, column),
@@ -76,7 +76,7 @@ export const RelatedOrdersPlugin: GraphileConfig.Plugin = {
           );
         }
         if (labelled.length > 1 && "entity_type" in resource.codec.attributes) {
-          add("entity-label", "By the name or title of what it is about.", (rows) => {
+          add("entity-label", "By the name or title of the contact, company or deal.", (rows) => {
             const labels = labelled.map(([relationName, relation]) => {
               const columns = [...labelOf(relation)].reverse();
               const parts = columns.map(
@@ -88,7 +88,7 @@ export const RelatedOrdersPlugin: GraphileConfig.Plugin = {
             return [{ fragment: sql`coalesce(${sql.join(labels, ", ")})`, nullable: true }];
           });
         }
-        return build.extend(values, added, "Adding orders by what a row belongs to");
+        return build.extend(values, added, "Adding orders by referenced rows");
       },
     },
   },
@@ -99,7 +99,7 @@ interface By {
   nullable: boolean;
 }
 
-/** The columns by which people know the rows that a relation leads to. */
+/** Returns the label columns of the table that a relation references. */
 function labelOf({ remoteResource }: Relation): string[] {
   const { label } = remoteResource.codec.extensions?.tags ?? {};
   return typeof label === "string" ? label.split(" ") : [];

@@ -1,7 +1,7 @@
 import type { PgResource } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-/** A relation as far as it matters here; the library's type knows nothing of most of it. */
+/** The part of a relation that is used here; the type of the library lacks most of it. */
 export interface Relation {
   readonly remoteResource: PgResource;
   readonly localAttributes: readonly string[];
@@ -10,18 +10,18 @@ export interface Relation {
   readonly isUnique: boolean;
 }
 
-/** The relations of a table by name. */
+/** Returns the relations of a table by name. */
 export function relationsOf(resource: PgResource): [name: string, relation: Relation][] {
   return Object.entries(resource.getRelations() as unknown as Record<string, Relation>);
 }
 
-/** The table that a relation leads to. */
+/** Returns the table that a relation references. */
 export function tableOf({ remoteResource: { name, from } }: Relation): SQL {
-  if (typeof from === "function") throw new Error(`${name} is no table`);
+  if (typeof from === "function") throw new Error(`${name} is not a table`);
   return from;
 }
 
-/** What two related rows have in common. */
+/** Returns the join condition of a relation. */
 export function isRelated(relation: Relation, row: SQL, other: SQL): SQL {
   const conditions = relation.localAttributes.map((local, i) => {
     const remote = sql.identifier(relation.remoteAttributes[i] ?? "");

@@ -4,32 +4,32 @@ import { join } from "node:path";
 
 import type { Logger } from "pino";
 
-/** Which operations are served by their ids. */
+/** The setting of persisted operations. */
 export interface PersistedRules {
-  /** The folder of documents, `<id>.graphql` each. */
+  /** The folder of documents, named `<id>.graphql`. */
   readonly folder: string;
-  /** Whether nothing else is served. */
+  /** Whether all other operations are refused. */
   readonly only: boolean;
 }
 
 /** The documents of a folder, by id. */
 export interface PersistedOperations {
-  /** The document that has an id, as far as the folder has been read. */
+  /** Returns the document with an id, as of the last read of the folder. */
   readonly get: (id: string) => string | undefined;
-  /** Reads the folder again where it has changed; looks at most once a second. */
+  /** Reads the folder again if it has changed; checks at most once a second. */
   refresh(): Promise<void>;
 }
 
-/** For how long a folder counts as unchanged, in milliseconds. */
+/** The interval between checks of the folder, in milliseconds. */
 const trusted = 1000;
 
 const extension = ".graphql";
 
 /**
- * Reads a folder of documents. A file's name is the id of its document, so a file never changes: ids
- * come and go.
+ * Reads a folder of documents. The name of a file is the id of its document. Files are added and deleted,
+ * but never changed.
  *
- * @throws where the folder cannot be read.
+ * @throws if the folder cannot be read.
  */
 export function openPersistedOperations(folder: string, logger: Logger): PersistedOperations {
   const documents = new Map<string, string>();

@@ -5,9 +5,9 @@ import { z } from "zod";
 import type { PersistedOperations } from "./operations.ts";
 
 export interface PersistedOptions {
-  /** What can be asked for by its id; absent, nothing can. */
+  /** The persisted operations; absent, there are none. */
   operations?: PersistedOperations | undefined;
-  /** Whether nothing else is served. */
+  /** Whether all other operations are refused. */
   only: boolean;
 }
 
@@ -18,7 +18,7 @@ const apolloSchema = z
   .optional()
   .catch(undefined);
 
-/** The id of an operation as clients send it: Relay and GraphQL's own draft, older ones, Apollo. */
+/** Returns the id of an operation as sent by Relay and the draft of GraphQL, older clients, or Apollo. */
 export function persistedIdOf(body: ParsedGraphQLBody): string | undefined {
   return (
     idSchema.parse(body.documentId) ??
@@ -28,19 +28,19 @@ export function persistedIdOf(body: ParsedGraphQLBody): string | undefined {
 }
 
 /**
- * Refuses what has no document that may be served, before `PersistedPlugin` puts the document in the
- * place of its id. That plugin knows one answer for everything, without a code, and writes what it
- * refuses to standard error, variables included; nothing it would refuse reaches it.
+ * Refuses requests without a document that may be served, before `PersistedPlugin` replaces the id by its
+ * document. That plugin has one response for all refusals, without a code, and writes the refused requests
+ * to standard error, variables included. No request that it would refuse reaches it.
  *
- * A client of Apollo that sends an unknown hash tries again with the document beside it; where
- * documents are served, that is one.
+ * A client of Apollo that sends an unknown hash repeats the request with hash and document. It is executed
+ * if documents are allowed.
  */
 export function createPersistedPlugin(options: PersistedOptions): GraphileConfig.Plugin {
   const { operations, only } = options;
   return {
     name: "CrmPersistedPlugin",
     version: "1.0.0",
-    description: "Gives a code to what persisted operations refuse.",
+    description: "Gives error codes to refused persisted operations.",
     before: ["PersistedPlugin"],
     grafserv: {
       middleware: {
@@ -48,7 +48,7 @@ export function createPersistedPlugin(options: PersistedOptions): GraphileConfig
           await operations?.refresh();
           const id = persistedIdOf(body);
           const isKnown = id !== undefined && operations?.get(id) !== undefined;
-          // Over a socket the protocol wants a text, so that clients send an empty one.
+          // The WebSocket protocol requires a query, so clients send an empty one.
           const hasDocument = typeof body.query === "string" && body.query !== "";
           if (!isKnown && (only || !hasDocument)) throw refusal(id, options);
           return next();
@@ -58,17 +58,20 @@ export function createPersistedPlugin(options: PersistedOptions): GraphileConfig
   };
 }
 
-/** Codes that begin like this are what Apollo's clients understand. */
+/** Creates the error; codes that begin with PERSISTED_QUERY are those that clients of Apollo handle. */
 function refusal(id: string | undefined, { operations, only }: PersistedOptions): SafeError {
   const refuse = (code: string, message: string) =>
     new SafeError(message, { statusCode: 400, code });
   if (id === undefined && !only) {
-    return refuse("BAD_REQUEST", "A request needs a document: a text, called query");
+    return refuse("BAD_REQUEST", "A request requires a document, as the string query");
   }
   if (operations === undefined) {
-    return refuse("PERSISTED_QUERY_NOT_SUPPORTED", "There are no persisted operations here");
+    return refuse("PERSISTED_QUERY_NOT_SUPPORTED", "This server has no persisted operations");
   }
   return id === undefined
-    ? refuse("PERSISTED_QUERY_REQUIRED", "Only persisted operations are served here, by their ids")
+    ? refuse(
+        "PERSISTED_QUERY_REQUIRED",
+        "This server only executes persisted operations, by their ids",
+      )
     : refuse("PERSISTED_QUERY_NOT_FOUND", "There is no persisted operation with this id");
 }

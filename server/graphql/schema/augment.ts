@@ -1,8 +1,7 @@
-/* eslint-disable @typescript-eslint/no-namespace -- libraries know no other way */
+/* eslint-disable @typescript-eslint/no-namespace -- libraries require it */
 
 /**
- * What this product adds to the types of the libraries around it. Nothing imports this: it is types
- * only, and global.
+ * Extends the types of libraries. Not imported: it only declares global types.
  */
 
 import type {
@@ -21,11 +20,11 @@ import type { Changes, PgServiceOptions } from "../../postgres/adaptor.ts";
 
 declare module "http" {
   interface IncomingMessage {
-    /** Set by authentication, before anything of GraphQL runs. */
+    /** Set by authentication, before GraphQL. */
     pgSettings?: PgSettings;
-    /** What is known of it for the log, and its id. */
+    /** Its id, and its data for the log. */
     current?: CurrentRequest;
-    /** Aborted when the client leaves before it is answered. */
+    /** Aborted when the client disconnects before the response. */
     departure?: AbortSignal;
   }
 }
@@ -33,9 +32,9 @@ declare module "http" {
 declare global {
   namespace Grafast {
     interface Context {
-      /** Does something in one transaction; when the client leaves, it is cut short. */
+      /** Runs work in one transaction; cancelled when the client disconnects. */
       transact: <Result>(work: (withPgClient: WithPgClient) => Promise<Result>) => Promise<Result>;
-      /** Does something over one connection, and keeps account of what was changed. */
+      /** Runs work over one connection, and records the changes made. */
       reserve: <Result>(
         work: (withPgClient: WithPgClient, changes: Changes) => Promise<Result>,
       ) => Promise<Result>;
@@ -55,7 +54,7 @@ declare global {
 
   namespace GraphileBuild {
     interface Inflection {
-      /** Added by pg-aggregates, which leaves them out of its types. */
+      /** Added by pg-aggregates, but missing in its types. */
       orderByCountOfManyRelationByKeys(details: {
         registry: PgRegistry;
         codec: PgCodec;
@@ -79,11 +78,11 @@ declare global {
     }
 
     interface ScopeInputObject {
-      /** A row of a bulk mutation that may create it. */
+      /** The input of a row that a bulk mutation may create. */
       isBulkInsert?: boolean;
     }
 
-    /** Registered by pg-aggregates, which leaves them out of its types. */
+    /** Registered by pg-aggregates, but missing in its types. */
     interface BehaviorStrings {
       aggregate: true;
       "aggregate:orderBy": true;

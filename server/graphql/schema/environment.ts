@@ -1,6 +1,6 @@
 /**
- * Grafast reads its environment once, when it is first imported, and says so on the console where
- * there is none. Its development mode is for authors of plans: more checks, less speed. Import this
- * before anything of PostGraphile.
+ * Sets the production mode of Grafast, which reads its environment when it is first imported, and logs a
+ * warning if it is not set. Its development mode is slower, with checks for authors of plans. Import this
+ * file before any of PostGraphile.
  */
 process.env.GRAPHILE_ENV ??= "production";

@@ -5,38 +5,38 @@ import type { Pool } from "pg";
 import type { Logger } from "pino";
 
 import { OverloadedError } from "../../errors/classes.ts";
-import { isAway } from "../../postgres/until-available.ts";
+import { isAway } from "../../postgres/away.ts";
 import { customSchema } from "../custom-fields/plugin.ts";
 import type { MakeSchema } from "./slices.ts";
 
 export interface SchemaDeps {
   /** Logs in as `crm_server`. */
   pool: Pool;
-  /** The preset that makes an API of the given schemas of the database. */
+  /** Returns the preset of an API for the given schemas of the database. */
   preset: (schemas: string[]) => GraphileConfig.Preset;
-  /** Makes an API of a preset. */
+  /** Builds the GraphQL schema of a preset. */
   makeSchema: MakeSchema;
   logger: Logger;
 }
 
-/** An API, and of which custom fields it was made. */
+/** A GraphQL schema, and the custom fields in it. */
 export interface CurrentSchema {
   readonly schema: GraphQLSchema;
-  /** Undefined where they could not be served. */
+  /** Their digest. Undefined if they could not be served. */
   readonly customFields: string | undefined;
 }
 
-/** How far a server is behind the definitions of custom fields. */
+/** How far the schema of a server is behind the definitions of custom fields. */
 export interface Lag {
-  /** Since when what is served is not what is defined, as `Date.now()` has it; undefined if it is. */
+  /** The time, as of `Date.now()`, since which it is outdated; undefined if it is current. */
   since: number | undefined;
 }
 
 /**
- * Makes the API of a database. Where custom fields keep it from being made it is made without them, and
- * the log says why.
+ * Builds the GraphQL schema of a database. If custom fields cause an error, it is logged, and the schema is
+ * built without them.
  *
- * @throws what the database or the rest of the API is the reason of.
+ * @throws any other error of the database or the schema.
  */
 export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
   const customFields = await readCustomFields(deps.pool);
@@ -50,20 +50,19 @@ export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
   }
 }
 
-/** The longest pause before what could not be served is tried again, in milliseconds. */
+/** The longest pause before a failed build is retried, in milliseconds. */
 const longestPause = 30_000;
 
 /**
- * Serves the API anew whenever custom fields have been defined, changed or deleted. It asks rather
- * than listens: a question finds its way through a pooler, and after a lost connection nothing has
- * been missed. What cannot be served is logged and tried again with growing pauses, and what was
- * served before goes on.
+ * Rebuilds the schema whenever custom fields are defined, changed or deleted. It polls instead of using
+ * LISTEN: polling works through a pooler, and misses nothing after a lost connection. A failed build is
+ * logged and retried with growing pauses; the previous schema stays in use.
  *
- * @param interval how often it asks, in milliseconds.
- * @param served what is served already.
- * @param serve is given each new API.
- * @param signal ends it.
- * @returns how far what is served is behind, at any time.
+ * @param interval of polling, in milliseconds.
+ * @param served the current schema.
+ * @param serve called with each new schema.
+ * @param signal ends the polling.
+ * @returns the current lag; the object is updated.
  */
 export function followCustomFields({
   interval,
@@ -79,7 +78,7 @@ export function followCustomFields({
 }): Readonly<Lag> {
   let known = served.customFields;
   const lag: Lag = { since: known === undefined ? Date.now() : undefined };
-  /** What could not be served, and when it is tried again. */
+  /** The failed build, and when it is retried. */
   let failed: { customFields: string; pause: number; until: number } | undefined;
 
   async function look(): Promise<void> {
@@ -99,7 +98,7 @@ export function followCustomFields({
       lag.since = undefined;
       deps.logger.info("custom fields have changed, and are served");
     } catch (error) {
-      // A server that is busy or away says nothing about the fields: they are tried at the next look.
+      // The database was busy or unavailable: the fields are retried at the next poll.
       if (isAway(error) || error instanceof OverloadedError) throw error;
       const before = failed?.customFields === customFields ? failed.pause : interval / 2;
       const pause = Math.min(before * 2, longestPause);
@@ -128,7 +127,7 @@ async function make({ preset, makeSchema }: SchemaDeps, schemas: string[]): Prom
   return makeSchema(preset(schemas));
 }
 
-/** What tells the custom fields of one moment from those of another. */
+/** Returns a digest of the custom fields. */
 async function readCustomFields(pool: Pool): Promise<string> {
   const { rows } = await pool.query<{ digest: string | null }>(
     `select md5(string_agg(

@@ -11,10 +11,9 @@ import { createPgService } from "../../postgres/adaptor.ts";
 import { createPreset } from "../preset.ts";
 
 /**
- * The API that a database yields, in GraphQL's schema language, sorted so that equal schemas are
- * equal texts.
+ * Prints the GraphQL schema of a database, sorted so that equal schemas have equal texts.
  *
- * @param serverUrl a migrated database, with the login of `crm_server`: its grants shape the inputs
+ * @param serverUrl of a migrated database, with the login of `crm_server`, whose grants shape the inputs.
  */
 export async function printApi(serverUrl: string): Promise<string> {
   const { limits, heavy, timeouts } = readConfig({});

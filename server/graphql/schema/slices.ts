@@ -15,23 +15,22 @@ import {
 import { makeSchema } from "postgraphile";
 import { buildInflection, gather, getBuilder } from "postgraphile/graphile-build";
 
-/** Makes the API of a preset. */
+/** Builds the GraphQL schema of a preset. */
 export type MakeSchema = (preset: GraphileConfig.Preset) => Promise<GraphQLSchema>;
 
-/** How long a slice may take before others have their turn, in milliseconds. */
+/** The longest time between pauses for other work, in milliseconds. */
 const slice = 20;
 
-/** How often the types without fields are guessed anew. */
+/** The number of attempts to determine the types without fields. */
 const maxRounds = 10;
 
 /**
- * Makes schemas one after the other. The first one comes at once; all others are made in slices, between
- * which requests are served.
+ * Returns a function that builds schemas one after the other. The first is built at once; all others are
+ * built in slices, between which requests are served.
  *
- * What makes a schema takes a type's fields to find out whether it has any, and with them those of the
- * types that they lead to, and so all of them in one go. Here a type counts as one with fields, until it
- * is its turn. Which have none is known of the schema before; where it is not so any more, the types are
- * made once more.
+ * The library builds the fields of a type to determine whether it has any, and with them the fields of
+ * their types, and so all types without a pause. Here a type counts as one with fields until they are built.
+ * The types without fields are those of the previous schema; if they have changed, all types are built again.
  */
 export function createMakeSchema(): MakeSchema {
   let known: Known | undefined;
@@ -51,16 +50,16 @@ export function createMakeSchema(): MakeSchema {
   };
 }
 
-/** A schema that was made. */
+/** A schema that was built. */
 interface Known {
   readonly schema: GraphQLSchema;
-  /** The types that it does not have because they have no fields. */
+  /** The names of the types that were left out because they have no fields. */
   readonly without: ReadonlySet<string>;
 }
 
 type Pause = () => Promise<void>;
 
-/** Lets others have their turn when a slice is over; what goes on is one after the other, in order. */
+/** Creates the pauses: each waits for other work if the slice is over. They resolve in order. */
 function createPacer(): Pause {
   let begin = performance.now();
   let queue = Promise.resolve();
@@ -72,7 +71,7 @@ function createPacer(): Pause {
   return () => (queue = queue.then(wait));
 }
 
-/** Tells which types of a schema that was made have been left out, because they have no fields. */
+/** Creates a plugin that reports the types that were left out because they have no fields. */
 function createObserver(tell: (names: ReadonlySet<string>) => void): GraphileConfig.Plugin {
   return {
     name: "CrmSchemaObserverPlugin",
@@ -97,7 +96,7 @@ async function makeInSlices(
   known: Known,
   pause: Pause,
 ): Promise<Known> {
-  // Names are told by what is set in all that the preset extends.
+  // Inflection depends on the options of all extended presets.
   const patient = { extends: [preset], plugins: [createGatherPauses(pause)] };
   const { resolvedPreset } = getBuilder(patient);
   await pause();
@@ -115,7 +114,7 @@ async function makeInSlices(
     const build = builder.createBuild(input);
     await pause();
     await init(builder, build, pause);
-    // A field with an order asks for its values, and Query has many of these.
+    // A field with an order reads the values of its enum, and Query has many of these fields.
     for (const { name } of Object.values(known.schema.getTypeMap()).filter(isEnumType)) {
       const type: unknown = build.getTypeByName(name);
       if (isEnumType(type)) type.getValues();
@@ -135,10 +134,10 @@ async function makeInSlices(
     without = found;
     await pause();
   }
-  throw new Error("Which types have fields cannot be told");
+  throw new Error("The types without fields could not be determined");
 }
 
-/** Gathering is one promise after the other, and none of them waits for anything. */
+/** Adds pauses to the gather phase, whose promises never wait for I/O. */
 function createGatherPauses(pause: Pause): GraphileConfig.Plugin {
   const hook = async (): Promise<void> => pause();
   return {
@@ -166,7 +165,7 @@ function createGatherPauses(pause: Pause): GraphileConfig.Plugin {
   };
 }
 
-/** Makes types as they are asked for, and their fields later. */
+/** Creates a plugin that builds types on request, and their fields later. */
 function createTypes(assumed: ReadonlySet<string>) {
   const waiting = new Set<GraphQLNamedType>();
   const empty = new Set<string>();
@@ -186,7 +185,7 @@ function createTypes(assumed: ReadonlySet<string>) {
               return usual.call(build, typeName);
             }
             const details = build.getTypeMetaByName(typeName);
-            // One that nobody registered, or one that goes round in circles, is told as usual.
+            // The original function handles unregistered and circular types.
             if (details === null || make === undefined || building.has(typeName)) {
               return usual.call(build, typeName);
             }
@@ -209,11 +208,11 @@ function createTypes(assumed: ReadonlySet<string>) {
 
   return {
     plugin,
-    /** Tells what makes a type. */
+    /** Sets the builder of types. */
     makeWith(given: Builder): void {
       make = given.newWithHooks;
     },
-    /** Makes the fields of all types, and those of the types that they lead to. */
+    /** Builds the fields of all types, and of the types of these fields. */
     async complete(pause: Pause): Promise<void> {
       for (const type of waiting) {
         waiting.delete(type);
@@ -221,12 +220,12 @@ function createTypes(assumed: ReadonlySet<string>) {
         await pause();
       }
     },
-    /** Which types have turned out to have no fields. */
+    /** The types that have no fields. */
     without: (): ReadonlySet<string> => empty,
   };
 }
 
-/** Whether a type that has to have fields, or values, has none. */
+/** Returns whether a type that requires fields, or values, has none. */
 function hasNothing(type: GraphQLNamedType): boolean {
   if (isObjectType(type) || isInterfaceType(type)) type.getInterfaces();
   if (isUnionType(type)) type.getTypes();
@@ -236,7 +235,7 @@ function hasNothing(type: GraphQLNamedType): boolean {
   return isEmpty && !isInterfaceType(type);
 }
 
-/** Lets the plugins register their types, one plugin after the other. */
+/** Runs the init hooks, in which plugins register types, with pauses. */
 async function init(builder: Builder, build: Build, pause: Pause): Promise<void> {
   const hooks = builder.hooks.init;
   for (const hook of hooks) {
@@ -249,7 +248,7 @@ async function init(builder: Builder, build: Build, pause: Pause): Promise<void>
   builder.hooks.init = hooks;
 }
 
-/** Puts the types together. They have been made, so this does not take long. */
+/** Assembles the schema. Its types are built, so this is fast. */
 function finish(builder: Builder, build: Build): GraphQLSchema {
   const schema = builder.newWithHooks(
     build,
@@ -261,16 +260,16 @@ function finish(builder: Builder, build: Build): GraphQLSchema {
 }
 
 /**
- * Validates some types of a schema after the other.
+ * Validates a schema, some types at a time.
  *
- * @throws {AggregateError} with all that is not valid.
+ * @throws {AggregateError} with all faults.
  */
 async function validate(schema: GraphQLSchema, pause: Pause): Promise<void> {
   const faults: GraphQLError[] = [];
   const types = Object.entries(schema.getTypeMap());
   for (let begin = 0; begin < types.length; begin += typesAtOnce) {
     const part = Object.fromEntries(types.slice(begin, begin + typesAtOnce));
-    // The same schema in all but the types that are looked at.
+    // The same schema, but only with the types that are validated now.
     const view = Object.create(schema, {
       getTypeMap: { value: () => part },
       __validationErrors: { value: undefined, writable: true },
@@ -279,7 +278,7 @@ async function validate(schema: GraphQLSchema, pause: Pause): Promise<void> {
     await pause();
   }
   if (faults.length > 0) throw new AggregateError(faults, String(faults[0]));
-  // What serves it would ask once more.
+  // Prevents another validation by the server.
   (schema as unknown as { __validationErrors: unknown[] }).__validationErrors = [];
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 
-/** What a new tab of GraphiQL begins with. */
+/** The query in a new tab of GraphiQL. */
 const firstQuery = `# The book on the left documents every type and field.
 
 query Pipeline {
@@ -25,11 +25,11 @@ type RuruConfig = NonNullable<GraphileConfig.Preset["ruru"]>;
 type RuruClientConfig = NonNullable<RuruConfig["clientConfig"]>;
 
 /**
- * GraphiQL's tabs begin with the token in their headers. It asks for the schema before it has read
- * them, so a request of the page that carries no token gets it too.
+ * Puts a token into the headers of new tabs of GraphiQL. GraphiQL queries the schema before it reads them,
+ * so requests of the page without a token get it, too.
  *
- * Only a browser of this machine is given the token, and only under a name that nobody else can give
- * the machine: otherwise a page from elsewhere could read it.
+ * Only a browser on this machine receives the token, and only for a host name that always means this
+ * machine. Otherwise a page of another site could read it, by a DNS name that resolves to this machine.
  */
 export function createGraphiqlPlugin(token: string): GraphileConfig.Plugin {
   const headers = JSON.stringify({ authorization: `Bearer ${token}` });
@@ -41,7 +41,7 @@ export function createGraphiqlPlugin(token: string): GraphileConfig.Plugin {
   return {
     name: "CrmGraphiqlPlugin",
     version: "1.0.0",
-    description: "Gives GraphiQL a token, on this machine.",
+    description: "Gives GraphiQL a token, on this machine only.",
     grafserv: {
       middleware: {
         ruruHTML(next, event) {
@@ -62,12 +62,12 @@ export function createGraphiqlPlugin(token: string): GraphileConfig.Plugin {
   };
 }
 
-/** Headers by which a proxy tells that there is one. */
+/** Headers that a proxy adds. */
 const headersOfProxies = ["forwarded", "via", "x-real-ip", "x-client-ip", "cf-connecting-ip"];
 
 /**
- * Whether a browser of this machine asks, and asks this machine. A proxy that says nothing of itself is
- * recognised by the old protocol that many speak to what they stand before.
+ * Returns whether a request is from a browser on this machine, and directly to it. A proxy without such
+ * headers is recognised by HTTP 1.0, which many use for the servers behind them.
  */
 function isOfThisMachine(request: IncomingMessage | undefined): boolean {
   if (request === undefined) return false;

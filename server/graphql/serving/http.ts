@@ -7,7 +7,7 @@ import { z } from "zod";
 import { currentRequest } from "../../http/requests.ts";
 import { codeOf } from "../errors/mask-error.ts";
 
-/** The codes of errors that HTTP knows and GraphQL does not. */
+/** The codes of errors of HTTP that are none of GraphQL. */
 export const codesOfStatus: Record<number, string> = {
   400: "BAD_REQUEST",
   405: "METHOD_NOT_ALLOWED",
@@ -16,17 +16,17 @@ export const codesOfStatus: Record<number, string> = {
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
 
-/** What was not done for want of the database, and can be asked again just so. */
+/** The codes of operations that were not executed, because the database was unavailable. */
 const notNow = new Set<unknown>(["OVERLOADED", "UNAVAILABLE"]);
 
-/** The statuses of answers for which GraphQL would have another one, or none. */
+/** The status codes of responses, if they differ from those of GraphQL over HTTP. */
 const statuses = new WeakMap<ServerResponse, number>();
 
-/** What HTTP has to say beside GraphQL, and what GraphQL's clients are told of it. */
+/** Sets status codes and headers of HTTP, and completes the errors in the response. */
 export const HttpPlugin: GraphileConfig.Plugin = {
   name: "CrmHttpPlugin",
   version: "1.0.0",
-  description: "Answers 503 where the database cannot be asked now; gives HTTP's refusals a code.",
+  description: "Returns 503 if the database is unavailable; gives errors of HTTP a code.",
   grafserv: {
     middleware: {
       async processRequest(next, event) {
@@ -64,7 +64,7 @@ function statusOf({ data, errors = [] }: ExecutionResult): number | undefined {
   return codes.every((code) => notNow.has(code)) ? 503 : undefined;
 }
 
-/** Keeps an error that is thrown whole; what serves it would make its message the answer. */
+/** Returns a thrown error as a result; grafserv would send its message to the client. */
 async function orError<Result>(next: () => Result): Promise<Awaited<Result> | ExecutionResult> {
   try {
     return await next();
@@ -78,7 +78,7 @@ const errorsSchema = z.object({
   errors: z.array(z.looseObject({ extensions: z.record(z.string(), z.unknown()).default({}) })),
 });
 
-/** Gives a code to the errors of an answer that have none, and to each the id of its request. */
+/** Adds a code to errors without one, and the id of the request to all errors. */
 function completeErrors(result: Result, code: string | undefined): void {
   if (result.type !== "buffer") return;
   const body = errorsSchema.safeParse(JSON.parse(result.buffer.toString())).data;
@@ -87,7 +87,7 @@ function completeErrors(result: Result, code: string | undefined): void {
     ...error,
     extensions: {
       ...error.extensions,
-      statusCode: undefined, // grafserv's word for the answer's own
+      statusCode: undefined, // used by grafserv for the status of the response
       code: error.extensions.code ?? code,
       requestId: currentRequest()?.id,
     },

@@ -1,17 +1,17 @@
 import { TYPES } from "postgraphile/@dataplan/pg";
 
-/** Bookkeeping of the product: adding it up tells nothing. */
+/** Columns whose aggregates are meaningless. */
 const uncounted = new Set(["version", "position", "external_ids"]);
 
 /**
- * What the schema offers beyond what grants decide. Grants say who may do what, and so which fields
- * an input has; this leaves out what nobody would look for, and lets in filters on JSON, which are
- * containment.
+ * Shapes the schema beyond the grants, which decide who may do what, and so which fields an input has.
+ * Removes fields without a use: writes by unique keys other than the primary key, meaningless aggregates.
+ * Adds filters on JSON, by containment.
  */
 export const BehaviorsPlugin: GraphileConfig.Plugin = {
   name: "CrmBehaviorsPlugin",
   version: "1.0.0",
-  description: "Leaves out noise: writes by other keys than the primary one, sums of bookkeeping.",
+  description: "Removes writes by keys other than the primary one, and meaningless aggregates.",
   schema: {
     entityBehavior: {
       pgResourceUnique: {

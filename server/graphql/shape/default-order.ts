@@ -2,14 +2,13 @@ import type { PgCodec } from "postgraphile/@dataplan/pg";
 import { getNamedType, GraphQLEnumType } from "graphql";
 
 /**
- * A list comes in the order that its table names with the smart tag `@defaultOrder`, as
- * `POSITION_ASC` for the pipeline's stages, unless the client asks for another. Tables without the
- * tag keep the order of their primary keys.
+ * Sets the default order of a list from the smart tag `@defaultOrder` of its table, such as `POSITION_ASC`
+ * for pipeline stages. Without the tag, it is the order of the primary key.
  */
 export const DefaultOrderPlugin: GraphileConfig.Plugin = {
   name: "CrmDefaultOrderPlugin",
   version: "1.0.0",
-  description: "Orders lists by the smart tag @defaultOrder of their table.",
+  description: "Sets default orders from the smart tag @defaultOrder.",
   after: ["PgConnectionArgOrderByDefaultValuePlugin"],
   schema: {
     hooks: {
@@ -20,7 +19,8 @@ export const DefaultOrderPlugin: GraphileConfig.Plugin = {
         if (argName !== "orderBy" || !isPgFieldConnection || order === undefined) return arg;
         const type = getNamedType(arg.type);
         const value = type instanceof GraphQLEnumType ? type.getValue(String(order)) : undefined;
-        if (!value) throw new Error(`@defaultOrder ${String(order)} is no order of ${fieldName}`);
+        if (!value)
+          throw new Error(`@defaultOrder ${String(order)} is not an order of ${fieldName}`);
         return { ...arg, defaultValue: [value.value] };
       },
     },

@@ -3,9 +3,9 @@ import { TYPES } from "postgraphile/@dataplan/pg";
 import { mayRound, parseAsWritten, parseSent } from "../../model/exact-json.ts";
 
 /**
- * Numbers are what was written, digit for digit, both ways. Those of variables and of the database's JSON
- * that a double does not hold stay as they are written: an answer carries them on, and so does the row
- * of a mutation's payload, which is sent back to the database for what is derived from it.
+ * Preserves every digit of numbers, in requests and responses. Numbers in variables and in JSON of the
+ * database that a double cannot represent stay as written. So they do in the row of a mutation's payload,
+ * which is sent back to the database to compute its derived fields.
  */
 export const ExactNumbersPlugin: GraphileConfig.Plugin = {
   name: "CrmExactNumbersPlugin",

@@ -1,15 +1,15 @@
 import type { PgCodec } from "postgraphile/@dataplan/pg";
 
 /**
- * The primary key is called `id`. PostGraphile renames it to `rowId` to leave `id` to Relay's
- * global identifier, which this API does not have: a row's UUID is global enough. And a mutation
- * that is a function answers like the others, with a field named after the entity instead of
- * `result`. The trash, which has no plural, is `trash`.
+ * Names the primary key `id`. PostGraphile renames it to `rowId`, and reserves `id` for the global identifier
+ * of Relay, which this API lacks because UUIDs are unique. The payload of a mutation that is a function has
+ * a field named after the entity, like other payloads, instead of `result`. The list of the view
+ * `crm.trash`, a word without plural, is `trash`.
  */
 export const NamesPlugin: GraphileConfig.Plugin = {
   name: "CrmNamesPlugin",
   version: "1.0.0",
-  description: "Calls the primary key `id`, and the result of a function by its entity.",
+  description: "Names the primary key `id`, and the result of a function after its entity.",
   inflection: {
     replace: {
       _attributeName(previous, _options, details) {

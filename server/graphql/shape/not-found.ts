@@ -3,13 +3,13 @@ import { sideEffect, trap, TRAP_ERROR, type ObjectStep } from "postgraphile/graf
 import { NotFoundError } from "../../errors/classes.ts";
 
 /**
- * A mutation of a row that does not exist, or that its user may not see, says so. PostGraphile
- * answers an update with null and a delete with an error for the log.
+ * Raises NOT_FOUND if the row of an update or delete does not exist, or is invisible to the user.
+ * PostGraphile would return null for an update, and an internal error for a delete.
  */
 export const NotFoundPlugin: GraphileConfig.Plugin = {
   name: "CrmNotFoundPlugin",
   version: "1.0.0",
-  description: "Answers NOT_FOUND where an update or a delete finds no row.",
+  description: "Raises NOT_FOUND if an update or a delete finds no row.",
   schema: {
     hooks: {
       GraphQLObjectType_fields_field(field, build, { scope }) {
@@ -36,7 +36,8 @@ export const NotFoundPlugin: GraphileConfig.Plugin = {
 };
 
 /**
- * No row was updated; or none deleted, which PostGraphile only tells by the message of an error.
+ * Returns whether no row was updated or deleted. For a delete, PostGraphile raises an error that is only
+ * recognisable by its message.
  */
 function isAbsent(row: unknown): boolean {
   return row == null || (row instanceof Error && row.message.startsWith("No values were deleted"));

@@ -4,13 +4,13 @@ import { holdsRaw, isStorable, literal } from "../errors/input-faults.ts";
 import { readText, readValue, type Scalar, scalars } from "../../model/scalars.ts";
 
 /**
- * See `model/scalars.ts`: wrong forms are refused with the name of the field, before anything reaches
- * the database.
+ * Refuses scalars in a wrong form, with the name of the field, before the database is queried. The forms
+ * are in `model/scalars.ts`.
  */
 export const ScalarsPlugin: GraphileConfig.Plugin = {
   name: "CrmScalarsPlugin",
   version: "1.0.0",
-  description: "Accepts scalars in one documented form each, and JSON that can be stored as it is.",
+  description: "Accepts each scalar in one documented form, and JSON that is stored unchanged.",
   schema: {
     hooks: {
       GraphQLScalarType(config, build) {
@@ -44,7 +44,7 @@ export const ScalarsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** Reads a value out of a GraphQL document, where numbers are text and lose nothing. */
+/** Reads a value of a GraphQL document, where numbers are text and so keep all digits. */
 function readLiteral(scalar: Scalar, node: ValueNode): string | undefined {
   if (node.kind === Kind.STRING) return readText(scalar, node.value);
   const isNumber = node.kind === Kind.INT || node.kind === Kind.FLOAT;

@@ -1,19 +1,19 @@
 import type { PgResource, PgSelectStep } from "postgraphile/@dataplan/pg";
 
 /**
- * A function that takes `first` itself finds no more than it is asked for, in its own order. So it
- * is a plain list with the function's own arguments: a connection would page what is cut already.
+ * A function with its own argument `first` limits and orders its result itself. It is a plain list with the
+ * arguments of the function: a connection would page a result that is already limited.
  */
 export const SearchPlugin: GraphileConfig.Plugin = {
   name: "CrmSearchPlugin",
   version: "1.0.0",
-  description: "Makes search a list that keeps its order, and its query required.",
+  description: "Makes search a list in its own order, and the query required.",
   gather: {
     hooks: {
       pgProcedures_PgResourceOptions(_info, { pgProc, resourceOptions }) {
         if (!pgProc.proargnames?.includes("first")) return;
         resourceOptions.isList = true;
-        // Ordered by place below, so what belongs to a hit can be joined to it.
+        // Ordered by place below, so that relations of a hit can be joined.
         resourceOptions.hasImplicitOrder = false;
       },
     },

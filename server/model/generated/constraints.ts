@@ -2,7 +2,7 @@
 
 import type { Constraints } from "../../errors/messages.ts";
 
-/** What clients are told about each constraint of the database. */
+/** The messages of the database's constraints, by name. */
 export const constraints: Constraints = {
   api_keys_name_format: {
     table: "api_keys",
@@ -18,7 +18,7 @@ export const constraints: Constraints = {
   api_keys_name_unique: {
     table: "api_keys",
     fields: ["name"],
-    message: "is already the name of a key, or was that of a revoked one",
+    message: "is already the name of a key, active or revoked",
   },
   api_keys_role_known: {
     table: "api_keys",
@@ -38,7 +38,7 @@ export const constraints: Constraints = {
   audit_logs_user_id_legible: {
     table: "audit_logs",
     fields: ["userId"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   audit_logs_user_id_length: {
     table: "audit_logs",
@@ -49,7 +49,7 @@ export const constraints: Constraints = {
   companies_name_legible: {
     table: "companies",
     fields: ["name"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   companies_name_length: {
     table: "companies",
@@ -64,7 +64,7 @@ export const constraints: Constraints = {
   companies_address_legible: {
     table: "companies",
     fields: ["address"],
-    message: "must not hold control characters, or characters that reorder the text",
+    message: "must not contain control characters or characters that reorder text",
   },
   companies_address_length: {
     table: "companies",
@@ -89,7 +89,7 @@ export const constraints: Constraints = {
   companies_owner_id_legible: {
     table: "companies",
     fields: ["ownerId"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   companies_owner_id_length: {
     table: "companies",
@@ -109,22 +109,22 @@ export const constraints: Constraints = {
   companies_external_ids_distinct: {
     table: "companies",
     fields: ["externalIds"],
-    message: "must not hold an external id twice",
+    message: "must not contain an external id twice",
   },
   companies_external_ids_legible: {
     table: "companies",
     fields: ["externalIds"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   companies_external_ids_length: {
     table: "companies",
     fields: ["externalIds"],
-    message: "must have at most 100 characters as its source and 255 as its id",
+    message: "must have a source of at most 100 characters and an id of at most 255",
   },
   companies_external_ids_list: {
     table: "companies",
     fields: ["externalIds"],
-    message: "must be a plain list of at most 20 external ids",
+    message: "must be a list of at most 20 external ids, none of them null",
   },
   contacts_first_name_blank: {
     table: "contacts",
@@ -134,7 +134,7 @@ export const constraints: Constraints = {
   contacts_first_name_legible: {
     table: "contacts",
     fields: ["firstName"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   contacts_first_name_length: {
     table: "contacts",
@@ -149,7 +149,7 @@ export const constraints: Constraints = {
   contacts_last_name_legible: {
     table: "contacts",
     fields: ["lastName"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   contacts_last_name_length: {
     table: "contacts",
@@ -175,7 +175,7 @@ export const constraints: Constraints = {
   contacts_phones_legible: {
     table: "contacts",
     fields: ["phones"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   contacts_phones_length: {
     table: "contacts",
@@ -196,7 +196,7 @@ export const constraints: Constraints = {
   contacts_owner_id_legible: {
     table: "contacts",
     fields: ["ownerId"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   contacts_owner_id_length: {
     table: "contacts",
@@ -216,22 +216,22 @@ export const constraints: Constraints = {
   contacts_external_ids_distinct: {
     table: "contacts",
     fields: ["externalIds"],
-    message: "must not hold an external id twice",
+    message: "must not contain an external id twice",
   },
   contacts_external_ids_legible: {
     table: "contacts",
     fields: ["externalIds"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   contacts_external_ids_length: {
     table: "contacts",
     fields: ["externalIds"],
-    message: "must have at most 100 characters as its source and 255 as its id",
+    message: "must have a source of at most 100 characters and an id of at most 255",
   },
   contacts_external_ids_list: {
     table: "contacts",
     fields: ["externalIds"],
-    message: "must be a plain list of at most 20 external ids",
+    message: "must be a list of at most 20 external ids, none of them null",
   },
   custom_field_definitions_name_format: {
     table: "custom_field_definitions",
@@ -256,7 +256,7 @@ export const constraints: Constraints = {
   custom_field_definitions_label_legible: {
     table: "custom_field_definitions",
     fields: ["label"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   custom_field_definitions_label_length: {
     table: "custom_field_definitions",
@@ -281,12 +281,12 @@ export const constraints: Constraints = {
   custom_field_definitions_enum_values_distinct: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "must not hold a value twice",
+    message: "must not contain a value twice",
   },
   custom_field_definitions_enum_values_legible: {
     table: "custom_field_definitions",
     fields: ["enumValues"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   custom_field_definitions_enum_values_length: {
     table: "custom_field_definitions",
@@ -311,7 +311,7 @@ export const constraints: Constraints = {
   custom_field_definitions_description_legible: {
     table: "custom_field_definitions",
     fields: ["description"],
-    message: "must not hold control characters, or characters that reorder the text",
+    message: "must not contain control characters or characters that reorder text",
   },
   custom_field_definitions_description_length: {
     table: "custom_field_definitions",
@@ -321,7 +321,7 @@ export const constraints: Constraints = {
   custom_field_definitions_minimum_format: {
     table: "custom_field_definitions",
     fields: ["minimum"],
-    message: "is not a decimal number or, for a date, not a day such as 2026-02-28",
+    message: "is not a decimal number or, for a date, a day such as 2026-02-28",
   },
   custom_field_definitions_minimum_suited: {
     table: "custom_field_definitions",
@@ -331,7 +331,7 @@ export const constraints: Constraints = {
   custom_field_definitions_maximum_format: {
     table: "custom_field_definitions",
     fields: ["maximum"],
-    message: "is not a decimal number or, for a date, not a day such as 2026-02-28",
+    message: "is not a decimal number or, for a date, a day such as 2026-02-28",
   },
   custom_field_definitions_maximum_order: {
     table: "custom_field_definitions",
@@ -367,7 +367,7 @@ export const constraints: Constraints = {
     table: "custom_field_definitions",
     fields: ["pattern"],
     message:
-      "is no regular expression, or one with back references, lookaround or long repetitions of groups",
+      "is not a regular expression, or has back references, lookaround or long repetitions of groups",
   },
   custom_field_definitions_default_value_holds: {
     table: "custom_field_definitions",
@@ -393,7 +393,7 @@ export const constraints: Constraints = {
   deals_title_legible: {
     table: "deals",
     fields: ["title"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   deals_title_length: {
     table: "deals",
@@ -438,13 +438,13 @@ export const constraints: Constraints = {
   deals_close_date_range: {
     table: "deals",
     fields: ["closeDate"],
-    message: "must be a day of the years 1 to 9999",
+    message: "must be from 0001-01-01 to 9999-12-31",
   },
   deals_lost_reason_blank: { table: "deals", fields: ["lostReason"], message: "must not be blank" },
   deals_lost_reason_legible: {
     table: "deals",
     fields: ["lostReason"],
-    message: "must not hold control characters, or characters that reorder the text",
+    message: "must not contain control characters or characters that reorder text",
   },
   deals_lost_reason_length: {
     table: "deals",
@@ -455,7 +455,7 @@ export const constraints: Constraints = {
   deals_owner_id_legible: {
     table: "deals",
     fields: ["ownerId"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   deals_owner_id_length: {
     table: "deals",
@@ -475,22 +475,22 @@ export const constraints: Constraints = {
   deals_external_ids_distinct: {
     table: "deals",
     fields: ["externalIds"],
-    message: "must not hold an external id twice",
+    message: "must not contain an external id twice",
   },
   deals_external_ids_legible: {
     table: "deals",
     fields: ["externalIds"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   deals_external_ids_length: {
     table: "deals",
     fields: ["externalIds"],
-    message: "must have at most 100 characters as its source and 255 as its id",
+    message: "must have a source of at most 100 characters and an id of at most 255",
   },
   deals_external_ids_list: {
     table: "deals",
     fields: ["externalIds"],
-    message: "must be a plain list of at most 20 external ids",
+    message: "must be a list of at most 20 external ids, none of them null",
   },
   deals_closed_at_order: {
     table: "deals",
@@ -505,12 +505,12 @@ export const constraints: Constraints = {
   exchange_rates_valid_from_range: {
     table: "exchange_rates",
     fields: ["validFrom"],
-    message: "must be a day of the years 1 to 9999",
+    message: "must be from 0001-01-01 to 9999-12-31",
   },
   exchange_rates_valid_from_unique: {
     table: "exchange_rates",
     fields: ["validFrom"],
-    message: "is the first day of a rate of the currency already",
+    message: "is already the first day of a rate of the currency",
   },
   exchange_rates_rate_decimals: {
     table: "exchange_rates",
@@ -531,7 +531,7 @@ export const constraints: Constraints = {
   notes_content_legible: {
     table: "notes",
     fields: ["content"],
-    message: "must not hold control characters, or characters that reorder the text",
+    message: "must not contain control characters or characters that reorder text",
   },
   notes_content_length: {
     table: "notes",
@@ -566,22 +566,22 @@ export const constraints: Constraints = {
   notes_external_ids_distinct: {
     table: "notes",
     fields: ["externalIds"],
-    message: "must not hold an external id twice",
+    message: "must not contain an external id twice",
   },
   notes_external_ids_legible: {
     table: "notes",
     fields: ["externalIds"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   notes_external_ids_length: {
     table: "notes",
     fields: ["externalIds"],
-    message: "must have at most 100 characters as its source and 255 as its id",
+    message: "must have a source of at most 100 characters and an id of at most 255",
   },
   notes_external_ids_list: {
     table: "notes",
     fields: ["externalIds"],
-    message: "must be a plain list of at most 20 external ids",
+    message: "must be a list of at most 20 external ids, none of them null",
   },
   pipeline_stages_name_blank: {
     table: "pipeline_stages",
@@ -591,7 +591,7 @@ export const constraints: Constraints = {
   pipeline_stages_name_legible: {
     table: "pipeline_stages",
     fields: ["name"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   pipeline_stages_name_length: {
     table: "pipeline_stages",
@@ -626,7 +626,7 @@ export const constraints: Constraints = {
   tasks_description_legible: {
     table: "tasks",
     fields: ["description"],
-    message: "must not hold control characters, or characters that reorder the text",
+    message: "must not contain control characters or characters that reorder text",
   },
   tasks_description_length: {
     table: "tasks",
@@ -636,13 +636,13 @@ export const constraints: Constraints = {
   tasks_due_date_range: {
     table: "tasks",
     fields: ["dueDate"],
-    message: "must be a day of the years 1 to 9999",
+    message: "must be from 0001-01-01 to 9999-12-31",
   },
   tasks_assigned_to_blank: { table: "tasks", fields: ["assignedTo"], message: "must not be blank" },
   tasks_assigned_to_legible: {
     table: "tasks",
     fields: ["assignedTo"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   tasks_assigned_to_length: {
     table: "tasks",
@@ -678,21 +678,21 @@ export const constraints: Constraints = {
   tasks_external_ids_distinct: {
     table: "tasks",
     fields: ["externalIds"],
-    message: "must not hold an external id twice",
+    message: "must not contain an external id twice",
   },
   tasks_external_ids_legible: {
     table: "tasks",
     fields: ["externalIds"],
-    message: "must not hold control characters, or characters that cannot be seen",
+    message: "must not contain control characters or invisible characters",
   },
   tasks_external_ids_length: {
     table: "tasks",
     fields: ["externalIds"],
-    message: "must have at most 100 characters as its source and 255 as its id",
+    message: "must have a source of at most 100 characters and an id of at most 255",
   },
   tasks_external_ids_list: {
     table: "tasks",
     fields: ["externalIds"],
-    message: "must be a plain list of at most 20 external ids",
+    message: "must be a list of at most 20 external ids, none of them null",
   },
 };

@@ -1,6 +1,6 @@
 // Generated from the catalog by npm run generate.
 
-/** What roles may do, and nothing else. */
+/** All rights of the product's roles. */
 export const rights: readonly string[] = [
   "crm_admin may delete crm.companies",
   "crm_admin may delete crm.contacts",

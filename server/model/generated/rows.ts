@@ -1,48 +1,51 @@
 // Generated from the catalog by npm run generate.
 
 /**
- * A value that JSON can carry. A number that JavaScript would round is a raw value, `JSON.rawJSON`: its
- * `rawJSON` is the text, and written back it is what it was.
+ * A value of JSON. A number that JavaScript would round is a raw value, `JSON.rawJSON`: its member
+ * `rawJSON` is the original text, and JSON.stringify writes it unchanged.
  */
 export type JsonValue =
   string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
-/** The id by which another system, the source, knows a row. */
+/** The id of a row in another system, the source. */
 export interface ExternalId {
   source: string;
   id: string;
 }
 
 /*
- * Times are texts in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". The
- * specification has Date, which would lose the microseconds that tell two updates apart. Days are
- * "2026-01-31". Exact decimals are texts too: "12.50".
+ * Times are strings in ISO 8601, UTC, with six decimals: "2026-01-31T09:30:00.123456Z". A Date would lose
+ * the microseconds, which can distinguish two updates. Days are strings such as "2026-01-31". Exact decimals
+ * are strings too: "12.50".
  */
 
 /**
- * A key that an integration asks with. Administrators create and revoke keys; a revoked one
- * stays, because the audit log names it.
+ * An API key, with which an integration authenticates. Administrators create and revoke keys. A
+ * revoked key is not deleted, because the audit log refers to it by name.
  */
 export interface ApiKey {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** What the integration is called, unique. The audit log has it as key:<name>. */
+  /**
+   * The unique name of the integration, at most 100 characters. The audit log records its changes
+   * under the user key:<name>.
+   */
   name: string;
-  /** What the key may do: reader, member or admin. */
+  /** The role of requests with the key: reader, member or admin. */
   role: "reader" | "member" | "admin";
   /** The first characters of the key, by which people recognise it. */
   prefix: string;
-  /** When the key ceases to be good; null if it is good until it is revoked. */
+  /** When the key expires. Null if it does not expire. */
   expiresAt: string | null;
-  /** When the key was last used, to the minute; null if it never was. */
+  /** When the key was last used, accurate to the minute. Null if it has never been used. */
   lastUsedAt: string | null;
-  /** When the key was revoked; null if it was not. */
+  /** When the key was revoked. Null if it has not been revoked. */
   revokedAt: string | null;
   /** Increases by one with every change of the row. */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change, but for its use. */
+  /** When the row was last changed. Using the key is not a change. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
@@ -51,42 +54,48 @@ export interface ApiKey {
 }
 
 /**
- * The audit log: one row for each row that was created, changed or deleted, written with the
- * change.
+ * An audit log entry. Every creation, change and deletion of a row has one, written in the same
+ * transaction.
  */
 export interface AuditLog {
-  /** Increases from one entry to the next. */
+  /** The id of the entry. It increases from one entry to the next, with gaps. */
   id: string;
   /**
-   * What was changed: contact, company, deal, task, note, custom_field_definition, pipeline_stage,
-   * exchange_rate or api_key; setting, or audit_log for the log itself.
+   * The type of the entity that was changed: contact, company, deal, task, note,
+   * custom_field_definition, pipeline_stage, exchange_rate, api_key or setting; audit_log for the
+   * audit log itself.
    */
   entityType: string;
-  /** The id of the row that was changed. It may be gone. */
+  /**
+   * The id of the row that was changed. The row may no longer exist. All zeros for a setting and
+   * for the audit log.
+   */
   entityId: string;
   /**
-   * create, update or delete; erase where the values were taken out of the entries before; purge
-   * or archive of the audit log.
+   * What was done: create, update or delete; erase if a person was erased from earlier entries;
+   * purge if values of deleted rows were removed; archive if months of the audit log were
+   * archived.
    */
   action: string;
   /**
-   * Who did it: the subject of a token, key:<name> for an API key, or db:<login role> for a
-   * database session.
+   * The user who made the change: the subject of a token, key:<name> for an API key, or db:<login
+   * role> for a database session.
    */
   userId: string;
   /**
-   * What changed. For an update a member for each column, or custom field (custom_fields.<name>),
-   * with its old and new value, as {"last_name": {"old": "Byron", "new": "Lovelace"}}. For a
-   * create the values of the new row, for a delete the whole old row. Empty if they were erased.
+   * What changed. For an update, a member for each changed column or custom field
+   * (custom_fields.<name>) with its old and new value, as {"last_name": {"old": "Byron", "new":
+   * "Lovelace"}}. For a create, the values of the new row; for a delete, the whole old row. Empty
+   * if the values were erased.
    */
   changes: Record<string, JsonValue>;
-  /** When it was done: the created_at or updated_at that the row got by it. */
+  /** When the change was made. It equals the created_at or updated_at that the row received. */
   timestamp: string;
-  /** The database transaction; what was done together has it in common. */
+  /** The id of the database transaction. All entries of one transaction share it. */
   transactionId: string;
-  /** What it was done through: api, import or sql. */
+  /** The channel through which the change was made: api, import or sql. */
   source: string;
-  /** When the values were taken out of changes for good; null if they are there. */
+  /** When the values were permanently removed from changes. Null if they were not. */
   erasedAt: string | null;
 }
 
@@ -101,81 +110,93 @@ export interface Address {
 export interface Company {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** The name, at most 255 characters. */
+  /** The name of the company, at most 255 characters. */
   name: string;
   /**
-   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   * The postal address: an object with any of the keys street, city, state, postalCode and
+   * country. Each value is a string of at most 255 characters.
    */
   address: Address | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the company. Null if there is none. */
   ownerId: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
-  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  /**
+   * The ids of the company in other systems, at most 20. An external id belongs to one company
+   * only.
+   */
   externalIds: ExternalId[];
 }
-/** What a client may say of a new company. */
+/** The input to create a company. */
 export interface CreateCompany {
-  /** The name, at most 255 characters. */
+  /** The name of the company, at most 255 characters. */
   name: string;
   /**
-   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   * The postal address: an object with any of the keys street, city, state, postalCode and
+   * country. Each value is a string of at most 255 characters.
    */
   address?: Address | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the company. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
-  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  /**
+   * The ids of the company in other systems, at most 20. An external id belongs to one company
+   * only.
+   */
   externalIds?: ExternalId[];
 }
-/** What a client may change of a company. What is left out stays as it is. */
+/** The input to update a company. Omitted fields stay unchanged. */
 export interface UpdateCompany {
-  /** The name, at most 255 characters. */
+  /** The name of the company, at most 255 characters. */
   name?: string;
   /**
-   * An object with any of the keys street, city, state, postalCode and country, each a string.
+   * The postal address: an object with any of the keys street, city, state, postalCode and
+   * country. Each value is a string of at most 255 characters.
    */
   address?: Address | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the company. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
-  /** The ids by which other systems know the company, at most 20. Each belongs to one company. */
+  /**
+   * The ids of the company in other systems, at most 20. An external id belongs to one company
+   * only.
+   */
   externalIds?: ExternalId[];
 }
 
-/** A contact: a person. */
+/** A contact: a person, who may work for a company. */
 export interface Contact {
   /** The identifier of the row, set by the database. */
   id: string;
@@ -183,121 +204,150 @@ export interface Contact {
   firstName: string;
   /** The family name, at most 255 characters. */
   lastName: string;
-  /** Email addresses, the preferred one first. */
+  /** Email addresses, the preferred one first. At most 100, each of at most 254 characters. */
   emails: string[];
-  /** Phone numbers as written, the preferred one first. */
+  /**
+   * Phone numbers as entered, the preferred one first. At most 100, each of at most 255
+   * characters.
+   */
   phones: string[];
-  /** The company that the contact works for, if any. Null once that company is deleted. */
+  /**
+   * The id of the company that the contact works for. Null if there is none. Deleting the company
+   * sets it to null.
+   */
   companyId: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the contact. Null if there is none. */
   ownerId: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
-  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  /**
+   * The ids of the contact in other systems, at most 20. An external id belongs to one contact
+   * only.
+   */
   externalIds: ExternalId[];
 }
-/** What a client may say of a new contact. */
+/** The input to create a contact. */
 export interface CreateContact {
   /** The given name, at most 255 characters. */
   firstName: string;
   /** The family name, at most 255 characters. */
   lastName: string;
-  /** Email addresses, the preferred one first. */
+  /** Email addresses, the preferred one first. At most 100, each of at most 254 characters. */
   emails?: string[];
-  /** Phone numbers as written, the preferred one first. */
+  /**
+   * Phone numbers as entered, the preferred one first. At most 100, each of at most 255
+   * characters.
+   */
   phones?: string[];
-  /** The company that the contact works for, if any. Null once that company is deleted. */
+  /**
+   * The id of the company that the contact works for. Null if there is none. Deleting the company
+   * sets it to null.
+   */
   companyId?: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the contact. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
-  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  /**
+   * The ids of the contact in other systems, at most 20. An external id belongs to one contact
+   * only.
+   */
   externalIds?: ExternalId[];
 }
-/** What a client may change of a contact. What is left out stays as it is. */
+/** The input to update a contact. Omitted fields stay unchanged. */
 export interface UpdateContact {
   /** The given name, at most 255 characters. */
   firstName?: string;
   /** The family name, at most 255 characters. */
   lastName?: string;
-  /** Email addresses, the preferred one first. */
+  /** Email addresses, the preferred one first. At most 100, each of at most 254 characters. */
   emails?: string[];
-  /** Phone numbers as written, the preferred one first. */
+  /**
+   * Phone numbers as entered, the preferred one first. At most 100, each of at most 255
+   * characters.
+   */
   phones?: string[];
-  /** The company that the contact works for, if any. Null once that company is deleted. */
+  /**
+   * The id of the company that the contact works for. Null if there is none. Deleting the company
+   * sets it to null.
+   */
   companyId?: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the contact. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
-  /** The ids by which other systems know the contact, at most 20. Each belongs to one contact. */
+  /**
+   * The ids of the contact in other systems, at most 20. An external id belongs to one contact
+   * only.
+   */
   externalIds?: ExternalId[];
 }
 
 /**
- * A custom field: a name that contacts, companies or deals may carry in customFields, and the
- * rule that its values keep. Deleting a definition removes its values.
+ * The definition of a custom field: its name in the customFields of contacts, companies or
+ * deals, and the rules that its values satisfy. Deleting a definition deletes the values.
  */
 export interface CustomFieldDefinition {
   /** The identifier of the row, set by the database. */
   id: string;
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
-   * the values of every row.
+   * The key in customFields: at most 100 letters, digits and underscores, beginning with a letter.
+   * Changing it renames the key in every row.
    */
   name: string;
-  /** What people call the field. */
+  /** The name that users see, at most 255 characters. */
   label: string;
-  /** What carries the field: contact, company or deal. It cannot be changed. */
+  /**
+   * The type of the entities that have the field: contact, company or deal. It cannot be changed.
+   */
   entityType: "company" | "contact" | "deal";
-  /** text, number, date, enum, multi_enum or boolean. */
+  /** The type of the values: text, number, date, enum, multi_enum or boolean. */
   fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
   /**
-   * The values that an enum or a multi_enum allows; null for every other type.
-   * renameCustomFieldValue gives one another name.
+   * The allowed values of an enum or a multi_enum, 1 to 1,000; null for every other type.
+   * renameCustomFieldValue renames a value.
    */
   enumValues: string[] | null;
   /** True if every row must have a value. */
   required: boolean;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
@@ -306,52 +356,55 @@ export interface CustomFieldDefinition {
   /** What the field is for, at most 1,000 characters. */
   description: string | null;
   /**
-   * The least value that a number may have, such as -1.5, or the first day that a date may be,
-   * such as 2026-01-31. For these types only.
+   * The smallest value of a number, such as -1.5, or the first day of a date, such as 2026-01-31.
+   * For these types only. Null if there is no minimum.
    */
   minimum: string | null;
   /**
-   * The greatest value that a number may have, or the last day that a date may be, written like
-   * minimum. For these types only.
+   * The largest value of a number, or the last day of a date, in the format of minimum. For these
+   * types only. Null if there is no maximum.
    */
   maximum: string | null;
   /**
-   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   * The maximum number of characters of a text, from 1 to 10,000. For this type only. Null means
+   * 10,000.
    */
   maxLength: number | null;
   /**
-   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
-   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
-   * of groups are refused. For this type only.
+   * A PostgreSQL regular expression that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it is anchored by ^ and $. Back references, lookaround and long
+   * repetitions of groups are refused. For this type only.
    */
   pattern: string | null;
   /**
-   * The value of a new row that does not have the field; a row that has null for it gets none.
-   * Rows that are there stay as they are.
+   * The value of a new row that does not have the field. A new row that has null for it gets no
+   * value. Existing rows do not change.
    */
   defaultValue: JsonValue;
   /**
    * True if no two rows of the entity type may have the same value. For a text, a number, a date
-   * or an enum.
+   * or an enum only.
    */
   isUnique: boolean;
 }
-/** What a client may say of a new custom field definition. */
+/** The input to create a custom field definition. */
 export interface CreateCustomFieldDefinition {
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
-   * the values of every row.
+   * The key in customFields: at most 100 letters, digits and underscores, beginning with a letter.
+   * Changing it renames the key in every row.
    */
   name: string;
-  /** What people call the field. */
+  /** The name that users see, at most 255 characters. */
   label: string;
-  /** What carries the field: contact, company or deal. It cannot be changed. */
+  /**
+   * The type of the entities that have the field: contact, company or deal. It cannot be changed.
+   */
   entityType: "company" | "contact" | "deal";
-  /** text, number, date, enum, multi_enum or boolean. */
+  /** The type of the values: text, number, date, enum, multi_enum or boolean. */
   fieldType: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
   /**
-   * The values that an enum or a multi_enum allows; null for every other type.
-   * renameCustomFieldValue gives one another name.
+   * The allowed values of an enum or a multi_enum, 1 to 1,000; null for every other type.
+   * renameCustomFieldValue renames a value.
    */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
@@ -359,343 +412,383 @@ export interface CreateCustomFieldDefinition {
   /** What the field is for, at most 1,000 characters. */
   description?: string | null;
   /**
-   * The least value that a number may have, such as -1.5, or the first day that a date may be,
-   * such as 2026-01-31. For these types only.
+   * The smallest value of a number, such as -1.5, or the first day of a date, such as 2026-01-31.
+   * For these types only. Null if there is no minimum.
    */
   minimum?: string | null;
   /**
-   * The greatest value that a number may have, or the last day that a date may be, written like
-   * minimum. For these types only.
+   * The largest value of a number, or the last day of a date, in the format of minimum. For these
+   * types only. Null if there is no maximum.
    */
   maximum?: string | null;
   /**
-   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   * The maximum number of characters of a text, from 1 to 10,000. For this type only. Null means
+   * 10,000.
    */
   maxLength?: number | null;
   /**
-   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
-   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
-   * of groups are refused. For this type only.
+   * A PostgreSQL regular expression that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it is anchored by ^ and $. Back references, lookaround and long
+   * repetitions of groups are refused. For this type only.
    */
   pattern?: string | null;
   /**
-   * The value of a new row that does not have the field; a row that has null for it gets none.
-   * Rows that are there stay as they are.
+   * The value of a new row that does not have the field. A new row that has null for it gets no
+   * value. Existing rows do not change.
    */
   defaultValue?: JsonValue;
   /**
    * True if no two rows of the entity type may have the same value. For a text, a number, a date
-   * or an enum.
+   * or an enum only.
    */
   isUnique?: boolean;
 }
-/** What a client may change of a custom field definition. What is left out stays as it is. */
+/** The input to update a custom field definition. Omitted fields stay unchanged. */
 export interface UpdateCustomFieldDefinition {
   /**
-   * The key in customFields: letters, digits and underscores, a letter first. Changing it moves
-   * the values of every row.
+   * The key in customFields: at most 100 letters, digits and underscores, beginning with a letter.
+   * Changing it renames the key in every row.
    */
   name?: string;
-  /** What people call the field. */
+  /** The name that users see, at most 255 characters. */
   label?: string;
-  /** text, number, date, enum, multi_enum or boolean. */
+  /** The type of the values: text, number, date, enum, multi_enum or boolean. */
   fieldType?: "text" | "number" | "date" | "enum" | "multi_enum" | "boolean";
   /**
-   * The values that an enum or a multi_enum allows; null for every other type.
-   * renameCustomFieldValue gives one another name.
+   * The allowed values of an enum or a multi_enum, 1 to 1,000; null for every other type.
+   * renameCustomFieldValue renames a value.
    */
   enumValues?: string[] | null;
   /** True if every row must have a value. */
   required?: boolean;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
   /** What the field is for, at most 1,000 characters. */
   description?: string | null;
   /**
-   * The least value that a number may have, such as -1.5, or the first day that a date may be,
-   * such as 2026-01-31. For these types only.
+   * The smallest value of a number, such as -1.5, or the first day of a date, such as 2026-01-31.
+   * For these types only. Null if there is no minimum.
    */
   minimum?: string | null;
   /**
-   * The greatest value that a number may have, or the last day that a date may be, written like
-   * minimum. For these types only.
+   * The largest value of a number, or the last day of a date, in the format of minimum. For these
+   * types only. Null if there is no maximum.
    */
   maximum?: string | null;
   /**
-   * How many characters a text may have, from 1 to 10,000; 10,000 if null. For this type only.
+   * The maximum number of characters of a text, from 1 to 10,000. For this type only. Null means
+   * 10,000.
    */
   maxLength?: number | null;
   /**
-   * A regular expression of PostgreSQL that a text must match, at most 255 characters. It matches
-   * anywhere in the text unless it says ^ and $. Back references, lookaround and long repetitions
-   * of groups are refused. For this type only.
+   * A PostgreSQL regular expression that a text must match, at most 255 characters. It matches
+   * anywhere in the text unless it is anchored by ^ and $. Back references, lookaround and long
+   * repetitions of groups are refused. For this type only.
    */
   pattern?: string | null;
   /**
-   * The value of a new row that does not have the field; a row that has null for it gets none.
-   * Rows that are there stay as they are.
+   * The value of a new row that does not have the field. A new row that has null for it gets no
+   * value. Existing rows do not change.
    */
   defaultValue?: JsonValue;
   /**
    * True if no two rows of the entity type may have the same value. For a text, a number, a date
-   * or an enum.
+   * or an enum only.
    */
   isUnique?: boolean;
 }
 
-/** A deal: a sale to a company, on its way through the pipeline. */
+/** A deal: a possible sale to a company. It moves through the stages of the pipeline. */
 export interface Deal {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** What the deal is about, at most 255 characters. */
+  /** The title of the deal, at most 255 characters. */
   title: string;
-  /** The company that the deal is made with. The deal is deleted with it. */
+  /** The id of the company that the deal is made with. Deleting the company deletes the deal. */
   companyId: string;
-  /** The person at the company, if any. Null once that contact is deleted. */
+  /**
+   * The id of the contact at the company. Null if there is none. Deleting the contact sets it to
+   * null.
+   */
   contactId: string | null;
-  /** What the deal is worth, in its currency: at most two decimals. */
+  /** The value of the deal in its currency, with at most two decimals. */
   value: string;
-  /** An ISO 4217 code, for example USD. */
+  /** The currency of the value, as an ISO 4217 code such as USD, which is the default. */
   currency: string;
   /** The name of the pipeline stage that the deal is in. */
   stage: string;
   /**
-   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
-   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
-   * makes it 0, or until it is set to null: then it follows the stage again.
+   * The probability of winning the deal, in percent. By default it follows the deal's stage. A
+   * value that was set remains until the deal is won (100) or lost (0), or until the value is set
+   * to null; then it follows the stage again.
    */
   probability: number;
-  /** The day on which the deal is expected to close. closed_at tells when it did. */
+  /** The day on which the deal is expected to close. closed_at records when it did. */
   closeDate: string | null;
   /**
-   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
-   * another kind.
+   * Why the deal was lost, at most 255 characters. It is set to null when a lost deal moves to a
+   * stage that is not lost.
    */
   lostReason: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the deal. Null if there is none. */
   ownerId: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
-  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  /**
+   * The ids of the deal in other systems, at most 20. An external id belongs to one deal only.
+   */
   externalIds: ExternalId[];
-  /** True if the probability was given by somebody, false if it follows the stage. */
+  /** True if the probability was set explicitly, false if it follows the stage. */
   probabilityGiven: boolean;
   /**
-   * When the deal came into a stage that is won or lost, set by the database. Null while it is
-   * open.
+   * When the deal entered a won or lost stage, set by the database. Null while the deal is open.
    */
   closedAt: string | null;
 }
-/** What a client may say of a new deal. */
+/** The input to create a deal. */
 export interface CreateDeal {
-  /** What the deal is about, at most 255 characters. */
+  /** The title of the deal, at most 255 characters. */
   title: string;
-  /** The company that the deal is made with. The deal is deleted with it. */
+  /** The id of the company that the deal is made with. Deleting the company deletes the deal. */
   companyId: string;
-  /** The person at the company, if any. Null once that contact is deleted. */
+  /**
+   * The id of the contact at the company. Null if there is none. Deleting the contact sets it to
+   * null.
+   */
   contactId?: string | null;
-  /** What the deal is worth, in its currency: at most two decimals. */
+  /** The value of the deal in its currency, with at most two decimals. */
   value: string | number;
-  /** An ISO 4217 code, for example USD. */
+  /** The currency of the value, as an ISO 4217 code such as USD, which is the default. */
   currency?: string;
   /** The name of the pipeline stage that the deal is in. */
   stage: string;
   /**
-   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
-   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
-   * makes it 0, or until it is set to null: then it follows the stage again.
+   * The probability of winning the deal, in percent. By default it follows the deal's stage. A
+   * value that was set remains until the deal is won (100) or lost (0), or until the value is set
+   * to null; then it follows the stage again.
    */
   probability?: number | null;
-  /** The day on which the deal is expected to close. closed_at tells when it did. */
+  /** The day on which the deal is expected to close. closed_at records when it did. */
   closeDate?: string | null;
   /**
-   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
-   * another kind.
+   * Why the deal was lost, at most 255 characters. It is set to null when a lost deal moves to a
+   * stage that is not lost.
    */
   lostReason?: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the deal. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
-  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  /**
+   * The ids of the deal in other systems, at most 20. An external id belongs to one deal only.
+   */
   externalIds?: ExternalId[];
 }
-/** What a client may change of a deal. What is left out stays as it is. */
+/** The input to update a deal. Omitted fields stay unchanged. */
 export interface UpdateDeal {
-  /** What the deal is about, at most 255 characters. */
+  /** The title of the deal, at most 255 characters. */
   title?: string;
-  /** The company that the deal is made with. The deal is deleted with it. */
+  /** The id of the company that the deal is made with. Deleting the company deletes the deal. */
   companyId?: string;
-  /** The person at the company, if any. Null once that contact is deleted. */
+  /**
+   * The id of the contact at the company. Null if there is none. Deleting the contact sets it to
+   * null.
+   */
   contactId?: string | null;
-  /** What the deal is worth, in its currency: at most two decimals. */
+  /** The value of the deal in its currency, with at most two decimals. */
   value?: string | number;
-  /** An ISO 4217 code, for example USD. */
+  /** The currency of the value, as an ISO 4217 code such as USD, which is the default. */
   currency?: string;
   /** The name of the pipeline stage that the deal is in. */
   stage?: string;
   /**
-   * The chance of winning, in percent. Unless it is given it is that of the deal's stage, and
-   * follows it. What is given stays until the deal is won, which makes it 100, or lost, which
-   * makes it 0, or until it is set to null: then it follows the stage again.
+   * The probability of winning the deal, in percent. By default it follows the deal's stage. A
+   * value that was set remains until the deal is won (100) or lost (0), or until the value is set
+   * to null; then it follows the stage again.
    */
   probability?: number | null;
-  /** The day on which the deal is expected to close. closed_at tells when it did. */
+  /** The day on which the deal is expected to close. closed_at records when it did. */
   closeDate?: string | null;
   /**
-   * Why the deal was lost, at most 255 characters. Removed when a lost deal moves to a stage of
-   * another kind.
+   * Why the deal was lost, at most 255 characters. It is set to null when a lost deal moves to a
+   * stage that is not lost.
    */
   lostReason?: string | null;
-  /** The user who is responsible, or null if nobody is. */
+  /** The user who is responsible for the deal. Null if there is none. */
   ownerId?: string | null;
   /**
-   * Values of custom fields by name, as crm.custom_field_definitions allow them. Assigning
-   * replaces the whole object; assigning {"$merge": {...}} sets the members of the inner one and
-   * leaves the others. A field set to null is removed.
+   * The values of custom fields by name; crm.custom_field_definitions defines the fields.
+   * Assigning an object replaces all values. Assigning {"$merge": {...}} sets the members of the
+   * inner object only. A field that is set to null is removed.
    */
   customFields?: Record<string, JsonValue>;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
-  /** The ids by which other systems know the deal, at most 20. Each belongs to one deal. */
+  /**
+   * The ids of the deal in other systems, at most 20. An external id belongs to one deal only.
+   */
   externalIds?: ExternalId[];
 }
 
 /**
- * What one unit of a currency is worth in the base currency, from a day on until the next rate.
+ * The value of one unit of a currency in the base currency, from a day until the next rate.
  * Administrators edit the rates.
  */
 export interface ExchangeRate {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  /** The currency, as an ISO 4217 code such as EUR. The base currency has no rate. */
   currency: string;
-  /** The first day that the rate is good for; the last is the day before the next rate. */
+  /** The first day of the rate. It applies until the day before the next rate of the currency. */
   validFrom: string;
-  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  /**
+   * The number of units of the base currency for one unit of the currency, with at most 12
+   * decimals.
+   */
   rate: string;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
 }
-/** What a client may say of a new exchange rate. */
+/** The input to create a exchange rate. */
 export interface CreateExchangeRate {
-  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  /** The currency, as an ISO 4217 code such as EUR. The base currency has no rate. */
   currency: string;
-  /** The first day that the rate is good for; the last is the day before the next rate. */
+  /** The first day of the rate. It applies until the day before the next rate of the currency. */
   validFrom: string;
-  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  /**
+   * The number of units of the base currency for one unit of the currency, with at most 12
+   * decimals.
+   */
   rate: string | number;
 }
-/** What a client may change of a exchange rate. What is left out stays as it is. */
+/** The input to update a exchange rate. Omitted fields stay unchanged. */
 export interface UpdateExchangeRate {
-  /** An ISO 4217 code, for example EUR. The base currency needs no rate. */
+  /** The currency, as an ISO 4217 code such as EUR. The base currency has no rate. */
   currency?: string;
-  /** The first day that the rate is good for; the last is the day before the next rate. */
+  /** The first day of the rate. It applies until the day before the next rate of the currency. */
   validFrom?: string;
-  /** Units of the base currency for one unit of the currency, with at most 12 decimals. */
+  /**
+   * The number of units of the base currency for one unit of the currency, with at most 12
+   * decimals.
+   */
   rate?: string | number;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
 }
 
-/** A note about a contact, company or deal. It is deleted with that entity. */
+/** A note about a contact, company or deal. Deleting that entity deletes the note. */
 export interface Note {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** Free text, at most 100,000 characters. */
+  /** The text of the note, at most 100,000 characters. */
   content: string;
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the note is attached to: contact, company or deal. */
   entityType: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the note is attached to. */
   entityId: string;
-  /** The contact that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the contact that the note is attached to. Null if it is attached to another type of
+   * entity.
+   */
   contactId: string | null;
-  /** The company that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the company that the note is attached to. Null if it is attached to another type of
+   * entity.
+   */
   companyId: string | null;
-  /** The deal that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the deal that the note is attached to. Null if it is attached to another type of
+   * entity.
+   */
   dealId: string | null;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
-  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  /**
+   * The ids of the note in other systems, at most 20. An external id belongs to one note only.
+   */
   externalIds: ExternalId[];
 }
-/** What a client may say of a new note. */
+/** The input to create a note. */
 export interface CreateNote {
-  /** Free text, at most 100,000 characters. */
+  /** The text of the note, at most 100,000 characters. */
   content: string;
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the note is attached to: contact, company or deal. */
   entityType: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the note is attached to. */
   entityId: string;
-  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  /**
+   * The ids of the note in other systems, at most 20. An external id belongs to one note only.
+   */
   externalIds?: ExternalId[];
 }
-/** What a client may change of a note. What is left out stays as it is. */
+/** The input to update a note. Omitted fields stay unchanged. */
 export interface UpdateNote {
-  /** Free text, at most 100,000 characters. */
+  /** The text of the note, at most 100,000 characters. */
   content?: string;
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the note is attached to: contact, company or deal. */
   entityType?: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the note is attached to. */
   entityId?: string;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
-  /** The ids by which other systems know the note, at most 20. Each belongs to one note. */
+  /**
+   * The ids of the note in other systems, at most 20. An external id belongs to one note only.
+   */
   externalIds?: ExternalId[];
 }
 
@@ -703,140 +796,175 @@ export interface UpdateNote {
 export interface PipelineStage {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  /**
+   * The unique name by which deals refer to the stage, at most 100 characters. Renaming a stage
+   * renames it on its deals.
+   */
   name: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
+  /** The position of the stage in the pipeline, from 0. By default a new stage is the last. */
   position: number;
   /**
-   * The chance of winning, in percent, of the deals at this stage that are given none. A change
-   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
+   * The probability of winning, in percent, of deals in this stage that have none of their own. A
+   * change applies to these deals. Deals in a won stage have 100 and deals in a lost stage 0,
+   * regardless of this value.
    */
   probability: number;
-  /** open, won or lost. A change closes or reopens the deals at this stage. */
+  /**
+   * The kind of the stage: open, won or lost. A change closes or reopens the deals in this stage.
+   */
   kind: "open" | "won" | "lost";
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
 }
-/** What a client may say of a new pipeline stage. */
+/** The input to create a pipeline stage. */
 export interface CreatePipelineStage {
-  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  /**
+   * The unique name by which deals refer to the stage, at most 100 characters. Renaming a stage
+   * renames it on its deals.
+   */
   name: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
+  /** The position of the stage in the pipeline, from 0. By default a new stage is the last. */
   position?: number | null;
   /**
-   * The chance of winning, in percent, of the deals at this stage that are given none. A change
-   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
+   * The probability of winning, in percent, of deals in this stage that have none of their own. A
+   * change applies to these deals. Deals in a won stage have 100 and deals in a lost stage 0,
+   * regardless of this value.
    */
   probability?: number;
-  /** open, won or lost. A change closes or reopens the deals at this stage. */
+  /**
+   * The kind of the stage: open, won or lost. A change closes or reopens the deals in this stage.
+   */
   kind?: "open" | "won" | "lost";
 }
-/** What a client may change of a pipeline stage. What is left out stays as it is. */
+/** The input to update a pipeline stage. Omitted fields stay unchanged. */
 export interface UpdatePipelineStage {
-  /** The name that deals refer to, unique. Renaming a stage renames it on its deals. */
+  /**
+   * The unique name by which deals refer to the stage, at most 100 characters. Renaming a stage
+   * renames it on its deals.
+   */
   name?: string;
-  /** Where the stage stands in the pipeline, counted from 0. The end, if not input. */
+  /** The position of the stage in the pipeline, from 0. By default a new stage is the last. */
   position?: number;
   /**
-   * The chance of winning, in percent, of the deals at this stage that are given none. A change
-   * changes them. Of a stage that is won it is 100, of one that is lost 0, whatever is set here.
+   * The probability of winning, in percent, of deals in this stage that have none of their own. A
+   * change applies to these deals. Deals in a won stage have 100 and deals in a lost stage 0,
+   * regardless of this value.
    */
   probability?: number;
-  /** open, won or lost. A change closes or reopens the deals at this stage. */
+  /**
+   * The kind of the stage: open, won or lost. A change closes or reopens the deals in this stage.
+   */
   kind?: "open" | "won" | "lost";
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
 }
 
-/** A task: something to do about a contact, company or deal. It is deleted with that entity. */
+/**
+ * A task: something to do for a contact, company or deal. Deleting that entity deletes the task.
+ */
 export interface Task {
   /** The identifier of the row, set by the database. */
   id: string;
-  /** What is to be done, at most 10,000 characters. */
+  /** What to do, at most 10,000 characters. */
   description: string;
-  /** The day by which it is to be done. */
+  /** The day on which the task is due. */
   dueDate: string | null;
-  /** The user who is to do it. */
+  /** The user to whom the task is assigned. */
   assignedTo: string | null;
-  /** open or closed. */
+  /** The status of the task: open, which is the default, or closed. */
   status: "open" | "closed";
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the task is attached to: contact, company or deal. */
   entityType: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the task is attached to. */
   entityId: string;
-  /** The contact that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the contact that the task is attached to. Null if it is attached to another type of
+   * entity.
+   */
   contactId: string | null;
-  /** The company that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the company that the task is attached to. Null if it is attached to another type of
+   * entity.
+   */
   companyId: string | null;
-  /** The deal that it is attached to, if that is what it is attached to. */
+  /**
+   * The id of the deal that the task is attached to. Null if it is attached to another type of
+   * entity.
+   */
   dealId: string | null;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version: number;
   /** When the row was created. */
   createdAt: string;
-  /** When the row was last changed; later with every change. */
+  /** When the row was last changed. Every change sets a later time. */
   updatedAt: string;
   /** The user who created the row. */
   createdBy: string;
   /** The user who last changed the row. */
   updatedBy: string;
-  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  /**
+   * The ids of the task in other systems, at most 20. An external id belongs to one task only.
+   */
   externalIds: ExternalId[];
 }
-/** What a client may say of a new task. */
+/** The input to create a task. */
 export interface CreateTask {
-  /** What is to be done, at most 10,000 characters. */
+  /** What to do, at most 10,000 characters. */
   description: string;
-  /** The day by which it is to be done. */
+  /** The day on which the task is due. */
   dueDate?: string | null;
-  /** The user who is to do it. */
+  /** The user to whom the task is assigned. */
   assignedTo?: string | null;
-  /** open or closed. */
+  /** The status of the task: open, which is the default, or closed. */
   status?: "open" | "closed";
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the task is attached to: contact, company or deal. */
   entityType: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the task is attached to. */
   entityId: string;
-  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  /**
+   * The ids of the task in other systems, at most 20. An external id belongs to one task only.
+   */
   externalIds?: ExternalId[];
 }
-/** What a client may change of a task. What is left out stays as it is. */
+/** The input to update a task. Omitted fields stay unchanged. */
 export interface UpdateTask {
-  /** What is to be done, at most 10,000 characters. */
+  /** What to do, at most 10,000 characters. */
   description?: string;
-  /** The day by which it is to be done. */
+  /** The day on which the task is due. */
   dueDate?: string | null;
-  /** The user who is to do it. */
+  /** The user to whom the task is assigned. */
   assignedTo?: string | null;
-  /** open or closed. */
+  /** The status of the task: open, which is the default, or closed. */
   status?: "open" | "closed";
-  /** What it is attached to: contact, company or deal. */
+  /** The type of the entity that the task is attached to: contact, company or deal. */
   entityType?: "contact" | "company" | "deal";
-  /** The id of the entity that it is attached to. */
+  /** The id of the entity that the task is attached to. */
   entityId?: string;
   /**
-   * Increases by one with every update. An update that carries another version than the current
-   * one is refused with the code CONFLICT.
+   * Increases by one with every update. An update with a version other than the current one fails
+   * with the code CONFLICT.
    */
   version?: number;
-  /** The ids by which other systems know the task, at most 20. Each belongs to one task. */
+  /**
+   * The ids of the task in other systems, at most 20. An external id belongs to one task only.
+   */
   externalIds?: ExternalId[];
 }
 
@@ -851,7 +979,7 @@ export interface Rows {
   pipelineStage: PipelineStage;
   task: Task;
 }
-/** Inputs of new rows by entity. */
+/** Inputs to create rows, by entity. */
 export interface Creates {
   company: CreateCompany;
   contact: CreateContact;
@@ -862,7 +990,7 @@ export interface Creates {
   pipelineStage: CreatePipelineStage;
   task: CreateTask;
 }
-/** Inputs of changes by entity. */
+/** Inputs to update rows, by entity. */
 export interface Updates {
   company: UpdateCompany;
   contact: UpdateContact;

@@ -2,22 +2,22 @@
 
 import type { Table } from "../tables.ts";
 
-/** The characters that are white, as a bracket expression has them. */
+/** The white space characters, as the content of a bracket expression. */
 export const whiteCharacters = " \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000";
 
-/** The characters that show nothing by themselves. */
+/** The characters that are invisible on their own. */
 export const hiddenCharacters =
   "\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff\ud83f\udffe-\ud83f\udfff\ud87f\udffe-\ud87f\udfff\ud8bf\udffe-\ud8bf\udfff\ud8ff\udffe-\ud8ff\udfff\ud93f\udffe-\ud93f\udfff\ud97f\udffe-\ud97f\udfff\ud9bf\udffe-\ud9bf\udfff\ud9ff\udffe-\ud9ff\udfff\uda3f\udffe-\uda3f\udfff\uda7f\udffe-\uda7f\udfff\udabf\udffe-\udabf\udfff\udaff\udffe-\udaff\udfff\udb3f\udffe-\udb3f\udfff\udb7f\udffe-\udb7f\udfff\udbbf\udffe-\udbbf\udfff\udbff\udffe-\udbff\udfff";
 
-/** The characters that no text holds, however many lines it has. */
+/** The characters that no text may contain, not even a text of several lines. */
 export const unrulyCharacters =
   "\u0001-\b\u000b\f\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069";
 
-/** What a name may be made of. */
+/** The pattern of a legible name. */
 export const legiblePattern =
   "^(?:[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000]|\ud83c\udff4[\udb40\udc20-\udb40\udc7e]+\udb40\udc7f|[\u094d\u09cd\u0a4d\u0acd\u0b4d\u0bcd\u0c4d\u0ccd\u0d4d\u0dca][\u200c\u200d](?![^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff\ud83f\udffe-\ud83f\udfff\ud87f\udffe-\ud87f\udfff\ud8bf\udffe-\ud8bf\udfff\ud8ff\udffe-\ud8ff\udfff\ud93f\udffe-\ud93f\udfff\ud97f\udffe-\ud97f\udfff\ud9bf\udffe-\ud9bf\udfff\ud9ff\udffe-\ud9ff\udfff\uda3f\udffe-\uda3f\udfff\uda7f\udffe-\uda7f\udfff\udabf\udffe-\udabf\udfff\udaff\udffe-\udaff\udfff\udb3f\udffe-\udb3f\udfff\udb7f\udffe-\udb7f\udfff\udbbf\udffe-\udbbf\udfff\udbff\udffe-\udbff\udfff])|[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff\ud83f\udffe-\ud83f\udfff\ud87f\udffe-\ud87f\udfff\ud8bf\udffe-\ud8bf\udfff\ud8ff\udffe-\ud8ff\udfff\ud93f\udffe-\ud93f\udfff\ud97f\udffe-\ud97f\udfff\ud9bf\udffe-\ud9bf\udfff\ud9ff\udffe-\ud9ff\udfff\uda3f\udffe-\uda3f\udfff\uda7f\udffe-\uda7f\udfff\udabf\udffe-\udabf\udfff\udaff\udffe-\udaff\udfff\udb3f\udffe-\udb3f\udfff\udb7f\udffe-\udb7f\udfff\udbbf\udffe-\udbbf\udfff\udbff\udffe-\udbff\udfff][\u180b-\u180d\u180f\ufe00-\ufe0f\udb40\udd00-\udb40\uddef]?(?:[\u180e\u200c\u200d](?=[^ \u00a0\u1680\u2000-\u200a\u202f\u205f\u2800\u3000\u0001-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\ud82f\udca0-\ud82f\udca3\ud834\udd59\ud834\udd73-\ud834\udd7a\udb40\udc00-\udb43\udfff\ud83f\udffe-\ud83f\udfff\ud87f\udffe-\ud87f\udfff\ud8bf\udffe-\ud8bf\udfff\ud8ff\udffe-\ud8ff\udfff\ud93f\udffe-\ud93f\udfff\ud97f\udffe-\ud97f\udfff\ud9bf\udffe-\ud9bf\udfff\ud9ff\udffe-\ud9ff\udfff\uda3f\udffe-\uda3f\udfff\uda7f\udffe-\uda7f\udfff\udabf\udffe-\udabf\udfff\udaff\udffe-\udaff\udfff\udb3f\udffe-\udb3f\udfff\udb7f\udffe-\udb7f\udfff\udbbf\udffe-\udbbf\udfff\udbff\udffe-\udbff\udfff]))?)*$";
 
-/** The tables of the schema crm by entity. */
+/** The tables of the schema crm, by entity. */
 export const tables = {
   apiKey: {
     name: "crm.api_keys",
@@ -183,7 +183,7 @@ export const tables = {
       {
         constraint: "audit_logs_user_id_legible",
         field: "userId",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -277,7 +277,7 @@ export const tables = {
       {
         constraint: "companies_name_legible",
         field: "name",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -297,7 +297,7 @@ export const tables = {
       {
         constraint: "companies_address_legible",
         field: "address",
-        message: "must not hold control characters, or characters that reorder the text",
+        message: "must not contain control characters or characters that reorder text",
         rule: "membersRuly",
       },
       {
@@ -328,7 +328,7 @@ export const tables = {
       {
         constraint: "companies_owner_id_legible",
         field: "ownerId",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -353,19 +353,19 @@ export const tables = {
       {
         constraint: "companies_external_ids_distinct",
         field: "externalIds",
-        message: "must not hold an external id twice",
+        message: "must not contain an external id twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "companies_external_ids_legible",
         field: "externalIds",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "externalIdsLegible",
       },
       {
         constraint: "companies_external_ids_length",
         field: "externalIds",
-        message: "must have at most 100 characters as its source and 255 as its id",
+        message: "must have a source of at most 100 characters and an id of at most 255",
         rule: "externalIdsMaxLength",
         source: 100,
         id: 255,
@@ -373,7 +373,7 @@ export const tables = {
       {
         constraint: "companies_external_ids_list",
         field: "externalIds",
-        message: "must be a plain list of at most 20 external ids",
+        message: "must be a list of at most 20 external ids, none of them null",
         rule: "list",
         least: 0,
         most: 20,
@@ -491,7 +491,7 @@ export const tables = {
       {
         constraint: "contacts_first_name_legible",
         field: "firstName",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -510,7 +510,7 @@ export const tables = {
       {
         constraint: "contacts_last_name_legible",
         field: "lastName",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -552,7 +552,7 @@ export const tables = {
       {
         constraint: "contacts_phones_legible",
         field: "phones",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "elementsLegible",
       },
       {
@@ -579,7 +579,7 @@ export const tables = {
       {
         constraint: "contacts_owner_id_legible",
         field: "ownerId",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -604,19 +604,19 @@ export const tables = {
       {
         constraint: "contacts_external_ids_distinct",
         field: "externalIds",
-        message: "must not hold an external id twice",
+        message: "must not contain an external id twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "contacts_external_ids_legible",
         field: "externalIds",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "externalIdsLegible",
       },
       {
         constraint: "contacts_external_ids_length",
         field: "externalIds",
-        message: "must have at most 100 characters as its source and 255 as its id",
+        message: "must have a source of at most 100 characters and an id of at most 255",
         rule: "externalIdsMaxLength",
         source: 100,
         id: 255,
@@ -624,7 +624,7 @@ export const tables = {
       {
         constraint: "contacts_external_ids_list",
         field: "externalIds",
-        message: "must be a plain list of at most 20 external ids",
+        message: "must be a list of at most 20 external ids, none of them null",
         rule: "list",
         least: 0,
         most: 20,
@@ -777,7 +777,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_label_legible",
         field: "label",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -810,13 +810,13 @@ export const tables = {
       {
         constraint: "custom_field_definitions_enum_values_distinct",
         field: "enumValues",
-        message: "must not hold a value twice",
+        message: "must not contain a value twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "custom_field_definitions_enum_values_legible",
         field: "enumValues",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "elementsLegible",
       },
       {
@@ -851,7 +851,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_description_legible",
         field: "description",
-        message: "must not hold control characters, or characters that reorder the text",
+        message: "must not contain control characters or characters that reorder text",
         rule: "ruly",
       },
       {
@@ -864,7 +864,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_minimum_format",
         field: "minimum",
-        message: "%s is not a decimal number or, for a date, not a day such as 2026-02-28",
+        message: "%s is not a decimal number or, for a date, a day such as 2026-02-28",
         rule: "database",
       },
       {
@@ -878,7 +878,7 @@ export const tables = {
       {
         constraint: "custom_field_definitions_maximum_format",
         field: "maximum",
-        message: "%s is not a decimal number or, for a date, not a day such as 2026-02-28",
+        message: "%s is not a decimal number or, for a date, a day such as 2026-02-28",
         rule: "database",
       },
       {
@@ -930,7 +930,7 @@ export const tables = {
         constraint: "custom_field_definitions_pattern_valid",
         field: "pattern",
         message:
-          "%s is no regular expression, or one with back references, lookaround or long repetitions of groups",
+          "%s is not a regular expression, or has back references, lookaround or long repetitions of groups",
         rule: "database",
       },
       {
@@ -1097,7 +1097,7 @@ export const tables = {
       {
         constraint: "deals_title_legible",
         field: "title",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -1307,7 +1307,7 @@ export const tables = {
       {
         constraint: "deals_close_date_range",
         field: "closeDate",
-        message: "must be a day of the years 1 to 9999",
+        message: "must be from 0001-01-01 to 9999-12-31",
         rule: "days",
       },
       {
@@ -1319,7 +1319,7 @@ export const tables = {
       {
         constraint: "deals_lost_reason_legible",
         field: "lostReason",
-        message: "must not hold control characters, or characters that reorder the text",
+        message: "must not contain control characters or characters that reorder text",
         rule: "ruly",
       },
       {
@@ -1338,7 +1338,7 @@ export const tables = {
       {
         constraint: "deals_owner_id_legible",
         field: "ownerId",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -1363,19 +1363,19 @@ export const tables = {
       {
         constraint: "deals_external_ids_distinct",
         field: "externalIds",
-        message: "must not hold an external id twice",
+        message: "must not contain an external id twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "deals_external_ids_legible",
         field: "externalIds",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "externalIdsLegible",
       },
       {
         constraint: "deals_external_ids_length",
         field: "externalIds",
-        message: "must have at most 100 characters as its source and 255 as its id",
+        message: "must have a source of at most 100 characters and an id of at most 255",
         rule: "externalIdsMaxLength",
         source: 100,
         id: 255,
@@ -1383,7 +1383,7 @@ export const tables = {
       {
         constraint: "deals_external_ids_list",
         field: "externalIds",
-        message: "must be a plain list of at most 20 external ids",
+        message: "must be a list of at most 20 external ids, none of them null",
         rule: "list",
         least: 0,
         most: 20,
@@ -1631,7 +1631,7 @@ export const tables = {
       {
         constraint: "exchange_rates_valid_from_range",
         field: "validFrom",
-        message: "must be a day of the years 1 to 9999",
+        message: "must be from 0001-01-01 to 9999-12-31",
         rule: "days",
       },
       {
@@ -1751,7 +1751,7 @@ export const tables = {
       {
         constraint: "notes_content_legible",
         field: "content",
-        message: "must not hold control characters, or characters that reorder the text",
+        message: "must not contain control characters or characters that reorder text",
         rule: "ruly",
       },
       {
@@ -1777,19 +1777,19 @@ export const tables = {
       {
         constraint: "notes_external_ids_distinct",
         field: "externalIds",
-        message: "must not hold an external id twice",
+        message: "must not contain an external id twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "notes_external_ids_legible",
         field: "externalIds",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "externalIdsLegible",
       },
       {
         constraint: "notes_external_ids_length",
         field: "externalIds",
-        message: "must have at most 100 characters as its source and 255 as its id",
+        message: "must have a source of at most 100 characters and an id of at most 255",
         rule: "externalIdsMaxLength",
         source: 100,
         id: 255,
@@ -1797,7 +1797,7 @@ export const tables = {
       {
         constraint: "notes_external_ids_list",
         field: "externalIds",
-        message: "must be a plain list of at most 20 external ids",
+        message: "must be a list of at most 20 external ids, none of them null",
         rule: "list",
         least: 0,
         most: 20,
@@ -1880,7 +1880,7 @@ export const tables = {
       {
         constraint: "pipeline_stages_name_legible",
         field: "name",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -2037,7 +2037,7 @@ export const tables = {
       {
         constraint: "tasks_description_legible",
         field: "description",
-        message: "must not hold control characters, or characters that reorder the text",
+        message: "must not contain control characters or characters that reorder text",
         rule: "ruly",
       },
       {
@@ -2050,7 +2050,7 @@ export const tables = {
       {
         constraint: "tasks_due_date_range",
         field: "dueDate",
-        message: "must be a day of the years 1 to 9999",
+        message: "must be from 0001-01-01 to 9999-12-31",
         rule: "days",
       },
       {
@@ -2062,7 +2062,7 @@ export const tables = {
       {
         constraint: "tasks_assigned_to_legible",
         field: "assignedTo",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "legible",
       },
       {
@@ -2095,19 +2095,19 @@ export const tables = {
       {
         constraint: "tasks_external_ids_distinct",
         field: "externalIds",
-        message: "must not hold an external id twice",
+        message: "must not contain an external id twice",
         rule: "elementsDistinct",
       },
       {
         constraint: "tasks_external_ids_legible",
         field: "externalIds",
-        message: "must not hold control characters, or characters that cannot be seen",
+        message: "must not contain control characters or invisible characters",
         rule: "externalIdsLegible",
       },
       {
         constraint: "tasks_external_ids_length",
         field: "externalIds",
-        message: "must have at most 100 characters as its source and 255 as its id",
+        message: "must have a source of at most 100 characters and an id of at most 255",
         rule: "externalIdsMaxLength",
         source: 100,
         id: 255,
@@ -2115,7 +2115,7 @@ export const tables = {
       {
         constraint: "tasks_external_ids_list",
         field: "externalIds",
-        message: "must be a plain list of at most 20 external ids",
+        message: "must be a list of at most 20 external ids, none of them null",
         rule: "list",
         least: 0,
         most: 20,

@@ -360,7 +360,7 @@ test.each(["", "x", "1-0", `-1-${"0".repeat(64)}`, `1-${"0".repeat(64)}\n`, `1-$
     expect(await refusal(client, "select crm.verify_audit_log($1)", [digest])).toMatchObject({
       code: "23514",
       constraint: "verify_audit_log_digest_format",
-      fields: { digest: ["is not one that auditLogDigest gives"] },
+      fields: { digest: ["is not a digest that auditLogDigest returns"] },
     });
     await client.query("rollback");
   },

@@ -93,7 +93,7 @@ test("it does not go while something uses it", () =>
     expect(await refusal(client, "delete from crm.custom_field_definitions")).toMatchObject({
       code: "23514",
       constraint: "custom_field_definitions_function_used",
-      fields: { name: ["makes crm_custom.companies_size(crm.companies), which something uses"] },
+      fields: { name: ["defines crm_custom.companies_size(crm.companies), which another object uses"] },
     });
     await define(client, "sector");
     expect(Object.keys(await functions(client))).toContain("companies_sector");

@@ -174,7 +174,7 @@ describe("a definition is refused", () => {
     ].map((pattern): [string, Definition, Record<string, string[]>] => [
       `with the pattern ${pattern}`,
       { pattern, default_value: "a" },
-      { pattern: [expect.stringContaining("is no regular expression") as never] },
+      { pattern: [expect.stringContaining("is not a regular expression") as never] },
     ]),
     [
       "with a default that breaks its own rule",

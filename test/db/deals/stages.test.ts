@@ -451,12 +451,12 @@ describe("a session of an administrator that imports", () => {
       expect(rows[0]?.faults).toEqual(
         [
           { closedAt: ["must not be before the deal was created"] },
-          { closedAt: ["is for deals in a stage that is won or lost"] },
-          { createdAt: ["must be a time of the past"] },
-          { closedAt: ["must be a time of the past"] },
+          { closedAt: ["can be given in a won or lost stage only"] },
+          { createdAt: ["must be in the past"] },
+          { closedAt: ["must be in the past"] },
           { createdAt: ['"yesterday-ish" has the wrong form'] },
           { createdBy: ["must be from 1 to 255 characters"] },
-          { createdBy: ["must not hold characters that cannot be seen"] },
+          { createdBy: ["must not contain invisible characters"] },
           { version: ["is not a field that can be given here"] },
         ].map((fields, index) => ({ index, code: "VALIDATION_ERROR", fields })),
       );

@@ -340,7 +340,7 @@ describe("an erasure", () => {
         `Late ${mark}`,
       ]);
       const erased = erase(id);
-      await writer.query("select pg_sleep(0.2)");
+      await untilWaiting(writer, 1, "PgSleep");
       await writer.query("commit");
       await erased;
     });
@@ -354,7 +354,7 @@ describe("an erasure", () => {
       await sealer.query("begin");
       await sealer.query("select crm_private.seal_audit_log()");
       const erased = erase(id);
-      await sealer.query("select pg_sleep(0.2)");
+      await untilWaiting(sealer, 1, "PgSleep");
       await sealer.query("commit");
       await erased;
     });

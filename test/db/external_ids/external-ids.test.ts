@@ -93,16 +93,16 @@ describe("the rules of external ids", () => {
     [[id("a", "1"), id(null, "x")], { "externalIds.1": ["must have a source and an id"] }],
     [
       [id("x".repeat(101), "1")],
-      { "externalIds.0": ["must have at most 100 characters as its source and 255 as its id"] },
+      { "externalIds.0": ["must have a source of at most 100 characters and an id of at most 255"] },
     ],
     [
       [id("x", "1".repeat(256))],
-      { "externalIds.0": ["must have at most 100 characters as its source and 255 as its id"] },
+      { "externalIds.0": ["must have a source of at most 100 characters and an id of at most 255"] },
     ],
-    [[id("a", "1"), id("a", "1")], { externalIds: ["must not hold an external id twice"] }],
+    [[id("a", "1"), id("a", "1")], { externalIds: ["must not contain an external id twice"] }],
     [
       Array.from({ length: 21 }, (_, i) => id("a", `${i}`)),
-      { externalIds: ["must be a plain list of at most 20 external ids"] },
+      { externalIds: ["must be a list of at most 20 external ids, none of them null"] },
     ],
   ])("%j", (given, fields) =>
     withRollback(async (client) => {

@@ -332,7 +332,7 @@ describe("a merge is refused", () => {
   test.each([
     ["without losers", [], {}, "losers_present", { losers: ["must name at least one"] }],
     ["with null for losers", null, {}, "losers_present", { losers: ["must name at least one"] }],
-    ["with a null loser", [null], {}, "losers_present", { losers: ["must not hold null"] }],
+    ["with a null loser", [null], {}, "losers_present", { losers: ["must not contain null"] }],
     [
       "with a loser twice",
       [id(2), id(2)],

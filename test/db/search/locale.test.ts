@@ -100,7 +100,7 @@ describe("in a database of the locale C", () => {
       await client.query("begin");
       const findings = await examine(client);
       expect(findings.filter((finding) => finding.includes("locale"))).toEqual([
-        expect.stringContaining("the locale of the database, C, knows ASCII alone"),
+        expect.stringContaining("the locale of the database, C, supports ASCII letters only"),
       ]);
       await client.query("rollback");
     }));

@@ -434,3 +434,23 @@ test("the constraints hold where the validation is not bound", () =>
       constraint: "companies_name_blank",
     });
   }));
+
+test.each([
+  ["(owner_id)", ["ownerId"]],
+  ["(company_id, lower(first_name))", ["companyId", "firstName"]],
+  ["((company_id::text))", ["companyId"]],
+  ["((custom_fields ->> 'id'))", ["customFields"]],
+  ["(lower(owner_id)) where first_name <> last_name", ["ownerId"]],
+])("a violated unique index %s concerns the fields of its columns only", (definition, fields) =>
+  withRollback(async (client) => {
+    await client.query(`create unique index contacts_one on crm.contacts ${definition}`);
+    const { rows } = await client.query(
+      `select crm_private.fields_of_violation(
+         'crm.contacts', 'crm', 'contacts_one', 'Key (…) already exists.'
+       ) as fields`,
+    );
+    expect(rows).toEqual([
+      { fields: Object.fromEntries(fields.map((field) => [field, ["has a value that is taken"]])) },
+    ]);
+  }),
+);

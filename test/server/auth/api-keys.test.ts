@@ -144,10 +144,10 @@ test("an expired key is refused", async () => {
   await withConnection(crm.database.ownerUrl, (client) =>
     client.query(
       `update crm.api_keys set expires_at = clock_timestamp() + interval '10 milliseconds'
-       where name = 'expired'`,
+       where name = 'expired';
+       select pg_sleep_until((select expires_at from crm.api_keys where name = 'expired'))`,
     ),
   );
-  await new Promise((resolve) => setTimeout(resolve, 50));
   expect(await ask(key)).toMatchObject(refused);
   expect(crm.log).toContainEqual(expect.objectContaining({ reason: "key:expired has expired" }));
 });

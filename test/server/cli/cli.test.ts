@@ -218,10 +218,10 @@ describe("the database commands", () => {
       const revert = await run(["revert"], settings);
       expect([revert.code, revert.errors]).toEqual([
         2,
-        expect.stringMatching(/^Undoing 000001 deletes data in the database .*--force/),
+        expect.stringMatching(/^Reverting 000001 deletes data in the database .*--force/),
       ]);
       const undone = await run(["revert", "--force"], settings);
-      expect(undone).toMatchObject({ code: 0, output: "Undid 000001.\n" });
+      expect(undone).toMatchObject({ code: 0, output: "Reverted 000001.\n" });
       expect((await run(["status"], settings)).output).toContain("applied: none");
       const { output: sql } = await run(["migrate", "--print"], settings);
       expect(sql).toMatch(/^-- 000001-first-release\.sql\n/);
@@ -293,7 +293,7 @@ describe("pgcrm init", () => {
         expect([name, existsSync(join(folder, name))]).toEqual([name, true]);
       }
       const again = await run(["init", folder]);
-      expect([again.code, again.errors]).toEqual([1, expect.stringContaining("has files already")]);
+      expect([again.code, again.errors]).toEqual([1, expect.stringContaining("is not empty")]);
       const named = await run(["init", join(parent, "My Shop!")]);
       expect([named.code, named.errors]).toEqual([2, expect.stringContaining("my shop!")]);
     } finally {
@@ -310,7 +310,7 @@ describe("the audit log's commands", () => {
       const maintained = await run(["maintain"], settings);
       expect(maintained).toMatchObject({
         code: 0,
-        output: "Purged 0 deletions, forgot 0 idempotency keys, sealed 6 entries.\n",
+        output: "Purged 0 deletions, expired 0 idempotency keys, sealed 6 entries.\n",
       });
       const { output } = await run(["digest"], settings);
       const digest = output.trim();
@@ -324,7 +324,7 @@ describe("the audit log's commands", () => {
       );
       const forged = await run(["verify"], settings);
       expect(forged.code).toBe(5);
-      expect(forged.output).toContain("Entry 3 is not as it was sealed.");
+      expect(forged.output).toContain("Entry 3 was altered after it was sealed.");
       expect((await run(["verify", "--digest", "x"], settings)).code).toBe(1);
     } finally {
       await database.drop();
@@ -366,12 +366,12 @@ describe("pgcrm key", () => {
       const revoked = await key("revoke", "zapier");
       expect([revoked.code, revoked.output]).toEqual([
         0,
-        expect.stringContaining("The key zapier is revoked since"),
+        expect.stringContaining("The key zapier was revoked at"),
       ]);
       expect((await key("revoke", "zapier")).output).toBe(revoked.output);
       const list = (await key("list")).output.split("\n");
       expect(list[0]).toMatch(/^NAME +ROLE +PREFIX +CREATED +EXPIRES +LAST USED +STATE$/);
-      expect(list[1]).toMatch(/^export +reader +pgcrm_[\w-]{6} +\S+ +never +never +good$/);
+      expect(list[1]).toMatch(/^export +reader +pgcrm_[\w-]{6} +\S+ +never +never +valid$/);
       expect(list[2]).toMatch(/^zapier .* revoked$/);
 
       await withConnection(database.ownerUrl, async (client) => {
@@ -397,7 +397,7 @@ describe("pgcrm key", () => {
           "expiresAt must be in the future",
         ],
         [["create", "a", "--role", "reader", "--expires", "soon"], 2, "--expires"],
-        [["revoke", "a"], 1, "no API key called a"],
+        [["revoke", "a"], 1, "no API key named a"],
       ] as const;
       await Promise.all(
         cases.map(async ([parameters, code, culprit]) => {
@@ -472,7 +472,7 @@ describe("pgcrm field", () => {
       field("list"),
       field("list", "--json"),
     ]);
-    expect(again.output).toBe("The field industry of crm.companies is indexed already.\n");
+    expect(again.output).toBe("The field industry of crm.companies is already indexed.\n");
     const lines = list.output.split("\n");
     expect(lines[0]).toMatch(/^ENTITY +FIELD +TYPE +INDEX +SIZE +SCANS$/);
     expect(lines[1]).toMatch(/^company +industry +text +spgist +\d+ kB +\d+$/);
@@ -544,7 +544,7 @@ describe("pgcrm field", () => {
         });
         expect(await second.ended).toMatchObject({
           code: 0,
-          output: "The field size of crm.contacts is indexed already.\n",
+          output: "The field size of crm.contacts is already indexed.\n",
         });
         expect(await isValid(observer, "size")).toBe(true);
       }),
@@ -560,7 +560,7 @@ describe("pgcrm field", () => {
         await writer.query("commit");
         expect(await build.ended).toMatchObject({
           code: 1,
-          errors: "It was stopped; nothing was left behind.\n",
+          errors: "The build was stopped; no index was left behind.\n",
         });
         expect(await isValid(observer, "size")).toBeNull();
       }),
@@ -576,13 +576,16 @@ describe("pgcrm field", () => {
          where datname = current_database()`,
         );
         const { code, errors } = await build.ended;
-        expect([code, errors]).toEqual([1, expect.stringContaining("dropped by the next one")]);
+        expect([code, errors]).toEqual([
+          1,
+          expect.stringContaining("The next build drops an invalid index"),
+        ]);
         expect(await isValid(observer, "size")).toBe(false);
         expect((await field("list")).output).toMatch(/size +number +invalid/);
         await writer.query("commit");
         const next = await field("index", "contact", "size");
         expect(next.code).toBe(0);
-        expect(next.errors).toContain("An earlier build has failed");
+        expect(next.errors).toContain("An earlier build failed");
         expect(await isValid(observer, "size")).toBe(true);
       }),
     120_000,
@@ -650,7 +653,7 @@ describe("pgcrm start", () => {
     const { code, errors } = await run(["start"], { PORT: String(portOf(other)) });
     other.close();
     expect(code).toBe(1);
-    expect(errors).toContain("set PORT to a free one");
+    expect(errors).toContain("set PORT to a free port");
     expect(existsSync(join(dataFolder, "postgres", "data", "postmaster.pid"))).toBe(false);
   });
 
@@ -687,7 +690,7 @@ describe("pgcrm start", () => {
       const other = await run(["doctor"], { SERVER_DATABASE_URL: database.serverUrl });
       expect([other.code, other.errors.trim()]).toEqual([
         2,
-        "This is done as the owner of the database: set DATABASE_URL to the owner's URL.",
+        "This command requires the owner of the database: set DATABASE_URL to the owner's URL.",
       ]);
     } finally {
       server.child.kill("SIGTERM");
@@ -744,7 +747,7 @@ describe("pgcrm start", () => {
         const { code, errors } = await run([command], settings);
         expect([command, code]).toEqual([command, 1]);
         expect(errors).toContain(
-          "crm_server has another password than that of SERVER_DATABASE_URL",
+          "The password of crm_server differs from the one in SERVER_DATABASE_URL",
         );
         expect(errors).not.toContain("mistyped");
       }
@@ -805,7 +808,7 @@ describe("pgcrm start", () => {
       const { code, errors } = await run(["migrate"], { ...settings, PGSSLMODE: "require" });
       expect([code, errors.trim()]).toEqual([
         1,
-        expect.stringMatching(/^The database at \S+ has no TLS, which sslmode/),
+        expect.stringMatching(/^The database at \S+ does not support TLS, which sslmode/),
       ]);
     } finally {
       await database.drop();

@@ -187,6 +187,6 @@ describe("pgcrm persist", () => {
   test("tells where there is nothing to do", async () => {
     expect((await persist()).code).toBe(2);
     write({ "src/a.ts": "export {};" });
-    expect((await persist()).faults).toEqual(["There is no operation in src."]);
+    expect((await persist()).faults).toEqual(["There are no operations in src."]);
   });
 });

@@ -37,8 +37,8 @@ test("custom fields that are defined are no finding, unless they are not compile
     await client.query("delete from crm.custom_field_definitions");
     await client.query("reset session_replication_role");
     expect(await findings(client)).toContain(
-      "function crm_private.contacts_custom_fields_hold is not that of this version; " +
-        "npx pgcrm field compile makes it of the definitions that there are",
+      "function crm_private.contacts_custom_fields_hold differs from that of this version; " +
+        "npx pgcrm field compile compiles it from the definitions",
     );
   }));
 
@@ -50,42 +50,51 @@ test.each([
   ["drop trigger _200_validate on crm.notes", "trigger _200_validate on crm.notes is missing"],
   [
     "drop table crm_private.idempotency_keys",
-    "the functions could not be compared, because something that they need is missing",
+    "the functions could not be compared, because an object that they use is missing",
   ],
   ["alter table crm.deals disable row level security", "table crm.deals has no row-level security"],
   ["alter role crm_admin superuser", "role crm_admin is a superuser"],
   ["alter role crm_reader bypassrls", "role crm_reader bypasses row-level security"],
   ["alter role crm_member login", "role crm_member can log in"],
-  ["alter role crm_server inherit", "role crm_server has the rights of the roles it may become"],
+  ["alter role crm_server inherit", "role crm_server inherits the rights of its roles"],
   [
     "grant pg_read_all_data to crm_reporter",
-    "role crm_reporter is a member of pg_read_all_data and should not be",
+    "role crm_reporter is a member of pg_read_all_data, but should not be",
   ],
   ["alter role crm_reporter rename to gone", "role crm_reporter is missing"],
   ["revoke crm_admin from crm_server", "role crm_server is not a member of crm_admin"],
-  ["grant delete on crm.audit_logs to crm_admin", "crm_admin may delete crm.audit_logs, too much"],
-  ["grant create on schema crm to crm_server", "crm_server may create schema crm, too much"],
-  ["grant usage on schema crm to public", "public may usage schema crm, too much"],
-  ["grant select (id) on crm.notes to public", "public may select crm.notes (id), too much"],
+  [
+    "grant delete on crm.audit_logs to crm_admin",
+    "unexpected right: crm_admin may delete crm.audit_logs",
+  ],
+  [
+    "grant create on schema crm to crm_server",
+    "unexpected right: crm_server may create schema crm",
+  ],
+  ["grant usage on schema crm to public", "unexpected right: public may usage schema crm"],
+  [
+    "grant select (id) on crm.notes to public",
+    "unexpected right: public may select crm.notes (id)",
+  ],
   [
     "grant select on crm_private.api_key_hashes to crm_admin",
-    "crm_admin may select crm_private.api_key_hashes (api_key_id, key_hash), too much",
+    "unexpected right: crm_admin may select crm_private.api_key_hashes (api_key_id, key_hash)",
   ],
   [
     "grant insert (role) on crm.api_keys to crm_admin",
-    "crm_admin may insert crm.api_keys (role), too much",
+    "unexpected right: crm_admin may insert crm.api_keys (role)",
   ],
   [
     "grant execute on function crm_private.authenticate_api_key to crm_member",
-    "crm_member may execute crm_private.authenticate_api_key, too much",
+    "unexpected right: crm_member may execute crm_private.authenticate_api_key",
   ],
   [
     "revoke execute on function crm_private.authenticate_api_key from crm_server",
-    "crm_server may execute crm_private.authenticate_api_key, but has no such right",
+    "missing right: crm_server may execute crm_private.authenticate_api_key",
   ],
   [
     "alter function crm.create_api_key set search_path = ''",
-    "function crm.create_api_key is not that of this version",
+    "function crm.create_api_key differs from that of this version",
   ],
   [
     "grant create on schema public to public",
@@ -101,20 +110,17 @@ test.each([
   ],
   [
     "grant execute on function crm_private.compile_rules to public",
-    "public may execute crm_private.compile_rules, too much",
+    "unexpected right: public may execute crm_private.compile_rules",
   ],
-  [
-    "revoke delete on crm.tasks from crm_member",
-    "crm_member may delete crm.tasks, but has no such right",
-  ],
+  ["revoke delete on crm.tasks from crm_member", "missing right: crm_member may delete crm.tasks"],
   [
     "alter table crm.contacts drop constraint contacts_first_name_blank",
-    "function crm_private.contacts_hold is not that of this version",
+    "function crm_private.contacts_hold differs from that of this version",
   ],
   [
     `create or replace function crm_private.refuse_truncate() returns trigger
      language plpgsql as 'begin return null; end'`,
-    "function crm_private.refuse_truncate is not that of this version",
+    "function crm_private.refuse_truncate differs from that of this version",
   ],
   [
     "alter table crm.notes add constraint notes_odd check (content <> 'odd') not valid",
@@ -123,7 +129,7 @@ test.each([
   [
     `create index contacts_c on crm.contacts (first_name collate "und-x-icu");
      update pg_collation set collversion = '1' where collname = 'und-x-icu'`,
-    expect.stringMatching(/^collation "und-x-icu" was version 1 and is \S+ now: reindex/),
+    expect.stringMatching(/^collation "und-x-icu" changed from version 1 to \S+: reindex/),
   ],
   [
     `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
@@ -135,12 +141,12 @@ test.each([
        from crm.custom_field_definitions as d
      )`,
     expect.stringMatching(
-      /^index crm\.contacts_custom_\w+ is invalid; npx pgcrm field index contact size makes/,
+      /^index crm\.contacts_custom_\w+ is invalid; npx pgcrm field index contact size rebuilds it/,
     ),
   ],
   [
     `create index contacts_custom_00000000000000000000000000000000 on crm.contacts ((1))`,
-    "index crm.contacts_custom_00000000000000000000000000000000 belongs to a custom field that is gone; drop it",
+    "index crm.contacts_custom_00000000000000000000000000000000 belongs to a custom field that no longer exists; drop it",
   ],
   [
     `update crm_migrations.migrations
@@ -148,11 +154,11 @@ test.each([
      where hash not in (
        select previous_hash from crm_migrations.migrations where previous_hash is not null
      )`,
-    `migration ${lastMigration} was another one when it was run`,
+    `migration ${lastMigration} differs from the one that was run`,
   ],
   [
     "insert into crm_migrations.migrations (hash, filename) values ('sha1:x', '999999.sql')",
-    "migration 999999 is not one of this version",
+    "migration 999999 does not belong to this version",
   ],
   [
     `delete from crm_migrations.migrations where filename like '${lastMigration.slice(0, 6)}%'`,
@@ -175,7 +181,9 @@ test("a database whose collation has changed is found from PostgreSQL 15 on", ()
       "update pg_database set datcollversion = '1' where datname = current_database()",
     );
     expect(await findings(client)).toEqual([
-      expect.stringMatching(/^the database's collation was version 1 and is \S+ now: reindex/),
+      expect.stringMatching(
+        /^the collation of the database changed from version 1 to \S+: reindex/,
+      ),
     ]);
   }));
 
@@ -212,7 +220,7 @@ test("the embedded database is said to have no backup, unless the machine has it
         ? []
         : [
             expect.stringMatching(
-              /^The embedded database cannot be backed up with what is on this machine: (there is no pg_dump|its pg_dump \d+ is too old); it takes pg_dump \d+ or newer\./,
+              /^The embedded database cannot be backed up on this machine: (pg_dump is not installed|pg_dump \d+ is too old); pg_dump \d+ or newer is required\./,
             ),
           ],
     );
@@ -224,12 +232,12 @@ describe("a version of PostgreSQL", () => {
   test.each([
     [180_006, day, []],
     [180_007, day, []],
-    [180_004, day, ["PostgreSQL 18.4 is not the newest minor release: 18.6 was, on 2026-11-29"]],
-    [180_003, day, ["PostgreSQL 18.3 has known security holes; 18.6 has not"]],
-    [150_019, day, ["PostgreSQL 15.19 is not the newest minor release: 15.20 was, on 2026-11-29"]],
+    [180_004, day, ["PostgreSQL 18.4 is not the newest minor release; 18.6 was, on 2026-11-29"]],
+    [180_003, day, ["PostgreSQL 18.3 has known vulnerabilities; upgrade to 18.6"]],
+    [150_019, day, ["PostgreSQL 15.19 is not the newest minor release; 15.20 was, on 2026-11-29"]],
     [150_020, new Date("2027-11-11"), []],
-    [150_020, new Date("2027-11-12"), ["PostgreSQL 15 gets no more corrections since 2027-11-11"]],
-    [130_023, day, ["PostgreSQL 13 is not supported; 14 or newer is"]],
+    [150_020, new Date("2027-11-12"), ["PostgreSQL 15 has been out of support since 2027-11-11"]],
+    [130_023, day, ["PostgreSQL 13 is not supported; use 14 or newer"]],
     [190_000, day, []],
   ])("%i on %s has the findings %j", (version, today, expected) => {
     expect(versionFindings(version, today)).toEqual(expected);

@@ -151,7 +151,7 @@ describe("readiness", () => {
     );
     expect(await readiness()).toEqual([
       503,
-      { ready: false, reason: "the database is of a version that needs newer servers" },
+      { ready: false, reason: "the database requires a newer version of the server" },
     ]);
     await expect(migrateDatabase({ ownerUrl, acceptsNewer: true })).rejects.toThrow(
       "which this version does not have",

@@ -6,7 +6,7 @@ import type pg from "pg";
 import type { Timeouts } from "../../../server/postgres/timeouts.ts";
 import { readConfig } from "../../../server/settings.ts";
 import { withConnection } from "../../../server/postgres/connect.ts";
-import { createRequestPool } from "../../../server/postgres/adaptor.ts";
+import { createRequestPool } from "../../../server/postgres/request-pool.ts";
 import { signToken } from "../../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase, untilWaiting } from "../../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../../helpers/server.ts";

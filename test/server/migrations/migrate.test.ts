@@ -25,6 +25,7 @@ import {
 } from "../../../server/migrations/migrate.ts";
 import { readCatalog } from "../../helpers/catalog.ts";
 import { createTestDatabase, type TestDatabase } from "../../helpers/database.ts";
+import { writeMigrations } from "../../helpers/migrations.ts";
 
 const catalogOf = (url: string) => withConnection(url, readCatalog);
 
@@ -188,7 +189,9 @@ describe("migrating", () => {
           ),
         );
       await rewrite("hash = 'sha1:other'");
-      await expect(migrateDatabase(target)).rejects.toThrow("another migration 000002");
+      await expect(migrateDatabase(target)).rejects.toThrow(
+        "has run a migration 000002 that differs",
+      );
       await rewrite("filename = '000003.sql'");
       await expect(migrateDatabase(target)).rejects.toThrow("has run migration 000003");
     });
@@ -225,7 +228,7 @@ describe("migrating", () => {
         });
       await hold(serverUrl, async () => {
         await expect(migrateDatabase({ ownerUrl, folder })).rejects.toThrow(
-          /^The lock of migrations is held by process \d+ of crm_server, which cannot migrate\./,
+          /^The migration lock is held by process \d+ of crm_server, which cannot migrate\./,
         );
       });
       const told: string[] = [];
@@ -275,6 +278,49 @@ describe("migrating", () => {
       expect((await migrationStatus(target)).pending).toEqual(["000002-nests.sql"]);
       expect(await revertLast(target)).toBe("000001");
       await expect(revertLast(target)).rejects.toMatchObject({ name: "Problem" });
+    });
+  });
+
+  test("back restores the functions that it included, and drops those that it added", async () => {
+    await withEmptyDatabase(async ({ ownerUrl }) => {
+      const own = mkdtempSync(join(tmpdir(), "pgcrm-functions-"));
+      const included = (file: string, ...functions: string[]) =>
+        [`--! Included functions/${file}`, ...functions, `--! EndIncluded functions/${file}`].join(
+          "\n",
+        );
+      const created = (name: string, value: string) =>
+        `create or replace function ${name}() returns text language sql as $$ select '${value}' $$;`;
+      writeMigrations(own, [
+        { text: included("a.sql", created("public.a", "one")) },
+        { text: included("b.sql", created("public.b", "one")) },
+        {
+          text: [
+            included("a.sql", created("public.a", "two"), created("public.helper", "two")),
+            included("c.sql", created("public.c", "two")),
+            "create table eggs (id int);",
+          ].join("\n"),
+        },
+      ]);
+      // The script may call what is restored, and say where in it that happens.
+      write(own, "revert/000003.sql", "drop table eggs;\nselect public.a();\n");
+      write(own, "revert/000002.sql", "select 1;\n--! Functions\n");
+      const target = { ownerUrl, folder: own };
+      const functions = async () => {
+        const { rows } = await withConnection(ownerUrl, (client) =>
+          client.query<{ functions: string[] }>(
+            `select array_agg(proname || ':' || btrim(prosrc) order by proname) as functions
+             from pg_proc where pronamespace = 'public'::regnamespace`,
+          ),
+        );
+        return rows[0]?.functions;
+      };
+
+      await migrateDatabase(target);
+      expect(await functions()).toHaveLength(4);
+      expect(await revertLast(target)).toBe("000003");
+      expect(await functions()).toEqual(["a:select 'one'", "b:select 'one'"]);
+      expect(await revertLast(target)).toBe("000002");
+      expect(await functions()).toEqual(["a:select 'one'"]);
     });
   });
 

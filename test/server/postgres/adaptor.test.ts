@@ -196,7 +196,7 @@ describe("a transaction", () => {
       departure.abort();
       await lend(settings, (client) => client.query(inserting("Bolt")));
     }, departure.signal);
-    await expect(left).rejects.toThrow("The client did not wait for the answer");
+    await expect(left).rejects.toThrow("The client disconnected before the response");
     expect(await ask(count)).toEqual([before]);
   });
 });

@@ -61,7 +61,7 @@ describe("the server's login", () => {
         migrateDatabase({ ownerUrl, serverUrl: other, ...target }),
       ).rejects.toMatchObject({
         name: "Problem",
-        message: expect.stringMatching(/keeps it\..*--set-server-password/s),
+        message: expect.stringMatching(/was not changed\..*--set-server-password/s),
       });
     }
     await migrateDatabase({ ownerUrl, serverUrl: database.serverUrl, otherPassword: "replace" });

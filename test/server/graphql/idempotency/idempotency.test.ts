@@ -345,7 +345,7 @@ describe("a key is refused", () => {
   });
 
   test("where an operation has several mutations, however they are put together", async () => {
-    const several = refusal("can only be given where there is one mutation in an operation");
+    const several = refusal("is only allowed in an operation with one mutation");
     const one = `createCompany(input: { company: { name: "Several" } }) { clientMutationId }`;
     const keyed = one.replace("company:", `idempotencyKey: "k", company:`);
     for (const document of [

@@ -76,7 +76,7 @@ test("a mutation whose answer takes too long says that it was done", async () =>
     data: { createCompany: { company: null } },
     errors: [
       {
-        message: expect.stringMatching(/^The mutation was done; only its answer failed: /),
+        message: expect.stringMatching(/^The mutation was committed; only its response failed: /),
         locations: expect.any(Array),
         path: ["createCompany", "company", "deals", "totalCount"],
         extensions: { code: "COMMITTED", committed: true, reason: "TIMEOUT" },

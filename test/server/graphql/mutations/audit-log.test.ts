@@ -54,7 +54,7 @@ test("a digest that is none is refused, by its field", async () => {
   expect(errors?.[0]?.extensions).toEqual({
     code: "VALIDATION_ERROR",
     constraint: "verify_audit_log_digest_format",
-    fields: { digest: ["is not one that auditLogDigest gives"] },
+    fields: { digest: ["is not a digest that auditLogDigest returns"] },
   });
 });
 

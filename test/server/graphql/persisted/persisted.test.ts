@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { getIntrospectionQuery } from "graphql";
@@ -11,6 +10,7 @@ import { WebSocket } from "ws";
 
 import { signToken } from "../../../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
+import { until } from "../../../helpers/process.ts";
 import {
   type Answer,
   jwtSecret,
@@ -242,11 +242,9 @@ test("documents come and go without a restart", async () => {
   const answer = async () => (await post(only, { documentId })).status;
   expect(await answer()).toBe(400);
   persist(text);
-  await sleep(1100);
-  expect(await answer()).toBe(200);
+  await until(async () => (await answer()) === 200);
   rmSync(join(folder, `${documentId}.graphql`));
-  await sleep(1100);
-  expect(await answer()).toBe(400);
+  await until(async () => (await answer()) === 400);
 });
 
 test("a folder that vanishes leaves what is known", async () => {
@@ -256,8 +254,9 @@ test("a folder that vanishes leaves what is known", async () => {
     persisted: { folder: other, only: true },
   });
   rmSync(other, { recursive: true });
-  await sleep(1100);
-  expect(await post(server, { id: "greet" })).toEqual(greeted);
-  expect(server.log).toContainEqual(expect.objectContaining({ level: 40, folder: other }));
+  await until(async () => {
+    expect(await post(server, { id: "greet" })).toEqual(greeted);
+    return server.log.some(({ level, folder }) => level === 40 && folder === other);
+  });
   await server.close();
 });

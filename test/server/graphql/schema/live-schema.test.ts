@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { Client } from "pg";
 
 import { connect } from "../../../../server/postgres/connect.ts";
-import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
+import { createTestDatabase, type TestDatabase, untilWaiting } from "../../../helpers/database.ts";
 import { startTestServer, type TestServer } from "../../../helpers/server.ts";
 
 let database: TestDatabase;
@@ -108,8 +108,8 @@ describe("a running server", () => {
       }`,
       { id },
     );
-    await sleep(200);
     const other = await connect(database.ownerUrl);
+    await untilWaiting(other);
     await other.query(
       `insert into crm.custom_field_definitions (name, label, entity_type, field_type)
        values ('colour', 'Colour', 'deal', 'text')`,

@@ -1,1 +1,1 @@
--- What you write here is run by "npx pgcrm watch --once", and becomes the next migration by "npx pgcrm commit".
+-- Write your next migration here. "npx pgcrm watch --once" runs it; "npx pgcrm commit" commits it.

@@ -1,3 +1,3 @@
-/* The way back of 000001. Every product goes. */
+/* Reverts 000001. Deletes every product. */
 
 drop schema shop cascade;

@@ -1,0 +1,139 @@
+import type { RequestHandler } from "express";
+import { grafserv } from "postgraphile/grafserv/express/v4";
+
+import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
+import { NotReadyError } from "../errors/problem.ts";
+import { openPersistedOperations } from "../graphql/persisted/operations.ts";
+import { createPreset } from "../graphql/preset.ts";
+import { followCustomFields, type Lag, readSchema } from "../graphql/schema/read.ts";
+import { createMakeSchema } from "../graphql/schema/slices.ts";
+import { constraints } from "../model/generated/constraints.ts";
+import { createPgService } from "../postgres/adaptor.ts";
+import type { RequestPool } from "../postgres/request-pool.ts";
+import { untilAvailable } from "../postgres/until-available.ts";
+import { migrationsFolder } from "../project.ts";
+import type { AppDeps } from "./app-deps.ts";
+import { createExpress } from "./headers.ts";
+import type { Metrics } from "./metrics.ts";
+import { createReadiness, type Readiness } from "./readiness.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** The GraphQL API of one server. It is created before the database answers, and filled in later. */
+export interface Api {
+  readonly deps: AppDeps;
+  readonly pool: RequestPool;
+  /** Returns the preset that serves the given schemas of the database. */
+  readonly preset: (schemas: string[]) => GraphileConfig.Preset;
+  /** Checks the database and its migrations. */
+  readonly checkDatabase: () => Promise<Readiness>;
+  /** Handles requests over HTTP; undefined until the schema is read. */
+  handler: RequestHandler | undefined;
+  /** Why there is no handler yet. */
+  waitingFor: string;
+  /** The delay between changes of custom fields and the served schema. */
+  lag: Readonly<Lag>;
+  maintenance: Maintenance | undefined;
+  /** Frees what serves GraphQL. */
+  release: (() => Promise<void>) | undefined;
+}
+
+/**
+ * Creates the API of a server.
+ *
+ * @throws {Problem} if persisted operations cannot be read.
+ */
+export function createApi(deps: AppDeps, pool: RequestPool, metrics: Metrics | undefined): Api {
+  const api: Api = {
+    deps,
+    pool,
+    preset: createPresets(deps, pool, metrics),
+    checkDatabase: createReadiness(pool, migrationsFolder),
+    handler: undefined,
+    waitingFor: "the schema has not been read yet",
+    lag: { since: undefined },
+    maintenance: undefined,
+    release: undefined,
+  };
+  metrics?.measureLag(() => lagSeconds(api));
+  return api;
+}
+
+/**
+ * Reads the schema as soon as the database answers, and serves it over HTTP and sockets.
+ *
+ * @param signal ends the waiting.
+ * @throws errors that waiting does not cure.
+ */
+export async function startApi(api: Api, sockets: Sockets, signal: AbortSignal): Promise<void> {
+  await untilAvailable(
+    () => serveApi(api, sockets, signal),
+    (error) => {
+      const isKnown = error instanceof NotReadyError;
+      api.waitingFor = isKnown ? error.message : "the database does not answer";
+      api.deps.logger.warn({ err: error }, "waiting for the database");
+    },
+    signal,
+  );
+}
+
+/** Returns whether GraphQL is served, and how far the served custom fields are behind. */
+export async function readinessOf(api: Api): Promise<Readiness> {
+  if (api.handler === undefined) return { ready: false, reason: api.waitingFor };
+  const state = await api.checkDatabase();
+  const seconds = Math.floor(lagSeconds(api));
+  return seconds > 0 ? { ...state, customFieldsBehindSeconds: seconds } : state;
+}
+
+function lagSeconds({ lag }: Api): number {
+  return lag.since === undefined ? 0 : (Date.now() - lag.since) / 1000;
+}
+
+async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promise<void> {
+  const { deps, pool, preset } = api;
+  const { logger, customFieldsInterval, maintenance } = deps;
+  await deps.prepare?.();
+  // Another process may migrate the database, and may not have finished.
+  const migrated = await api.checkDatabase();
+  if (!migrated.ready) throw pool.refusal ?? new NotReadyError(migrated.reason);
+
+  const makeSchema = createMakeSchema();
+  const served = await readSchema({ pool, preset, makeSchema, logger });
+  const server = grafserv({ preset: preset(["crm"]), schema: served.schema });
+  await server.ready();
+  const handler = createExpress();
+  await server.addTo(handler, null, false); // pgcrm has its own sockets
+  sockets.serve(server);
+  api.release = async () => server.release();
+  api.handler = handler;
+  if (signal.aborted) return;
+
+  if (customFieldsInterval !== undefined) {
+    api.lag = followCustomFields({
+      ...{ interval: customFieldsInterval, pool, preset, makeSchema, logger, served, signal },
+      serve: (schema) => server.setSchema(schema),
+    });
+  }
+  if (maintenance !== undefined) api.maintenance = startMaintenance(pool, maintenance, logger);
+}
+
+function createPresets(deps: AppDeps, pool: RequestPool, metrics: Metrics | undefined) {
+  const { logger, persisted, extension = {} } = deps;
+  const { limits, heavy, timeouts, graphiql, graphiqlToken, introspection, queriesByGet } = deps;
+  const operations = persisted && openPersistedOperations(persisted.folder, logger);
+  return (schemas: string[]): GraphileConfig.Preset => {
+    const pgService = createPgService({
+      pool,
+      schemas: [...schemas, ...(extension.schemas ?? [])],
+      prepared: deps.preparedStatements,
+    });
+    const base = createPreset({
+      ...{ pgService, constraints, logger, metrics, limits, heavy, timeouts },
+      ...{ graphiql, graphiqlToken, introspection, queriesByGet },
+      persisted: { operations, only: persisted?.only ?? false },
+    });
+    return {
+      extends: [base],
+      plugins: [...((extension.plugins ?? []) as GraphileConfig.Plugin[])],
+    };
+  };
+}
