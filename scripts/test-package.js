@@ -1,5 +1,5 @@
-// Packs pgcrm, installs the package into empty projects elsewhere, and tests it there: the client alone from
-// JavaScript and TypeScript, the command line, and a project that `npx pgcrm init` creates.
+// Packs pgcrm and pgcrm-client, installs them into empty projects elsewhere, and tests them there: the client
+// from JavaScript and TypeScript, the command line, and a project that `npx pgcrm init` creates.
 
 import { spawn, spawnSync } from "node:child_process";
 import {
@@ -31,32 +31,37 @@ for (const name of Object.keys(environment)) {
 }
 
 try {
-  execute("npm", ["pack", "--silent", "--pack-destination", work], root);
-  const [name] = readdirSync(work).filter((file) => file.endsWith(".tgz"));
-  const tarball = join(work, name);
-  await useClientAlone(tarball);
+  const tarball = pack(root);
+  await useClientAlone();
+  await useWithoutPackages(tarball);
   await useApplication(tarball);
   console.log("The installed package works.");
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
 
-/** Tests the client with pg and zod alone. The compiler checks every declaration that it reads. */
-async function useClientAlone(tarball) {
+/** Tests pgcrm-client: it installs little, and the compiler checks every declaration that it reads. */
+async function useClientAlone() {
   const folder = makeProject("client");
-  const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const needed = ["pg", "zod", "@types/pg"].map((name) => `${name}@${dependencies[name]}`);
-  install(folder, needed);
-  const place = join(folder, "node_modules", "pgcrm");
-  mkdirSync(place);
-  execute("tar", ["-xzf", tarball, "--strip-components=1", "-C", place], folder);
-  compile(folder, "client.ts");
+  install(folder, [pack(join(root, "packages", "client"))]);
+  const installed = readdirSync(join(folder, "node_modules")).filter((name) => /^[^.]/.test(name));
+  const unwanted = installed.filter(
+    (name) => !/^(pg|postgres-|zod$|@types$|undici-types$|split2$|xtend$)/.test(name),
+  );
+  expect(unwanted.length === 0, `The client installs ${unwanted.join(", ")}.`);
+  compile(folder, "client.ts", {}, "pgcrm-client");
   writeFileSync(
     join(folder, "names.mjs"),
-    `import * as client from "pgcrm/client"; console.log(Object.keys(client).length);`,
+    `import * as client from "pgcrm-client"; console.log(Object.keys(client).length);`,
   );
   execute("node", ["names.mjs"], folder);
-  const refused = run("node", ["node_modules/pgcrm/bin/pgcrm.js", "status"], folder);
+}
+
+/** Tests what the command line says where its packages are missing. */
+async function useWithoutPackages(tarball) {
+  const folder = makeProject("bare");
+  execute("tar", ["-xzf", tarball, "--strip-components=1", "-C", folder], folder);
+  const refused = run("node", ["bin/pgcrm.js", "status"], folder);
   expect(refused.status === 1, "The command line works without its packages.");
   expect(/^The package \S+ is not installed/.test(refused.stderr), refused.stderr);
 }
@@ -129,9 +134,20 @@ function install(folder, packages, ...flags) {
   execute("npm", ["install", ...usual, ...flags, ...packages], folder);
 }
 
-/** Compiles a file of test/package with the strictest options, including the declarations of packages. */
-function compile(folder, name, options = {}) {
-  copyFileSync(join(root, "test", "package", name), join(folder, name));
+/** Packs a package, and returns the file. */
+function pack(folder) {
+  const name = execute("npm", ["pack", "--silent", "--pack-destination", work], folder).trim();
+  return join(work, name.split("\n").at(-1));
+}
+
+/**
+ * Compiles a file of test/package with the strictest options, including the declarations of packages.
+ *
+ * @param client the package that it imports the client from.
+ */
+function compile(folder, name, options = {}, client = "pgcrm/client") {
+  const text = readFileSync(join(root, "test", "package", name), "utf8");
+  writeFileSync(join(folder, name), text.replace('"pgcrm/client"', `"${client}"`));
   const compilerOptions = {
     ...{ target: "es2024", module: "nodenext", strict: true, noEmit: true, skipLibCheck: false },
     ...options,
