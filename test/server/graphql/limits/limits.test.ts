@@ -440,7 +440,7 @@ test("a request for too many rows is told which path has most of them", async ()
   const { errors } = await crm.graphql(
     "{ all: companies { nodes { contacts { nodes { notes { nodes { id } } } } deals { nodes { id } } } } }",
   );
-  expect(errors?.[0]?.message).toContain("40000, are of all.contacts.notes");
+  expect(errors?.[0]?.message).toContain("40000, are in all.contacts.notes");
 });
 
 describe("without first or last", () => {
