@@ -111,7 +111,7 @@ export async function evaluate(client: pg.ClientBase, sql: string): Promise<unkn
 export interface Characters {
   readonly white: string;
   readonly hidden: string;
-  readonly unruly: string;
+  readonly unprintable: string;
   readonly legible: string;
 }
 
@@ -121,7 +121,7 @@ export async function readCharacters(client: pg.ClientBase): Promise<Characters>
     select
       crm_private.white_characters() as white,
       crm_private.hidden_characters() as hidden,
-      crm_private.unprintable_characters() as unruly,
+      crm_private.unprintable_characters() as unprintable,
       crm_private.legible_pattern() as legible
   `);
   if (rows[0] === undefined) throw new TypeError("The statement returned no row.");

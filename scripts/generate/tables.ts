@@ -20,7 +20,7 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
       checks: model.checks,
     };
   }
-  const { white, hidden, unruly, legible } = await readCharacters(client);
+  const { white, hidden, unprintable, legible } = await readCharacters(client);
   return `
 import type { Table } from "../tables.ts";
 
@@ -31,7 +31,7 @@ export const whiteCharacters = ${printText(white)};
 export const hiddenCharacters = ${printText(hidden)};
 
 /** The characters that no text may contain, not even a text of several lines. */
-export const unrulyCharacters = ${printText(unruly)};
+export const unprintableCharacters = ${printText(unprintable)};
 
 /** The pattern of a legible name. */
 export const legiblePattern = ${printText(legible)};

@@ -8,6 +8,7 @@ import { readCommittedMigrations } from "../migrations/committed.ts";
 import { checks, checksFrom15, readDefinitions, versionFindings } from "./checks.ts";
 import { readRights } from "./rights.ts";
 import { rights } from "../model/generated/rights.ts";
+import { tables } from "../model/generated/tables.ts";
 import { appliedMigrations } from "../migrations/migrate.ts";
 import { hasCode } from "../errors/problem.ts";
 import { projectFolder } from "../project.ts";
@@ -125,12 +126,39 @@ export async function migrationFindings(
 async function rightFindings(client: pg.ClientBase): Promise<string[]> {
   const found = new Set(await readRights(client));
   const expected = new Set(rights);
+  const compiled = await rightsOfRegistered(client);
   return [
     ...[...found]
-      .filter((right) => !expected.has(right))
+      .filter((right) => !expected.has(right) && !compiled.has(withoutColumns(right)))
       .map((right) => `unexpected right: ${right}`),
     ...rights.filter((right) => !found.has(right)).map((right) => `missing right: ${right}`),
   ];
+}
+
+/**
+ * Returns the rights on what is compiled for the entities that an application has registered, without
+ * columns: those on what is compiled for deals, with the names of the other entity.
+ */
+async function rightsOfRegistered(client: pg.ClientBase): Promise<Set<string>> {
+  const { rows } = await client.query<{ type: string; table: string }>(
+    `select entity_type as type, relname as table
+     from crm_private.entity_types
+     join pg_class on pg_class.oid = entity_table
+     where entity_type <> all ($1)`,
+    [Object.values(tables).map(({ entityType }) => entityType)],
+  );
+  const compiled =
+    /(?<=crm\.)deal(?=_as_of|_by_external_id)|(?<=crm\.)deals(?=_history|_field_history)|(?<=crm_private\.)deals(?=_hold|_custom_fields_hold|_copy)|(?<=reporting\.)deals(?= |$)/;
+  const ofDeals = rights.filter((right) => compiled.test(right)).map(withoutColumns);
+  return new Set(
+    rows.flatMap(({ type, table }) =>
+      ofDeals.map((right) => right.replace(compiled, (name) => (name === "deal" ? type : table))),
+    ),
+  );
+}
+
+function withoutColumns(right: string): string {
+  return right.replace(/ \(.*\)$/, "");
 }
 
 /**

@@ -2,7 +2,7 @@ import type { ExternalId } from "./generated/rows.ts";
 import {
   hiddenCharacters,
   legiblePattern,
-  unrulyCharacters,
+  unprintableCharacters,
   whiteCharacters,
 } from "./generated/tables.ts";
 import type { Check } from "./tables.ts";
@@ -20,7 +20,7 @@ export interface Fault {
 const blank = new RegExp(`^[${whiteCharacters}${hiddenCharacters}]*$`, "u");
 const blankBeginning = new RegExp(`^[${whiteCharacters}${hiddenCharacters}]+`, "u");
 const hidden = new RegExp(`[${hiddenCharacters}]`, "u");
-const unruly = new RegExp(`[${unrulyCharacters}]`, "u");
+const unprintable = new RegExp(`[${unprintableCharacters}]`, "u");
 const legible = new RegExp(legiblePattern, "u");
 
 /**
@@ -57,7 +57,7 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     case "elementsLegible":
       return each(isLegible);
     case "membersRuly":
-      return members((_key, member) => typeof member !== "string" || !unruly.test(member));
+      return members((_key, member) => typeof member !== "string" || !unprintable.test(member));
     case "maxLength":
       return whole(countCharacters(text) <= check.limit);
     case "pattern":
@@ -172,7 +172,7 @@ export function isLegible(text: string): boolean {
 
 /** Returns whether a multi-line text has no control characters, like `crm_private.is_printable`. */
 export function isPrintable(text: string): boolean {
-  return !unruly.test(text) || isBlank(text);
+  return !unprintable.test(text) || isBlank(text);
 }
 
 /** Returns whether a text contains a character that is invisible on its own. */

@@ -11,6 +11,7 @@ import { examine, examineCircumstances, migrationFindings } from "../../../serve
 import { versionFindings } from "../../../server/doctor/checks.ts";
 import { migrateDatabase } from "../../../server/migrations/migrate.ts";
 import { createTestDatabase, withRollback } from "../../helpers/database.ts";
+import { blockWith, readRecipe } from "../../helpers/recipes.ts";
 
 const committed = join(import.meta.dirname, "../../../db/migrations/committed");
 const lastMigration = readdirSync(committed).toSorted().at(-1) ?? "";
@@ -40,6 +41,25 @@ test("custom fields that are defined are no finding, unless they are not compile
       "function crm_private.contacts_custom_fields_hold differs from that of this version; " +
         "npx pgcrm field compile compiles it from the definitions",
     );
+  }));
+
+test("an entity that an application has registered is no finding, but a further right on it is", () =>
+  withRollback(async (client) => {
+    const recipe = await readRecipe("docs/contributing/add-an-entity.md");
+    await client.query("create schema shop; grant usage on schema shop to crm_reader");
+    await client.query(
+      blockWith(recipe, "create table if not exists crm.products").replaceAll(
+        "crm.products",
+        "shop.products",
+      ),
+    );
+    expect(await findings(client)).toEqual([]);
+    await client.query("grant execute on function crm.products_history to crm_server");
+    await client.query("grant delete on reporting.products to crm_reporter");
+    expect(await findings(client)).toEqual([
+      "unexpected right: crm_reporter may delete reporting.products",
+      "unexpected right: crm_server may execute crm.products_history",
+    ]);
   }));
 
 test.each([
