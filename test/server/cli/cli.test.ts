@@ -536,7 +536,7 @@ describe("pgcrm field", () => {
         const second = launch(["field", "index", "contact", "size"], {
           DATABASE_URL: database.ownerUrl,
         });
-        await second.noted("Waiting for");
+        await second.noted("Waiting until");
         await writer.query("commit");
         expect(await build.ended).toMatchObject({
           code: 0,
