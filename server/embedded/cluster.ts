@@ -130,7 +130,7 @@ async function start(place: Place, settings: Settings): Promise<number> {
       rememberPort(place, port);
       return port;
     } catch (error) {
-      if (attempt === maxAttempts) throw startFailure(place, error);
+      if (attempt >= maxAttempts) throw startFailure(place, error);
       await sleep(200 * attempt);
     }
   }
