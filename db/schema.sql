@@ -176,12 +176,12 @@ CREATE TYPE crm.search_hit AS (
 	entity_id uuid,
 	rank double precision,
 	"extract" text,
-	contact_id uuid,
+	place integer,
 	company_id uuid,
+	contact_id uuid,
 	deal_id uuid,
 	task_id uuid,
-	note_id uuid,
-	place integer
+	note_id uuid
 );
 
 CREATE TYPE crm_private.bulk_row AS (
@@ -402,7 +402,7 @@ CREATE TABLE crm.deals (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.deal_document(title, custom_fields)) STORED,
+    search_document tsvector GENERATED ALWAYS AS (crm_private.named_document(title, custom_fields)) STORED,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
     probability_given boolean DEFAULT false NOT NULL,
     closed_at timestamp with time zone,
@@ -1004,7 +1004,11 @@ CREATE TABLE crm_private.entity_types (
     is_record boolean NOT NULL,
     has_custom_fields boolean NOT NULL,
     is_mergeable boolean NOT NULL,
-    restore_order integer
+    restore_order integer,
+    searched_by text,
+    search_order integer,
+    CONSTRAINT entity_types_search_order_required CHECK (((search_order IS NULL) = (searched_by IS NULL))),
+    CONSTRAINT entity_types_searched_by_known CHECK ((searched_by = ANY ('{name,text}'::text[])))
 );
 
 CREATE VIEW crm_private.entity_links AS
@@ -1144,6 +1148,40 @@ UNION ALL
      LEFT JOIN pg_attribute referenced ON (((referenced.attrelid = con.confrelid) AND (referenced.attnum = con.confkey[1]))))
   WHERE ((con.contype = ANY (ARRAY['c'::"char", 'f'::"char", 'u'::"char"])) AND ((con.connamespace = ('crm'::regnamespace)::oid) OR (con.conrelid IN ( SELECT entity_types.entity_table
            FROM crm_private.entity_types))));
+
+CREATE VIEW crm_private.searched_types AS
+ SELECT type.entity_type,
+    type.entity_table,
+    type.searched_by,
+    type.search_order,
+    row_number() OVER (ORDER BY type.search_order, type.restore_order) AS place,
+    label.name,
+        CASE type.entity_type
+            WHEN 'contact'::text THEN 'crm_private.contact_name_words(first_name, last_name, phones)'::text
+            ELSE format('crm_private.name_words(%s)'::text, label.name)
+        END AS words,
+    format('concat_ws('' · '', %s)'::text, concat_ws(', '::text, label.name, details.expressions)) AS body
+   FROM ((((crm_private.entity_types type
+     JOIN pg_class class ON ((class.oid = (type.entity_table)::oid)))
+     JOIN pg_namespace namespace ON ((namespace.oid = class.relnamespace)))
+     CROSS JOIN LATERAL ( SELECT string_agg(format(
+                CASE
+                    WHEN (attribute.atttypid = ('text'::regtype)::oid) THEN '%I'::text
+                    ELSE '%I::text'::text
+                END, labelled.attname), ' || '' '' || '::text ORDER BY labelled.ordinal) AS name
+           FROM (unnest(type.label_columns) WITH ORDINALITY labelled(attname, ordinal)
+             JOIN pg_attribute attribute USING (attname))
+          WHERE (attribute.attrelid = (type.entity_table)::oid)) label)
+     CROSS JOIN LATERAL ( SELECT string_agg(format(
+                CASE
+                    WHEN (attribute.atttypid = ('jsonb'::regtype)::oid) THEN 'crm_private.search_texts(%I)'::text
+                    WHEN (((attribute.atttypid)::regtype)::text ~~ '%[]'::text) THEN 'nullif(array_to_string(%I, '', ''), '''')'::text
+                    ELSE 'nullif(%I::text, '''')'::text
+                END, attribute.attname), ', '::text ORDER BY attribute.attnum) AS expressions
+           FROM (information_schema.column_column_usage used
+             JOIN pg_attribute attribute ON (((attribute.attrelid = (type.entity_table)::oid) AND (attribute.attname = (used.column_name)::name))))
+          WHERE (((used.table_schema)::name = namespace.nspname) AND ((used.table_name)::name = class.relname) AND ((used.dependent_column)::name = 'search_document'::name) AND (attribute.attname <> ALL (type.label_columns)))) details)
+  WHERE (type.searched_by IS NOT NULL);
 
 CREATE VIEW crm_private.tasks_copy AS
  SELECT NULL::text AS description,

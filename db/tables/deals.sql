@@ -19,7 +19,7 @@ create table if not exists crm.deals (
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
   search_document tsvector
-    generated always as (crm_private.deal_document(title, custom_fields)) stored,
+    generated always as (crm_private.named_document(title, custom_fields)) stored,
   external_ids    crm.external_id[] not null default '{}',
   -- Set by crm_private.follow_stage.
   probability_given boolean   not null default false,

@@ -1,6 +1,6 @@
 /*
  * The catalogue of entity types. What all of them have in common is compiled from this table or
- * reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes, external ids.
+ * reads it: stamps, validation, the audit log, history, undo, the trash, bulk writes, external ids, search.
  * References between entity types are not repeated here: crm_private.entity_links reads the foreign
  * keys.
  *
@@ -15,9 +15,15 @@ create table if not exists crm_private.entity_types (
   has_custom_fields boolean  not null,
   is_mergeable      boolean  not null,
   restore_order     integer,
+  searched_by       text,
+  search_order      integer,
 
   constraint entity_types_pkey primary key (entity_type),
-  constraint entity_types_entity_table_key unique (entity_table)
+  constraint entity_types_entity_table_key unique (entity_table),
+  constraint entity_types_searched_by_known check (searched_by = any ('{name,text}')),
+  constraint entity_types_search_order_required check (
+    (search_order is null) = (searched_by is null)
+  )
 );
 
 comment on table crm_private.entity_types is
@@ -38,6 +44,11 @@ comment on column crm_private.entity_types.is_mergeable is
 comment on column crm_private.entity_types.restore_order is
   'Its place in the order in which rows of several types are locked and restored: after the types '
   'that it references. Null if its changes cannot be undone.';
+comment on column crm_private.entity_types.searched_by is
+  'How search finds its rows: name, by the label columns, also misspelt or in part; or text, also '
+  'by other forms of a word. Null if search does not find them.';
+comment on column crm_private.entity_types.search_order is
+  'Its place among hits that match equally well: lower numbers come first.';
 
 alter table crm_private.entity_types enable row level security;
 
@@ -48,16 +59,18 @@ create policy entity_types_select on crm_private.entity_types for select to crm_
   using (true);
 
 insert into crm_private.entity_types (
-  entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
+  entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order,
+  searched_by, search_order
 )
 values
-  ('pipeline_stage', 'crm.pipeline_stages', '{name}',                  false, false, false, 10),
-  ('exchange_rate',  'crm.exchange_rates',  '{currency,valid_from}',   false, false, false, 20),
-  ('custom_field_definition', 'crm.custom_field_definitions', '{name}', false, false, false, 30),
-  ('company',        'crm.companies',       '{name}',                  true,  true,  true,  40),
-  ('contact',        'crm.contacts',        '{first_name,last_name}',  true,  true,  true,  50),
-  ('deal',           'crm.deals',           '{title}',                 true,  true,  false, 60),
-  ('task',           'crm.tasks',           '{description}',           true,  false, false, 70),
-  ('note',           'crm.notes',           '{content}',               true,  false, false, 80),
-  ('api_key',        'crm.api_keys',        '{name}',                  false, false, false, null)
+  ('pipeline_stage', 'crm.pipeline_stages', '{name}', false, false, false, 10, null, null),
+  ('exchange_rate', 'crm.exchange_rates', '{currency,valid_from}', false, false, false, 20, null, null),
+  ('custom_field_definition', 'crm.custom_field_definitions', '{name}', false, false, false, 30,
+    null, null),
+  ('company', 'crm.companies', '{name}', true, true, true, 40, 'name', 1),
+  ('contact', 'crm.contacts', '{first_name,last_name}', true, true, true, 50, 'name', 1),
+  ('deal', 'crm.deals', '{title}', true, true, false, 60, 'name', 2),
+  ('task', 'crm.tasks', '{description}', true, false, false, 70, 'text', 3),
+  ('note', 'crm.notes', '{content}', true, false, false, 80, 'text', 3),
+  ('api_key', 'crm.api_keys', '{name}', false, false, false, null, null, null)
 on conflict do nothing;

@@ -6,6 +6,7 @@ export interface CatalogTable {
   comment: string;
   /** The entity type of its rows in the audit log. */
   entityType: string;
+  searchable: boolean;
   columns: CatalogColumn[];
   rules: CatalogRule[];
 }
@@ -51,6 +52,10 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
           where tgrelid = class.oid and tgname = '_110_stamp_update'
         ),
         regexp_replace(class.relname, 's$', '')
+      ),
+      'searchable', exists (
+        select from crm_private.entity_types
+        where entity_table = class.oid and searched_by is not null
       ),
       'columns', (
         select json_agg(

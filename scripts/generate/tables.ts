@@ -16,6 +16,7 @@ export async function printTables(client: pg.ClientBase, models: TableModel[]): 
     tables[model.entity] = {
       name: `crm.${model.name}`,
       entityType: model.entityType,
+      ...(model.searchable ? { searchable: true } : {}),
       columns,
       checks: model.checks,
     };

@@ -4,6 +4,8 @@ export interface Table {
   readonly name: string;
   /** The entity type of its rows in the audit log: `custom_field_definition`. */
   readonly entityType: string;
+  /** Set if search finds its rows. */
+  readonly searchable?: true;
   /** The columns, by the names of their fields in the API. */
   readonly columns: Readonly<Record<string, Column>>;
   /** The rules that depend only on the row itself. */

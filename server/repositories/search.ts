@@ -2,12 +2,17 @@ import type pg from "pg";
 
 import type { Rows } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
+import type { Table } from "../model/tables.ts";
 import type { Role } from "../postgres/pool.ts";
 import { createExecute } from "./execute.ts";
 import { rowJson } from "./sql.ts";
 
 /** The entities that search finds. */
-export type SearchableName = "contact" | "company" | "deal" | "task" | "note";
+export type SearchableName = {
+  [Entity in keyof typeof tables]: (typeof tables)[Entity] extends { readonly searchable: true }
+    ? Entity
+    : never;
+}[keyof typeof tables];
 
 /** A hit of the search with its row, whose type depends on `entityType`. */
 export type SearchHit = {
@@ -41,23 +46,27 @@ export type Search = (
   client?: pg.ClientBase,
 ) => Promise<SearchHit[]>;
 
-const entities: readonly SearchableName[] = ["contact", "company", "deal", "task", "note"];
+/** The searchable tables by the names of their entities. */
+const searchable = Object.entries<Table>(tables).filter(([, table]) => table.searchable);
+
+/** The entity types of the database, by the names of the entities. */
+const entityTypes = new Map(searchable.map(([entity, { entityType }]) => [entity, entityType]));
+
+/** An SQL expression that depends on the entity type of a hit. */
+function byType(expression: (entity: string, table: Table) => string): string {
+  const cases = searchable.map(
+    ([entity, table]) => `when '${table.entityType}' then ${expression(entity, table)}`,
+  );
+  return `case hit.entity_type ${cases.join("\n")} end`;
+}
 
 const text = `
   select json_build_object(
-    'entityType', hit.entity_type,
-    'entity', case hit.entity_type
-      ${entities
-        .map(
-          (entity) =>
-            `when '${entity}' then (
-              select ${rowJson(tables[entity], "t")}
-              from ${tables[entity].name} as t
-              where t.id = hit.entity_id
-            )`,
-        )
-        .join("\n")}
-    end,
+    'entityType', ${byType((entity) => `'${entity}'`)},
+    'entity', ${byType(
+      (_, table) =>
+        `(select ${rowJson(table, "t")} from ${table.name} as t where t.id = hit.entity_id)`,
+    )},
     'rank', hit.rank,
     'extract', hit.extract
   )::text as row
@@ -67,6 +76,9 @@ const text = `
 /** Creates the call of `crm.search`. */
 export function createSearch(pool: pg.Pool, role: Role): Search {
   const execute = createExecute(pool, role);
-  return (query, { entityTypes, first } = {}, client) =>
-    execute<SearchHit>({ text, values: [query, entityTypes, first] }, undefined, client);
+  return (query, options = {}, client) => {
+    // The database refuses unknown names.
+    const types = options.entityTypes?.map((entity) => entityTypes.get(entity) ?? entity);
+    return execute<SearchHit>({ text, values: [query, types, options.first] }, undefined, client);
+  };
 }

@@ -4,7 +4,7 @@ import type { SearchHit, SearchOptions } from "../repositories/search.ts";
 /** The search over all entities. */
 export interface SearchService {
   /**
-   * Returns the contacts, companies, deals, tasks and notes that match the words of a query, the best first.
+   * Returns the rows of all entities that match the words of a query, the best first.
    *
    * @param query as typed by a user: `"exact phrase"`, `-without`, `or`. The last word may be incomplete, and
    *   misspelt words match if there are few other hits.

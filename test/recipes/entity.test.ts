@@ -54,13 +54,67 @@ afterAll(async () => {
   project.remove();
 });
 
-test("it comes, goes and comes back, and leaves nothing behind", async () => {
-  const after = await withConnection(database.ownerUrl, readCatalog);
-  await revertLast(target());
-  expect(await withConnection(database.ownerUrl, readCatalog)).toEqual(before);
-  await migrateDatabase(target());
-  expect(await withConnection(database.ownerUrl, readCatalog)).toEqual(after);
-});
+test("it comes, goes and comes back, and leaves nothing behind", () =>
+  withConnection(database.ownerUrl, async (session) => {
+    const search = async () => (await session.query("select * from crm.search('none')")).fields;
+    const attributes = async () => (await search()).map(({ name }) => name);
+    expect(await attributes()).toContain("product_id");
+
+    const after = await withConnection(database.ownerUrl, readCatalog);
+    await revertLast(target());
+    expect(await withConnection(database.ownerUrl, readCatalog)).toEqual(before);
+    expect(await attributes()).not.toContain("product_id");
+    await migrateDatabase(target());
+    expect(await withConnection(database.ownerUrl, readCatalog)).toEqual(after);
+    expect(await attributes()).toContain("product_id");
+  }));
+
+test("search no longer knows it once it is gone", () =>
+  withRollback(async (client) => {
+    const search = "select entity_type from crm.search('engine')";
+    await client.query("insert into crm.companies (name) values ('Engine')");
+    await client.query(
+      "insert into crm.products (name, company_id) select 'Engine', id from crm.companies",
+    );
+    expect((await client.query(search)).rows).toHaveLength(2);
+    await client.query(down);
+    expect((await client.query(search)).rows).toEqual([{ entity_type: "company" }]);
+    expect(await refusal(client, "select crm.search('engine', '{product}')")).toMatchObject({
+      constraint: "search_entity_types_known",
+      fields: { entityTypes: ["must be some of company, contact, deal, task, note"] },
+    });
+    await client.query(up);
+    expect((await client.query(search)).rows).toEqual([{ entity_type: "company" }]);
+  }, database.ownerUrl));
+
+test("it is searched as a text, if its document is that of a text", () =>
+  withRollback(async (client) => {
+    await client.query(down);
+    await client.query(
+      up.replace("named_document(name, custom_fields)", "text_document(name, 'D')"),
+    );
+    await client.query(
+      `with company as (insert into crm.companies (name) values ('Sender') returning id)
+       insert into crm.products (name, company_id) select 'Sent invoices', id from company`,
+    );
+    const { rows } = await client.query("select entity_type, extract from crm.search('invoice')");
+    expect(rows).toEqual([{ entity_type: "product", extract: "Sent <mark>invoices</mark>" }]);
+  }, database.ownerUrl));
+
+test("it is not searched, if readers cannot read its document", () =>
+  withRollback(async (client) => {
+    await client.query(down);
+    await client.query(
+      up.replace("grant select on", "grant select (id, name, company_id, external_ids) on"),
+    );
+    await client.query("insert into crm.companies (name) values ('Engine')");
+    await client.query(
+      "insert into crm.products (name, company_id) select 'Engine', id from crm.companies",
+    );
+    await asRole(client, "crm_reader", "bob");
+    const { rows } = await client.query("select entity_type from crm.search('engine')");
+    expect(rows).toEqual([{ entity_type: "company" }]);
+  }, database.ownerUrl));
 
 test("registering it again changes nothing", () =>
   withRollback(async (client) => {
@@ -238,6 +292,43 @@ describe("in SQL", () => {
       });
     }));
 
+  test("it is searched by its name and custom fields, in parts and misspelt", () =>
+    inside(async (client) => {
+      const search = async (query: string) => {
+        const { rows } = await client.query<Record<string, unknown>>(
+          "select entity_type, product_id, rank, extract from crm.search($1, '{product}')",
+          [query],
+        );
+        return rows;
+      };
+      const id = await addProduct(client, "Steam Engine");
+      const hit = { entity_type: "product", product_id: id };
+      expect(await search("steam engine")).toEqual([
+        { ...hit, rank: 1, extract: "<mark>Steam</mark> <mark>Engine</mark>" },
+      ]);
+      for (const query of ["steam eng", "e", "staem enigne", "enginess"]) {
+        expect([query, await search(query)]).toMatchObject([query, [hit]]);
+      }
+      await client.query("update crm.products set name = 'Motor'");
+      expect(await search("engine")).toEqual([]);
+      expect(await search("motor")).toMatchObject([hit]);
+      await client.query("delete from crm.products");
+      expect(await search("motor")).toEqual([]);
+    }));
+
+  test("of equal hits it follows companies, and precedes tasks", () =>
+    inside(async (client) => {
+      await addProduct(client, "Acme");
+      await client.query(
+        `insert into crm.tasks (description, entity_type, entity_id)
+         select 'Acme', 'company', id from crm.companies`,
+      );
+      const { rows } = await client.query<{ entity_type: string }>(
+        "select entity_type from crm.search('acme') order by place",
+      );
+      expect(rows.map(({ entity_type }) => entity_type)).toEqual(["company", "product", "task"]);
+    }));
+
   test("readers see what is theirs to see of it", () =>
     inside(async (client) => {
       const id = await addProduct(client);
@@ -280,6 +371,10 @@ describe("a table of another schema", () => {
       expect(rows).toEqual(
         ["create", "delete", "create"].map((action) => ({ name: "Bolt", action })),
       );
+      const { rows: hits } = await client.query(
+        "select entity_type, part_id from crm.search('bolt')",
+      );
+      expect(hits).toEqual([{ entity_type: "part", part_id: expect.any(String) }]);
     }, database.ownerUrl));
 
   test("is refused, if an entity's table has its name", () =>
@@ -331,13 +426,31 @@ describe("in the API", () => {
       },
     });
   });
+
+  test("search returns it as an object", async () => {
+    const company = await server.create("company", { name: "Watt" });
+    await server.create("product", { name: "Turbine", companyId: company });
+    const query = `{ search(query: "turbnie") {
+      entityType product { name company { name } } company { name } } }`;
+    expect(await server.graphql(query)).toMatchObject({
+      data: {
+        search: [
+          {
+            entityType: "product",
+            product: { name: "Turbine", company: { name: "Watt" } },
+            company: null,
+          },
+        ],
+      },
+    });
+  });
 });
 
 test("its repository and the project's rules of the catalog take it as it is", async () => {
   await project.run("npm run generate && npm run schema:print");
   writeFileSync(
     join(project.folder, "recipe.ts"),
-    `import { createPool, createRepository } from "./server/client.ts";
+    `import { createPool, createRepositories, createRepository } from "./server/client.ts";
      const pool = createPool({ connectionString: process.env.SERVER_URL ?? "" });
      const companies = createRepository(pool, "company");
      const products = createRepository(pool, "product");
@@ -345,11 +458,14 @@ test("its repository and the project's rules of the catalog take it as it is", a
      const made = await products.create({ name: "Engine", companyId: company.id }, "ada");
      const changed = await products.update(made.id, { name: "Motor" }, "ada");
      const found = await products.findAll({ name: "Motor" });
-     console.log(JSON.stringify([made.name, changed.name, found.length]));
+     const { search } = createRepositories(pool);
+     const hits = await search("motor", { entityTypes: ["product"] });
+     const names = hits.map((hit) => (hit.entityType === "product" ? hit.entity.name : ""));
+     console.log(JSON.stringify([made.name, changed.name, found.length, names]));
      await pool.end();\n`,
   );
   const printed = await project.run("node recipe.ts", { SERVER_URL: database.serverUrl });
-  expect(JSON.parse(printed)).toEqual(["Engine", "Motor", 1]);
+  expect(JSON.parse(printed)).toEqual(["Engine", "Motor", 1, ["Motor"]]);
   await project.run(
     "npm run test:only -- --maxWorkers=1 test/db/schema/catalog test/db/schema/plpgsql-check",
     process.env.PGCRM_TEST_POSTGRES === undefined

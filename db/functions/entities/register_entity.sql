@@ -7,6 +7,8 @@
  * - every table has stamps, validation, the audit log, history, undo and the trash;
  * - a table with external_ids has bulk writes, look-ups by external id, and a report;
  * - a table with custom_fields has definitions of custom fields;
+ * - a table with search_document is searched: as a text if crm_private.text_document computes it,
+ *   otherwise by the label columns; readers must be able to read it;
  * - foreign keys to other entities become cascades and links.
  *
  * The table may be in any schema. The compiled objects are named after it, so the tables of two
@@ -51,20 +53,41 @@ begin
   end if;
 
   insert into crm_private.entity_types as type (
-    entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order
+    entity_type, entity_table, label_columns, is_record, has_custom_fields, is_mergeable, restore_order,
+    searched_by, search_order
   )
   select
     p_entity_type, p_table, p_label_columns,
     coalesce(bool_or(attname = 'external_ids'), false),
     coalesce(bool_or(attname = 'custom_fields'), false),
     false,
-    (select max(restore_order) + 10 from crm_private.entity_types)
+    (select max(restore_order) + 10 from crm_private.entity_types),
+    document.searched_by,
+    case document.searched_by when 'name' then 2 when 'text' then 3 end
   from pg_attribute
+  cross join (
+    select min(
+      case when pg_get_expr(adbin, adrelid) like '%text_document(%' then 'text' else 'name' end
+    ) as searched_by
+    from pg_attribute
+    join pg_class on pg_class.oid = attrelid
+    left join pg_attrdef on adrelid = attrelid and adnum = attnum
+    where attrelid = p_table
+      and attname = 'search_document'
+      and atttypid = 'tsvector'::regtype
+      and has_column_privilege('crm_reader', attrelid, attnum, 'select')
+      and has_schema_privilege('crm_reader', relnamespace, 'usage')
+  ) as document
   where attrelid = p_table and attnum > 0 and not attisdropped
+  group by document.searched_by
   on conflict (entity_type) do update set
     label_columns     = excluded.label_columns,
     is_record         = excluded.is_record,
-    has_custom_fields = excluded.has_custom_fields
+    has_custom_fields = excluded.has_custom_fields,
+    searched_by       = excluded.searched_by,
+    search_order      = case
+      when excluded.searched_by is not null then coalesce(type.search_order, excluded.search_order)
+    end
   returning * into v_type;
 
   perform crm_private.compile_entity_lookups();
@@ -84,6 +107,7 @@ begin
   end if;
   perform crm_private.compile_audit_log(p_table, p_entity_type);
   perform crm_private.compile_history(p_entity_type);
+  perform crm_private.compile_search();
 end
 $$;
 

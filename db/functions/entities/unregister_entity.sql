@@ -22,6 +22,7 @@ begin
   delete from crm_private.entity_types where entity_type = p_entity_type;
   perform crm_private.compile_entity_lookups();
   perform crm_private.allow_definitions();
+  perform crm_private.compile_search();
 
   execute format('drop view if exists reporting.%I', v_name);
   execute format('drop view if exists crm_private.%I', v_name || '_copy');

@@ -16,7 +16,7 @@
 --!include functions/search/contact_name_words.sql
 --!include functions/deals/currencies.sql
 --!include functions/access/current_user_id.sql
---!include functions/search/deal_document.sql
+--!include functions/search/named_document.sql
 --!include functions/normalization/fold.sql
 --!include functions/external_ids/has_duplicate_external_id.sql
 --!include functions/validation/has_duplicates.sql

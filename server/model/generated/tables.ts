@@ -198,6 +198,7 @@ export const tables = {
   company: {
     name: "crm.companies",
     entityType: "company",
+    searchable: true,
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       name: { name: "name", type: "text", required: true, insertable: true, updatable: true },
@@ -383,6 +384,7 @@ export const tables = {
   contact: {
     name: "crm.contacts",
     entityType: "contact",
+    searchable: true,
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       firstName: {
@@ -965,6 +967,7 @@ export const tables = {
   deal: {
     name: "crm.deals",
     entityType: "deal",
+    searchable: true,
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       title: { name: "title", type: "text", required: true, insertable: true, updatable: true },
@@ -1659,6 +1662,7 @@ export const tables = {
   note: {
     name: "crm.notes",
     entityType: "note",
+    searchable: true,
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       content: { name: "content", type: "text", required: true, insertable: true, updatable: true },
@@ -1917,6 +1921,7 @@ export const tables = {
   task: {
     name: "crm.tasks",
     entityType: "task",
+    searchable: true,
     columns: {
       id: { name: "id", type: "uuid", required: true, insertable: false, updatable: false },
       description: {

@@ -298,6 +298,23 @@ const rules: Record<string, string> = {
         select from pg_attribute where attrelid = class.oid and attname = promised
       )`,
 
+  "every table that search finds has the indexes that it reads": `
+    select entity_table::text || ' ' || needed.definition
+    from crm_private.searched_types
+    cross join lateral unnest(array[
+      'gin (search_document)',
+      case searched_by when 'name' then 'gin (' || words || ' extensions.gin_trgm_ops)' end
+    ]) as needed (definition)
+    where needed.definition is not null
+      and not exists (
+        select from pg_index
+        where indrelid = entity_table
+          and strpos(
+            regexp_replace(pg_get_indexdef(indexrelid), '[()]|::text', '', 'g'),
+            regexp_replace(needed.definition, '[()]|::text', '', 'g')
+          ) > 0
+      )`,
+
   "every table of the API refuses to be emptied at once, by its owner too": `
     select class.relname::text
     from pg_class as class
@@ -388,7 +405,8 @@ test("what is compiled from the tables is current", () =>
            from pg_proc as proc
            where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
              and proc.proname ~ ('_(hold|validate|audit_log|stamp|history|history_is_complete|as_of|by_external_id|merged_into)$'
-               '|^(is_there|is_mergeable|is_reversible|deleted_label|cascade_parent|cleared_reference|takes_others)$')
+               '|^(is_there|is_mergeable|is_reversible|deleted_label|cascade_parent|cleared_reference|takes_others)$'
+               '|^search(_candidates|_parts|_body)?$')
            union all
            select tgrelid::regclass || '.' || tgname, pg_get_triggerdef(oid)
            from pg_trigger
@@ -405,7 +423,8 @@ test("what is compiled from the tables is current", () =>
        select crm_private.compile_external_ids(entity_table, entity_type)
        from crm_private.entity_types
        where is_record;
-       select crm_private.compile_merges(entity_table, entity_type) from crm_private.entity_types where is_mergeable`,
+       select crm_private.compile_merges(entity_table, entity_type) from crm_private.entity_types where is_mergeable;
+       select crm_private.compile_search()`,
     );
     await client.query(
       `select crm_private.compile_stamps(entity_table, entity_type),

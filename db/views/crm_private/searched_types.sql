@@ -1,0 +1,60 @@
+/*
+ * The entity types that search finds, in the order in which it lists them, with the SQL expressions
+ * from which crm_private.compile_search compiles:
+ *
+ * - name: the label columns with a space between them.
+ * - words: the words of the name, as in the trigram index of the table.
+ * - body: the text of which a hit shows an extract: the name, then the other columns from which
+ *   search_document is generated.
+ */
+create or replace view crm_private.searched_types as
+  select
+    type.entity_type,
+    type.entity_table,
+    type.searched_by,
+    type.search_order,
+    row_number() over (order by type.search_order, type.restore_order) as place,
+    label.name,
+    case type.entity_type
+      -- Trigrams find the digits of phone numbers, too.
+      when 'contact' then 'crm_private.contact_name_words(first_name, last_name, phones)'
+      else format('crm_private.name_words(%s)', label.name)
+    end as words,
+    format('concat_ws('' · '', %s)', concat_ws(', ', label.name, details.expressions)) as body
+  from crm_private.entity_types as type
+  join pg_class as class on class.oid = type.entity_table
+  join pg_namespace as namespace on namespace.oid = class.relnamespace
+  cross join lateral (
+    select string_agg(
+      format(case when atttypid = 'text'::regtype then '%I' else '%I::text' end, attname),
+      ' || '' '' || ' order by ordinal
+    ) as name
+    from unnest(type.label_columns) with ordinality as labelled (attname, ordinal)
+    join pg_attribute as attribute using (attname)
+    where attribute.attrelid = type.entity_table
+  ) as label
+  cross join lateral (
+    select string_agg(
+      format(
+        case
+          when attribute.atttypid = 'jsonb'::regtype then 'crm_private.search_texts(%I)'
+          when attribute.atttypid::regtype::text like '%[]'
+          then 'nullif(array_to_string(%I, '', ''), '''')'
+          else 'nullif(%I::text, '''')'
+        end,
+        attribute.attname
+      ),
+      ', ' order by attribute.attnum
+    ) as expressions
+    from information_schema.column_column_usage as used
+    join pg_attribute as attribute
+      on attribute.attrelid = type.entity_table and attribute.attname = used.column_name
+    where used.table_schema = namespace.nspname
+      and used.table_name = class.relname
+      and used.dependent_column = 'search_document'
+      and attribute.attname <> all (type.label_columns)
+  ) as details
+  where type.searched_by is not null;
+
+comment on view crm_private.searched_types is
+  'The entity types that search finds, with the SQL expressions of their names and texts.';
