@@ -679,7 +679,13 @@ export const required: Record<Entity, readonly string[]> = {
 /** Somebody, as a token may name them: printable, and something can be seen of it. */
 export const user = fc.oneof(
   fc.stringMatching(/^[a-z]{1,8}$/),
-  text(80).filter((name) => !hasHidden(name) && !isBlank(name) && !/^\s*(?:db|key):/i.test(name)),
+  text(80).filter(
+    (name) =>
+      !hasHidden(name) &&
+      !isBlank(name) &&
+      /[^\s\p{M}]/u.test(name) && // a token refuses a name of combining marks alone
+      !/^\s*(?:db|key):/i.test(name),
+  ),
 );
 
 /** Valid inputs; deals lack their company, and tasks and notes what they are attached to. */

@@ -28,15 +28,15 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Documents whose blocks have a test of their own, which names the document. */
 const elsewhere: Readonly<Record<string, string>> = {
-  "docs/contributing/add-a-column.md": "test/recipes/column.test.ts",
-  "docs/contributing/add-a-command.md": "test/recipes/server.test.ts",
-  "docs/contributing/add-a-graphql-plugin.md": "test/recipes/server.test.ts",
-  "docs/explanation/custom-fields.md": "test/recipes/operations.test.ts",
+  "docs/contributing/add-a-column.md": "test/recipes/column.slow.test.ts",
+  "docs/contributing/add-a-command.md": "test/recipes/server.slow.test.ts",
+  "docs/contributing/add-a-graphql-plugin.md": "test/recipes/server.slow.test.ts",
+  "docs/explanation/custom-fields.md": "test/recipes/operations.slow.test.ts",
   "examples/crm/README.md": "scripts/test-package.js",
   "docs/how-to/build-an-application.md": "scripts/test-package.js",
-  "docs/how-to/archive-months.md": "test/recipes/operations.test.ts",
-  "docs/how-to/back-up-and-restore.md": "test/recipes/operations.test.ts",
-  "docs/how-to/recompute-search.md": "test/recipes/operations.test.ts",
+  "docs/how-to/archive-months.md": "test/recipes/operations.slow.test.ts",
+  "docs/how-to/back-up-and-restore.md": "test/recipes/operations.slow.test.ts",
+  "docs/how-to/recompute-search.md": "test/recipes/operations.slow.test.ts",
 };
 
 /** Blocks that are not run, by how they begin, and why. */
