@@ -19,7 +19,7 @@ async function readHelp(path: string[]): Promise<{ path: string[]; help: string 
     [join(root, "bin/pgcrm.js"), ...path, "--help"],
     { cwd: root, env: { PATH: process.env.PATH, NO_COLOR: "1" } },
   );
-  const [, commands = ""] = /^Commands:\n([^]*?)(?:\n\n|$)/m.exec(stdout) ?? [];
+  const [, commands = ""] = /\nCommands:\n([^]*?)(?:\n\n|$)/.exec(stdout) ?? [];
   const all = [{ path, help: stdout.trim() }];
   for (const [, name = ""] of commands.matchAll(/^ {2}(\w[\w-]*)/gm)) {
     if (name !== "help") all.push(...(await readHelp([...path, name])));

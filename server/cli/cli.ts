@@ -213,11 +213,7 @@ const field = program
   );
 
 const entityType = () =>
-  new Argument("<entityType>", "the entity type that has the field").choices([
-    "contact",
-    "company",
-    "deal",
-  ]);
+  new Argument("<entityType>", "the entity type that has the field, such as contact");
 
 field
   .command("index")

@@ -21,6 +21,21 @@ describe("the generated sections", () => {
       }
     }));
 
+  test("have the help of every command", async () => {
+    const parents: Record<string, string> = { program: "npx pgcrm" };
+    const source = await read("server/cli/cli.ts");
+    for (const [, name = ""] of source.matchAll(/^const (\w+) = program\s*\.command\("/gm)) {
+      parents[name] = `npx pgcrm ${name}`;
+    }
+    const commands = [...source.matchAll(/(\w+)\s*\.command\("([\w-]+)/g)].map(
+      ([, parent = "", name]) => `${parents[parent]} ${name}`,
+    );
+    const text = await read("docs/reference/command-line.md");
+    const headings = [...text.matchAll(/^## (.+)$/gm)].map(([, heading]) => heading);
+    expect(commands.length).toBeGreaterThan(20);
+    expect(headings.sort()).toEqual(["npx pgcrm", ...commands].sort());
+  });
+
   test("hold a diagram that mermaid can read", async () => {
     const [, diagram = ""] =
       /```mermaid\n([^]*?)\n```/.exec(await read("docs/reference/tables.md")) ?? [];

@@ -24,17 +24,7 @@ begin
 
   perform crm_private.refuse_null('id', id::text);
 
-  if not crm_private.is_reversible(entity_type) then
-    perform crm_private.refuse_argument(
-      'entityType',
-      crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
-        to_jsonb(entity_type)
-      ),
-      'audit_logs_entity_type_known'
-    );
-  end if;
+  perform crm_private.refuse_irreversible(entity_type);
 
   select log.* into v_deletion
   from crm.audit_logs as log

@@ -29,17 +29,7 @@ declare
 begin
   perform crm_private.caller_is_authenticated();
 
-  if not crm_private.is_reversible(entity_type) then
-    perform crm_private.refuse_argument(
-      'entityType',
-      crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
-        to_jsonb(entity_type)
-      ),
-      'audit_logs_entity_type_known'
-    );
-  end if;
+  perform crm_private.refuse_irreversible(entity_type);
 
   -- A value that is read here must not be restored after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');

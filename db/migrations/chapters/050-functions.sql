@@ -145,6 +145,7 @@
 --!include functions/validation/refuse_update.sql
 --!include functions/custom_fields/rename_custom_field_value.sql
 --!include functions/custom_fields/report_columns.sql
+--!include functions/undo/refuse_irreversible.sql
 --!include functions/undo/restore_deleted.sql
 --!include functions/undo/reversal_conflicts.sql
 --!include functions/undo/reverse_rows.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:6b7006dc2a32e3e6b09d36a9173e5592867de1c0
+--! Hash: sha1:5b7c8127b53e45345717fe49943519e4ce9112d1
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -13818,6 +13818,37 @@ comment on function crm_private.report_columns(text) is
 
 revoke all on function crm_private.report_columns(text) from public;
 --! EndIncluded functions/custom_fields/report_columns.sql
+--! Included functions/undo/refuse_irreversible.sql
+/*
+ * Raises if the changes of an entity type cannot be undone. Called by the functions that take an
+ * entity type and undo or restore.
+ */
+create or replace function crm_private.refuse_irreversible(p_entity_type text)
+returns void
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not crm_private.is_reversible(p_entity_type) then
+    perform crm_private.refuse_argument(
+      'entityType',
+      crm_private.fault_message('%s is not one of ', to_jsonb(p_entity_type)) || (
+        select string_agg(entity_type, ', ' order by restore_order)
+        from crm_private.entity_types
+        where restore_order is not null
+      ),
+      'audit_logs_entity_type_known'
+    );
+  end if;
+end
+$$;
+
+comment on function crm_private.refuse_irreversible(text) is
+  'Raises if the changes of an entity type cannot be undone.';
+
+revoke all on function crm_private.refuse_irreversible(text) from public;
+--! EndIncluded functions/undo/refuse_irreversible.sql
 --! Included functions/undo/restore_deleted.sql
 /*
  * Restores a deleted row and what its deletion took: the rows that were deleted by cascade, and the
@@ -13845,17 +13876,7 @@ begin
 
   perform crm_private.refuse_null('id', id::text);
 
-  if not crm_private.is_reversible(entity_type) then
-    perform crm_private.refuse_argument(
-      'entityType',
-      crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
-        to_jsonb(entity_type)
-      ),
-      'audit_logs_entity_type_known'
-    );
-  end if;
+  perform crm_private.refuse_irreversible(entity_type);
 
   select log.* into v_deletion
   from crm.audit_logs as log
@@ -18531,17 +18552,7 @@ declare
 begin
   perform crm_private.caller_is_authenticated();
 
-  if not crm_private.is_reversible(entity_type) then
-    perform crm_private.refuse_argument(
-      'entityType',
-      crm_private.fault_message(
-        '%s is not one of contact, company, deal, task, note, custom_field_definition, '
-        'pipeline_stage, exchange_rate',
-        to_jsonb(entity_type)
-      ),
-      'audit_logs_entity_type_known'
-    );
-  end if;
+  perform crm_private.refuse_irreversible(entity_type);
 
   -- A value that is read here must not be restored after it was erased.
   perform crm_private.refuse_old_snapshot('an undo');

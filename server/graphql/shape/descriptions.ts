@@ -41,7 +41,7 @@ const templates: ReadonlyMap<string, string> = new Map([
     "The root query type which gives access points into the data universe.",
     "Queries: single rows, lists with filters, orders and aggregates, search, history and duplicates.",
   ],
-  ["Get a single *.", "The {one} with this {keys}. Null if there is none, or it was deleted."],
+  ["Get a single *.", "The {one} with this {keys}. Null if there is none."],
   [
     "Reads a single * that is related to this *.",
     "The {one} of the {other}. Null if there is none.",
