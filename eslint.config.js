@@ -3,7 +3,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: [".data/", "coverage/", "dist/", "examples/", "test/package/", "**/generated/"] },
+  { ignores: [".data/", "coverage/", "**/dist/", "examples/", "test/package/", "**/generated/"] },
   js.configs.recommended,
   {
     languageOptions: {

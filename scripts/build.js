@@ -30,7 +30,9 @@ if (status === 0) {
 function withImports(files) {
   const found = new Set(files);
   for (const file of found) {
-    for (const [, path] of readFileSync(file, "utf8").matchAll(/\bfrom "(\.[^"]+)\.js"/g)) {
+    // Declarations keep the extension of the sources.
+    const imports = /\b(?:from |import\()"(\.[^"]+)\.[jt]s"/g;
+    for (const [, path] of readFileSync(file, "utf8").matchAll(imports)) {
       const extension = file.endsWith(".d.ts") ? ".d.ts" : ".js";
       found.add(resolve(dirname(file), path + extension));
     }

@@ -25,7 +25,7 @@ comment on column crm.reversal.kept is
   E'@notNull\nWhat was not restored to its former state: values that were changed since and left '
   'as they are, values that are no longer valid, and references to rows that were merged or '
   'deleted. Each item has entityType, entityId, field, expected, found, changedBy and changedAt. '
-  'At most 1,000 items; keptCount is the number of all.';
+  'At most 1,000 items; keptCount counts all items.';
 comment on column crm.reversal.kept_count is
   E'@notNull\nThe number of values that were not restored to their former state, including those '
   'not listed in kept.';

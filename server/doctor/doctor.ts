@@ -129,7 +129,7 @@ async function rightFindings(client: pg.ClientBase): Promise<string[]> {
   const compiled = await rightsOfRegistered(client);
   return [
     ...[...found]
-      .filter((right) => !expected.has(right) && !compiled.has(withoutColumns(right)))
+      .filter((right) => !expected.has(right) && !compiled.has(unquoted(withoutColumns(right))))
       .map((right) => `unexpected right: ${right}`),
     ...rights.filter((right) => !found.has(right)).map((right) => `missing right: ${right}`),
   ];
@@ -155,6 +155,11 @@ async function rightsOfRegistered(client: pg.ClientBase): Promise<Set<string>> {
       ofDeals.map((right) => right.replace(compiled, (name) => (name === "deal" ? type : table))),
     ),
   );
+}
+
+/** Returns a right with names as they are in the catalog; `format('%I')` quotes capitals and key words. */
+function unquoted(right: string): string {
+  return right.replace(/"((?:[^"]|"")+)"/g, (_, name: string) => name.replaceAll('""', '"'));
 }
 
 function withoutColumns(right: string): string {

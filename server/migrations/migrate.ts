@@ -217,7 +217,7 @@ export async function lastRevert(target: MigrationTarget): Promise<Revert> {
   if (!existsSync(path)) throw new Problem(`${path} is missing, so ${number} cannot be reverted.`);
   const script = await readFile(path, "utf8");
   const dropsData = /\bdrop\s+(table|schema|column)\b|\btruncate\b|\bdelete\s+from\b/i.test(script);
-  const sql = withPlaceholders(await withFunctions(folder, number, script), target);
+  const sql = withPlaceholders(await withFunctions(target, number, script), target);
   return { number, sql, dropsData };
 }
 
@@ -247,11 +247,16 @@ export async function revertLast(target: MigrationTarget): Promise<string> {
 }
 
 /** Returns the revert script of a migration, completed for the functions that the migration included. */
-async function withFunctions(folder: string, number: string, script: string): Promise<string> {
+async function withFunctions(
+  target: MigrationTarget,
+  number: string,
+  script: string,
+): Promise<string> {
+  const folder = migrationsFolder(target);
   const committed = await readCommittedMigrations(folder);
   const names = committed.filter((known) => known.number <= number).map(({ name }) => name);
-  // The first migration creates the schemas, and its script drops them with all that they hold.
-  if (names.length < 2) return script;
+  // The first migration of pgcrm creates the schemas, and its script drops them with their functions.
+  if (names.length < 2 && (target.record ?? ownRecord) === ownRecord) return script;
   const texts = names.map((name) => readFile(join(folder, "committed", name), "utf8"));
   return completeRevert(script, await Promise.all(texts));
 }

@@ -54,7 +54,7 @@ const notRun: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     "test(": "an excerpt",
   },
   "docs/contributing/tests.md": { "npm run test:mutants": "takes hours" },
-  "docs/how-to/go-back.md": { "npm run db:revert": "the tests of migrations revert" },
+  "docs/how-to/go-back.md": { "npx pgcrm revert": "the tests of migrations revert" },
   "docs/how-to/persist-operations.md": { "npx pgcrm persist": "it has tests of its own" },
   "docs/how-to/run-with-docker.md": { "docker compose": "needs a container engine" },
   "docs/how-to/use-pgbouncer.md": { ignore_startup: "the tests of identity run PgBouncer" },

@@ -36,8 +36,8 @@ $$;
 comment on function crm.audit_log_digest() is
   E'@behavior queryField -mutationField\n'
   'The digest of the audit log at this moment, for an auditor to store outside the system. Pass it '
-  'to verifyAuditLog later to prove that no entry that exists now has been changed since. '
-  'For administrators.';
+  'to verifyAuditLog later, to prove that the entries sealed by now are unchanged. For '
+  'administrators.';
 
 revoke all on function crm.audit_log_digest() from public;
 grant execute on function crm.audit_log_digest() to crm_admin;

@@ -34,8 +34,7 @@ as $$
 $$;
 
 comment on function crm.audit_log_kept_since() is
-  'The time since which the audit log is complete. Entries of earlier changes have been archived. '
-  'Null if nothing has been archived.';
+  'The audit log is complete from this time on; earlier entries were archived. Null if none were.';
 
 revoke all on function crm.audit_log_kept_since() from public;
 grant execute on function crm.audit_log_kept_since() to crm_reader;

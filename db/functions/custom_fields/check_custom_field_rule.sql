@@ -136,9 +136,9 @@ comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
   'Previews a change of a custom field: returns the rows that would break the new rule, once for '
-  'each fault. Arguments that are not given stay as the definition has them; with another '
-  'fieldType, only the given ones apply. For a field that is not defined yet, fieldType is '
-  'required. For administrators.';
+  'each fault. Omitted arguments keep the values of the definition. If fieldType changes, omitted '
+  'arguments count as null, except for required, and for enumValues if the new type has them. For '
+  'a field that is not defined yet, fieldType is required. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean

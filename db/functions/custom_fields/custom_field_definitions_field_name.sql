@@ -23,7 +23,8 @@ $$;
 
 comment on function crm.custom_field_definitions_field_name(crm.custom_field_definitions) is
   'The name of the typed field of this definition on its entity type, such as closeReason for '
-  'close_reason. If a built-in field has that name, it begins with custom, such as customTitle.';
+  'close_reason. If a built-in field has that name, this one gets the prefix custom, such as '
+  'customTitle.';
 
 revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
   from public;

@@ -1,6 +1,6 @@
 /*
- * Returns true if a built-in field of a contact, a company or a deal has a name: in the row itself,
- * in its filters, orders and groups, or in its inputs. A custom field of that name is served under
+ * Returns true if a built-in field of an entity with custom fields has a name: in the row itself, in
+ * its filters, orders and groups, or in its inputs. A custom field of that name is served under
  * another one, so that every name is unambiguous. Columns are read from the catalog; any other
  * field that is added to the product must be added to the list, and a test compares the list with
  * the API. The list also has the names of the members of every JavaScript object, which would seem

@@ -1,6 +1,6 @@
 /*
- * Sets for how many days deleted rows can be restored; null for no limit. Raises if the number is
- * out of range. Writes an audit log entry if the value changes.
+ * Sets the number of days for which deleted rows can be restored; null for no limit. Raises if the
+ * number is out of range. Writes an audit log entry if the value changes.
  *
  * Security definer: only the owner can write the table of settings.
  */
@@ -58,8 +58,8 @@ as $$
 $$;
 
 comment on function crm.set_trash_retention(integer) is
-  'Sets for how many days deleted rows can be restored from the trash, from 0 to 36500; null '
-  'keeps them until an administrator purges them. For administrators.';
+  'Sets the number of days for which deleted rows can be restored from the trash, from 0 to 36500; '
+  'null keeps them until an administrator purges them. For administrators.';
 
 revoke all on function crm.set_trash_retention(integer) from public;
 grant execute on function crm.set_trash_retention(integer) to crm_admin;

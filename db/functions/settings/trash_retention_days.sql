@@ -25,8 +25,8 @@ as $$
 $$;
 
 comment on function crm.trash_retention_days() is
-  'Returns for how many days deleted rows can be restored; after that the server purges them. '
-  'Null if they are kept until an administrator purges them.';
+  'Returns the number of days for which deleted rows can be restored; after that the server purges '
+  'them. Null if they are kept until an administrator purges them.';
 
 revoke all on function crm.trash_retention_days() from public;
 grant execute on function crm.trash_retention_days() to crm_reader;

@@ -65,7 +65,7 @@ begin
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
                          )::text,
-            hint       = 'Undo other entries of the transaction one by one.';
+            hint       = 'Erased values cannot be restored. Undo other entries one by one.';
   end if;
 
   select log.* into v_fixed

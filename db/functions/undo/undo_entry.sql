@@ -55,8 +55,8 @@ comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
   'Undoes one audit log entry: fields that it changed get their old values, a row that it deleted '
   'is restored, a row that it created is deleted. Undoing is a change like any other, and can '
   'itself be undone. If something was changed since, onConflict decides: REFUSE, the default, '
-  'changes nothing and returns the code CONFLICT; SKIP leaves that unchanged and lists it in '
-  'kept; FORCE overwrites it, for administrators only.';
+  'changes nothing and returns the code CONFLICT; SKIP leaves the changed values as they are and '
+  'lists them in kept; FORCE overwrites them, for administrators only.';
 
 revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;

@@ -57,8 +57,8 @@ comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
   'changed get their old values, rows that it deleted are restored, rows that it created are '
   'deleted. Undoing is a change like any other, and can itself be undone. If something was '
   'changed since, onConflict decides: REFUSE, the default, changes nothing and returns the code '
-  'CONFLICT; SKIP leaves that unchanged, lists it in kept and undoes the rest; FORCE overwrites '
-  'it, for administrators only.';
+  'CONFLICT; SKIP leaves the changed values as they are, lists them in kept and undoes the rest; '
+  'FORCE overwrites them, for administrators only.';
 
 revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;

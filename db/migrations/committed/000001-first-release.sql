@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:5b7c8127b53e45345717fe49943519e4ce9112d1
+--! Hash: sha1:9431cabd6835f237f9200cf657128cfbb05fd27e
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5120,7 +5120,7 @@ comment on column crm.reversal.kept is
   E'@notNull\nWhat was not restored to its former state: values that were changed since and left '
   'as they are, values that are no longer valid, and references to rows that were merged or '
   'deleted. Each item has entityType, entityId, field, expected, found, changedBy and changedAt. '
-  'At most 1,000 items; keptCount is the number of all.';
+  'At most 1,000 items; keptCount counts all items.';
 comment on column crm.reversal.kept_count is
   E'@notNull\nThe number of values that were not restored to their former state, including those '
   'not listed in kept.';
@@ -7235,9 +7235,9 @@ comment on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
 ) is
   'Previews a change of a custom field: returns the rows that would break the new rule, once for '
-  'each fault. Arguments that are not given stay as the definition has them; with another '
-  'fieldType, only the given ones apply. For a field that is not defined yet, fieldType is '
-  'required. For administrators.';
+  'each fault. Omitted arguments keep the values of the definition. If fieldType changes, omitted '
+  'arguments count as null, except for required, and for enumValues if the new type has them. For '
+  'a field that is not defined yet, fieldType is required. For administrators.';
 
 revoke all on function crm.check_custom_field_rule(
   text, text, text, text[], boolean, text, text, integer, text, boolean
@@ -10532,8 +10532,8 @@ grant execute on function crm_private.imported_close(crm.deals) to crm_member;
 --! EndIncluded functions/deals/imported_close.sql
 --! Included functions/custom_fields/is_reserved_field.sql
 /*
- * Returns true if a built-in field of a contact, a company or a deal has a name: in the row itself,
- * in its filters, orders and groups, or in its inputs. A custom field of that name is served under
+ * Returns true if a built-in field of an entity with custom fields has a name: in the row itself, in
+ * its filters, orders and groups, or in its inputs. A custom field of that name is served under
  * another one, so that every name is unambiguous. Columns are read from the catalog; any other
  * field that is added to the product must be added to the list, and a test compares the list with
  * the API. The list also has the names of the members of every JavaScript object, which would seem
@@ -10666,7 +10666,8 @@ $$;
 
 comment on function crm.custom_field_definitions_field_name(crm.custom_field_definitions) is
   'The name of the typed field of this definition on its entity type, such as closeReason for '
-  'close_reason. If a built-in field has that name, it begins with custom, such as customTitle.';
+  'close_reason. If a built-in field has that name, this one gets the prefix custom, such as '
+  'customTitle.';
 
 revoke all on function crm.custom_field_definitions_field_name(crm.custom_field_definitions)
   from public;
@@ -10741,8 +10742,8 @@ $$;
 comment on function crm.audit_log_digest() is
   E'@behavior queryField -mutationField\n'
   'The digest of the audit log at this moment, for an auditor to store outside the system. Pass it '
-  'to verifyAuditLog later to prove that no entry that exists now has been changed since. '
-  'For administrators.';
+  'to verifyAuditLog later, to prove that the entries sealed by now are unchanged. For '
+  'administrators.';
 
 revoke all on function crm.audit_log_digest() from public;
 grant execute on function crm.audit_log_digest() to crm_admin;
@@ -10855,8 +10856,7 @@ as $$
 $$;
 
 comment on function crm.audit_log_kept_since() is
-  'The time since which the audit log is complete. Entries of earlier changes have been archived. '
-  'Null if nothing has been archived.';
+  'The audit log is complete from this time on; earlier entries were archived. Null if none were.';
 
 revoke all on function crm.audit_log_kept_since() from public;
 grant execute on function crm.audit_log_kept_since() to crm_reader;
@@ -12096,7 +12096,7 @@ begin
                            p_argument,
                            jsonb_build_array('leads to values that have been erased for good')
                          )::text,
-            hint       = 'Undo other entries of the transaction one by one.';
+            hint       = 'Erased values cannot be restored. Undo other entries one by one.';
   end if;
 
   select log.* into v_fixed
@@ -17055,8 +17055,8 @@ grant execute on function crm.set_time_zone(text) to crm_admin;
 --! EndIncluded functions/settings/set_time_zone.sql
 --! Included functions/settings/set_trash_retention.sql
 /*
- * Sets for how many days deleted rows can be restored; null for no limit. Raises if the number is
- * out of range. Writes an audit log entry if the value changes.
+ * Sets the number of days for which deleted rows can be restored; null for no limit. Raises if the
+ * number is out of range. Writes an audit log entry if the value changes.
  *
  * Security definer: only the owner can write the table of settings.
  */
@@ -17114,8 +17114,8 @@ as $$
 $$;
 
 comment on function crm.set_trash_retention(integer) is
-  'Sets for how many days deleted rows can be restored from the trash, from 0 to 36500; null '
-  'keeps them until an administrator purges them. For administrators.';
+  'Sets the number of days for which deleted rows can be restored from the trash, from 0 to 36500; '
+  'null keeps them until an administrator purges them. For administrators.';
 
 revoke all on function crm.set_trash_retention(integer) from public;
 grant execute on function crm.set_trash_retention(integer) to crm_admin;
@@ -18391,8 +18391,8 @@ as $$
 $$;
 
 comment on function crm.trash_retention_days() is
-  'Returns for how many days deleted rows can be restored; after that the server purges them. '
-  'Null if they are kept until an administrator purges them.';
+  'Returns the number of days for which deleted rows can be restored; after that the server purges '
+  'them. Null if they are kept until an administrator purges them.';
 
 revoke all on function crm.trash_retention_days() from public;
 grant execute on function crm.trash_retention_days() to crm_reader;
@@ -18514,8 +18514,8 @@ comment on function crm.undo_entry(bigint, crm.conflict_resolution) is
   'Undoes one audit log entry: fields that it changed get their old values, a row that it deleted '
   'is restored, a row that it created is deleted. Undoing is a change like any other, and can '
   'itself be undone. If something was changed since, onConflict decides: REFUSE, the default, '
-  'changes nothing and returns the code CONFLICT; SKIP leaves that unchanged and lists it in '
-  'kept; FORCE overwrites it, for administrators only.';
+  'changes nothing and returns the code CONFLICT; SKIP leaves the changed values as they are and '
+  'lists them in kept; FORCE overwrites them, for administrators only.';
 
 revoke all on function crm.undo_entry(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_entry(bigint, crm.conflict_resolution) to crm_member;
@@ -18766,8 +18766,8 @@ comment on function crm.undo_transaction(bigint, crm.conflict_resolution) is
   'changed get their old values, rows that it deleted are restored, rows that it created are '
   'deleted. Undoing is a change like any other, and can itself be undone. If something was '
   'changed since, onConflict decides: REFUSE, the default, changes nothing and returns the code '
-  'CONFLICT; SKIP leaves that unchanged, lists it in kept and undoes the rest; FORCE overwrites '
-  'it, for administrators only.';
+  'CONFLICT; SKIP leaves the changed values as they are, lists them in kept and undoes the rest; '
+  'FORCE overwrites them, for administrators only.';
 
 revoke all on function crm.undo_transaction(bigint, crm.conflict_resolution) from public;
 grant execute on function crm.undo_transaction(bigint, crm.conflict_resolution) to crm_member;

@@ -43,24 +43,28 @@ test("custom fields that are defined are no finding, unless they are not compile
     );
   }));
 
-test("an entity that an application has registered is no finding, but a further right on it is", () =>
-  withRollback(async (client) => {
-    const recipe = await readRecipe("docs/contributing/add-an-entity.md");
-    await client.query("create schema shop; grant usage on schema shop to crm_reader");
-    await client.query(
-      blockWith(recipe, "create table if not exists crm.products").replaceAll(
-        "crm.products",
-        "shop.products",
-      ),
-    );
-    expect(await findings(client)).toEqual([]);
-    await client.query("grant execute on function crm.products_history to crm_server");
-    await client.query("grant delete on reporting.products to crm_reporter");
-    expect(await findings(client)).toEqual([
-      "unexpected right: crm_reporter may delete reporting.products",
-      "unexpected right: crm_server may execute crm.products_history",
-    ]);
-  }));
+test.each(["products", '"Order"'])(
+  "an entity that an application has registered is no finding, but a further right on it is: %s",
+  (table) =>
+    withRollback(async (client) => {
+      const recipe = await readRecipe("docs/contributing/add-an-entity.md");
+      await client.query("create schema shop; grant usage on schema shop to crm_reader");
+      await client.query(
+        blockWith(recipe, "create table if not exists crm.products").replaceAll(
+          "crm.products",
+          `shop.${table}`,
+        ),
+      );
+      expect(await findings(client)).toEqual([]);
+      const history = table.replace(/(?<=\w)(?="?$)/, "_history");
+      await client.query(`grant execute on function crm.${history} to crm_server`);
+      await client.query(`grant delete on reporting.${table} to crm_reporter`);
+      expect(await findings(client)).toEqual([
+        `unexpected right: crm_reporter may delete reporting.${table}`,
+        `unexpected right: crm_server may execute crm.${history}`,
+      ]);
+    }),
+);
 
 test.each([
   [

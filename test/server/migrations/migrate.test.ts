@@ -290,19 +290,27 @@ describe("migrating", () => {
         );
       const created = (name: string, value: string) =>
         `create or replace function ${name}() returns text language sql as $$ select '${value}' $$;`;
+      const capitals =
+        "CREATE FUNCTION public.\"C c\"(x int) returns int language sql as 'select 1';";
       writeMigrations(own, [
         { text: included("a.sql", created("public.a", "one")) },
         { text: included("b.sql", created("public.b", "one")) },
         {
           text: [
             included("a.sql", created("public.a", "two"), created("public.helper", "two")),
-            included("c.sql", created("public.c", "two")),
+            included(
+              "c.sql",
+              created("public.c", "two"),
+              capitals,
+              capitals.replace("int)", "text)"),
+            ),
+            included("moved.sql", created("public.b", "two")),
             "create table eggs (id int);",
           ].join("\n"),
         },
       ]);
       // The script may call what is restored, and say where in it that happens.
-      write(own, "revert/000003.sql", "drop table eggs;\nselect public.a();\n");
+      write(own, "revert/000003.sql", "drop table eggs;\nselect public.a()\n");
       write(own, "revert/000002.sql", "select 1;\n--! Functions\n");
       const target = { ownerUrl, folder: own };
       const functions = async () => {
@@ -316,7 +324,7 @@ describe("migrating", () => {
       };
 
       await migrateDatabase(target);
-      expect(await functions()).toHaveLength(4);
+      expect(await functions()).toHaveLength(6);
       expect(await revertLast(target)).toBe("000003");
       expect(await functions()).toEqual(["a:select 'one'", "b:select 'one'"]);
       expect(await revertLast(target)).toBe("000002");
