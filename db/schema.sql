@@ -1156,22 +1156,30 @@ CREATE VIEW crm_private.searched_types AS
     type.search_order,
     row_number() OVER (ORDER BY type.search_order, type.restore_order) AS place,
     label.name,
-        CASE type.entity_type
-            WHEN 'contact'::text THEN 'crm_private.contact_name_words(first_name, last_name, phones)'::text
-            ELSE format('crm_private.name_words(%s)'::text, label.name)
-        END AS words,
-    format('concat_ws('' · '', %s)'::text, concat_ws(', '::text, label.name, details.expressions)) AS body
-   FROM ((((crm_private.entity_types type
+    part.words,
+    part.body,
+    format('(select id, search_document, created_at, %s as name, %s as words, %s as body from %s) as entity'::text, label.name, part.words, part.body, type.entity_table) AS entities
+   FROM (((((crm_private.entity_types type
      JOIN pg_class class ON ((class.oid = (type.entity_table)::oid)))
      JOIN pg_namespace namespace ON ((namespace.oid = class.relnamespace)))
-     CROSS JOIN LATERAL ( SELECT string_agg(format(
+     CROSS JOIN LATERAL ( SELECT labels.name,
                 CASE
-                    WHEN (attribute.atttypid = ('text'::regtype)::oid) THEN '%I'::text
-                    ELSE '%I::text'::text
-                END, labelled.attname), ' || '' '' || '::text ORDER BY labelled.ordinal) AS name
-           FROM (unnest(type.label_columns) WITH ORDINALITY labelled(attname, ordinal)
-             JOIN pg_attribute attribute USING (attname))
-          WHERE (attribute.attrelid = (type.entity_table)::oid)) label)
+                    WHEN labels.can_be_empty THEN format('nullif(btrim(%s), '''')'::text, labels.name)
+                    ELSE labels.name
+                END AS shown
+           FROM ( SELECT string_agg(format(
+                        CASE
+                            WHEN attribute.attnotnull THEN '%s'::text
+                            ELSE 'coalesce(%s, '''')'::text
+                        END, format(
+                        CASE
+                            WHEN (attribute.atttypid = ('text'::regtype)::oid) THEN '%I'::text
+                            ELSE '%I::text'::text
+                        END, labelled.attname)), ' || '' '' || '::text ORDER BY labelled.ordinal) AS name,
+                    bool_or((NOT attribute.attnotnull)) AS can_be_empty
+                   FROM (unnest(type.label_columns) WITH ORDINALITY labelled(attname, ordinal)
+                     JOIN pg_attribute attribute USING (attname))
+                  WHERE (attribute.attrelid = (type.entity_table)::oid)) labels) label)
      CROSS JOIN LATERAL ( SELECT string_agg(format(
                 CASE
                     WHEN (attribute.atttypid = ('jsonb'::regtype)::oid) THEN 'crm_private.search_texts(%I)'::text
@@ -1180,7 +1188,13 @@ CREATE VIEW crm_private.searched_types AS
                 END, attribute.attname), ', '::text ORDER BY attribute.attnum) AS expressions
            FROM (information_schema.column_column_usage used
              JOIN pg_attribute attribute ON (((attribute.attrelid = (type.entity_table)::oid) AND (attribute.attname = (used.column_name)::name))))
-          WHERE (((used.table_schema)::name = namespace.nspname) AND ((used.table_name)::name = class.relname) AND ((used.dependent_column)::name = 'search_document'::name) AND (attribute.attname <> ALL (type.label_columns)))) details)
+          WHERE (((used.table_schema)::name = namespace.nspname) AND ((used.table_name)::name = class.relname) AND ((used.dependent_column)::name = 'search_document'::name) AND (attribute.attname <> ALL (type.label_columns)) AND has_column_privilege('crm_reader'::name, attribute.attrelid, attribute.attnum, 'select'::text))) details)
+     CROSS JOIN LATERAL ( SELECT
+                CASE type.entity_type
+                    WHEN 'contact'::text THEN 'crm_private.contact_name_words(first_name, last_name, phones)'::text
+                    ELSE format('crm_private.name_words(%s)'::text, label.name)
+                END AS words,
+            format('concat_ws('' · '', %s)'::text, concat_ws(', '::text, label.shown, details.expressions)) AS body) part)
   WHERE (type.searched_by IS NOT NULL);
 
 CREATE VIEW crm_private.tasks_copy AS

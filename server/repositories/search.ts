@@ -27,7 +27,7 @@ export type SearchHit = {
 }[SearchableName];
 
 export interface SearchOptions {
-  /** The entity types to search; by default all. */
+  /** The entity types to search; by default all that the client knows. */
   readonly entityTypes?: readonly SearchableName[] | undefined;
   /** The maximum number of hits, up to 1000; by default 100. */
   readonly first?: number | undefined;
@@ -77,8 +77,11 @@ const text = `
 export function createSearch(pool: pg.Pool, role: Role): Search {
   const execute = createExecute(pool, role);
   return (query, options = {}, client) => {
-    // The database refuses unknown names.
-    const types = options.entityTypes?.map((entity) => entityTypes.get(entity) ?? entity);
+    // The database refuses unknown names. By default the types that this client knows: an application may
+    // have registered others.
+    const types = options.entityTypes?.map((entity) => entityTypes.get(entity) ?? entity) ?? [
+      ...entityTypes.values(),
+    ];
     return execute<SearchHit>({ text, values: [query, types, options.first] }, undefined, client);
   };
 }

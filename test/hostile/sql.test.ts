@@ -286,7 +286,7 @@ const attacks: Record<string, Attack[]> = {
       "replace a trigger's function",
       all,
       denied,
-      "create or replace function crm_private.stamp_update() returns trigger language plpgsql as 'begin return new; end'",
+      "create or replace function crm_private.contacts_stamp() returns trigger language plpgsql as 'begin return new; end'",
     ],
     [
       "replace who is asking",
@@ -556,6 +556,20 @@ describe.each(Object.entries(attacks))("attempts %s are refused:", (_, list) => 
       Object.fromEntries(by.map((login) => [login, code])),
     );
   });
+});
+
+test("the functions that attacks replace exist", async () => {
+  const texts = JSON.stringify(attacks);
+  const replaced = [...texts.matchAll(/create or replace function (crm\w*\.\w+\()/g)].map(
+    ([, name]) => name?.slice(0, -1),
+  );
+  expect(replaced).not.toEqual([]);
+  const { rows } = await withConnection(database.ownerUrl, (client) =>
+    client.query("select name from unnest($1::text[]) as name where to_regproc(name) is null", [
+      replaced,
+    ]),
+  );
+  expect(rows).toEqual([]);
 });
 
 describe("a writer can set what they like, and is still who they are:", () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type pg from "pg";
 
+import { createPool, createRepositories } from "../../server/client.ts";
 import { withConnection } from "../../server/postgres/connect.ts";
 import { commitCurrent, migrateDatabase, revertLast } from "../../server/migrations/migrate.ts";
 import { type Catalog, readCatalog } from "../helpers/catalog.ts";
@@ -444,6 +445,20 @@ describe("in the API", () => {
       },
     });
   });
+});
+
+test("a typed search of all entity types returns only those that its client knows", async () => {
+  const pool = createPool({ connectionString: database.serverUrl });
+  try {
+    const { companies, search } = createRepositories(pool);
+    const { id } = await companies.create({ name: "Flywheel" }, "ada");
+    await withConnection(database.ownerUrl, (session) =>
+      session.query("insert into crm.products (name, company_id) values ('Flywheel', $1)", [id]),
+    );
+    expect(await search("flywheel")).toMatchObject([{ entityType: "company", entity: { id } }]);
+  } finally {
+    await pool.end();
+  }
 });
 
 test("its repository and the project's rules of the catalog take it as it is", async () => {

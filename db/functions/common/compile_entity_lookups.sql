@@ -28,7 +28,8 @@ begin
       'Returns true if the entity exists and the caller can read it. Compiled.' as description,
       E'  case p_entity_type\n' || string_agg(
         format(
-          E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
+          E'    when %L then\n      return exists (\n        '
+          'select from %s as entity where entity.id = is_there.p_entity_id\n      );\n',
           entity_type, entity_table
         ),
         '' order by restore_order
@@ -79,8 +80,22 @@ begin
       select
         entity_type, restore_order,
         (
-          select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
-          from unnest(label_columns) with ordinality as label (name, place)
+          select format(
+            case when bool_or(not attnotnull) then 'nullif(btrim(%s), '''')' else '%s' end,
+            string_agg(
+              format(
+                case
+                  when attnotnull then '(p_changes ->> %L)'
+                  else 'coalesce(p_changes ->> %L, '''')'
+                end,
+                attname
+              ),
+              E' || \' \' || ' order by place
+            )
+          )
+          from unnest(label_columns) with ordinality as label (attname, place)
+          join pg_attribute using (attname)
+          where attrelid = entity_table
         ) as label
       from crm_private.entity_types
     ) as labelled

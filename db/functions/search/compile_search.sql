@@ -77,8 +77,8 @@ begin
     ) filter (where searched_by = 'text') as texts,
     string_agg(
       format(
-        E'    when %L then\n      return (select %s from %s where id = p_entity_id);\n',
-        entity_type, body, entity_table
+        E'    when %L then\n      return (select body from %s where id = p_entity_id);\n',
+        entity_type, entities
       ),
       '' order by place
     ) as bodies,
@@ -117,7 +117,7 @@ set search_path = pg_catalog, pg_temp
 as %L
     $function$,
     'crm_private.search_body',
-    E'\nbegin\n  case p_entity_type\n' || v_search.bodies
+    E'\n#variable_conflict use_column\nbegin\n  case p_entity_type\n' || v_search.bodies
       || E'    else\n      return null;\n  end case;\nend\n'
   );
   comment on function crm_private.search_body is

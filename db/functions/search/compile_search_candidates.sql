@@ -36,12 +36,12 @@ begin
       format(
         $rows$
     %1$I as materialized (
-      select id, search_document, char_length(%2$s) as name_length, created_at from %3$s
-      where %4$L = any (entity_types) and search_document @@ p_indexed
+      select id, search_document, char_length(name) as name_length, created_at from %2$s
+      where %3$L = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     )$rows$,
-        entity_type || '_rows', name, entity_table, entity_type
+        entity_type || '_rows', entities, entity_type
       ),
       ',' order by place
     ) filter (where searched_by = 'name'),
@@ -50,7 +50,7 @@ begin
         when 'name' then format(
           $hits$
   select
-    %4$L,
+    %3$L,
     id,
     case
       when search_document @@ p_exact then 1::double precision
@@ -68,19 +68,19 @@ begin
     table %1$I
     union all
     (
-      select id, search_document, char_length(%2$s), created_at from %3$s
+      select id, search_document, char_length(name), created_at from %2$s
       where (select count(*) from %1$I) = p_limit
         and search_document @@ p_named and not (search_document @@ !!p_whole_names)
       limit p_limit
     )
     union all
     (
-      select id, search_document, char_length(%2$s), created_at from %3$s
+      select id, search_document, char_length(name), created_at from %2$s
       where (select count(*) from %1$I) = p_limit and search_document @@ p_exact
       limit p_limit
     )
   ) as hit$hits$,
-          entity_type || '_rows', name, entity_table, entity_type
+          entity_type || '_rows', entities, entity_type
         )
         else format(
           $hits$
@@ -97,7 +97,7 @@ begin
       and not (search_document @@ !!p_typed)
     limit p_limit
   ) as hit$hits$,
-          entity_table, entity_type
+          entities, entity_type
         )
       end,
       E'\n  union all' order by place

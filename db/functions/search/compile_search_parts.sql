@@ -26,12 +26,12 @@ begin
       format(
         $rows$
       (
-        select %1$L as entity_type, id, %2$s as words, char_length(%3$s) as name_length, created_at
-        from %4$s
-        where %1$L = any (entity_types) and %2$s like v_begun
+        select %1$L as entity_type, id, words, char_length(name) as name_length, created_at
+        from %2$s
+        where %1$L = any (entity_types) and words like v_begun
         limit p_limit
       )$rows$,
-        entity_type, words, name, entity_table
+        entity_type, entities
       ),
       E'\n      union all' order by place
     ),
@@ -39,11 +39,11 @@ begin
       format(
         $rows$
       (
-        select %1$L as entity_type, id, %2$s as words, char_length(%3$s) as name_length, created_at
-        from %4$s
-        where %1$L = any (entity_types) and p_words[1] operator(extensions.<%%) %2$s
+        select %1$L as entity_type, id, words, char_length(name) as name_length, created_at
+        from %2$s
+        where %1$L = any (entity_types) and p_words[1] operator(extensions.<%%) words
       )$rows$,
-        entity_type, words, name, entity_table
+        entity_type, entities
       ),
       E'\n      union all' order by place
     )
@@ -102,11 +102,15 @@ begin
   if p_numbers is not null and 'contact' = any (entity_types) then
     return query
     select
-      'contact', id, 3 / 8.0::double precision,
-      char_length(first_name) + 1 + char_length(last_name), created_at
-    from crm.contacts
-    where crm_private.contact_name_words(first_name, last_name, phones)
-        like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
+      'contact', id, 3 / 8.0::double precision, name_length, created_at
+    from (
+      select
+        id, phones, search_document, created_at,
+        crm_private.contact_name_words(first_name, last_name, phones) as words,
+        char_length(first_name) + 1 + char_length(last_name) as name_length
+      from crm.contacts
+    ) as contact
+    where words like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
       -- If both have a country code, it must be the same.
       and (
         p_phone is null or exists (

@@ -151,12 +151,18 @@ begin
     entity_type,
     entity_id,
     rank,
-    crm_private.search_extract(
-      crm_private.search_body(entity_type, entity_id),
-      v_query.marks,
-      case when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems) end,
-      case when rank < 1 / 8.0 then v_query.near end,
-      v_query.number
+    -- Empty if the caller can read nothing of what matches.
+    coalesce(
+      crm_private.search_extract(
+        crm_private.search_body(entity_type, entity_id),
+        v_query.marks,
+        case
+          when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems)
+        end,
+        case when rank < 1 / 8.0 then v_query.near end,
+        v_query.number
+      ),
+      ''
     ),
     place::integer
   from ranked

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:9431cabd6835f237f9200cf657128cfbb05fd27e
+--! Hash: sha1:082731d7ef0bd7d60c44c37cea23d2c5b0367628
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5289,7 +5289,8 @@ begin
       'Returns true if the entity exists and the caller can read it. Compiled.' as description,
       E'  case p_entity_type\n' || string_agg(
         format(
-          E'    when %L then\n      return exists (select from %s where id = p_entity_id);\n',
+          E'    when %L then\n      return exists (\n        '
+          'select from %s as entity where entity.id = is_there.p_entity_id\n      );\n',
           entity_type, entity_table
         ),
         '' order by restore_order
@@ -5340,8 +5341,22 @@ begin
       select
         entity_type, restore_order,
         (
-          select string_agg(format('(p_changes ->> %L)', name), E' || \' \' || ' order by place)
-          from unnest(label_columns) with ordinality as label (name, place)
+          select format(
+            case when bool_or(not attnotnull) then 'nullif(btrim(%s), '''')' else '%s' end,
+            string_agg(
+              format(
+                case
+                  when attnotnull then '(p_changes ->> %L)'
+                  else 'coalesce(p_changes ->> %L, '''')'
+                end,
+                attname
+              ),
+              E' || \' \' || ' order by place
+            )
+          )
+          from unnest(label_columns) with ordinality as label (attname, place)
+          join pg_attribute using (attname)
+          where attrelid = entity_table
         ) as label
       from crm_private.entity_types
     ) as labelled
@@ -15876,12 +15891,18 @@ begin
     entity_type,
     entity_id,
     rank,
-    crm_private.search_extract(
-      crm_private.search_body(entity_type, entity_id),
-      v_query.marks,
-      case when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems) end,
-      case when rank < 1 / 8.0 then v_query.near end,
-      v_query.number
+    -- Empty if the caller can read nothing of what matches.
+    coalesce(
+      crm_private.search_extract(
+        crm_private.search_body(entity_type, entity_id),
+        v_query.marks,
+        case
+          when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems)
+        end,
+        case when rank < 1 / 8.0 then v_query.near end,
+        v_query.number
+      ),
+      ''
     ),
     place::integer
   from ranked
@@ -16265,10 +16286,13 @@ grant execute on function crm_private.search_variants(text) to crm_reader;
  * The entity types that search finds, in the order in which it lists them, with the SQL expressions
  * from which crm_private.compile_search compiles:
  *
- * - name: the label columns with a space between them.
+ * - name: the label columns with a space between them. Those that may be null are read as empty, so
+ *   that every row has a name, and a rank.
  * - words: the words of the name, as in the trigram index of the table.
  * - body: the text of which a hit shows an extract: the name, then the other columns from which
- *   search_document is generated.
+ *   search_document is generated, except those that readers cannot select.
+ * - entities: a subquery with these, the id, search_document and created_at. It has no other column
+ *   of the table, so that no column can have the name of a variable of a compiled function.
  */
 create or replace view crm_private.searched_types as
   select
@@ -16278,23 +16302,37 @@ create or replace view crm_private.searched_types as
     type.search_order,
     row_number() over (order by type.search_order, type.restore_order) as place,
     label.name,
-    case type.entity_type
-      -- Trigrams find the digits of phone numbers, too.
-      when 'contact' then 'crm_private.contact_name_words(first_name, last_name, phones)'
-      else format('crm_private.name_words(%s)', label.name)
-    end as words,
-    format('concat_ws('' · '', %s)', concat_ws(', ', label.name, details.expressions)) as body
+    part.words,
+    part.body,
+    format(
+      '(select id, search_document, created_at, %s as name, %s as words, %s as body from %s)'
+      ' as entity',
+      label.name, part.words, part.body, type.entity_table
+    ) as entities
   from crm_private.entity_types as type
   join pg_class as class on class.oid = type.entity_table
   join pg_namespace as namespace on namespace.oid = class.relnamespace
   cross join lateral (
-    select string_agg(
-      format(case when atttypid = 'text'::regtype then '%I' else '%I::text' end, attname),
-      ' || '' '' || ' order by ordinal
-    ) as name
-    from unnest(type.label_columns) with ordinality as labelled (attname, ordinal)
-    join pg_attribute as attribute using (attname)
-    where attribute.attrelid = type.entity_table
+    select
+      labels.name,
+      case
+        when labels.can_be_empty then format('nullif(btrim(%s), '''')', labels.name)
+        else labels.name
+      end as shown
+    from (
+      select
+        string_agg(
+          format(
+            case when attnotnull then '%s' else 'coalesce(%s, '''')' end,
+            format(case when atttypid = 'text'::regtype then '%I' else '%I::text' end, attname)
+          ),
+          ' || '' '' || ' order by ordinal
+        ) as name,
+        bool_or(not attnotnull) as can_be_empty
+      from unnest(type.label_columns) with ordinality as labelled (attname, ordinal)
+      join pg_attribute as attribute using (attname)
+      where attribute.attrelid = type.entity_table
+    ) as labels
   ) as label
   cross join lateral (
     select string_agg(
@@ -16316,7 +16354,17 @@ create or replace view crm_private.searched_types as
       and used.table_name = class.relname
       and used.dependent_column = 'search_document'
       and attribute.attname <> all (type.label_columns)
+      and has_column_privilege('crm_reader', attribute.attrelid, attribute.attnum, 'select')
   ) as details
+  cross join lateral (
+    select
+      case type.entity_type
+        -- Trigrams find the digits of phone numbers, too.
+        when 'contact' then 'crm_private.contact_name_words(first_name, last_name, phones)'
+        else format('crm_private.name_words(%s)', label.name)
+      end as words,
+      format('concat_ws('' · '', %s)', concat_ws(', ', label.shown, details.expressions)) as body
+  ) as part
   where type.searched_by is not null;
 
 comment on view crm_private.searched_types is
@@ -16361,12 +16409,12 @@ begin
       format(
         $rows$
     %1$I as materialized (
-      select id, search_document, char_length(%2$s) as name_length, created_at from %3$s
-      where %4$L = any (entity_types) and search_document @@ p_indexed
+      select id, search_document, char_length(name) as name_length, created_at from %2$s
+      where %3$L = any (entity_types) and search_document @@ p_indexed
         and not (search_document @@ !!p_typed)
       limit p_limit
     )$rows$,
-        entity_type || '_rows', name, entity_table, entity_type
+        entity_type || '_rows', entities, entity_type
       ),
       ',' order by place
     ) filter (where searched_by = 'name'),
@@ -16375,7 +16423,7 @@ begin
         when 'name' then format(
           $hits$
   select
-    %4$L,
+    %3$L,
     id,
     case
       when search_document @@ p_exact then 1::double precision
@@ -16393,19 +16441,19 @@ begin
     table %1$I
     union all
     (
-      select id, search_document, char_length(%2$s), created_at from %3$s
+      select id, search_document, char_length(name), created_at from %2$s
       where (select count(*) from %1$I) = p_limit
         and search_document @@ p_named and not (search_document @@ !!p_whole_names)
       limit p_limit
     )
     union all
     (
-      select id, search_document, char_length(%2$s), created_at from %3$s
+      select id, search_document, char_length(name), created_at from %2$s
       where (select count(*) from %1$I) = p_limit and search_document @@ p_exact
       limit p_limit
     )
   ) as hit$hits$,
-          entity_type || '_rows', name, entity_table, entity_type
+          entity_type || '_rows', entities, entity_type
         )
         else format(
           $hits$
@@ -16422,7 +16470,7 @@ begin
       and not (search_document @@ !!p_typed)
     limit p_limit
   ) as hit$hits$,
-          entity_table, entity_type
+          entities, entity_type
         )
       end,
       E'\n  union all' order by place
@@ -16508,12 +16556,12 @@ begin
       format(
         $rows$
       (
-        select %1$L as entity_type, id, %2$s as words, char_length(%3$s) as name_length, created_at
-        from %4$s
-        where %1$L = any (entity_types) and %2$s like v_begun
+        select %1$L as entity_type, id, words, char_length(name) as name_length, created_at
+        from %2$s
+        where %1$L = any (entity_types) and words like v_begun
         limit p_limit
       )$rows$,
-        entity_type, words, name, entity_table
+        entity_type, entities
       ),
       E'\n      union all' order by place
     ),
@@ -16521,11 +16569,11 @@ begin
       format(
         $rows$
       (
-        select %1$L as entity_type, id, %2$s as words, char_length(%3$s) as name_length, created_at
-        from %4$s
-        where %1$L = any (entity_types) and p_words[1] operator(extensions.<%%) %2$s
+        select %1$L as entity_type, id, words, char_length(name) as name_length, created_at
+        from %2$s
+        where %1$L = any (entity_types) and p_words[1] operator(extensions.<%%) words
       )$rows$,
-        entity_type, words, name, entity_table
+        entity_type, entities
       ),
       E'\n      union all' order by place
     )
@@ -16584,11 +16632,15 @@ begin
   if p_numbers is not null and 'contact' = any (entity_types) then
     return query
     select
-      'contact', id, 3 / 8.0::double precision,
-      char_length(first_name) + 1 + char_length(last_name), created_at
-    from crm.contacts
-    where crm_private.contact_name_words(first_name, last_name, phones)
-        like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
+      'contact', id, 3 / 8.0::double precision, name_length, created_at
+    from (
+      select
+        id, phones, search_document, created_at,
+        crm_private.contact_name_words(first_name, last_name, phones) as words,
+        char_length(first_name) + 1 + char_length(last_name) as name_length
+      from crm.contacts
+    ) as contact
+    where words like any (array(select '%' || digits || '%' from unnest(p_numbers) as digits))
       -- If both have a country code, it must be the same.
       and (
         p_phone is null or exists (
@@ -16716,8 +16768,8 @@ begin
     ) filter (where searched_by = 'text') as texts,
     string_agg(
       format(
-        E'    when %L then\n      return (select %s from %s where id = p_entity_id);\n',
-        entity_type, body, entity_table
+        E'    when %L then\n      return (select body from %s where id = p_entity_id);\n',
+        entity_type, entities
       ),
       '' order by place
     ) as bodies,
@@ -16756,7 +16808,7 @@ set search_path = pg_catalog, pg_temp
 as %L
     $function$,
     'crm_private.search_body',
-    E'\nbegin\n  case p_entity_type\n' || v_search.bodies
+    E'\n#variable_conflict use_column\nbegin\n  case p_entity_type\n' || v_search.bodies
       || E'    else\n      return null;\n  end case;\nend\n'
   );
   comment on function crm_private.search_body is
@@ -19915,15 +19967,20 @@ revoke all on function crm_private.compile_stamps(regclass, text) from public;
  * - a table with external_ids has bulk writes, look-ups by external id, and a report;
  * - a table with custom_fields has definitions of custom fields;
  * - a table with search_document is searched: as a text if crm_private.text_document computes it,
- *   otherwise by the label columns; readers must be able to read it;
+ *   otherwise by the label columns. It is not searched if crm_reader cannot select one of
+ *   search_document, id, created_at and the label columns, because then every search would fail;
  * - foreign keys to other entities become cascades and links.
  *
- * The table may be in any schema. The compiled objects are named after it, so the tables of two
- * entities cannot have the same name. Raises if they would.
+ * The table may be in any schema. The compiled objects are named after the table and the entity
+ * type, so no two entities can have the same, and both names are short: PostgreSQL would truncate
+ * crm.<table>_history_is_complete after 63 bytes. A hit of crm.search has the attribute
+ * <entity type>_id, and in the API a field of the entity type's name.
  *
- * Call it again when the columns or constraints of the table have changed. Locks the table, and
- * crm.custom_field_definitions if the table has custom fields. crm_private.unregister_entity
- * reverts it.
+ * Raises if a name is in use, reserved, malformed or too long, or if the table lacks a column.
+ *
+ * Call it again when the columns, their rights or the constraints of the table have changed. Locks
+ * the table, and crm.custom_field_definitions if the table has custom fields.
+ * crm_private.unregister_entity reverts it.
  */
 create or replace function crm_private.register_entity(
   p_entity_type   text,
@@ -19936,27 +19993,90 @@ volatile
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_type  crm_private.entity_types;
-  v_other text;
+  v_name    name := (select relname from pg_class where oid = p_table);
+  v_lacking text; -- columns that every entity has
+  v_missing text; -- label columns
+  v_other   text;
+  v_fault   record;
+  v_type    crm_private.entity_types;
 begin
   select type.entity_type into v_other
   from crm_private.entity_types as type
   join pg_class as class on class.oid = type.entity_table
-  join pg_class as input on input.oid = p_table
   where (type.entity_type = p_entity_type) <> (type.entity_table = p_table)
-    or type.entity_type <> p_entity_type and class.relname = input.relname
+    or type.entity_type <> p_entity_type and class.relname = v_name
   limit 1;
 
-  if v_other is not null then
-    raise exception 'entity %: its name, or the name of its table %, is in use by entity %',
-        p_entity_type, p_table, v_other
+  select string_agg(format('%s %s', needed, type), ' and ' order by needed desc) into v_lacking
+  from (values ('id', 'uuid'), ('created_at', 'timestamptz')) as expected (needed, type)
+  where not exists (
+    select from pg_attribute
+    where attrelid = p_table and attname = needed and atttypid = type::regtype
+  );
+
+  select string_agg(coalesce(label, 'null'), ', ' order by ordinal) into v_missing
+  from unnest(p_label_columns) with ordinality as labels (label, ordinal)
+  where not exists (
+    select from pg_attribute
+    where attrelid = p_table and attname = label and attnum > 0 and not attisdropped
+  );
+
+  with broken as (
+    select *
+    from (
+      values
+        (1, 'entity_type', 'entityType', 'entity_types_entity_type_format',
+          'must consist of a-z, 0-9 and _, begin with a letter, and have at most 40 characters',
+          'The functions and fields of the entity are named after it.',
+          p_entity_type !~ '^[a-z][a-z0-9_]{0,39}$'),
+        (2, 'entity_type', 'entityType', 'entity_types_entity_type_reserved',
+          'must not be entity, entity_type, rank, extract or place',
+          'Hits of a search have fields of these names. Choose another name.',
+          p_entity_type = any ('{entity,entity_type,rank,extract,place}')),
+        (3, 'entity_table', 'entityTable', 'entity_types_entity_table_length',
+          'must have a name of at most 40 bytes',
+          'The functions of the entity are named after its table. Rename the table.',
+          octet_length(v_name::text) > 40),
+        (4, 'entity_table', 'entityTable', 'entity_types_entity_table_columns',
+          'must have the columns ' || v_lacking,
+          'Add the columns that every entity has, with their types.',
+          v_lacking is not null),
+        (5, 'entity_table', 'entityTable', 'entity_types_entity_table_alone',
+          'is in use by entity ' || v_other,
+          'Choose another name, or unregister the other entity first.',
+          v_other is not null),
+        (6, 'label_columns', 'labelColumns', 'entity_types_label_columns_required',
+          'must have at least one column',
+          'Name the columns by which people recognise a row.',
+          coalesce(cardinality(p_label_columns), 0) = 0),
+        (7, 'label_columns', 'labelColumns', 'entity_types_label_columns_known',
+          format('must be columns of %s, which has no %s', p_table, v_missing),
+          'Name the columns by which people recognise a row.',
+          v_missing is not null)
+    ) as rules (ordinal, column_name, field, rule, message, hint, is_broken)
+    where is_broken
+  )
+  select
+    (array_agg(rule order by ordinal))[1]                            as rule,
+    (array_agg(column_name order by ordinal))[1]                     as column_name,
+    (array_agg(hint order by ordinal))[1]                            as hint,
+    string_agg(column_name || ' ' || message, '; ' order by ordinal) as summary,
+    (
+      select jsonb_object_agg(field, messages)
+      from (
+        select field, jsonb_agg(message order by ordinal) as messages from broken group by field
+      ) as by_field
+    ) as fields
+  into v_fault
+  from broken;
+
+  if v_fault.rule is not null then
+    raise exception 'entity %: %', p_entity_type, v_fault.summary
       using errcode    = 'check_violation',
-            schema     = 'crm_private', table = 'entity_types', column = 'entity_table',
-            constraint = 'entity_types_entity_table_alone',
-            detail     = jsonb_build_object(
-                           'entityTable', jsonb_build_array('is in use by entity ' || v_other)
-                         )::text,
-            hint       = 'Choose another name, or unregister the other entity first.';
+            schema     = 'crm_private', table = 'entity_types', column = v_fault.column_name,
+            constraint = v_fault.rule,
+            detail     = v_fault.fields::text,
+            hint       = v_fault.hint;
   end if;
 
   insert into crm_private.entity_types as type (
@@ -19974,7 +20094,9 @@ begin
   from pg_attribute
   cross join (
     select min(
-      case when pg_get_expr(adbin, adrelid) like '%text_document(%' then 'text' else 'name' end
+      case
+        when pg_get_expr(adbin, adrelid) ~ '\mcrm_private\.text_document\(' then 'text' else 'name'
+      end
     ) as searched_by
     from pg_attribute
     join pg_class on pg_class.oid = attrelid
@@ -19982,7 +20104,10 @@ begin
     where attrelid = p_table
       and attname = 'search_document'
       and atttypid = 'tsvector'::regtype
-      and has_column_privilege('crm_reader', attrelid, attnum, 'select')
+      and (
+        select bool_and(has_column_privilege('crm_reader', p_table, needed::text, 'select'))
+        from unnest('{id,created_at,search_document}'::name[] || p_label_columns) as needed
+      )
       and has_schema_privilege('crm_reader', relnamespace, 'usage')
   ) as document
   where attrelid = p_table and attnum > 0 and not attisdropped

@@ -310,8 +310,8 @@ const rules: Record<string, string> = {
         select from pg_index
         where indrelid = entity_table
           and strpos(
-            regexp_replace(pg_get_indexdef(indexrelid), '[()]|::text', '', 'g'),
-            regexp_replace(needed.definition, '[()]|::text', '', 'g')
+            regexp_replace(lower(pg_get_indexdef(indexrelid)), '[()]|::text', '', 'g'),
+            regexp_replace(lower(needed.definition), '[()]|::text', '', 'g')
           ) > 0
       )`,
 
