@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:082731d7ef0bd7d60c44c37cea23d2c5b0367628
+--! Hash: sha1:91c4cbfb8cba6bccaf8eaa16c51a0840a776b541
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -2344,6 +2344,9 @@ grant execute on function crm_private.search_neighbours(text) to crm_reader;
  * Returns the stems of the words of a text, by the dictionaries of the installation: invoic and
  * sent for "Invoices were sent". Stop words, such as "the", have no stem. Immutable only as long as
  * the configuration crm_private.stems does not change.
+ *
+ * The parser counts a long run of characters that it does not know as one word, which is "too long to
+ * be indexed". Such a run has no stem, so no one has to be notified.
  */
 create or replace function crm_private.search_stems(words text)
 returns tsvector
@@ -2352,6 +2355,7 @@ immutable
 strict
 parallel safe
 set search_path = pg_catalog, pg_temp
+set client_min_messages = warning
 as $$
 begin
   if octet_length(words) = char_length(words) then

@@ -15,9 +15,9 @@ let servers: TestServer[];
 beforeEach(async () => {
   database = await createTestDatabase();
   owner = await connect(database.ownerUrl);
-  const patient = { lock: 100_000, statement: 100_000, execution: 100_000 };
+  const patient = { lock: 100_000, statement: 100_000, execution: 100_000, pool: 100_000 };
   server = await startTestServer(database.serverUrl, { timeouts: patient });
-  servers = [server, await startTestServer(database.serverUrl)];
+  servers = [server, await startTestServer(database.serverUrl, { timeouts: patient })];
 });
 afterEach(async () => {
   await Promise.all(servers.map((each) => each.close()));
