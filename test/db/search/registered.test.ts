@@ -292,9 +292,9 @@ describe("label columns that may be null", () => {
       );
       await client.query("delete from shop.items");
       const { rows } = await client.query<{ label: string | null }>(
-        "select label from crm.trash order by label",
+        `select label from crm.trash order by label collate "C"`,
       );
-      expect(rows.map(({ label }) => label)).toEqual(["engine", "Steam", "Steam engine", null]);
+      expect(rows.map(({ label }) => label)).toEqual(["Steam", "Steam engine", "engine", null]);
     }));
 });
 
