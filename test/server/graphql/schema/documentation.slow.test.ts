@@ -136,9 +136,7 @@ test("a generated field, type and argument are described in the words of a CRM",
     const found = arg ? args.find((each) => each.name === arg) : field ? member : type;
     return found?.description;
   };
-  expect(described("Query", "contact")).toBe(
-    "The contact with this id. Null if there is none, or it was deleted.",
-  );
+  expect(described("Query", "contact")).toBe("The contact with this id. Null if there is none.");
   expect(described("Query", "auditLogs")).toBe("The audit log entries, page by page.");
   expect(described("Company", "contacts")).toBe("The contacts of the company, page by page.");
   expect(described("Query", "deals", "orderBy")).toBe(
