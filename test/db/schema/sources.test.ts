@@ -128,3 +128,16 @@ describe("the folders of functions", () => {
     expect([...new Set(upwards)]).toEqual(["row_faults calls custom_field_faults"]);
   });
 });
+
+test("every error that SQL raises has a code, its schema, a constraint and a hint", async () => {
+  const raises = (await sources()).flatMap(({ name, sql }) =>
+    [...sql.matchAll(/raise exception (?:'(?:[^']|'')*'|[^';])*;/g)].map(([text]) => ({
+      name,
+      lacks: ["errcode", "schema", "constraint", "hint"].filter(
+        (part) => !new RegExp(`\\b${part}\\s*=`).test(text),
+      ),
+    })),
+  );
+  expect(raises.length).toBeGreaterThan(40);
+  expect(raises.filter(({ lacks }) => lacks.length > 0)).toEqual([]);
+});
