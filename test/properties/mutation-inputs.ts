@@ -54,7 +54,10 @@ const readable: Record<string, fc.Arbitrary<unknown>> = {
   Datetime: fc
     .date({ min: new Date("0001-01-02"), max: new Date("9999-12-30"), noInvalidDate: true })
     .map((date) => date.toISOString()),
-  Float: fc.double({ noNaN: true, noDefaultInfinity: true }),
+  Float: fc.oneof(
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.constantFrom(...["-764836191318372400000", "0.1234567890123456789"].map(rawNumber)),
+  ),
   Int: fc.oneof(fc.integer({ min: -2, max: 101 }), fc.integer()),
   JSON: json.filter(isStorable),
   String: fc.oneof(

@@ -1,3 +1,4 @@
+import { GraphQLFloat } from "graphql";
 import { TYPES } from "postgraphile/@dataplan/pg";
 
 import { mayRound, parseAsWritten, parseSent } from "../../model/exact-json.ts";
@@ -34,3 +35,11 @@ export const ExactNumbersPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/**
+ * A `Float` is the double nearest to what was sent, as GraphQL has it. The type is one for all schemas of a
+ * process, so it is changed once; nothing else sends raw values of JSON.
+ */
+const parseFloat = GraphQLFloat.parseValue.bind(GraphQLFloat);
+GraphQLFloat.parseValue = (value) =>
+  parseFloat(JSON.isRawJSON(value) ? Number(value.rawJSON) : value);

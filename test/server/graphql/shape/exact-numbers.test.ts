@@ -89,6 +89,19 @@ function idIn(text: string): string {
   return /"id":"([^"]+)"/.exec(text)?.[1] ?? "";
 }
 
+test.each(["-764836191318372400000", "0.1234567890123456789", "1e3"])(
+  "a Float is the double nearest to %s, in a variable and in the document",
+  async (number) => {
+    const list = "companies(first: 1) { nodes { duplicates(minScore: #) { nodes { score } } } }";
+    expect(await send(`{"query": "{ ${list.replace("#", number)} }"}`)).toContain("nodes");
+    expect(
+      await send(
+        `{"query": "query ($n: Float) { ${list.replace("#", "$n")} }", "variables": {"n": ${number}}}`,
+      ),
+    ).toContain("nodes");
+  },
+);
+
 describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }) => {
   const row = { ...data, ...(entity === "deal" ? { companyId } : {}), bRef: number };
   /** The number as a program writes it that sends numbers. */
