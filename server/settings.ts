@@ -262,6 +262,8 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
 
   const settings = parsed.data;
   const production = settings.NODE_ENV === "production";
+  // Seven tenths of the connections are reserved for small operations.
+  const large = Math.max(1, Math.floor(settings.DATABASE_POOL_SIZE * 0.3));
   return {
     production,
     port: settings.PORT,
@@ -313,14 +315,10 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     heavy: {
       rows: settings.HEAVY_ROWS,
       operations: settings.HEAVY_OPERATIONS,
-      // Together, they may use half of the connections.
-      connections: Math.max(
-        1,
-        Math.floor(settings.DATABASE_POOL_SIZE / 2 / settings.HEAVY_OPERATIONS),
-      ),
+      // Together, they use no more connections than all large operations may.
+      connections: Math.max(1, Math.floor(large / settings.HEAVY_OPERATIONS)),
       writes: settings.HEAVY_WRITES,
-      // A fifth of the connections is reserved for small operations.
-      large: Math.max(1, settings.DATABASE_POOL_SIZE - Math.ceil(settings.DATABASE_POOL_SIZE / 5)),
+      large,
     },
     rateLimits: { user: settings.RATE_LIMIT_USER, address: settings.RATE_LIMIT_ADDRESS },
     sockets: {
