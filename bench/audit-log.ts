@@ -115,7 +115,7 @@ const fillDeals = `
 /** Queries of members through the API, and of analysts as in docs/reference/reporting.md. */
 const documented: readonly [name: string, role: string, text: string][] = [
   [
-    "auditLogs(first: 50, orderBy: ID_DESC)",
+    "auditLogs(first: 50, orderBy: ENTRY_ID_DESC)",
     "crm_member",
     "select * from crm.audit_logs order by id desc limit 50",
   ],

@@ -855,7 +855,7 @@ CREATE VIEW crm.stage_history WITH (security_invoker='true') AS
 
 CREATE VIEW crm.trash WITH (security_invoker='true') AS
  SELECT deletion.entity_type,
-    deletion.entity_id AS id,
+    deletion.entity_id,
     crm_private.deleted_label(deletion.entity_type, deletion.changes) AS label,
     deletion."timestamp" AS deleted_at,
     deletion.user_id AS deleted_by,

@@ -28,7 +28,7 @@ comment on table crm.audit_logs is
   'transaction.';
 
 comment on column crm.audit_logs.id is
-  'The id of the entry. It increases from one entry to the next, with gaps.';
+  E'@name entry_id\nThe id of the entry. It increases from one entry to the next, with gaps.';
 comment on column crm.audit_logs.entity_type is
   'The type of the entity that was changed: contact, company, deal, task, note, '
   'custom_field_definition, pipeline_stage, exchange_rate, api_key or setting; audit_log for the '

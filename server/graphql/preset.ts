@@ -39,6 +39,9 @@ import { ListOperatorsPlugin } from "./filters/list-operators.ts";
 import { createLimitsPlugin } from "./limits/plugin.ts";
 import { MoneyPlugin } from "./aggregates/money.ts";
 import { NamesPlugin } from "./shape/names.ts";
+import { AsOfPlugin } from "./shape/as-of.ts";
+import { NullabilityPlugin } from "./shape/nullability.ts";
+import { NodesPlugin } from "./shape/nodes.ts";
 import { NotFoundPlugin } from "./shape/not-found.ts";
 import { GroupOrdersPlugin } from "./paging/group-orders.ts";
 import { HttpPlugin } from "./serving/http.ts";
@@ -85,6 +88,7 @@ const shape: readonly GraphileConfig.Plugin[] = [
   RelationDocsPlugin,
   DefaultOrderPlugin,
   ScalarsPlugin,
+  NodesPlugin,
   LikePatternsPlugin,
   InsensitiveFiltersPlugin,
   ListOperatorsPlugin,
@@ -99,6 +103,8 @@ const shape: readonly GraphileConfig.Plugin[] = [
   ExactNumbersPlugin,
   SearchPlugin,
   PagesPlugin,
+  AsOfPlugin,
+  NullabilityPlugin,
   DescriptionsPlugin,
 ];
 
@@ -140,7 +146,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     ],
     plugins: [...shape, ...pipelineOf(deps), ...errors],
     disablePlugins: [
-      // A UUID identifies a row; the global identifiers of Relay would be a second name.
+      // It encodes ids; see `shape/nodes.ts`.
       "NodePlugin",
       // It nests the root query inside itself, for Relay 1.
       "QueryQueryPlugin",

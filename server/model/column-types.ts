@@ -10,7 +10,7 @@ const scalarNames: Partial<Record<ColumnType, string>> = {
   date: "Date",
   numeric: "BigFloat",
   "timestamp with time zone": "Datetime",
-  uuid: "UUID",
+  uuid: "ID",
 };
 
 /**

@@ -12,8 +12,8 @@ export interface Scalar {
  * The accepted formats of the scalars that are not built into GraphQL. PostgreSQL accepts much more,
  * depending on its version (`today`, `infinity`, `NaN`, `0x1F`), and its errors may name no field.
  */
-export const scalars: Record<string, Scalar> = {
-  UUID: {
+export const scalars = {
+  ID: {
     expectation: "must be a UUID",
     isValid: (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text),
   },
@@ -37,7 +37,7 @@ export const scalars: Record<string, Scalar> = {
       /^.{10}T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)$/i.test(text) &&
       isDate(text.slice(0, 10)),
   },
-};
+} satisfies Record<string, Scalar> as Record<string, Scalar> & { readonly ID: Scalar };
 
 /**
  * Reads a value of JSON. A number that JavaScript cannot represent is read from its text, or refused, but

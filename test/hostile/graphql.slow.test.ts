@@ -173,7 +173,7 @@ describe("documents", () => {
       tooComplex,
     ],
     ["a variable that is not declared", "{ contact(id: $id) { id } }", invalid],
-    ["a variable that nobody uses", "query ($id: UUID) { __typename }", invalid],
+    ["a variable that nobody uses", "query ($id: ID) { __typename }", invalid],
     [
       "a variable twice",
       "query ($a: Int, $a: Int) { contacts(first: $a) { totalCount } }",
@@ -366,7 +366,7 @@ describe("text that is code elsewhere is text here", () => {
     string,
     [query: string, variables: (text: string) => unknown, outcome: string]
   > = {
-    "an id": ["query ($v: UUID!) { contact(id: $v) { id } }", (v) => ({ v }), faulty],
+    "an id": ["query ($v: ID!) { contact(id: $v) { id } }", (v) => ({ v }), faulty],
     "a date": [
       "query ($v: Date) { deals(filter: { closeDate: { equalTo: $v } }) { totalCount } }",
       (v) => ({ v }),
@@ -473,8 +473,8 @@ describe("values of another type", () => {
   const deals = (type: string, filter: string) =>
     `query ($v: ${type}) { deals(filter: { ${filter} }) { totalCount } }`;
   const scalars: Record<string, [query: string, values: unknown[]]> = {
-    UUID: [
-      contacts("UUID", "id: { equalTo: $v }"),
+    ID: [
+      contacts("ID", "id: { equalTo: $v }"),
       [
         ...anything,
         0,

@@ -6,14 +6,14 @@ const stamps = "version createdAt updatedAt createdBy updatedBy";
 
 /** Every field of a row that is its own, links and lists left out. */
 const selections: Record<Entity, string> = {
-  company: `id name address ownerId customFields externalIds { source id } ${stamps}`,
-  contact: `id firstName lastName emails phones companyId ownerId customFields externalIds { source id } ${stamps}`,
+  company: `id name address ownerId customFields externalIds { source id: value } ${stamps}`,
+  contact: `id firstName lastName emails phones companyId ownerId customFields externalIds { source id: value } ${stamps}`,
   deal: `id title companyId contactId value currency stage probability closeDate lostReason ownerId
-    probabilityGiven closedAt customFields externalIds { source id } ${stamps}`,
+    probabilityGiven closedAt customFields externalIds { source id: value } ${stamps}`,
   task: `id description dueDate assignedTo status entityType entityId contactId companyId dealId
-    externalIds { source id } ${stamps}`,
+    externalIds { source id: value } ${stamps}`,
   note: `id content entityType entityId contactId companyId dealId
-    externalIds { source id } ${stamps}`,
+    externalIds { source id: value } ${stamps}`,
   customFieldDefinition: `id name label entityType fieldType enumValues required description
     minimum maximum maxLength pattern defaultValue isUnique ${stamps}`,
 };
@@ -69,7 +69,7 @@ export function createGraphqlApi(server: () => Pick<TestServer, "graphql">): Api
 
   async function find(entity: Entity, id: string): Promise<Row | null> {
     const { row } = await ask<{ row: Row | null }>(
-      `query ($id: UUID!) { row: ${entity}(id: $id) { ${selections[entity]} } }`,
+      `query ($id: ID!) { row: ${entity}(id: $id) { ${selections[entity]} } }`,
       { id },
     );
     return row;
@@ -113,7 +113,7 @@ export function createGraphqlApi(server: () => Pick<TestServer, "graphql">): Api
 
   async function ofCompany(entity: "contact" | "deal", companyId: string): Promise<Row[]> {
     const { company } = await ask<{ company: { rows: { nodes: Row[] } } }>(
-      `query ($companyId: UUID!) {
+      `query ($companyId: ID!) {
         company(id: $companyId) {
           rows: ${plurals[entity]}(first: 1000) { nodes { ${selections[entity]} } }
         }
@@ -125,7 +125,7 @@ export function createGraphqlApi(server: () => Pick<TestServer, "graphql">): Api
 
   async function withAttachments(entity: Carrier, id: string) {
     const { row } = await ask<{ row: Row & { tasks: { nodes: Row[] }; notes: { nodes: Row[] } } }>(
-      `query ($id: UUID!) {
+      `query ($id: ID!) {
         row: ${entity}(id: $id) {
           ${selections[entity]}
           tasks(first: 1000) { nodes { ${selections.task} } }
@@ -140,8 +140,8 @@ export function createGraphqlApi(server: () => Pick<TestServer, "graphql">): Api
   async function auditLog(filter: Data): Promise<Entry[]> {
     const { auditLogs } = await ask<{ auditLogs: { nodes: Entry[] } }>(
       `query ($filter: AuditLogFilter!) {
-        auditLogs(filter: $filter, orderBy: [TIMESTAMP_ASC, ID_ASC], first: 1000) {
-          nodes { id entityType entityId action userId changes timestamp }
+        auditLogs(filter: $filter, orderBy: [TIMESTAMP_ASC, ENTRY_ID_ASC], first: 1000) {
+          nodes { id: entryId entityType entityId action userId changes timestamp }
         }
       }`,
       { filter },

@@ -65,7 +65,7 @@ const readable: Record<string, fc.Arbitrary<unknown>> = {
     { weight: 2, arbitrary: odd },
     { weight: 1, arbitrary: long },
   ),
-  UUID: fc.uuid(),
+  ID: fc.uuid(),
 };
 
 const notWritten = ["1e1000", "1e-1000", "1.2345678901234567891e1"].map(rawNumber);
@@ -83,7 +83,7 @@ const unreadable: Record<string, fc.Arbitrary<unknown>> = {
   Float: fc.constantFrom<unknown>("1", true, {}, rawNumber("1e1000")),
   Int: fc.constantFrom<unknown>(1.5, 2 ** 31, "5", "x", true, {}, rawNumber("1e1000")),
   String: fc.oneof(unstorable, fc.constantFrom<unknown>(5, true, {}, rawNumber("1e1000"))),
-  UUID: fc.constantFrom<unknown>("x", "", "00000000-0000-0000-0000-00000000000g", 5, true, {}),
+  ID: fc.constantFrom<unknown>("x", "", "00000000-0000-0000-0000-00000000000g", 5, true, {}),
 };
 
 /** Inputs that GraphQL reads; whether the rules hold is another matter. */

@@ -255,7 +255,7 @@ function canonical(type: string, value: unknown): unknown {
       return plainDecimal(value as string | number)
         .replace(/(\.\d*?)0+$/, "$1")
         .replace(/\.$/, "");
-    case "UUID":
+    case "ID":
       return String(value).toLowerCase();
     case "Datetime":
       return new Date(String(value)).toISOString();

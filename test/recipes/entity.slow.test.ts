@@ -216,7 +216,7 @@ describe("in SQL", () => {
         label: "Acme",
         cascaded_rows: "1",
       });
-      await client.query("select crm.restore_deleted('company', id) from crm.trash");
+      await client.query("select crm.restore_deleted('company', entity_id) from crm.trash");
       expect(await one(client, "select id, custom_fields from crm.products")).toEqual({
         id,
         custom_fields: { weight: 2 },
@@ -226,7 +226,7 @@ describe("in SQL", () => {
         entity_type: "product",
         label: "Engine",
       });
-      await client.query("select crm.restore_deleted('product', id) from crm.trash");
+      await client.query("select crm.restore_deleted('product', entity_id) from crm.trash");
       expect(await one(client, "select external_ids::text from crm.products")).toEqual({
         external_ids: '{"(erp,p1)"}',
       });
@@ -363,7 +363,7 @@ describe("a table of another schema", () => {
       });
       await client.query(insert, ["Bolt"]);
       await client.query("delete from crm.companies");
-      await client.query("select crm.restore_deleted('company', id) from crm.trash");
+      await client.query("select crm.restore_deleted('company', entity_id) from crm.trash");
       const { rows } = await client.query(
         `select part.name, entry.action
          from shop.parts as part, crm.parts_history(part) as entry

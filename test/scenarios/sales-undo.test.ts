@@ -127,16 +127,16 @@ if (!present) process.stderr.write(`The sales data is not at ${folder}: its undo
     const withoutContacts = (state: unknown) =>
       (state as { kind: string }[]).filter(({ kind }) => kind !== "contacts");
     const contacts = await fingerprint(["updated_at", "version", "updated_by"]);
-    await ask("mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { clientMutationId } }", {
+    await ask("mutation ($id: ID!) { deleteCompany(input: { id: $id }) { clientMutationId } }", {
       id,
     });
     const { trash } = await ask<{ trash: { nodes: { cascadedRows: string }[] } }>(
-      "{ trash(first: 1) { nodes { id cascadedRows } } }",
+      "{ trash(first: 1) { nodes { entityId cascadedRows } } }",
     );
-    expect(trash.nodes).toEqual([{ id, cascadedRows: String(2 * Number(deals) + 1) }]);
+    expect(trash.nodes).toEqual([{ entityId: id, cascadedRows: String(2 * Number(deals) + 1) }]);
     expect(
       await ask(
-        `mutation ($id: UUID!) {
+        `mutation ($id: ID!) {
            restoreDeleted(input: { entityType: "company", id: $id }) { reversal { restored changed kept } }
          }`,
         { id },

@@ -1,9 +1,10 @@
 /*
  * Compiles the functions that look up rows and entries of any entity type, from the catalogue and
- * the foreign keys: crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible,
- * crm_private.takes_others, crm_private.deleted_label, crm_private.cascade_parent and
- * crm_private.cleared_reference. They are called for each row of the trash, for each entry that is
- * undone, and by the policy of the audit log, so none of them reads the catalogue.
+ * the foreign keys: crm_private.is_there, crm_private.table_of, crm_private.is_mergeable,
+ * crm_private.is_reversible, crm_private.takes_others, crm_private.deleted_label,
+ * crm_private.cascade_parent and crm_private.cleared_reference. They are called for each row of the
+ * trash, for each entry that is undone, and by the policy of the audit log, so none of them reads
+ * the catalogue.
  *
  * Call it in the migration that adds a foreign key between entities; a test fails if the call is
  * missing. Called by crm_private.register_entity and crm_private.unregister_entity.
@@ -36,6 +37,24 @@ begin
       ) || E'    else\n      return false;\n  end case;' as body
     from crm_private.entity_types
     where restore_order is not null
+
+    union all
+
+    -- One look-up after the other, those of records first. The caller may lack the right to read a
+    -- table, which is checked for a statement as a whole.
+    select
+      'table_of', 'p_id uuid', 'regclass', 'stable', 'crm_reader',
+      'Returns the table of the entity with an id; null if the caller can read none. Compiled.',
+      string_agg(
+        format(
+          E'  if has_table_privilege(%L, \'select\') then\n    if exists (\n'
+          '      select from %s as entity where entity.id = table_of.p_id\n    ) then\n'
+          '      return %L;\n    end if;\n  end if;\n',
+          entity_table::text, entity_table, entity_table::text
+        ),
+        '' order by not is_record, restore_order
+      ) || '  return null;'
+    from crm_private.entity_types
 
     union all
 

@@ -112,7 +112,7 @@ $body$,
               select from pg_constraint
               where contype = 'f' and v_type.entity_table in (conrelid, confrelid)
             )
-            then ' Related rows are as they are now.'
+            then ' Of related rows it has the ids.'
             else ''
           end
           || case p_entity_type when 'deal' then ' The stage has its present name.' else '' end

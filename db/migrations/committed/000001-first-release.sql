@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:91c4cbfb8cba6bccaf8eaa16c51a0840a776b541
+--! Hash: sha1:23fb2e5f4ac93de5cc0477f5b33c742d3408b0d5
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -4203,7 +4203,7 @@ comment on table crm.audit_logs is
   'transaction.';
 
 comment on column crm.audit_logs.id is
-  'The id of the entry. It increases from one entry to the next, with gaps.';
+  E'@name entry_id\nThe id of the entry. It increases from one entry to the next, with gaps.';
 comment on column crm.audit_logs.entity_type is
   'The type of the entity that was changed: contact, company, deal, task, note, '
   'custom_field_definition, pipeline_stage, exchange_rate, api_key or setting; audit_log for the '
@@ -5265,10 +5265,11 @@ grant select on crm_private.entity_links to crm_member;
 --! Included functions/common/compile_entity_lookups.sql
 /*
  * Compiles the functions that look up rows and entries of any entity type, from the catalogue and
- * the foreign keys: crm_private.is_there, crm_private.is_mergeable, crm_private.is_reversible,
- * crm_private.takes_others, crm_private.deleted_label, crm_private.cascade_parent and
- * crm_private.cleared_reference. They are called for each row of the trash, for each entry that is
- * undone, and by the policy of the audit log, so none of them reads the catalogue.
+ * the foreign keys: crm_private.is_there, crm_private.table_of, crm_private.is_mergeable,
+ * crm_private.is_reversible, crm_private.takes_others, crm_private.deleted_label,
+ * crm_private.cascade_parent and crm_private.cleared_reference. They are called for each row of the
+ * trash, for each entry that is undone, and by the policy of the audit log, so none of them reads
+ * the catalogue.
  *
  * Call it in the migration that adds a foreign key between entities; a test fails if the call is
  * missing. Called by crm_private.register_entity and crm_private.unregister_entity.
@@ -5301,6 +5302,24 @@ begin
       ) || E'    else\n      return false;\n  end case;' as body
     from crm_private.entity_types
     where restore_order is not null
+
+    union all
+
+    -- One look-up after the other, those of records first. The caller may lack the right to read a
+    -- table, which is checked for a statement as a whole.
+    select
+      'table_of', 'p_id uuid', 'regclass', 'stable', 'crm_reader',
+      'Returns the table of the entity with an id; null if the caller can read none. Compiled.',
+      string_agg(
+        format(
+          E'  if has_table_privilege(%L, \'select\') then\n    if exists (\n'
+          '      select from %s as entity where entity.id = table_of.p_id\n    ) then\n'
+          '      return %L;\n    end if;\n  end if;\n',
+          entity_table::text, entity_table, entity_table::text
+        ),
+        '' order by not is_record, restore_order
+      ) || '  return null;'
+    from crm_private.entity_types
 
     union all
 
@@ -14707,7 +14726,7 @@ $body$,
               select from pg_constraint
               where contype = 'f' and v_type.entity_table in (conrelid, confrelid)
             )
-            then ' Related rows are as they are now.'
+            then ' Of related rows it has the ids.'
             else ''
           end
           || case p_entity_type when 'deal' then ' The stage has its present name.' else '' end
@@ -21774,7 +21793,7 @@ grant select on reporting.tasks to crm_reporter;
 create or replace view crm.trash as
   select
     deletion.entity_type,
-    deletion.entity_id                                                as id,
+    deletion.entity_id,
     crm_private.deleted_label(deletion.entity_type, deletion.changes) as label,
     deletion."timestamp"                                              as deleted_at,
     deletion.user_id                                                  as deleted_by,
@@ -21831,7 +21850,7 @@ comment on view crm.trash is
 comment on column crm.trash.entity_type is
   E'@notNull\nThe type of the entity: contact, company, deal, task, note, custom_field_definition, '
   'pipeline_stage or exchange_rate.';
-comment on column crm.trash.id is E'@notNull\nThe id of the row. The restored row has the same id.';
+comment on column crm.trash.entity_id is E'@notNull\nThe id of the row. The restored row has the same id.';
 comment on column crm.trash.label is
   'A name, a title or the beginning of a text, by which people recognise the row.';
 comment on column crm.trash.deleted_at is E'@notNull\nWhen the row was deleted.';

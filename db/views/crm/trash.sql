@@ -10,7 +10,7 @@
 create or replace view crm.trash as
   select
     deletion.entity_type,
-    deletion.entity_id                                                as id,
+    deletion.entity_id,
     crm_private.deleted_label(deletion.entity_type, deletion.changes) as label,
     deletion."timestamp"                                              as deleted_at,
     deletion.user_id                                                  as deleted_by,
@@ -67,7 +67,7 @@ comment on view crm.trash is
 comment on column crm.trash.entity_type is
   E'@notNull\nThe type of the entity: contact, company, deal, task, note, custom_field_definition, '
   'pipeline_stage or exchange_rate.';
-comment on column crm.trash.id is E'@notNull\nThe id of the row. The restored row has the same id.';
+comment on column crm.trash.entity_id is E'@notNull\nThe id of the row. The restored row has the same id.';
 comment on column crm.trash.label is
   'A name, a title or the beginning of a text, by which people recognise the row.';
 comment on column crm.trash.deleted_at is E'@notNull\nWhen the row was deleted.';

@@ -1,4 +1,5 @@
 import type { AggregateGroupBySpec } from "@graphile/pg-aggregates";
+import { type GraphQLInputFieldConfig, GraphQLObjectType } from "graphql";
 import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { sql } from "postgraphile/pg-sql2";
 
@@ -31,7 +32,8 @@ const periodStart: typeof TYPES.timestamptz = {
 
 /**
  * Adds the number of rows of each group (the preset only has `distinctCount`, which sorts), the minimum and
- * maximum of dates, and groups by week, month, quarter and year.
+ * maximum of dates, and groups by week, month, quarter and year. Conditions on an aggregate exist only where
+ * the aggregate does.
  */
 export const AggregatesPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregatesPlugin",
@@ -73,6 +75,20 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
           })),
         ];
         return build;
+      },
+      GraphQLInputObjectType_fields(fields, build, { Self }) {
+        const aggregate = Self.name.replace(/Having(\w+)Input$/, "$1Aggregates");
+        if (aggregate === Self.name || Self.name.endsWith("HavingInput")) return fields;
+        const type = build.getTypeByName(aggregate);
+        const offers = type instanceof GraphQLObjectType ? type.getFields() : {};
+        // The library would compare a number of different times with a time.
+        const isCount = aggregate.endsWith("DistinctCountAggregates");
+        const isTime = ({ type }: GraphQLInputFieldConfig) => /Date/.test(String(type));
+        return Object.fromEntries(
+          Object.entries(fields).filter(
+            ([name, field]) => name in offers && !(isCount && isTime(field)),
+          ),
+        );
       },
       GraphQLObjectType_fields(fields, build, context) {
         const { scope, fieldWithHooks } = context;

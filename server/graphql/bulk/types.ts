@@ -233,7 +233,7 @@ function resultOf<Value>($payload: ObjectStep, name: keyof BulkResult) {
 
 function idField(build: Build) {
   return {
-    type: required(build.getInputTypeByName("UUID")),
+    type: required(build.getInputTypeByName("ID")),
     description: "The id of the row.",
     apply: settingOf("id"),
   };

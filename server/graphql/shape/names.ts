@@ -1,10 +1,11 @@
 import type { PgCodec } from "postgraphile/@dataplan/pg";
 
 /**
- * Names the primary key `id`. PostGraphile renames it to `rowId`, and reserves `id` for the global identifier
- * of Relay, which this API lacks because UUIDs are unique. The payload of a mutation that is a function has
+ * Names the primary key `id`. PostGraphile renames it to `rowId`, and reserves `id` for an encoded global
+ * identifier; here a UUID is global already, see `nodes.ts`. The payload of a mutation that is a function has
  * a field named after the entity, like other payloads, instead of `result`. The list of the view
- * `crm.trash`, a word without plural, is `trash`.
+ * `crm.trash`, a word without plural, is `trash`. An external id has a `value`: caches such as that of Relay
+ * take an `id` of any object for one that no other object has.
  */
 export const NamesPlugin: GraphileConfig.Plugin = {
   name: "CrmNamesPlugin",
@@ -22,6 +23,14 @@ export const NamesPlugin: GraphileConfig.Plugin = {
       functionMutationResultFieldName(_previous, _options, { resource }) {
         const codec = resource.codec as PgCodec;
         return codec.attributes ? this.camelCase(this.tableType(codec)) : "result";
+      },
+    },
+  },
+  schema: {
+    hooks: {
+      GraphQLObjectType_fields(fields, _build, { Self }) {
+        const { id, ...others } = fields;
+        return Self.name === "ExternalId" && id ? { ...others, value: id } : fields;
       },
     },
   },

@@ -575,7 +575,7 @@ describe.each([
       await add(client);
       await asRole(client, "crm_member", "ann");
       await client.query(text, [id(1), [id(2)], {}]);
-      const { rows } = await client.query("select id from crm.trash where entity_type = $1", [
+      const { rows } = await client.query("select entity_id as id from crm.trash where entity_type = $1", [
         type,
       ]);
       expect(rows).toEqual([{ id: id(2) }]);

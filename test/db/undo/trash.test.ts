@@ -211,7 +211,7 @@ describe("the trash", () => {
     const plan = await as<{ "QUERY PLAN": string }>(
       "root",
       "crm_admin",
-      "explain select entity_type, id, label from crm.trash order by deleted_at desc limit 20",
+      "explain select entity_type, entity_id, label from crm.trash order by deleted_at desc limit 20",
     );
     const text = plan.map((line) => line["QUERY PLAN"]).join("\n");
     const { rows: months } = await owner.query<{ name: string }>(

@@ -38,7 +38,7 @@ async function ask(key: string, query = "{ currentUserId }", url = crm.url) {
 
 const revoke = (id: string) =>
   crm.graphql(
-    "mutation ($id: UUID!) { revokeApiKey(input: { id: $id }) { apiKey { revokedAt } } }",
+    "mutation ($id: ID!) { revokeApiKey(input: { id: $id }) { apiKey { revokedAt } } }",
     {
       id,
     },

@@ -198,10 +198,10 @@ test("an upsert creates or changes what an external id is of", async () => {
   expect(second.payload).toMatchObject({ created: 1, updated: 1, unchanged: 1 });
   expect(second.payload?.contacts[2]?.id).toBe(first.payload?.contacts[0]?.id);
   const { data } = await server.graphql(
-    `{ contactByExternalId(source: "hubspot", id: "1") { lastName externalIds { source id } } }`,
+    `{ contactByExternalId(source: "hubspot", id: "1") { lastName externalIds { source value } } }`,
   );
   expect(data).toEqual({
-    contactByExternalId: { lastName: "Z", externalIds: [{ source: "hubspot", id: "1" }] },
+    contactByExternalId: { lastName: "Z", externalIds: [{ source: "hubspot", value: "1" }] },
   });
 });
 
@@ -227,7 +227,7 @@ test("the other entities are written in bulk, too", async () => {
   expect(errors).toBeUndefined();
   const companyId = data?.createCompanies?.companies[0]?.id;
   const answer = await server.graphql(
-    `mutation ($companyId: UUID!) {
+    `mutation ($companyId: ID!) {
        createDeals(input: { deals: [{ title: "Big", value: "1.5", stage: "Won", companyId: $companyId, closeDate: "2026-01-31" }] }) {
          created deals { value currency probability closeDate company { name } }
        }
@@ -266,7 +266,7 @@ test("a reader may not, and a member's rows are the member's", async () => {
 
 test("external ids are a part of their row, and cost no rows of their own", async () => {
   const { errors } = await server.graphql(
-    "{ contacts(first: 1000) { nodes { externalIds { source id } } } }",
+    "{ contacts(first: 1000) { nodes { externalIds { source value } } } }",
   );
   expect(errors).toBeUndefined();
 });

@@ -34,7 +34,7 @@ test("a definition says what values are like, and an input that differs is refus
     defaultValue: ["a"],
   });
   const id = await company({ code: "AB", tags: ["b", "a"] });
-  expect(await ask(`query ($id: UUID!) { company(id: $id) { customFields } }`, { id })).toEqual({
+  expect(await ask(`query ($id: ID!) { company(id: $id) { customFields } }`, { id })).toEqual({
     company: { customFields: { size: 5, code: "AB", tags: ["b", "a"] } },
   });
   expect(
@@ -137,7 +137,7 @@ test("a field and a value are renamed, and the rows go along", async () => {
     fields: { oldValue: ['"gold" is not a value of this field'] },
   });
   await ask(
-    `mutation ($id: UUID!) {
+    `mutation ($id: ID!) {
        updateCustomFieldDefinition(input: { id: $id, patch: { name: "level" } }) {
          customFieldDefinition { name }
        }
@@ -145,7 +145,7 @@ test("a field and a value are renamed, and the rows go along", async () => {
     { id },
   );
   expect(
-    await ask(`query ($id: UUID!) { company(id: $id) { customFields updatedBy } }`, {
+    await ask(`query ($id: ID!) { company(id: $id) { customFields updatedBy } }`, {
       id: companyId,
     }),
   ).toMatchObject({ company: { customFields: { level: "Gold" }, updatedBy: "ann" } });

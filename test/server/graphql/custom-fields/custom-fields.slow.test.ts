@@ -217,7 +217,7 @@ describe("an input with custom fields as fields", () => {
     expect(await update(id, { customFields: { $merge: { rush: null } } })).toEqual({
       product: "B",
     });
-    await crm.graphql(`mutation ($id: UUID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
+    await crm.graphql(`mutation ($id: ID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
       id,
     });
   });
@@ -233,7 +233,7 @@ describe("an input with custom fields as fields", () => {
     expect(errors).toBeUndefined();
     const { id, customFields } = data?.createDealWithTasks.deal ?? { id: "" };
     expect(customFields).toEqual({ list_price: 2.5, rush: true });
-    await crm.graphql(`mutation ($id: UUID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
+    await crm.graphql(`mutation ($id: ID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
       id,
     });
     expect(await crm.graphql(mutation, { deal: { ...deal, origin: "mail" } })).toMatchObject({
@@ -244,7 +244,7 @@ describe("an input with custom fields as fields", () => {
   test("loses no digit of a number", async () => {
     const revenue = "-123456789012345678901234567890.123456789";
     const id = await crm.create("company", { name: "Digits", revenue });
-    const { data } = await crm.graphql(`query ($id: UUID!) { company(id: $id) { revenue } }`, {
+    const { data } = await crm.graphql(`query ($id: ID!) { company(id: $id) { revenue } }`, {
       id,
     });
     expect(data).toEqual({ company: { revenue } });
@@ -254,12 +254,12 @@ describe("an input with custom fields as fields", () => {
       { input: { id, patch } },
     );
     const { data: again } = await crm.graphql(
-      `query ($id: UUID!) { company(id: $id) { revenue } }`,
+      `query ($id: ID!) { company(id: $id) { revenue } }`,
       { id },
     );
     expect(again).toEqual({ company: { revenue: "5.0" } });
     await crm.graphql(
-      `mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
+      `mutation ($id: ID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
       { id },
     );
   });
@@ -300,7 +300,7 @@ describe("an input with custom fields as fields", () => {
       fields: { code: ["is taken"] },
     });
     await crm.graphql(
-      `mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
+      `mutation ($id: ID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
       { id },
     );
     expect(await update(deal?.id ?? "", { engageDate: "2016-02-30" })).toMatchObject({
@@ -387,7 +387,7 @@ describe("a bulk mutation with custom fields as fields", () => {
       { index: 1, fields: { origin, colours } },
       { index: 2, fields: { "customFields.origin": origin } },
     ]);
-    await crm.graphql(`mutation ($id: UUID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
+    await crm.graphql(`mutation ($id: ID!) { deleteDeal(input: { id: $id }) { deal { id } } }`, {
       id: data?.createDeals.deals[0]?.id,
     });
   });

@@ -157,7 +157,7 @@ describe("variables", () => {
   });
 
   test("of their own, outside an input, are named too", async () => {
-    expect(await faults(`query ($id: UUID!) { deal(id: $id) { id } }`, { id: "x" })).toEqual({
+    expect(await faults(`query ($id: ID!) { deal(id: $id) { id } }`, { id: "x" })).toEqual({
       id: ["must be a UUID"],
     });
     expect(

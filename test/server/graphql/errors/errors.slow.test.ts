@@ -110,7 +110,7 @@ describe("CONFLICT", () => {
       await other.query("update crm.contacts set owner_id = 'eve' where id = $1", [id]);
       // It has the company and waits for the contact.
       const pending = refused(
-        "mutation ($id: UUID!) { deleteCompany(input: {id: $id}) { company { id } } }",
+        "mutation ($id: ID!) { deleteCompany(input: {id: $id}) { company { id } } }",
         { id: companyId },
       );
       await untilWaiting(other);
@@ -120,7 +120,7 @@ describe("CONFLICT", () => {
     });
 
     const { data } = await crm.graphql(
-      "query ($id: UUID!) { contact(id: $id) { ownerId company { id ownerId } } }",
+      "query ($id: ID!) { contact(id: $id) { ownerId company { id ownerId } } }",
       { id },
     );
     expect(data).toEqual({

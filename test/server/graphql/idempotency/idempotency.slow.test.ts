@@ -605,7 +605,7 @@ describe("what is kept", () => {
       expect(text).not.toContain(word);
     }
     await server.graphql(
-      `mutation ($id: UUID!) { eraseContact(input: { id: $id }) { clientMutationId } }`,
+      `mutation ($id: ID!) { eraseContact(input: { id: $id }) { clientMutationId } }`,
       {
         id: named.data?.createContact.contact.id,
       },
@@ -616,7 +616,7 @@ describe("what is kept", () => {
   test("is gone where it may tell of a person who was erased, and is not done again", async () => {
     const erase = (id: string | undefined) =>
       server.graphql(
-        `mutation ($id: UUID!) { eraseContact(input: { id: $id }) { clientMutationId } }`,
+        `mutation ($id: ID!) { eraseContact(input: { id: $id }) { clientMutationId } }`,
         { id },
       );
     const createContact = (key: string, firstName: string) =>

@@ -144,7 +144,7 @@ test("bulk writes and functions tell it, too", async () => {
         } }`,
       ),
       server.graphql(
-        `mutation ($companyId: UUID!) {
+        `mutation ($companyId: ID!) {
           createDealWithTasks(
             input: { deal: { title: "With tasks", companyId: $companyId, value: "1", stage: "Proposal" } }
           ) { query { notes { totalCount } } }

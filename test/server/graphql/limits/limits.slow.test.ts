@@ -314,7 +314,7 @@ describe("a list", () => {
     ],
     [
       "that sorts whole tables",
-      "{ contacts { aggregates { distinctCount { id firstName lastName ...more } } } } fragment more on ContactDistinctCountAggregates { emails }",
+      "{ contacts { aggregates { distinctCount { ownerId firstName lastName ...more } } } } fragment more on ContactDistinctCountAggregates { emails }",
       undefined,
       { limit: "scans", maximum: 15, actual: 17 },
     ],
@@ -326,7 +326,7 @@ describe("a list", () => {
     ],
     [
       "that counts lists of a row",
-      `query ($id: UUID!) { company(id: $id) { ${times(20, (i) => `c${i}: contacts { totalCount aggregates { distinctCount { id } } }`)} } }`,
+      `query ($id: ID!) { company(id: $id) { ${times(20, (i) => `c${i}: contacts { totalCount aggregates { distinctCount { id } } }`)} } }`,
       { id: "00000000-0000-4000-8000-000000000000" },
       undefined,
     ],
@@ -480,17 +480,17 @@ describe("without first or last", () => {
     const id = await crm.create("company", { name: "Acme" });
     for (let batch = 0; batch < 11; batch += 1) {
       await isAnswered(
-        `mutation ($id: UUID!) { ${times(10, (i) => `m${i}: createContact(input: { contact: { firstName: "a", lastName: "b", companyId: $id } }) { clientMutationId }`)} }`,
+        `mutation ($id: ID!) { ${times(10, (i) => `m${i}: createContact(input: { contact: { firstName: "a", lastName: "b", companyId: $id } }) { clientMutationId }`)} }`,
         { id },
       );
       await isAnswered(
-        `mutation ($id: UUID!) { ${times(10, (i) => `m${i}: updateCompany(input: { id: $id, patch: { name: "${batch} ${i}" } }) { clientMutationId }`)} }`,
+        `mutation ($id: ID!) { ${times(10, (i) => `m${i}: updateCompany(input: { id: $id, patch: { name: "${batch} ${i}" } }) { clientMutationId }`)} }`,
         { id },
       );
     }
     const { data } = await crm.graphql<{ company: Record<string, { nodes: unknown[] }> }>(
-      `query ($id: UUID!) {
-        company(id: $id) { contacts { nodes { id } totalCount } history { nodes { id } } }
+      `query ($id: ID!) {
+        company(id: $id) { contacts { nodes { id } totalCount } history { nodes { entryId } } }
       }`,
       { id },
     );
@@ -516,14 +516,14 @@ describe("without first or last", () => {
         [id],
       ),
     );
-    const page = `query ($id: UUID!) {
+    const page = `query ($id: ID!) {
       company(id: $id) {
         name
-        contacts { nodes { id tasks { totalCount nodes { id } pageInfo { hasNextPage } } notes { nodes { id } } history { nodes { id } } } }
-        deals { edges { node { id tasks { nodes { id } } notes { nodes { id } } history { nodes { id } } } } }
+        contacts { nodes { id tasks { totalCount nodes { id } pageInfo { hasNextPage } } notes { nodes { id } } history { nodes { entryId } } } }
+        deals { edges { node { id tasks { nodes { id } } notes { nodes { id } } history { nodes { entryId } } } } }
         tasks { nodes { id } }
         notes { nodes { id } }
-        history { nodes { id } }
+        history { nodes { entryId } }
         all: deals { nodes { tasks(first: 30) { nodes { id } } } }
       }
     }`;

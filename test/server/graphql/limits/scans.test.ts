@@ -28,9 +28,9 @@ beforeAll(async () => {
   schema = extendSchema(
     buildSchema(sdl),
     parse(`
-      interface Event { id: UUID! query: Query }
+      interface Event { id: ID! query: Query }
       type DealEvent implements Event {
-        id: UUID! query: Query deal: Deal deals(first: Int, filter: DealFilter): DealConnection
+        id: ID! query: Query deal: Deal deals(first: Int, filter: DealFilter): DealConnection
       }
       type Subscription {
         changed: Event dealChanged: DealEvent
@@ -164,7 +164,7 @@ describe("a running server", () => {
   test("refuses in a payload what it refuses in a query, and changes nothing", async () => {
     const id = await crm.create("company", { name: "Acme" });
     const { errors } = await crm.graphql(
-      `mutation ($id: UUID!) {
+      `mutation ($id: ID!) {
         updateCompany(input: { id: $id, patch: { name: "Bolt" } }) { query { ${scans(19)} } }
       }`,
       { id },
@@ -173,7 +173,7 @@ describe("a running server", () => {
       { code: "QUERY_TOO_COMPLEX", limit: "scans", maximum: 15, actual: 114 },
     ]);
     expect(
-      await crm.graphql(`query ($id: UUID!) { company(id: $id) { name } }`, { id }),
+      await crm.graphql(`query ($id: ID!) { company(id: $id) { name } }`, { id }),
     ).toMatchObject({ data: { company: { name: "Acme" } } });
   });
 });

@@ -62,7 +62,7 @@ test("an administrator erases a contact, and the entry that records it is the an
   const id = await crm.create("contact", { firstName: "Zeb", lastName: "Quixby" });
   const erase = (target: string) =>
     crm.graphql(
-      `mutation ($id: UUID!) {
+      `mutation ($id: ID!) {
         eraseContact(input: { id: $id }) { auditLog { action entityId userId changes } }
       }`,
       { id: target },
@@ -83,7 +83,7 @@ test("an administrator erases a contact, and the entry that records it is the an
 test("an administrator purges the trash, and sets for how long it is kept", async () => {
   const id = await crm.create("company", { name: "Gone" });
   await crm.graphql(
-    "mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { clientMutationId } }",
+    "mutation ($id: ID!) { deleteCompany(input: { id: $id }) { clientMutationId } }",
     {
       id,
     },

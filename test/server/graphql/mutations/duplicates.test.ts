@@ -19,7 +19,7 @@ test("duplicates come with the row, the score and the reasons, of one row and in
   };
   expect(
     await crm.graphql(
-      `query ($id: UUID!) {
+      `query ($id: ID!) {
         findDuplicates(entityType: "contact", id: $id) {
           totalCount nodes { ...parts }
         }
@@ -127,7 +127,7 @@ test("a merge answers with the contact as it is now, and the transaction to undo
   const merged = done?.contact.history.nodes.slice(3).map(({ transactionId }) => transactionId);
   expect(merged).toEqual(Array(3).fill(done?.transactionId));
   expect(
-    await crm.graphql("query ($id: UUID!) { contact(id: $id) { id } }", { id: losers[0] }),
+    await crm.graphql("query ($id: ID!) { contact(id: $id) { id } }", { id: losers[0] }),
   ).toMatchObject({ data: { contact: null } });
 });
 

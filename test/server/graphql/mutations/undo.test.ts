@@ -32,14 +32,14 @@ async function refused(query: string, variables = {}, caller: Caller = ann): Pro
 
 const move = (stage: string, caller: Caller) =>
   ask(
-    `mutation ($id: UUID!, $stage: String!) {
+    `mutation ($id: ID!, $stage: String!) {
        updateDeal(input: { id: $id, patch: { stage: $stage } }) { deal { id } }
      }`,
     { id: dealId, stage },
     caller,
   );
 
-const undoField = `mutation ($id: UUID!, $entry: BigInt!, $onConflict: ConflictResolution) {
+const undoField = `mutation ($id: ID!, $entry: BigInt!, $onConflict: ConflictResolution) {
   undoField(input: { entityType: "deal", entityId: $id, field: "stage", entryId: $entry, onConflict: $onConflict }) {
     reversal { transactionId restored changed deleted kept }
   }
@@ -48,7 +48,7 @@ const undoTransaction = `mutation ($id: BigInt!) {
   undoTransaction(input: { transactionId: $id }) { reversal { transactionId restored changed deleted } }
 }`;
 const undoEntry = `mutation ($id: BigInt!) { undoEntry(input: { entryId: $id }) { reversal { changed } } }`;
-const restore = `mutation ($id: UUID!) {
+const restore = `mutation ($id: ID!) {
   restoreDeleted(input: { entityType: "company", id: $id }) { reversal { restored changed kept } }
 }`;
 
@@ -64,14 +64,14 @@ interface Told {
       }[];
     };
     stageHistory: { nodes: { stage: string; leftAt: string | null; duration: { days: number } }[] };
-    history: { nodes: { id: string; transactionId: string }[] };
+    history: { nodes: { entryId: string; transactionId: string }[] };
   };
 }
-const told = `query ($id: UUID!) {
+const told = `query ($id: ID!) {
   deal(id: $id) {
     fieldHistory(field: "stage") { nodes { value validUntil setBy source entryId } }
     stageHistory(orderBy: ENTRY_ID_ASC) { nodes { stage leftAt duration { days } } }
-    history { nodes { id transactionId } }
+    history { nodes { entryId transactionId } }
   }
 }`;
 
@@ -93,7 +93,7 @@ test("a deal tells the values of a field and its time in each stage", async () =
   ]);
   expect(
     await refused(
-      `query ($id: UUID!) { deal(id: $id) { fieldHistory(field: "x") { totalCount } } }`,
+      `query ($id: ID!) { deal(id: $id) { fieldHistory(field: "x") { totalCount } } }`,
       { id: dealId },
     ),
   ).toEqual({
@@ -128,7 +128,7 @@ test("an undo that would overwrite later work is a conflict with its list; force
   });
   await ask(undoField, { id: dealId, entry, onConflict: "FORCE" }, { role: "admin", user: "root" });
   const { deal: after } = await ask<{ deal: { stage: string; updatedBy: string } }>(
-    "query ($id: UUID!) { deal(id: $id) { stage updatedBy } }",
+    "query ($id: ID!) { deal(id: $id) { stage updatedBy } }",
     { id: dealId },
   );
   expect(after).toEqual({ stage: "Proposal", updatedBy: "root" });
@@ -176,14 +176,16 @@ test("what cannot be undone says so", async () => {
     {},
     root,
   );
-  const { auditLogs } = await ask<{ auditLogs: { nodes: { id: string; entityType: string }[] } }>(
-    `{ auditLogs(filter: { entityType: { in: ["setting", "audit_log"] } }) { nodes { id entityType } } }`,
+  const { auditLogs } = await ask<{
+    auditLogs: { nodes: { entryId: string; entityType: string }[] };
+  }>(
+    `{ auditLogs(filter: { entityType: { in: ["setting", "audit_log"] } }) { nodes { entryId entityType } } }`,
     {},
     root,
   );
   expect(auditLogs.nodes.length).toBeGreaterThan(0);
-  for (const { id } of auditLogs.nodes) {
-    expect(await refused(undoEntry, { id }, root)).toEqual({
+  for (const { entryId } of auditLogs.nodes) {
+    expect(await refused(undoEntry, { id: entryId }, root)).toEqual({
       code: "VALIDATION_ERROR",
       constraint: "audit_logs_action_reversible",
       fields: { entryId: [expect.any(String)] },
@@ -195,13 +197,13 @@ test("an id that was merged is followed, and its history is that of the one that
   const one = await crm.create("contact", { firstName: "Ada", lastName: "L" }, ann);
   const other = await crm.create("contact", { firstName: "A", lastName: "L" }, bob);
   await ask(
-    `mutation ($one: UUID!, $other: UUID!) {
+    `mutation ($one: ID!, $other: ID!) {
        mergeContacts(input: { winner: $one, losers: [$other] }) { clientMutationId }
      }`,
     { one, other },
     { role: "member", user: "cy" },
   );
-  const follow = `query ($id: UUID!) {
+  const follow = `query ($id: ID!) {
     contact(id: $id) { id }
     mergedInto(entityType: "contact", id: $id)
     contactMergedInto(id: $id) { id history { nodes { entityId action } } }
@@ -233,7 +235,7 @@ test("an id that was merged is followed, and its history is that of the one that
 test("an entry and a transaction are undone by their ids; what is none is not found", async () => {
   await move("Won", ann);
   const { deal } = await ask<Told>(told, { id: dealId });
-  const { id, transactionId } = deal.history.nodes[1] ?? {};
+  const { entryId: id, transactionId } = deal.history.nodes[1] ?? {};
   expect(await ask(undoEntry, { id })).toEqual({ undoEntry: { reversal: { changed: "1" } } });
   expect(await refused(undoTransaction, { id: transactionId })).toMatchObject({ code: "CONFLICT" });
   await move("Won", ann);
@@ -259,14 +261,14 @@ test("an entry and a transaction are undone by their ids; what is none is not fo
 });
 
 test("the trash lists what its asker deleted, and gives it back", async () => {
-  await ask("mutation ($id: UUID!) { deleteCompany(input: { id: $id }) { clientMutationId } }", {
+  await ask("mutation ($id: ID!) { deleteCompany(input: { id: $id }) { clientMutationId } }", {
     id: companyId,
   });
   const trash =
-    "{ trash(orderBy: DELETED_AT_DESC) { nodes { entityType id label deletedBy cascadedRows } } }";
+    "{ trash(orderBy: DELETED_AT_DESC) { nodes { entityType entityId label deletedBy cascadedRows } } }";
   const item = {
     entityType: "company",
-    id: companyId,
+    entityId: companyId,
     label: "Acme",
     deletedBy: "ann",
     cascadedRows: "1",
@@ -295,8 +297,8 @@ test("entities and the pipeline are read as they were", async () => {
     return rows[0]?.at;
   });
   await move("Won", ann);
-  const query = `query ($id: UUID!, $company: UUID!, $at: Datetime!) {
-    dealAsOf(id: $id, at: $at) { stage version company { name } }
+  const query = `query ($id: ID!, $company: ID!, $at: Datetime!) {
+    dealAsOf(id: $id, at: $at) { entityId asOf stage version companyId }
     companyAsOf(id: $company, at: "2001-01-01T00:00:00Z") { name }
     pipelineAsOf(at: $at, filter: { stage: { equalTo: "Proposal" } }) { nodes { stage count value valueByCurrency } }
   }`;
@@ -305,7 +307,8 @@ test("entities and the pipeline are read as they were", async () => {
     company: companyId,
     at,
   });
-  expect(dealAsOf).toEqual({ stage: "Proposal", version: 1, company: { name: "Acme" } });
+  expect(dealAsOf).toMatchObject({ entityId: dealId, stage: "Proposal", version: 1, companyId });
+  expect(new Date((dealAsOf as { asOf: string }).asOf)).toEqual(new Date(String(at)));
   expect(companyAsOf).toBeNull();
   expect(pipelineAsOf).toMatchObject({ nodes: [{ stage: "Proposal", count: expect.any(String) }] });
 });

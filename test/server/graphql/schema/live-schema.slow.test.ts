@@ -101,7 +101,7 @@ describe("a running server", () => {
     await owner.query("begin");
     await owner.query("select from crm.companies where id = $1 for update", [id]);
     const waiting = server.graphql(
-      `mutation ($id: UUID!) {
+      `mutation ($id: ID!) {
         updateCompany(input: { id: $id, patch: { name: "Bolt" } }) {
           company { name deals { nodes { title product } } }
         }

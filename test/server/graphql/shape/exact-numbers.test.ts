@@ -128,13 +128,13 @@ describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }
     expectExact(updated, number, 2);
 
     const queried = await ask(
-      `query ($id: UUID!, $at: Datetime!) {
+      `query ($id: ID!, $at: Datetime!) {
         ${entity}(id: $id) {
           ${selection}
           fieldHistory(field: "customFields.b_ref") { nodes { value } }
           history { nodes { changes } }
         }
-        ${entity}AsOf(id: $id, at: $at) { ${selection} }
+        ${entity}AsOf(id: $id, at: $at) { ${selection.replace("id ", "entityId ")} }
         ${plural}(filter: { bRef: { equalTo: ${number} } }) { nodes { ${selection} } }
       }`,
       { id, at: "9999-12-31T00:00:00Z" },

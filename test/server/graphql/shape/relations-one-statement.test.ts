@@ -162,7 +162,7 @@ test("history is told from the oldest entry on, page by page", async () => {
   expect(nodes.map(({ action }) => action)).toEqual(["create", "update"]);
   expect(
     await server.graphql(
-      `query ($id: UUID!, $after: Cursor) { deal(id: $id) { history(after: $after) { ${page} } } }`,
+      `query ($id: ID!, $after: Cursor) { deal(id: $id) { history(after: $after) { ${page} } } }`,
       { id: ids.deal, after: pageInfo?.endCursor },
     ),
   ).toMatchObject({
