@@ -1,8 +1,14 @@
-import { getNamedType, type GraphQLNamedType, type GraphQLObjectType, isObjectType } from "graphql";
+import {
+  getNamedType,
+  type GraphQLNamedType,
+  type GraphQLObjectType,
+  type GraphQLScalarType,
+  isObjectType,
+} from "graphql";
 import type { PgResource, PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { inhibitOnNull, object, type ObjectStep, type Step } from "postgraphile/grafast";
 
-import { isEntity } from "./nodes.ts";
+import { isEntity, resourcesOf } from "./nodes.ts";
 
 /** A row of the past, and the time that it was requested for. */
 type Past = ObjectStep<{ row: PgSelectSingleStep; asOf: Step; id: Step }>;
@@ -23,9 +29,9 @@ export const AsOfPlugin: GraphileConfig.Plugin = {
     hooks: {
       init(_, build) {
         const { GraphQLNonNull } = build.graphql;
-        for (const resource of Object.values(build.pgResources)) {
-          const entity = resource.codec.attributes && isEntity(resource) ? resource : undefined;
-          if (entity === undefined || functionOf(entity, build) === undefined) continue;
+        const resources = resourcesOf(build);
+        for (const entity of resources.filter(isEntity)) {
+          if (!resources.some((other) => other.codec === entity.codec && isAsOf(other))) continue;
           const typeName = build.inflection.tableType(entity.codec);
           build.registerObjectType(
             `${typeName}AsOf`,
@@ -45,12 +51,14 @@ export const AsOfPlugin: GraphileConfig.Plugin = {
                 return {
                   [idField]: fieldWithHooks({ fieldName: idField }, () => ({
                     description: "The id of the row.",
-                    type: new GraphQLNonNull(build.getOutputTypeByName("ID")),
+                    type: new GraphQLNonNull(build.getOutputTypeByName("ID") as GraphQLScalarType),
                     plan: ($past: Past) => $past.get("id"),
                   })),
                   asOf: fieldWithHooks({ fieldName: "asOf" }, () => ({
                     description: "The time that was requested.",
-                    type: new GraphQLNonNull(build.getOutputTypeByName("Datetime")),
+                    type: new GraphQLNonNull(
+                      build.getOutputTypeByName("Datetime") as GraphQLScalarType,
+                    ),
                     plan: ($past: Past) => $past.get("asOf"),
                   })),
                   ...Object.fromEntries(
@@ -59,10 +67,12 @@ export const AsOfPlugin: GraphileConfig.Plugin = {
                       fieldWithHooks({ fieldName: name }, () => ({
                         description,
                         type,
-                        plan: ($past: Past, args, info) => {
+                        plan: ($past: Past, args, info): Step => {
                           const $row = $past.get("row");
                           // A column with the name of its field has no plan.
-                          return extensions.grafast?.plan?.($row, args, info) ?? $row.get(name);
+                          const $value = extensions.grafast?.plan?.($row, args, info) as
+                            Step | undefined;
+                          return $value ?? $row.get(name);
                         },
                       })),
                     ]),
@@ -97,13 +107,6 @@ export const AsOfPlugin: GraphileConfig.Plugin = {
     },
   },
 };
-
-/** Returns the function that returns an entity as it was. */
-function functionOf({ codec }: PgResource, build: GraphileBuild.Build): PgResource | undefined {
-  return Object.values(build.pgResources).find(
-    (resource) => resource.codec === codec && isAsOf(resource),
-  );
-}
 
 /** Returns whether a type is that of a value, not of another row. */
 function isValue(type: GraphQLNamedType): boolean {

@@ -1,4 +1,4 @@
-import type { GraphQLInterfaceType } from "graphql";
+import type { GraphQLInterfaceType, GraphQLScalarType } from "graphql";
 import { TYPES, type PgCodecWithAttributes, type PgResource } from "postgraphile/@dataplan/pg";
 import { context, loadOne, type Step } from "postgraphile/grafast";
 
@@ -15,7 +15,7 @@ export const NodesPlugin: GraphileConfig.Plugin = {
       init(_, build) {
         const { GraphQLNonNull } = build.graphql;
         const tables = new Map(
-          Object.values(build.input.pgRegistry.pgResources).flatMap((resource) => {
+          resourcesOf(build).flatMap((resource) => {
             const { name, schemaName } = resource.extensions?.pg ?? {};
             return isEntity(resource) ? [[`${schemaName}.${name}`, resource] as const] : [];
           }),
@@ -34,7 +34,7 @@ export const NodesPlugin: GraphileConfig.Plugin = {
             fields: () => ({
               id: {
                 description: "The identifier of the row. No row of any type has the same.",
-                type: new GraphQLNonNull(build.getOutputTypeByName("ID")),
+                type: new GraphQLNonNull(build.getOutputTypeByName("ID") as GraphQLScalarType),
               },
             }),
             planType: ($id: Step) => ({
@@ -47,7 +47,7 @@ export const NodesPlugin: GraphileConfig.Plugin = {
         return _;
       },
       GraphQLObjectType_interfaces(interfaces, build, { scope }) {
-        const resource = Object.values(build.pgResources).find(
+        const resource = resourcesOf(build).find(
           ({ codec, parameters }) => codec === scope.pgCodec && parameters === undefined,
         );
         return scope.isPgClassType && resource && isEntity(resource)
@@ -62,7 +62,11 @@ export const NodesPlugin: GraphileConfig.Plugin = {
             description: "The entity with this id. Null if there is none.",
             type: build.getTypeByName("Node") as GraphQLInterfaceType,
             args: {
-              id: { type: new build.graphql.GraphQLNonNull(build.getInputTypeByName("ID")) },
+              id: {
+                type: new build.graphql.GraphQLNonNull(
+                  build.getInputTypeByName("ID") as GraphQLScalarType,
+                ),
+              },
             },
             plan: (_$root, args) => args.getRaw("id"),
           })),
@@ -71,6 +75,11 @@ export const NodesPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Returns the tables, views and functions of the API. */
+export function resourcesOf(build: GraphileBuild.Build): PgResource[] {
+  return Object.values(build.input.pgRegistry.pgResources) as PgResource[];
+}
 
 type Entity = PgResource<string, PgCodecWithAttributes>;
 
@@ -91,7 +100,7 @@ function typeNameOf($id: Step<string>, typeNames: ReadonlyMap<string, string>) {
     name: "typeNameOf",
     shared: () => context(),
     async load(ids: readonly string[], { shared }) {
-      const { withPgClient, pgSettings } = shared as Grafast.Context;
+      const { withPgClient, pgSettings } = shared;
       const { rows } = await withPgClient(pgSettings ?? null, (client) =>
         client.query<{ name: string | null }>({
           text: `

@@ -10,7 +10,7 @@ import {
   type GraphQLOutputType,
 } from "graphql";
 
-import { isEntity } from "./nodes.ts";
+import { isEntity, resourcesOf } from "./nodes.ts";
 
 type Scope = GraphileBuild.ScopeObjectFieldsField;
 
@@ -26,8 +26,8 @@ export const NullabilityPlugin: GraphileConfig.Plugin = {
     hooks: {
       GraphQLObjectType_fields_field(field, build, { scope, Self }) {
         const isNever =
-          (scope.isRootQuery && getNamedType(field.type).name.endsWith("Connection")) ||
-          (scope.isMutationPayload && isResult(scope.fieldName, field.type)) ||
+          (scope.isRootQuery === true && getNamedType(field.type).name.endsWith("Connection")) ||
+          (scope.isMutationPayload === true && isResult(scope.fieldName, field.type)) ||
           isRequiredReference(scope, build);
         const type = holdsNulls(Self.name, field.type) ? field.type : withElements(field.type);
         return { ...field, type: isNever ? new GraphQLNonNull(getNullableType(type)) : type };
@@ -59,8 +59,8 @@ function isResult(fieldName: string, type: GraphQLOutputType): boolean {
 function isRequiredReference({ pgRelationDetails }: Scope, build: GraphileBuild.Build): boolean {
   if (pgRelationDetails === undefined) return false;
   const { registry, codec, relationName } = pgRelationDetails;
-  const relation = registry.pgRelations[codec.name]?.[relationName];
-  const local = Object.values(build.pgResources).find((resource) => resource.codec === codec);
+  const relation = registry.pgRelations[String(codec.name)]?.[relationName];
+  const local = resourcesOf(build).find((resource) => resource.codec === codec);
   return (
     relation !== undefined &&
     relation.isReferencee !== true &&

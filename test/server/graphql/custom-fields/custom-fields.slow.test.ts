@@ -253,10 +253,9 @@ describe("an input with custom fields as fields", () => {
       `mutation ($input: UpdateCompanyInput!) { updateCompany(input: $input) { company { id } } }`,
       { input: { id, patch } },
     );
-    const { data: again } = await crm.graphql(
-      `query ($id: ID!) { company(id: $id) { revenue } }`,
-      { id },
-    );
+    const { data: again } = await crm.graphql(`query ($id: ID!) { company(id: $id) { revenue } }`, {
+      id,
+    });
     expect(again).toEqual({ company: { revenue: "5.0" } });
     await crm.graphql(
       `mutation ($id: ID!) { deleteCompany(input: { id: $id }) { company { id } } }`,
