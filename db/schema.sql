@@ -89,6 +89,13 @@ CREATE TYPE crm.duplicate_group AS (
 	ids uuid[]
 );
 
+CREATE TYPE crm.entity_rights AS (
+	entity_type text,
+	can_create boolean,
+	can_update boolean,
+	can_delete boolean
+);
+
 CREATE TYPE crm.external_id AS (
 	source text,
 	id text
@@ -182,6 +189,14 @@ CREATE TYPE crm.search_hit AS (
 	deal_id uuid,
 	task_id uuid,
 	note_id uuid
+);
+
+CREATE TYPE crm.viewer AS (
+	user_id text,
+	role text,
+	api_key_name text,
+	can_administrate boolean,
+	rights crm.entity_rights[]
 );
 
 CREATE TYPE crm_private.bulk_row AS (

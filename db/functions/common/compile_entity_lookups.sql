@@ -49,7 +49,7 @@ begin
         format(
           E'  if has_table_privilege(%L, \'select\') then\n    if exists (\n'
           '      select from %s as entity where entity.id = table_of.p_id\n    ) then\n'
-          '      return %L;\n    end if;\n  end if;\n',
+          '      return %L::regclass;\n    end if;\n  end if;\n',
           entity_table::text, entity_table, entity_table::text
         ),
         '' order by not is_record, restore_order

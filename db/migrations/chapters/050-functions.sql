@@ -85,6 +85,7 @@
 --!include functions/custom_fields/index_custom_field.sql
 --!include functions/access/is_administrator.sql
 --!include functions/access/is_importing.sql
+--!include functions/access/viewer.sql
 --!include functions/imports/importable_columns.sql
 --!include functions/imports/imported_columns.sql
 --!include functions/imports/require_import.sql

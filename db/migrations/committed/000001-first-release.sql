@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:23fb2e5f4ac93de5cc0477f5b33c742d3408b0d5
+--! Hash: sha1:ce56a05bdb5dc98c1aae4ac4982ec9884df56122
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5192,6 +5192,58 @@ comment on column crm.search_hit.extract is
 comment on column crm.search_hit.place is
   E'@notNull\nThe place of the hit, from 1 for the best.';
 --! EndIncluded types/search_hit.sql
+--! Included types/viewer.sql
+do $type$
+begin
+  if to_regtype('crm.entity_rights') is null then
+    create type crm.entity_rights as (
+      entity_type text,
+      can_create  boolean,
+      can_update  boolean,
+      can_delete  boolean
+    );
+  end if;
+
+  if to_regtype('crm.viewer') is null then
+    create type crm.viewer as (
+      user_id        text,
+      role           text,
+      api_key_name   text,
+      can_administrate boolean,
+      rights         crm.entity_rights[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.entity_rights is
+  'What the user may do with the entities of a type. Everybody may read all of them.';
+
+comment on column crm.entity_rights.entity_type is
+  E'@notNull\nThe type of the entity.';
+comment on column crm.entity_rights.can_create is
+  E'@notNull\nTrue if the user may create entities of the type.';
+comment on column crm.entity_rights.can_update is
+  E'@notNull\nTrue if the user may change entities of the type.';
+comment on column crm.entity_rights.can_delete is
+  E'@notNull\nTrue if the user may delete entities of the type.';
+
+comment on type crm.viewer is
+  'The user who makes the request, and what the user may do.';
+
+comment on column crm.viewer.user_id is
+  E'@notNull\nThe user: the subject of the token, key:<name> for an API key, or db:<login role> for a '
+  'database session.';
+comment on column crm.viewer.role is
+  E'@notNull\nThe role of the token or API key: reader, member or admin.';
+comment on column crm.viewer.api_key_name is
+  'The name of the API key. Null if the request has a token.';
+comment on column crm.viewer.can_administrate is
+  E'@notNull\nTrue if the user has the rights of an administrator, such as editing custom field '
+  'definitions and stages.';
+comment on column crm.viewer.rights is
+  E'@notNull\nWhat the user may do with the entities of each type.';
+--! EndIncluded types/viewer.sql
 --! Included types/written_row.sql
 do $type$
 begin
@@ -5314,7 +5366,7 @@ begin
         format(
           E'  if has_table_privilege(%L, \'select\') then\n    if exists (\n'
           '      select from %s as entity where entity.id = table_of.p_id\n    ) then\n'
-          '      return %L;\n    end if;\n  end if;\n',
+          '      return %L::regclass;\n    end if;\n  end if;\n',
           entity_table::text, entity_table, entity_table::text
         ),
         '' order by not is_record, restore_order
@@ -10438,6 +10490,53 @@ comment on function crm_private.is_importing() is
 revoke all on function crm_private.is_importing() from public;
 grant execute on function crm_private.is_importing() to crm_reader;
 --! EndIncluded functions/access/is_importing.sql
+--! Included functions/access/viewer.sql
+/*
+ * Returns the user who makes the request, and what the user may do: the privileges of the role on
+ * the tables of the catalogue.
+ */
+create or replace function crm.viewer()
+returns crm.viewer
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+  select
+    me.user_id,
+    case
+      when me.is_administrator                                    then 'admin'
+      when pg_has_role(me.calling_role, 'crm_member', 'usage')    then 'member'
+      else 'reader'
+    end,
+    substring(me.user_id from '^key:(.*)$'),
+    me.is_administrator,
+    array(
+      select
+        row(
+          entity_type,
+          has_any_column_privilege(me.calling_role, entity_table, 'insert'),
+          has_any_column_privilege(me.calling_role, entity_table, 'update'),
+          has_table_privilege(me.calling_role, entity_table, 'delete')
+        )::crm.entity_rights
+      from crm_private.entity_types
+      where restore_order is not null
+      order by restore_order
+    )
+  from (
+    select
+      crm.current_user_id()          as user_id,
+      crm_private.calling_role()     as calling_role,
+      crm_private.is_administrator() as is_administrator
+  ) as me;
+$$;
+
+comment on function crm.viewer() is
+  E'@notNull\nThe user who makes the request, and what the user may do.';
+
+revoke all on function crm.viewer() from public;
+grant execute on function crm.viewer() to crm_reader;
+--! EndIncluded functions/access/viewer.sql
 --! Included functions/imports/importable_columns.sql
 /* Returns the columns that only a session that imports may set in new rows of a table. */
 create or replace function crm_private.importable_columns(p_table regclass)
