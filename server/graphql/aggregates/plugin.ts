@@ -83,7 +83,7 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
         const offers = type instanceof GraphQLObjectType ? type.getFields() : {};
         // The library would compare a number of different times with a time.
         const isCount = aggregate.endsWith("DistinctCountAggregates");
-        const isTime = ({ type }: GraphQLInputFieldConfig) => String(type).includes('Date');
+        const isTime = ({ type }: GraphQLInputFieldConfig) => String(type).includes("Date");
         return Object.fromEntries(
           Object.entries(fields).filter(
             ([name, field]) => name in offers && !(isCount && isTime(field)),

@@ -37,12 +37,9 @@ async function ask(key: string, query = "{ currentUserId }", url = crm.url) {
 }
 
 const revoke = (id: string) =>
-  crm.graphql(
-    "mutation ($id: ID!) { revokeApiKey(input: { id: $id }) { apiKey { revokedAt } } }",
-    {
-      id,
-    },
-  );
+  crm.graphql("mutation ($id: ID!) { revokeApiKey(input: { id: $id }) { apiKey { revokedAt } } }", {
+    id,
+  });
 
 const refused = {
   status: 401,
