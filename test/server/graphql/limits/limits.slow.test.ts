@@ -326,7 +326,7 @@ describe("a list", () => {
     ],
     [
       "that counts lists of a row",
-      `query ($id: ID!) { company(id: $id) { ${times(20, (i) => `c${i}: contacts { totalCount aggregates { distinctCount { id } } }`)} } }`,
+      `query ($id: ID!) { company(id: $id) { ${times(20, (i) => `c${i}: contacts { totalCount aggregates { distinctCount { ownerId } } }`)} } }`,
       { id: "00000000-0000-4000-8000-000000000000" },
       undefined,
     ],
@@ -369,7 +369,7 @@ describe("a list", () => {
     const lists = ["companies", "contacts", "deals", "tasks", "history"];
     const query = lists.reduceRight(
       (inner, name) => `${name}(first: 1) { nodes { ${inner} } }`,
-      "id",
+      "entryId",
     );
     expect(await excess(`{ ${query} }`)).toEqual({ limit: "lists", maximum: 4, actual: 5 });
   });
