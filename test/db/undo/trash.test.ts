@@ -120,7 +120,7 @@ describe("the trash", () => {
     expect(await trashOf("ann")).toEqual([
       {
         entity_type: "company",
-        id: companyId,
+        entity_id: companyId,
         label: "Acme",
         deleted_at: expect.any(Date),
         deleted_by: "ann",
