@@ -1,4 +1,4 @@
-import type { PgCodec } from "postgraphile/@dataplan/pg";
+import type { PgClassSingleStep, PgCodec } from "postgraphile/@dataplan/pg";
 
 /**
  * Names the primary key `id`. PostGraphile renames it to `rowId`, and reserves `id` for an encoded global
@@ -30,7 +30,8 @@ export const NamesPlugin: GraphileConfig.Plugin = {
     hooks: {
       GraphQLObjectType_fields(fields, _build, { Self }) {
         const { id, ...others } = fields;
-        return Self.name === "ExternalId" && id ? { ...others, value: id } : fields;
+        if (Self.name !== "ExternalId" || id === undefined) return fields;
+        return { ...others, value: { ...id, plan: ($id: PgClassSingleStep) => $id.get("id") } };
       },
     },
   },
