@@ -144,7 +144,7 @@ test("a generated field, type and argument are described in the words of a CRM",
   );
   expect(described("ApiKeyEdge")).toBe("An API key and its cursor.");
   expect(described("CompanyFilter", "name")).toBe("Conditions on `name`.");
-  expect(described("DealSumAggregates", "probability")).toBe("The sum of `probability`.");
+  expect(described("DealAverageAggregates", "probability")).toBe("The average of `probability`.");
   expect(described("Contact", "company")).toBe(
     "The company that the contact works for. Null if there is none. Deleting the company sets it to null.",
   );
