@@ -23,6 +23,7 @@
 --!include types/conflict_resolution.sql
 --!include types/row_fault.sql
 --!include types/search_hit.sql
+--!include types/entity_rights.sql
 --!include types/viewer.sql
 --!include types/written_row.sql
 --!include types/bulk_outcome.sql

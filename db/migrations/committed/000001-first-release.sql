@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:ce56a05bdb5dc98c1aae4ac4982ec9884df56122
+--! Hash: sha1:73d9347ef6958b5219318e8b44d3bcc911437921
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -5192,7 +5192,7 @@ comment on column crm.search_hit.extract is
 comment on column crm.search_hit.place is
   E'@notNull\nThe place of the hit, from 1 for the best.';
 --! EndIncluded types/search_hit.sql
---! Included types/viewer.sql
+--! Included types/entity_rights.sql
 do $type$
 begin
   if to_regtype('crm.entity_rights') is null then
@@ -5201,16 +5201,6 @@ begin
       can_create  boolean,
       can_update  boolean,
       can_delete  boolean
-    );
-  end if;
-
-  if to_regtype('crm.viewer') is null then
-    create type crm.viewer as (
-      user_id        text,
-      role           text,
-      api_key_name   text,
-      can_administrate boolean,
-      rights         crm.entity_rights[]
     );
   end if;
 end
@@ -5227,6 +5217,21 @@ comment on column crm.entity_rights.can_update is
   E'@notNull\nTrue if the user may change entities of the type.';
 comment on column crm.entity_rights.can_delete is
   E'@notNull\nTrue if the user may delete entities of the type.';
+--! EndIncluded types/entity_rights.sql
+--! Included types/viewer.sql
+do $type$
+begin
+  if to_regtype('crm.viewer') is null then
+    create type crm.viewer as (
+      user_id        text,
+      role           text,
+      api_key_name   text,
+      can_administrate boolean,
+      rights         crm.entity_rights[]
+    );
+  end if;
+end
+$type$;
 
 comment on type crm.viewer is
   'The user who makes the request, and what the user may do.';
