@@ -3,7 +3,17 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: [".data/", "coverage/", "**/dist/", "examples/", "test/package/", "**/generated/"] },
+  {
+    ignores: [
+      ".data/",
+      "coverage/",
+      "**/dist/",
+      "examples/",
+      "test/clients/",
+      "test/package/",
+      "**/generated/",
+    ],
+  },
   js.configs.recommended,
   {
     languageOptions: {

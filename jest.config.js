@@ -6,6 +6,7 @@ const common = {
   globalSetup: "<rootDir>/test/global-setup.ts",
   globalTeardown: "<rootDir>/test/global-teardown.ts",
   modulePathIgnorePatterns: ["<rootDir>/.data/"],
+  testPathIgnorePatterns: ["<rootDir>/test/clients/"],
 };
 
 /** @type {import("jest").Config} */
@@ -15,7 +16,7 @@ export default {
       ...common,
       displayName: "quick",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
-      testPathIgnorePatterns: ["\\.slow\\.test\\.ts$"],
+      testPathIgnorePatterns: [...common.testPathIgnorePatterns, "\\.slow\\.test\\.ts$"],
     },
     {
       ...common,

@@ -38,7 +38,7 @@ export const expensive = {
   "duplicates of 60 contacts": `{
     contacts(first: 60) { nodes { id duplicates { nodes { score reasons contact { ${contact} } } } } }
   }`,
-  "all groups of duplicates": `{ duplicateGroups(entityType: "contact") { nodes { score contacts { nodes { id } } } } }`,
+  "all groups of duplicates": `{ duplicateGroups(entityType: contact) { nodes { score contacts { nodes { id } } } } }`,
   "the pipeline at three times": `{ ${times(3, (i) => `p${i}: pipelineAsOf(at: "203${i}-01-01T00:00:00Z") { nodes { stage count value } }`)} }`,
   "15 searches of JSON": `{ ${times(15, (i) => `j${i}: contacts(filter: { customFields: { containsKey: "k${i}" } }) { totalCount }`)} }`,
 };

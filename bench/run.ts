@@ -8,6 +8,7 @@ const benchmarks = [
   "mix",
   "reports",
   "search",
+  "sync",
   "upserts",
 ];
 

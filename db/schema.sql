@@ -135,6 +135,10 @@ CREATE TYPE crm.issued_api_key AS (
 	api_key crm.api_keys
 );
 
+CREATE TYPE crm.reference AS (
+	external_id crm.external_id
+);
+
 CREATE TYPE crm.new_deal AS (
 	title text,
 	company_id uuid,
@@ -147,7 +151,9 @@ CREATE TYPE crm.new_deal AS (
 	owner_id text,
 	custom_fields jsonb,
 	external_ids crm.external_id[],
-	lost_reason text
+	lost_reason text,
+	company crm.reference,
+	contact crm.reference
 );
 
 CREATE TYPE crm.new_task AS (
@@ -184,6 +190,7 @@ CREATE TYPE crm.search_hit AS (
 	rank double precision,
 	"extract" text,
 	place integer,
+	"position" text COLLATE pg_catalog."C",
 	company_id uuid,
 	contact_id uuid,
 	deal_id uuid,
@@ -242,6 +249,27 @@ CREATE TYPE crm_private.current_row AS (
 	external_ids crm.external_id[]
 );
 
+CREATE TYPE crm_private.parsed_search AS (
+	exact tsquery,
+	whole tsquery,
+	typed tsquery,
+	indexed tsquery,
+	loose tsquery,
+	loose_texts text,
+	whole_names tsquery,
+	typed_names tsquery,
+	named tsquery,
+	begun text,
+	number text,
+	numbers text[],
+	phone text,
+	beside tsquery,
+	words text[],
+	marks text[],
+	stems text[],
+	near text[]
+);
+
 CREATE TABLE crm.audit_logs (
     id bigint NOT NULL,
     entity_type text NOT NULL,
@@ -253,6 +281,8 @@ CREATE TABLE crm.audit_logs (
     transaction_id bigint NOT NULL,
     source text NOT NULL,
     erased_at timestamp with time zone,
+    CONSTRAINT audit_logs_action_known CHECK ((action = ANY (ARRAY['create'::text, 'update'::text, 'delete'::text, 'erase'::text, 'purge'::text, 'archive'::text]))),
+    CONSTRAINT audit_logs_source_known CHECK ((source = ANY (ARRAY['api'::text, 'import'::text, 'sql'::text]))),
     CONSTRAINT audit_logs_user_id_blank CHECK ((NOT crm_private.is_blank(user_id))),
     CONSTRAINT audit_logs_user_id_legible CHECK (crm_private.is_legible(user_id)),
     CONSTRAINT audit_logs_user_id_length CHECK ((char_length(user_id) <= 255))
@@ -298,7 +328,7 @@ END),
     CONSTRAINT companies_custom_fields_object CHECK ((jsonb_typeof(custom_fields) = 'object'::text)),
     CONSTRAINT companies_external_ids_blank CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_external_ids_distinct CHECK (
@@ -308,12 +338,12 @@ CASE
 END),
     CONSTRAINT companies_external_ids_legible CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_external_ids_length CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
@@ -352,7 +382,7 @@ END),
     CONSTRAINT contacts_emails_list CHECK (crm_private.is_list(emails, 100)),
     CONSTRAINT contacts_external_ids_blank CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT contacts_external_ids_distinct CHECK (
@@ -362,12 +392,12 @@ CASE
 END),
     CONSTRAINT contacts_external_ids_legible CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT contacts_external_ids_length CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
     CONSTRAINT contacts_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
@@ -427,7 +457,7 @@ CREATE TABLE crm.deals (
     CONSTRAINT deals_custom_fields_object CHECK ((jsonb_typeof(custom_fields) = 'object'::text)),
     CONSTRAINT deals_external_ids_blank CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT deals_external_ids_distinct CHECK (
@@ -437,12 +467,12 @@ CASE
 END),
     CONSTRAINT deals_external_ids_legible CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT deals_external_ids_length CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
     CONSTRAINT deals_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
@@ -585,7 +615,7 @@ END) STORED,
     CONSTRAINT notes_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
     CONSTRAINT notes_external_ids_blank CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT notes_external_ids_distinct CHECK (
@@ -595,12 +625,12 @@ CASE
 END),
     CONSTRAINT notes_external_ids_legible CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT notes_external_ids_length CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
     CONSTRAINT notes_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL)))
@@ -665,7 +695,7 @@ END) STORED,
     CONSTRAINT tasks_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
     CONSTRAINT tasks_external_ids_blank CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT tasks_external_ids_distinct CHECK (
@@ -675,12 +705,12 @@ CASE
 END),
     CONSTRAINT tasks_external_ids_legible CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT tasks_external_ids_length CHECK (
 CASE
-    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
     CONSTRAINT tasks_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
@@ -919,8 +949,10 @@ CREATE TABLE crm_private.settings (
     base_currency text DEFAULT 'USD'::text NOT NULL,
     default_country text,
     time_zone text DEFAULT 'UTC'::text NOT NULL,
+    former_field_retention_days integer DEFAULT 30 NOT NULL,
     CONSTRAINT settings_base_currency_known CHECK ((base_currency = ANY (crm.currencies()))),
     CONSTRAINT settings_default_country_known CHECK ((default_country ~ '^[A-Z]{2}$'::text)),
+    CONSTRAINT settings_former_field_retention_days_range CHECK (((former_field_retention_days >= 0) AND (former_field_retention_days <= 36500))),
     CONSTRAINT settings_id_single CHECK (id),
     CONSTRAINT settings_trash_retention_days_range CHECK (((trash_retention_days >= 0) AND (trash_retention_days <= 36500)))
 );
@@ -1063,6 +1095,15 @@ ALTER TABLE crm_private.faulty_rows ALTER COLUMN number ADD GENERATED ALWAYS AS 
     CACHE 1
 );
 
+CREATE TABLE crm_private.former_custom_fields (
+    entity_type text NOT NULL,
+    name text NOT NULL,
+    field_name text NOT NULL,
+    definition_id uuid NOT NULL,
+    field_type text NOT NULL,
+    ended_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE crm_private.idempotency_keys (
     key_hash bytea NOT NULL,
     request_hash bytea NOT NULL,
@@ -1073,6 +1114,22 @@ CREATE TABLE crm_private.idempotency_keys (
     CONSTRAINT idempotency_keys_request_hash_length CHECK ((octet_length(request_hash) = 32))
 );
 ALTER TABLE ONLY crm_private.idempotency_keys ALTER COLUMN answer SET STORAGE EXTERNAL;
+
+CREATE VIEW crm_private.live_former_fields AS
+ SELECT former.entity_type,
+    former.name,
+    former.field_name,
+    former.definition_id,
+    COALESCE(definition.field_type, former.field_type) AS field_type,
+    definition.name AS current_name,
+    former.ended_at,
+    ((former.ended_at AT TIME ZONE setting.time_zone))::date AS ended_on,
+    ((expiry.at AT TIME ZONE setting.time_zone))::date AS expires_on
+   FROM (((crm_private.former_custom_fields former
+     CROSS JOIN crm_private.settings setting)
+     CROSS JOIN LATERAL ( SELECT (former.ended_at + make_interval(days => setting.former_field_retention_days)) AS "?column?") expiry(at))
+     LEFT JOIN crm.custom_field_definitions definition ON ((definition.id = former.definition_id)))
+  WHERE (expiry.at > now());
 
 CREATE TABLE crm_private.merges (
     id bigint NOT NULL,
@@ -2051,6 +2108,9 @@ ALTER TABLE ONLY crm_private.external_ids
 ALTER TABLE ONLY crm_private.faulty_rows
     ADD CONSTRAINT faulty_rows_pkey PRIMARY KEY (transaction_id, number);
 
+ALTER TABLE ONLY crm_private.former_custom_fields
+    ADD CONSTRAINT former_custom_fields_pkey PRIMARY KEY (entity_type, name);
+
 ALTER TABLE ONLY crm_private.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (key_hash);
 
@@ -2083,7 +2143,11 @@ CREATE INDEX audit_logs_transaction_id ON ONLY crm.audit_logs USING brin (transa
 
 CREATE INDEX audit_logs_user_id ON ONLY crm.audit_logs USING btree (user_id);
 
-CREATE INDEX companies_created_at ON crm.companies USING btree (created_at);
+CREATE INDEX companies_city ON crm.companies USING btree (((address ->> 'city'::text)), created_at, id);
+
+CREATE INDEX companies_country ON crm.companies USING btree (((address ->> 'country'::text)), created_at, id);
+
+CREATE INDEX companies_created_at ON crm.companies USING btree (created_at, id);
 
 CREATE INDEX companies_custom_fields ON crm.companies USING gin (custom_fields jsonb_path_ops);
 
@@ -2097,11 +2161,13 @@ CREATE INDEX companies_owner_id ON crm.companies USING btree (owner_id);
 
 CREATE INDEX companies_search_document ON crm.companies USING gin (search_document) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX contacts_company_id ON crm.contacts USING btree (company_id);
+CREATE INDEX contacts_company_id ON crm.contacts USING btree (company_id, created_at, id);
 
-CREATE INDEX contacts_created_at ON crm.contacts USING btree (created_at);
+CREATE INDEX contacts_created_at ON crm.contacts USING btree (created_at, id);
 
 CREATE INDEX contacts_custom_fields ON crm.contacts USING gin (custom_fields jsonb_path_ops);
+
+CREATE INDEX contacts_email_words ON crm.contacts USING gin (crm_private.email_words(emails) extensions.gin_trgm_ops) WITH (gin_pending_list_limit='512');
 
 CREATE INDEX contacts_emails ON crm.contacts USING gin (emails);
 
@@ -2119,11 +2185,11 @@ CREATE INDEX deals_close_date ON crm.deals USING btree (close_date);
 
 CREATE INDEX deals_closed_at ON crm.deals USING btree (closed_at) WHERE (closed_at IS NOT NULL);
 
-CREATE INDEX deals_company_id ON crm.deals USING btree (company_id);
+CREATE INDEX deals_company_id ON crm.deals USING btree (company_id, created_at, id);
 
-CREATE INDEX deals_contact_id ON crm.deals USING btree (contact_id);
+CREATE INDEX deals_contact_id ON crm.deals USING btree (contact_id, created_at, id);
 
-CREATE INDEX deals_created_at ON crm.deals USING btree (created_at);
+CREATE INDEX deals_created_at ON crm.deals USING btree (created_at, id);
 
 CREATE INDEX deals_custom_fields ON crm.deals USING gin (custom_fields jsonb_path_ops);
 
@@ -2133,15 +2199,15 @@ CREATE INDEX deals_owner_id ON crm.deals USING btree (owner_id);
 
 CREATE INDEX deals_search_document ON crm.deals USING gin (search_document) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX deals_stage ON crm.deals USING btree (stage);
+CREATE INDEX deals_stage ON crm.deals USING btree (stage, created_at, id);
 
-CREATE INDEX notes_company_id ON crm.notes USING btree (company_id) WHERE (company_id IS NOT NULL);
+CREATE INDEX notes_company_id ON crm.notes USING btree (company_id, created_at, id) WHERE (company_id IS NOT NULL);
 
-CREATE INDEX notes_contact_id ON crm.notes USING btree (contact_id) WHERE (contact_id IS NOT NULL);
+CREATE INDEX notes_contact_id ON crm.notes USING btree (contact_id, created_at, id) WHERE (contact_id IS NOT NULL);
 
-CREATE INDEX notes_created_at ON crm.notes USING btree (created_at);
+CREATE INDEX notes_created_at ON crm.notes USING btree (created_at, id);
 
-CREATE INDEX notes_deal_id ON crm.notes USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX notes_deal_id ON crm.notes USING btree (deal_id, created_at, id) WHERE (deal_id IS NOT NULL);
 
 CREATE INDEX notes_entity_id ON crm.notes USING btree (entity_id);
 
@@ -2149,11 +2215,13 @@ CREATE INDEX notes_search_document ON crm.notes USING gin (search_document) WITH
 
 CREATE INDEX tasks_assigned_to ON crm.tasks USING btree (assigned_to);
 
-CREATE INDEX tasks_company_id ON crm.tasks USING btree (company_id) WHERE (company_id IS NOT NULL);
+CREATE INDEX tasks_company_id ON crm.tasks USING btree (company_id, created_at, id) WHERE (company_id IS NOT NULL);
 
-CREATE INDEX tasks_contact_id ON crm.tasks USING btree (contact_id) WHERE (contact_id IS NOT NULL);
+CREATE INDEX tasks_contact_id ON crm.tasks USING btree (contact_id, created_at, id) WHERE (contact_id IS NOT NULL);
 
-CREATE INDEX tasks_deal_id ON crm.tasks USING btree (deal_id) WHERE (deal_id IS NOT NULL);
+CREATE INDEX tasks_created_at ON crm.tasks USING btree (created_at, id);
+
+CREATE INDEX tasks_deal_id ON crm.tasks USING btree (deal_id, created_at, id) WHERE (deal_id IS NOT NULL);
 
 CREATE INDEX tasks_due_date ON crm.tasks USING btree (due_date);
 
@@ -2250,6 +2318,12 @@ CREATE OR REPLACE VIEW reporting.stage_conversion AS
      LEFT JOIN deals ON ((deals.stage_id = stage.id)))
      LEFT JOIN stays ON ((stays.stage_id = stage.id)));
 
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.companies FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.contacts FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.deals FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+
 CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.companies FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
 
 CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.contacts FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
@@ -2257,6 +2331,8 @@ CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.contacts FOR EACH
 CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.deals FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
 
 CREATE TRIGGER _100_mark_given_probability BEFORE UPDATE OF probability ON crm.deals FOR EACH ROW WHEN (((new.probability IS NOT NULL) AND ((new.probability IS DISTINCT FROM old.probability) OR (new.stage IS DISTINCT FROM old.stage)))) EXECUTE FUNCTION crm_private.mark_given_probability();
+
+CREATE TRIGGER _100_normalise_address BEFORE INSERT OR UPDATE OF address ON crm.companies FOR EACH ROW WHEN (jsonb_path_exists(new.address, 'strict $.*?(@ == null)'::jsonpath, silent => true)) EXECUTE FUNCTION crm_private.normalise_address();
 
 CREATE TRIGGER _100_normalise_custom_fields BEFORE INSERT OR UPDATE ON crm.companies FOR EACH ROW WHEN (((new.custom_fields ? '$merge'::text) OR jsonb_path_exists(new.custom_fields, 'strict $.*?(@ == null)'::jsonpath, silent => true))) EXECUTE FUNCTION crm_private.normalise_custom_fields();
 
@@ -2599,6 +2675,8 @@ CREATE POLICY external_ids_select ON crm_private.external_ids FOR SELECT TO crm_
 
 ALTER TABLE crm_private.faulty_rows ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE crm_private.former_custom_fields ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE crm_private.idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE crm_private.merges ENABLE ROW LEVEL SECURITY;
@@ -2842,6 +2920,8 @@ GRANT INSERT(external_ids) ON TABLE crm_private.deals_copy TO crm_member;
 GRANT SELECT ON TABLE crm_private.entity_types TO crm_reader;
 
 GRANT SELECT ON TABLE crm_private.entity_links TO crm_member;
+
+GRANT SELECT ON TABLE crm_private.live_former_fields TO crm_reader;
 
 GRANT INSERT ON TABLE crm_private.notes_copy TO crm_admin;
 

@@ -1,117 +1,126 @@
-// Runs the compilers of two common clients, Relay's and GraphQL Code Generator, on schema.graphql and the
-// operations of test/clients, and TypeScript on their output. The compilers are installed from npm into
-// .data/ for this purpose only; they are not dependencies of the project.
+// Compiles common clients on schema.graphql with their own compilers, and runs them against servers: those of
+// test/clients, and the examples that are clients. Their packages are installed from npm into .data/ for this
+// purpose only; they are not dependencies of the project.
+//
+// Arguments are the names of tests: npm run test:clients -- urql
 
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const packages = [
-  "@graphql-codegen/cli@7.4.3",
-  "@graphql-codegen/client-preset@6.2.0",
-  "graphql@16.15.0",
-  "relay-compiler@21.0.1",
-];
-
-/** The client's types of the scalars. */
-const scalars = {
-  BigFloat: "string",
-  BigInt: "string",
-  Cursor: "string",
-  Date: "string",
-  Datetime: "string",
-  JSON: "unknown",
-  UUID: "string",
-};
+import { startServers } from "./clients/serve.js";
+import { withThrowawayDatabase } from "./throwaway.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const schema = join(root, "schema.graphql");
-const operations = join(root, "test", "clients", "operations");
+const sources = join(root, "test", "clients");
 const prefix = join(root, ".data", "clients");
 const work = join(prefix, "work");
+const persisted = join(work, "persisted");
 
 install();
-rmSync(work, { recursive: true, force: true });
-mkdirSync(join(work, "relay", "artifacts"), { recursive: true });
-compileForRelay();
-generateCode();
+copy();
+await Promise.all([
+  run("relay-compiler/cli.js", "relay.config.json"),
+  run(".bin/graphql-codegen", "--config", "codegen.json", "--silent"),
+  run(".bin/gql.tada", "generate-output"),
+  execute("introspect.ts"),
+  persist("urql.test.ts"),
+]);
+await Promise.all([
+  run("typescript/bin/tsc", "--project", "tsconfig.json"),
+  run(".bin/gql.tada", "check"),
+]);
+await withThrowawayDatabase(async ({ ownerUrl }) => {
+  const { environment, close } = await startServers(ownerUrl, persisted);
+  Object.assign(process.env, environment);
+  try {
+    await execute("--import", "./bundler.ts", "--test", ...tests());
+  } finally {
+    await close();
+  }
+});
 
-/** Installs the compilers, unless exactly these versions are installed. */
+/** Installs the packages, unless exactly these versions are installed. */
 function install() {
   const complete = join(prefix, "complete");
-  const wanted = packages.join("\n");
+  const wanted = readFileSync(join(sources, "package.json"), "utf8");
   if (existsSync(complete) && readFileSync(complete, "utf8") === wanted) return;
   rmSync(prefix, { recursive: true, force: true });
   mkdirSync(prefix, { recursive: true });
-  const flags = ["--no-save", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
-  execute("npm", ["install", ...flags, "--prefix", prefix, ...packages], root);
+  writeFileSync(join(prefix, "package.json"), wanted);
+  const flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error"];
+  const { status } = spawnSync("npm", ["install", ...flags], { cwd: prefix, stdio: "inherit" });
+  if (status !== 0) process.exit(status ?? 1);
   writeFileSync(complete, wanted);
 }
 
-/** Runs the Relay compiler. It reads operations in source code, so each file becomes a module. */
-function compileForRelay() {
-  for (const folder of [operations, join(root, "test", "clients", "relay")]) {
-    for (const file of readdirSync(folder)) {
-      const definitions = readFileSync(join(folder, file), "utf8").split(
-        /^(?=query|mutation|fragment)/m,
-      );
-      const tagged = definitions
-        .filter((text) => !text.startsWith("#"))
-        .map((text, i) => `export const part${i} = graphql\`${text}\`;\n`);
-      writeFileSync(join(work, "relay", file.replace(/graphql$/, "ts")), tagged.join("\n"));
-    }
+/** Copies the clients to where their packages are. Code that they compile is written there too. */
+function copy() {
+  rmSync(work, { recursive: true, force: true });
+  cpSync(sources, work, {
+    recursive: true,
+    filter: (path) => !/relay\/.*\.graphql$|package\.json$/.test(path),
+  });
+  copyFileSync(join(root, "schema.graphql"), join(work, "schema.graphql"));
+  copyFileSync(
+    join(root, "examples", "react-admin", "data-provider.ts"),
+    join(work, "data-provider.ts"),
+  );
+  mkdirSync(join(work, "relay", "artifacts"));
+  mkdirSync(join(work, "relay", "documents"));
+  for (const file of globSync(["operations/*.graphql", "relay/*.graphql"], { cwd: sources })) {
+    const module = join(work, "relay", "documents", basename(file).replace(/graphql$/, "ts"));
+    writeFileSync(module, toRelay(readFileSync(join(sources, file), "utf8")));
   }
-  writeJson("relay.json", {
-    src: "relay",
-    artifactDirectory: "relay/artifacts",
-    schema: "schema.graphql",
-    language: "typescript",
-    customScalarTypes: scalars,
-    noSourceControl: true,
+}
+
+/** Returns a document as the source code that Relay's compiler reads. */
+function toRelay(document) {
+  const definitions = document
+    .split(/^(?=query|mutation|fragment)/m)
+    .filter((text) => !text.startsWith("#"))
+    .map((text, i) => `export const part${i} = graphql\`${text}\`;\n`);
+  return ['import { graphql } from "relay-runtime";\n', ...definitions].join("\n");
+}
+
+/** Collects the operations of a client as persisted operations. */
+function persist(file) {
+  const options = ["--typename", "--out", persisted, "--manifest", "manifest.json"];
+  return execute(join(root, "bin", "pgcrm.js"), "persist", file, ...options);
+}
+
+/** The files of tests whose names contain one of the arguments. */
+function tests() {
+  const names = process.argv.slice(2);
+  return globSync("**/*.test.ts", { cwd: work }).filter(
+    (file) => names.length === 0 || names.some((name) => file.includes(name)),
+  );
+}
+
+/** Runs a program of the installed packages. */
+function run(program, ...args) {
+  return execute(join(prefix, "node_modules", program), ...args);
+}
+
+/** Runs a script under Node in the work folder. */
+async function execute(...args) {
+  const child = spawn(process.execPath, args, {
+    cwd: work,
+    stdio: ["ignore", "inherit", "inherit"],
   });
-  writeFileSync(join(work, "schema.graphql"), readFileSync(schema));
-  node(join(prefix, "node_modules", "relay-compiler", "cli.js"), "relay.json");
-}
-
-function generateCode() {
-  writeJson("codegen.json", {
-    schema,
-    documents: `${operations}/*.graphql`,
-    generates: {
-      "codegen/": {
-        preset: "client",
-        config: { scalars, strictScalars: true, useTypeImports: true },
-      },
-    },
+  const status = await new Promise((resolve, reject) => {
+    child.once("exit", resolve);
+    child.once("error", reject);
   });
-  node(join(prefix, "node_modules", ".bin", "graphql-codegen"), "--config", "codegen.json");
-
-  writeJson("tsconfig.json", {
-    compilerOptions: {
-      strict: true,
-      noEmit: true,
-      module: "esnext",
-      moduleResolution: "bundler",
-      lib: ["es2024"],
-      types: [],
-      skipLibCheck: true,
-    },
-    include: ["codegen"],
-  });
-  node(createRequire(import.meta.url).resolve("typescript/bin/tsc"), "--project", "tsconfig.json");
-}
-
-function writeJson(name, value) {
-  writeFileSync(join(work, name), JSON.stringify(value, undefined, 2));
-}
-
-function node(script, ...args) {
-  execute(process.execPath, [script, ...args], work);
-}
-
-function execute(command, args, cwd) {
-  const { status } = spawnSync(command, args, { cwd, stdio: "inherit" });
-  if (status !== 0) process.exit(status ?? 1);
+  if (status !== 0) throw new Error(`node ${args.join(" ")} failed.`);
 }

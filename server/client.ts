@@ -23,6 +23,7 @@
  */
 
 export {
+  BulkError,
   CommittedError,
   ConflictError,
   ConstraintViolationError,
@@ -37,7 +38,9 @@ export {
   InDoubtError,
   NotFoundError,
   OverloadedError,
+  PayloadTooLargeError,
   ReadOnlyError,
+  type RowFault,
   TimeoutError,
   UnavailableError,
   ValidationError,
@@ -51,12 +54,15 @@ export {
   type Role,
   type Session,
 } from "./postgres/pool.ts";
-export type {
-  AttachableName,
-  FindWithAttachments,
-  WithAttachments,
-} from "./repositories/attachments.ts";
-export type { AuditCursor, AuditLogRepository } from "./repositories/audit-logs.ts";
+export {
+  type BulkCounts,
+  type BulkMode,
+  bulkModes,
+  type BulkOptions,
+  type BulkResult,
+  type BulkWriter,
+  type RecordName,
+} from "./repositories/bulk.ts";
 export type { CreateDealTask, CreateDealWithTasks } from "./repositories/deal-with-tasks.ts";
 export type {
   CompanyMerge,
@@ -65,10 +71,15 @@ export type {
   Merge,
   MergeableName,
 } from "./repositories/duplicates.ts";
-export type { Filters } from "./repositories/filters.ts";
-export type { Pagination } from "./repositories/pagination.ts";
+export type { ExternalIdFinder } from "./repositories/external-ids.ts";
+export type { Filter, ManyFilter } from "./repositories/filters.ts";
+export type { ListOptions, ListPart, LoadOptions, Reader } from "./repositories/list.ts";
+export type { ListableName, ListableRows, TrashItem } from "./repositories/listable.ts";
+export type { Loaded, RelatedList, With } from "./repositories/loads.ts";
+export type { Direction, Order, OrderBy } from "./repositories/orders.ts";
+export type { Page, PageOptions } from "./repositories/pages.ts";
+export type { FieldValue, Past } from "./repositories/past.ts";
 export {
-  type AttachableRepository,
   createRepositories,
   type MergeableRepository,
   type Repositories,
@@ -76,6 +87,7 @@ export {
 } from "./repositories/repositories.ts";
 export {
   createRepository,
+  type RecordRepository,
   type Repository,
   type RepositoryOf,
   type RepositoryOptions,
@@ -87,6 +99,7 @@ export {
   type Undo,
   type UndoOptions,
 } from "./repositories/undo.ts";
+export { type OnceOptions, runOnce } from "./repositories/run-once.ts";
 export type { Search, SearchableName, SearchHit, SearchOptions } from "./repositories/search.ts";
 export type {
   CustomFieldFault,
@@ -113,4 +126,5 @@ export { createDealService, type DealService } from "./services/deal-service.ts"
 export { createNoteService, type NoteService } from "./services/note-service.ts";
 export { createSearchService, type SearchService } from "./services/search-service.ts";
 export { createServices, type Services } from "./services/services.ts";
+export type { WithAttachments } from "./services/entity.ts";
 export { createTaskService, type TaskService } from "./services/task-service.ts";

@@ -81,7 +81,8 @@ const environment = z.object({
   INTROSPECTION: onOff.optional(),
   PERSISTED_OPERATIONS: z.string().refine(isFolder, "must name an existing folder").optional(),
   PERSISTED_ONLY: onOff.default(false),
-  QUERIES_BY_GET: onOff.optional(),
+  QUERIES_BY_GET: onOff.default(true),
+  COMPRESSION: onOff.default(true),
   ALLOWED_ORIGINS: origins.default([]),
   RATE_LIMIT_USER: wholeNumber(0, 999_999_999).default(30_000),
   RATE_LIMIT_ADDRESS: wholeNumber(0, 999_999_999).default(60_000),
@@ -177,6 +178,10 @@ export interface Config {
   readonly queriesByGet: boolean;
   /** The origins whose pages may send requests from a browser. */
   readonly allowedOrigins: readonly string[];
+  /** Whether pages of this machine may send requests, too, at any port. */
+  readonly localOrigins: boolean;
+  /** Whether responses of more than 1 kB are compressed. */
+  readonly compression: boolean;
   /** The limits of one request. */
   readonly limits: Limits;
   /** The thresholds of heavy operations, and how many of them may run at once. */
@@ -286,8 +291,10 @@ export function readConfig(variables: Readonly<Record<string, string | undefined
     graphiql: settings.GRAPHIQL ?? !(production || settings.PERSISTED_ONLY),
     introspection: settings.INTROSPECTION ?? !production,
     persisted: persistedOf(settings),
-    queriesByGet: settings.QUERIES_BY_GET ?? !production,
+    queriesByGet: settings.QUERIES_BY_GET,
+    compression: settings.COMPRESSION,
     allowedOrigins: settings.ALLOWED_ORIGINS,
+    localOrigins: !production,
     limits: {
       bodyBytes: settings.MAX_BODY_BYTES,
       bulkBodyBytes: Math.max(settings.MAX_BODY_BYTES, settings.MAX_BULK_BODY_BYTES),

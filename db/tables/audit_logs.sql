@@ -18,7 +18,11 @@ create table if not exists crm.audit_logs (
   constraint audit_logs_pkey primary key ("timestamp", id),
   constraint audit_logs_user_id_blank check (not crm_private.is_blank(user_id)),
   constraint audit_logs_user_id_legible check (crm_private.is_legible(user_id)),
-  constraint audit_logs_user_id_length check (char_length(user_id) <= 255)
+  constraint audit_logs_user_id_length check (char_length(user_id) <= 255),
+  constraint audit_logs_action_known check (
+    action = any (array['create', 'update', 'delete', 'erase', 'purge', 'archive'])
+  ),
+  constraint audit_logs_source_known check (source = any (array['api', 'import', 'sql']))
 ) partition by range ("timestamp");
 
 alter table crm.audit_logs alter column changes set statistics 0;
@@ -62,6 +66,10 @@ comment on constraint audit_logs_user_id_legible on crm.audit_logs is
   'must not contain control characters or invisible characters';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
+comment on constraint audit_logs_action_known on crm.audit_logs is
+  '%s is not one of create, update, delete, erase, purge, archive';
+comment on constraint audit_logs_source_known on crm.audit_logs is
+  '%s is not one of api, import, sql';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
 -- For the latest entries, and for the entries that a seal covers.

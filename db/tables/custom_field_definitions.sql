@@ -124,7 +124,7 @@ create table if not exists crm.custom_field_definitions (
 );
 
 comment on table crm.custom_field_definitions is
-  'The definition of a custom field: its name in the customFields of contacts, companies or deals, '
+  E'@defaultOrder ENTITY_TYPE_ASC NAME_ASC\nThe definition of a custom field: its name in the customFields of contacts, companies or deals, '
   'and the rules that its values satisfy. Deleting a definition deletes the values.';
 
 comment on column crm.custom_field_definitions.id is

@@ -26,7 +26,7 @@ create table if not exists crm.exchange_rates (
 );
 
 comment on table crm.exchange_rates is
-  'The value of one unit of a currency in the base currency, from a day until the next rate. '
+  E'@defaultOrder VALID_FROM_DESC CURRENCY_ASC\nThe value of one unit of a currency in the base currency, from a day until the next rate. '
   'Administrators edit the rates.';
 
 comment on column crm.exchange_rates.id is

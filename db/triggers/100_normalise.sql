@@ -5,6 +5,7 @@
  * - A custom field that is set to null is removed.
  * - Custom fields that are set to {"$merge": {…}} keep their values, except for these members. No
  *   custom field can have the name $merge.
+ * - A part of an address that is set to null is removed.
  * - The value of a deal gets two decimals. A value with more keeps them, and the check refuses it.
  * - A deal gets closed_at, and a probability that was not given, from its stage.
  * - A new pipeline stage without a position is added at the end.
@@ -38,6 +39,27 @@ revoke all on function crm_private.normalise_custom_fields() from public;
 select crm_private.compile_custom_field_trigger(entity_table)
 from crm_private.entity_types
 where has_custom_fields;
+
+create or replace function crm_private.normalise_address()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.address := jsonb_strip_nulls(new.address);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_address() is
+  'Removes parts of an address that are set to null.';
+
+revoke all on function crm_private.normalise_address() from public;
+
+create or replace trigger _100_normalise_address
+  before insert or update of address on crm.companies
+  for each row when (jsonb_path_exists(new.address, 'strict $.*?(@ == null)', silent => true))
+  execute function crm_private.normalise_address();
 
 create or replace function crm_private.normalise_deal_value()
 returns trigger

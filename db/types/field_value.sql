@@ -14,7 +14,9 @@ begin
 end
 $type$;
 
-comment on type crm.field_value is 'A value of a field and the period in which the field had it.';
+comment on type crm.field_value is
+  E'@primaryKey entry_id\n@defaultOrder VALID_FROM_DESC\n'
+  'A value of a field and the period in which the field had it.';
 
 comment on column crm.field_value.value is 'The value, as JSON. Null if the field had none.';
 comment on column crm.field_value.valid_from is E'@notNull\nWhen the value was set.';

@@ -13,7 +13,9 @@ begin
       owner_id      text,
       custom_fields jsonb,
       external_ids  crm.external_id[],
-      lost_reason   text
+      lost_reason   text,
+      company       crm.reference,
+      contact       crm.reference
     );
   end if;
 end
@@ -23,7 +25,8 @@ comment on type crm.new_deal is
   E'@customFieldsOf deals\nThe values of a deal to create.';
 
 comment on column crm.new_deal.title is 'The title of the deal, at most 255 characters. Required.';
-comment on column crm.new_deal.company_id is 'The id of the company. Required.';
+comment on column crm.new_deal.company_id is
+  'The id of the company. Either this or company is required.';
 comment on column crm.new_deal.contact_id is 'The id of the contact at the company, if any.';
 comment on column crm.new_deal.value is
   'The value of the deal, with at most two decimals. Required.';
@@ -39,3 +42,5 @@ comment on column crm.new_deal.custom_fields is
 comment on column crm.new_deal.external_ids is
   'The ids of the deal in other systems. The default is none.';
 comment on column crm.new_deal.lost_reason is 'Why the deal was lost, if it was.';
+comment on column crm.new_deal.company is 'The company by its external id, instead of companyId.';
+comment on column crm.new_deal.contact is 'The contact by its external id, instead of contactId.';

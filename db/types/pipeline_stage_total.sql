@@ -20,7 +20,8 @@ comment on type crm.pipeline_stage_total is 'The deals of a pipeline stage at a 
 comment on column crm.pipeline_stage_total.stage is
   E'@notNull\nThe current name of the stage, or its last name if the stage was deleted.';
 comment on column crm.pipeline_stage_total."position" is
-  'The position of the stage in the pipeline at that time; the first stage has the lowest.';
+  'The position of the stage in the pipeline at that time, or now if the stage was created later; '
+  'the first stage has the lowest.';
 comment on column crm.pipeline_stage_total.count is E'@notNull\nThe number of deals in the stage.';
 comment on column crm.pipeline_stage_total.value is
   'The total value of these deals. Null if they are in more than one currency.';

@@ -10,7 +10,8 @@ begin
       entity_id   uuid,
       rank        double precision,
       extract     text,
-      place       integer
+      place       integer,
+      "position"  text collate "C"
     );
   end if;
 end
@@ -27,3 +28,5 @@ comment on column crm.search_hit.extract is
   'data is escaped.';
 comment on column crm.search_hit.place is
   E'@notNull\nThe place of the hit, from 1 for the best.';
+comment on column crm.search_hit."position" is
+  E'@notNull\n@behavior -*\nThe position of the hit, with which a later search can go on.';

@@ -9,6 +9,17 @@ export interface CatalogTable {
   searchable: boolean;
   columns: CatalogColumn[];
   rules: CatalogRule[];
+  references: CatalogReference[];
+}
+
+/** A foreign key. */
+export interface CatalogReference {
+  column: string;
+  /** The referenced table. */
+  table: string;
+  key: string;
+  /** The comment of the constraint, with its smart tags. */
+  comment: string | null;
 }
 
 export interface CatalogColumn {
@@ -97,6 +108,30 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
         )
         from crm_private.rules
         where table_oid = class.oid and kind <> 'required'
+      ),
+      'references', (
+        select coalesce(
+          json_agg(
+            json_build_object(
+              'column', local.attname,
+              'table', other.relname,
+              'key', remote.attname,
+              'comment', obj_description(reference.oid, 'pg_constraint')
+            )
+            order by reference.conname
+          ),
+          '[]'
+        )
+        from pg_constraint as reference
+        join pg_class as other on other.oid = reference.confrelid
+        join pg_attribute as local
+          on local.attrelid = reference.conrelid and local.attnum = reference.conkey[1]
+        join pg_attribute as remote
+          on remote.attrelid = reference.confrelid and remote.attnum = reference.confkey[1]
+        where reference.contype = 'f'
+          and reference.conrelid = class.oid
+          and cardinality(reference.conkey) = 1
+          and other.relnamespace = class.relnamespace
       )
     ) as table
     from pg_class as class
@@ -136,6 +171,11 @@ export async function readCharacters(client: pg.ClientBase): Promise<Characters>
 /** Returns a comment without its smart tags, the lines that begin with `@`. */
 export function withoutTags(comment: string): string {
   return comment.replace(/^(@.*\n?)*/, "");
+}
+
+/** Returns the value of a smart tag in a comment; undefined if it does not have the tag. */
+export function tagOf(comment: string | null, tag: string): string | undefined {
+  return new RegExp(`^@${tag} (.*)$`, "m").exec(comment ?? "")?.[1];
 }
 
 /** Converts `custom_field_definition` to `CustomFieldDefinition`. */

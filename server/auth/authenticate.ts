@@ -55,7 +55,7 @@ export function createAuthenticate(
   };
 
   return async (authorization) => {
-    const bearer = /^Bearer +(\S+)$/i.exec(authorization ?? "")?.[1];
+    const bearer = bearerOf(authorization, onRefused);
     if (bearer === undefined) throw new UnauthenticatedError();
     try {
       const { userId, role } = await identify(bearer);
@@ -66,6 +66,23 @@ export function createAuthenticate(
       throw new UnauthenticatedError();
     }
   };
+}
+
+/**
+ * Returns the token of a header. Browsers join headers of the same name by commas, as if a page sends both
+ * `authorization` and `Authorization`: the same token twice is one, but of two tokens none is chosen.
+ */
+function bearerOf(
+  authorization: string | undefined,
+  onRefused: (reason: string) => void,
+): string | undefined {
+  if (authorization === undefined) return undefined;
+  const [first, ...others] = new Set(
+    authorization.split(",").map((value) => /^Bearer +(\S+)$/i.exec(value.trim())?.[1]),
+  );
+  if (others.length === 0) return first;
+  onRefused("several values of Authorization");
+  return undefined;
 }
 
 const noApiKeys: CheckApiKey = () => Promise.reject(new Error("API keys are not accepted"));

@@ -5,6 +5,7 @@ import { readApplication } from "./application.ts";
 import { colorsFor } from "./colors.ts";
 import { type Context, createContext } from "./commands/context.ts";
 import { demoCommand } from "./commands/demo.ts";
+import type { DemoOptions } from "./demo/run.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import {
   compileFieldsCommand,
@@ -278,9 +279,16 @@ program
 
 program
   .command("demo")
-  .description("fill an empty database with a small, invented data set")
-  .addHelpText("after", examples("npx pgcrm demo"))
-  .action(async () => demoCommand(await context()));
+  .description("fill an empty database with an invented year of a sales team")
+  .option(
+    "--size <contacts>",
+    "the number of contacts, from 50 to 200000",
+    wholeNumber(50, 200_000),
+    250,
+  )
+  .option("--seed <number>", "another number makes other data", wholeNumber(0, 4_294_967_295), 1)
+  .addHelpText("after", examples("npx pgcrm demo", "npx pgcrm demo --size 5000 --seed 7"))
+  .action(async (options: DemoOptions) => demoCommand(await context(), options));
 
 program
   .command("persist <code...>")
@@ -334,6 +342,16 @@ function examples(...lines: string[]): string {
 function nonBlank(value: string): string {
   if (value.trim() === "") throw new InvalidArgumentError("It must not be blank.");
   return value;
+}
+
+function wholeNumber(low: number, high: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < low || number > high) {
+      throw new InvalidArgumentError(`It must be a whole number from ${low} to ${high}.`);
+    }
+    return number;
+  };
 }
 
 /** Prints an error and returns the exit code. */

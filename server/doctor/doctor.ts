@@ -148,7 +148,7 @@ async function rightsOfRegistered(client: pg.ClientBase): Promise<Set<string>> {
     [Object.values(tables).map(({ entityType }) => entityType)],
   );
   const compiled =
-    /(?<=crm\.)deal(?=_as_of|_by_external_id)|(?<=crm\.)deals(?=_history|_field_history)|(?<=crm_private\.)deals(?=_hold|_custom_fields_hold|_copy)|(?<=reporting\.)deals(?= |$)/;
+    /(?<=crm\.)deal(?=_as_of|_by_external_id)|(?<=crm\.)deals(?=_history|_field_history|_by_external_ids)|(?<=crm_private\.)deals(?=_hold|_custom_fields_hold|_copy)|(?<=reporting\.)deals(?= |$)/;
   const ofDeals = rights.filter((right) => compiled.test(right)).map(withoutColumns);
   return new Set(
     rows.flatMap(({ type, table }) =>

@@ -11,6 +11,7 @@ export type ErrorCode =
   | "RATE_LIMITED"
   | "TIMEOUT"
   | "OVERLOADED"
+  | "SCHEMA_CHANGED"
   | "UNAVAILABLE"
   | "READ_ONLY"
   | "COMMITTED"
@@ -219,6 +220,19 @@ export class TimeoutError extends CrmError {
 export class OverloadedError extends CrmError {
   override readonly name = "OverloadedError";
   readonly code = "OVERLOADED";
+}
+
+/**
+ * The definition of a custom field changed while the request was executed by the schema from before. The
+ * request was not executed, and may be repeated at once.
+ */
+export class SchemaChangedError extends CrmError {
+  override readonly name = "SchemaChangedError";
+  readonly code = "SCHEMA_CHANGED";
+
+  constructor(cause?: unknown) {
+    super("A custom field was changed at this moment; please try again", { cause });
+  }
 }
 
 /** The change was committed, but its result could not be read. To repeat the request repeats the change. */

@@ -61,10 +61,18 @@ export const general: Record<string, () => CrmError> = {
   "57014": () => new TimeoutError(late),
 };
 
-/** Joins all faults into a sentence: `emails.1 "x" is not an email address; lastName is required`. */
-export function sentence(fields: Fields, otherwise: string): string {
+/**
+ * Joins all faults into a sentence: `emails.1 "x" is not an email address; lastName is required`.
+ *
+ * @param places the names of fields in the sentence, if they differ.
+ */
+export function sentence(
+  fields: Fields,
+  otherwise: string,
+  places: ReadonlyMap<string, string> = new Map(),
+): string {
   const faults = Object.entries(fields).flatMap(([field, messages]) =>
-    messages.map((message) => `${field} ${message}`),
+    messages.map((message) => `${places.get(field) ?? field} ${message}`),
   );
   return faults.length === 0 ? otherwise : faults.join("; ");
 }

@@ -32,6 +32,54 @@ export function nearMisses(names: readonly string[], known: readonly string[]): 
     });
 }
 
+/** The names of operators in other APIs, without separators and capitals. */
+const otherOperators: Readonly<Record<string, readonly string[]>> = {
+  eq: ["equalTo"],
+  equal: ["equalTo"],
+  equals: ["equalTo"],
+  is: ["equalTo"],
+  ieq: ["equalToInsensitive"],
+  ne: ["notEqualTo"],
+  neq: ["notEqualTo"],
+  not: ["notEqualTo"],
+  notequals: ["notEqualTo"],
+  gt: ["greaterThan"],
+  after: ["greaterThan"],
+  gte: ["greaterThanOrEqualTo"],
+  ge: ["greaterThanOrEqualTo"],
+  lt: ["lessThan"],
+  before: ["lessThan"],
+  lte: ["lessThanOrEqualTo"],
+  le: ["lessThanOrEqualTo"],
+  nin: ["notIn"],
+  isnotnull: ["isNull"],
+  exists: ["isNull"],
+  contains: ["includes"],
+  substring: ["includes"],
+  icontains: ["includesInsensitive", "containsInsensitive"],
+  ilike: ["likeInsensitive"],
+  nilike: ["notLikeInsensitive"],
+  nlike: ["notLike"],
+  has: ["contains"],
+  any: ["anyEqualTo", "some"],
+  hassome: ["overlaps"],
+  hasevery: ["contains"],
+  all: ["every"],
+};
+
+/**
+ * Returns the member of an input that is probably meant by another name, such as `equalTo` by `eq`;
+ * undefined if none is.
+ */
+export function meantMember(name: string, members: readonly string[]): string | undefined {
+  const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
+  const others = Object.hasOwn(otherOperators, plain) ? otherOperators[plain] : undefined;
+  return (
+    others?.find((other) => members.includes(other)) ??
+    members.find((member) => isNear(name.slice(0, 100), member))
+  );
+}
+
 /**
  * Returns whether a name is a misspelling of another: by capitals, separators, or two exchanged letters;
  * in longer names also by one or two added, missing or different letters. `PORTS` or `SORT` may be

@@ -20,22 +20,31 @@ import {
 import type { TurnLimits } from "./limits/turns.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError, type MaskError } from "./errors/mask-error.ts";
+import { AddressPlugin } from "./shape/address.ts";
 import { AggregateOrdersPlugin } from "./paging/aggregate-orders.ts";
 import { AggregatesPlugin } from "./aggregates/plugin.ts";
 import { BehaviorsPlugin } from "./shape/behaviors.ts";
 import { CustomFieldsPlugin } from "./custom-fields/plugin.ts";
+import { createSchemaChangesPlugin } from "./custom-fields/schema-changes.ts";
 import { DefaultOrderPlugin } from "./shape/default-order.ts";
 import { DescriptionsPlugin } from "./shape/descriptions.ts";
+import { EnumsPlugin } from "./shape/enums.ts";
+import { DocsOrderPlugin } from "./shape/docs-order.ts";
 import { ExactNumbersPlugin } from "./shape/exact-numbers.ts";
 import { BulkPlugin } from "./bulk/plugin.ts";
-import { createGraphiqlPlugin } from "./serving/graphiql.ts";
+import { ExternalIdFiltersPlugin } from "./external-ids/filters-plugin.ts";
+import { ReferencesPlugin } from "./external-ids/references-plugin.ts";
+import { createGraphiqlPlugin, graphiqlPage, type GraphiqlTokens } from "./serving/graphiql.ts";
+import { ExplainPlugin } from "./serving/explain.ts";
 import { IdempotencyPlugin } from "./idempotency/plugin.ts";
-import { InputErrorsPlugin } from "./errors/input-errors.ts";
+import { createInputErrorsPlugin } from "./errors/input-errors.ts";
 import { MutationsPlugin } from "./mutations/plugin.ts";
 import { InsensitiveFiltersPlugin } from "./filters/insensitive-filters.ts";
 import { ListFiltersPlugin } from "./filters/list-filters.ts";
 import { LikePatternsPlugin } from "./filters/like-patterns.ts";
 import { ListOperatorsPlugin } from "./filters/list-operators.ts";
+import { OrderlessPlugin } from "./filters/orderless.ts";
+import { NullsPlugin } from "./filters/nulls.ts";
 import { createLimitsPlugin } from "./limits/plugin.ts";
 import { MoneyPlugin } from "./aggregates/money.ts";
 import { NamesPlugin } from "./shape/names.ts";
@@ -52,7 +61,9 @@ import { RelatedOrdersPlugin } from "./paging/related-orders.ts";
 import { RelationDocsPlugin } from "./shape/relation-docs.ts";
 import { RelationFiltersPlugin } from "./filters/relation-filters.ts";
 import { ScalarsPlugin } from "./shape/scalars.ts";
-import { SearchPlugin } from "./shape/search.ts";
+import { createSearchPlugin } from "./search/hits.ts";
+import { ListSearchPlugin } from "./search/lists.ts";
+import { FunctionListsPlugin } from "./paging/function-lists.ts";
 
 export interface PresetDeps {
   /** The connection to the database; see `createPgService`. */
@@ -70,8 +81,8 @@ export interface PresetDeps {
   timeouts: Pick<Timeouts, "pool" | "writeTurn" | "planning" | "execution">;
   /** Whether to serve GraphiQL. */
   graphiql: boolean;
-  /** A token that GraphiQL sends automatically, on this machine only. */
-  graphiqlToken?: string | undefined;
+  /** The tokens that GraphiQL sends, on this machine only; for development. Without them, nothing is explained. */
+  graphiqlTokens?: GraphiqlTokens | undefined;
   /** Whether introspection is allowed, and errors suggest names for misspelt fields. */
   introspection: boolean;
   /** The persisted operations. */
@@ -81,19 +92,25 @@ export interface PresetDeps {
 }
 
 /** The plugins that shape the API: names, types, filters, orders, pages and descriptions. */
-const shape: readonly GraphileConfig.Plugin[] = [
+const shapeOf = (limits: Limits): readonly GraphileConfig.Plugin[] => [
   NamesPlugin,
   BehaviorsPlugin,
   BulkPlugin,
+  ReferencesPlugin,
+  ExternalIdFiltersPlugin,
   RelationDocsPlugin,
   DefaultOrderPlugin,
   ScalarsPlugin,
+  EnumsPlugin,
+  AddressPlugin,
   NodesPlugin,
   LikePatternsPlugin,
   InsensitiveFiltersPlugin,
   ListOperatorsPlugin,
   ListFiltersPlugin,
   RelationFiltersPlugin,
+  OrderlessPlugin,
+  NullsPlugin,
   AggregatesPlugin,
   AggregateOrdersPlugin,
   MoneyPlugin,
@@ -101,24 +118,28 @@ const shape: readonly GraphileConfig.Plugin[] = [
   GroupOrdersPlugin,
   CustomFieldsPlugin,
   ExactNumbersPlugin,
-  SearchPlugin,
+  FunctionListsPlugin,
+  createSearchPlugin(limits),
+  ListSearchPlugin,
   PagesPlugin,
   AsOfPlugin,
   NullabilityPlugin,
   DescriptionsPlugin,
+  DocsOrderPlugin,
 ];
 
 /** The plugins that handle a request, in this order: HTTP, persisted document, limits, execution. */
 function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
-  const { graphiqlToken, persisted, metrics } = deps;
+  const { graphiqlTokens, persisted, metrics } = deps;
   return [
     HttpPlugin,
     RequestsPlugin,
-    ...(graphiqlToken === undefined ? [] : [createGraphiqlPlugin(graphiqlToken)]),
+    ...(graphiqlTokens === undefined ? [] : [createGraphiqlPlugin(graphiqlTokens), ExplainPlugin]),
     createPersistedPlugin(persisted),
     ...(persisted.operations === undefined ? [] : [PersistedPlugin]),
     createPageSizesPlugin(deps.limits),
     createLimitsPlugin(deps),
+    createSchemaChangesPlugin(connectionsOf(deps.pgService).pool),
     MutationsPlugin,
     IdempotencyPlugin,
     ...(metrics === undefined ? [] : [metrics.plugin]),
@@ -126,7 +147,9 @@ function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
 }
 
 /** The plugins that create errors for missing rows and faulty input. */
-const errors: readonly GraphileConfig.Plugin[] = [NotFoundPlugin, InputErrorsPlugin];
+function errorsOf({ introspection }: PresetDeps): readonly GraphileConfig.Plugin[] {
+  return [NotFoundPlugin, createInputErrorsPlugin({ suggests: introspection })];
+}
 
 /**
  * Creates the preset of the API: the presets of PostGraphile, the plugins of this server, and the settings
@@ -144,7 +167,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       PostGraphileConnectionFilterPreset,
       PgAggregatesPreset,
     ],
-    plugins: [...shape, ...pipelineOf(deps), ...errors],
+    plugins: [...shapeOf(deps.limits), ...pipelineOf(deps), ...errorsOf(deps)],
     disablePlugins: [
       // It encodes ids; see `shape/nodes.ts`.
       "NodePlugin",
@@ -162,9 +185,11 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       dontSwallowErrors: true,
       connectionFilterRelations: true,
       connectionFilterAllowEmptyObjectInput: true,
+      connectionFilterAllowNullInput: true, // see NullsPlugin
       pgForbidSetofFunctionsToReturnNull: true,
     },
     pgServices: [deps.pgService],
+    ruru: graphiqlPage,
     grafast: {
       explain: false,
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },

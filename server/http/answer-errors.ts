@@ -12,6 +12,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 401,
   FORBIDDEN: 403,
   OVERLOADED: 503,
+  SCHEMA_CHANGED: 503,
   PAYLOAD_TOO_LARGE: 413,
   RATE_LIMITED: 429,
   TIMEOUT: 503,

@@ -1,9 +1,14 @@
 import type { RequestHandler } from "express";
+import type { GraphQLSchema } from "graphql";
 import { grafserv } from "postgraphile/grafserv/express/v4";
 
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
-import { openPersistedOperations } from "../graphql/persisted/operations.ts";
+import { checkPersistedOperations } from "../graphql/persisted/check.ts";
+import {
+  openPersistedOperations,
+  type PersistedOperations,
+} from "../graphql/persisted/operations.ts";
 import { createPreset } from "../graphql/preset.ts";
 import { followCustomFields, type Lag, readSchema } from "../graphql/schema/read.ts";
 import { createMakeSchema } from "../graphql/schema/slices.ts";
@@ -22,6 +27,8 @@ import type { Sockets } from "./sockets.ts";
 export interface Api {
   readonly deps: AppDeps;
   readonly pool: RequestPool;
+  /** The persisted operations, if there are any. */
+  readonly operations: PersistedOperations | undefined;
   /** Returns the preset that serves the given schemas of the database. */
   readonly preset: (schemas: string[]) => GraphileConfig.Preset;
   /** Checks the database and its migrations. */
@@ -43,10 +50,13 @@ export interface Api {
  * @throws {Problem} if persisted operations cannot be read.
  */
 export function createApi(deps: AppDeps, pool: RequestPool, metrics: Metrics | undefined): Api {
+  const { persisted, logger } = deps;
+  const operations = persisted && openPersistedOperations(persisted.folder, logger);
   const api: Api = {
     deps,
     pool,
-    preset: createPresets(deps, pool, metrics),
+    operations,
+    preset: createPresets(deps, pool, metrics, operations),
     checkDatabase: createReadiness(pool, migrationsFolder),
     handler: undefined,
     waitingFor: "the schema has not been read yet",
@@ -107,19 +117,34 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
   api.handler = handler;
   if (signal.aborted) return;
 
+  const check = (schema: GraphQLSchema): void => {
+    if (api.operations === undefined) return;
+    checkPersistedOperations(schema, api.operations, logger).catch((error: unknown) => {
+      logger.error({ err: error }, "persisted operations could not be checked");
+    });
+  };
+  check(served.schema);
+
   if (customFieldsInterval !== undefined) {
     api.lag = followCustomFields({
       ...{ interval: customFieldsInterval, pool, preset, makeSchema, logger, served, signal },
-      serve: (schema) => server.setSchema(schema),
+      serve(schema) {
+        server.setSchema(schema);
+        check(schema);
+      },
     });
   }
   if (maintenance !== undefined) api.maintenance = startMaintenance(pool, maintenance, logger);
 }
 
-function createPresets(deps: AppDeps, pool: RequestPool, metrics: Metrics | undefined) {
+function createPresets(
+  deps: AppDeps,
+  pool: RequestPool,
+  metrics: Metrics | undefined,
+  operations: PersistedOperations | undefined,
+) {
   const { logger, persisted, extension = {} } = deps;
-  const { limits, heavy, timeouts, graphiql, graphiqlToken, introspection, queriesByGet } = deps;
-  const operations = persisted && openPersistedOperations(persisted.folder, logger);
+  const { limits, heavy, timeouts, graphiql, graphiqlTokens, introspection, queriesByGet } = deps;
   return (schemas: string[]): GraphileConfig.Preset => {
     const pgService = createPgService({
       pool,
@@ -128,7 +153,7 @@ function createPresets(deps: AppDeps, pool: RequestPool, metrics: Metrics | unde
     });
     const base = createPreset({
       ...{ pgService, constraints, logger, metrics, limits, heavy, timeouts },
-      ...{ graphiql, graphiqlToken, introspection, queriesByGet },
+      ...{ graphiql, graphiqlTokens, introspection, queriesByGet },
       persisted: { operations, only: persisted?.only ?? false },
     });
     return {

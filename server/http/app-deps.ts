@@ -5,6 +5,7 @@ import type { MaintenanceIntervals } from "../doctor/maintenance.ts";
 import type { Extension } from "../extension.ts";
 import type { Limits } from "../graphql/limits/limits.ts";
 import type { TurnLimits } from "../graphql/limits/turns.ts";
+import type { GraphiqlTokens } from "../graphql/serving/graphiql.ts";
 import type { PersistedRules } from "../graphql/persisted/operations.ts";
 import type { Timeouts } from "../postgres/timeouts.ts";
 import type { RateLimits } from "./rate-limit.ts";
@@ -35,8 +36,8 @@ export interface AppDeps {
   trustedProxies: number;
   /** The timeouts of the parts of a request. */
   timeouts: Timeouts;
-  /** A token that GraphiQL sends; for development only. */
-  graphiqlToken?: string | undefined;
+  /** The tokens that GraphiQL sends; for development only. */
+  graphiqlTokens?: GraphiqlTokens | undefined;
   /** Whether GraphiQL is served. */
   graphiql: boolean;
   /** Whether introspection is allowed, and errors suggest names for misspelt fields. */
@@ -47,6 +48,10 @@ export interface AppDeps {
   queriesByGet: boolean;
   /** The origins whose pages may send requests from a browser. */
   allowedOrigins: readonly string[];
+  /** Whether pages of this machine may send requests, too, at any port. */
+  localOrigins: boolean;
+  /** Whether responses of more than 1 kB are compressed. */
+  compression: boolean;
   /** How long requests may continue after `close`, in milliseconds. */
   shutdownGrace: number;
   /** How often the audit log is maintained. Without it, this server does not maintain it. */

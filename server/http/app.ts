@@ -12,6 +12,7 @@ import { type Api, createApi, startApi } from "./api.ts";
 import type { AppDeps } from "./app-deps.ts";
 import { createDrain } from "./drain.ts";
 import { createMetrics } from "./metrics.ts";
+import { createOrigins } from "./origins.ts";
 import { openPool } from "./own-pool.ts";
 import { createAddressLimiter, createUserLimiter } from "./rate-limit.ts";
 import { currentRequest } from "./requests.ts";
@@ -37,7 +38,7 @@ export interface App {
  * @throws {Problem} if persisted operations cannot be read.
  */
 export function createApp(deps: AppDeps): App {
-  const { metricsToken, limits, allowedOrigins, logger, shutdownGrace } = deps;
+  const { metricsToken, limits, logger, shutdownGrace } = deps;
   const hooks = deps.extension?.hooks;
   const database = openPool(deps);
   const metrics =
@@ -48,13 +49,14 @@ export function createApp(deps: AppDeps): App {
     addressLimiter: createAddressLimiter(deps.rateLimits),
     userLimiter: createUserLimiter(deps.rateLimits),
   };
+  const origins = createOrigins(deps);
   const sockets = createSockets({
     ...{ ...identity, limits: deps.sockets, messageBytes: limits.bodyBytes },
-    ...{ allowedOrigins, logger, metrics },
+    ...{ origins, logger, metrics },
   });
   const server = createHttpServer(deps.timeouts);
   const drain = createDrain(server, sockets);
-  server.on("request", createRoutes({ ...identity, api, drain, sockets, metrics }));
+  server.on("request", createRoutes({ ...identity, api, drain, sockets, metrics, origins }));
   sockets.attach(server);
 
   const stopping = new AbortController();

@@ -2,6 +2,9 @@ import type { ServerResponse } from "node:http";
 
 import express, { type Express, type RequestHandler } from "express";
 
+import { ForbiddenError } from "../errors/classes.ts";
+import type { Origins } from "./origins.ts";
+
 /** The policy of the GraphiQL page: scripts and styles are inline, and it fetches only from its server. */
 const policyOfPage = [
   "default-src 'self'",
@@ -27,26 +30,29 @@ export function secureHeaders(isPage: (path: string) => boolean): RequestHandler
   return (request, response, next) => {
     response.setHeader("x-content-type-options", "nosniff");
     response.setHeader("referrer-policy", "no-referrer");
-    response.setHeader(
-      "content-security-policy",
-      isPage(request.path) ? policyOfPage : policyOfData,
-    );
+    const isOfPage = isPage(request.path);
+    response.setHeader("content-security-policy", isOfPage ? policyOfPage : policyOfData);
+    // Queries may be sent by GET. Their responses must not stay in a cache.
+    if (!isOfPage) response.setHeader("cache-control", "no-store");
     next();
   };
 }
 
 /**
- * Allows requests from pages of other origins (CORS), and answers preflight requests. For other origins, no
- * header is set, so browsers refuse the response.
- *
- * @param origins the allowed origins, such as `https://crm.example`.
+ * Allows requests from pages of other origins (CORS), and answers preflight requests. For origins that are
+ * not allowed, no header is set, so browsers refuse the response; their preflight requests are refused with
+ * an error that a developer finds.
  */
-export function allowOrigins(origins: readonly string[]): RequestHandler {
-  const allowed = new Set(origins);
+export function allowOrigins(origins: Origins): RequestHandler {
   return (request, response, next) => {
     const { origin } = request.headers;
-    if (allowed.size > 0) response.vary("origin");
-    if (origin === undefined || !allowed.has(origin)) {
+    response.vary("origin");
+    if (origin === undefined) {
+      next();
+      return;
+    }
+    if (!origins.allows(origin)) {
+      if (request.method === "OPTIONS") throw refusedOrigin(origins, origin);
       next();
       return;
     }
@@ -67,6 +73,14 @@ export function allowOrigins(origins: readonly string[]): RequestHandler {
     response.setHeader("access-control-max-age", "600");
     response.status(204).end();
   };
+}
+
+/** Logs that a page was refused, and returns the error. */
+export function refusedOrigin(origins: Origins, origin: string): ForbiddenError {
+  origins.noteRefusal(origin);
+  return new ForbiddenError(
+    "Pages of this origin may not send requests; the setting ALLOWED_ORIGINS names those that may",
+  );
 }
 
 /** Creates an Express app that does not name itself in a header. */

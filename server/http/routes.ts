@@ -5,9 +5,11 @@ import { timeZoneSettings } from "../model/time-zone.ts";
 import { answerErrors, stopping, waitingForDatabase } from "./answer-errors.ts";
 import { type Api, readinessOf } from "./api.ts";
 import { readBody } from "./body.ts";
+import { compressResponses } from "./compression.ts";
 import type { Drain } from "./drain.ts";
 import { allowOrigins, createExpress, normalizeContentType, secureHeaders } from "./headers.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Origins } from "./origins.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import { identifyRequest, logRequests, noteUser } from "./requests.ts";
 import type { Sockets } from "./sockets.ts";
@@ -18,6 +20,7 @@ export interface RouteParts {
   readonly drain: Drain;
   readonly sockets: Sockets;
   readonly metrics: Metrics | undefined;
+  readonly origins: Origins;
   readonly authenticate: Authenticate;
   readonly addressLimiter: RateLimiter;
   readonly userLimiter: RateLimiter;
@@ -38,6 +41,9 @@ export function createRoutes(parts: RouteParts): Express {
   }
   app.use(logRequests(deps.logger));
   deps.extension?.hooks?.routes?.(app);
+  // Before any error: without these headers, a browser shows the error to no page.
+  app.use("/graphql", allowOrigins(parts.origins));
+  if (deps.compression) app.use("/graphql", compressResponses());
   app.use((_request, _response, next) => {
     if (drain.isDraining()) throw stopping();
     next();
@@ -65,7 +71,6 @@ function answerReadiness({ api, drain }: RouteParts): RequestHandler {
 function beforeGraphql(parts: RouteParts): RequestHandler[] {
   const { api, sockets, authenticate, addressLimiter, userLimiter } = parts;
   return [
-    allowOrigins(api.deps.allowedOrigins),
     addressLimiter.limitRequest,
     sockets.accept,
     identify(authenticate),

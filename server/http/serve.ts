@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { tokenRules } from "../auth/jwt-secret.ts";
 import type { ServedDatabase } from "../embedded/open.ts";
 import type { Extension } from "../extension.ts";
+import type { GraphiqlTokens } from "../graphql/serving/graphiql.ts";
 import { migrateAll } from "../migrations/application.ts";
 import { connect } from "../postgres/connect.ts";
 import type { Config } from "../settings.ts";
@@ -17,8 +18,8 @@ export interface Served {
   readonly applicationFolder?: string | undefined;
   /** Whether the server migrates before it serves. */
   readonly migrates: boolean;
-  /** A token that GraphiQL sends; for development only. */
-  readonly graphiqlToken?: string | undefined;
+  /** The tokens that GraphiQL sends; for development only. */
+  readonly graphiqlTokens?: GraphiqlTokens | undefined;
   /** Receives a line for each notable step. */
   readonly note: (line: string) => void;
 }
@@ -32,7 +33,7 @@ export function serve(served: Served): App {
     serverUrl,
     tokenRules: tokenRules(config),
     logger: pino({ level: config.logLevel }),
-    graphiqlToken: served.graphiqlToken,
+    graphiqlTokens: served.graphiqlTokens,
     customFieldsInterval: 1000,
     maintenance: { seal: config.sealInterval, maintain: 3_600_000 },
     extension,

@@ -6,6 +6,7 @@ import type { WebSocket } from "ws";
 
 import type { Authenticate } from "../auth/authenticate.ts";
 import type { Metrics, Observation } from "./metrics.ts";
+import type { Origins } from "./origins.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { CurrentRequest } from "./requests.ts";
 
@@ -30,7 +31,7 @@ export interface SocketsDeps {
   readonly authenticate: Authenticate;
   readonly addressLimiter: RateLimiter;
   readonly userLimiter: RateLimiter;
-  readonly allowedOrigins: readonly string[];
+  readonly origins: Origins;
   readonly logger: Logger;
   readonly metrics?: Metrics | undefined;
 }

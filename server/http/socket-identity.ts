@@ -80,7 +80,10 @@ export function limitUnidentified(connection: Connection): void {
   socket.on("data", listen);
 }
 
-/** Returns a parameter that a client sends at the top level, or under `headers`. */
+/**
+ * Returns a parameter that a client sends at the top level, or under `headers`. Several that differ by
+ * capitals are joined like headers.
+ */
 function parameterOf(
   params: ConnectionParams,
   name: "authorization" | "time-zone",
@@ -88,5 +91,5 @@ function parameterOf(
   const outer = normalizeConnectionParams(params);
   const inner = normalizeConnectionParams(params?.headers as ConnectionParams);
   const given = outer?.[name] ?? inner?.[name];
-  return typeof given === "string" ? given : undefined;
+  return Array.isArray(given) ? given.join(", ") : given;
 }

@@ -6,9 +6,10 @@ import { handleProtocols } from "graphql-ws";
 import { type GrafservBase, makeGraphQLWSConfig } from "postgraphile/grafserv";
 import { WebSocketServer } from "ws";
 
-import { ForbiddenError, RateLimitedError } from "../errors/classes.ts";
+import { RateLimitedError } from "../errors/classes.ts";
 import { waitingForDatabase } from "./answer-errors.ts";
 import type { DrainableSockets } from "./drain.ts";
+import { refusedOrigin } from "./headers.ts";
 import { keyOfAddress } from "./rate-limit.ts";
 import { openConnection } from "./socket-connection.ts";
 import { closeIfIdle, countSockets, goingAway, type Hub, type SocketsDeps } from "./socket-hub.ts";
@@ -90,14 +91,14 @@ function attach(http: Server): void {
 /**
  * Checks a request that opens a socket.
  *
- * @throws {ForbiddenError} if its origin is not allowed; {@link RateLimitedError} if its address has too many
+ * @throws `ForbiddenError` if its origin is not allowed; {@link RateLimitedError} if its address has too many
  *   sockets; `UnavailableError` if GraphQL is not served yet.
  */
 function refuseUnlessAllowed(hub: Hub, request: Request): void {
-  const { allowedOrigins, limits } = hub.deps;
+  const { origins, limits } = hub.deps;
   const { origin, host } = request.headers;
-  if (origin !== undefined && !allowedOrigins.includes(origin) && hostOf(origin) !== host) {
-    throw new ForbiddenError("Pages of this origin may not open a socket");
+  if (origin !== undefined && !origins.allows(origin) && hostOf(origin) !== host) {
+    throw refusedOrigin(origins, origin);
   }
   const address = keyOfAddress(request);
   if (countSockets(hub, (connection) => connection.address === address) >= limits.ofAddress) {

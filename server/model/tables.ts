@@ -4,10 +4,14 @@ export interface Table {
   readonly name: string;
   /** The entity type of its rows in the audit log: `custom_field_definition`. */
   readonly entityType: string;
+  /** The field that identifies a row; `id` if not given. */
+  readonly key?: string;
   /** Set if search finds its rows. */
   readonly searchable?: true;
   /** The columns, by the names of their fields in the API. */
   readonly columns: Readonly<Record<string, Column>>;
+  /** The related rows, by the names of their fields in the API. */
+  readonly relations: Readonly<Record<string, Relation>>;
   /** The rules that depend only on the row itself. */
   readonly checks: readonly Check[];
 }
@@ -26,6 +30,19 @@ export interface Column {
   readonly default?: string | number | boolean | readonly [] | Readonly<Record<string, never>>;
   /** Set if the database derives a value for null: `once` in new rows, `always` in updates too. */
   readonly derived?: "once" | "always";
+  /** The table whose column `position` orders the values of this column, which are its keys. */
+  readonly rank?: { readonly table: string; readonly key: string; readonly position: string };
+}
+
+/** Rows that are related to a row: those whose `key` equals its `column`. */
+export interface Relation {
+  /** The entity of the related rows. */
+  readonly entity: string;
+  readonly kind: "one" | "oneOrNone" | "many";
+  /** The name of the column of this table. */
+  readonly column: string;
+  /** The name of the column of the related table. */
+  readonly key: string;
 }
 
 export type ColumnType =

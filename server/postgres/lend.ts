@@ -1,6 +1,6 @@
 import { connect as connectSocket } from "node:net";
 
-import type { Pool, PoolClient } from "pg";
+import type { Pool, ClientBase, PoolClient } from "pg";
 import type { PgClient, WithPgClient } from "postgraphile/@dataplan/pg";
 
 import { OverloadedError, TimeoutError, UnavailableError } from "../errors/classes.ts";
@@ -114,7 +114,7 @@ async function inTurn<Result>(turns: Gate | undefined, work: () => Promise<Resul
 
 /** Runs a function in a transaction, which is rolled back if the function throws. */
 export async function inTransaction<Result>(
-  client: PoolClient,
+  client: ClientBase,
   work: () => Result | Promise<Result>,
 ): Promise<Result> {
   try {

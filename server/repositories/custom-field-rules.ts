@@ -10,7 +10,7 @@ import { parseUserId, type Role } from "../postgres/pool.ts";
 import { createTypeSchemas, parse } from "../model/schemas.ts";
 import type { Table } from "../model/tables.ts";
 import { createExecute, onlyRow } from "./execute.ts";
-import { maxRows } from "./pagination.ts";
+import { maxRows } from "./pages.ts";
 import { rowJson, toColumns } from "./sql.ts";
 
 /** A row that would violate a rule of a custom field. */

@@ -52,19 +52,12 @@ export function createExecute(pool: pg.Pool, role: Role): Execute {
 
   async function executeAlone({ text, values }: Statement, userId: string | undefined) {
     const settings = settingsOf({ role, userId: userId ?? "" });
-    return retry(
-      () =>
-        withPgClient(settings, (client) =>
-          client.query<{ row: string }>({ text, values: [...values] }).catch((error: unknown) => {
-            throw userId !== undefined && isInDoubt(error) ? new InDoubtError(error) : error;
-          }),
-        ).catch(rethrow),
-      {
-        attempts: 5,
-        pause: 20,
-        isWorthwhile: (error) =>
-          error instanceof ConflictError && (error.current ?? error.changed) === undefined,
-      },
+    return retried(() =>
+      withPgClient(settings, (client) =>
+        client.query<{ row: string }>({ text, values: [...values] }).catch((error: unknown) => {
+          throw userId !== undefined && isInDoubt(error) ? new InDoubtError(error) : error;
+        }),
+      ).catch(rethrow),
     );
   }
 
@@ -90,6 +83,16 @@ export function createExecute(pool: pg.Pool, role: Role): Execute {
       : executeWithin(client, statement, userId));
     return rows.map(({ row }) => parseUnrounded(row) as Row);
   };
+}
+
+/** Runs a transaction, and again if it fails by a deadlock or a serialization failure. */
+export async function retried<Result>(transaction: () => Promise<Result>): Promise<Result> {
+  return retry(transaction, {
+    attempts: 5,
+    pause: 20,
+    isWorthwhile: (error) =>
+      error instanceof ConflictError && (error.current ?? error.changed) === undefined,
+  });
 }
 
 function rethrow(error: unknown): never {

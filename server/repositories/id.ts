@@ -1,5 +1,6 @@
 import { ValidationError } from "../errors/classes.ts";
 import { typeFaults } from "../model/column-types.ts";
+import type { ColumnType } from "../model/tables.ts";
 
 /**
  * Returns the id of a row.
@@ -9,9 +10,28 @@ import { typeFaults } from "../model/column-types.ts";
  * @throws {ValidationError} if it is not a UUID.
  */
 export function parseId(id: unknown, field = "id"): string {
-  const messages = typeFaults("uuid", id).map(({ message }) => message);
+  return parseAs("uuid", id, field) as string;
+}
+
+/** @throws {ValidationError} if a value is not a text. */
+export function parseText(value: unknown, field: string): string {
+  return parseAs("text", value, field) as string;
+}
+
+/** @throws {ValidationError} if a value is not a list of texts. */
+export function parseTexts(values: unknown, field: string): readonly string[] {
+  return parseAs("text[]", values, field) as readonly string[];
+}
+
+/** @throws {ValidationError} if a value is not a time with its zone. */
+export function parseTime(value: unknown, field: string): string {
+  return parseAs("timestamp with time zone", value, field) as string;
+}
+
+function parseAs(type: ColumnType, value: unknown, field: string): unknown {
+  const messages = typeFaults(type, value).map(({ message }) => message);
   if (messages.length > 0) {
     throw new ValidationError(`${field} ${messages.join()}`, { [field]: messages });
   }
-  return id as string;
+  return value;
 }

@@ -1,13 +1,6 @@
 import type pg from "pg";
 
-import type { Rows } from "../model/generated/rows.ts";
 import type { Role } from "../postgres/pool.ts";
-import {
-  type AttachableName,
-  createFindWithAttachments,
-  type FindWithAttachments,
-} from "./attachments.ts";
-import { type AuditLogRepository, createAuditLogRepository } from "./audit-logs.ts";
 import { createCustomFieldRules, type CustomFieldRules } from "./custom-field-rules.ts";
 import { createCreateDealWithTasks, type CreateDealWithTasks } from "./deal-with-tasks.ts";
 import {
@@ -15,31 +8,30 @@ import {
   type DuplicateRepository,
   type MergeableName,
 } from "./duplicates.ts";
+import { createExecute } from "./execute.ts";
+import { createReader, type Reader } from "./list.ts";
 import { createRepository, type RepositoryOf } from "./repository.ts";
 import { createSearch, type Search } from "./search.ts";
 import { createUndo, type Undo } from "./undo.ts";
 
-/** A repository whose rows can be read together with their tasks and notes, in one statement. */
-export type AttachableRepository<Entity extends AttachableName> = RepositoryOf<Entity> & {
-  /** Returns the row with its tasks and notes, or null if there is none. */
-  findWithAttachments: FindWithAttachments<Rows[Entity]>;
-};
-
 /** A repository whose duplicate rows can be found and merged. */
-export type MergeableRepository<Entity extends MergeableName> = AttachableRepository<Entity> &
+export type MergeableRepository<Entity extends MergeableName> = RepositoryOf<Entity> &
   DuplicateRepository<Entity>;
 
-/** One repository for each table, the search over them, and undo. */
+/** One repository for each table, the audit log and the trash, the search over them, and undo. */
 export interface Repositories {
   readonly contacts: MergeableRepository<"contact">;
   readonly companies: MergeableRepository<"company">;
-  readonly deals: AttachableRepository<"deal"> & { createWithTasks: CreateDealWithTasks };
+  readonly deals: RepositoryOf<"deal"> & { createWithTasks: CreateDealWithTasks };
   readonly tasks: RepositoryOf<"task">;
   readonly notes: RepositoryOf<"note">;
   readonly customFieldDefinitions: RepositoryOf<"customFieldDefinition"> & CustomFieldRules;
   readonly pipelineStages: RepositoryOf<"pipelineStage">;
   readonly exchangeRates: RepositoryOf<"exchangeRate">;
-  readonly auditLogs: AuditLogRepository;
+  /** All entries for `crm_admin`; for other roles those of rows that they can read. */
+  readonly auditLogs: Reader<"auditLog">;
+  /** The deleted rows that can be restored, for `crm_admin` those of all users. */
+  readonly trash: Reader<"trashItem">;
   readonly search: Search;
   readonly undo: Undo;
 }
@@ -47,7 +39,7 @@ export interface Repositories {
 export interface RepositoriesOptions {
   /**
    * The role of every call. By default, it is `crm_member` for entities, and `crm_admin` for definitions,
-   * stages, exchange rates and the audit log. The application decides which users may use these.
+   * stages, exchange rates, the audit log and the trash. The application decides which users may use these.
    */
   readonly role?: Role;
 }
@@ -63,19 +55,15 @@ export function createRepositories(
 ): Repositories {
   const member = role ?? "crm_member";
   const admin = role ?? "crm_admin";
-  const attachable = <Entity extends AttachableName>(entity: Entity) => ({
-    ...createRepository(pool, entity, { role: member }),
-    findWithAttachments: createFindWithAttachments(pool, entity, member),
-  });
   const mergeable = <Entity extends MergeableName>(entity: Entity) => ({
-    ...attachable(entity),
+    ...createRepository(pool, entity, { role: member }),
     ...createDuplicateRepository(pool, entity, member),
   });
   return {
     contacts: mergeable("contact"),
     companies: mergeable("company"),
     deals: {
-      ...attachable("deal"),
+      ...createRepository(pool, "deal", { role: member }),
       createWithTasks: createCreateDealWithTasks(pool, member),
     },
     tasks: createRepository(pool, "task", { role: member }),
@@ -86,7 +74,8 @@ export function createRepositories(
     },
     pipelineStages: createRepository(pool, "pipelineStage", { role: admin }),
     exchangeRates: createRepository(pool, "exchangeRate", { role: admin }),
-    auditLogs: createAuditLogRepository(pool, admin),
+    auditLogs: createReader(createExecute(pool, admin), "auditLog"),
+    trash: createReader(createExecute(pool, admin), "trashItem"),
     search: createSearch(pool, member),
     undo: createUndo(pool, member),
   };

@@ -1,17 +1,20 @@
 import type pg from "pg";
 
 import { NotFoundError } from "../errors/classes.ts";
-import type { AuditLog, Creates, Rows, Updates } from "../model/generated/rows.ts";
+import type { Creates, Rows, Updates } from "../model/generated/rows.ts";
 import { tables } from "../model/generated/tables.ts";
-import { parseUserId, type Role } from "../postgres/pool.ts";
 import { createTypeSchemas, type EntityName, parse, updateTypeSchemas } from "../model/schemas.ts";
 import type { Table } from "../model/tables.ts";
+import { parseUserId, type Role } from "../postgres/pool.ts";
+import { type BulkWriter, createBulkWriter, type RecordName } from "./bulk.ts";
 import { createExecute, onlyRow } from "./execute.ts";
-import type { Filters } from "./filters.ts";
+import { createExternalIdFinder, type ExternalIdFinder } from "./external-ids.ts";
 import { parseId } from "./id.ts";
-import { listStatement } from "./list.ts";
-import { type Pagination, refuseTooMany } from "./pagination.ts";
+import { createReader, type LoadOptions, type Reader, rowStatement } from "./list.ts";
+import { type Loaded, refuseTooManyRelated, type With } from "./loads.ts";
+import { createPast, type Past } from "./past.ts";
 import { identifier, rowJson, toColumns } from "./sql.ts";
+import { createUndo, type Reversal } from "./undo.ts";
 
 /**
  * Reads and writes the rows of one table.
@@ -24,20 +27,15 @@ import { identifier, rowJson, toColumns } from "./sql.ts";
  * row that is still referenced, or a name that is taken; `ForbiddenError` if the role lacks the right; and
  * `DatabaseError` for errors that no input caused.
  */
-export interface Repository<Row, Create, Update> {
+export interface Repository<Entity extends EntityName> extends Reader<Entity>, Past<Entity> {
   /** Creates a row and returns it as stored. */
-  create(data: Create, userId: string, client?: pg.ClientBase): Promise<Row>;
-  /** Creates rows in one statement, all or none, and returns them in the order of the data. */
-  createMany(data: readonly Create[], userId: string, client?: pg.ClientBase): Promise<Row[]>;
+  create(data: Creates[Entity], userId: string, client?: pg.ClientBase): Promise<Rows[Entity]>;
   /** Returns the row, or null if there is none. */
-  findById(id: string, client?: pg.ClientBase): Promise<Row | null>;
-  /**
-   * Returns the rows that match all filters, ordered by `createdAt` and `id`.
-   *
-   * @param pagination the page; without one, all rows.
-   * @throws {ValidationError} if there are more than 1000 rows and no page.
-   */
-  findAll(filters?: Filters<Row>, pagination?: Pagination, client?: pg.ClientBase): Promise<Row[]>;
+  findById<const Loads extends With<Entity> | undefined = undefined>(
+    id: string,
+    options?: LoadOptions<Entity, Loads>,
+    client?: pg.ClientBase,
+  ): Promise<Loaded<Entity, Loads> | null>;
   /**
    * Updates the given fields and returns the row as stored.
    *
@@ -45,7 +43,12 @@ export interface Repository<Row, Create, Update> {
    * @throws {NotFoundError} if there is no such row.
    * @throws {ConflictError} if the version differs; `current` contains the current one.
    */
-  update(id: string, data: Update, userId: string, client?: pg.ClientBase): Promise<Row>;
+  update(
+    id: string,
+    data: Updates[Entity],
+    userId: string,
+    client?: pg.ClientBase,
+  ): Promise<Rows[Entity]>;
   /**
    * Deletes the row, and the rows that belong to it.
    *
@@ -53,11 +56,18 @@ export interface Repository<Row, Create, Update> {
    */
   delete(id: string, userId: string, client?: pg.ClientBase): Promise<void>;
   /**
-   * Returns the audit log entries of the row, the oldest first. Only `crm_admin` may read those of a deleted
-   * row.
+   * Restores the deleted row with the rows that were deleted with it. Only `crm_admin` may restore what
+   * another user deleted.
+   *
+   * @throws {NotFoundError} if there was no such row, or another user deleted it.
+   * @throws {ConstraintViolationError} if the row is not deleted.
    */
-  history(id: string, client?: pg.ClientBase): Promise<AuditLog[]>;
+  restore(id: string, userId: string, client?: pg.ClientBase): Promise<Reversal>;
 }
+
+/** A repository of an entity with external ids, whose rows can be written in bulk. */
+export interface RecordRepository<Entity extends RecordName>
+  extends Repository<Entity>, BulkWriter<Entity>, ExternalIdFinder<Entity> {}
 
 export interface RepositoryOptions {
   /**
@@ -67,11 +77,9 @@ export interface RepositoryOptions {
 }
 
 /** The repository of an entity, such as `RepositoryOf<"contact">`. */
-export type RepositoryOf<Entity extends EntityName> = Repository<
-  Rows[Entity],
-  Creates[Entity],
-  Updates[Entity]
->;
+export type RepositoryOf<Entity extends EntityName> = Entity extends RecordName
+  ? RecordRepository<Entity>
+  : Repository<Entity>;
 
 /**
  * Creates the repository of an entity.
@@ -92,38 +100,25 @@ export function createRepository<Entity extends EntityName>(
   const statements = makeStatements(table);
   const createForm = createTypeSchemas[entity];
   const updateForm = updateTypeSchemas[entity];
+  const undo = createUndo(pool, role);
 
-  async function createMany(
-    data: readonly Creates[Entity][],
-    userId: string,
-    client?: pg.ClientBase,
-  ): Promise<Row[]> {
-    const user = parseUserId(userId);
-    const rows = data.map((row) => ({
-      ...statements.defaults,
-      ...toColumns(table, parse<object>(createForm, row)),
-    }));
-    return execute<Row>({ text: statements.insert, values: [JSON.stringify(rows)] }, user, client);
-  }
-
-  return {
-    createMany,
+  const repository: Repository<Entity> = {
+    ...createReader(execute, entity),
+    ...createPast(execute, entity),
 
     async create(data, userId, client) {
-      return onlyRow(await createMany([data], userId, client));
+      const user = parseUserId(userId);
+      const row = { ...statements.defaults, ...toColumns(table, parse<object>(createForm, data)) };
+      const values = [JSON.stringify(row)];
+      return onlyRow(await execute<Row>({ text: statements.insert, values }, user, client));
     },
 
-    async findById(id, client) {
-      const values = [parseId(id)];
-      const [row] = await execute<Row>({ text: statements.select, values }, undefined, client);
-      return row ?? null;
-    },
-
-    async findAll(filters = {}, pagination, client) {
-      const statement = listStatement(table, ["createdAt", "id"], filters, pagination);
-      const rows = await execute<Row>(statement, undefined, client);
-      refuseTooMany(rows, pagination);
-      return rows;
+    async findById(id, options = {}, client) {
+      const statement = rowStatement(entity, parseId(id), options.with);
+      const rows = await execute<unknown>(statement, undefined, client);
+      refuseTooManyRelated(entity, rows, options.with);
+      // The type of the row follows from the options, which the compiler cannot see here.
+      return (rows[0] ?? null) as never;
     },
 
     async update(id, data, userId, client) {
@@ -142,11 +137,21 @@ export function createRepository<Entity extends EntityName>(
       if (rows.length === 0) throw new NotFoundError(entity, id);
     },
 
-    async history(id, client) {
-      const values = [parseId(id), table.entityType];
-      return execute<AuditLog>({ text: statements.history, values }, undefined, client);
-    },
+    restore: (id, userId, client) => undo.restoreDeleted(table.entityType, id, userId, client),
   };
+  return (
+    isRecord(entity)
+      ? {
+          ...repository,
+          ...createBulkWriter(pool, execute, entity, role),
+          ...createExternalIdFinder(execute, entity),
+        }
+      : repository
+  ) as RepositoryOf<Entity>;
+}
+
+function isRecord(entity: EntityName): entity is RecordName {
+  return "externalIds" in tables[entity].columns;
 }
 
 function makeStatements(table: Table) {
@@ -167,14 +172,8 @@ function makeStatements(table: Table) {
     insert: `
       insert into ${table.name} as t (${names(inserted)})
       select ${names(inserted, "given.")}
-      from jsonb_array_elements($1::jsonb) with ordinality as item (value, ordinal)
-      cross join lateral jsonb_populate_record(null::${table.name}, item.value) as given
-      order by item.ordinal
+      from jsonb_populate_record(null::${table.name}, $1::jsonb) as given
       returning ${row}::text as row`,
-    select: `
-      select ${row}::text as row
-      from ${table.name} as t
-      where t.id = $1::uuid`,
     /**
      * Names exactly the given columns, because triggers depend on which columns an update names. An update
      * without fields names one column, which stays unchanged.
@@ -194,10 +193,5 @@ function makeStatements(table: Table) {
       delete from ${table.name} as t
       where t.id = $1::uuid
       returning ${row}::text as row`,
-    history: `
-      select ${rowJson(tables.auditLog, "entry")}::text as row
-      from crm.audit_logs as entry
-      where entry.entity_id = any (crm_private.merged_ids($2, $1::uuid)) and entry.entity_type = $2
-      order by entry."timestamp", entry.id`,
   };
 }

@@ -6,6 +6,26 @@ export interface Statement {
   readonly values: readonly unknown[];
 }
 
+/** A statement that is being built. Its parts are texts of SQL that refer to its parameters. */
+export interface Draft {
+  readonly values: readonly unknown[];
+  /** Adds a value, and returns its parameter. */
+  bind(value: unknown, type: string): string;
+  /** Returns an alias for a table that no other part uses. */
+  alias(): string;
+}
+
+/** Begins a statement. */
+export function createDraft(): Draft {
+  const values: unknown[] = [];
+  let aliases = 0;
+  return {
+    values,
+    bind: (value, type) => `$${values.push(value)}::${type}`,
+    alias: () => `t${++aliases}`,
+  };
+}
+
 /**
  * Returns the SQL expression of a row as JSON. Values that JavaScript would round, or that have several
  * formats, are strings: exact decimals, 64-bit integers, and times, in UTC to the microsecond.
@@ -15,12 +35,13 @@ export interface Statement {
  *
  * @param table the metadata of the table.
  * @param alias the alias of the table in the statement.
+ * @param more further members: names and expressions.
  */
-export function rowJson(table: Table, alias: string): string {
+export function rowJson(table: Table, alias: string, more: readonly string[] = []): string {
   const members = Object.entries(table.columns).map(
     ([field, { name, type }]) => `'${field}', ${valueJson(`${alias}.${identifier(name)}`, type)}`,
   );
-  return `json_build_object(${members.join(", ")})`;
+  return `json_build_object(${[...members, ...more].join(", ")})`;
 }
 
 /** Quotes a name of the generated metadata as an SQL identifier. */
@@ -45,7 +66,8 @@ export function columnOf(table: Table, field: string): Column | undefined {
   return Object.hasOwn(table.columns, field) ? table.columns[field] : undefined;
 }
 
-function valueJson(sql: string, type: ColumnType): string {
+/** Returns the SQL expression of a value as JSON; see {@link rowJson}. */
+export function valueJson(sql: string, type: ColumnType): string {
   switch (type) {
     case "bigint":
     case "numeric":

@@ -1,6 +1,5 @@
 import type { AuditLog } from "../model/generated/rows.ts";
-import type { AuditCursor } from "../repositories/audit-logs.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 
 /** Reads the audit log with the rights of an administrator, in chronological order. */
@@ -9,26 +8,29 @@ export interface AuditService {
    * Returns the audit log entries of a row, even of a deleted one.
    *
    * @param entityType the type in the audit log: `contact`, …, `custom_field_definition`.
-   * @param pagination the page; required for more than 1000 entries.
+   * @param part the part of the list; `first` or `last` is required for more than 1000 entries.
    */
   getAuditLogsByEntity(
     entityType: string,
     entityId: string,
-    pagination?: Pagination<AuditCursor>,
+    part?: ListPart<"auditLog">,
   ): Promise<AuditLog[]>;
   /**
    * Returns the audit log entries of a user's changes.
    *
-   * @param pagination the page; required for more than 1000 entries.
+   * @param part the part of the list; `first` or `last` is required for more than 1000 entries.
    */
-  getAuditLogsByUser(userId: string, pagination?: Pagination<AuditCursor>): Promise<AuditLog[]>;
+  getAuditLogsByUser(userId: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
 }
 
 /** Creates the service of the audit log. */
 export function createAuditService({ auditLogs }: Pick<Repositories, "auditLogs">): AuditService {
   return {
-    getAuditLogsByEntity: (entityType, entityId, pagination) =>
-      auditLogs.findAll({ entityType, entityId }, pagination),
-    getAuditLogsByUser: (userId, pagination) => auditLogs.findAll({ userId }, pagination),
+    getAuditLogsByEntity: (entityType, entityId, part) =>
+      auditLogs.findAll(
+        { entityType: { equalTo: entityType }, entityId: { equalTo: entityId } },
+        part,
+      ),
+    getAuditLogsByUser: (userId, part) => auditLogs.findAll({ userId: { equalTo: userId } }, part),
   };
 }

@@ -1,11 +1,10 @@
 import type { AuditLog, Company, CreateCompany, UpdateCompany } from "../model/generated/rows.ts";
-import type { WithAttachments } from "../repositories/attachments.ts";
 import type { CompanyMerge, Duplicate } from "../repositories/duplicates.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { parse, updateSchemas } from "../model/schemas.ts";
-import { createEntityService, found } from "./entity.ts";
+import { createEntityService, found, withAttachments, type WithAttachments } from "./entity.ts";
 
 /**
  * The operations on companies. Every method throws errors of `server/errors/classes.ts`.
@@ -19,16 +18,16 @@ export interface CompanyService {
   updateCompany(id: string, data: UpdateCompany, userId: string): Promise<Company>;
   /** @throws {NotFoundError} if there is no such company. */
   deleteCompany(id: string, userId: string): Promise<void>;
-  /** Returns the companies that match all filters, by `createdAt`. More than 1000 require a page. */
-  getCompanies(filters?: Filters<Company>, pagination?: Pagination): Promise<Company[]>;
+  /** Returns the companies that match a filter, the newest first. More than 1000 require `first`. */
+  getCompanies(filter?: Filter<"company">, part?: ListPart<"company">): Promise<Company[]>;
   /**
    * Returns the company with its tasks and notes, in one round trip.
    *
    * @throws {NotFoundError} if there is no such company.
    */
-  getCompanyWithAttachments(id: string): Promise<WithAttachments<Company>>;
-  /** Returns the audit log entries of a company, the oldest first. */
-  getCompanyHistory(id: string): Promise<AuditLog[]>;
+  getCompanyWithAttachments(id: string): Promise<WithAttachments<"company">>;
+  /** Returns the audit log entries of a company, the oldest first. More than 1000 require `first`. */
+  getCompanyHistory(id: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
   /**
    * Returns the possible duplicates of a company, the likeliest first.
    *
@@ -70,7 +69,7 @@ export function createCompanyService({
     deleteCompany: service.remove,
     getCompanies: service.list,
     getCompanyWithAttachments: async (id) =>
-      found("company", id, await repository.findWithAttachments(id)),
+      found("company", id, await repository.findById(id, withAttachments)),
     getCompanyHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
     getMergedInto: (id) => repository.mergedInto(id),

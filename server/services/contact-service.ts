@@ -1,11 +1,10 @@
 import type { AuditLog, Contact, CreateContact, UpdateContact } from "../model/generated/rows.ts";
-import type { WithAttachments } from "../repositories/attachments.ts";
 import type { Duplicate, Merge } from "../repositories/duplicates.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { parse, updateSchemas } from "../model/schemas.ts";
-import { createEntityService, found } from "./entity.ts";
+import { createEntityService, found, withAttachments, type WithAttachments } from "./entity.ts";
 
 /** The operations on contacts. Every method throws errors of `server/errors/classes.ts`. */
 export interface ContactService {
@@ -17,18 +16,18 @@ export interface ContactService {
   updateContact(id: string, data: UpdateContact, userId: string): Promise<Contact>;
   /** @throws {NotFoundError} if there is no such contact. */
   deleteContact(id: string, userId: string): Promise<void>;
-  /** Returns the contacts that match all filters, by `createdAt`. More than 1000 require a page. */
-  getContacts(filters?: Filters<Contact>, pagination?: Pagination): Promise<Contact[]>;
-  /** Returns the contacts of a company, by `createdAt`. More than 1000 require a page. */
-  getContactsByCompany(companyId: string, pagination?: Pagination): Promise<Contact[]>;
+  /** Returns the contacts that match a filter, the newest first. More than 1000 require `first`. */
+  getContacts(filter?: Filter<"contact">, part?: ListPart<"contact">): Promise<Contact[]>;
+  /** Returns the contacts of a company, the newest first. More than 1000 require `first`. */
+  getContactsByCompany(companyId: string, part?: ListPart<"contact">): Promise<Contact[]>;
   /**
    * Returns the contact with its tasks and notes, in one round trip.
    *
    * @throws {NotFoundError} if there is no such contact.
    */
-  getContactWithAttachments(id: string): Promise<WithAttachments<Contact>>;
-  /** Returns the audit log entries of a contact, the oldest first. */
-  getContactHistory(id: string): Promise<AuditLog[]>;
+  getContactWithAttachments(id: string): Promise<WithAttachments<"contact">>;
+  /** Returns the audit log entries of a contact, the oldest first. More than 1000 require `first`. */
+  getContactHistory(id: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
   /**
    * Returns the possible duplicates of a contact, the likeliest first.
    *
@@ -68,9 +67,10 @@ export function createContactService({
     updateContact: service.update,
     deleteContact: service.remove,
     getContacts: service.list,
-    getContactsByCompany: (companyId, pagination) => service.list({ companyId }, pagination),
+    getContactsByCompany: (companyId, part) =>
+      service.list({ companyId: { equalTo: companyId } }, part),
     getContactWithAttachments: async (id) =>
-      found("contact", id, await repository.findWithAttachments(id)),
+      found("contact", id, await repository.findById(id, withAttachments)),
     getContactHistory: service.history,
     findDuplicates: (id) => repository.findDuplicates(id),
     getMergedInto: (id) => repository.mergedInto(id),

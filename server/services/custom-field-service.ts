@@ -57,6 +57,7 @@ export function createCustomFieldService({
     renameCustomFieldValue: (...given) => customFieldDefinitions.renameValue(...given),
     removeCustomField: service.remove,
     getCustomField: service.get,
-    getCustomFields: (entityType) => service.list({ entityType }),
+    getCustomFields: (entityType) =>
+      service.list({ entityType: { equalTo: entityType } }, { orderBy: { createdAt: "asc" } }),
   };
 }

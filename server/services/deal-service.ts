@@ -1,13 +1,12 @@
 import { z } from "zod";
 
 import type { AuditLog, CreateDeal, Deal, UpdateDeal } from "../model/generated/rows.ts";
-import type { WithAttachments } from "../repositories/attachments.ts";
 import type { CreateDealTask } from "../repositories/deal-with-tasks.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createSchemas, parse } from "../model/schemas.ts";
-import { createEntityService, found } from "./entity.ts";
+import { createEntityService, found, withAttachments, type WithAttachments } from "./entity.ts";
 
 /** The operations on deals. Every method throws errors of `server/errors/classes.ts`. */
 export interface DealService {
@@ -19,12 +18,12 @@ export interface DealService {
   updateDeal(id: string, data: UpdateDeal, userId: string): Promise<Deal>;
   /** @throws {NotFoundError} if there is no such deal. */
   deleteDeal(id: string, userId: string): Promise<void>;
-  /** Returns the deals that match all filters, by `createdAt`. More than 1000 require a page. */
-  getDeals(filters?: Filters<Deal>, pagination?: Pagination): Promise<Deal[]>;
-  /** Returns the deals with a company, by `createdAt`. More than 1000 require a page. */
-  getDealsByCompany(companyId: string, pagination?: Pagination): Promise<Deal[]>;
-  /** Returns the deals with a contact, by `createdAt`. More than 1000 require a page. */
-  getDealsByContact(contactId: string, pagination?: Pagination): Promise<Deal[]>;
+  /** Returns the deals that match a filter, the newest first. More than 1000 require `first`. */
+  getDeals(filter?: Filter<"deal">, part?: ListPart<"deal">): Promise<Deal[]>;
+  /** Returns the deals with a company, the newest first. More than 1000 require `first`. */
+  getDealsByCompany(companyId: string, part?: ListPart<"deal">): Promise<Deal[]>;
+  /** Returns the deals with a contact, the newest first. More than 1000 require `first`. */
+  getDealsByContact(contactId: string, part?: ListPart<"deal">): Promise<Deal[]>;
   /**
    * Creates a deal and its tasks, all or none.
    *
@@ -40,9 +39,9 @@ export interface DealService {
    *
    * @throws {NotFoundError} if there is no such deal.
    */
-  getDealWithAttachments(id: string): Promise<WithAttachments<Deal>>;
-  /** Returns the audit log entries of a deal, the oldest first. */
-  getDealHistory(id: string): Promise<AuditLog[]>;
+  getDealWithAttachments(id: string): Promise<WithAttachments<"deal">>;
+  /** Returns the audit log entries of a deal, the oldest first. More than 1000 require `first`. */
+  getDealHistory(id: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
 }
 
 const dealWithTasksSchema = createSchemas.deal.extend({
@@ -58,14 +57,16 @@ export function createDealService({ deals: repository }: Pick<Repositories, "dea
     updateDeal: service.update,
     deleteDeal: service.remove,
     getDeals: service.list,
-    getDealsByCompany: (companyId, pagination) => service.list({ companyId }, pagination),
-    getDealsByContact: (contactId, pagination) => service.list({ contactId }, pagination),
+    getDealsByCompany: (companyId, part) =>
+      service.list({ companyId: { equalTo: companyId } }, part),
+    getDealsByContact: (contactId, part) =>
+      service.list({ contactId: { equalTo: contactId } }, part),
     async createDealWithTasks(deal, tasks, userId) {
       parse(dealWithTasksSchema, { ...deal, tasks });
       return repository.createWithTasks(deal, tasks, userId);
     },
     getDealWithAttachments: async (id) =>
-      found("deal", id, await repository.findWithAttachments(id)),
+      found("deal", id, await repository.findById(id, withAttachments)),
     getDealHistory: service.history,
   };
 }

@@ -1,8 +1,9 @@
 import { NotFoundError } from "../errors/classes.ts";
 import type { AuditLog, Creates, Rows, Updates } from "../model/generated/rows.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
-import type { RepositoryOf } from "../repositories/repository.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
+import type { Loaded } from "../repositories/loads.ts";
+import type { Repository } from "../repositories/repository.ts";
 import { createSchemas, type EntityName, parse, updateSchemas } from "../model/schemas.ts";
 
 /** The operations that all services have in common. */
@@ -11,12 +12,26 @@ export interface EntityService<Entity extends EntityName> {
   readonly get: (id: string) => Promise<Rows[Entity]>;
   readonly update: (id: string, data: Updates[Entity], userId: string) => Promise<Rows[Entity]>;
   readonly remove: (id: string, userId: string) => Promise<void>;
-  readonly list: (
-    filters?: Filters<Rows[Entity]>,
-    pagination?: Pagination,
-  ) => Promise<Rows[Entity][]>;
-  readonly history: (id: string) => Promise<AuditLog[]>;
+  readonly list: (filter?: Filter<Entity>, part?: ListPart<Entity>) => Promise<Rows[Entity][]>;
+  readonly history: (id: string, part?: ListPart<"auditLog">) => Promise<AuditLog[]>;
 }
+
+/** An entity that tasks and notes are attached to. */
+type AttachableName = "contact" | "company" | "deal";
+
+/** A row with its tasks and notes, the oldest first. */
+export type WithAttachments<Entity extends AttachableName> = Loaded<
+  Entity,
+  typeof withAttachments.with
+>;
+
+/** Reads the tasks and notes of a row. */
+export const withAttachments = {
+  with: {
+    tasks: { orderBy: { createdAt: "asc" } },
+    notes: { orderBy: { createdAt: "asc" } },
+  },
+} as const;
 
 /**
  * Creates the common operations of a service. They check input with its schema before it is sent to the
@@ -24,7 +39,7 @@ export interface EntityService<Entity extends EntityName> {
  */
 export function createEntityService<Entity extends EntityName>(
   entity: Entity,
-  repository: RepositoryOf<Entity>,
+  repository: Repository<Entity>,
 ): EntityService<Entity> {
   const createSchema = createSchemas[entity];
   const updateSchema = updateSchemas[entity];
@@ -39,8 +54,8 @@ export function createEntityService<Entity extends EntityName>(
       return repository.update(id, data, userId);
     },
     remove: (id, userId) => repository.delete(id, userId),
-    list: (filters, pagination) => repository.findAll(filters, pagination),
-    history: (id) => repository.history(id),
+    list: (filter, part) => repository.findAll(filter, part),
+    history: (id, part) => repository.history(id, part),
   };
 }
 

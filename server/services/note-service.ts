@@ -1,6 +1,6 @@
 import type { AuditLog, CreateNote, Note, UpdateNote } from "../model/generated/rows.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
@@ -14,16 +14,16 @@ export interface NoteService {
   updateNote(id: string, data: UpdateNote, userId: string): Promise<Note>;
   /** @throws {NotFoundError} if there is no such note. */
   deleteNote(id: string, userId: string): Promise<void>;
-  /** Returns the notes that match all filters, by `createdAt`. More than 1000 require a page. */
-  getNotes(filters?: Filters<Note>, pagination?: Pagination): Promise<Note[]>;
-  /** Returns the notes of an entity, by `createdAt`. More than 1000 require a page. */
+  /** Returns the notes that match a filter, the newest first. More than 1000 require `first`. */
+  getNotes(filter?: Filter<"note">, part?: ListPart<"note">): Promise<Note[]>;
+  /** Returns the notes of an entity, the newest first. More than 1000 require `first`. */
   getNotesByEntity(
     entityType: Note["entityType"],
     entityId: string,
-    pagination?: Pagination,
+    part?: ListPart<"note">,
   ): Promise<Note[]>;
-  /** Returns the audit log entries of a note, the oldest first. */
-  getNoteHistory(id: string): Promise<AuditLog[]>;
+  /** Returns the audit log entries of a note, the oldest first. More than 1000 require `first`. */
+  getNoteHistory(id: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
 }
 
 /** Creates the service of notes. */
@@ -35,8 +35,8 @@ export function createNoteService({ notes: repository }: Pick<Repositories, "not
     updateNote: service.update,
     deleteNote: service.remove,
     getNotes: service.list,
-    getNotesByEntity: (entityType, entityId, pagination) =>
-      service.list({ entityType, entityId }, pagination),
+    getNotesByEntity: (entityType, entityId, part) =>
+      service.list({ entityType: { equalTo: entityType }, entityId: { equalTo: entityId } }, part),
     getNoteHistory: service.history,
   };
 }

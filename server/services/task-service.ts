@@ -1,6 +1,6 @@
 import type { AuditLog, CreateTask, Task, UpdateTask } from "../model/generated/rows.ts";
-import type { Filters } from "../repositories/filters.ts";
-import type { Pagination } from "../repositories/pagination.ts";
+import type { Filter } from "../repositories/filters.ts";
+import type { ListPart } from "../repositories/list.ts";
 import type { Repositories } from "../repositories/repositories.ts";
 import { createEntityService } from "./entity.ts";
 
@@ -14,16 +14,16 @@ export interface TaskService {
   updateTask(id: string, data: UpdateTask, userId: string): Promise<Task>;
   /** @throws {NotFoundError} if there is no such task. */
   deleteTask(id: string, userId: string): Promise<void>;
-  /** Returns the tasks that match all filters, by `createdAt`. More than 1000 require a page. */
-  getTasks(filters?: Filters<Task>, pagination?: Pagination): Promise<Task[]>;
-  /** Returns the tasks of an entity, by `createdAt`. More than 1000 require a page. */
+  /** Returns the tasks that match a filter, the newest first. More than 1000 require `first`. */
+  getTasks(filter?: Filter<"task">, part?: ListPart<"task">): Promise<Task[]>;
+  /** Returns the tasks of an entity, the newest first. More than 1000 require `first`. */
   getTasksByEntity(
     entityType: Task["entityType"],
     entityId: string,
-    pagination?: Pagination,
+    part?: ListPart<"task">,
   ): Promise<Task[]>;
-  /** Returns the audit log entries of a task, the oldest first. */
-  getTaskHistory(id: string): Promise<AuditLog[]>;
+  /** Returns the audit log entries of a task, the oldest first. More than 1000 require `first`. */
+  getTaskHistory(id: string, part?: ListPart<"auditLog">): Promise<AuditLog[]>;
 }
 
 /** Creates the service of tasks. */
@@ -35,8 +35,8 @@ export function createTaskService({ tasks: repository }: Pick<Repositories, "tas
     updateTask: service.update,
     deleteTask: service.remove,
     getTasks: service.list,
-    getTasksByEntity: (entityType, entityId, pagination) =>
-      service.list({ entityType, entityId }, pagination),
+    getTasksByEntity: (entityType, entityId, part) =>
+      service.list({ entityType: { equalTo: entityType }, entityId: { equalTo: entityId } }, part),
     getTaskHistory: service.history,
   };
 }

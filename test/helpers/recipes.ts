@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { basename, delimiter, join, resolve } from "node:path";
 
 import { type Block, readBlocks, readDocument } from "./documents.ts";
 
@@ -54,11 +54,11 @@ export interface ScratchProject {
 /** Copies the project, without what git does not hold; the dependencies are linked. */
 export function createScratchProject(): ScratchProject {
   const folder = mkdtempSync(join(tmpdir(), "pgcrm-project-"));
-  const left = new Set([".git", ".data", "node_modules"].map((name) => join(root, name)));
+  const left = new Set([".git", ".data", "node_modules"]);
   cpSync(root, folder, {
     recursive: true,
     verbatimSymlinks: true,
-    filter: (path) => !left.has(path),
+    filter: (path) => !left.has(basename(path)),
   });
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return {

@@ -59,7 +59,7 @@ export interface ServerOptions extends Partial<
 > {
   /** Whether it answers only once it is ready; yes if not given. */
   waits?: boolean;
-  /** Without GraphiQL, introspection and queries by GET, as in production. */
+  /** Without GraphiQL, introspection and pages of this machine, as in production. */
   production?: boolean;
   limits?: Partial<Limits>;
   heavy?: Partial<TurnLimits>;
@@ -98,7 +98,9 @@ export async function startTestServer(
     trustedProxies: 0,
     graphiql: !production,
     introspection: !production,
-    queriesByGet: !production,
+    queriesByGet: true,
+    localOrigins: !production,
+    compression: true,
     limits: { ...config.limits, ...limits },
     heavy: { ...config.heavy, ...heavy },
     timeouts: { ...config.timeouts, ...timeouts },

@@ -419,17 +419,17 @@ describe("text that is code elsewhere is text here", () => {
       faulty,
     ],
     "the key of an address": [
-      'mutation ($v: JSON) { createCompany(input: { company: { name: "x", address: $v } }) { clientMutationId } }',
+      'mutation ($v: AddressInput) { createCompany(input: { company: { name: "x", address: $v } }) { clientMutationId } }',
       (v) => ({ v: JSON.parse(`{${JSON.stringify(v)}: "1"}`) as unknown }),
       faulty,
     ],
     "the name of a stage": [
-      'mutation ($v: String!) { createPipelineStage(input: { pipelineStage: { name: $v, probability: 200, kind: "open" } }) { clientMutationId } }',
+      "mutation ($v: String!) { createPipelineStage(input: { pipelineStage: { name: $v, probability: 200, kind: open } }) { clientMutationId } }",
       (v) => ({ v }),
       faulty,
     ],
     "the name of a definition": [
-      'mutation ($v: String!) { createCustomFieldDefinition(input: { customFieldDefinition: { name: $v, label: "x", entityType: "deal", fieldType: "text", enumValues: [] } }) { clientMutationId } }',
+      'mutation ($v: String!) { createCustomFieldDefinition(input: { customFieldDefinition: { name: $v, label: "x", entityType: deal, fieldType: text, enumValues: [] } }) { clientMutationId } }',
       (v) => ({ v }),
       faulty,
     ],

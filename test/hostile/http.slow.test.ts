@@ -51,8 +51,8 @@ test.each<Case>([
 
 describe("methods", () => {
   test.each<Case>([
-    ["GET without a query", [405], () => by("GET")],
-    ["HEAD", [405], () => by("HEAD")],
+    ["GET without a query", [400], () => by("GET")],
+    ["HEAD", [400], () => by("HEAD")],
     ["PUT", [405], () => by("PUT", query)],
     ["PATCH", [405], () => by("PATCH", query)],
     ["DELETE", [405], () => by("DELETE")],

@@ -167,6 +167,14 @@ describe("the settings", () => {
   });
 });
 
+test("the configuration of Relay in the tutorial has every scalar", async () => {
+  const scalars = (await read("schema.graphql")).matchAll(/^scalar (\w+)/gm);
+  const tutorial = await read("docs/tutorials/build-a-client.md");
+  const [block = ""] = /\{\n {2}"src"[^]*?\n\}\n/.exec(tutorial) ?? [];
+  const { customScalarTypes } = JSON.parse(block) as { customScalarTypes: Record<string, string> };
+  expect(Object.keys(customScalarTypes)).toEqual([...scalars].map(([, name]) => name));
+});
+
 test("the metrics are all in the table, and no others", async () => {
   const name = /pgcrm_\w+/g;
   const source = (await read("server/http/metrics.ts")).match(name);

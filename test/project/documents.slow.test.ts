@@ -35,6 +35,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   "examples/crm/README.md": "scripts/test-package.js",
   "docs/how-to/build-an-application.md": "scripts/test-package.js",
   "docs/how-to/archive-months.md": "test/recipes/operations.slow.test.ts",
+  "examples/web/README.md": "test/examples/web.slow.test.ts",
   "docs/how-to/back-up-and-restore.md": "test/recipes/operations.slow.test.ts",
   "docs/how-to/recompute-search.md": "test/recipes/operations.slow.test.ts",
 };
@@ -58,10 +59,20 @@ const notRun: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "docs/how-to/persist-operations.md": { "npx pgcrm persist": "it has tests of its own" },
   "docs/how-to/run-with-docker.md": { "docker compose": "needs a container engine" },
   "docs/how-to/use-pgbouncer.md": { ignore_startup: "the tests of identity run PgBouncer" },
+  "docs/how-to/use-react-admin.md": {
+    import: "npm run test:clients creates the data provider in this way",
+    "<Edit": "an excerpt",
+  },
   "docs/how-to/use-websockets.md": { import: "the tests of sockets open them in this way" },
   "docs/how-to/use-your-own-postgresql.md": {
     "DATABASE_URL=": "needs a host; the tests of the command line start with a URL",
     "export PGSSLMODE": "needs a host; the tests of TLS encrypt",
+  },
+  "docs/tutorials/build-a-client.md": {
+    "schema: ": "examples/web is generated like this, and its test compiles it",
+    "import { cacheExchange": "needs a bundler",
+    "import { InMemoryCache": "needs a bundler",
+    '{\n  "src"': "npm run test:clients compiles with such a file",
   },
   "docs/tutorials/first-contact.md": { "npm start": "the tests of the command line run it" },
 };
@@ -326,9 +337,9 @@ async function runCommands(session: Session, commands: string, answer?: Block): 
   }
 }
 
-/** Runs a module; comments at its end are what it prints. The package is its sources here. */
+/** Runs a module; comments at its end are what it prints. The packages are their sources here. */
 async function runTypeScript(session: Session, given: string): Promise<void> {
-  const code = given.replace('"pgcrm/client"', JSON.stringify(join(root, "server/client.ts")));
+  const code = given.replace(/"pgcrm[/-]client"/, JSON.stringify(join(root, "server/client.ts")));
   const printed = await runShell(
     `${process.execPath} --input-type=module-typescript --eval "$CODE"`,
     root,

@@ -20,7 +20,7 @@ import {
   isObjectType,
 } from "graphql";
 
-import { runDemo } from "../../server/cli/demo-data.ts";
+import { runDemo } from "../../server/cli/demo/run.ts";
 import { plainDecimal } from "../../server/model/rules.ts";
 import { signToken } from "../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../helpers/database.ts";
@@ -37,7 +37,7 @@ const mutations = Object.values(schema.getMutationType()?.getFields() ?? {}).sor
   return isLast ? b.name.localeCompare(a.name) : a.name.localeCompare(b.name);
 });
 
-const inputs = Number(process.env.PGCRM_RUNS ?? 120);
+const inputs = Number(process.env.PGCRM_RUNS ?? 60);
 /** As many mutations as a request may hold, and some that are refused as a whole. */
 const batch = { wellFormed: 10, malformed: 2 };
 const runs = Math.ceil(inputs / (batch.wellFormed + batch.malformed));
@@ -51,7 +51,7 @@ const known = new Map<string, unknown[]>();
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  await runDemo(database.serverUrl);
+  await runDemo(database.ownerUrl, database.serverUrl, { size: 50, seed: 1 });
   server = await startTestServer(database.serverUrl);
   token = await signToken(jwtSecret, { role: "admin", user: "tester", expires: "1d" });
   for (const field of Object.values(queries)) await sample(field.name);

@@ -1,12 +1,20 @@
 import type pg from "pg";
 
 import { createRepositories } from "../../server/repositories/repositories.ts";
-import type { Repository } from "../../server/repositories/repository.ts";
+import { withAttachments as attachments } from "../../server/services/entity.ts";
 import { createServices } from "../../server/services/services.ts";
 import type { Carrier, Data, Entity } from "./arbitraries.ts";
 import { type Api, entryOf, present, type Row, entityTypeOf } from "./api.ts";
 
-type AnyRepository = Repository<Row, Data, Data>;
+/** What the repositories of all entities have in common, for inputs of any shape. */
+interface AnyRepository {
+  create(data: Data, userId: string): Promise<Row>;
+  createMany(rows: Data[], userId: string): Promise<{ rows: Row[] }>;
+  findById(id: string, options?: object): Promise<Row | null>;
+  findAll(filter: object): Promise<Row[]>;
+  update(id: string, data: Data, userId: string): Promise<Row>;
+  delete(id: string, userId: string): Promise<void>;
+}
 type WithAttachments = Row & { tasks: Row[]; notes: Row[] };
 
 /** The typed layer as a program in TypeScript has it, but that inputs may be of any shape. */
@@ -33,10 +41,18 @@ export function createRepositoryApi(pool: () => pg.Pool): Api {
     return rows as unknown as Row[];
   }
 
+  async function createAll(entity: Entity, list: Data[], user = "tester"): Promise<Row[]> {
+    if (entity !== "customFieldDefinition") {
+      const { rows } = await repository(entity).createMany(list, user);
+      return rows;
+    }
+    const rows: Row[] = [];
+    for (const data of list) rows.push(await repository(entity).create(data, user));
+    return rows;
+  }
+
   async function withAttachments(entity: Carrier, id: string): Promise<WithAttachments> {
-    const { companies, contacts, deals } = createRepositories(pool());
-    const attachable = { company: companies, contact: contacts, deal: deals }[entity];
-    const row = (await attachable.findWithAttachments(id)) as unknown as WithAttachments | null;
+    const row = await repository(entity).findById(id, attachments);
     return present(row) as WithAttachments;
   }
 
@@ -44,9 +60,9 @@ export function createRepositoryApi(pool: () => pg.Pool): Api {
     name: "repository",
     checksTypes: true,
     create: (entity, data, user = "tester") => repository(entity).create(data, user),
-    createAll: (entity, list, user = "tester") => repository(entity).createMany(list, user),
+    createAll,
     find: (entity, id) => repository(entity).findById(id),
-    findAll: (entity, where) => repository(entity).findAll(where),
+    findAll: (entity, where) => repository(entity).findAll(equalTo(where)),
     update: (entity, id, patch, user = "tester") => repository(entity).update(id, patch, user),
     remove: (entity, id, user = "tester") => repository(entity).delete(id, user),
     ofCompany,
@@ -60,4 +76,11 @@ export function createRepositoryApi(pool: () => pg.Pool): Api {
       return (await audit.getAuditLogsByUser(user)).map(entryOf);
     },
   };
+}
+
+/** The filter for the rows whose fields equal the given ones. */
+function equalTo(where: Data): object {
+  return Object.fromEntries(
+    Object.entries(where).map(([field, value]) => [field, { equalTo: value }]),
+  );
 }

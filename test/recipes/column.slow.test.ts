@@ -331,7 +331,7 @@ test("the repositories of the copy have it", async () => {
      const contacts = createRepository(pool, "contact");
      const made = await contacts.create({ firstName: "Ada", lastName: "King", jobTitle: "A" }, "ada");
      const changed = await contacts.update(made.id, { jobTitle: "B" }, "ada");
-     const found = await contacts.findAll({ jobTitle: "B" });
+     const found = await contacts.findAll({ jobTitle: { equalTo: "B" } });
      console.log(JSON.stringify([made.jobTitle, changed.jobTitle, found.map((row) => row.jobTitle)]));
      await pool.end();\n`,
   );

@@ -180,8 +180,8 @@ describe("in SQL", () => {
          from crm.products as product, crm.products_history(product) as entry`,
       );
       expect(rows).toEqual([
-        { action: "create", name: "Engine" },
         { action: "update", name: { old: "Engine", new: "Motor" } },
+        { action: "create", name: "Engine" },
       ]);
       expect(
         await one(
@@ -431,17 +431,19 @@ describe("in the API", () => {
   test("search returns it as an object", async () => {
     const company = await server.create("company", { name: "Watt" });
     await server.create("product", { name: "Turbine", companyId: company });
-    const query = `{ search(query: "turbnie") {
-      entityType product { name company { name } } company { name } } }`;
+    const query = `{ search(query: "turbnie") { nodes {
+      entityType product { name company { name } } company { name } } } }`;
     expect(await server.graphql(query)).toMatchObject({
       data: {
-        search: [
-          {
-            entityType: "product",
-            product: { name: "Turbine", company: { name: "Watt" } },
-            company: null,
-          },
-        ],
+        search: {
+          nodes: [
+            {
+              entityType: "product",
+              product: { name: "Turbine", company: { name: "Watt" } },
+              company: null,
+            },
+          ],
+        },
       },
     });
   });
@@ -472,7 +474,7 @@ test("its repository and the project's rules of the catalog take it as it is", a
      const company = await companies.create({ name: "Acme" }, "ada");
      const made = await products.create({ name: "Engine", companyId: company.id }, "ada");
      const changed = await products.update(made.id, { name: "Motor" }, "ada");
-     const found = await products.findAll({ name: "Motor" });
+     const found = await products.findAll({ name: { equalTo: "Motor" } });
      const { search } = createRepositories(pool);
      const hits = await search("motor", { entityTypes: ["product"] });
      const names = hits.map((hit) => (hit.entityType === "product" ? hit.entity.name : ""));

@@ -137,7 +137,7 @@ if (!present) process.stderr.write(`The sales data is not at ${folder}: its undo
     expect(
       await ask(
         `mutation ($id: ID!) {
-           restoreDeleted(input: { entityType: "company", id: $id }) { reversal { restored changed kept } }
+           restoreDeleted(input: { entityType: company, id: $id }) { reversal { restored changed kept } }
          }`,
         { id },
       ),

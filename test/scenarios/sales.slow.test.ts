@@ -132,7 +132,11 @@ function given(fields: Record<string, string | number | undefined>): Record<stri
       } else {
         refused += 1;
         expect(errors?.map(({ extensions }) => extensions)).toEqual([
-          { code: "VALIDATION_ERROR", fields: { companyId: ["is required"] } },
+          {
+            code: "VALIDATION_ERROR",
+            constraint: "deals_company_id_not_null",
+            fields: { companyId: ["is required"] },
+          },
         ]);
       }
     });

@@ -163,17 +163,28 @@ describe("the settings", () => {
     expect(readConfig({ ...owner, MIGRATE_ON_START: "false" }).migrateOnStart).toBe(false);
   });
 
-  test("serve GraphiQL, the schema and queries by GET in production only if told to", () => {
+  test("serve GraphiQL and the schema in production only if told to", () => {
     const production = { NODE_ENV: "production" };
-    const told = { GRAPHIQL: "1", INTROSPECTION: "1", QUERIES_BY_GET: "1" };
-    const all = { graphiql: true, introspection: true, queriesByGet: true };
+    const told = { GRAPHIQL: "1", INTROSPECTION: "1" };
+    const all = { graphiql: true, introspection: true };
     expect(readConfig({})).toMatchObject(all);
-    expect(readConfig(production)).toMatchObject({
-      graphiql: false,
-      introspection: false,
-      queriesByGet: false,
-    });
+    expect(readConfig(production)).toMatchObject({ graphiql: false, introspection: false });
     expect(readConfig({ ...production, ...told })).toMatchObject(all);
+  });
+
+  test("serve queries by GET and compress, in production as in development", () => {
+    const on = { queriesByGet: true, compression: true };
+    expect(readConfig({})).toMatchObject(on);
+    expect(readConfig({ NODE_ENV: "production" })).toMatchObject(on);
+    expect(readConfig({ QUERIES_BY_GET: "0", COMPRESSION: "off" })).toMatchObject({
+      queriesByGet: false,
+      compression: false,
+    });
+  });
+
+  test("allow pages of this machine, except in production", () => {
+    expect(readConfig({}).localOrigins).toBe(true);
+    expect(readConfig({ NODE_ENV: "production" }).localOrigins).toBe(false);
   });
 
   test("serve no GraphiQL beside persisted operations only", () => {

@@ -8,6 +8,8 @@
  *
  * If a trigger fires for a column that a statement names, the statement names the column only for
  * rows that have a value for it: a probability that was given differs from one that stays the same.
+ * A row that would not change is not written, unless such a column is given for it. It costs a
+ * fifth of an update.
  *
  * A row that the validation refuses is recorded and left out (crm_private.refuse_row). Rows are
  * formed one after the other, and until the next one the setting crm.bulk_row has the place of the
@@ -60,6 +62,7 @@ begin
     where tgrelid = p_table
       and not tgisinternal
       and attribute.attname = any (crm_private.written_columns(p_table, 'update'))
+    order by attribute.attname::text
   );
 
   for v_absent in
@@ -71,28 +74,38 @@ begin
   loop
     return query execute (
       select format(
-        'update %s as record
-         set %s
-         from (
-           select input.place, found.version as old_version, %s
+        'with patched as materialized (
+           select
+             input.place, found.version as old_version, %3$s,
+             $4 or filled *<> found as is_written
            from unnest($1) as input
            join %1$s as found on found.id = input.id
            cross join lateral jsonb_populate_record(found, input.item) as filled
            where input.operation = ''update''
              and not input.item ?| $2
              and input.item ?& $3
-         ) as patched
-         where record.id = patched."#id"
-         returning patched.place, record.id, ''update'', record.version <> patched.old_version',
+         ),
+         written as (
+           update %1$s as record
+           set %2$s
+           from patched
+           where record.id = patched."#id" and patched.is_written
+           returning patched.place, record.id, record.version <> patched.old_version as changed
+         )
+         select place, id, ''update'', changed from written
+         union all
+         select place, "#id", ''update'', false from patched where not is_written',
         p_table,
         string_agg(format('%1$I = patched.%1$I', name), ', '),
         string_agg(format('filled.%I', name), ', ') || ', found.id as "#id"'
       )
       from unnest(crm_private.written_columns(p_table, 'update')) as name
       where name::text <> all (v_absent)
-    ) using p_rows, v_absent, array(
-      select name from unnest(v_named) as name where name <> all (v_absent)
-    );
+    ) using
+      p_rows,
+      v_absent,
+      array(select name from unnest(v_named) as name where name <> all (v_absent)),
+      v_absent <> v_named or coalesce(current_setting('crm.refusing', true) = 'on', false);
   end loop;
 
   if exists (select from unnest(p_rows) as input where input.operation = 'delete') then

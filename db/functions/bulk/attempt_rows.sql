@@ -26,6 +26,7 @@ declare
   v_absent  crm_private.row_fault[];
   v_moved   bigint;
   v_noted   crm_private.row_fault[];
+  v_named   text[];
   v_outcome crm_private.bulk_outcome;
 begin
   v_outcome.rows := p_rows;
@@ -163,6 +164,24 @@ begin
   into v_noted
   from crm_private.collect_faults(v_table) as noted
   left join unnest(v_outcome.rows) as input on noted.place is null and input.id = noted.id;
+
+  -- A faulty company has no companyId, whose fault is not reported as well.
+  if cardinality(p_known) > 0 then
+    v_named := array(
+      select crm_private.camel_case(name) from crm_private.references_of(v_table)
+    );
+    select array_agg(row(noted.place, noted.code, shown.fields, true)::crm_private.row_fault)
+    into v_noted
+    from unnest(v_noted) as noted
+    left join unnest(p_known) as known using (place)
+    cross join lateral (
+      select noted.fields - array(
+        select field || 'Id' from jsonb_object_keys(known.fields) as field
+        where field = any (v_named)
+      ) as fields
+    ) as shown
+    where shown.fields <> '{}';
+  end if;
 
   v_outcome.faults := array(
     select row(

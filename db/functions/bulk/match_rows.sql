@@ -6,6 +6,9 @@
  * policy of the table is evaluated for every row that a plan reads, and a plan may read all of
  * them. For the same reason the parts of an external id are columns before they are compared: the
  * operators that extract them from JSON are not leakproof, and would be evaluated after the policy.
+ *
+ * Plans are cached: the policy calls functions for each row, whose statements would be planned each
+ * time because crm_private.write_rows asks for that.
  */
 create or replace function crm_private.match_rows(
   p_entity_type text,
@@ -16,6 +19,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set plan_cache_mode = auto
 as $$
   with input as materialized (
     select

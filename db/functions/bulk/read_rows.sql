@@ -18,7 +18,10 @@ declare
       'external_id'::name || crm_private.written_columns(p_table, 'insert')
         || crm_private.imported_columns(p_table)
     else '{id,version}'
-  end::text[];
+  end::text[]
+    || case
+      when p_operation <> 'delete' then array(select name from crm_private.references_of(p_table))
+    end;
 begin
   return query
     select

@@ -9,6 +9,9 @@
  *   there is none, creates one with it.
  * - delete: id, and version.
  *
+ * A row may give a reference to another row by external id: company instead of company_id, with
+ * {"external_id": {"source": …, "id": …}} (crm_private.resolve_references).
+ *
  * If a row is faulty, mode ALL_OR_NOTHING refuses everything, with one error whose detail lists the
  * faults. VALID_ONLY writes the other rows, and returns the faults with the result. dry_run writes
  * nothing and returns what would happen. Positions begin with 0.
@@ -87,6 +90,26 @@ begin
     )
   into v_rows, v_misread
   from crm_private.read_rows(v_table, operation, rows) as input;
+
+  with resolved as materialized (
+    select * from crm_private.resolve_references(v_table, v_rows)
+  )
+  select
+    array(
+      select row(
+        input.place, input.id, input.operation, coalesce(resolved.item, input.item)
+      )::crm_private.bulk_row
+      from unnest(v_rows) as input
+      left join resolved using (place)
+      order by input.place
+    ),
+    array(
+      select row(resolved.place, resolved.code, resolved.fields, true)::crm_private.row_fault
+      from resolved
+      where resolved.fields is not null
+      order by resolved.place
+    )
+  into v_rows, v_known;
 
   -- The first attempt suffices if no fault makes a statement fail. Each further attempt knows more
   -- rows that cannot be written.

@@ -162,6 +162,7 @@ begin
             hint       = 'Change the rows that crm.check_custom_field_rule lists, then try again.';
   end if;
 
+  perform crm_private.record_former_fields(p_entity_type, p_old, p_new);
   perform crm_private.compile_custom_fields(p_entity_type);
 
   select array_agg(old_row.name)

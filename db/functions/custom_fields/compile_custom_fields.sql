@@ -1,7 +1,7 @@
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * validates the custom fields of a row without reading a definition. Also compiles the trigger that
- * sets defaults, the constraints of unique fields, a function for each field, and the columns of
+ * validates the custom fields of a row without reading a definition. Also compiles the triggers that
+ * replace former names and set defaults, the constraints of unique fields, a function for each field, and the columns of
  * the report. Called when the definitions of the type change; the caller has locked the table
  * against writers.
  *
@@ -60,6 +60,7 @@ begin
   execute format('revoke all on function %s(jsonb) from public', v_function);
   execute format('grant execute on function %s(jsonb) to crm_member', v_function);
 
+  perform crm_private.compile_renames(p_entity_type);
   perform crm_private.compile_defaults(p_entity_type);
   perform crm_private.compile_unique(p_entity_type);
   perform crm_private.compile_custom_field_functions(p_entity_type);

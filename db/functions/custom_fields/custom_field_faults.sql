@@ -43,17 +43,25 @@ begin
       union all
 
       select
-        input.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        input.place,
+        'customFields.' || key,
+        case
+          when former.name is null then 'is not a custom field of this entity type'
+          when former.current_name is null then 'was deleted on ' || former.ended_on
+          else 'is the former name of ' || former.current_name || ', which is given as well'
+        end,
         %L || 'known'
       from input
       cross join lateral jsonb_object_keys(input.custom_fields - $2) as key
+      left join crm_private.live_former_fields as former
+        on former.name = key and crm_private.entity_table(former.entity_type) = $3
 
       order by 1, 2, 3
     $query$,
     v_table || '_custom_fields_',
     coalesce(v_asked, '(null, null, null, true)'),
     v_table || '_custom_fields_'
-  ) using p_rows, v_known;
+  ) using p_rows, v_known, p_table;
 end
 $$;
 

@@ -21,8 +21,8 @@ begin
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
       'lastname', 'lostreason', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or',
-      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'stage',
-      'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
+      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'relevance',
+      'stage', 'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
       'value', 'version',
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
@@ -35,8 +35,11 @@ begin
     or exists (
       select
       from pg_attribute
-      join crm_private.entity_types on entity_table = attrelid and has_custom_fields
-      where attnum > 0
+      -- A list, so that the index on attrelid is used.
+      where attrelid = any (
+          array(select entity_table::oid from crm_private.entity_types where has_custom_fields)
+        )
+        and attnum > 0
         and not attisdropped
         and replace(attname, '_', '') = lower(p_field)
     );

@@ -27,7 +27,8 @@ begin
     from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
   into v_deal
-  using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
+  using crm_private.column_defaults('crm.deals')
+    || crm_private.resolve_row('deal', 'create', crm_private.non_null_members(to_jsonb(deal)));
 
   -- Rows are formed and validated one after the other: crm.path has the place of the next one.
   execute (

@@ -1,7 +1,8 @@
 /*
  * Returns the pipeline as it was: the deals of each stage at an instant, as crm_private.deals_as_of
  * returns them. Amounts in several currencies are not added up; they are returned by currency, and
- * in the base currency at the rates of the day.
+ * in the base currency at the rates of the day. A stage that did not exist yet, but has imported
+ * deals of that time, has its present position.
  *
  * Security definer: sums must not depend on which users can read the history of a deleted deal. The
  * result identifies no deal.
@@ -58,7 +59,7 @@ as $$
   )
   select
     coalesce(stages.stage, totals.stage),
-    stages.position,
+    coalesce(stages.position, present.position),
     coalesce(totals.count, 0),
     case when totals.count is null then 0.00 else totals.value end,
     coalesce(totals.value_by_currency, '{}'),
@@ -67,7 +68,8 @@ as $$
     coalesce(stages.name, totals.stage)
   from stages
   full join totals on totals.stage_id = stages.id
-  order by stages.position nulls last, 1;
+  left join crm.pipeline_stages as present on present.id = totals.stage_id
+  order by 2 nulls last, 1;
 $$;
 
 comment on function crm_private.pipeline_as_of(timestamptz) is

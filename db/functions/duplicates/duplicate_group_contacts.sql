@@ -14,7 +14,7 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
-  E'@behavior -queryField\n'
+  E'@behavior -queryField\n@defaultOrder CREATED_AT_ASC\n'
   'The contacts of the group, the oldest first. Empty for a group of companies.';
 
 revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;

@@ -18,6 +18,8 @@ declare
   v_drop  text;
 begin
   delete from crm.custom_field_definitions where entity_type = p_entity_type;
+  delete from crm_private.former_custom_fields where entity_type = p_entity_type;
+  perform crm_private.compile_custom_field_functions(p_entity_type);
   delete from crm_private.external_ids where entity_type = p_entity_type;
   delete from crm_private.entity_types where entity_type = p_entity_type;
   perform crm_private.compile_entity_lookups();
@@ -41,7 +43,8 @@ begin
     where pronamespace = 'crm'::regnamespace
       and proname in (
         v_name || '_history', v_name || '_field_history', v_name || '_history_is_complete',
-        p_entity_type || '_as_of', p_entity_type || '_by_external_id'
+        p_entity_type || '_as_of', p_entity_type || '_by_external_id',
+        v_name || '_by_external_ids'
       )
       or pronamespace = 'crm_private'::regnamespace
       and proname in (

@@ -1,6 +1,6 @@
 /*
  * Returns true if an external id of a list has a blank or null source or id (crm_private.is_blank).
- * Check constraints call it only for lists that are not empty.
+ * Check constraints call it only for lists with unusual characters.
  */
 create or replace function crm_private.has_blank_external_id(value crm.external_id[])
 returns boolean

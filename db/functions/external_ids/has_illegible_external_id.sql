@@ -1,6 +1,6 @@
 /*
  * Returns true if the source or the id of an external id of a list is not legible
- * (crm_private.is_legible). Check constraints call it only for lists that are not empty.
+ * (crm_private.is_legible). Check constraints call it only for lists with unusual characters.
  */
 create or replace function crm_private.has_illegible_external_id(value crm.external_id[])
 returns boolean

@@ -1,6 +1,6 @@
 /*
  * Returns true if an external id of a list has a source or an id with more characters than the
- * given maximum. Check constraints call it only for lists that are not empty.
+ * given maximum. Check constraints call it only for long lists.
  */
 create or replace function crm_private.has_long_external_id(
   value      crm.external_id[],

@@ -40,7 +40,7 @@ begin
   select audit_log.*
   from crm.audit_logs as audit_log
   where audit_log.entity_id = %s
-  order by audit_log.id;
+  order by audit_log.id desc;
 $body$,
             case
               when v_type.is_mergeable
@@ -50,9 +50,9 @@ $body$,
           ),
           case
             when v_type.is_mergeable
-            then 'The audit log entries of the row and of rows that were merged into it, oldest '
+            then 'The audit log entries of the row and of rows that were merged into it, newest '
               'first. entityId is the row that an entry is about.'
-            else 'The audit log entries of the row, oldest first.'
+            else 'The audit log entries of the row, newest first.'
           end
         ),
         (
@@ -65,7 +65,7 @@ $body$,
 $body$,
             p_entity_type
           ),
-          'Every value that a field of the row had, oldest first, with its period, the user who '
+          'Every value that a field of the row had, newest first, with its period, the user who '
           'set it, and the source of the change.' || case
             when v_type.has_custom_fields then ' A custom field is customFields.<name>.' else ''
           end

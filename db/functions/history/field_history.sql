@@ -40,11 +40,11 @@ as $$
       and (log.action <> 'update' or log.changes ? name.name or log.erased_at is not null)
   ) as period
   where period.action <> 'delete'
-  order by period.id;
+  order by period.id desc;
 $$;
 
 comment on function crm.field_history(text, uuid, text) is
-  'Returns every value that a field of a row had, oldest first, with its period, the user who set '
+  'Returns every value that a field of a row had, newest first, with its period, the user who set '
   'it, and the source of the change. entityType is contact, company, deal, task, note, '
   'custom_field_definition, pipeline_stage or exchange_rate; a custom field is '
   'customFields.<name>.';

@@ -56,7 +56,11 @@ begin
   ) using
     p_united || p_chosen || case
       when jsonb_typeof(p_chosen -> 'custom_fields') = 'object' then jsonb_build_object(
-        'custom_fields', (p_united -> 'custom_fields') || (p_chosen -> 'custom_fields')
+        'custom_fields', crm_private.with_current_names(
+          p_table,
+          (p_united -> 'custom_fields') || (p_chosen -> 'custom_fields'),
+          p_united -> 'custom_fields'
+        )
       )
       else '{}'
     end,

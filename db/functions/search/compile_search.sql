@@ -26,7 +26,7 @@ begin
     from pg_attribute
     where attrelid = 'crm.search_hit'::regclass
       and not attisdropped
-      and attname <> all ('{entity_type,entity_id,rank,extract,place}')
+      and attname <> all ('{entity_type,entity_id,rank,extract,place,position}')
       and attname not in (select entity_type || '_id' from crm_private.searched_types)
 
     union all
@@ -85,7 +85,8 @@ begin
     (
       select string_agg(
         case
-          when attname = any ('{entity_type,entity_id,rank,extract,place}') then 'hit.' || attname
+          when attname = any ('{entity_type,entity_id,rank,extract,place,position}')
+          then format('hit.%I', attname)
           else format(
             'case when hit.entity_type = %L then hit.entity_id end', regexp_replace(attname, '_id$', '')
           )
@@ -101,7 +102,7 @@ begin
 
   execute format(
     'comment on type crm.search_hit is %L',
-    v_search.tags || format(
+    E'@primaryKey position\n' || v_search.tags || format(
       'A search hit. One of %s is set.', regexp_replace(v_search.types, ', ([^,]+)$', ' and \1')
     )
   );
@@ -130,7 +131,8 @@ as %L
 create or replace function %s(
   query        text,
   entity_types text[]  default null,
-  first        integer default 100
+  first        integer default 100,
+  after        text    default null
 )
 returns setof crm.search_hit
 language plpgsql
@@ -147,7 +149,7 @@ begin
   return query
   select
     %s
-  from crm_private.search_hits(query, entity_types, first) as hit
+  from crm_private.search_hits(query, entity_types, first, after) as hit
   order by hit.place;
 end
 $body$,
@@ -163,8 +165,9 @@ $body$,
       'rows with the word; or separates alternatives; and and & are equivalent. In %s, other forms '
       'of a word match too. If there are fewer than five hits, one typing error per word is '
       'tolerated. A phone number is found in any notation and by four or more of its digits, an '
-      'address by its parts. entityTypes are some of %s, all by default; first is the maximum '
-      'number of hits, at most 1,000, 100 by default.',
+      'address by its parts. entityTypes are some of %s, all by default. At most 1,000 hits '
+      'are found; first is the number to return, 100 by default, and after the position of a hit, to '
+      'return later ones only.',
       regexp_replace(v_search.tables, ', ([^,]+)$', ' and \1'),
       v_search.tables_in_order,
       v_search.texts,

@@ -38,7 +38,7 @@ begin
     %1$I as materialized (
       select id, search_document, char_length(name) as name_length, created_at from %2$s
       where %3$L = any (entity_types) and search_document @@ p_indexed
-        and not (search_document @@ !!p_typed)
+        and (v_is_typed or not (search_document @@ !!p_typed))
       limit p_limit
     )$rows$,
         entity_type || '_rows', entities, entity_type
@@ -94,7 +94,7 @@ begin
   from (
     select id, search_document, created_at from %1$s
     where %2$L = any (entity_types) and search_document @@ p_indexed
-      and not (search_document @@ !!p_typed)
+      and (v_is_typed or not (search_document @@ !!p_typed))
     limit p_limit
   ) as hit$hits$,
           entities, entity_type
@@ -138,6 +138,7 @@ as %L
 declare
   v_weights constant real[] :=
     case when p_whole is null then '{1,1,1,1}'::real[] else '{.1,.2,.4,1}'::real[] end;
+  v_is_typed constant boolean := p_indexed = p_typed; -- so that the index finds no other rows
 begin
   return query$body$ || coalesce(E'\n  with' || v_rows, '') || v_hits || E';\nend\n'
   );

@@ -1,8 +1,11 @@
 /*
- * Returns the hits of crm.search, which calls it. It proceeds in steps while it has found too
- * little: first the words as typed, then words with one typing error each, then parts of names that
- * are similar. crm_private.search_query parses a query, crm_private.search_candidates ranks the
- * hits.
+ * Returns the hits of crm.search, which calls it. crm_private.search_query parses the query,
+ * crm_private.search_matches finds and ranks the rows. Of each entity type 1,000 rows are ranked:
+ * always as many, so that each page of a search is cut from the same list.
+ *
+ * The position of a hit is a text that sorts (in the collation "C") as the hits do: by rank, shorter
+ * names, the order of the entity types, newer rows, id. Unlike the place it does not change when
+ * other hits come or go.
  *
  * Raises for a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
  * above 1,000. Runs with the caller's rights: no one finds a row that they cannot read.
@@ -10,14 +13,17 @@
 create or replace function crm_private.search_hits(
   query        text,
   entity_types text[],
-  first        integer
+  first        integer,
+  after        text
 )
 returns table (
   entity_type text,
   entity_id   uuid,
   rank        double precision,
   "extract"   text,
-  place       integer
+  place       integer,
+  "position"  text,
+  total       integer -- the number of hits, whatever first and after
 )
 language plpgsql
 stable
@@ -27,24 +33,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  enough   constant integer := 5; -- with fewer hits the search goes on
-  v_known  text[];
-  v_types  text[]  := entity_types;
-  v_names  text[]; -- those of v_types that are searched by name
-  v_texts  text[]; -- and as a text
-  v_first  integer := coalesce(first, 100);
-  v_limit  integer := greatest(v_first, 200); -- hits to rank, of each type
-  v_fault  record;
-  v_query  record;
+  most    constant integer := 1000; -- hits, and rows to rank of each type
+  v_known text[];
+  v_types text[]  := entity_types;
+  v_texts text[]; -- those of v_types that are searched as a text
+  v_first integer := coalesce(first, 100);
+  v_after text    := after;
+  v_fault record;
+  v_query crm_private.parsed_search;
 begin
   select
     array_agg(type.entity_type order by type.search_order, type.restore_order),
     coalesce(v_types, array_agg(type.entity_type)),
-    array_agg(type.entity_type)
-      filter (where type.searched_by = 'name' and v_types @> array[type.entity_type] is not false),
-    array_agg(type.entity_type)
-      filter (where type.searched_by = 'text' and v_types @> array[type.entity_type] is not false)
-  into v_known, v_types, v_names, v_texts
+    array_agg(type.entity_type) filter (where type.searched_by = 'text')
+  into v_known, v_types, v_texts
   from crm_private.entity_types as type
   where type.searched_by is not null;
 
@@ -79,71 +81,38 @@ begin
 
   return query
   with
-    found as materialized (
-      select *
-      from crm_private.search_candidates(
-        v_types, v_query.exact, v_query.indexed, v_query.typed, v_query.whole,
-        v_query.whole_names, v_query.typed_names, v_query.named, v_limit
-      )
-      union all
-      select *
-      from crm_private.search_parts(
-        v_types, v_query.begun, v_query.numbers, v_query.phone, v_query.beside, null, v_limit
-      )
-    ),
-    misspelt_names as materialized (
-      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
-      from crm_private.search_candidates(
-        v_names, null, v_query.loose,
-        replace(v_query.loose::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      )
-      where (select count(*) from found) < enough
-    ),
-    -- For texts: the query, and the stems to mark.
-    forgiven as materialized (
-      select
-        query,
-        v_query.stems || array(
-          select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
-        ) as stems
-      from crm_private.search_misspelt(v_query.loose_texts) as query
-      where (select count(*) from found) + (select count(*) from misspelt_names) < enough
-        and v_texts is not null
-    ),
-    misspelt as materialized (
-      table misspelt_names
-      union all
-      select candidate.entity_type, entity_id, rank / 4, name_length, created_at
-      from forgiven
-      cross join lateral crm_private.search_candidates(
-        v_texts, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      ) as candidate
-    ),
-    alike as materialized (
-      select *
-      from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
-      where not exists (select from found) and not exists (select from misspelt)
-    ),
-    -- By rank, shorter names, the order of the entity types, newer rows.
     ranked as materialized (
       select
-        entity_type,
-        entity_id,
-        rank,
+        hit.*,
+        type.search_order,
         row_number() over (
           order by
-            rank desc,
+            1 - rank,
             name_length nulls last,
             type.search_order,
             created_at desc,
             entity_id
         ) as place
-      from (
-        select distinct on (entity_type, entity_id) *
-        from (table found union all table misspelt union all table alike) as hits
-        order by entity_type, entity_id, rank desc
-      ) as hit
+      from crm_private.search_matches(v_types, v_query, most) as hit
       join crm_private.entity_types as type using (entity_type)
+      order by place
+      limit most
+    ),
+    placed as materialized (
+      select ranked.*, key.position
+      from ranked
+      cross join lateral (
+        select concat(
+          encode(float8send(1 - rank), 'hex'),
+          coalesce(lpad(name_length::text, 10, '0'), '9999999999'),
+          lpad(search_order::text, 5, '0'),
+          lpad((4e18 - floor(1e6 * extract(
+            epoch from least(greatest(created_at, '0001-01-01'), '9999-12-31')
+          )))::text, 19, '0'),
+          entity_id
+        ) as "position"
+      ) as key
+      where v_after is null or key."position" > v_after collate "C"
       order by place
       limit v_first
     )
@@ -156,22 +125,22 @@ begin
       crm_private.search_extract(
         crm_private.search_body(entity_type, entity_id),
         v_query.marks,
-        case
-          when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems)
-        end,
+        case when entity_type = any (v_texts) then coalesce(stems, v_query.stems) end,
         case when rank < 1 / 8.0 then v_query.near end,
         v_query.number
       ),
       ''
     ),
-    place::integer
-  from ranked
+    place::integer,
+    "position",
+    (select count(*)::integer from ranked)
+  from placed
   order by place;
 end
 $$;
 
-comment on function crm_private.search_hits(text, text[], integer) is
+comment on function crm_private.search_hits(text, text[], integer, text) is
   'Returns the hits of crm.search, the best first.';
 
-revoke all on function crm_private.search_hits(text, text[], integer) from public;
-grant execute on function crm_private.search_hits(text, text[], integer) to crm_reader;
+revoke all on function crm_private.search_hits(text, text[], integer, text) from public;
+grant execute on function crm_private.search_hits(text, text[], integer, text) to crm_reader;

@@ -47,6 +47,7 @@
 --!include functions/duplicates/company_keys.sql
 --!include functions/normalization/unicode_labels.sql
 --!include functions/normalization/plain_email.sql
+--!include functions/duplicates/email_words.sql
 --!include functions/search/unspaced_scripts.sql
 --!include functions/search/search_words.sql
 --!include functions/search/search_lexemes.sql

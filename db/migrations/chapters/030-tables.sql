@@ -28,6 +28,7 @@
 --!include tables/reversals.sql
 --!include tables/merges.sql
 --!include tables/dropped_indexes.sql
+--!include tables/former_custom_fields.sql
 --!include tables/erasure_lock.sql
 --!include tables/faulty_rows.sql
 --!include tables/idempotency_keys.sql

@@ -16,8 +16,10 @@
 --!include types/field_value.sql
 --!include types/issued_api_key.sql
 --!include types/audit_log_verdict.sql
+--!include types/reference.sql
 --!include types/new_deal.sql
 --!include types/new_task.sql
+--!include types/parsed_search.sql
 --!include types/pipeline_stage_total.sql
 --!include types/reversal.sql
 --!include types/conflict_resolution.sql

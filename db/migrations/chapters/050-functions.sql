@@ -77,7 +77,7 @@
 --!include functions/erasure/erase_contact.sql
 --!include functions/idempotency/expire_idempotency_keys.sql
 --!include functions/common/fault_message.sql
---!include functions/validation/faults_of_new_row.sql
+--!include functions/bulk/faults_of_new_row.sql
 --!include functions/validation/fields_of_violation.sql
 --!include functions/duplicates/find_duplicates.sql
 --!include functions/common/non_null_members.sql
@@ -112,6 +112,10 @@
 --!include functions/merge/move_links.sql
 --!include functions/external_ids/compile_external_ids.sql
 --!include functions/external_ids/move_external_ids.sql
+--!include functions/external_ids/references_of.sql
+--!include functions/external_ids/resolve_references.sql
+--!include functions/bulk/resolve_row.sql
+--!include functions/external_ids/rows_with_external_ids.sql
 --!include functions/duplicates/name_likeness.sql
 --!include functions/duplicates/name_similarity.sql
 --!include functions/bulk/violating_rows.sql
@@ -156,6 +160,7 @@
 --!include functions/history/stage_now.sql
 --!include functions/history/compile_history.sql
 --!include views/crm_private/clock.sql
+--!include views/crm_private/live_former_fields.sql
 --!include functions/settings/time_zone.sql
 --!include functions/settings/today.sql
 --!include functions/deals/in_base_currency.sql
@@ -169,8 +174,10 @@
 --!include functions/audit_log/seal_audit_log.sql
 --!include functions/search/search_extract.sql
 --!include functions/search/search_hits.sql
+--!include functions/search/search_matches.sql
 --!include functions/search/search_misspelt.sql
 --!include functions/search/search_query.sql
+--!include functions/search/search_rows.sql
 --!include functions/search/search_variants.sql
 --!include views/crm_private/searched_types.sql
 --!include functions/search/compile_search_candidates.sql
@@ -178,6 +185,8 @@
 --!include functions/search/compile_search.sql
 --!include functions/deals/set_base_currency.sql
 --!include functions/settings/set_default_country.sql
+--!include functions/settings/former_field_retention_days.sql
+--!include functions/settings/set_former_field_retention.sql
 --!include functions/settings/set_time_zone.sql
 --!include functions/settings/set_trash_retention.sql
 --!include functions/undo/stage_followers.sql
@@ -194,7 +203,14 @@
 --!include functions/undo/cascaded_deletions.sql
 --!include functions/custom_fields/texts.sql
 --!include functions/custom_fields/custom_field_value.sql
+--!include functions/custom_fields/custom_field_function_name.sql
 --!include functions/custom_fields/compile_custom_field_functions.sql
+--!include functions/custom_fields/compile_former_fields.sql
+--!include functions/custom_fields/expire_former_fields.sql
+--!include functions/custom_fields/record_former_fields.sql
+--!include functions/common/with_current_names.sql
+--!include functions/custom_fields/current_custom_fields.sql
+--!include functions/custom_fields/compile_renames.sql
 --!include functions/custom_fields/allow_definitions.sql
 --!include functions/custom_fields/compile_custom_field_trigger.sql
 --!include functions/custom_fields/compile_custom_fields.sql

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:73d9347ef6958b5219318e8b44d3bcc911437921
+--! Hash: sha1:b1adb484ad2b007a834bf653f7e89e60091c9402
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1015,7 +1015,7 @@ grant execute on function crm_private.has_duplicates(text[]) to crm_member;
 --! Included functions/external_ids/has_long_external_id.sql
 /*
  * Returns true if an external id of a list has a source or an id with more characters than the
- * given maximum. Check constraints call it only for lists that are not empty.
+ * given maximum. Check constraints call it only for long lists.
  */
 create or replace function crm_private.has_long_external_id(
   value      crm.external_id[],
@@ -1280,7 +1280,7 @@ grant execute on function crm_private.has_unprintable_member(jsonb) to crm_membe
 --! Included functions/external_ids/has_illegible_external_id.sql
 /*
  * Returns true if the source or the id of an external id of a list is not legible
- * (crm_private.is_legible). Check constraints call it only for lists that are not empty.
+ * (crm_private.is_legible). Check constraints call it only for lists with unusual characters.
  */
 create or replace function crm_private.has_illegible_external_id(value crm.external_id[])
 returns boolean
@@ -1323,7 +1323,7 @@ grant execute on function crm_private.has_blank_element(text[]) to crm_member;
 --! Included functions/external_ids/has_blank_external_id.sql
 /*
  * Returns true if an external id of a list has a blank or null source or id (crm_private.is_blank).
- * Check constraints call it only for lists that are not empty.
+ * Check constraints call it only for lists with unusual characters.
  */
 create or replace function crm_private.has_blank_external_id(value crm.external_id[])
 returns boolean
@@ -2102,6 +2102,33 @@ comment on function crm_private.plain_email(text) is
 revoke all on function crm_private.plain_email(text) from public;
 grant execute on function crm_private.plain_email(text) to crm_reader;
 --! EndIncluded functions/normalization/plain_email.sql
+--! Included functions/duplicates/email_words.sql
+/*
+ * Returns the addresses of a contact for comparisons, each after a space. An index of trigrams finds
+ * contacts by a part of an address through it. Called by filters that ignore case.
+ */
+create or replace function crm_private.email_words(emails text[])
+returns text
+language plpgsql
+immutable
+strict
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select string_agg(' ' || crm_private.plain_email(email), '' order by ordinal)
+    from unnest(emails) with ordinality as listed (email, ordinal)
+  );
+end
+$$;
+
+comment on function crm_private.email_words(text[]) is
+  'Returns the addresses of a contact for comparisons, each after a space.';
+
+revoke all on function crm_private.email_words(text[]) from public;
+grant execute on function crm_private.email_words(text[]) to crm_reader;
+--! EndIncluded functions/duplicates/email_words.sql
 --! Included functions/search/unspaced_scripts.sql
 /*
  * Returns the letters of scripts without spaces between words, as the inside of a bracket
@@ -2698,19 +2725,20 @@ create table if not exists crm.companies (
   ),
   constraint companies_external_ids_blank check (
     case
-      when cardinality(external_ids) > 0
+      -- The function is called only if an external id has other characters than the usual ones.
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint companies_external_ids_legible check (
     case
-      when cardinality(external_ids) > 0
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint companies_external_ids_length check (
     case
-      when cardinality(external_ids) > 0
+      when char_length(external_ids::text) > 100
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -2730,7 +2758,7 @@ comment on column crm.companies.id is
 comment on column crm.companies.name is
   'The name of the company, at most 255 characters.';
 comment on column crm.companies.address is
-  'The postal address: an object with any of the keys street, city, state, postalCode and country. '
+  E'@postalAddress\nThe postal address: an object with any of the keys street, city, state, postalCode and country. '
   'Each value is a string of at most 255 characters.';
 comment on column crm.companies.owner_id is
   'The user who is responsible for the company. Null if there is none.';
@@ -2794,7 +2822,10 @@ comment on constraint companies_external_ids_distinct on crm.companies is
 
 create index if not exists companies_name on crm.companies (name);
 create index if not exists companies_owner_id on crm.companies (owner_id);
-create index if not exists companies_created_at on crm.companies (created_at);
+-- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists companies_created_at on crm.companies (created_at, id);
+create index if not exists companies_city on crm.companies ((address ->> 'city'), created_at, id);
+create index if not exists companies_country on crm.companies ((address ->> 'country'), created_at, id);
 create index if not exists companies_custom_fields on crm.companies using gin (custom_fields jsonb_path_ops);
 create index if not exists companies_search_document on crm.companies
   using gin (search_document) with (gin_pending_list_limit = 512);
@@ -2909,19 +2940,20 @@ create table if not exists crm.contacts (
   ),
   constraint contacts_external_ids_blank check (
     case
-      when cardinality(external_ids) > 0
+      -- The function is called only if an external id has other characters than the usual ones.
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint contacts_external_ids_legible check (
     case
-      when cardinality(external_ids) > 0
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint contacts_external_ids_length check (
     case
-      when cardinality(external_ids) > 0
+      when char_length(external_ids::text) > 100
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -3022,9 +3054,10 @@ comment on constraint contacts_external_ids_distinct on crm.contacts is
   'must not contain an external id twice';
 
 create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
-create index if not exists contacts_company_id on crm.contacts (company_id);
+-- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists contacts_company_id on crm.contacts (company_id, created_at, id);
 create index if not exists contacts_owner_id on crm.contacts (owner_id);
-create index if not exists contacts_created_at on crm.contacts (created_at);
+create index if not exists contacts_created_at on crm.contacts (created_at, id);
 create index if not exists contacts_emails on crm.contacts using gin (emails);
 create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);
 -- New entries of a GIN index wait in a pending list, which every search scans. Short lists keep
@@ -3035,6 +3068,10 @@ create index if not exists contacts_name_words on crm.contacts
   using gin (
     crm_private.contact_name_words(first_name, last_name, phones) extensions.gin_trgm_ops
   ) with (gin_pending_list_limit = 512);
+-- For filters by a part of an address.
+create index if not exists contacts_email_words on crm.contacts
+  using gin (crm_private.email_words(emails) extensions.gin_trgm_ops)
+  with (gin_pending_list_limit = 512);
 create index if not exists contacts_match_keys on crm.contacts using gin (match_keys);
 
 alter table crm.contacts enable row level security;
@@ -3122,19 +3159,20 @@ create table if not exists crm.deals (
   ),
   constraint deals_external_ids_blank check (
     case
-      when cardinality(external_ids) > 0
+      -- The function is called only if an external id has other characters than the usual ones.
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_legible check (
     case
-      when cardinality(external_ids) > 0
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_length check (
     case
-      when cardinality(external_ids) > 0
+      when char_length(external_ids::text) > 100
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -3252,13 +3290,14 @@ comment on constraint deals_external_ids_distinct on crm.deals is
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 
-create index if not exists deals_company_id on crm.deals (company_id);
-create index if not exists deals_contact_id on crm.deals (contact_id);
-create index if not exists deals_stage on crm.deals (stage);
+-- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
+create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);
+create index if not exists deals_stage on crm.deals (stage, created_at, id);
 create index if not exists deals_owner_id on crm.deals (owner_id);
 create index if not exists deals_close_date on crm.deals (close_date);
 create index if not exists deals_closed_at on crm.deals (closed_at) where closed_at is not null;
-create index if not exists deals_created_at on crm.deals (created_at);
+create index if not exists deals_created_at on crm.deals (created_at, id);
 create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);
 create index if not exists deals_search_document on crm.deals
   using gin (search_document) with (gin_pending_list_limit = 512);
@@ -3346,19 +3385,20 @@ create table if not exists crm.tasks (
   ),
   constraint tasks_external_ids_blank check (
     case
-      when cardinality(external_ids) > 0
+      -- The function is called only if an external id has other characters than the usual ones.
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_legible check (
     case
-      when cardinality(external_ids) > 0
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_length check (
     case
-      when cardinality(external_ids) > 0
+      when char_length(external_ids::text) > 100
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -3448,12 +3488,17 @@ comment on constraint tasks_external_ids_distinct on crm.tasks is
   'must not contain an external id twice';
 
 create index if not exists tasks_entity_id on crm.tasks (entity_id);
-create index if not exists tasks_contact_id on crm.tasks (contact_id) where contact_id is not null;
-create index if not exists tasks_company_id on crm.tasks (company_id) where company_id is not null;
-create index if not exists tasks_deal_id on crm.tasks (deal_id) where deal_id is not null;
+-- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists tasks_contact_id on crm.tasks (contact_id, created_at, id)
+  where contact_id is not null;
+create index if not exists tasks_company_id on crm.tasks (company_id, created_at, id)
+  where company_id is not null;
+create index if not exists tasks_deal_id on crm.tasks (deal_id, created_at, id)
+  where deal_id is not null;
 create index if not exists tasks_assigned_to on crm.tasks (assigned_to);
 create index if not exists tasks_due_date on crm.tasks (due_date);
 create index if not exists tasks_status on crm.tasks (status);
+create index if not exists tasks_created_at on crm.tasks (created_at, id);
 create index if not exists tasks_search_document on crm.tasks
   using gin (search_document) with (gin_pending_list_limit = 512);
 
@@ -3522,19 +3567,20 @@ create table if not exists crm.notes (
   ),
   constraint notes_external_ids_blank check (
     case
-      when cardinality(external_ids) > 0
+      -- The function is called only if an external id has other characters than the usual ones.
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_legible check (
     case
-      when cardinality(external_ids) > 0
+      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_length check (
     case
-      when cardinality(external_ids) > 0
+      when char_length(external_ids::text) > 100
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -3608,10 +3654,14 @@ comment on constraint notes_external_ids_distinct on crm.notes is
   'must not contain an external id twice';
 
 create index if not exists notes_entity_id on crm.notes (entity_id);
-create index if not exists notes_contact_id on crm.notes (contact_id) where contact_id is not null;
-create index if not exists notes_company_id on crm.notes (company_id) where company_id is not null;
-create index if not exists notes_deal_id on crm.notes (deal_id) where deal_id is not null;
-create index if not exists notes_created_at on crm.notes (created_at);
+-- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists notes_contact_id on crm.notes (contact_id, created_at, id)
+  where contact_id is not null;
+create index if not exists notes_company_id on crm.notes (company_id, created_at, id)
+  where company_id is not null;
+create index if not exists notes_deal_id on crm.notes (deal_id, created_at, id)
+  where deal_id is not null;
+create index if not exists notes_created_at on crm.notes (created_at, id);
 create index if not exists notes_search_document on crm.notes
   using gin (search_document) with (gin_pending_list_limit = 512);
 
@@ -3766,7 +3816,7 @@ create table if not exists crm.custom_field_definitions (
 );
 
 comment on table crm.custom_field_definitions is
-  'The definition of a custom field: its name in the customFields of contacts, companies or deals, '
+  E'@defaultOrder ENTITY_TYPE_ASC NAME_ASC\nThe definition of a custom field: its name in the customFields of contacts, companies or deals, '
   'and the rules that its values satisfy. Deleting a definition deletes the values.';
 
 comment on column crm.custom_field_definitions.id is
@@ -3938,7 +3988,7 @@ create table if not exists crm.exchange_rates (
 );
 
 comment on table crm.exchange_rates is
-  'The value of one unit of a currency in the base currency, from a day until the next rate. '
+  E'@defaultOrder VALID_FROM_DESC CURRENCY_ASC\nThe value of one unit of a currency in the base currency, from a day until the next rate. '
   'Administrators edit the rates.';
 
 comment on column crm.exchange_rates.id is
@@ -4008,12 +4058,16 @@ create table if not exists crm_private.settings (
   base_currency        text        not null default 'USD'::text,
   default_country      text,
   time_zone            text        not null default 'UTC'::text,
+  former_field_retention_days integer not null default 30,
 
   constraint settings_pkey primary key (id),
   constraint settings_id_single check (id),
   constraint settings_trash_retention_days_range check (trash_retention_days between 0 and 36500),
   constraint settings_base_currency_known check (base_currency = any (crm.currencies())),
-  constraint settings_default_country_known check (default_country ~ '^[A-Z]{2}$')
+  constraint settings_default_country_known check (default_country ~ '^[A-Z]{2}$'),
+  constraint settings_former_field_retention_days_range check (
+    former_field_retention_days between 0 and 36500
+  )
 );
 
 comment on table crm_private.settings is
@@ -4027,12 +4081,16 @@ comment on column crm_private.settings.base_currency is
   'The currency in which exchange rates are given, as an ISO 4217 code.';
 comment on column crm_private.settings.time_zone is
   'The time zone in which days begin and end, as an IANA name.';
+comment on column crm_private.settings.former_field_retention_days is
+  'The number of days for which the name of a renamed or deleted custom field stays in the API.';
 
 comment on column crm_private.settings.default_country is
   'The country of phone numbers without a country code, as an ISO 3166 code. Null if it is not '
   'set.';
 
 comment on constraint settings_trash_retention_days_range on crm_private.settings is
+  'must be from 0 to 36500';
+comment on constraint settings_former_field_retention_days_range on crm_private.settings is
   'must be from 0 to 36500';
 comment on constraint settings_base_currency_known on crm_private.settings is
   '%s is not an ISO 4217 currency code';
@@ -4193,7 +4251,11 @@ create table if not exists crm.audit_logs (
   constraint audit_logs_pkey primary key ("timestamp", id),
   constraint audit_logs_user_id_blank check (not crm_private.is_blank(user_id)),
   constraint audit_logs_user_id_legible check (crm_private.is_legible(user_id)),
-  constraint audit_logs_user_id_length check (char_length(user_id) <= 255)
+  constraint audit_logs_user_id_length check (char_length(user_id) <= 255),
+  constraint audit_logs_action_known check (
+    action = any (array['create', 'update', 'delete', 'erase', 'purge', 'archive'])
+  ),
+  constraint audit_logs_source_known check (source = any (array['api', 'import', 'sql']))
 ) partition by range ("timestamp");
 
 alter table crm.audit_logs alter column changes set statistics 0;
@@ -4237,6 +4299,10 @@ comment on constraint audit_logs_user_id_legible on crm.audit_logs is
   'must not contain control characters or invisible characters';
 comment on constraint audit_logs_user_id_length on crm.audit_logs is
   'must have at most 255 characters';
+comment on constraint audit_logs_action_known on crm.audit_logs is
+  '%s is not one of create, update, delete, erase, purge, archive';
+comment on constraint audit_logs_source_known on crm.audit_logs is
+  '%s is not one of api, import, sql';
 
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
 -- For the latest entries, and for the entries that a seal covers.
@@ -4462,6 +4528,42 @@ comment on column crm_private.dropped_indexes.definition_id is 'The id of the de
 
 alter table crm_private.dropped_indexes enable row level security;
 --! EndIncluded tables/dropped_indexes.sql
+--! Included tables/former_custom_fields.sql
+/*
+ * The names that custom fields had before they were renamed or deleted. Clients may use such a name
+ * until it expires: crm_private.live_former_fields. It follows from changes of definitions, which the
+ * audit log records, so the audit log does not record this table.
+ */
+
+create table if not exists crm_private.former_custom_fields (
+  entity_type   text        not null,
+  name          text        not null,
+  field_name    text        not null,
+  definition_id uuid        not null,
+  field_type    text        not null,
+  ended_at      timestamptz not null default now(),
+
+  constraint former_custom_fields_pkey primary key (entity_type, name)
+);
+
+comment on table crm_private.former_custom_fields is
+  'The names that custom fields had before they were renamed or deleted.';
+
+comment on column crm_private.former_custom_fields.entity_type is
+  'The type of the entities that have, or had, the field.';
+comment on column crm_private.former_custom_fields.name is
+  'The former name, as a key of customFields.';
+comment on column crm_private.former_custom_fields.field_name is
+  'The former name of the typed field in the API.';
+comment on column crm_private.former_custom_fields.definition_id is
+  'The id of the definition, which exists no more if the field was deleted.';
+comment on column crm_private.former_custom_fields.field_type is
+  'The last type of the field, for a deleted one.';
+comment on column crm_private.former_custom_fields.ended_at is
+  'When the field was renamed or deleted.';
+
+alter table crm_private.former_custom_fields enable row level security;
+--! EndIncluded tables/former_custom_fields.sql
 --! Included tables/erasure_lock.sql
 /*
  * An empty table that serves as a lock. While a person is erased, no undo runs and no response is
@@ -4909,7 +5011,9 @@ begin
 end
 $type$;
 
-comment on type crm.field_value is 'A value of a field and the period in which the field had it.';
+comment on type crm.field_value is
+  E'@primaryKey entry_id\n@defaultOrder VALID_FROM_DESC\n'
+  'A value of a field and the period in which the field had it.';
 
 comment on column crm.field_value.value is 'The value, as JSON. Null if the field had none.';
 comment on column crm.field_value.valid_from is E'@notNull\nWhen the value was set.';
@@ -4991,6 +5095,23 @@ comment on column crm.audit_log_verdict.kept_since is
 comment on column crm.audit_log_verdict.digest is
   E'@notNull\nThe digest that auditLogDigest returns now.';
 --! EndIncluded types/audit_log_verdict.sql
+--! Included types/reference.sql
+do $type$
+begin
+  if to_regtype('crm.reference') is null then
+    create type crm.reference as (
+      external_id crm.external_id
+    );
+  end if;
+end
+$type$;
+
+comment on type crm.reference is
+  'A reference to a row by its external id, instead of by its id.';
+
+comment on column crm.reference.external_id is
+  E'@notNull\nThe external id of the row.';
+--! EndIncluded types/reference.sql
 --! Included types/new_deal.sql
 do $type$
 begin
@@ -5007,7 +5128,9 @@ begin
       owner_id      text,
       custom_fields jsonb,
       external_ids  crm.external_id[],
-      lost_reason   text
+      lost_reason   text,
+      company       crm.reference,
+      contact       crm.reference
     );
   end if;
 end
@@ -5017,7 +5140,8 @@ comment on type crm.new_deal is
   E'@customFieldsOf deals\nThe values of a deal to create.';
 
 comment on column crm.new_deal.title is 'The title of the deal, at most 255 characters. Required.';
-comment on column crm.new_deal.company_id is 'The id of the company. Required.';
+comment on column crm.new_deal.company_id is
+  'The id of the company. Either this or company is required.';
 comment on column crm.new_deal.contact_id is 'The id of the contact at the company, if any.';
 comment on column crm.new_deal.value is
   'The value of the deal, with at most two decimals. Required.';
@@ -5033,6 +5157,8 @@ comment on column crm.new_deal.custom_fields is
 comment on column crm.new_deal.external_ids is
   'The ids of the deal in other systems. The default is none.';
 comment on column crm.new_deal.lost_reason is 'Why the deal was lost, if it was.';
+comment on column crm.new_deal.company is 'The company by its external id, instead of companyId.';
+comment on column crm.new_deal.contact is 'The contact by its external id, instead of contactId.';
 --! EndIncluded types/new_deal.sql
 --! Included types/new_task.sql
 do $type$
@@ -5059,6 +5185,37 @@ comment on column crm.new_task.status is
 comment on column crm.new_task.external_ids is
   'The ids of the task in other systems. The default is none.';
 --! EndIncluded types/new_task.sql
+--! Included types/parsed_search.sql
+do $type$
+begin
+  if to_regtype('crm_private.parsed_search') is null then
+    create type crm_private.parsed_search as (
+      exact       tsquery,
+      whole       tsquery,
+      typed       tsquery,
+      indexed     tsquery,
+      loose       tsquery,
+      loose_texts text,
+      whole_names tsquery,
+      typed_names tsquery,
+      named       tsquery,
+      begun       text,
+      number      text,
+      numbers     text[],
+      phone       text,
+      beside      tsquery,
+      words       text[],
+      marks       text[],
+      stems       text[],
+      near        text[]
+    );
+  end if;
+end
+$type$;
+
+comment on type crm_private.parsed_search is
+  'The result of crm_private.search_query, which describes the attributes.';
+--! EndIncluded types/parsed_search.sql
 --! Included types/pipeline_stage_total.sql
 do $type$
 begin
@@ -5082,7 +5239,8 @@ comment on type crm.pipeline_stage_total is 'The deals of a pipeline stage at a 
 comment on column crm.pipeline_stage_total.stage is
   E'@notNull\nThe current name of the stage, or its last name if the stage was deleted.';
 comment on column crm.pipeline_stage_total."position" is
-  'The position of the stage in the pipeline at that time; the first stage has the lowest.';
+  'The position of the stage in the pipeline at that time, or now if the stage was created later; '
+  'the first stage has the lowest.';
 comment on column crm.pipeline_stage_total.count is E'@notNull\nThe number of deals in the stage.';
 comment on column crm.pipeline_stage_total.value is
   'The total value of these deals. Null if they are in more than one currency.';
@@ -5174,7 +5332,8 @@ begin
       entity_id   uuid,
       rank        double precision,
       extract     text,
-      place       integer
+      place       integer,
+      "position"  text collate "C"
     );
   end if;
 end
@@ -5191,6 +5350,8 @@ comment on column crm.search_hit.extract is
   'data is escaped.';
 comment on column crm.search_hit.place is
   E'@notNull\nThe place of the hit, from 1 for the best.';
+comment on column crm.search_hit."position" is
+  E'@notNull\n@behavior -*\nThe position of the hit, with which a later search can go on.';
 --! EndIncluded types/search_hit.sql
 --! Included types/entity_rights.sql
 do $type$
@@ -8092,7 +8253,8 @@ begin
     from unnest(crm_private.written_columns('crm.deals', 'insert')) as name
   )
   into v_deal
-  using crm_private.column_defaults('crm.deals') || crm_private.non_null_members(to_jsonb(deal));
+  using crm_private.column_defaults('crm.deals')
+    || crm_private.resolve_row('deal', 'create', crm_private.non_null_members(to_jsonb(deal)));
 
   -- Rows are formed and validated one after the other: crm.path has the place of the next one.
   execute (
@@ -8266,17 +8428,25 @@ begin
       union all
 
       select
-        input.place, 'customFields.' || key, 'is not a custom field of this entity type',
+        input.place,
+        'customFields.' || key,
+        case
+          when former.name is null then 'is not a custom field of this entity type'
+          when former.current_name is null then 'was deleted on ' || former.ended_on
+          else 'is the former name of ' || former.current_name || ', which is given as well'
+        end,
         %L || 'known'
       from input
       cross join lateral jsonb_object_keys(input.custom_fields - $2) as key
+      left join crm_private.live_former_fields as former
+        on former.name = key and crm_private.entity_table(former.entity_type) = $3
 
       order by 1, 2, 3
     $query$,
     v_table || '_custom_fields_',
     coalesce(v_asked, '(null, null, null, true)'),
     v_table || '_custom_fields_'
-  ) using p_rows, v_known;
+  ) using p_rows, v_known, p_table;
 end
 $$;
 
@@ -8724,7 +8894,7 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_companies(crm.duplicate_group) is
-  E'@behavior -queryField\n'
+  E'@behavior -queryField\n@defaultOrder CREATED_AT_ASC\n'
   'The companies of the group, the oldest first. Empty for a group of contacts.';
 
 revoke all on function crm.duplicate_group_companies(crm.duplicate_group) from public;
@@ -8747,7 +8917,7 @@ as $$
 $$;
 
 comment on function crm.duplicate_group_contacts(crm.duplicate_group) is
-  E'@behavior -queryField\n'
+  E'@behavior -queryField\n@defaultOrder CREATED_AT_ASC\n'
   'The contacts of the group, the oldest first. Empty for a group of companies.';
 
 revoke all on function crm.duplicate_group_contacts(crm.duplicate_group) from public;
@@ -9120,6 +9290,7 @@ declare
   v_absent  crm_private.row_fault[];
   v_moved   bigint;
   v_noted   crm_private.row_fault[];
+  v_named   text[];
   v_outcome crm_private.bulk_outcome;
 begin
   v_outcome.rows := p_rows;
@@ -9257,6 +9428,24 @@ begin
   into v_noted
   from crm_private.collect_faults(v_table) as noted
   left join unnest(v_outcome.rows) as input on noted.place is null and input.id = noted.id;
+
+  -- A faulty company has no companyId, whose fault is not reported as well.
+  if cardinality(p_known) > 0 then
+    v_named := array(
+      select crm_private.camel_case(name) from crm_private.references_of(v_table)
+    );
+    select array_agg(row(noted.place, noted.code, shown.fields, true)::crm_private.row_fault)
+    into v_noted
+    from unnest(v_noted) as noted
+    left join unnest(p_known) as known using (place)
+    cross join lateral (
+      select noted.fields - array(
+        select field || 'Id' from jsonb_object_keys(known.fields) as field
+        where field = any (v_named)
+      ) as fields
+    ) as shown
+    where shown.fields <> '{}';
+  end if;
 
   v_outcome.faults := array(
     select row(
@@ -10126,14 +10315,15 @@ comment on function crm_private.fault_message(text, jsonb) is
 revoke all on function crm_private.fault_message(text, jsonb) from public;
 grant execute on function crm_private.fault_message(text, jsonb) to crm_reader;
 --! EndIncluded functions/common/fault_message.sql
---! Included functions/validation/faults_of_new_row.sql
+--! Included functions/bulk/faults_of_new_row.sql
 /*
  * Returns the faults for which a new row of a table would be refused, by field; null if it would be
  * accepted. Inserts the row and rolls it back. Called by the API if the input of a mutation cannot
  * be read as a whole, so that the faults of the readable part are reported together with the
  * others.
  *
- * Runs with the caller's rights. p_row has columns as keys; a missing column gets its default.
+ * Runs with the caller's rights. p_row has columns as keys; a missing column gets its
+ * default. It may have references by external id, as rows of bulk writes may.
  */
 create or replace function crm_private.faults_of_new_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -10144,9 +10334,17 @@ as $$
 -- Its statement is built from quoted names; plpgsql_check cannot see that, nor that it writes.
 -- @plpgsql_check_options: security_warnings = off, performance_warnings = off
 declare
+  v_found   record;
   v_columns text;
   v_detail  text;
 begin
+  select resolved.*
+  into v_found
+  from crm_private.resolve_references(
+    p_table, array[row(0, null, 'create', p_row)::crm_private.bulk_row]
+  ) as resolved;
+  p_row := coalesce(v_found.item, p_row);
+
   select string_agg(quote_ident(attribute.attname), ', ')
   into v_columns
   from pg_attribute as attribute
@@ -10167,17 +10365,20 @@ begin
     raise triggered_action_exception using message = 'rolls the row back';
   exception
     when triggered_action_exception then
-      return null;
+      return v_found.fields;
     when check_violation then
       get stacked diagnostics v_detail = pg_exception_detail;
       -- A detail of PostgreSQL's own is not JSON, and quotes values.
       if v_detail not like '{%' then
         raise;
       end if;
-      return v_detail::jsonb;
+      -- A faulty company has no companyId, whose fault is not reported as well.
+      return v_detail::jsonb
+        - array(select field || 'Id' from jsonb_object_keys(v_found.fields) as field)
+        || coalesce(v_found.fields, '{}');
     -- Broken references and taken values are found once the rest of the row is valid.
     when integrity_constraint_violation then
-      return null;
+      return v_found.fields;
   end;
 end
 $$;
@@ -10188,7 +10389,7 @@ comment on function crm_private.faults_of_new_row(regclass, jsonb) is
 
 revoke all on function crm_private.faults_of_new_row(regclass, jsonb) from public;
 grant execute on function crm_private.faults_of_new_row(regclass, jsonb) to crm_member;
---! EndIncluded functions/validation/faults_of_new_row.sql
+--! EndIncluded functions/bulk/faults_of_new_row.sql
 --! Included functions/validation/fields_of_violation.sql
 /*
  * Returns the fields that a violated constraint concerns, each with its message: the detail of an
@@ -10696,8 +10897,8 @@ begin
       'currency', 'customfields', 'deals', 'dealsexist', 'duplicates', 'emails', 'externalid',
       'externalids', 'fieldhistory', 'firstname', 'history', 'historyiscomplete', 'id', 'keys',
       'lastname', 'lostreason', 'name', 'natural', 'nodeid', 'not', 'notes', 'notesexist', 'or',
-      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'stage',
-      'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
+      'ownerid', 'phones', 'pipelinestage', 'primarykey', 'probability', 'probabilitygiven', 'relevance',
+      'stage', 'stagehistory', 'stagehistoryexist', 'tasks', 'tasksexist', 'title', 'updatedat', 'updatedby',
       'value', 'version',
       'constructor', 'hasownproperty', 'isprototypeof', 'propertyisenumerable', 'tolocalestring',
       'tostring', 'valueof'
@@ -10710,8 +10911,11 @@ begin
     or exists (
       select
       from pg_attribute
-      join crm_private.entity_types on entity_table = attrelid and has_custom_fields
-      where attnum > 0
+      -- A list, so that the index on attrelid is used.
+      where attrelid = any (
+          array(select entity_table::oid from crm_private.entity_types where has_custom_fields)
+        )
+        and attnum > 0
         and not attisdropped
         and replace(attname, '_', '') = lower(p_field)
     );
@@ -11340,6 +11544,7 @@ begin
             hint       = 'Change the rows that crm.check_custom_field_rule lists, then try again.';
   end if;
 
+  perform crm_private.record_former_fields(p_entity_type, p_old, p_new);
   perform crm_private.compile_custom_fields(p_entity_type);
 
   select array_agg(old_row.name)
@@ -11394,6 +11599,9 @@ revoke all on function crm_private.apply_definitions(
  * policy of the table is evaluated for every row that a plan reads, and a plan may read all of
  * them. For the same reason the parts of an external id are columns before they are compared: the
  * operators that extract them from JSON are not leakproof, and would be evaluated after the policy.
+ *
+ * Plans are cached: the policy calls functions for each row, whose statements would be planned each
+ * time because crm_private.write_rows asks for that.
  */
 create or replace function crm_private.match_rows(
   p_entity_type text,
@@ -11404,6 +11612,7 @@ language sql
 stable
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
+set plan_cache_mode = auto
 as $$
   with input as materialized (
     select
@@ -11678,7 +11887,8 @@ grant execute on function crm_private.move_links(regclass, uuid[], uuid) to crm_
 --! Included functions/external_ids/compile_external_ids.sql
 /*
  * Adds external ids to a table: creates the triggers that maintain crm_private.external_ids, and
- * crm.<entity type>_by_external_id, which finds a row by an external id.
+ * crm.<entity type>_by_external_id and crm.<table>_by_external_ids, which find rows by external
+ * ids. The second looks up each id by keys, whatever the planner expects.
  */
 create or replace function crm_private.compile_external_ids(p_table regclass, p_entity_type text)
 returns void
@@ -11689,7 +11899,9 @@ as $$
 -- Its statements are built from expressions, which cannot be quoted like names and values.
 -- @plpgsql_check_options: security_warnings = off
 declare
-  v_function text := format('crm.%I', p_entity_type || '_by_external_id');
+  v_name     text := (select relname::text from pg_class where oid = p_table);
+  v_words    text := replace(p_entity_type, '_', ' ');
+  v_function text;
   v_step     record;
 begin
   for v_step in
@@ -11708,6 +11920,7 @@ begin
     );
   end loop;
 
+  v_function := format('crm.%I', p_entity_type || '_by_external_id');
   execute format(
     $function$
 create or replace function %1$s(source text, id text)
@@ -11733,7 +11946,52 @@ $find$
     v_function,
     format(
       'Returns the %s that another system knows by this external id; null if there is none.',
-      replace(p_entity_type, '_', ' ')
+      v_words
+    )
+  );
+  execute format('revoke all on function %s from public', v_function);
+  execute format('grant execute on function %s to crm_reader', v_function);
+
+  v_function := format('crm.%I', v_name || '_by_external_ids');
+  execute format(
+    $function$
+create or replace function %1$s(source text, ids text[])
+returns setof %2$s
+language sql
+stable
+strict
+parallel safe
+rows 100
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $find$
+  select record.*
+  from (
+    select id, min(place) as place from unnest($2) with ordinality as given (id, place) group by id
+  ) as wanted
+  cross join lateral (
+    select key.entity_id
+    from crm_private.external_ids as key
+    where key.entity_type = %3$L
+      and key.source = $1
+      and key.id = wanted.id
+    limit 1
+  ) as held
+  cross join lateral (
+    select * from %2$s as entity where entity.id = held.entity_id limit 1
+  ) as record
+  order by wanted.place;
+$find$
+    $function$,
+    v_function, p_table, p_entity_type
+  );
+  execute format(
+    'comment on function %s is %L',
+    v_function,
+    format(
+      'Returns each %s that another system knows by one of these external ids, in their order. Ids '
+      'that it does not know are left out.',
+      v_words
     )
   );
   execute format('revoke all on function %s from public', v_function);
@@ -11742,8 +12000,8 @@ end
 $$;
 
 comment on function crm_private.compile_external_ids(regclass, text) is
-  'Creates the triggers that maintain the external ids of a table, and the function that finds a '
-  'row by one.';
+  'Creates the triggers that maintain the external ids of a table, and the functions that find rows '
+  'by them.';
 
 revoke all on function crm_private.compile_external_ids(regclass, text) from public;
 --! EndIncluded functions/external_ids/compile_external_ids.sql
@@ -11818,6 +12076,270 @@ revoke all on function crm_private.move_external_ids(
   crm_private.external_ids[], crm_private.external_ids[]
 ) from public;
 --! EndIncluded functions/external_ids/move_external_ids.sql
+--! Included functions/external_ids/references_of.sql
+/*
+ * Returns the references of a table that a write may give by external id: company instead of
+ * company_id. These are the references to entities with external ids. Returns one row for each
+ * entity type that the reference may have; that of an attachment is in entity_type.
+ *
+ * A table that has a column of such a name has no reference of that name.
+ */
+create or replace function crm_private.references_of(p_table regclass)
+returns table (name text, column_name text, target_type text, is_attachment boolean)
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select left(link.field, -3), link.field, link.target_type, link.field <> link.key
+  from crm_private.entity_links as link
+  join crm_private.entity_types as target on target.entity_type = link.target_type
+  where link.entity_table = p_table
+    and target.is_record
+    and link.field like '%\_id'
+    and not exists (
+      select
+      from pg_attribute
+      where attrelid = p_table and attname = left(link.field, -3) and not attisdropped
+    );
+$$;
+
+comment on function crm_private.references_of(regclass) is
+  'Returns the references of a table that a write may give by external id.';
+
+revoke all on function crm_private.references_of(regclass) from public;
+grant execute on function crm_private.references_of(regclass) to crm_member;
+--! EndIncluded functions/external_ids/references_of.sql
+--! Included functions/external_ids/resolve_references.sql
+/*
+ * Resolves the references by external id in rows that are to be written: company, which is
+ * {"external_id": {"source": …, "id": …}}, becomes company_id. Returns only the rows that have such
+ * references, each with its faults by field, null if there are none. Each external id is looked up
+ * once, by the key.
+ *
+ * If a reference is null, the other form counts, company_id. A faulty reference becomes the id of
+ * no row, so that the row cannot be written.
+ *
+ * Plans are cached, as in crm_private.match_rows.
+ */
+create or replace function crm_private.resolve_references(
+  p_table regclass,
+  p_rows  crm_private.bulk_row[]
+)
+returns table (place integer, item jsonb, code text, fields jsonb)
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+set plan_cache_mode = auto
+as $$
+#variable_conflict use_column
+declare
+  v_names text[] := array(select name from crm_private.references_of(p_table));
+begin
+  if not exists (select from unnest(p_rows) as input where input.item ?| v_names) then
+    return;
+  end if;
+
+  return query
+    with reference as materialized (
+      select distinct
+        name, column_name, case when not is_attachment then target_type end as target_type
+      from crm_private.references_of(p_table)
+    ),
+    given as materialized (
+      select
+        input.place, input.item, reference.name, reference.column_name,
+        coalesce(reference.target_type, input.item ->> 'entity_type') as target_type,
+        input.item -> reference.name as value,
+        input.item -> reference.name #>> '{external_id,source}' as source,
+        input.item -> reference.name #>> '{external_id,id}' as id,
+        coalesce(input.item -> reference.column_name, 'null') <> 'null' as has_id
+      from unnest(p_rows) as input
+      join reference on input.item ? reference.name
+    ),
+    -- Columns, because the operators that extract them from JSON are not leakproof.
+    wanted as materialized (
+      select distinct target_type, source, id from given where source is not null
+    ),
+    found as materialized (
+      select wanted.*, held.entity_id
+      from wanted
+      cross join lateral (
+        select key.entity_id
+        from crm_private.external_ids as key
+        where key.entity_type = wanted.target_type
+          and key.source = wanted.source
+          and key.id = wanted.id
+        limit 1
+      ) as held
+    ),
+    resolved as materialized (
+      select
+        given.*, found.entity_id,
+        case
+          when given.value = 'null' then null
+          when given.has_id then
+            'cannot be combined with ' || crm_private.camel_case(given.column_name)
+          when jsonb_typeof(given.value) <> 'object'
+            or jsonb_typeof(given.value -> 'external_id') is distinct from 'object'
+          then 'must have an externalId with a source and an id'
+          when given.value - 'external_id' <> '{}'
+            or (given.value -> 'external_id') - '{source,id}'::text[] <> '{}'
+            or jsonb_typeof(given.value #> '{external_id,source}') is distinct from 'string'
+            or jsonb_typeof(given.value #> '{external_id,id}') is distinct from 'string'
+          then 'must have an externalId with a source and an id'
+          when given.target_type is null then 'needs an entityType'
+        end as misuse
+      from given
+      left join found using (target_type, source, id)
+    )
+    select
+      resolved.place,
+      (array_agg(resolved.item))[1] - array_agg(resolved.name)
+        || coalesce(
+          jsonb_object_agg(
+            resolved.column_name,
+            case
+              when resolved.value <> 'null' and resolved.misuse is null then
+                coalesce(resolved.entity_id, '00000000-0000-0000-0000-000000000000')
+            end
+          ) filter (where not resolved.has_id),
+          '{}'
+        ),
+      case
+        when bool_or(resolved.misuse is not null) then 'VALIDATION_ERROR'
+        else 'CONSTRAINT_VIOLATION'
+      end,
+      jsonb_object_agg(
+        crm_private.camel_case(resolved.name),
+        jsonb_build_array(coalesce(
+          resolved.misuse,
+          crm_private.fault_message(
+            '%s is not the external id of a ' || replace(resolved.target_type, '_', ' '),
+            resolved.value -> 'external_id'
+          )
+        ))
+      ) filter (
+        where resolved.misuse is not null
+          or resolved.value <> 'null' and resolved.entity_id is null
+      )
+    from resolved
+    group by resolved.place;
+end
+$$;
+
+comment on function crm_private.resolve_references(regclass, crm_private.bulk_row[]) is
+  'Resolves the references by external id in rows that are to be written.';
+
+revoke all on function crm_private.resolve_references(regclass, crm_private.bulk_row[])
+  from public;
+grant execute on function crm_private.resolve_references(regclass, crm_private.bulk_row[])
+  to crm_member;
+--! EndIncluded functions/external_ids/resolve_references.sql
+--! Included functions/bulk/resolve_row.sql
+/*
+ * Resolves the references by external id in one row that is to be created or updated, and returns
+ * the row. Raises if one is faulty, with all faults of the row, which a dry run of the write finds.
+ * An update of a row that does not exist or has another version is not refused here, because the
+ * write itself reports that.
+ *
+ * Called by the API before a mutation of one row with such references, and by
+ * crm.create_deal_with_tasks.
+ */
+create or replace function crm_private.resolve_row(
+  p_entity_type text,
+  p_operation   text,
+  p_row         jsonb
+)
+returns jsonb
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := crm_private.entity_table(p_entity_type);
+  v_name  text     := (select relname::text from pg_class where oid = v_table);
+  v_found record;
+  v_fault jsonb;
+begin
+  select resolved.*
+  into v_found
+  from crm_private.resolve_references(
+    v_table, array[row(0, null, p_operation, p_row)::crm_private.bulk_row]
+  ) as resolved;
+
+  if v_found.place is null then
+    return p_row;
+  elsif v_found.fields is null then
+    return v_found.item;
+  end if;
+
+  v_fault := (
+    crm_private.write_rows(
+      p_entity_type, p_operation, jsonb_build_array(p_row), 'VALID_ONLY', true
+    )
+  ).faults -> 0;
+
+  if v_fault -> 'fields' ?| '{id,version}' then
+    return v_found.item;
+  end if;
+
+  v_fault := coalesce(
+    v_fault, jsonb_build_object('code', v_found.code, 'fields', v_found.fields)
+  );
+  raise exception '%: a reference by external id is faulty', v_name
+    using errcode    = case v_fault ->> 'code'
+                         when 'CONSTRAINT_VIOLATION' then '23503' else '23514'
+                       end,
+          schema     = 'crm', table = v_name,
+          constraint = v_name || '_references_known',
+          detail     = (v_fault -> 'fields')::text,
+          hint       = 'Correct every field that the detail lists, then write the row again.';
+end
+$$;
+
+comment on function crm_private.resolve_row(text, text, jsonb) is
+  'Resolves the references by external id in one row that is to be written.';
+
+revoke all on function crm_private.resolve_row(text, text, jsonb) from public;
+grant execute on function crm_private.resolve_row(text, text, jsonb) to crm_member;
+--! EndIncluded functions/bulk/resolve_row.sql
+--! Included functions/external_ids/rows_with_external_ids.sql
+/*
+ * Returns the ids of the rows of an entity type that have one of the given external ids, each given
+ * as a source and an id at the same position. Called by filters of the API. Each external id is
+ * looked up by the key, whatever the planner expects.
+ */
+create or replace function crm_private.rows_with_external_ids(
+  p_entity_type text,
+  p_sources     text[],
+  p_ids         text[]
+)
+returns setof uuid
+language sql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
+as $$
+  select held.entity_id
+  from (
+    select distinct source, id from unnest(p_sources, p_ids) as given (source, id)
+  ) as wanted
+  cross join lateral (
+    select key.entity_id
+    from crm_private.external_ids as key
+    where key.entity_type = p_entity_type and key.source = wanted.source and key.id = wanted.id
+    limit 1
+  ) as held;
+$$;
+
+comment on function crm_private.rows_with_external_ids(text, text[], text[]) is
+  'Returns the ids of the rows that have one of the given external ids.';
+
+revoke all on function crm_private.rows_with_external_ids(text, text[], text[]) from public;
+grant execute on function crm_private.rows_with_external_ids(text, text[], text[]) to crm_reader;
+--! EndIncluded functions/external_ids/rows_with_external_ids.sql
 --! Included functions/duplicates/name_likeness.sql
 /*
  * Returns how similar two plain names are, from 0 to 1: the share of trigrams that they have in
@@ -12645,6 +13167,8 @@ revoke all on function crm_private.purge_deletions(timestamptz, bigint) from pub
  *
  * If a trigger fires for a column that a statement names, the statement names the column only for
  * rows that have a value for it: a probability that was given differs from one that stays the same.
+ * A row that would not change is not written, unless such a column is given for it. It costs a
+ * fifth of an update.
  *
  * A row that the validation refuses is recorded and left out (crm_private.refuse_row). Rows are
  * formed one after the other, and until the next one the setting crm.bulk_row has the place of the
@@ -12697,6 +13221,7 @@ begin
     where tgrelid = p_table
       and not tgisinternal
       and attribute.attname = any (crm_private.written_columns(p_table, 'update'))
+    order by attribute.attname::text
   );
 
   for v_absent in
@@ -12708,28 +13233,38 @@ begin
   loop
     return query execute (
       select format(
-        'update %s as record
-         set %s
-         from (
-           select input.place, found.version as old_version, %s
+        'with patched as materialized (
+           select
+             input.place, found.version as old_version, %3$s,
+             $4 or filled *<> found as is_written
            from unnest($1) as input
            join %1$s as found on found.id = input.id
            cross join lateral jsonb_populate_record(found, input.item) as filled
            where input.operation = ''update''
              and not input.item ?| $2
              and input.item ?& $3
-         ) as patched
-         where record.id = patched."#id"
-         returning patched.place, record.id, ''update'', record.version <> patched.old_version',
+         ),
+         written as (
+           update %1$s as record
+           set %2$s
+           from patched
+           where record.id = patched."#id" and patched.is_written
+           returning patched.place, record.id, record.version <> patched.old_version as changed
+         )
+         select place, id, ''update'', changed from written
+         union all
+         select place, "#id", ''update'', false from patched where not is_written',
         p_table,
         string_agg(format('%1$I = patched.%1$I', name), ', '),
         string_agg(format('filled.%I', name), ', ') || ', found.id as "#id"'
       )
       from unnest(crm_private.written_columns(p_table, 'update')) as name
       where name::text <> all (v_absent)
-    ) using p_rows, v_absent, array(
-      select name from unnest(v_named) as name where name <> all (v_absent)
-    );
+    ) using
+      p_rows,
+      v_absent,
+      array(select name from unnest(v_named) as name where name <> all (v_absent)),
+      v_absent <> v_named or coalesce(current_setting('crm.refusing', true) = 'on', false);
   end loop;
 
   if exists (select from unnest(p_rows) as input where input.operation = 'delete') then
@@ -12929,11 +13464,11 @@ as $$
       and (log.action <> 'update' or log.changes ? name.name or log.erased_at is not null)
   ) as period
   where period.action <> 'delete'
-  order by period.id;
+  order by period.id desc;
 $$;
 
 comment on function crm.field_history(text, uuid, text) is
-  'Returns every value that a field of a row had, oldest first, with its period, the user who set '
+  'Returns every value that a field of a row had, newest first, with its period, the user who set '
   'it, and the source of the change. entityType is contact, company, deal, task, note, '
   'custom_field_definition, pipeline_stage or exchange_rate; a custom field is '
   'customFields.<name>.';
@@ -14758,7 +15293,7 @@ begin
   select audit_log.*
   from crm.audit_logs as audit_log
   where audit_log.entity_id = %s
-  order by audit_log.id;
+  order by audit_log.id desc;
 $body$,
             case
               when v_type.is_mergeable
@@ -14768,9 +15303,9 @@ $body$,
           ),
           case
             when v_type.is_mergeable
-            then 'The audit log entries of the row and of rows that were merged into it, oldest '
+            then 'The audit log entries of the row and of rows that were merged into it, newest '
               'first. entityId is the row that an entry is about.'
-            else 'The audit log entries of the row, oldest first.'
+            else 'The audit log entries of the row, newest first.'
           end
         ),
         (
@@ -14783,7 +15318,7 @@ $body$,
 $body$,
             p_entity_type
           ),
-          'Every value that a field of the row had, oldest first, with its period, the user who '
+          'Every value that a field of the row had, newest first, with its period, the user who '
           'set it, and the source of the change.' || case
             when v_type.has_custom_fields then ' A custom field is customFields.<name>.' else ''
           end
@@ -14875,6 +15410,36 @@ create or replace view crm_private.clock as
 comment on view crm_private.clock is
   'The time zone in which days begin and end, and the current day there.';
 --! EndIncluded views/crm_private/clock.sql
+--! Included views/crm_private/live_former_fields.sql
+/*
+ * The former names of custom fields that have not expired, with the present name of their field:
+ * null if it was deleted. The dates are days in the time zone of the installation. Readable by all,
+ * because triggers read it with the rights of the writer.
+ */
+create or replace view crm_private.live_former_fields as
+  select
+    former.entity_type,
+    former.name,
+    former.field_name,
+    former.definition_id,
+    coalesce(definition.field_type, former.field_type) as field_type,
+    definition.name as current_name,
+    former.ended_at,
+    (former.ended_at at time zone setting.time_zone)::date as ended_on,
+    (expiry.at at time zone setting.time_zone)::date as expires_on
+  from crm_private.former_custom_fields as former
+  cross join crm_private.settings as setting
+  cross join lateral (
+    select former.ended_at + make_interval(days => setting.former_field_retention_days)
+  ) as expiry (at)
+  left join crm.custom_field_definitions as definition on definition.id = former.definition_id
+  where expiry.at > now();
+
+comment on view crm_private.live_former_fields is
+  'The former names of custom fields that clients may still use.';
+
+grant select on crm_private.live_former_fields to crm_reader;
+--! EndIncluded views/crm_private/live_former_fields.sql
 --! Included functions/settings/time_zone.sql
 /*
  * Returns the time zone that decides when a day begins: that of the request or session
@@ -15176,7 +15741,8 @@ grant execute on function crm_private.deals_as_of(timestamptz) to crm_reporter;
 /*
  * Returns the pipeline as it was: the deals of each stage at an instant, as crm_private.deals_as_of
  * returns them. Amounts in several currencies are not added up; they are returned by currency, and
- * in the base currency at the rates of the day.
+ * in the base currency at the rates of the day. A stage that did not exist yet, but has imported
+ * deals of that time, has its present position.
  *
  * Security definer: sums must not depend on which users can read the history of a deleted deal. The
  * result identifies no deal.
@@ -15233,7 +15799,7 @@ as $$
   )
   select
     coalesce(stages.stage, totals.stage),
-    stages.position,
+    coalesce(stages.position, present.position),
     coalesce(totals.count, 0),
     case when totals.count is null then 0.00 else totals.value end,
     coalesce(totals.value_by_currency, '{}'),
@@ -15242,7 +15808,8 @@ as $$
     coalesce(stages.name, totals.stage)
   from stages
   full join totals on totals.stage_id = stages.id
-  order by stages.position nulls last, 1;
+  left join crm.pipeline_stages as present on present.id = totals.stage_id
+  order by 2 nulls last, 1;
 $$;
 
 comment on function crm_private.pipeline_as_of(timestamptz) is
@@ -15866,10 +16433,13 @@ grant execute on function crm_private.search_extract(text, text[], text[], text[
 --! EndIncluded functions/search/search_extract.sql
 --! Included functions/search/search_hits.sql
 /*
- * Returns the hits of crm.search, which calls it. It proceeds in steps while it has found too
- * little: first the words as typed, then words with one typing error each, then parts of names that
- * are similar. crm_private.search_query parses a query, crm_private.search_candidates ranks the
- * hits.
+ * Returns the hits of crm.search, which calls it. crm_private.search_query parses the query,
+ * crm_private.search_matches finds and ranks the rows. Of each entity type 1,000 rows are ranked:
+ * always as many, so that each page of a search is cut from the same list.
+ *
+ * The position of a hit is a text that sorts (in the collation "C") as the hits do: by rank, shorter
+ * names, the order of the entity types, newer rows, id. Unlike the place it does not change when
+ * other hits come or go.
  *
  * Raises for a query of more than 1,000 characters, an unknown entity type, and a first below 0 or
  * above 1,000. Runs with the caller's rights: no one finds a row that they cannot read.
@@ -15877,14 +16447,17 @@ grant execute on function crm_private.search_extract(text, text[], text[], text[
 create or replace function crm_private.search_hits(
   query        text,
   entity_types text[],
-  first        integer
+  first        integer,
+  after        text
 )
 returns table (
   entity_type text,
   entity_id   uuid,
   rank        double precision,
   "extract"   text,
-  place       integer
+  place       integer,
+  "position"  text,
+  total       integer -- the number of hits, whatever first and after
 )
 language plpgsql
 stable
@@ -15894,24 +16467,20 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
-  enough   constant integer := 5; -- with fewer hits the search goes on
-  v_known  text[];
-  v_types  text[]  := entity_types;
-  v_names  text[]; -- those of v_types that are searched by name
-  v_texts  text[]; -- and as a text
-  v_first  integer := coalesce(first, 100);
-  v_limit  integer := greatest(v_first, 200); -- hits to rank, of each type
-  v_fault  record;
-  v_query  record;
+  most    constant integer := 1000; -- hits, and rows to rank of each type
+  v_known text[];
+  v_types text[]  := entity_types;
+  v_texts text[]; -- those of v_types that are searched as a text
+  v_first integer := coalesce(first, 100);
+  v_after text    := after;
+  v_fault record;
+  v_query crm_private.parsed_search;
 begin
   select
     array_agg(type.entity_type order by type.search_order, type.restore_order),
     coalesce(v_types, array_agg(type.entity_type)),
-    array_agg(type.entity_type)
-      filter (where type.searched_by = 'name' and v_types @> array[type.entity_type] is not false),
-    array_agg(type.entity_type)
-      filter (where type.searched_by = 'text' and v_types @> array[type.entity_type] is not false)
-  into v_known, v_types, v_names, v_texts
+    array_agg(type.entity_type) filter (where type.searched_by = 'text')
+  into v_known, v_types, v_texts
   from crm_private.entity_types as type
   where type.searched_by is not null;
 
@@ -15946,71 +16515,38 @@ begin
 
   return query
   with
-    found as materialized (
-      select *
-      from crm_private.search_candidates(
-        v_types, v_query.exact, v_query.indexed, v_query.typed, v_query.whole,
-        v_query.whole_names, v_query.typed_names, v_query.named, v_limit
-      )
-      union all
-      select *
-      from crm_private.search_parts(
-        v_types, v_query.begun, v_query.numbers, v_query.phone, v_query.beside, null, v_limit
-      )
-    ),
-    misspelt_names as materialized (
-      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
-      from crm_private.search_candidates(
-        v_names, null, v_query.loose,
-        replace(v_query.loose::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      )
-      where (select count(*) from found) < enough
-    ),
-    -- For texts: the query, and the stems to mark.
-    forgiven as materialized (
-      select
-        query,
-        v_query.stems || array(
-          select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
-        ) as stems
-      from crm_private.search_misspelt(v_query.loose_texts) as query
-      where (select count(*) from found) + (select count(*) from misspelt_names) < enough
-        and v_texts is not null
-    ),
-    misspelt as materialized (
-      table misspelt_names
-      union all
-      select candidate.entity_type, entity_id, rank / 4, name_length, created_at
-      from forgiven
-      cross join lateral crm_private.search_candidates(
-        v_texts, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, v_limit
-      ) as candidate
-    ),
-    alike as materialized (
-      select *
-      from crm_private.search_parts(v_types, null, null, null, null, v_query.words, v_limit)
-      where not exists (select from found) and not exists (select from misspelt)
-    ),
-    -- By rank, shorter names, the order of the entity types, newer rows.
     ranked as materialized (
       select
-        entity_type,
-        entity_id,
-        rank,
+        hit.*,
+        type.search_order,
         row_number() over (
           order by
-            rank desc,
+            1 - rank,
             name_length nulls last,
             type.search_order,
             created_at desc,
             entity_id
         ) as place
-      from (
-        select distinct on (entity_type, entity_id) *
-        from (table found union all table misspelt union all table alike) as hits
-        order by entity_type, entity_id, rank desc
-      ) as hit
+      from crm_private.search_matches(v_types, v_query, most) as hit
       join crm_private.entity_types as type using (entity_type)
+      order by place
+      limit most
+    ),
+    placed as materialized (
+      select ranked.*, key.position
+      from ranked
+      cross join lateral (
+        select concat(
+          encode(float8send(1 - rank), 'hex'),
+          coalesce(lpad(name_length::text, 10, '0'), '9999999999'),
+          lpad(search_order::text, 5, '0'),
+          lpad((4e18 - floor(1e6 * extract(
+            epoch from least(greatest(created_at, '0001-01-01'), '9999-12-31')
+          )))::text, 19, '0'),
+          entity_id
+        ) as "position"
+      ) as key
+      where v_after is null or key."position" > v_after collate "C"
       order by place
       limit v_first
     )
@@ -16023,26 +16559,138 @@ begin
       crm_private.search_extract(
         crm_private.search_body(entity_type, entity_id),
         v_query.marks,
-        case
-          when entity_type = any (v_texts) then coalesce((select stems from forgiven), v_query.stems)
-        end,
+        case when entity_type = any (v_texts) then coalesce(stems, v_query.stems) end,
         case when rank < 1 / 8.0 then v_query.near end,
         v_query.number
       ),
       ''
     ),
-    place::integer
-  from ranked
+    place::integer,
+    "position",
+    (select count(*)::integer from ranked)
+  from placed
   order by place;
 end
 $$;
 
-comment on function crm_private.search_hits(text, text[], integer) is
+comment on function crm_private.search_hits(text, text[], integer, text) is
   'Returns the hits of crm.search, the best first.';
 
-revoke all on function crm_private.search_hits(text, text[], integer) from public;
-grant execute on function crm_private.search_hits(text, text[], integer) to crm_reader;
+revoke all on function crm_private.search_hits(text, text[], integer, text) from public;
+grant execute on function crm_private.search_hits(text, text[], integer, text) to crm_reader;
 --! EndIncluded functions/search/search_hits.sql
+--! Included functions/search/search_matches.sql
+/*
+ * Returns the rows that a query finds, once each, ranked. parsed is the result of
+ * crm_private.search_query. It proceeds in steps while it has found too little: first the words as
+ * typed, then words with one typing error each, then parts of names that are similar.
+ * crm_private.search_candidates and crm_private.search_parts rank the rows, at most p_limit of each
+ * entity type, or all if it is null.
+ *
+ * Called by crm_private.search_hits and crm_private.search_rows. Runs with the caller's rights.
+ */
+create or replace function crm_private.search_matches(
+  entity_types text[],
+  parsed       crm_private.parsed_search,
+  p_limit      integer
+)
+returns table (
+  entity_type text,
+  entity_id   uuid,
+  rank        double precision,
+  name_length integer,
+  created_at  timestamptz,
+  stems       text[] -- to mark, of a text with misspelt words; otherwise null
+)
+language plpgsql
+stable
+parallel safe
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  enough  constant integer := 5; -- with fewer rows the search goes on
+  v_types constant text[]  := entity_types;
+  v_names text[]; -- those that are searched by name
+  v_texts text[]; -- and as a text
+begin
+  select
+    array_agg(type.entity_type) filter (where type.searched_by = 'name'),
+    array_agg(type.entity_type) filter (where type.searched_by = 'text')
+  into v_names, v_texts
+  from crm_private.entity_types as type
+  where type.entity_type = any (v_types);
+
+  return query
+  with
+    found as materialized (
+      select *
+      from crm_private.search_candidates(
+        v_types, parsed.exact, parsed.indexed, parsed.typed, parsed.whole,
+        parsed.whole_names, parsed.typed_names, parsed.named, p_limit
+      )
+      union all
+      select *
+      from crm_private.search_parts(
+        v_types, parsed.begun, parsed.numbers, parsed.phone, parsed.beside, null, p_limit
+      )
+    ),
+    misspelt_names as materialized (
+      select entity_type, entity_id, rank / 4 as rank, name_length, created_at
+      from crm_private.search_candidates(
+        v_names, null, parsed.loose,
+        replace(parsed.loose::text, '&', '|')::tsquery, null, null, null, null, p_limit
+      )
+      where (select count(*) from found) < enough
+    ),
+    -- For texts: the query, and the stems to mark. The argument depends on what was found, so that
+    -- the planner does not call the function in advance.
+    forgiven as materialized (
+      select
+        query,
+        parsed.stems || array(
+          select stem[1] from regexp_matches(query::text, '''\^([^'']+)''', 'g') as stem
+        ) as stems
+      from crm_private.search_misspelt(
+        case
+          when (select count(*) from found) + (select count(*) from misspelt_names) < enough
+            and v_texts is not null
+          then parsed.loose_texts
+        end
+      ) as query
+      where query is not null
+    ),
+    misspelt as materialized (
+      table misspelt_names
+      union all
+      select candidate.entity_type, entity_id, rank / 4, name_length, created_at
+      from forgiven
+      cross join lateral crm_private.search_candidates(
+        v_texts, null, query, replace(query::text, '&', '|')::tsquery, null, null, null, null, p_limit
+      ) as candidate
+    ),
+    alike as materialized (
+      select *
+      from crm_private.search_parts(v_types, null, null, null, null, parsed.words, p_limit)
+      where not exists (select from found) and not exists (select from misspelt)
+    )
+  -- By the id first: comparing uuids is fast.
+  select distinct on (entity_id, entity_type)
+    hit.*,
+    case when entity_type = any (v_texts) then (select stems from forgiven) end
+  from (table found union all table misspelt union all table alike) as hit
+  order by entity_id, entity_type, rank desc;
+end
+$$;
+
+comment on function crm_private.search_matches(text[], crm_private.parsed_search, integer) is
+  'Returns the rows that a parsed query finds, ranked.';
+
+revoke all on function crm_private.search_matches(text[], crm_private.parsed_search, integer)
+  from public;
+grant execute on function crm_private.search_matches(text[], crm_private.parsed_search, integer)
+  to crm_reader;
+--! EndIncluded functions/search/search_matches.sql
 --! Included functions/search/search_misspelt.sql
 /*
  * Returns the query that finds tasks and notes with one typing error per word. loose_texts is the
@@ -16356,6 +17004,48 @@ comment on function crm_private.search_query(text, text) is
 revoke all on function crm_private.search_query(text, text) from public;
 grant execute on function crm_private.search_query(text, text) to crm_reader;
 --! EndIncluded functions/search/search_query.sql
+--! Included functions/search/search_rows.sql
+/*
+ * Returns all rows of an entity type that a query finds, ranked: the search within a list. Unlike
+ * crm.search, it ranks every row that matches, because the filter of the list may leave any of
+ * them. Lists are joined with it; its estimate of 20 rows lets the planner look each of them up.
+ *
+ * Raises for a query of more than 1,000 characters. Runs with the caller's rights.
+ */
+create or replace function crm_private.search_rows(entity_type text, search text)
+returns table (entity_id uuid, rank double precision, name_length integer)
+language plpgsql
+stable
+parallel safe
+rows 20
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_query crm_private.parsed_search;
+begin
+  if length(search) > 1000 then
+    raise exception 'search must have at most 1,000 characters'
+      using errcode    = 'check_violation',
+            schema     = 'crm',
+            constraint = 'search_query_length',
+            detail     = '{"search": ["must have at most 1,000 characters"]}',
+            hint       = 'Search for fewer words.';
+  end if;
+
+  select * into v_query from crm_private.search_query(search, crm_private.default_country());
+
+  return query
+  select match.entity_id, match.rank, match.name_length
+  from crm_private.search_matches(array[entity_type], v_query, null) as match;
+end
+$$;
+
+comment on function crm_private.search_rows(text, text) is
+  'Returns all rows of an entity type that a query finds, ranked.';
+
+revoke all on function crm_private.search_rows(text, text) from public;
+grant execute on function crm_private.search_rows(text, text) to crm_reader;
+--! EndIncluded functions/search/search_rows.sql
 --! Included functions/search/search_variants.sql
 /*
  * Returns the words that differ from one by a typing error: an additional, a missing or a different
@@ -16538,7 +17228,7 @@ begin
     %1$I as materialized (
       select id, search_document, char_length(name) as name_length, created_at from %2$s
       where %3$L = any (entity_types) and search_document @@ p_indexed
-        and not (search_document @@ !!p_typed)
+        and (v_is_typed or not (search_document @@ !!p_typed))
       limit p_limit
     )$rows$,
         entity_type || '_rows', entities, entity_type
@@ -16594,7 +17284,7 @@ begin
   from (
     select id, search_document, created_at from %1$s
     where %2$L = any (entity_types) and search_document @@ p_indexed
-      and not (search_document @@ !!p_typed)
+      and (v_is_typed or not (search_document @@ !!p_typed))
     limit p_limit
   ) as hit$hits$,
           entities, entity_type
@@ -16638,6 +17328,7 @@ as %L
 declare
   v_weights constant real[] :=
     case when p_whole is null then '{1,1,1,1}'::real[] else '{.1,.2,.4,1}'::real[] end;
+  v_is_typed constant boolean := p_indexed = p_typed; -- so that the index finds no other rows
 begin
   return query$body$ || coalesce(E'\n  with' || v_rows, '') || v_hits || E';\nend\n'
   );
@@ -16844,7 +17535,7 @@ begin
     from pg_attribute
     where attrelid = 'crm.search_hit'::regclass
       and not attisdropped
-      and attname <> all ('{entity_type,entity_id,rank,extract,place}')
+      and attname <> all ('{entity_type,entity_id,rank,extract,place,position}')
       and attname not in (select entity_type || '_id' from crm_private.searched_types)
 
     union all
@@ -16903,7 +17594,8 @@ begin
     (
       select string_agg(
         case
-          when attname = any ('{entity_type,entity_id,rank,extract,place}') then 'hit.' || attname
+          when attname = any ('{entity_type,entity_id,rank,extract,place,position}')
+          then format('hit.%I', attname)
           else format(
             'case when hit.entity_type = %L then hit.entity_id end', regexp_replace(attname, '_id$', '')
           )
@@ -16919,7 +17611,7 @@ begin
 
   execute format(
     'comment on type crm.search_hit is %L',
-    v_search.tags || format(
+    E'@primaryKey position\n' || v_search.tags || format(
       'A search hit. One of %s is set.', regexp_replace(v_search.types, ', ([^,]+)$', ' and \1')
     )
   );
@@ -16948,7 +17640,8 @@ as %L
 create or replace function %s(
   query        text,
   entity_types text[]  default null,
-  first        integer default 100
+  first        integer default 100,
+  after        text    default null
 )
 returns setof crm.search_hit
 language plpgsql
@@ -16965,7 +17658,7 @@ begin
   return query
   select
     %s
-  from crm_private.search_hits(query, entity_types, first) as hit
+  from crm_private.search_hits(query, entity_types, first, after) as hit
   order by hit.place;
 end
 $body$,
@@ -16981,8 +17674,9 @@ $body$,
       'rows with the word; or separates alternatives; and and & are equivalent. In %s, other forms '
       'of a word match too. If there are fewer than five hits, one typing error per word is '
       'tolerated. A phone number is found in any notation and by four or more of its digits, an '
-      'address by its parts. entityTypes are some of %s, all by default; first is the maximum '
-      'number of hits, at most 1,000, 100 by default.',
+      'address by its parts. entityTypes are some of %s, all by default. At most 1,000 hits '
+      'are found; first is the number to return, 100 by default, and after the position of a hit, to '
+      'return later ones only.',
       regexp_replace(v_search.tables, ', ([^,]+)$', ' and \1'),
       v_search.tables_in_order,
       v_search.texts,
@@ -17160,6 +17854,115 @@ comment on function crm.set_default_country(text) is
 revoke all on function crm.set_default_country(text) from public;
 grant execute on function crm.set_default_country(text) to crm_admin;
 --! EndIncluded functions/settings/set_default_country.sql
+--! Included functions/settings/former_field_retention_days.sql
+/* Returns the setting. Security definer: only the owner can read the table of settings. */
+create or replace function crm_private.former_field_retention_days()
+returns integer
+language sql
+stable
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+  select former_field_retention_days from crm_private.settings;
+$$;
+
+comment on function crm_private.former_field_retention_days() is
+  'Implements crm.former_field_retention_days with the rights of the owner.';
+
+revoke all on function crm_private.former_field_retention_days() from public;
+grant execute on function crm_private.former_field_retention_days() to crm_reader;
+
+create or replace function crm.former_field_retention_days()
+returns integer
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.former_field_retention_days();
+$$;
+
+comment on function crm.former_field_retention_days() is
+  E'@notNull\nReturns the number of days for which the name of a renamed or deleted custom field '
+  'stays in the API, as a deprecated field.';
+
+revoke all on function crm.former_field_retention_days() from public;
+grant execute on function crm.former_field_retention_days() to crm_reader;
+--! EndIncluded functions/settings/former_field_retention_days.sql
+--! Included functions/settings/set_former_field_retention.sql
+/*
+ * Sets the number of days for which the name of a renamed or deleted custom field stays in the API.
+ * Raises if the number is null or out of range. Names whose time is over are removed at once; a
+ * later increase does not bring them back. Writes an audit log entry if the value changes.
+ *
+ * Security definer: only the owner can write the table of settings.
+ */
+create or replace function crm_private.set_former_field_retention(days integer)
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_old integer;
+begin
+  perform crm_private.caller_is_authenticated();
+
+  perform crm_private.refuse_null('days', days::text);
+  if days not between 0 and 36500 then
+    perform crm_private.refuse_argument(
+      'days', 'must be from 0 to 36500', 'settings_former_field_retention_days_range'
+    );
+  end if;
+
+  select former_field_retention_days into v_old from crm_private.settings for update;
+
+  if days <> v_old then
+    update crm_private.settings set former_field_retention_days = days;
+    perform crm_private.log_event(
+      'setting', 'update',
+      jsonb_build_object(
+        'former_field_retention_days', jsonb_build_object('old', v_old, 'new', days)
+      ),
+      clock_timestamp()
+    );
+    -- Always in the same order, so that two changes cannot deadlock.
+    perform crm_private.compile_former_fields(listed.entity_type)
+    from (
+      select entity_type
+      from crm_private.former_custom_fields
+      group by entity_type
+      order by entity_type
+    ) as listed;
+  end if;
+
+  return days;
+end
+$$;
+
+comment on function crm_private.set_former_field_retention(integer) is
+  'Implements crm.set_former_field_retention with the rights of the owner.';
+
+revoke all on function crm_private.set_former_field_retention(integer) from public;
+grant execute on function crm_private.set_former_field_retention(integer) to crm_admin;
+
+create or replace function crm.set_former_field_retention(days integer)
+returns integer
+language sql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select crm_private.set_former_field_retention(days);
+$$;
+
+comment on function crm.set_former_field_retention(integer) is
+  'Sets the number of days for which the name of a renamed or deleted custom field stays in the '
+  'API, as a deprecated field, from 0 to 36500. Names whose time is over are removed at once. For '
+  'administrators.';
+
+revoke all on function crm.set_former_field_retention(integer) from public;
+grant execute on function crm.set_former_field_retention(integer) to crm_admin;
+--! EndIncluded functions/settings/set_former_field_retention.sql
 --! Included functions/settings/set_time_zone.sql
 /*
  * Sets the time zone of the installation, by its IANA name. PostgreSQL would accept more:
@@ -18208,6 +19011,30 @@ comment on function crm_private.custom_field_value(crm.custom_field_definitions,
 revoke all on function crm_private.custom_field_value(crm.custom_field_definitions, text)
   from public;
 --! EndIncluded functions/custom_fields/custom_field_value.sql
+--! Included functions/custom_fields/custom_field_function_name.sql
+/*
+ * Returns the name of the function of a custom field in crm_custom: deals_product. A name that is
+ * too long for PostgreSQL is cut and made unique by a hash.
+ */
+create or replace function crm_private.custom_field_function_name(p_table regclass, p_name text)
+returns text
+language sql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when length(relname || '_' || p_name) <= 63 then relname || '_' || p_name
+    else left(relname || '_' || p_name, 54) || '_' || left(md5(p_name), 8)
+  end
+  from pg_class
+  where oid = p_table;
+$$;
+
+comment on function crm_private.custom_field_function_name(regclass, text) is
+  'Returns the name of the function of a custom field in crm_custom.';
+
+revoke all on function crm_private.custom_field_function_name(regclass, text) from public;
+--! EndIncluded functions/custom_fields/custom_field_function_name.sql
 --! Included functions/custom_fields/compile_custom_field_functions.sql
 /*
  * Creates a function for each custom field of an entity type: crm_custom.deals_product(deal)
@@ -18217,8 +19044,12 @@ revoke all on function crm_private.custom_field_value(crm.custom_field_definitio
  * type change.
  *
  * The functions are in a schema of their own, so that none can have the name of a built-in
- * function. A function that another object uses, such as a view, is not dropped with that object;
- * the change of the definition is refused.
+ * function. If another object, such as a view, uses the function of a field, the field cannot be
+ * deleted or renamed, nor get another type.
+ *
+ * A renamed or deleted field keeps its function under the former name for a time, marked as
+ * deprecated: it returns the value of the renamed field, or null. A former name that the API now has
+ * for another field is left out.
  */
 create or replace function crm_private.compile_custom_field_functions(p_entity_type text)
 returns void
@@ -18236,47 +19067,25 @@ declare
     from crm.custom_field_definitions as definition
     where definition.entity_type = p_entity_type
   );
+  v_source      text  := format('(%I).custom_fields', p_entity_type);
   v_wanted      jsonb;
   v_gone        text;
+  v_used        text;
 begin
-  select coalesce(
-    jsonb_object_agg(
-      format('crm_custom.%I(%s)', listed.function_name, v_table),
-      jsonb_build_array(
-        listed.type,
-        format(
-          'create or replace function crm_custom.%I(%I %s) returns %s '
-          'language sql immutable parallel safe as %L',
-          listed.function_name, p_entity_type, v_table, listed.type,
-          'select ' || crm_private.custom_field_value(
-            listed.definition, format('(%I).custom_fields', p_entity_type)
-          )
-        ),
-        listed.comment
-      )
-    ),
-    '{}'
-  )
-  into v_wanted
-  from (
+  with named as (
+    select * from crm_private.custom_field_names(v_definitions)
+  ),
+  listed as (
     select
-      definition,
-      case
-        when length(prefix || definition.name) <= 63 then prefix || definition.name
-        else left(prefix || definition.name, 54) || '_' || left(md5(definition.name), 8)
-      end as function_name,
-      case definition.field_type
-        when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
-        when 'multi_enum' then 'text[]' else 'text'
-      end as type,
+      crm_private.custom_field_function_name(v_table, definition.name) as function_name,
+      definition.field_type,
+      crm_private.custom_field_value(definition, v_source) as value,
+      named.field_name,
       format(
-        E'@name custom_%s%s\n@fieldName %s\n@customField %s\n%sThe custom field "%s". %sA value %s.%s',
-        prefix,
-        named.field_name,
-        named.field_name,
+        E'@customField %s\n%sThe custom field "%s". %sA value %s.%s',
         definition.name,
         case
-          when definition.enum_values is not null then format(E'@choicesOf %s\n', p_entity_type)
+          when definition.enum_values is not null then format(E'@choicesOf %s\n', definition.id)
         end,
         definition.label,
         definition.description || E'\n\n',
@@ -18285,32 +19094,122 @@ begin
           from crm_private.custom_field_rules(definition) as rule
         ),
         case when definition.required then format(' Every %s has one.', p_entity_type) else '' end
-      ) as comment
+      ) as comment,
+      false as is_former
     from unnest(v_definitions) as definition
-    join crm_private.custom_field_names(v_definitions) as named
-      on named.definition_id = definition.id
-    cross join (
-      select relname || '_' from pg_class where oid = v_table
-    ) as tables (prefix)
-  ) as listed;
+    join named on named.definition_id = definition.id
 
-  -- Functions that exist but are not needed any more, or now return another type.
-  select string_agg(present.signature, ', ' order by present.signature)
-  into v_gone
+    union all
+
+    select
+      crm_private.custom_field_function_name(v_table, former.name),
+      former.field_type,
+      case
+        when definition.id is not null then crm_private.custom_field_value(definition, v_source)
+      end,
+      former.field_name,
+      format(
+        E'@customField %s\n%s%s@deprecated %s on %s. It will be removed on %s.\n%s',
+        former.name,
+        E'@currentField ' || former.current_name || E'\n',
+        case
+          when definition.enum_values is not null then format(E'@choicesOf %s\n', definition.id)
+        end,
+        coalesce('Renamed to ' || named.field_name, 'Deleted'),
+        former.ended_on,
+        former.expires_on,
+        coalesce(
+          'The former name of ' || named.field_name || '.',
+          'A custom field that was deleted. It is always null.'
+        )
+      ),
+      true
+    from crm_private.live_former_fields as former
+    left join named on named.definition_id = former.definition_id
+    left join unnest(v_definitions) as definition on definition.id = former.definition_id
+    where former.entity_type = p_entity_type
+      and not crm_private.is_reserved_field(former.field_name)
+      and not exists (
+        select from named as other where lower(other.field_name) = lower(former.field_name)
+      )
+      and not exists (
+        select
+        from crm_private.live_former_fields as other
+        where other.entity_type = p_entity_type
+          and lower(other.field_name) = lower(former.field_name)
+          and (other.ended_at, other.name) > (former.ended_at, former.name)
+      )
+  )
+  select coalesce(
+    jsonb_object_agg(
+      format('crm_custom.%I(%s)', listed.function_name, v_table),
+      jsonb_build_array(
+        typed.name,
+        format(
+          'create or replace function crm_custom.%I(%I %s) returns %s '
+          'language sql immutable parallel safe as %L',
+          listed.function_name, p_entity_type, v_table, typed.name, typed.body
+        ),
+        format(
+          E'@name custom_%s_%s\n@fieldName %s\n%s',
+          (select relname from pg_class where oid = v_table),
+          listed.field_name, listed.field_name, listed.comment
+        ),
+        listed.is_former,
+        typed.body
+      )
+    ),
+    '{}'
+  )
+  into v_wanted
+  from listed
+  cross join lateral (
+    select case listed.field_type
+      when 'number' then 'numeric' when 'date' then 'date' when 'boolean' then 'boolean'
+      when 'multi_enum' then 'text[]' else 'text'
+    end
+  ) as type (name)
+  cross join lateral (
+    select type.name, 'select ' || coalesce(listed.value, 'null::' || type.name)
+  ) as typed (name, body);
+
+  -- Functions that exist but are not needed any more, or now return another type; and those that
+  -- become deprecated while another object uses them.
+  select
+    string_agg(present.signature, ', ' order by present.signature) filter (
+      where v_wanted -> present.signature ->> 0 is distinct from present.type
+    ),
+    string_agg(present.signature, ', ' order by present.signature) filter (
+      where (v_wanted -> present.signature -> 3)::boolean
+        and not present.is_former
+        and present.is_used
+    )
+  into v_gone, v_used
   from (
     select
       format('crm_custom.%I(%s)', proc.proname, v_table) as signature,
-      format_type(proc.prorettype, null) as type
+      format_type(proc.prorettype, null) as type,
+      coalesce(
+        strpos(obj_description(proc.oid, 'pg_proc'), E'\n@deprecated ') > 0, false
+      ) as is_former,
+      exists (
+        select
+        from pg_depend
+        where refclassid = 'pg_proc'::regclass and refobjid = proc.oid and deptype = 'n'
+      ) as is_used
     from pg_proc as proc
     where proc.pronamespace = 'crm_custom'::regnamespace
       and proc.proargtypes[0] = (select reltype from pg_class where oid = v_table)
-  ) as present
-  where v_wanted -> present.signature ->> 0 is distinct from present.type;
+  ) as present;
 
-  if v_gone is not null then
+  if coalesce(v_used, v_gone) is not null then
     begin
+      if v_used is not null then
+        raise dependent_objects_still_exist;
+      end if;
       execute 'drop function ' || v_gone;
     exception when dependent_objects_still_exist then
+      v_gone := coalesce(v_used, v_gone);
       raise exception 'functions that other objects use cannot be dropped: %', v_gone
         using errcode    = 'check_violation',
               schema     = 'crm', table = 'custom_field_definitions',
@@ -18326,21 +19225,28 @@ begin
     end;
   end if;
 
-  if v_wanted = '{}' then
-    return;
-  end if;
-
-  execute (
-    select string_agg(
-      format(
-        '%1$s; comment on function %2$s is %3$L; '
-        'revoke all on function %2$s from public; '
-        'grant execute on function %2$s to crm_reader',
-        wanted.item ->> 1, wanted.signature, wanted.item ->> 2
-      ),
-      '; '
-    )
-    from jsonb_each(v_wanted) as wanted (signature, item)
+  -- Most changes concern one of many fields.
+  execute coalesce(
+    (
+      select string_agg(
+        format(
+          '%1$s; comment on function %2$s is %3$L; '
+          'revoke all on function %2$s from public; '
+          'grant execute on function %2$s to crm_reader',
+          wanted.item ->> 1, wanted.signature, wanted.item ->> 2
+        ),
+        '; '
+      )
+      from jsonb_each(v_wanted) as wanted (signature, item)
+      where not exists (
+        select
+        from pg_proc as proc
+        where proc.oid = to_regprocedure(wanted.signature)
+          and proc.prosrc = wanted.item ->> 4
+          and obj_description(proc.oid, 'pg_proc') = wanted.item ->> 2
+      )
+    ),
+    ''
   );
 end
 $$;
@@ -18350,6 +19256,309 @@ comment on function crm_private.compile_custom_field_functions(text) is
 
 revoke all on function crm_private.compile_custom_field_functions(text) from public;
 --! EndIncluded functions/custom_fields/compile_custom_field_functions.sql
+--! Included functions/custom_fields/compile_former_fields.sql
+/*
+ * Removes the expired former names of one entity type's custom fields, and compiles its functions
+ * again. Readers and writers continue; changes of definitions wait. Called by
+ * crm_private.expire_former_fields and crm_private.set_former_field_retention.
+ */
+create or replace function crm_private.compile_former_fields(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '3s'
+as $$
+begin
+  execute format(
+    'lock table %s in share update exclusive mode', crm_private.entity_table(p_entity_type)
+  );
+
+  delete from crm_private.former_custom_fields as former
+  where former.entity_type = p_entity_type
+    and not exists (
+      select
+      from crm_private.live_former_fields as live
+      where live.entity_type = former.entity_type and live.name = former.name
+    );
+
+  perform crm_private.compile_custom_field_functions(p_entity_type);
+end
+$$;
+
+comment on function crm_private.compile_former_fields(text) is
+  'Removes the expired former names of an entity type''s custom fields, and compiles its functions.';
+
+revoke all on function crm_private.compile_former_fields(text) from public;
+--! EndIncluded functions/custom_fields/compile_former_fields.sql
+--! Included functions/custom_fields/expire_former_fields.sql
+/*
+ * Removes the former names of custom fields that have expired, with their functions. Returns their
+ * number. Called by each server before it looks for changed custom fields, so it only reads unless
+ * a name has expired, and does nothing on a standby.
+ *
+ * Security definer: crm_server has no rights of its own on the tables.
+ */
+create or replace function crm_private.expire_former_fields()
+returns integer
+language plpgsql
+volatile
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_types text[];
+begin
+  select coalesce(array_agg(former.entity_type), '{}') into v_types
+  from crm_private.former_custom_fields as former
+  where not exists (
+    select
+    from crm_private.live_former_fields as live
+    where live.entity_type = former.entity_type and live.name = former.name
+  );
+
+  if v_types = '{}' or current_setting('transaction_read_only')::boolean then
+    return 0;
+  end if;
+
+  perform crm_private.compile_former_fields(listed.entity_type)
+  from (
+    select entity_type from unnest(v_types) as entity_type group by entity_type order by entity_type
+  ) as listed;
+
+  return cardinality(v_types);
+end
+$$;
+
+comment on function crm_private.expire_former_fields() is
+  'Removes the former names of custom fields that have expired; returns their number.';
+
+revoke all on function crm_private.expire_former_fields() from public;
+grant execute on function crm_private.expire_former_fields() to crm_server;
+--! EndIncluded functions/custom_fields/expire_former_fields.sql
+--! Included functions/custom_fields/record_former_fields.sql
+/*
+ * Records the names that definitions of one entity type lost by a change: of renamed fields and of
+ * deleted ones. A definition that takes a name ends its use as a former name at once. p_old and
+ * p_new are the definitions before and after the statement. Called by crm_private.apply_definitions.
+ *
+ * An entity type has at most as many former names as it may have custom fields; the oldest go first.
+ */
+create or replace function crm_private.record_former_fields(
+  p_entity_type text,
+  p_old         crm.custom_field_definitions[],
+  p_new         crm.custom_field_definitions[]
+)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_before crm.custom_field_definitions[];
+begin
+  -- The definitions before the statement, because a name in the API depends on all of them.
+  select array_agg(definition) into v_before
+  from (
+    select definition
+    from crm.custom_field_definitions as definition
+    where definition.entity_type = p_entity_type
+      and not exists (select from unnest(p_new) as new_row where new_row.id = definition.id)
+
+    union all
+
+    select old_row::crm.custom_field_definitions
+    from unnest(p_old) as old_row
+    where old_row.entity_type = p_entity_type
+  ) as listed (definition);
+
+  -- Earlier names of a deleted field have the last type, too.
+  update crm_private.former_custom_fields as former
+  set field_type = old_row.field_type
+  from unnest(p_old) as old_row
+  where former.definition_id = old_row.id
+    and not exists (select from unnest(p_new) as new_row where new_row.id = old_row.id);
+
+  insert into crm_private.former_custom_fields as former
+    (entity_type, name, field_name, definition_id, field_type)
+  select old_row.entity_type, old_row.name, named.field_name, old_row.id, old_row.field_type
+  from unnest(p_old) as old_row
+  join crm_private.custom_field_names(v_before) as named on named.definition_id = old_row.id
+  left join unnest(p_new) as new_row on new_row.id = old_row.id
+  where old_row.entity_type = p_entity_type
+    and new_row.name is distinct from old_row.name
+  on conflict (entity_type, name) do update
+  set
+    field_name    = excluded.field_name,
+    definition_id = excluded.definition_id,
+    field_type    = excluded.field_type,
+    ended_at      = excluded.ended_at;
+
+  delete from crm_private.former_custom_fields as former
+  where former.entity_type = p_entity_type
+    and (
+      exists (
+        select
+        from crm.custom_field_definitions as definition
+        where definition.entity_type = former.entity_type and definition.name = former.name
+      )
+      or not exists (
+        select
+        from (
+          select live.name
+          from crm_private.live_former_fields as live
+          where live.entity_type = p_entity_type
+          order by live.ended_at desc, live.name
+          limit crm_private.max_custom_fields()
+        ) as kept
+        where kept.name = former.name
+      )
+    );
+end
+$$;
+
+comment on function crm_private.record_former_fields(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) is
+  'Records the names that definitions of an entity type lost by a change.';
+
+revoke all on function crm_private.record_former_fields(
+  text, crm.custom_field_definitions[], crm.custom_field_definitions[]
+) from public;
+--! EndIncluded functions/custom_fields/record_former_fields.sql
+--! Included functions/common/with_current_names.sql
+/*
+ * Returns the custom fields of a written row of a table with the present names of its fields in place
+ * of former ones. An object with both names of a field keeps the former one, which validation then
+ * reports. p_carried are values that the writer has not given: a present name with such a value does
+ * not count, so an update that only carries it along gives one name. Called by the trigger of
+ * crm_private.compile_renames and by crm_private.write_merged.
+ */
+create or replace function crm_private.with_current_names(
+  p_table   regclass,
+  p_fields  jsonb,
+  p_carried jsonb
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fields  jsonb := p_fields;
+  v_carried jsonb := p_carried;
+  v_former  record;
+begin
+  for v_former in
+    select former.name, former.current_name
+    from crm_private.live_former_fields as former
+    where crm_private.entity_table(former.entity_type) = p_table
+      and former.current_name is not null
+      and p_fields ? former.name
+    order by former.name
+  loop
+    if v_fields ? v_former.current_name
+      and v_fields -> v_former.current_name is distinct from v_carried -> v_former.current_name
+    then
+      -- A name that is null would be removed before validation.
+      if v_fields -> v_former.name = 'null' then
+        v_fields := v_fields
+          || jsonb_build_object(v_former.name, v_fields -> v_former.current_name);
+      end if;
+    else
+      v_fields := v_fields - v_former.name
+        || jsonb_build_object(v_former.current_name, v_fields -> v_former.name);
+      -- Another former name of the same field would be a second one.
+      v_carried := v_carried - v_former.current_name;
+    end if;
+  end loop;
+
+  return v_fields;
+end
+$$;
+
+comment on function crm_private.with_current_names(regclass, jsonb, jsonb) is
+  'Returns custom fields with the present names of the fields in place of former ones.';
+
+revoke all on function crm_private.with_current_names(regclass, jsonb, jsonb) from public;
+grant execute on function crm_private.with_current_names(regclass, jsonb, jsonb) to crm_member;
+--! EndIncluded functions/common/with_current_names.sql
+--! Included functions/custom_fields/current_custom_fields.sql
+/*
+ * Replaces the former names of custom fields in a written row by the present names, also within
+ * $merge. crm_private.compile_renames creates its trigger, which fires only for rows that have such
+ * a name.
+ */
+create or replace function crm_private.current_custom_fields()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(new.custom_fields -> '$merge') = 'object'
+    and new.custom_fields - '$merge' = '{}'
+  then
+    new.custom_fields := jsonb_build_object(
+      '$merge', crm_private.with_current_names(tg_relid, new.custom_fields -> '$merge', '{}')
+    );
+  elsif jsonb_typeof(new.custom_fields) = 'object' then
+    new.custom_fields := crm_private.with_current_names(
+      tg_relid, new.custom_fields, case tg_op when 'UPDATE' then old.custom_fields else '{}' end
+    );
+  end if;
+
+  return new;
+end
+$$;
+
+comment on function crm_private.current_custom_fields() is
+  'Replaces the former names of custom fields in a written row by the present names.';
+
+revoke all on function crm_private.current_custom_fields() from public;
+--! EndIncluded functions/custom_fields/current_custom_fields.sql
+--! Included functions/custom_fields/compile_renames.sql
+/*
+ * Compiles the former names of an entity type's custom fields into the condition of the trigger that
+ * replaces them by the present names, so that rows without such a name need no call. Without former
+ * names the trigger never fires; it is not dropped, because that would block readers. Called by
+ * crm_private.compile_custom_fields.
+ */
+create or replace function crm_private.compile_renames(p_entity_type text)
+returns void
+language plpgsql
+volatile
+set search_path = pg_catalog, pg_temp
+as $$
+-- Its statement contains only quoted names and values, which the checker cannot see.
+-- @plpgsql_check_options: security_warnings = off
+begin
+  -- The name sorts before _100_default_custom_fields, which sets what a row lacks.
+  execute (
+    select format(
+      'create or replace trigger _100_current_custom_fields before insert or update on %s '
+      'for each row when (%s) execute function crm_private.current_custom_fields()',
+      crm_private.entity_table(p_entity_type),
+      coalesce(
+        format(
+          'new.custom_fields ?| %1$L::text[] '
+          'or coalesce(new.custom_fields -> ''$merge'' ?| %1$L::text[], false)',
+          array_agg(former.name order by former.name)
+        ),
+        'false'
+      )
+    )
+    from crm_private.live_former_fields as former
+    where former.entity_type = p_entity_type
+      and former.current_name is not null
+  );
+end
+$$;
+
+comment on function crm_private.compile_renames(text) is
+  'Compiles the former names of an entity type''s custom fields into the trigger that replaces them.';
+
+revoke all on function crm_private.compile_renames(text) from public;
+--! EndIncluded functions/custom_fields/compile_renames.sql
 --! Included functions/custom_fields/allow_definitions.sql
 /*
  * Restricts definitions to the entity types that have custom fields: recreates the constraint
@@ -18429,8 +19638,8 @@ revoke all on function crm_private.compile_custom_field_trigger(regclass) from p
 --! Included functions/custom_fields/compile_custom_fields.sql
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
- * validates the custom fields of a row without reading a definition. Also compiles the trigger that
- * sets defaults, the constraints of unique fields, a function for each field, and the columns of
+ * validates the custom fields of a row without reading a definition. Also compiles the triggers that
+ * replace former names and set defaults, the constraints of unique fields, a function for each field, and the columns of
  * the report. Called when the definitions of the type change; the caller has locked the table
  * against writers.
  *
@@ -18489,6 +19698,7 @@ begin
   execute format('revoke all on function %s(jsonb) from public', v_function);
   execute format('grant execute on function %s(jsonb) to crm_member', v_function);
 
+  perform crm_private.compile_renames(p_entity_type);
   perform crm_private.compile_defaults(p_entity_type);
   perform crm_private.compile_unique(p_entity_type);
   perform crm_private.compile_custom_field_functions(p_entity_type);
@@ -19422,7 +20632,11 @@ begin
   ) using
     p_united || p_chosen || case
       when jsonb_typeof(p_chosen -> 'custom_fields') = 'object' then jsonb_build_object(
-        'custom_fields', (p_united -> 'custom_fields') || (p_chosen -> 'custom_fields')
+        'custom_fields', crm_private.with_current_names(
+          p_table,
+          (p_united -> 'custom_fields') || (p_chosen -> 'custom_fields'),
+          p_united -> 'custom_fields'
+        )
       )
       else '{}'
     end,
@@ -19597,6 +20811,9 @@ grant execute on function crm.merge_contacts(uuid, uuid[], jsonb) to crm_member;
  *   there is none, creates one with it.
  * - delete: id, and version.
  *
+ * A row may give a reference to another row by external id: company instead of company_id, with
+ * {"external_id": {"source": …, "id": …}} (crm_private.resolve_references).
+ *
  * If a row is faulty, mode ALL_OR_NOTHING refuses everything, with one error whose detail lists the
  * faults. VALID_ONLY writes the other rows, and returns the faults with the result. dry_run writes
  * nothing and returns what would happen. Positions begin with 0.
@@ -19675,6 +20892,26 @@ begin
     )
   into v_rows, v_misread
   from crm_private.read_rows(v_table, operation, rows) as input;
+
+  with resolved as materialized (
+    select * from crm_private.resolve_references(v_table, v_rows)
+  )
+  select
+    array(
+      select row(
+        input.place, input.id, input.operation, coalesce(resolved.item, input.item)
+      )::crm_private.bulk_row
+      from unnest(v_rows) as input
+      left join resolved using (place)
+      order by input.place
+    ),
+    array(
+      select row(resolved.place, resolved.code, resolved.fields, true)::crm_private.row_fault
+      from resolved
+      where resolved.fields is not null
+      order by resolved.place
+    )
+  into v_rows, v_known;
 
   -- The first attempt suffices if no fault makes a statement fail. Each further attempt knows more
   -- rows that cannot be written.
@@ -19801,7 +21038,10 @@ declare
       'external_id'::name || crm_private.written_columns(p_table, 'insert')
         || crm_private.imported_columns(p_table)
     else '{id,version}'
-  end::text[];
+  end::text[]
+    || case
+      when p_operation <> 'delete' then array(select name from crm_private.references_of(p_table))
+    end;
 begin
   return query
     select
@@ -20296,6 +21536,8 @@ declare
   v_drop  text;
 begin
   delete from crm.custom_field_definitions where entity_type = p_entity_type;
+  delete from crm_private.former_custom_fields where entity_type = p_entity_type;
+  perform crm_private.compile_custom_field_functions(p_entity_type);
   delete from crm_private.external_ids where entity_type = p_entity_type;
   delete from crm_private.entity_types where entity_type = p_entity_type;
   perform crm_private.compile_entity_lookups();
@@ -20319,7 +21561,8 @@ begin
     where pronamespace = 'crm'::regnamespace
       and proname in (
         v_name || '_history', v_name || '_field_history', v_name || '_history_is_complete',
-        p_entity_type || '_as_of', p_entity_type || '_by_external_id'
+        p_entity_type || '_as_of', p_entity_type || '_by_external_id',
+        v_name || '_by_external_ids'
       )
       or pronamespace = 'crm_private'::regnamespace
       and proname in (
@@ -22088,6 +23331,7 @@ grant select on reporting.win_rates_in_base to crm_reporter;
  * - A custom field that is set to null is removed.
  * - Custom fields that are set to {"$merge": {…}} keep their values, except for these members. No
  *   custom field can have the name $merge.
+ * - A part of an address that is set to null is removed.
  * - The value of a deal gets two decimals. A value with more keeps them, and the check refuses it.
  * - A deal gets closed_at, and a probability that was not given, from its stage.
  * - A new pipeline stage without a position is added at the end.
@@ -22121,6 +23365,27 @@ revoke all on function crm_private.normalise_custom_fields() from public;
 select crm_private.compile_custom_field_trigger(entity_table)
 from crm_private.entity_types
 where has_custom_fields;
+
+create or replace function crm_private.normalise_address()
+returns trigger
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.address := jsonb_strip_nulls(new.address);
+  return new;
+end
+$$;
+
+comment on function crm_private.normalise_address() is
+  'Removes parts of an address that are set to null.';
+
+revoke all on function crm_private.normalise_address() from public;
+
+create or replace trigger _100_normalise_address
+  before insert or update of address on crm.companies
+  for each row when (jsonb_path_exists(new.address, 'strict $.*?(@ == null)', silent => true))
+  execute function crm_private.normalise_address();
 
 create or replace function crm_private.normalise_deal_value()
 returns trigger

@@ -1,13 +1,18 @@
 import { colorsFor } from "../colors.ts";
 import { openServedDatabase, type ServedDatabase } from "../../embedded/open.ts";
+import type { GraphiqlTokens } from "../../graphql/serving/graphiql.ts";
 import { serve } from "../../http/serve.ts";
 import { jwtSecret, tokenRules } from "../../auth/jwt-secret.ts";
 import { hasCode, Problem } from "../../errors/problem.ts";
-import { signToken } from "../../auth/token.ts";
+import { signToken, type TokenRole } from "../../auth/token.ts";
+import { withConnection } from "../../postgres/connect.ts";
+import { inTransaction } from "../../postgres/lend.ts";
+import { setSession } from "../../postgres/session.ts";
+import type { Config } from "../../settings.ts";
 import type { Context } from "./context.ts";
 
-/** The claims of the token that is printed in development. */
-const developer = { role: "admin", user: "developer", expires: "30d" } as const;
+/** The claims of the tokens in development. */
+const developer = { user: "developer", expires: "30d" } as const;
 
 /**
  * Migrates the database as soon as it is reachable, and serves until SIGINT or SIGTERM. Then it finishes
@@ -26,23 +31,20 @@ export async function startCommand(
   const migrates = config.migrateOnStart && options.migrate !== false;
   const stopRequest = nextStopSignal();
   const address = `http://${config.host === "127.0.0.1" ? "localhost" : config.host}:${config.port}/`;
-  const rules = tokenRules(config);
   const database = await openServedDatabase(config);
   try {
     await database.embedded?.claim(address);
-    const token =
-      config.production || config.keySet !== undefined
-        ? undefined
-        : await signToken(jwtSecret(config), developer, rules);
+    const tokens =
+      config.production || config.keySet !== undefined ? undefined : await signTokens(config);
     const app = serve({
-      ...{ config, database, migrates, graphiqlToken: token, note: context.note },
+      ...{ config, database, migrates, graphiqlTokens: tokens, note: context.note },
       extension: application?.extension,
       applicationFolder: application?.migrations,
     });
     try {
       await listen(() => app.listen(config.port, config.host), config.port);
       const failed = new Promise<never>((_, reject) => {
-        app.ready.then(() => announce(context, address, token, database), reject);
+        app.ready.then(async () => announce(context, address, tokens, database)).catch(reject);
         database.embedded?.onLost(() => {
           reject(new Problem("The embedded database stopped unexpectedly; see its server.log."));
         });
@@ -55,6 +57,14 @@ export async function startCommand(
   } finally {
     await database.close();
   }
+}
+
+/** Signs a token for each role. */
+async function signTokens(config: Config): Promise<GraphiqlTokens> {
+  const secret = jwtSecret(config);
+  const rules = tokenRules(config);
+  const sign = (role: TokenRole) => signToken(secret, { ...developer, role }, rules);
+  return { admin: await sign("admin"), member: await sign("member"), reader: await sign("reader") };
 }
 
 async function listen(start: () => Promise<unknown>, port: number): Promise<void> {
@@ -74,23 +84,40 @@ async function listen(start: () => Promise<unknown>, port: number): Promise<void
   }
 }
 
-function announce(
+async function announce(
   { config, print }: Context,
   address: string,
-  token: string | undefined,
-  { embedded }: ServedDatabase,
-): void {
+  tokens: GraphiqlTokens | undefined,
+  { embedded, serverUrl }: ServedDatabase,
+): Promise<void> {
   const { bold, cyan, dim } = colorsFor(process.stdout);
   print(`${bold("pgcrm")} is ready.`);
   print(`  GraphQL   ${cyan(`${address}graphql`)}`);
   if (config.graphiql) print(`  GraphiQL  ${cyan(address)}`);
   if (embedded !== undefined) print("  Database  npx pgcrm url prints its URL, for psql");
-  if (token === undefined) return;
+  if (tokens === undefined) return;
+  if (await isEmpty(serverUrl)) {
+    print("  Data      none yet; npx pgcrm demo adds a year of sample data");
+  }
   print(
     `  Development administrator token${config.graphiql ? ", which GraphiQL already uses" : ""}:`,
   );
-  print(`  ${token}`);
+  print(`  ${tokens.admin}`);
   print(dim("  Ctrl-C stops the server and the database."));
+}
+
+/** Returns whether there are no companies and no contacts. */
+async function isEmpty(serverUrl: string): Promise<boolean> {
+  return withConnection(serverUrl, (client) =>
+    inTransaction(client, async () => {
+      await setSession(client, { role: "crm_reader", userId: "developer" });
+      const { rows } = await client.query<{ isEmpty: boolean }>(
+        `select not exists (select from crm.companies) and not exists (select from crm.contacts)
+           as "isEmpty"`,
+      );
+      return rows[0]?.isEmpty === true;
+    }),
+  );
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { AggregateGroupBySpec } from "@graphile/pg-aggregates";
 import { type GraphQLInputFieldConfig, GraphQLObjectType } from "graphql";
-import { TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
-import { sql } from "postgraphile/pg-sql2";
+import { type PgCodec, TYPES, type PgSelectSingleStep } from "postgraphile/@dataplan/pg";
+import { sql, type SQL } from "postgraphile/pg-sql2";
 
 /**
  * The aggregates that a CRM uses. The deviations and variances that the preset also offers would enlarge
@@ -31,6 +31,18 @@ const periodStart: typeof TYPES.timestamptz = {
 };
 
 /**
+ * Returns the average of numbers with two digits more after the point than the numbers have, and without
+ * zeros at the end. PostgreSQL returns 16 digits or more, most of which say nothing.
+ */
+function average(value: SQL, codec: PgCodec): SQL {
+  const isNumber = [TYPES.numeric, TYPES.int2, TYPES.int, TYPES.bigint].some(
+    (type) => type === codec,
+  );
+  if (!isNumber) return sql`avg(${value})`;
+  return sql`trim_scale(round(avg(${value}), max(scale(${value}::numeric)) + 2))`;
+}
+
+/**
  * Adds the number of rows of each group (the preset only has `distinctCount`, which sorts), the minimum and
  * maximum of dates, and groups by week, month, quarter and year. Conditions on an aggregate exist only where
  * the aggregate does.
@@ -38,7 +50,8 @@ const periodStart: typeof TYPES.timestamptz = {
 export const AggregatesPlugin: GraphileConfig.Plugin = {
   name: "CrmAggregatesPlugin",
   version: "1.0.0",
-  description: "Adds `count`, minimum and maximum of dates, and groups by periods of time.",
+  description:
+    "Adds `count`, minimum and maximum of dates, and groups by periods of time; rounds averages.",
   after: ["PgAggregatesSpecsPlugin"],
   schema: {
     hooks: {
@@ -46,6 +59,7 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
         const { pgAggregateSpecs = [], pgAggregateGroupBySpecs = [] } = build;
         build.pgAggregateSpecs = pgAggregateSpecs
           .filter(({ id }) => offered.has(id))
+          .map((spec) => (spec.id === "average" ? { ...spec, sqlAggregateWrap: average } : spec))
           .map((spec) =>
             spec.id === "min" || spec.id === "max"
               ? {

@@ -1,13 +1,14 @@
 import type { GraphQLInputObjectType, GraphQLSchema } from "graphql";
 
 import { customValues } from "../custom-fields/inputs.ts";
+import { referenceOf } from "../external-ids/references.ts";
 
 /** A row as `crm_private.write_rows` reads it: columns, and keys such as `external_id`. */
 export type InputRow = Record<string, unknown>;
 
 /**
  * Returns the row of an input object. The `apply` of each field sets the field's column, as in a
- * mutation of one row, so fields of other plugins work too.
+ * mutation of one row, so fields of other plugins work too. A reference by external id stays one.
  *
  * @param type such as `ContactCreate` or `ContactUpdate`.
  * @param value an object of that type, as GraphQL has parsed it.
@@ -27,6 +28,8 @@ export function rowOf(
   for (const field of Object.values(type.getFields())) {
     const { name: fieldName } = field;
     if (given[fieldName] === undefined) continue;
+    const { reference } = field.extensions;
+    if (reference !== undefined) target.set(reference, referenceOf(given[fieldName]));
     field.extensions.grafast?.apply?.(target, given[fieldName], {
       ...{ schema, field, fieldName, scope: undefined },
     });

@@ -1,8 +1,9 @@
 import { sideEffectWithPgClient } from "postgraphile/@dataplan/pg";
 import { type FieldArgs, object, type Step } from "postgraphile/grafast";
 import type { GraphQLInputObjectType, GraphQLSchema } from "graphql";
+import pg from "pg";
 
-import { BulkError, type RowFault } from "../../errors/classes.ts";
+import { BulkError, type RowFault, TimeoutError } from "../../errors/classes.ts";
 import { bulkFaults } from "../../errors/from-postgres.ts";
 import { fieldsAsSent } from "../custom-fields/inputs.ts";
 import { rowOf } from "./input-rows.ts";
@@ -22,6 +23,10 @@ export interface BulkResult {
 const statement = `
   select created, updated, deleted, unchanged, faults, ids
   from crm_private.write_rows($1, $2, $3::jsonb, $4, $5)`;
+
+/** The SQLSTATE of a statement that exceeded its timeout. */
+const queryCanceled = "57014";
+const late = "This took too long and was ended; send the rows in smaller lists";
 
 /** Plans a bulk mutation. Its step has the `result` and the `clientMutationId` of the payload. */
 export function planWrite(mutation: BulkMutation, args: FieldArgs, schema: GraphQLSchema): Step {
@@ -46,6 +51,9 @@ export function planWrite(mutation: BulkMutation, args: FieldArgs, schema: Graph
         const [result] = results;
         return result && { ...result, faults: faultsAsSent(result.faults, sent, type) };
       } catch (error) {
+        if (error instanceof pg.DatabaseError && error.code === queryCanceled) {
+          throw new TimeoutError(late, { cause: error });
+        }
         const faults = bulkFaults(error);
         if (faults === undefined) throw error;
         throw new BulkError(entity.list, faultsAsSent(faults, sent, type));

@@ -19,6 +19,8 @@ declare module "graphql" {
   interface GraphQLInputFieldExtensions {
     /** The name of the custom field that an input field sets. */
     customField?: string;
+    /** The present name of that custom field, if it was renamed: faults have this name. */
+    currentField?: string;
   }
 }
 
@@ -133,7 +135,9 @@ function collectNames(
     const value = (input as Readonly<Record<string, unknown>>)[name];
     if (value === undefined) continue;
     if (extensions.customField !== undefined) {
-      names.set(`${prefix}customFields.${extensions.customField}`, prefix + name);
+      for (const known of [extensions.customField, extensions.currentField ?? []].flat()) {
+        names.set(`${prefix}customFields.${known}`, prefix + name);
+      }
     } else if (Array.isArray(value)) {
       value.forEach((row, i) => collectNames(names, row, of, `${prefix}${name}.${i}.`));
     } else {

@@ -56,7 +56,11 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
         ) as PgCodec | false | undefined;
         if (!codec) return values;
         const add = isPgRowSortEnum ? ordersBy : groupsBy;
-        const added = customFieldsOf(build, codec).flatMap((resource) => add(build, resource));
+        const added = customFieldsOf(build, codec).flatMap((resource) =>
+          add(build, resource).map(
+            ([name, value]) => [name, { ...value, ...deprecationOf(resource) }] as const,
+          ),
+        );
         return build.extend(values, Object.fromEntries(added), "Adding custom fields");
       },
 
@@ -67,10 +71,14 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
         for (const resource of customFieldsOf(build, pgCodec)) {
           const fieldName = build.inflection.computedAttributeField({ resource });
           const type = build.getGraphQLTypeByPgCodec(resource.codec, "input") as GraphQLInputType;
-          const customField = String(resource.extensions?.tags?.customField);
+          const { customField, currentField } = resource.extensions?.tags ?? {};
+          const extensions = {
+            customField: String(customField),
+            ...(typeof currentField === "string" ? { currentField } : {}),
+          };
           added[fieldName] = fieldWithHooks(
             { fieldName },
-            { description: resource.description, type, extensions: { customField } },
+            { description: resource.description, type, extensions },
           );
         }
         return build.extend(fields, added, "Adding inputs of custom fields");
@@ -90,7 +98,11 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
         return { ...config, extensions: { ...config.extensions, grafast: { baked } } };
       },
 
-      GraphQLInputObjectType_fields_field(field, _build, { scope }) {
+      GraphQLObjectType_fields_field: withDeprecation,
+
+      GraphQLInputObjectType_fields_field(given, build, context) {
+        const { scope } = context;
+        const field = withDeprecation(given, build, context);
         const { apply }: GrafastInputFieldConfig = field;
         if (!scope.isMutationInput || apply === undefined) return field;
         const amended: GrafastInputFieldConfig = {
@@ -105,6 +117,47 @@ export const CustomFieldsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Returns the deprecation of a custom field that was renamed or deleted. */
+function deprecationOf({ extensions }: PgResource): { deprecationReason?: string } {
+  const reason = extensions?.tags?.deprecated;
+  return typeof reason === "string" ? { deprecationReason: reason } : {};
+}
+
+/** Deprecates the fields of former names in aggregates, filters and inputs. */
+function withDeprecation<Field extends { deprecationReason?: string | null | undefined }>(
+  field: Field,
+  build: GraphileBuild.Build,
+  {
+    scope,
+  }: { scope: { fieldName: string; pgCodec?: PgCodec; pgTypeResource?: PgResource | undefined } },
+): Field {
+  const codec = scope.pgCodec ?? scope.pgTypeResource?.codec;
+  const deprecationReason = codec && formerNames(build, codec).get(scope.fieldName);
+  return deprecationReason === undefined || field.deprecationReason != null
+    ? field
+    : { ...field, deprecationReason };
+}
+
+const formerNamesOf = new WeakMap<GraphileBuild.Build, Map<PgCodec, Map<string, string>>>();
+
+/** Returns the former names of a table's custom fields, each with the reason of its deprecation. */
+function formerNames(build: GraphileBuild.Build, codec: PgCodec): ReadonlyMap<string, string> {
+  const known = formerNamesOf.get(build) ?? new Map<PgCodec, Map<string, string>>();
+  formerNamesOf.set(build, known);
+  const names =
+    known.get(codec) ??
+    new Map(
+      customFieldsOf(build, codec).flatMap((resource) => {
+        const { deprecationReason } = deprecationOf(resource);
+        return deprecationReason === undefined
+          ? []
+          : [[build.inflection.computedAttributeField({ resource }), deprecationReason]];
+      }),
+    );
+  known.set(codec, names);
+  return names;
+}
 
 /** Returns whether a resource is the function of a custom field. */
 function isCustomField(resource: PgResource): boolean {
@@ -172,17 +225,17 @@ function groupsBy(build: GraphileBuild.Build, resource: FieldResource): EnumValu
 
 /**
  * Returns the expression of the order by a custom field: its value or, for a field with choices, the position
- * of the value among them. The choices are read in the same statement, so they are current.
+ * of the value among them. The choices are read in the same statement, so they are current, and by the id of
+ * the definition, so they are found after the field was renamed.
  */
 function orderOf(resource: PgResource, row: SQL): { fragment: SQL; codec: PgCodec } {
   const value = valueOf(resource, row);
-  const { choicesOf, customField } = resource.extensions?.tags ?? {};
+  const { choicesOf } = resource.extensions?.tags ?? {};
   if (typeof choicesOf !== "string") return { fragment: value, codec: resource.codec };
   const choices = sql`(
     select definition.enum_values
     from crm.custom_field_definitions as definition
-    where definition.entity_type = ${sql.literal(choicesOf)}
-      and definition.name = ${sql.literal(String(customField))}
+    where definition.id = ${sql.literal(choicesOf)}
   )`;
   if (!resource.codec.arrayOfCodec) {
     return { fragment: sql`array_position(${choices}, ${value})`, codec: TYPES.int };

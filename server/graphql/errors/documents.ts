@@ -13,15 +13,10 @@ import {
 } from "graphql";
 import type { ExecutionConfig } from "postgraphile/grafserv";
 
-import {
-  CrmError,
-  QueryTooComplexError,
-  ValidationError,
-  type Fields,
-} from "../../errors/classes.ts";
+import { CrmError, QueryTooComplexError, ValidationError } from "../../errors/classes.ts";
 import { sentence } from "../../errors/messages.ts";
 import { withRequestId } from "../../http/requests.ts";
-import { literalFaults } from "./input-faults.ts";
+import { type InputFaults, literalFaults } from "./input-faults.ts";
 import { hold, type Limits } from "../limits/limits.ts";
 import { checkStructure } from "../limits/structure.ts";
 
@@ -64,17 +59,17 @@ export function createParseAndValidate(
     }
     const errors = validate(schema, document, allRules, { maxErrors, hideSuggestions });
     if (errors.length === 0) return { document };
-    const fields = literalFaults(schema, document);
-    if (Object.keys(fields).length > 0 && isMutation(document)) {
+    const faults = literalFaults(schema, document, { suggests: introspection });
+    const isFaulty = Object.keys(faults.fields).length > 0;
+    if (isFaulty && isMutation(document)) {
       // Execution refuses it, after the database has checked the other fields.
-      faulty.set(document, fields);
+      faulty.set(document, faults);
       return { document };
     }
     return {
-      errors:
-        Object.keys(fields).length > 0
-          ? [invalid(fields)]
-          : withCode(saidOnce(errors), "GRAPHQL_VALIDATION_FAILED"),
+      errors: isFaulty
+        ? [invalid(faults)]
+        : withCode(saidOnce(errors), "GRAPHQL_VALIDATION_FAILED"),
     };
   }
 
@@ -92,10 +87,10 @@ export function createParseAndValidate(
 }
 
 /** The faults of the values in documents. */
-const faulty = new WeakMap<DocumentNode, Fields>();
+const faulty = new WeakMap<DocumentNode, InputFaults>();
 
 /** Returns the faults of the values in a document. A document with faults must not be executed. */
-export function faultsInDocument(document: DocumentNode): Fields | undefined {
+export function faultsInDocument(document: DocumentNode): InputFaults | undefined {
   return faulty.get(document);
 }
 
@@ -118,8 +113,9 @@ function KnownOperationKinds(context: ValidationContext): ReturnType<ValidationR
 }
 
 /** Returns the error for input with these faults. */
-export function invalid(fields: Fields): GraphQLError {
-  return toGraphQLError(new ValidationError(sentence(fields, "The input is not valid"), fields));
+export function invalid({ fields, places }: InputFaults): GraphQLError {
+  const message = sentence(fields, "The input is not valid", places);
+  return toGraphQLError(new ValidationError(message, fields));
 }
 
 /** Converts an error of this server to one of GraphQL. */

@@ -23,11 +23,27 @@ import {
 } from "graphql";
 
 import type { Fields } from "../../errors/classes.ts";
+import { meantMember } from "../../errors/near-misses.ts";
 import { numberOf } from "../../model/exact-json.ts";
 import { scalars } from "../../model/scalars.ts";
 
 type Path = readonly string[];
-type Report = (path: Path, message: string) => void;
+/** Records a fault at a path, with the faulty value unless it is missing. */
+type Report = (path: Path, message: string, value?: unknown) => void;
+
+/** The faults of a request. */
+export interface InputFaults {
+  /** The messages by field, as in a form. */
+  readonly fields: Fields;
+  /** The places of the fields in the request, each with its value: `$input.deal.value (given "x")`. */
+  readonly places: ReadonlyMap<string, string>;
+}
+
+/** How names that are not in the schema are reported. */
+export interface NamingRules {
+  /** Whether a similar name is suggested. */
+  readonly suggests: boolean;
+}
 
 /** Stands for a variable inside a literal; its value is checked with the variables. */
 const variable = Symbol("variable");
@@ -39,8 +55,11 @@ const builtIn: Record<string, string> = {
   String: "must be text",
 };
 
-/** Messages by field. A map, since a client may send a field such as `constructor`. */
-type Faults = Map<string, string[]>;
+/** Messages by field. Maps, since a client may send a field such as `constructor`. */
+interface Faults extends NamingRules {
+  readonly messages: Map<string, string[]>;
+  readonly places: Map<string, string>;
+}
 
 /** The number of characters of a faulty value in a message, as in the database. */
 const maxValue = 80;
@@ -59,25 +78,31 @@ export function variableFaults(
   document: DocumentNode,
   operationName: string | null | undefined,
   values: Readonly<Record<string, unknown>>,
-): Fields {
+  naming: NamingRules,
+): InputFaults {
   const definitions = getOperationAST(document, operationName)?.variableDefinitions ?? [];
-  return collect((faults) => {
+  return collect(naming, (faults) => {
     for (const { variable: node, type: typeNode, defaultValue } of definitions) {
       const name = node.name.value;
       const type = typeFromAST(schema, typeNode);
       if (!isInputType(type)) continue;
       const value = values[name];
-      const report = reporter(faults, type, name);
-      if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], report);
+      const report = reporter(faults, type, name, `$${name}`);
+      const search = { report, isLiteral: false, ...naming };
+      if (value !== undefined || defaultValue === undefined) findFaults(type, value, [], search);
       findUnstorable(value, [], report);
     }
   });
 }
 
 /** Returns all faults of the literal values in a document. */
-export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fields {
+export function literalFaults(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  naming: NamingRules,
+): InputFaults {
   const typeInfo = new TypeInfo(schema);
-  return collect((faults) => {
+  return collect(naming, (faults) => {
     visit(
       document,
       visitWithTypeInfo(typeInfo, {
@@ -85,8 +110,8 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
           const type = typeInfo.getArgument()?.type;
           if (type === undefined) return;
           const value = literal(node.value);
-          const report = reporter(faults, type, node.name.value);
-          findFaults(type, value, [], report, true);
+          const report = reporter(faults, type, node.name.value, node.name.value);
+          findFaults(type, value, [], { report, isLiteral: true, ...naming });
           findUnstorable(value, [], report);
         },
       }),
@@ -94,14 +119,14 @@ export function literalFaults(schema: GraphQLSchema, document: DocumentNode): Fi
   });
 }
 
-function collect(find: (faults: Faults) => void): Fields {
-  const faults: Faults = new Map();
+function collect(naming: NamingRules, find: (faults: Faults) => void): InputFaults {
+  const faults: Faults = { messages: new Map(), places: new Map(), ...naming };
   try {
     find(faults);
   } catch (error) {
     if (!(error instanceof Enough)) throw error;
   }
-  return Object.fromEntries(faults);
+  return { fields: Object.fromEntries(faults.messages), places: faults.places };
 }
 
 /**
@@ -123,29 +148,31 @@ export function holdsRaw(value: unknown): boolean {
   return holds;
 }
 
-function findFaults(
-  type: GraphQLInputType,
-  value: unknown,
-  path: Path,
-  report: Report,
-  isLiteral = false,
-): void {
-  const findIn = (of: GraphQLInputType, part: unknown, partPath: Path) =>
-    findFaults(of, part, partPath, report, isLiteral);
+/** How a value is searched for faults. */
+interface Search extends NamingRules {
+  readonly report: Report;
+  /** Whether the value is written in the document. */
+  readonly isLiteral: boolean;
+}
+
+function findFaults(type: GraphQLInputType, value: unknown, path: Path, search: Search): void {
+  const { report, isLiteral } = search;
   if (value === variable) return;
   if (isNonNullType(type)) {
     if (value == null) report(path, "is required");
-    else findIn(type.ofType, value, path);
+    else findFaults(type.ofType, value, path, search);
   } else if (value == null) {
     return;
   } else if (isListType(type)) {
-    if (!Array.isArray(value)) findIn(type.ofType, value, path);
-    else value.forEach((item, i) => findIn(type.ofType, item, [...path, `${i}`]));
+    if (!Array.isArray(value)) findFaults(type.ofType, value, path, search);
+    else value.forEach((item, i) => findFaults(type.ofType, item, [...path, `${i}`], search));
   } else if (isInputObjectType(type)) {
-    if (isRecord(value)) findFaultsOfObject(type, value, path, report, isLiteral);
-    else report(path, "must be an object");
+    if (isRecord(value)) findFaultsOfObject(type, value, path, search);
+    else report(path, "must be an object", value);
+  } else if (isEnumType(type)) {
+    if (!accepts(type, value)) report(path, `${shown(value)} ${expectationOfEnum(type)}`);
   } else if (!accepts(type, value)) {
-    report(path, expectation(type, value));
+    report(path, expectation(type), value);
   } else if (isLiteral && type.name === "JSON") {
     findRaw(value, path, report);
   }
@@ -163,19 +190,21 @@ function findFaultsOfObject(
   type: GraphQLInputObjectType,
   value: Record<string, unknown>,
   path: Path,
-  report: Report,
-  isLiteral: boolean,
+  search: Search,
 ): void {
   const known = type.getFields();
   for (const field of Object.values(known)) {
     const given = value[field.name];
     const fieldPath = [...path, field.name];
-    if (given !== undefined) findFaults(field.type, given, fieldPath, report, isLiteral);
-    else if (isRequiredInputField(field)) report(fieldPath, "is required");
+    if (given !== undefined) findFaults(field.type, given, fieldPath, search);
+    else if (isRequiredInputField(field)) search.report(fieldPath, "is required");
   }
   for (const name of Object.keys(value)) {
     if (Object.hasOwn(known, name)) continue;
-    report([...path, name], "is not a field that can be given here");
+    const meant = search.suggests ? meantMember(name, Object.keys(known)) : undefined;
+    const suggestion = meant === undefined ? "" : `; did you mean \`${meant}\`?`;
+    const message = `is not a field that can be given here${suggestion}`;
+    search.report([...path, name], message, value[name]);
   }
 }
 
@@ -210,18 +239,28 @@ function accepts(type: GraphQLScalarType | GraphQLEnumType, value: unknown): boo
   }
 }
 
-function expectation(type: GraphQLScalarType | GraphQLEnumType, value: unknown): string {
-  if (isEnumType(type)) {
-    return `${JSON.stringify(value).slice(0, maxValue)} is not a value of ${type.name}`;
-  }
+function expectation(type: GraphQLScalarType): string {
   return scalars[type.name]?.expectation ?? builtIn[type.name] ?? `must be a valid ${type.name}`;
+}
+
+/** Returns what a value of an enum must be. The values of an order, of which there are many, are not listed. */
+function expectationOfEnum(type: GraphQLEnumType): string {
+  const names = type.getValues().map(({ name }) => name);
+  return names.length > 12 ? `is not a value of ${type.name}` : `is not one of ${names.join(", ")}`;
+}
+
+/** Returns the beginning of a value as JSON; empty for what is no JSON, such as a variable. */
+function shown(value: unknown): string {
+  return (JSON.stringify(value) as string | undefined)?.slice(0, maxValue) ?? "";
 }
 
 /**
  * Names a fault as in a form: `companyId`, not `input.deal.companyId`. The name of the variable or argument
  * is omitted if its value is an object, and so is the entity inside the input of a mutation.
+ *
+ * @param place the name of the variable or argument in the message, which is for developers.
  */
-function reporter(faults: Faults, type: GraphQLInputType, name: string): Report {
+function reporter(faults: Faults, type: GraphQLInputType, name: string, place: string): Report {
   const root = getNamedType(type);
   const isList = isListType(getNullableType(type));
   const members = isInputObjectType(root) ? root.getFields() : {};
@@ -232,13 +271,18 @@ function reporter(faults: Faults, type: GraphQLInputType, name: string): Report 
       isNonNullType(members[head]?.type) ? members[head].type.ofType : members[head]?.type,
     );
 
-  return (path, message) => {
+  return (path, message, value) => {
     const inner = path.length > 1 && wraps(path[0]) ? path.slice(1) : path;
     const field = inner.length === 0 || isList ? [name, ...inner].join(".") : inner.join(".");
-    if (faults.size >= maxFaults && !faults.has(field)) throw new Enough();
-    const messages = faults.get(field) ?? [];
+    const { messages, places } = faults;
+    if (messages.size >= maxFaults && !messages.has(field)) throw new Enough();
+    const known = messages.get(field) ?? [];
     // Several inputs of a request may have the same fault.
-    if (!messages.includes(message)) faults.set(field, [...messages, message]);
+    if (!known.includes(message)) messages.set(field, [...known, message]);
+    const given = shown(value);
+    const written = [place, ...path].join(".");
+    if (!places.has(field))
+      places.set(field, given === "" ? written : `${written} (given ${given})`);
   };
 }
 

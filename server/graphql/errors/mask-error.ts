@@ -8,6 +8,7 @@ import {
   CrmError,
   DatabaseError,
   InDoubtError,
+  SchemaChangedError,
   TimeoutError,
   ValidationError,
   type ErrorCode,
@@ -21,8 +22,6 @@ import { currentRequest, logged, withRequestId } from "../../http/requests.ts";
  * code.
  */
 const refusals: Record<string, string> = {
-  "Null literals are forbidden in filter argument input.":
-    "A filter must not contain null; use isNull, or omit the field",
   "Attempted to update a record, but no new values were specified.":
     "The patch must change at least one field",
 };
@@ -37,6 +36,7 @@ const givenUp = ["Operation took too long to plan", "Execution timeout exceeded"
 const operational = new Set<ErrorCode>([
   "TIMEOUT",
   "OVERLOADED",
+  "SCHEMA_CHANGED",
   "UNAVAILABLE",
   "READ_ONLY",
   "IN_DOUBT",
@@ -50,6 +50,14 @@ const outcomes = new WeakMap<GraphQLError, Outcome>();
 export function markOutcome(error: GraphQLError, outcome: Outcome): GraphQLError {
   outcomes.set(error, outcome);
   return error;
+}
+
+/** The errors that a change of custom fields caused. */
+const schemaChanges = new WeakSet<Error>();
+
+/** Marks an error of the database as caused by a change of custom fields. */
+export function markSchemaChange(error: Error): void {
+  schemaChanges.add(error);
 }
 
 /**
@@ -126,6 +134,7 @@ export function codeOf(error: GraphQLError): unknown {
 function describe(error: GraphQLError, constraints: Constraints): CrmError | undefined {
   const cause = rootCause(error);
   if (cause instanceof CrmError) return cause;
+  if (schemaChanges.has(cause)) return new SchemaChangedError(cause);
   if (cause instanceof GraphQLError) return undefined;
   if (givenUp.some((beginning) => cause.message.startsWith(beginning))) {
     return new TimeoutError("This took too long and was ended");
@@ -135,7 +144,8 @@ function describe(error: GraphQLError, constraints: Constraints): CrmError | und
   return fromPgError(cause, constraints);
 }
 
-function rootCause(error: Error): Error {
+/** Returns the error in which a chain of errors of GraphQL begins. */
+export function rootCause(error: Error): Error {
   const inner = error instanceof GraphQLError ? error.originalError : undefined;
   return inner == null ? error : rootCause(inner);
 }

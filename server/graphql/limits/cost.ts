@@ -45,13 +45,16 @@ export interface Cost {
 
 /** The cost in scans of single fields, in addition to that of any list, for each execution. */
 export const scansOfFields: ReadonlyMap<string, number> = new Map([
-  ["Query.search", 1.5],
+  ["Query.search", 0.5],
   ["Query.findDuplicates", 0.2],
   ["Contact.duplicates", 0.25],
   ["Company.duplicates", 0.2],
   ["Query.pipelineAsOf", 4],
   ["Query.duplicateGroups", 9],
 ]);
+
+/** The cost in scans of searching a list, whose rows are all ranked: more if a word is in every row. */
+const scansOfSearch = 3;
 
 /**
  * The estimated number of rows that mutations write in addition to those in their input. The real number
@@ -230,6 +233,8 @@ function countField(walk: Walk, { field, name, place, page, rowsOf, written }: V
     if (list && field.name.endsWith(ending)) walk.scans += more * list.scan;
   }
   walk.scans += (scansOfFields.get(name) ?? 0) * place.times;
+  // The lists of many rows are searched in one statement, which searches the table once.
+  if (page?.isSearched) walk.scans += scansOfSearch;
   walk.writes += Math.max(0, ...written.values());
   walk.writes += writesOfFields.get(name) ?? 0;
   walk.hasLongList ||= page?.hasLongList === true;

@@ -1,6 +1,7 @@
 import { type FieldNode, type GraphQLField, valueFromASTUntyped } from "graphql";
 
 import { ValidationError } from "../../errors/classes.ts";
+import { refuseNullComparisons } from "../filters/nulls.ts";
 import { hold, type Limits, pageSizeOf } from "./limits.ts";
 import { isObject, type Values } from "./variables.ts";
 
@@ -14,6 +15,8 @@ export interface Page {
   readonly weight: number;
   /** Whether the filter has a list so long that the query plan depends on it. */
   readonly hasLongList: boolean;
+  /** Whether the list is searched. */
+  readonly isSearched: boolean;
 }
 
 /** The values of variables, and the limits that apply to arguments. */
@@ -28,7 +31,7 @@ interface Rules {
  * @param lists the number of lists around the field.
  * @returns its page; undefined if the field is no list.
  * @throws {QueryTooComplexError} if a limit is exceeded.
- * @throws {ValidationError} if a page has a negative size.
+ * @throws {ValidationError} if a page has a negative size, or a filter compares with null only.
  */
 export function checkArguments(
   node: FieldNode,
@@ -40,6 +43,10 @@ export function checkArguments(
     node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
   );
   const filters = checkFilters(given, limits);
+  for (const argument of field.args.filter(({ name }) => filterArguments.includes(name))) {
+    const written = node.arguments?.find(({ name }) => name.value === argument.name);
+    if (written) refuseNullComparisons(argument, written.value, given.get(argument.name));
+  }
   const orders = given.get("orderBy");
   if (Array.isArray(orders)) hold(limits, "orderings", orders.length);
 
@@ -47,7 +54,8 @@ export function checkArguments(
   const [first, last] = ["first", "last", "offset"].map((name) => checkSize(given, name, limits));
   const page = first ?? last ?? pageSizeOf(limits, lists);
   const isSifted = [...given.keys()].some((name) => !paging.has(name));
-  return { page, isSifted, ...filters };
+  const isSearched = given.get("search") != null;
+  return { page, isSifted, isSearched, ...filters };
 }
 
 function checkFilters(
@@ -56,7 +64,7 @@ function checkFilters(
 ): Pick<Page, "weight" | "hasLongList"> {
   let weight = 1;
   let hasLongList = false;
-  for (const name of ["filter", "having"]) {
+  for (const name of filterArguments) {
     const { nodes, depth, values: listed, compared } = measureFilter(given.get(name), limits);
     hold(limits, "filterNodes", nodes);
     hold(limits, "filterDepth", depth);
@@ -83,6 +91,9 @@ function checkSize(
   if (name !== "offset") hold(limits, "pageSize", size);
   return size;
 }
+
+/** Arguments that select rows or groups by conditions. */
+const filterArguments = ["filter", "having"];
 
 /** Arguments of a list that an index can serve. */
 const paging = new Set(["first", "last", "before", "after"]);

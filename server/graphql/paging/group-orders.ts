@@ -55,5 +55,6 @@ export function groupOrder(type: GraphQLEnumType, names: readonly string[], row:
     extensions?.grafast?.apply?.(groups, undefined as never);
     return fragments;
   });
-  return keys.length === 0 ? sql`true` : sql.join(keys, ", ");
+  // PostgreSQL refuses a constant as an order.
+  return keys.length === 0 ? sql`(select null::text)` : sql.join(keys, ", ");
 }

@@ -8,6 +8,12 @@ export interface OrderedRows extends Pick<PgSelectQueryBuilder, "alias" | "order
   /** The current time for orders; see {@link Moment}. */
   readonly now: () => SQL;
   /**
+   * Returns the alias of the hits of the search that the rows are limited to.
+   *
+   * @throws {ValidationError} if there is no search.
+   */
+  readonly hits: () => SQL;
+  /**
    * Joins another table, once for each name.
    *
    * @returns the alias of the other table.

@@ -9,6 +9,7 @@ import {
   type PgSelectStep,
 } from "postgraphile/@dataplan/pg";
 import {
+  constant,
   lambda,
   type ConnectionStep,
   type FieldArg,
@@ -29,6 +30,10 @@ import {
 } from "./cursor.ts";
 import { createMoment, untilNow, type Moment, type OrderedRows } from "./moment.ts";
 import { rankOf } from "./ranks.ts";
+import { ValidationError } from "../../errors/classes.ts";
+import { searchDigest } from "../search/hits.ts";
+import { isSearch, joinHits, relevance, searchedTypeOf } from "../search/searched.ts";
+import { defaultOrder } from "../shape/default-order.ts";
 
 /** The version of `@dataplan/pg` whose query builder and cursors this plugin replaces. */
 const writtenFor = "1.1.2";
@@ -62,7 +67,7 @@ export const PagesPlugin: GraphileConfig.Plugin = {
       GraphQLObjectType_fields_field_args(args, _build, { scope }) {
         const { orderBy, after, before } = args;
         if (!scope.isPgFieldConnection) return args;
-        if (orderBy === undefined) {
+        if (!isOrdered(scope.pgFieldResource as PgResource | undefined)) {
           return {
             ...args,
             ...(after && { after: { ...after, applyPlan: applyChecked("after") } }),
@@ -71,7 +76,7 @@ export const PagesPlugin: GraphileConfig.Plugin = {
         }
         return {
           ...args,
-          orderBy: { ...orderBy, applyPlan: undefined },
+          ...(orderBy && { orderBy: { ...orderBy, applyPlan: undefined } }),
           ...(after && { after: { ...after, applyPlan: undefined } }),
           ...(before && { before: { ...before, applyPlan: undefined } }),
         };
@@ -90,10 +95,16 @@ export const PagesPlugin: GraphileConfig.Plugin = {
         return {
           ...field,
           plan($parent, fieldArgs, info) {
-            const orderBy = info.field.args.find(({ name }) => name === "orderBy");
-            if (orderBy === undefined) return plan($parent, fieldArgs, info) as Step;
-            page ??= createPage(resource, getNamedType(orderBy.type) as GraphQLEnumType);
-            const $orderBy = fieldArgs.getRaw("orderBy");
+            if (!isOrdered(resource)) return plan($parent, fieldArgs, info) as Step;
+            const argument = (name: string) => info.field.args.find((arg) => arg.name === name);
+            const raw = (name: string) =>
+              argument(name) ? fieldArgs.getRaw(name) : constant(undefined);
+            const orderBy = argument("orderBy");
+            page ??= createPage(
+              resource,
+              orderBy && (getNamedType(orderBy.type) as GraphQLEnumType),
+            );
+            const $orderBy = raw("orderBy");
             if (isEdge) {
               // A list of one row: the order only determines its cursor.
               const $edge = lambda([$orderBy], page);
@@ -102,9 +113,8 @@ export const PagesPlugin: GraphileConfig.Plugin = {
             }
             const $connection = plan($parent, fieldArgs, info) as ConnectionStep<unknown>;
             const $rows = $connection.getSubplan() as PgSelectStep;
-            const $after = fieldArgs.getRaw("after");
-            const $before = fieldArgs.getRaw("before");
-            $rows.apply(lambda([$orderBy, $after, $before], page));
+            const $args = ["after", "before", "search", "query", "entityTypes"].map(raw);
+            $rows.apply(lambda([$orderBy, ...$args], page as never));
             return $connection;
           },
         };
@@ -115,23 +125,52 @@ export const PagesPlugin: GraphileConfig.Plugin = {
 
 type Cursor = string | null | undefined;
 
-/** Applies the orders and cursors of a page to a list. */
+/** Returns whether the rows of a list have a key, so that this plugin can page through them. */
+function isOrdered(resource: PgResource | undefined): resource is PgResource {
+  return resource !== undefined && resource.uniques.length > 0;
+}
+
+/** Applies the search, the orders and the cursors of a page to a list. */
 type Page = (
-  args: readonly [orderBy: readonly string[] | null | undefined, after?: Cursor, before?: Cursor],
+  args: readonly [
+    orderBy: readonly string[] | null | undefined,
+    after?: Cursor,
+    before?: Cursor,
+    search?: string | null,
+    query?: string,
+    entityTypes?: readonly string[] | null,
+  ],
 ) => (rows: PgSelectQueryBuilder) => void;
 
-function createPage(resource: PgResource, orderByType: GraphQLEnumType): Page {
+function createPage(resource: PgResource, orderByType: GraphQLEnumType | undefined): Page {
   const { uniques } = resource;
   const unique = uniques.find(({ isPrimary }) => isPrimary) ?? uniques[0];
   if (unique === undefined) throw new Error(`${resource.name} has no unique key`);
   const key = unique.attributes;
+  const entityType = searchedTypeOf(resource);
+  const defaults = orderByType ? defaultOrder(resource, orderByType) : [];
 
-  return ([orderBy, after, before]) =>
+  return ([orderBy, after, before, search, query, entityTypes]) =>
     (rows) => {
+      const hits =
+        entityType !== undefined && isSearch(search)
+          ? joinHits(rows, entityType, search)
+          : undefined;
       if (rows.mode === "aggregate") return;
+      const given = hits ? [relevance] : defaults;
+      // Without a search, RELEVANCE is no order.
+      const known = orderBy?.filter((name) => hits !== undefined || name !== relevance) ?? [];
+      const names = known.length === 0 ? given : known;
       const moment = createMoment(after ?? before);
-      const orders = ordersOf(rows, resource, orderByType, orderBy ?? [], key, moment);
-      const digest = digestOf([resource.codec.name, ...(orderBy ?? [])]);
+      const orders = ordersOf(rows, resource, orderByType, names, key, moment, hits);
+      const digest =
+        query === undefined
+          ? digestOf([
+              resource.codec.name,
+              ...names,
+              ...(names.includes(relevance) ? [String(search)] : []),
+            ])
+          : searchDigest([query, entityTypes]);
       orders.forEach(({ fragment, codec, direction, nulls, nullable }, i) => {
         const inCursor = cursorCodec(codec, i === 0 ? digest : undefined);
         rows.orderBy({ fragment, codec: inCursor, direction, nulls, nullable });
@@ -151,10 +190,11 @@ type LibraryRows = OrderedRows & Pick<PgSelectQueryBuilder, "setOrderIsUnique">;
 function ordersOf(
   rows: PgSelectQueryBuilder,
   resource: PgResource,
-  orderByType: GraphQLEnumType,
+  orderByType: GraphQLEnumType | undefined,
   names: readonly string[],
   key: readonly string[],
   moment: Moment,
+  hits: SQL | undefined,
 ): Order[] {
   const orders: Order[] = [];
   const known = new Set<string>();
@@ -162,6 +202,11 @@ function ordersOf(
   const ordered: LibraryRows = {
     alias: rows.alias,
     now: () => moment.now(),
+    hits() {
+      if (hits !== undefined) return hits;
+      const expectation = `${relevance} requires search`;
+      throw new ValidationError(`orderBy: ${expectation}`, { orderBy: [expectation] });
+    },
     joined(name, { type, from, lateral = false, condition }) {
       const known = joins.get(name);
       if (known !== undefined) return known;
@@ -180,7 +225,7 @@ function ordersOf(
     orders.push(orderOf(ordered, resource, spec));
   };
   for (const name of names) {
-    const { extensions } = orderByType.getValue(name) ?? {};
+    const { extensions } = orderByType?.getValue(name) ?? {};
     extensions?.grafast?.apply?.(ordered, undefined as never);
   }
   const direction = orders[0]?.direction ?? "ASC";

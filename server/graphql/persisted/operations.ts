@@ -16,6 +16,8 @@ export interface PersistedRules {
 export interface PersistedOperations {
   /** Returns the document with an id, as of the last read of the folder. */
   readonly get: (id: string) => string | undefined;
+  /** Returns all documents with their ids, as of the last read of the folder. */
+  readonly all: () => Iterable<readonly [id: string, document: string]>;
   /** Reads the folder again if it has changed; checks at most once a second. */
   refresh(): Promise<void>;
 }
@@ -61,6 +63,7 @@ export function openPersistedOperations(folder: string, logger: Logger): Persist
 
   return {
     get: (id) => documents.get(id),
+    all: () => [...documents],
 
     async refresh() {
       if (Date.now() - lookedAt < trusted) return reading;

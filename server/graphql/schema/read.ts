@@ -26,6 +26,18 @@ export interface CurrentSchema {
   readonly customFields: string | undefined;
 }
 
+/** The custom fields in each schema; see {@link CurrentSchema}. */
+const fieldsOfSchema = new WeakMap<GraphQLSchema, string>();
+
+/**
+ * Returns whether the custom fields of the database differ from those in a schema. If custom fields could not
+ * be served, the schema has none.
+ */
+export async function isOutdated(schema: GraphQLSchema, pool: Pool): Promise<boolean> {
+  const known = fieldsOfSchema.get(schema);
+  return known !== undefined && known !== (await readCustomFields(pool));
+}
+
 /** How far the schema of a server is behind the definitions of custom fields. */
 export interface Lag {
   /** The time, as of `Date.now()`, since which it is outdated; undefined if it is current. */
@@ -41,7 +53,9 @@ export interface Lag {
 export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
   const customFields = await readCustomFields(deps.pool);
   try {
-    return { schema: await make(deps, ["crm", customSchema]), customFields };
+    const schema = await make(deps, ["crm", customSchema]);
+    fieldsOfSchema.set(schema, customFields);
+    return { schema, customFields };
   } catch (error) {
     if (isAway(error)) throw error;
     const schema = await make(deps, ["crm"]);
@@ -54,7 +68,7 @@ export async function readSchema(deps: SchemaDeps): Promise<CurrentSchema> {
 const longestPause = 30_000;
 
 /**
- * Rebuilds the schema whenever custom fields are defined, changed or deleted. It polls instead of using
+ * Rebuilds the schema whenever custom fields are defined, changed or deleted, or a former name expires. It polls instead of using
  * LISTEN: polling works through a pooler, and misses nothing after a lost connection. A failed build is
  * logged and retried with growing pauses; the previous schema stays in use.
  *
@@ -81,7 +95,22 @@ export function followCustomFields({
   /** The failed build, and when it is retried. */
   let failed: { customFields: string; pause: number; until: number } | undefined;
 
+  /** When the removal of expired names is tried again after a failure. */
+  let expiringFrom = 0;
+
+  async function expire(): Promise<void> {
+    if (Date.now() < expiringFrom) return;
+    try {
+      await deps.pool.query("select crm_private.expire_former_fields()");
+    } catch (error) {
+      if (isAway(error) || error instanceof OverloadedError) throw error;
+      expiringFrom = Date.now() + longestPause;
+      deps.logger.error({ err: error }, "expired names of custom fields could not be removed");
+    }
+  }
+
   async function look(): Promise<void> {
+    await expire();
     const customFields = await readCustomFields(deps.pool);
     if (customFields === known) {
       lag.since = undefined;
@@ -92,6 +121,7 @@ export function followCustomFields({
     try {
       const schema = await make(deps, ["crm", customSchema]);
       if (signal.aborted) return;
+      fieldsOfSchema.set(schema, customFields);
       serve(schema);
       known = customFields;
       failed = undefined;

@@ -16,8 +16,11 @@ export const codesOfStatus: Record<number, string> = {
   415: "UNSUPPORTED_MEDIA_TYPE",
 };
 
+const noQueriesByGet =
+  "Queries by GET are switched off; send them by POST, or set QUERIES_BY_GET to 1 on the server";
+
 /** The codes of operations that were not executed, because the database was unavailable. */
-const notNow = new Set<unknown>(["OVERLOADED", "UNAVAILABLE"]);
+const notNow = new Set<unknown>(["OVERLOADED", "SCHEMA_CHANGED", "UNAVAILABLE"]);
 
 /** The status codes of responses, if they differ from those of GraphQL over HTTP. */
 const statuses = new WeakMap<ServerResponse, number>();
@@ -32,11 +35,19 @@ export const HttpPlugin: GraphileConfig.Plugin = {
       async processRequest(next, event) {
         const result = await next();
         if (!result) return result;
-        if (result.statusCode >= 400) completeErrors(result, codesOfStatus[result.statusCode]);
-        const response = event.requestDigest.requestContext.node?.res;
+        const { method, requestContext } = event.requestDigest;
+        const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
+        if (result.statusCode >= 400) {
+          const isRefusedGet = result.statusCode === 405 && method === "GET" && !graphqlOverGET;
+          completeErrors(
+            result,
+            codesOfStatus[result.statusCode],
+            isRefusedGet ? noQueriesByGet : undefined,
+          );
+        }
+        const response = requestContext.node?.res;
         result.statusCode = (response && statuses.get(response)) ?? result.statusCode;
         if (result.statusCode === 405) {
-          const { graphqlOverGET } = event.resolvedPreset.grafserv ?? {};
           result.headers.allow = graphqlOverGET ? "GET, POST" : "POST";
         }
         if (result.statusCode === 503) result.headers["retry-after"] = "1";
@@ -78,13 +89,18 @@ const errorsSchema = z.object({
   errors: z.array(z.looseObject({ extensions: z.record(z.string(), z.unknown()).default({}) })),
 });
 
-/** Adds a code to errors without one, and the id of the request to all errors. */
-function completeErrors(result: Result, code: string | undefined): void {
+/**
+ * Adds a code to errors without one, and the id of the request to all errors.
+ *
+ * @param message replaces that of grafserv.
+ */
+function completeErrors(result: Result, code: string | undefined, message?: string): void {
   if (result.type !== "buffer") return;
   const body = errorsSchema.safeParse(JSON.parse(result.buffer.toString())).data;
   if (body === undefined) return;
   const errors = body.errors.map((error) => ({
     ...error,
+    ...(message === undefined ? {} : { message }),
     extensions: {
       ...error.extensions,
       statusCode: undefined, // used by grafserv for the status of the response

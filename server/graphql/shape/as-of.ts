@@ -62,10 +62,11 @@ export const AsOfPlugin: GraphileConfig.Plugin = {
                     plan: ($past: Past) => $past.get("asOf"),
                   })),
                   ...Object.fromEntries(
-                    copied.map(({ name, type, description, extensions }) => [
+                    copied.map(({ name, type, description, deprecationReason, extensions }) => [
                       name,
                       fieldWithHooks({ fieldName: name }, () => ({
                         description,
+                        deprecationReason,
                         type,
                         plan: ($past: Past, args, info): Step => {
                           const $row = $past.get("row");

@@ -72,6 +72,6 @@ export const BehaviorsPlugin: GraphileConfig.Plugin = {
 };
 
 /** Negates behaviors. The types of the library lack many of the negated ones. */
-function without(...behaviors: string[]) {
+export function without(...behaviors: string[]) {
   return behaviors.map((behavior) => `-${behavior}` as GraphileBuild.BehaviorString);
 }

@@ -30,6 +30,11 @@ export const constraints: Constraints = {
     fields: ["expiresAt"],
     message: "must be in the future, at most 100 years from now",
   },
+  audit_logs_action_known: {
+    table: "audit_logs",
+    fields: ["action"],
+    message: "is not one of create, update, delete, erase, purge, archive",
+  },
   audit_logs_user_id_blank: {
     table: "audit_logs",
     fields: ["userId"],
@@ -44,6 +49,11 @@ export const constraints: Constraints = {
     table: "audit_logs",
     fields: ["userId"],
     message: "must have at most 255 characters",
+  },
+  audit_logs_source_known: {
+    table: "audit_logs",
+    fields: ["source"],
+    message: "is not one of api, import, sql",
   },
   companies_name_blank: { table: "companies", fields: ["name"], message: "must not be blank" },
   companies_name_legible: {

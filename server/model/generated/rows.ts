@@ -76,7 +76,7 @@ export interface AuditLog {
    * purge if values of deleted rows were removed; archive if months of the audit log were
    * archived.
    */
-  action: string;
+  action: "create" | "update" | "delete" | "erase" | "purge" | "archive";
   /**
    * The user who made the change: the subject of a token, key:<name> for an API key, or db:<login
    * role> for a database session.
@@ -94,7 +94,7 @@ export interface AuditLog {
   /** The id of the database transaction. All entries of one transaction share it. */
   transactionId: string;
   /** The channel through which the change was made: api, import or sql. */
-  source: string;
+  source: "api" | "import" | "sql";
   /** When the values were permanently removed from changes. Null if they were not. */
   erasedAt: string | null;
 }

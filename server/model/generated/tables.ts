@@ -84,6 +84,7 @@ export const tables = {
         updatable: false,
       },
     },
+    relations: {},
     checks: [
       {
         constraint: "api_keys_name_format",
@@ -173,7 +174,15 @@ export const tables = {
         updatable: false,
       },
     },
+    relations: {},
     checks: [
+      {
+        constraint: "audit_logs_action_known",
+        field: "action",
+        message: "%s is not one of create, update, delete, erase, purge, archive",
+        rule: "oneOf",
+        values: ["create", "update", "delete", "erase", "purge", "archive"],
+      },
       {
         constraint: "audit_logs_user_id_blank",
         field: "userId",
@@ -192,6 +201,13 @@ export const tables = {
         message: "must have at most 255 characters",
         rule: "maxLength",
         limit: 255,
+      },
+      {
+        constraint: "audit_logs_source_known",
+        field: "source",
+        message: "%s is not one of api, import, sql",
+        rule: "oneOf",
+        values: ["api", "import", "sql"],
       },
     ],
   },
@@ -267,6 +283,12 @@ export const tables = {
         updatable: true,
         default: [],
       },
+    },
+    relations: {
+      contacts: { entity: "contact", kind: "many", column: "id", key: "company_id" },
+      deals: { entity: "deal", kind: "many", column: "id", key: "company_id" },
+      notes: { entity: "note", kind: "many", column: "id", key: "company_id" },
+      tasks: { entity: "task", kind: "many", column: "id", key: "company_id" },
     },
     checks: [
       {
@@ -482,6 +504,12 @@ export const tables = {
         updatable: true,
         default: [],
       },
+    },
+    relations: {
+      company: { entity: "company", kind: "oneOrNone", column: "company_id", key: "id" },
+      deals: { entity: "deal", kind: "many", column: "id", key: "contact_id" },
+      notes: { entity: "note", kind: "many", column: "id", key: "contact_id" },
+      tasks: { entity: "task", kind: "many", column: "id", key: "contact_id" },
     },
     checks: [
       {
@@ -755,6 +783,7 @@ export const tables = {
         default: false,
       },
     },
+    relations: {},
     checks: [
       {
         constraint: "custom_field_definitions_name_format",
@@ -994,7 +1023,14 @@ export const tables = {
         updatable: true,
         default: "USD",
       },
-      stage: { name: "stage", type: "text", required: true, insertable: true, updatable: true },
+      stage: {
+        name: "stage",
+        type: "text",
+        required: true,
+        insertable: true,
+        updatable: true,
+        rank: { table: "crm.pipeline_stages", key: "name", position: "position" },
+      },
       probability: {
         name: "probability",
         type: "integer",
@@ -1089,6 +1125,13 @@ export const tables = {
         insertable: false,
         updatable: false,
       },
+    },
+    relations: {
+      company: { entity: "company", kind: "one", column: "company_id", key: "id" },
+      contact: { entity: "contact", kind: "oneOrNone", column: "contact_id", key: "id" },
+      pipelineStage: { entity: "pipelineStage", kind: "one", column: "stage", key: "name" },
+      notes: { entity: "note", kind: "many", column: "id", key: "deal_id" },
+      tasks: { entity: "task", kind: "many", column: "id", key: "deal_id" },
     },
     checks: [
       {
@@ -1455,6 +1498,7 @@ export const tables = {
         updatable: false,
       },
     },
+    relations: {},
     checks: [
       {
         constraint: "exchange_rates_currency_known",
@@ -1745,6 +1789,11 @@ export const tables = {
         default: [],
       },
     },
+    relations: {
+      company: { entity: "company", kind: "oneOrNone", column: "company_id", key: "id" },
+      contact: { entity: "contact", kind: "oneOrNone", column: "contact_id", key: "id" },
+      deal: { entity: "deal", kind: "oneOrNone", column: "deal_id", key: "id" },
+    },
     checks: [
       {
         constraint: "notes_content_blank",
@@ -1874,6 +1923,7 @@ export const tables = {
         updatable: false,
       },
     },
+    relations: { deals: { entity: "deal", kind: "many", column: "name", key: "stage" } },
     checks: [
       {
         constraint: "pipeline_stages_name_blank",
@@ -2031,6 +2081,11 @@ export const tables = {
         updatable: true,
         default: [],
       },
+    },
+    relations: {
+      company: { entity: "company", kind: "oneOrNone", column: "company_id", key: "id" },
+      contact: { entity: "contact", kind: "oneOrNone", column: "contact_id", key: "id" },
+      deal: { entity: "deal", kind: "oneOrNone", column: "deal_id", key: "id" },
     },
     checks: [
       {

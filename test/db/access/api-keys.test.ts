@@ -170,10 +170,10 @@ describe("an API key", () => {
         [id],
       );
       expect(rows).toMatchObject([
-        { action: "create", user_id: "ann", version: 2, was_used: true },
         { action: "update", user_id: "bob", changes: { revoked_at: { old: null } } },
+        { action: "create", user_id: "ann", version: 2, was_used: true },
       ]);
-      expect(Object.keys(rows[1]?.changes as object)).toEqual(["revoked_at"]);
+      expect(Object.keys(rows[0]?.changes as object)).toEqual(["revoked_at"]);
     }));
 
   test.each([

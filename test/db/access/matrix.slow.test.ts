@@ -104,7 +104,7 @@ let companyId: string;
 beforeAll(async () => {
   companyId = await crm.create("company", { name: "Acme" });
   const { errors } = await crm.graphql(
-    `mutation { createApiKey(input: { name: "some", role: "reader" }) { clientMutationId } }`,
+    `mutation { createApiKey(input: { name: "some", role: reader }) { clientMutationId } }`,
   );
   expect(errors).toBeUndefined();
   owner = await connect(crm.database.ownerUrl);

@@ -106,7 +106,7 @@ describe("the audit log", () => {
       expect(await seen()).toEqual([{ action: "create", name: "Here" }]);
     }));
 
-  test("gives everyone the history of every row that they can read, the oldest first", () =>
+  test("gives everyone the history of every row that they can read, the newest first", () =>
     withRollback(async (client) => {
       await client.query("insert into crm.companies (name) values ('Acme')");
       await client.query("update crm.companies set name = 'Bolt'");
@@ -143,7 +143,7 @@ describe("the audit log", () => {
           seen[table] = rows.map(({ action }) => action);
         }
         expect(seen).toEqual({
-          companies: ["create", "update"],
+          companies: ["update", "create"],
           contacts: ["create"],
           deals: ["create"],
           tasks: ["create"],

@@ -144,6 +144,7 @@ describe("a superuser is found out who", () => {
     const [entry = ""] = await sealedEntries();
     const verdict = await behindTheBack(
       [
+        ["alter table crm.audit_logs drop constraint audit_logs_source_known", []],
         [
           "update crm.audit_logs set user_id = user_id || source, source = '' where id = $1",
           [entry],

@@ -52,6 +52,26 @@ async function count(client: pg.ClientBase, from: string): Promise<number> {
   return rows[0]?.n ?? NaN;
 }
 
+test("a row that would not change is not written", () =>
+  withRollback(async (client) => {
+    await asRole(client, "crm_member", "ada");
+    const row = person({ external_id: external("1"), emails: ["ada@example.com"] });
+    await write(client, "contact", "upsert", [row]);
+    const versions = async () =>
+      (await client.query<{ at: string }>("select ctid::text as at from crm.contacts")).rows;
+    const before = await versions();
+    expect(await write(client, "contact", "upsert", [row])).toMatchObject({
+      updated: 0,
+      unchanged: 1,
+      ids: [expect.any(String)],
+    });
+    expect(await versions()).toEqual(before);
+    expect(
+      await write(client, "contact", "upsert", [{ ...row, last_name: "King" }]),
+    ).toMatchObject({ updated: 1, unchanged: 0 });
+    expect(await versions()).not.toEqual(before);
+  }));
+
 test("every kind of fault is told of every row in one answer", () =>
   withRollback(async (client) => {
     await asRole(client, "crm_member", "ada");

@@ -32,6 +32,7 @@ async function served(client: pg.Client): Promise<Record<string, string>> {
 
 test("a definition makes a function of its type, and takes it away", () =>
   withRollback(async (client) => {
+    await client.query("select crm.set_former_field_retention(0)");
     await define(client, "size", "number");
     await define(client, "since", "date");
     await define(client, "hot", "boolean");

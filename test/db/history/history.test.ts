@@ -41,8 +41,8 @@ describe("the history of a field", () => {
       for (const role of ["crm_reader", "crm_member", "crm_admin"] as const) {
         await asRole(client, role, "ada");
         expect(await values(client, "stage")).toEqual([
-          { value: "Proposal", from: created, until: won, ...by },
           { value: "Won", from: won, until: null, ...by },
+          { value: "Proposal", from: created, until: won, ...by },
         ]);
       }
     }));
@@ -51,7 +51,7 @@ describe("the history of a field", () => {
     withRollback(async (client) => {
       await history(client);
       expect((await values(client, field)).map((row) => (row as { value: unknown }).value)).toEqual(
-        [null, 1, 2],
+        [2, 1, null],
       );
     }),
   );
@@ -65,9 +65,9 @@ describe("the history of a field", () => {
         [dealId],
       );
       expect(rows).toEqual([
-        { value: "Proposal", ends: true },
-        { value: "Won", ends: true },
         { value: "Won", ends: false },
+        { value: "Won", ends: true },
+        { value: "Proposal", ends: true },
       ]);
     }));
 
@@ -83,8 +83,8 @@ describe("the history of a field", () => {
         [dealId],
       );
       expect(rows).toEqual([
-        { value: null, erased: true },
         { value: "Won", erased: false },
+        { value: null, erased: true },
       ]);
     }));
 

@@ -554,7 +554,7 @@ describe.each([
       await client.query("rollback");
       return rows.filter(({ entity_id }) => entity_id === id(2)).map(({ action }) => action);
     };
-    expect(await history()).toEqual(["create", "delete"]);
+    expect(await history()).toEqual(["delete", "create"]);
     const undone = await client.query<{ transaction_id: string }>(
       "select transaction_id from crm.undo_transaction($1)",
       [merged.rows[0]?.transaction_id],
@@ -562,7 +562,7 @@ describe.each([
     expect(await history()).toEqual([]);
     expect(await lead(client, 2)).toEqual({ into: null, row: null });
     await client.query("select crm.undo_transaction($1)", [undone.rows[0]?.transaction_id]);
-    expect(await history()).toEqual(["create", "delete", "create", "delete"]);
+    expect(await history()).toEqual(["delete", "create", "delete", "create"]);
     expect(await lead(client, 2)).toEqual({ into: id(1), row: id(1) });
     await client.query(`delete from crm.${table} where id = $1`, [id(1)]);
     expect(await lead(client, 2)).toEqual({ into: id(1), row: null });

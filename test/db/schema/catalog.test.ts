@@ -204,7 +204,8 @@ const rules: Record<string, string> = {
           'keep_external_ids', 'collect_faults', 'broken_reference', 'fields_of_violation',
           'caller_is_authenticated', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
           'merged_into', 'merged_ids', 'compile_custom_fields',
-          'unsealed_seconds', 'compile_rules', 'compile_copy_view'
+          'unsealed_seconds', 'compile_rules', 'compile_copy_view',
+          'former_field_retention_days', 'set_former_field_retention', 'expire_former_fields'
         ]
       )
       and proc.proname not like '%\\_audit_log'`,
@@ -404,7 +405,7 @@ test("what is compiled from the tables is current", () =>
           `select proc.oid::regprocedure::text as name, pg_get_functiondef(proc.oid) as definition
            from pg_proc as proc
            where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
-             and proc.proname ~ ('_(hold|validate|audit_log|stamp|history|history_is_complete|as_of|by_external_id|merged_into)$'
+             and proc.proname ~ ('_(hold|validate|audit_log|stamp|history|history_is_complete|as_of|by_external_ids?|merged_into)$'
                '|^(is_there|is_mergeable|is_reversible|deleted_label|cascade_parent|cleared_reference|takes_others)$'
                '|^search(_candidates|_parts|_body)?$')
            union all

@@ -47,7 +47,7 @@ test("everything in a migrated database has its file", () =>
        from pg_proc as proc
        where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
          -- These are compiled; the functions that compile them have their files.
-         and proc.proname !~ '_(hold|validate|audit_log|stamp|copied|history|history_is_complete|as_of|by_external_id|merged_into)$'
+         and proc.proname !~ '_(hold|validate|audit_log|stamp|copied|history|history_is_complete|as_of|by_external_ids?|merged_into)$'
        union all
        select oid::regclass::text
        from pg_class

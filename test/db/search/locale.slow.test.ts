@@ -42,11 +42,11 @@ afterAll(async () => {
 });
 
 async function found(query: string): Promise<string[]> {
-  const { data } = await server.graphql<{ search: { extract: string }[] }>(
-    "query ($query: String!) { search(query: $query) { extract } }",
+  const { data } = await server.graphql<{ search: { nodes: { extract: string }[] } }>(
+    "query ($query: String!) { search(query: $query) { nodes { extract } } }",
     { query },
   );
-  return data?.search.map(({ extract }) => extract) ?? [];
+  return data?.search.nodes.map(({ extract }) => extract) ?? [];
 }
 
 async function filtered(filter: object): Promise<string[]> {

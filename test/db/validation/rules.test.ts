@@ -96,10 +96,10 @@ test("a fault of a task that is created with its deal is named by which task it 
     expect(await create(" ", "call")).toMatchObject({ fields: { title: ["must not be blank"] } });
     await client.query(
       `select from crm.create_deal_with_tasks(
-         row('Engine', $1, null, 1, null, 'Won', null, null, null, null, null, null)::crm.new_deal,
-         array[row('call', null, null, null, null)::crm.new_task]
+         jsonb_populate_record(null::crm.new_deal, $1),
+         array[jsonb_populate_record(null::crm.new_task, '{"description": "call"}')]
        )`,
-      [companyId],
+      [JSON.stringify({ title: "Engine", company_id: companyId, value: 1, stage: "Won" })],
     );
     expect(await refusal(client, "update crm.tasks set description = ''")).toMatchObject({
       fields: { description: ["must not be blank"] },

@@ -614,6 +614,7 @@ describe("pgcrm start", () => {
     const first = launch(["start"], settings);
     const banner = await first.printed("Ctrl-C");
     expect(banner).toContain(`${address}graphql`);
+    expect(banner).toContain("npx pgcrm demo");
     const token = /eyJ\S+/.exec(banner)?.[0] ?? "";
     expect(decodeJwt(token)).toMatchObject({ role: "admin" });
     expect((await fetch(`${address}readyz`)).status).toBe(200);
@@ -642,7 +643,7 @@ describe("pgcrm start", () => {
     expect(existsSync(join(dataFolder, "postgres", "data", "postmaster.pid"))).toBe(false);
 
     const third = launch(["start"], settings);
-    await third.printed("Ctrl-C");
+    expect(await third.printed("Ctrl-C")).not.toContain("npx pgcrm demo");
     expect(await graphql(address, token, "{ companies { nodes { name } } }")).toEqual({
       data: { companies: { nodes: [{ name: "Kept Ltd" }] } },
     });

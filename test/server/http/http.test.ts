@@ -8,6 +8,7 @@ import { createTestDatabase, type TestDatabase } from "../../helpers/database.ts
 import { jwtSecret, startTestServer, type TestServer } from "../../helpers/server.ts";
 
 const query = JSON.stringify({ query: "{ currentUserId }" });
+const byGet = `/graphql?query=${encodeURIComponent("query Me { currentUserId }")}&operationName=Me`;
 const friend = "https://crm.example";
 
 let database: TestDatabase;
@@ -109,24 +110,150 @@ describe("a page of another origin", () => {
       headers: { origin, "access-control-request-method": "POST" },
     });
 
-  test("may ask where its origin is allowed", async () => {
-    const allowed = await preflight(friend);
+  test.each([
+    [friend],
+    ["http://localhost:5173"],
+    ["https://localhost"],
+    ["http://127.0.0.1:3000"],
+    ["http://[::1]:3000"],
+    ["http://crm.localhost:8080"],
+  ])("may ask where it is allowed, as those of this machine are: %s", async (origin) => {
+    const allowed = await preflight(origin);
     expect(allowed.status).toBe(204);
+    expect(allowed.headers.get("access-control-allow-methods")).toBe("GET, POST");
     expect(allowed.headers.get("access-control-allow-headers")).toContain("authorization");
-    const answer = await ask({ headers: { origin: friend } });
-    expect(answer.headers.get("access-control-allow-origin")).toBe(friend);
+    const answer = await ask({ headers: { origin } });
+    expect(answer.headers.get("access-control-allow-origin")).toBe(origin);
     expect(answer.headers.get("vary")).toMatch(/origin/i);
     expect(await answer.json()).toEqual({ data: { currentUserId: "tester" } });
   });
 
-  test.each(["https://evil.example", "https://crm.example.evil.example", "null"])(
-    "may not ask where it is %s",
-    async (origin) => {
-      for (const response of [await preflight(origin), await ask({ headers: { origin } })]) {
-        expect(response.headers.has("access-control-allow-origin")).toBe(false);
-      }
-    },
-  );
+  test("reads errors too, also of a request without a token", async () => {
+    const response = await ask({ headers: { origin: friend, authorization: "" } });
+    expect(response.status).toBe(401);
+    expect(response.headers.get("access-control-allow-origin")).toBe(friend);
+  });
+
+  test.each([
+    "https://evil.example",
+    "https://crm.example.evil.example",
+    "http://localhost.evil.example",
+    "http://127.0.0.1.evil.example",
+    "file://localhost",
+    "null",
+    "",
+  ])("may not ask where it is %s, and hears of the setting", async (origin) => {
+    const refused = await preflight(origin);
+    expect(refused.status).toBe(403);
+    expect(await refused.json()).toMatchObject({
+      errors: [
+        {
+          message: expect.stringContaining("ALLOWED_ORIGINS"),
+          extensions: { code: "FORBIDDEN" },
+        },
+      ],
+    });
+    const asked = await ask({ headers: { origin } });
+    for (const response of [refused, asked]) {
+      expect(response.headers.has("access-control-allow-origin")).toBe(false);
+      expect(response.headers.get("vary")).toMatch(/origin/i);
+    }
+  });
+
+  test("may not ask in production unless its origin is listed; one line of the log says so", async () => {
+    const origin = "http://localhost:5173";
+    const headers = { origin, "access-control-request-method": "POST" };
+    for (let i = 0; i < 3; i += 1) {
+      const response = await fetch(`${production.url}/graphql`, { method: "OPTIONS", headers });
+      expect(response.status).toBe(403);
+      expect(response.headers.has("access-control-allow-origin")).toBe(false);
+    }
+    const isAboutIt = (line: Record<string, unknown>) => line.origin === origin;
+    expect(production.log.filter(isAboutIt)).toEqual([
+      expect.objectContaining({ level: 40, msg: expect.stringContaining("ALLOWED_ORIGINS") }),
+    ]);
+    for (let i = 0; i < 200; i += 1) {
+      await fetch(`${production.url}/graphql`, {
+        method: "OPTIONS",
+        headers: { ...headers, origin: `https://${i}.example` },
+      });
+    }
+    expect(production.log.filter((line) => line.origin !== undefined)).toHaveLength(100);
+  });
+});
+
+describe("a query by GET", () => {
+  test("is answered in production as in development, and stays in no cache", async () => {
+    for (const { url } of [server, production]) {
+      const response = await fetch(`${url}${byGet}`, { headers: { authorization } });
+      expect(response.status).toBe(200);
+      expect(response.headers.get("cache-control")).toBe("no-store");
+      expect(await response.json()).toEqual({ data: { currentUserId: "tester" } });
+    }
+  });
+
+  test("takes variables as urql sends them", async () => {
+    const parameters = new URLSearchParams({
+      query: "query Found($f: ContactFilter) { contacts(filter: $f) { totalCount } }",
+      operationName: "Found",
+      variables: JSON.stringify({ f: { lastName: { equalTo: "Nobody" } } }),
+    });
+    const accept =
+      "application/graphql-response+json, application/graphql+json, application/json, " +
+      "text/event-stream, multipart/mixed";
+    const response = await fetch(`${production.url}/graphql?${parameters.toString()}`, {
+      headers: { authorization, accept },
+    });
+    expect(await response.json()).toEqual({ data: { contacts: { totalCount: 0 } } });
+  });
+
+  test("is refused where it is switched off, with the name of the setting", async () => {
+    const off = await startTestServer(database.serverUrl, { queriesByGet: false });
+    try {
+      const response = await fetch(`${off.url}${byGet}`, { headers: { authorization } });
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe("POST");
+      expect(await response.json()).toMatchObject({
+        errors: [
+          {
+            message: expect.stringContaining("QUERIES_BY_GET"),
+            extensions: { code: "METHOD_NOT_ALLOWED" },
+          },
+        ],
+      });
+    } finally {
+      await off.close();
+    }
+  });
+});
+
+describe("the header Authorization", () => {
+  const headersOf = (...pairs: [string, string][]) =>
+    fetch(`${server.url}/graphql`, {
+      method: "POST",
+      body: query,
+      headers: [["content-type", "application/json"], ...pairs],
+    });
+
+  test("may be sent twice with the same token", async () => {
+    const twice = await headersOf(
+      ["authorization", authorization],
+      ["Authorization", authorization],
+    );
+    expect(await twice.json()).toEqual({ data: { currentUserId: "tester" } });
+  });
+
+  test("is refused with two tokens; the log says why", async () => {
+    const token = await signToken(jwtSecret, { role: "admin", user: "other", expires: "5m" });
+    const response = await headersOf(
+      ["authorization", authorization],
+      ["Authorization", `Bearer ${token}`],
+    );
+    expect(response.status).toBe(401);
+    expect(server.log).toContainEqual(
+      expect.objectContaining({ reason: "several values of Authorization" }),
+    );
+  });
 });
 
 test("who sends too slowly is cut off", async () => {
@@ -151,14 +278,6 @@ describe("in production", () => {
     expect(await production.graphql("{ __typename }")).toHaveProperty("data.__typename", "Query");
   });
 
-  test("queries are by POST only", async () => {
-    const url = `${production.url}/graphql?query={__typename}`;
-    const response = await fetch(url, { headers: { authorization } });
-    expect(response.status).toBe(405);
-    expect(response.headers.get("allow")).toBe("POST");
-    expect(await code(response)).toBe("METHOD_NOT_ALLOWED");
-  });
-
   test("a misspelt name is not put right; in development it is", async () => {
     const misspelt = [
       "{ contact(id: 7) { firstNam } }",
@@ -166,6 +285,7 @@ describe("in production", () => {
       "query ($f: ContactFiltr) { contacts(filter: $f) { totalCount } }",
       "{ contacts(orderBy: LAST_NAME_AS) { totalCount } }",
       "{ contacts(filter: { lastNam: { equalTo: 1 } }) { totalCount } }",
+      "{ contacts(filter: { companyId: { eq: 1 } }) { totalCount } }",
       "{ contacts { nodes { ...f } } } fragment f on Contac { id }",
     ];
     for (const text of misspelt) {

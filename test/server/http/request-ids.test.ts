@@ -134,7 +134,7 @@ describe("the id of a request", () => {
     );
     const { id, body } = await ask(
       JSON.stringify({
-        query: `mutation Failing { createNote(input: { note: { content: "x", entityType: "contact", entityId: "${randomUUID()}" } }) { note { id } } }`,
+        query: `mutation Failing { createNote(input: { note: { content: "x", entityType: contact, entityId: "${randomUUID()}" } }) { note { id } } }`,
       }),
     );
     expect(body.errors?.[0]?.extensions.requestId).toBe(id);

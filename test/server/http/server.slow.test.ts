@@ -52,16 +52,18 @@ describe("the server", () => {
 });
 
 describe("GraphiQL", () => {
+  const tokens = { admin: "a.b.c", member: "m.b.c", reader: "r.b.c" };
+
   test("is served with its token in development", async () => {
-    const server = await startTestServer(crm.database.serverUrl, { graphiqlToken: "a.b.c" });
+    const server = await startTestServer(crm.database.serverUrl, { graphiqlTokens: tokens });
     const page = await fetch(server.url, { headers: { accept: "text/html" } });
     expect(page.status).toBe(200);
-    expect(await page.text()).toContain("Bearer a.b.c");
+    expect(await page.text()).toContain("a.b.c");
     await server.close();
   });
 
   test("has no token for other machines, nor for pages that name this one otherwise", async () => {
-    const server = await startTestServer(crm.database.serverUrl, { graphiqlToken: "a.b.c" });
+    const server = await startTestServer(crm.database.serverUrl, { graphiqlTokens: tokens });
     const page = async (headers: Record<string, string>) => {
       const asking = request(server.url, { headers: { accept: "text/html", ...headers } }).end();
       const [response] = (await once(asking, "response")) as [IncomingMessage];
@@ -76,7 +78,7 @@ describe("GraphiQL", () => {
   });
 
   test("has no token for who comes through a proxy, whatever name that gives this machine", async () => {
-    const server = await startTestServer(crm.database.serverUrl, { graphiqlToken: "a.b.c" });
+    const server = await startTestServer(crm.database.serverUrl, { graphiqlTokens: tokens });
     const { port } = new URL(server.url);
     const page = async (version: string, ...headers: string[]) => {
       const socket = connect(Number(port), "127.0.0.1");
@@ -97,7 +99,7 @@ describe("GraphiQL", () => {
 
   test("is not served in production", async () => {
     const server = await startTestServer(crm.database.serverUrl, {
-      graphiqlToken: "a.b.c",
+      graphiqlTokens: tokens,
       production: true,
     });
     expect((await fetch(server.url, { headers: { accept: "text/html" } })).status).toBe(404);

@@ -363,6 +363,20 @@ describe("who asks", () => {
       .setExpirationTime(Math.floor(Date.now() / 1000) - 28)
       .sign(new TextEncoder().encode(jwtSecret));
 
+  test("may be told twice, in names that differ by capitals", async () => {
+    const [one, other] = [await bearer(), await bearer("other")];
+    const accepted = await raw();
+    accepted.send({ type: "connection_init", payload: { authorization: one, Authorization: one } });
+    await accepted.next("connection_ack");
+    accepted.socket.close();
+    const refused = await raw();
+    refused.send({
+      type: "connection_init",
+      payload: { authorization: one, Authorization: other },
+    });
+    expect(await refused.closed).toEqual({ code: 4403, reason: oneMessage });
+  });
+
   test("is asked again with each operation: an expired token closes the socket", async () => {
     const socket = await raw();
     socket.send({
@@ -408,11 +422,20 @@ describe("a request for a socket is refused", () => {
     },
   );
 
-  test("not to pages of an allowed origin, nor to the server's own", async () => {
-    for (const origin of [friend, server.url]) {
+  test("not to pages of an allowed origin, of this machine, nor to the server's own", async () => {
+    for (const origin of [friend, "http://localhost:5173", server.url]) {
       (await raw(server, { origin })).socket.close();
     }
   });
+
+  test("to pages of this machine in production; the log names the setting", () =>
+    withServer({ production: true }, async (to) => {
+      const origin = "http://localhost:5173";
+      expect(await refusal(to, { origin })).toMatchObject({ status: 403 });
+      expect(to.log).toContainEqual(
+        expect.objectContaining({ origin, msg: expect.stringContaining("ALLOWED_ORIGINS") }),
+      );
+    }));
 
   test.each(["/", "/healthz", "/graphql/", "/nowhere"])("at %s", async (path) => {
     const { status } = await refusal(server, {}, path);

@@ -8,6 +8,10 @@ import type { z } from "zod";
 import { withConnection } from "../../../server/postgres/connect.ts";
 import { customFieldsSchema } from "../../../server/model/custom-fields.ts";
 import { type Fields, ValidationError } from "../../../server/errors/classes.ts";
+import type {
+  CreateCustomFieldDefinition,
+  CustomFieldDefinition,
+} from "../../../server/model/generated/rows.ts";
 import { tables } from "../../../server/model/generated/tables.ts";
 import { createPool, inTransaction } from "../../../server/postgres/pool.ts";
 import {
@@ -28,7 +32,7 @@ import { createTestDatabase, type TestDatabase } from "../../helpers/database.ts
 import { type Input, inputsOf, type References } from "./inputs.ts";
 
 const entities = Object.keys(createSchemas) as EntityName[];
-const runs = { numRuns: 250 };
+const runs = { numRuns: 120 };
 const patience = 180_000;
 
 /** One id for a contact, a company and a deal, so that every entity type can be attached to. */
@@ -117,31 +121,32 @@ test(
     const enumValues = ["", "a", "O'Neill", '"', "é", "\u{1f600}"].map((value) => `${value}!`);
     const many = Array.from({ length: 22 }, (_, index) => `v${index}`);
     const shared = { entityType: "company", enumValues: null, required: false } as const;
-    const definitions = await repositories.customFieldDefinitions.createMany(
-      [
-        { ...shared, name: "text", label: "Text", fieldType: "text" },
-        { ...shared, name: "number", label: "Number", fieldType: "number" },
-        { ...shared, name: "date", label: "Date", fieldType: "date" },
-        { ...shared, name: "boolean", label: "Boolean", fieldType: "boolean" },
-        { ...shared, name: "enum", label: "Enum", fieldType: "enum", enumValues },
-        { ...shared, name: "many", label: "Many", fieldType: "enum", enumValues: many },
-        { ...shared, name: "short", label: "Short", fieldType: "text", maxLength: 2 },
-        {
-          ...{ ...shared, name: "between", label: "Between", fieldType: "number" },
-          ...{ minimum: "-1.5", maximum: "0.30000000000000001" },
-        },
-        {
-          ...{ ...shared, name: "days", label: "Days", fieldType: "date" },
-          ...{ minimum: "1999-12-31", maximum: "2024-02-29" },
-        },
-        { ...shared, name: "several", label: "Several", fieldType: "multi_enum", enumValues },
-        {
-          ...{ ...shared, name: "filled", label: "Filled", fieldType: "text" },
-          ...{ maxLength: 1, defaultValue: "x" },
-        },
-      ],
-      "ada",
-    );
+    const data: CreateCustomFieldDefinition[] = [
+      { ...shared, name: "text", label: "Text", fieldType: "text" },
+      { ...shared, name: "number", label: "Number", fieldType: "number" },
+      { ...shared, name: "date", label: "Date", fieldType: "date" },
+      { ...shared, name: "boolean", label: "Boolean", fieldType: "boolean" },
+      { ...shared, name: "enum", label: "Enum", fieldType: "enum", enumValues },
+      { ...shared, name: "many", label: "Many", fieldType: "enum", enumValues: many },
+      { ...shared, name: "short", label: "Short", fieldType: "text", maxLength: 2 },
+      {
+        ...{ ...shared, name: "between", label: "Between", fieldType: "number" },
+        ...{ minimum: "-1.5", maximum: "0.30000000000000001" },
+      },
+      {
+        ...{ ...shared, name: "days", label: "Days", fieldType: "date" },
+        ...{ minimum: "1999-12-31", maximum: "2024-02-29" },
+      },
+      { ...shared, name: "several", label: "Several", fieldType: "multi_enum", enumValues },
+      {
+        ...{ ...shared, name: "filled", label: "Filled", fieldType: "text" },
+        ...{ maxLength: 1, defaultValue: "x" },
+      },
+    ];
+    const definitions: CustomFieldDefinition[] = [];
+    for (const definition of data) {
+      definitions.push(await repositories.customFieldDefinitions.create(definition, "ada"));
+    }
     await repositories.companies.update(id, { customFields: { text: "x" } }, "ada");
     const [text] = definitions;
     const required = await repositories.customFieldDefinitions.update(

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "@jest/globals";
 import pg from "pg";
 
 import {
+  BulkError,
   ConflictError,
   ConstraintViolationError,
   ForbiddenError,
@@ -15,7 +16,8 @@ import {
   createRepositories,
   type Repositories,
 } from "../../../server/repositories/repositories.ts";
-import { createRepository } from "../../../server/repositories/repository.ts";
+import { createRepository, type Repository } from "../../../server/repositories/repository.ts";
+import { withAttachments } from "../../../server/services/entity.ts";
 import { usePool } from "./usePool.ts";
 
 const crm = usePool();
@@ -146,7 +148,7 @@ describe("createMany", () => {
   test("adds rows in the order of the data, each with its own defaults", async () => {
     const company = await repositories.companies.create({ name: "Acme" }, "ada");
     const deal = { companyId: company.id, value: 1, stage: "Proposal" };
-    const rows = await repositories.deals.createMany(
+    const { created, rows } = await repositories.deals.createMany(
       [
         { ...deal, title: "first" },
         { ...deal, title: "second", currency: "EUR", probability: 7 },
@@ -154,7 +156,8 @@ describe("createMany", () => {
       ],
       "ada",
     );
-    const brief = rows.map(({ title, currency, probability }) => [title, currency, probability]);
+    const brief = rows.map((row) => [row?.title, row?.currency, row?.probability]);
+    expect(created).toBe(3);
     expect(brief).toEqual([
       ["first", "USD", 50],
       ["second", "EUR", 7],
@@ -168,12 +171,15 @@ describe("createMany", () => {
       { ...ada, ownerId },
       { ...ada, firstName: "", ownerId },
     ];
-    await expect(repositories.contacts.createMany(rows, "ada")).rejects.toThrow(ValidationError);
-    expect(await repositories.contacts.findAll({ ownerId })).toEqual([]);
+    await expect(repositories.contacts.createMany(rows, "ada")).rejects.toThrow(BulkError);
+    expect(await repositories.contacts.findAll({ ownerId: { equalTo: ownerId } })).toEqual([]);
   });
 
   test("adds nothing out of nothing", async () => {
-    expect(await repositories.contacts.createMany([], "ada")).toEqual([]);
+    expect(await repositories.contacts.createMany([], "ada")).toMatchObject({
+      created: 0,
+      rows: [],
+    });
   });
 });
 
@@ -311,7 +317,7 @@ describe("roles", () => {
   test("a reader reads and does not write", async () => {
     const reader = createRepositories(crm.pool, { role: "crm_reader" });
     await expect(reader.contacts.create(ada, "ada")).rejects.toThrow(ForbiddenError);
-    expect(await reader.pipelineStages.findAll({ kind: "won" })).toHaveLength(1);
+    expect(await reader.pipelineStages.findAll({ kind: { equalTo: "won" } })).toHaveLength(1);
   });
 
   test("a member does not define custom fields", async () => {
@@ -325,7 +331,7 @@ describe("roles", () => {
   });
 });
 
-describe("findWithAttachments", () => {
+describe("findById with tasks and notes", () => {
   test.each(["contacts", "companies", "deals"] as const)(
     "gives a row of %s with its tasks and notes, the oldest first",
     async (name) => {
@@ -339,9 +345,11 @@ describe("findWithAttachments", () => {
             "ada",
           ),
       };
+      const find = (id: string) =>
+        (repositories[name] as Repository<"contact">).findById(id, withAttachments);
       const kinds = { contacts: "contact", companies: "company", deals: "deal" } as const;
       const row = await samples[name]();
-      expect(await repositories[name].findWithAttachments(row.id)).toEqual({
+      expect(await find(row.id)).toEqual({
         ...row,
         tasks: [],
         notes: [],
@@ -350,17 +358,17 @@ describe("findWithAttachments", () => {
       const first = await repositories.tasks.create({ ...to, description: "first" }, "ada");
       const second = await repositories.tasks.create({ ...to, description: "second" }, "ada");
       const note = await repositories.notes.create({ ...to, content: "note" }, "ada");
-      expect(await repositories[name].findWithAttachments(row.id)).toEqual({
+      expect(await find(row.id)).toEqual({
         ...row,
         tasks: [first, second],
         notes: [note],
       });
-      expect(await repositories[name].findWithAttachments(randomUUID())).toBeNull();
+      expect(await find(randomUUID())).toBeNull();
     },
   );
 });
 
 test("every row has exactly the columns of its table", async () => {
-  const [stage] = await repositories.pipelineStages.findAll({ kind: "lost" });
+  const [stage] = await repositories.pipelineStages.findAll({ kind: { equalTo: "lost" } });
   expect(Object.keys(stage ?? {})).toEqual(Object.keys(tables.pipelineStage.columns));
 });

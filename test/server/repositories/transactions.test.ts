@@ -45,13 +45,13 @@ describe("inTransaction", () => {
       await repositories.contacts.delete(randomUUID(), "ada", client);
     });
     await expect(work).rejects.toThrow(NotFoundError);
-    expect(await repositories.contacts.findAll({ ownerId })).toEqual([]);
+    expect(await repositories.contacts.findAll({ ownerId: { equalTo: ownerId } })).toEqual([]);
   });
 
   test("sees its own changes, which others do not see yet", async () => {
     await inTransaction(crm.pool, { role: "crm_member", userId: "ada" }, async (client) => {
       const { id } = await repositories.contacts.create(ada, "ada", client);
-      expect(await repositories.contacts.findById(id, client)).not.toBeNull();
+      expect(await repositories.contacts.findById(id, {}, client)).not.toBeNull();
       expect(await repositories.contacts.findById(id)).toBeNull();
     });
   });
@@ -103,7 +103,7 @@ describe("a client of the caller's", () => {
         client,
       );
       await client.query("commit");
-      const found = await repositories.contacts.findWithAttachments(id);
+      const found = await repositories.contacts.findById(id, { with: { notes: true } });
       expect(found).toMatchObject({ createdBy: "ada", notes: [{ createdBy: "bob" }] });
     } finally {
       client.release();
@@ -152,7 +152,7 @@ describe("a pool", () => {
     const doorUrl = new URL(crm.database.serverUrl);
     doorUrl.port = String(await freePort());
     const pool = createPool({ connectionString: doorUrl.href });
-    const found = createRepositories(pool).pipelineStages.findAll({ name: "Won" });
+    const found = createRepositories(pool).pipelineStages.findAll({ name: { equalTo: "Won" } });
     await sleep(200);
     api.listen(Number(doorUrl.port), "127.0.0.1");
     expect(await found).toHaveLength(1);

@@ -48,7 +48,9 @@ describe("contacts", () => {
     const created = await services.contacts.createContact(ada, "ada");
     expect(await services.contacts.getContact(created.id)).toEqual(created);
     await services.contacts.updateContact(created.id, { lastName: "Lovelace" }, "ada");
-    expect(await services.contacts.getContacts({ lastName: "Lovelace" })).toHaveLength(1);
+    expect(await services.contacts.getContacts({ lastName: { equalTo: "Lovelace" } })).toHaveLength(
+      1,
+    );
     await services.contacts.deleteContact(created.id, "ada");
     await expect(services.contacts.getContact(created.id)).rejects.toEqual(
       new NotFoundError("contact", created.id),
@@ -78,9 +80,10 @@ describe("deals with tasks", () => {
     const tasks = [{ description: "Call" }, { description: "Write", dueDate: "2024-02-29" }];
     const created = await services.deals.createDealWithTasks(await deal(), tasks, "ada");
     expect(created).toMatchObject({ value: "12.50", currency: "USD", probability: 100 });
+    const oldest = { orderBy: { createdAt: "asc" } } as const;
     const read = await services.deals.getDealWithAttachments(created.id);
     expect(read.tasks.map(({ description }) => description).sort()).toEqual(["Call", "Write"]);
-    expect(await services.tasks.getTasksByEntity("deal", created.id)).toEqual(read.tasks);
+    expect(await services.tasks.getTasksByEntity("deal", created.id, oldest)).toEqual(read.tasks);
     expect(await services.deals.getDealsByCompany(created.companyId)).toEqual([created]);
   });
 
@@ -201,8 +204,8 @@ describe("the audit log", () => {
     const byEntity = await services.audit.getAuditLogsByEntity("contact", id);
     expect(byEntity.map(({ action }) => action)).toEqual(actions);
     expect(await services.audit.getAuditLogsByUser(user)).toEqual(byEntity);
-    const [first] = await services.audit.getAuditLogsByUser(user, { limit: 1 });
-    const rest = await services.audit.getAuditLogsByUser(user, { limit: 9, after: first });
+    expect(await services.audit.getAuditLogsByUser(user, { first: 1 })).toEqual([byEntity[0]]);
+    const rest = await services.audit.getAuditLogsByUser(user, { first: 9, offset: 1 });
     expect(rest).toEqual(byEntity.slice(1));
   });
 });

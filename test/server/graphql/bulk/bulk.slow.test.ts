@@ -231,10 +231,10 @@ test("the other entities are written in bulk, too", async () => {
        createDeals(input: { deals: [{ title: "Big", value: "1.5", stage: "Won", companyId: $companyId, closeDate: "2026-01-31" }] }) {
          created deals { value currency probability closeDate company { name } }
        }
-       createTasks(input: { tasks: [{ description: "Call", entityType: "company", entityId: $companyId }] }) {
+       createTasks(input: { tasks: [{ description: "Call", entityType: company, entityId: $companyId }] }) {
          tasks { status company { name } }
        }
-       createNotes(input: { notes: [{ content: "Note", entityType: "deal", entityId: $companyId }], mode: VALID_ONLY }) {
+       createNotes(input: { notes: [{ content: "Note", entityType: deal, entityId: $companyId }], mode: VALID_ONLY }) {
          created faults { index code fields }
        }
      }`,

@@ -93,7 +93,7 @@ test("rows that a rule would break are listed page by page, for administrators",
   for (const weight of [1, 2, 3]) await company({ weight });
   const query = `query ($first: Int, $after: Cursor) {
     checkCustomFieldRule(
-      entityType: "company", name: "weight", minimum: "4", first: $first, after: $after
+      entityType: company, name: "weight", minimum: "4", first: $first, after: $after
     ) { nodes { entityId value message } pageInfo { hasNextPage endCursor } }
   }`;
   interface Page {
@@ -112,7 +112,7 @@ test("rows that a rule would break are listed page by page, for administrators",
   expect(new Set(nodes.map(({ message }) => message))).toEqual(new Set(["must be at least 4"]));
   expect(await refused(query, {}, bob)).toMatchObject({ code: "FORBIDDEN" });
   expect(
-    await refused(`{ checkCustomFieldRule(entityType: "company", name: "weight", pattern: "(") {
+    await refused(`{ checkCustomFieldRule(entityType: company, name: "weight", pattern: "(") {
       nodes { message }
     } }`),
   ).toMatchObject({

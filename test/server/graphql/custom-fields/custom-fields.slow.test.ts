@@ -177,7 +177,7 @@ describe("a custom field", () => {
         aggregates: {
           min: { engageDate: "2016-10-20", listPrice: "550" },
           max: { engageDate: "2016-11-01" },
-          average: { listPrice: "550.0000000000000000" },
+          average: { listPrice: "550" },
           distinctCount: { product: "2", origin: "1", rush: "1" },
         },
       },

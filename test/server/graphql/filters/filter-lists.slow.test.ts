@@ -103,6 +103,8 @@ async function planOf(query: string, variables: Record<string, unknown>): Promis
     await client.query("rollback");
     expect(await answer).not.toHaveProperty("errors");
 
+    // Nulls stand for the parameters, so the plan is the one for any of them.
+    await client.query("set plan_cache_mode = force_generic_plan");
     await client.query(`prepare look as ${rows[0]?.text}`);
     const { rows: types } = await client.query<{ count: number }>(
       "select cardinality(parameter_types) as count from pg_prepared_statements where name = 'look'",
@@ -126,3 +128,63 @@ test.each(["notIn", "notInInsensitive"])(
     expect(plan).toContain("hashed SubPlan");
   },
 );
+
+describe("anyIncludesInsensitive", () => {
+  beforeAll(async () => {
+    await withConnection(crm.database.ownerUrl, (client) =>
+      client.query(
+        `insert into crm.contacts (first_name, last_name, emails, phones) values
+           ('Ada', 'Parts', '{Ada.Lovelace@Analytical.Example,ada_l@xn--kln-sna.de}', '{"+49 (30) 765-4321"}'),
+           ('Bob', 'Parts', '{bob100%@example.test}', '{"Tel. 0800 CALL"}');
+         insert into crm.contacts (first_name, last_name, emails)
+         select 'Other', 'contact', array['other' || n || '@example.org'] from generate_series(1, 5000) as n`,
+      ),
+    );
+  });
+
+  test.each([
+    [{ emails: { anyIncludesInsensitive: "LOVELACE@ana" } }, ["Ada"]],
+    [{ emails: { anyIncludesInsensitive: "köln" } }, ["Ada"]],
+    [{ emails: { anyIncludesInsensitive: "_l@" } }, ["Ada"]],
+    [{ emails: { anyIncludesInsensitive: "0%@EX" } }, ["Bob"]],
+    // Of one address only.
+    [{ emails: { anyIncludesInsensitive: "example ada" } }, []],
+    [{ emails: { anyIncludesInsensitive: "\\" } }, []],
+    [{ phones: { anyIncludesInsensitive: "30/7654" } }, ["Ada"]],
+    [{ phones: { anyIncludesInsensitive: "call" } }, ["Bob"]],
+    [{ phones: { anyIncludesInsensitive: "0800 c" } }, ["Bob"]],
+    [{ phones: { anyIncludesInsensitive: "99999" } }, []],
+    [{ emails: { anyIncludesInsensitive: "" } }, ["Ada", "Bob"]],
+    [{ not: { emails: { anyIncludesInsensitive: "lovelace" } } }, ["Bob"]],
+  ])("finds a part of an address, or digits of a number: %j", async (filter, expected) => {
+    const { data, errors } = await crm.graphql<{ contacts: { nodes: { firstName: string }[] } }>(
+      `query ($filter: ContactFilter!) {
+        contacts(filter: { and: [{ lastName: { equalTo: "Parts" } }, $filter] }, orderBy: FIRST_NAME_ASC) {
+          nodes { firstName }
+        }
+      }`,
+      { filter },
+    );
+    expect(errors).toBeUndefined();
+    expect(data?.contacts.nodes.map(({ firstName }) => firstName)).toEqual(expected);
+  });
+
+  test.each([
+    ["emails", "lovelace@ana", "contacts_email_words"],
+    ["phones", "7654321", "contacts_name_words"],
+  ])("reads an index: of %s", async (column, text, index) => {
+    await withConnection(crm.database.ownerUrl, (client) =>
+      client.query("vacuum analyze crm.contacts"),
+    );
+    const plan = await planOf(
+      `query ($text: String) {
+        contacts(filter: { ${column}: { anyIncludesInsensitive: $text } }, first: 20) {
+          nodes { id company { id } }
+        }
+      }`,
+      { text },
+    );
+    expect(plan).toContain(`Bitmap Index Scan on ${index}`);
+    expect(plan).not.toContain("Seq Scan on crm.contacts");
+  });
+});

@@ -7,7 +7,7 @@ const crm = useTestServer();
 describe("the index of a custom field", () => {
   const change = (verb: string, name: string) =>
     `mutation {
-      ${verb}CustomField(input: { entityType: "contact", name: "${name}" }) {
+      ${verb}CustomField(input: { entityType: contact, name: "${name}" }) {
         customFieldDefinition { name index { method isValid size } }
       }
     }`;

@@ -20,7 +20,7 @@ test("duplicates come with the row, the score and the reasons, of one row and in
   expect(
     await crm.graphql(
       `query ($id: ID!) {
-        findDuplicates(entityType: "contact", id: $id) {
+        findDuplicates(entityType: contact, id: $id) {
           totalCount nodes { ...parts }
         }
         contact(id: $id) { duplicates(first: 1) { nodes { ...parts } } }
@@ -55,7 +55,7 @@ test("groups are paged, and hold their rows", async () => {
   const page = async (after?: string) => {
     const { data } = await crm.graphql<Page>(
       `query ($after: Cursor) {
-        duplicateGroups(entityType: "company", minScore: 0.7, first: 2, after: $after) {
+        duplicateGroups(entityType: company, minScore: 0.7, first: 2, after: $after) {
           totalCount
           pageInfo { hasNextPage endCursor }
           nodes { size score reasons companies { nodes { name } } contacts { totalCount } }
@@ -86,7 +86,7 @@ const merge = `mutation ($input: MergeContactsInput!) {
       contact {
         firstName emails version
         notes { totalCount }
-        history { nodes { action transactionId } }
+        history(orderBy: TIMESTAMP_ASC) { nodes { action transactionId } }
       }
     }
   }
@@ -140,7 +140,7 @@ test("companies are merged alike", async () => {
       `mutation ($input: MergeCompaniesInput!) {
         mergeCompanies(input: $input) {
           companyMerge {
-            contactsMoved company { name address contacts { totalCount } }
+            contactsMoved company { name address { city } contacts { totalCount } }
           }
         }
       }`,
@@ -212,7 +212,7 @@ test("what is refused says why, in the client's words", async () => {
   });
 
   const { errors } = await crm.graphql(
-    `{ findDuplicates(entityType: "deal", id: "${absent}") { totalCount } }`,
+    `{ findDuplicates(entityType: deal, id: "${absent}") { totalCount } }`,
   );
   expect(errors).toMatchObject([
     {

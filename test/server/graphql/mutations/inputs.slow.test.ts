@@ -7,18 +7,19 @@ const crm = useTestServer();
 /** What a client may set, in order of the alphabet; `!` marks what it must. */
 const inputs: Record<string, string> = {
   CompanyInput: "address customFields externalIds name! ownerId",
-  ContactInput: "companyId customFields emails externalIds firstName! lastName! ownerId phones",
+  ContactInput:
+    "company companyId customFields emails externalIds firstName! lastName! ownerId phones",
   CustomFieldDefinitionInput:
     "defaultValue description entityType! enumValues fieldType! isUnique label! maxLength maximum " +
     "minimum name! pattern required",
   DealInput:
-    "closeDate companyId! contactId currency customFields externalIds lostReason ownerId probability stage! title! value!",
+    "closeDate company companyId contact contactId currency customFields externalIds lostReason ownerId probability stage! title! value!",
   ExchangeRateInput: "currency! rate! validFrom!",
-  NoteInput: "content! entityId! entityType! externalIds",
+  NoteInput: "content! entity entityId entityType! externalIds",
   PipelineStageInput: "kind name! position probability",
-  TaskInput: "assignedTo description! dueDate entityId! entityType! externalIds status",
+  TaskInput: "assignedTo description! dueDate entity entityId entityType! externalIds status",
   NewDealInput:
-    "closeDate companyId contactId currency customFields externalIds lostReason ownerId probability stage title value",
+    "closeDate company companyId contact contactId currency customFields externalIds lostReason ownerId probability stage title value",
   NewTaskInput: "assignedTo description dueDate externalIds status",
 };
 
@@ -67,6 +68,7 @@ const actors = [
   "setBaseCurrency",
   "setDefaultCountry",
   "setTimeZone",
+  "setFormerFieldRetention",
   "setTrashRetention",
   "undoEntry",
   "undoField",

@@ -40,7 +40,7 @@ const move = (stage: string, caller: Caller) =>
   );
 
 const undoField = `mutation ($id: ID!, $entry: BigInt!, $onConflict: ConflictResolution) {
-  undoField(input: { entityType: "deal", entityId: $id, field: "stage", entryId: $entry, onConflict: $onConflict }) {
+  undoField(input: { entityType: deal, entityId: $id, field: "stage", entryId: $entry, onConflict: $onConflict }) {
     reversal { transactionId restored changed deleted kept }
   }
 }`;
@@ -49,7 +49,7 @@ const undoTransaction = `mutation ($id: BigInt!) {
 }`;
 const undoEntry = `mutation ($id: BigInt!) { undoEntry(input: { entryId: $id }) { reversal { changed } } }`;
 const restore = `mutation ($id: ID!) {
-  restoreDeleted(input: { entityType: "company", id: $id }) { reversal { restored changed kept } }
+  restoreDeleted(input: { entityType: company, id: $id }) { reversal { restored changed kept } }
 }`;
 
 interface Told {
@@ -69,9 +69,9 @@ interface Told {
 }
 const told = `query ($id: ID!) {
   deal(id: $id) {
-    fieldHistory(field: "stage") { nodes { value validUntil setBy source entryId } }
+    fieldHistory(field: "stage", orderBy: VALID_FROM_ASC) { nodes { value validUntil setBy source entryId } }
     stageHistory(orderBy: ENTRY_ID_ASC) { nodes { stage leftAt duration { days } } }
-    history { nodes { entryId transactionId } }
+    history(orderBy: TIMESTAMP_ASC) { nodes { entryId transactionId } }
   }
 }`;
 
@@ -179,7 +179,7 @@ test("what cannot be undone says so", async () => {
   const { auditLogs } = await ask<{
     auditLogs: { nodes: { entryId: string; entityType: string }[] };
   }>(
-    `{ auditLogs(filter: { entityType: { in: ["setting", "audit_log"] } }) { nodes { entryId entityType } } }`,
+    `{ auditLogs(filter: { entityType: { in: [setting, audit_log] } }) { nodes { entryId entityType } } }`,
     {},
     root,
   );
@@ -205,7 +205,7 @@ test("an id that was merged is followed, and its history is that of the one that
   );
   const follow = `query ($id: ID!) {
     contact(id: $id) { id }
-    mergedInto(entityType: "contact", id: $id)
+    mergedInto(entityType: contact, id: $id)
     contactMergedInto(id: $id) { id history { nodes { entityId action } } }
     companyMergedInto(id: $id) { id }
   }`;
@@ -217,16 +217,16 @@ test("an id that was merged is followed, and its history is that of the one that
         id: one,
         history: {
           nodes: [
-            { entityId: one, action: "create" },
-            { entityId: other, action: "create" },
             { entityId: other, action: "delete" },
+            { entityId: other, action: "create" },
+            { entityId: one, action: "create" },
           ],
         },
       },
       companyMergedInto: null,
     });
   }
-  expect(await refused(`{ mergedInto(entityType: "deal", id: "${one}") }`)).toMatchObject({
+  expect(await refused(`{ mergedInto(entityType: deal, id: "${one}") }`)).toMatchObject({
     code: "VALIDATION_ERROR",
     fields: { entityType: [expect.any(String)] },
   });
@@ -300,7 +300,7 @@ test("entities and the pipeline are read as they were", async () => {
   const query = `query ($id: ID!, $company: ID!, $at: Datetime!) {
     dealAsOf(id: $id, at: $at) { entityId asOf stage version companyId }
     companyAsOf(id: $company, at: "2001-01-01T00:00:00Z") { name }
-    pipelineAsOf(at: $at, filter: { stage: { equalTo: "Proposal" } }) { nodes { stage count value valueByCurrency } }
+    pipelineAsOf(at: $at) { nodes { stage count value valueByCurrency } }
   }`;
   const { dealAsOf, companyAsOf, pipelineAsOf } = await ask<Record<string, unknown>>(query, {
     id: dealId,
@@ -310,5 +310,7 @@ test("entities and the pipeline are read as they were", async () => {
   expect(dealAsOf).toMatchObject({ entityId: dealId, stage: "Proposal", version: 1, companyId });
   expect(new Date((dealAsOf as { asOf: string }).asOf)).toEqual(new Date(String(at)));
   expect(companyAsOf).toBeNull();
-  expect(pipelineAsOf).toMatchObject({ nodes: [{ stage: "Proposal", count: expect.any(String) }] });
+  expect((pipelineAsOf as { nodes: unknown[] }).nodes).toContainEqual(
+    expect.objectContaining({ stage: "Proposal", count: expect.stringMatching(/^[1-9]/) }),
+  );
 });

@@ -38,6 +38,8 @@ interface Connection {
   readonly orders: readonly string[];
   readonly orderBy: string;
   readonly key: readonly string[];
+  /** The other arguments, with a comma before them. */
+  readonly needed: string;
 }
 
 /** How a list is reached: what stands before and after it in a query. */
@@ -182,10 +184,11 @@ async function faultsOf(connection: Connection, all: readonly Connection[]): Pro
   for (const orders of chunks(connection.orders, 12)) {
     const whole = await pages(connection, way, orders, "first", 100);
     for (const { rows, totalCount } of whole) {
-      expect(rows.length).toBeGreaterThan(2);
+      expect([connection.name, rows.length > 1]).toEqual([connection.name, true]);
       expect(rows.length).toBe(totalCount);
     }
-    for (const size of [1, 2, 3]) {
+    // The lists of a row are paged by the same code as those of a query.
+    for (const size of connection.parent === undefined && connection.needed === "" ? [1, 3] : [2]) {
       for (const side of ["first", "last"] as const) {
         const seen = await walk(connection, way, orders, side, size);
         orders.forEach((order, i) => {
@@ -252,7 +255,7 @@ async function pages(
   const beyond = side === "first" ? "after" : "before";
   const fields = orders.map(
     (order, i) => `p${i}: ${connection.field}(
-      orderBy: [${order}], ${side}: $size, ${beyond}: $cursor${i}${filter}
+      orderBy: [${order}], ${side}: $size, ${beyond}: $cursor${i}${filter}${connection.needed}
     ) {
       nodes { ${connection.key.join(" ")} }
       totalCount
@@ -287,7 +290,7 @@ async function findWay(connection: Connection, all: readonly Connection[]): Prom
   if (parent === undefined) {
     const first = await ask<
       Record<string, { totalCount: number; nodes: Record<string, string>[] }>
-    >(`{ ${field}(first: 8) { totalCount nodes { ${key.join(" ")} } } }`);
+    >(`{ ${field}(first: 8${connection.needed}) { totalCount nodes { ${key.join(" ")} } } }`);
     const { totalCount = 0, nodes = [] } = first[field] ?? {};
     const id = key.includes("entryId") ? "entryId" : "id";
     const ids = nodes.map((node) => `"${node[id]}"`).join();
@@ -300,13 +303,35 @@ async function findWay(connection: Connection, all: readonly Connection[]): Prom
   if (root === undefined) throw new Error(`No list has the rows of ${name}`);
   const parents = await ask<
     Record<string, { nodes: { id: string; list: { totalCount: number } }[] }>
-  >(`{ ${root.field}(first: 100) { nodes { id list: ${field} { totalCount } } } }`);
+  >(
+    `{ ${root.field}(first: 100) { nodes { id list: ${field}(first: 1${connection.needed}) { totalCount } } } }`,
+  );
   const [fullest] = (parents[root.field]?.nodes ?? []).sort(
     (a, b) => b.list.totalCount - a.list.totalCount,
   );
   const one = `${parent.charAt(0).toLowerCase()}${parent.slice(1)}`;
   return { before: `row: ${one}(id: "${fullest?.id}") {`, after: "}", filter: "" };
 }
+
+/** The arguments that lists need, for lists of several rows. */
+const needed = (parent: string): Record<string, string> => ({
+  field: `, field: "${changed[parent]}"`,
+  source: `, source: "erp"`,
+  ids: `, ids: ["1", "2", "3", "4", "5"]`,
+});
+
+/** A field of each type that changes. */
+const changed: Record<string, string> = {
+  ApiKey: "revokedAt",
+  Company: "address",
+  Contact: "lastName",
+  CustomFieldDefinition: "label",
+  Deal: "stage",
+  ExchangeRate: "rate",
+  Note: "content",
+  PipelineStage: "probability",
+  Task: "description",
+};
 
 interface IntrospectedType {
   name: string | null;
@@ -341,14 +366,20 @@ async function listConnections(): Promise<Connection[]> {
     (fields ?? []).flatMap(({ name: field, type: fieldType, args }) => {
       const orderBy = args.find(({ name }) => name === "orderBy");
       if (orderBy === undefined || !args.some(({ name }) => name === "first")) return [];
+      // Query.fieldHistory is that of each entity, and groups of duplicates are in no list with an order.
+      if (args.some(({ name }) => name === "entityType") || parent === "DuplicateGroup") return [];
       const enumName = named(orderBy.type);
-      const orders = types.get(enumName)?.enumValues?.map(({ name }) => name) ?? [];
+      // RELEVANCE needs a search.
+      const orders = (types.get(enumName)?.enumValues ?? [])
+        .map(({ name }) => name)
+        .filter((name) => name !== "RELEVANCE");
       const node = types.get(named(fieldType).replace(/Connection$/, ""));
-      const key = ["id", "timestamp", "entryId"].filter((name) =>
+      const key = ["id", "timestamp", "entryId", "validFrom"].filter((name) =>
         node?.fields?.some((column) => column.name === name),
       );
       return {
         ...{ name: `${parent}.${field}`, field, orders, orderBy: enumName, key },
+        needed: args.map(({ name }) => needed(parent)[name] ?? "").join(""),
         ...(parent === "Query" ? {} : { parent }),
       };
     }),
@@ -445,4 +476,22 @@ async function fill(client: pg.Client): Promise<void> {
     from given;
     select crm.revoke_api_key(id) from crm.api_keys order by id limit 2;
   `);
+  for (const table of ["companies", "contacts", "deals", "tasks", "notes"]) {
+    await client.query(`
+      update crm.${table} as entity
+      set external_ids = array[row('erp', numbered.place)::crm.external_id]
+      from (select id, row_number() over (order by id) as place from crm.${table}) as numbered
+      where numbered.id = entity.id`);
+  }
+  // The history of each row has several entries.
+  for (const ending of ["'a'", "'b'"]) {
+    await client.query(`
+      update crm.companies set address = jsonb_build_object('city', ${ending}::text);
+      update crm.contacts set last_name = last_name || ${ending};
+      update crm.tasks set description = description || ${ending};
+      update crm.notes set content = content || ${ending};
+      update crm.custom_field_definitions set label = label || ${ending};
+      update crm.pipeline_stages set probability = probability - 1 where kind = 'open';
+      update crm.exchange_rates set rate = rate + 1`);
+  }
 }

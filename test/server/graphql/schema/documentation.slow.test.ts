@@ -140,7 +140,7 @@ test("a generated field, type and argument are described in the words of a CRM",
   expect(described("Query", "auditLogs")).toBe("The audit log entries, page by page.");
   expect(described("Company", "contacts")).toBe("The contacts of the company, page by page.");
   expect(described("Query", "deals", "orderBy")).toBe(
-    "The order of the deals: by the first entry, then the next.",
+    "The order of the deals: by the first entry, then the next. By default RELEVANCE if `search` is given, otherwise CREATED_AT_DESC.",
   );
   expect(described("ApiKeyEdge")).toBe("An API key and its cursor.");
   expect(described("CompanyFilter", "name")).toBe("Conditions on `name`.");

@@ -7,6 +7,7 @@ import { withConnection } from "../../../../server/postgres/connect.ts";
 import { reviveSent } from "../../../../server/model/exact-json.ts";
 import { createPool } from "../../../../server/postgres/pool.ts";
 import { createRepositories } from "../../../../server/repositories/repositories.ts";
+import type { Repository } from "../../../../server/repositories/repository.ts";
 import { signToken } from "../../../../server/auth/token.ts";
 import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
 import { jwtSecret, startTestServer, type TestServer } from "../../../helpers/server.ts";
@@ -188,7 +189,7 @@ describe.each(cases)("$entity: $number", ({ entity, plural, type, data, number }
   });
 
   test("is read and written back unchanged by a repository", async () => {
-    const repository = createRepositories(pool)[plural];
+    const repository = createRepositories(pool)[plural] as Repository<"company">;
     const created = await ask(
       `mutation ($input: Create${type}Input!) {
         create${type}(input: $input) { ${entity} { id } }

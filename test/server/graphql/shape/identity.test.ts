@@ -128,7 +128,7 @@ describe("node", () => {
     const { data } = await crm.graphql<{
       createApiKey: { issuedApiKey: { apiKey: { id: string } } };
     }>(
-      `mutation { createApiKey(input: { name: "node", role: "reader" }) {
+      `mutation { createApiKey(input: { name: "node", role: reader }) {
         issuedApiKey { apiKey { id } } } }`,
       {},
       { role: "admin", user: "root" },

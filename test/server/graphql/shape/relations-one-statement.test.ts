@@ -145,7 +145,7 @@ test("a stage leads to its deals", async () => {
   });
 });
 
-test("history is told from the oldest entry on, page by page", async () => {
+test("the lists of functions are newest first, ordered, and paged in both directions", async () => {
   for (const title of ["Engine 2", "Engine 3"]) {
     await server.graphql(
       `mutation ($input: UpdateDealInput!) {
@@ -154,23 +154,52 @@ test("history is told from the oldest entry on, page by page", async () => {
       { input: { id: ids.deal, patch: { title } } },
     );
   }
-  const page = `nodes { action changes } pageInfo { hasNextPage endCursor }`;
-  const first = await server.graphql<{
-    deal: { history: { nodes: { action: string }[]; pageInfo: { endCursor: string } } };
-  }>(`{ deal(id: "${ids.deal}") { history(first: 2) { ${page} } } }`);
-  const { nodes, pageInfo } = first.data?.deal.history ?? { nodes: [] };
-  expect(nodes.map(({ action }) => action)).toEqual(["create", "update"]);
-  expect(
-    await server.graphql(
-      `query ($id: ID!, $after: Cursor) { deal(id: $id) { history(after: $after) { ${page} } } }`,
-      { id: ids.deal, after: pageInfo?.endCursor },
-    ),
-  ).toMatchObject({
-    data: {
-      deal: { history: { nodes: [{ action: "update" }], pageInfo: { hasNextPage: false } } },
-    },
-  });
+  interface Page {
+    nodes: { changes?: Record<string, unknown>; value?: unknown }[];
+    pageInfo: { startCursor: string; endCursor: string; hasNextPage: boolean };
+  }
+  const none: Page = {
+    nodes: [],
+    pageInfo: { startCursor: "", endCursor: "", hasNextPage: false },
+  };
+  const page = async (list: string, args: string, fields: string) => {
+    const { data, errors } = await server.graphql<{ deal: Record<string, Page> }>(
+      `{ deal(id: "${ids.deal}") { ${list}(${args}) {
+        nodes { ${fields} } pageInfo { startCursor endCursor hasNextPage }
+      } } }`,
+    );
+    expect(errors).toBeUndefined();
+    return data?.deal[list] ?? none;
+  };
+  for (const [list, field, fields, [newest, middle, oldest], order] of [
+    ["history", undefined, "changes", ["Engine 3", "Engine 2", "Engine"], "TIMESTAMP_ASC"],
+    ["fieldHistory", "title", "value", ["Engine 3", "Engine 2", "Engine"], "VALID_FROM_ASC"],
+  ] as const) {
+    const of = field === undefined ? "" : `field: "${field}",`;
+    const titles = async (args: string) =>
+      (await page(list, `${of} ${args}`, fields)).nodes.map(titleOf);
+    expect(await titles("first: 10")).toEqual([newest, middle, oldest]);
+    expect(await titles("last: 1")).toEqual([oldest]);
+    expect(await titles(`first: 1, offset: 1`)).toEqual([middle]);
+    expect(await titles(`first: 2, orderBy: ${order}`)).toEqual([oldest, middle]);
+    const { pageInfo } = await page(list, `${of} first: 2`, fields);
+    expect(pageInfo.hasNextPage).toBe(true);
+    expect(await titles(`after: "${pageInfo.endCursor}"`)).toEqual([oldest]);
+    expect(await titles(`last: 5, before: "${pageInfo.endCursor}"`)).toEqual([newest]);
+  }
 });
+
+/** The title that a deal received, from an entry of the audit log or from a value of the field. */
+function titleOf({
+  changes,
+  value,
+}: {
+  changes?: Record<string, unknown>;
+  value?: unknown;
+}): unknown {
+  const title = changes?.title;
+  return value ?? (typeof title === "string" ? title : (title as { new: string }).new);
+}
 
 function attached(entityType: string) {
   return {

@@ -42,7 +42,7 @@ test.each([
 
 test("an API key sees its name", async () => {
   const { data } = await crm.graphql<{ createApiKey: { issuedApiKey: { key: string } } }>(
-    `mutation { createApiKey(input: { name: "sync", role: "member" }) { issuedApiKey { key } } }`,
+    `mutation { createApiKey(input: { name: "sync", role: member }) { issuedApiKey { key } } }`,
     {},
     { role: "admin", user: "root" },
   );
