@@ -37,7 +37,7 @@ export const OrderlessPlugin: GraphileConfig.Plugin = {
     },
     hooks: {
       GraphQLInputObjectType_fields(fields, _build, { scope }) {
-        const codecs: readonly PgCodec[] = scope.pgConnectionFilterOperators?.pgCodecs ?? [];
+        const codecs = (scope.pgConnectionFilterOperators?.pgCodecs ?? []) as readonly PgCodec[];
         const isOrderless = codecs.some(
           (codec) => orderless.has(codec) || codec.arrayOfCodec !== undefined,
         );
