@@ -127,12 +127,6 @@ export const EnumsPlugin: GraphileConfig.Plugin = {
         attribute.codec = replaced(enums, codec, pgAttribute.attname, pgClass.relname);
       },
 
-      pgProcedures_functionResourceOptions(info, { functionResourceOptions, serviceName }) {
-        for (const parameter of functionResourceOptions.parameters) {
-          parameter.codec = replaced(enumsOf(info, serviceName), parameter.codec, parameter.name);
-        }
-      },
-
       pgProcedures_PgResourceOptions(info, { resourceOptions, serviceName }) {
         for (const parameter of resourceOptions.parameters ?? []) {
           parameter.codec = replaced(enumsOf(info, serviceName), parameter.codec, parameter.name);
