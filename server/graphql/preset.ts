@@ -63,6 +63,7 @@ import { RelationFiltersPlugin } from "./filters/relation-filters.ts";
 import { ScalarsPlugin } from "./shape/scalars.ts";
 import { createSearchPlugin } from "./search/hits.ts";
 import { ListSearchPlugin } from "./search/lists.ts";
+import { FactsPlugin } from "./compiled/facts.ts";
 import { FunctionListsPlugin } from "./paging/function-lists.ts";
 
 export interface PresetDeps {
@@ -126,6 +127,7 @@ const shapeOf = (limits: Limits): readonly GraphileConfig.Plugin[] => [
   NullabilityPlugin,
   DescriptionsPlugin,
   DocsOrderPlugin,
+  FactsPlugin,
 ];
 
 /** The plugins that handle a request, in this order: HTTP, persisted document, limits, execution. */

@@ -126,12 +126,21 @@ export const PagesPlugin: GraphileConfig.Plugin = {
 type Cursor = string | null | undefined;
 
 /** Returns whether the rows of a list have a key, so that this plugin can page through them. */
-function isOrdered(resource: PgResource | undefined): resource is PgResource {
+export function isOrdered(resource: PgResource | undefined): resource is PgResource {
   return resource !== undefined && resource.uniques.length > 0;
 }
 
-/** Applies the search, the orders and the cursors of a page to a list. */
-type Page = (
+/** The orders of a page, and the digest by which its cursors are recognised. */
+export interface Ordered {
+  readonly orders: readonly Order[];
+  readonly digest: string;
+}
+
+/**
+ * Applies the search, the orders and the cursors of a page to a list. Returns nothing if the rows are
+ * aggregated, so that they have no order.
+ */
+export type Page = (
   args: readonly [
     orderBy: readonly string[] | null | undefined,
     after?: Cursor,
@@ -140,9 +149,17 @@ type Page = (
     query?: string,
     entityTypes?: readonly string[] | null,
   ],
-) => (rows: PgSelectQueryBuilder) => void;
+) => (rows: PgSelectQueryBuilder) => Ordered | undefined;
 
-function createPage(resource: PgResource, orderByType: GraphQLEnumType | undefined): Page {
+/**
+ * Creates what applies the arguments of a page to a list.
+ *
+ * @param orderByType the type of the argument `orderBy`; undefined if there is none.
+ */
+export function createPage(
+  resource: PgResource,
+  orderByType: GraphQLEnumType | undefined,
+): Page {
   const { uniques } = resource;
   const unique = uniques.find(({ isPrimary }) => isPrimary) ?? uniques[0];
   if (unique === undefined) throw new Error(`${resource.name} has no unique key`);
@@ -156,7 +173,7 @@ function createPage(resource: PgResource, orderByType: GraphQLEnumType | undefin
         entityType !== undefined && isSearch(search)
           ? joinHits(rows, entityType, search)
           : undefined;
-      if (rows.mode === "aggregate") return;
+      if (rows.mode === "aggregate") return undefined;
       const given = hits ? [relevance] : defaults;
       // Without a search, RELEVANCE is no order.
       const known = orderBy?.filter((name) => hits !== undefined || name !== relevance) ?? [];
@@ -180,6 +197,7 @@ function createPage(resource: PgResource, orderByType: GraphQLEnumType | undefin
         if (cursor == null) continue;
         rows.where(beyond(orders, readCursor(cursor, side, digest, orders.length), side));
       }
+      return { orders, digest };
     };
 }
 

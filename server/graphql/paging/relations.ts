@@ -1,8 +1,9 @@
-import type { PgResource } from "postgraphile/@dataplan/pg";
+import type { PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
 /** The part of a relation that is used here; the type of the library lacks most of it. */
 export interface Relation {
+  readonly localCodec: PgCodecWithAttributes;
   readonly remoteResource: PgResource;
   readonly localAttributes: readonly string[];
   readonly remoteAttributes: readonly string[];

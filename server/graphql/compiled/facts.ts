@@ -1,0 +1,156 @@
+import type { GraphQLField, GraphQLObjectType } from "graphql";
+import type { PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
+
+import type { Relation } from "../paging/relations.ts";
+
+/** What a field of an object type is to the database. */
+export type Fact =
+  /** A column of the row. */
+  | { readonly kind: "column"; readonly name: string; readonly codec: PgCodecWithAttributes }
+  /** The result of a function of the row. */
+  | { readonly kind: "function"; readonly resource: PgResource }
+  /** The one row of another table that the row refers to. */
+  | { readonly kind: "reference"; readonly relation: Relation }
+  /** The rows of another table that refer to the row. */
+  | { readonly kind: "relation"; readonly relation: Relation }
+  /** All rows of a table. */
+  | { readonly kind: "table"; readonly resource: PgResource }
+  /** The row of a table with a key, whose columns are arguments. */
+  | { readonly kind: "row"; readonly resource: PgResource; readonly key: readonly Key[] }
+  /** A part of a page: its rows, its edges, its place in the list, or the number of rows of the list. */
+  | { readonly kind: "nodes" | "edges" | "pageInfo" | "totalCount" }
+  /** A field of the place of a page in its list. */
+  | { readonly kind: "place" }
+  /** The cursor of an edge, or its row. */
+  | { readonly kind: "cursor" | "node" }
+  /** A mutation of one row. */
+  | { readonly kind: "create" | "update"; readonly resource: PgResource }
+  /** The row that a mutation has written. */
+  | { readonly kind: "written" };
+
+/** A column of a key, and the argument with its value. */
+interface Key {
+  readonly column: string;
+  readonly argument: string;
+}
+
+/** The extension of a field that has a {@link Fact}. */
+const factsMark = "crmFact";
+
+/** Returns what a field is to the database; undefined if the compiler does not know. */
+export function factOf(field: GraphQLField<unknown, unknown>): Fact | undefined {
+  return (field.extensions as { [factsMark]?: Fact })[factsMark];
+}
+
+/**
+ * Records what the fields of the API are to the database, while the schema is built. Only then the library
+ * knows it; the finished schema has plans, which are functions.
+ */
+export const FactsPlugin: GraphileConfig.Plugin = {
+  name: "CrmFactsPlugin",
+  version: "1.0.0",
+  description: "Records what fields are to the database, for compiled operations.",
+  schema: {
+    hooks: {
+      GraphQLObjectType_fields_field(field, build, { scope, Self }) {
+        const fact = read(scope, build, Self);
+        if (fact === undefined) return field;
+        return { ...field, extensions: { ...field.extensions, [factsMark]: fact } };
+      },
+    },
+  },
+};
+
+type Scope = GraphileBuild.ScopeObjectFieldsField;
+
+function read(
+  scope: Scope,
+  build: GraphileBuild.Build,
+  Self: GraphQLObjectType,
+): Fact | undefined {
+  const { fieldName, pgFieldAttribute, pgRelationDetails } = scope;
+  const resource = scope.pgFieldResource as PgResource | undefined;
+  const codec = scope.pgCodec as PgCodecWithAttributes | undefined;
+  if (pgFieldAttribute !== undefined && codec !== undefined) {
+    const name = Object.keys(codec.attributes).find(
+      (column) => codec.attributes[column] === pgFieldAttribute,
+    );
+    return name === undefined ? undefined : { kind: "column", name, codec };
+  }
+  if (pgRelationDetails !== undefined) {
+    const { registry, codec: local, relationName } = pgRelationDetails;
+    const relation = registry.pgRelations[local.name]?.[relationName] as unknown as
+      | Relation
+      | undefined;
+    if (relation === undefined || scope.isMutationPayload) return undefined;
+    if (scope.isPgSingleRelationField) return { kind: "reference", relation };
+    return scope.isPgManyRelationConnectionField ? { kind: "relation", relation } : undefined;
+  }
+  if (scope.isRootQuery) return ofQuery(scope, build, resource);
+  if (Self.name === "PageInfo") return { kind: "place" };
+  if (scope.isConnectionType) return ofConnection(scope);
+  if (scope.isConnectionEdgeType) {
+    return fieldName === "cursor" || fieldName === "node" ? { kind: fieldName } : undefined;
+  }
+  if (scope.isRootMutation) {
+    if (resource === undefined) return undefined;
+    if (scope.isPgCreateMutation) return { kind: "create", resource };
+    return scope.isPgUpdateMutation ? { kind: "update", resource } : undefined;
+  }
+  if (scope.isMutationPayload) {
+    const written = (scope.pgTypeResource ?? undefined) as PgResource | undefined;
+    const name = written && build.inflection.tableFieldName(written);
+    return name === fieldName && !Self.name.startsWith("Delete") ? { kind: "written" } : undefined;
+  }
+  if (scope.isPgClassType && codec !== undefined && resource === undefined) {
+    return ofFunction(fieldName, codec, build);
+  }
+  return undefined;
+}
+
+function ofQuery(
+  scope: Scope,
+  build: GraphileBuild.Build,
+  resource: PgResource | undefined,
+): Fact | undefined {
+  if (resource === undefined || resource.parameters !== undefined) return undefined;
+  if (scope.isPgRowByUniqueConstraintField) {
+    const unique = scope.pgFieldResourceUnique as { attributes: readonly string[] } | undefined;
+    const key = unique?.attributes.map((column) => ({
+      column,
+      argument: build.inflection.attribute({
+        attributeName: column,
+        codec: resource.codec as PgCodecWithAttributes,
+      }),
+    }));
+    return key && { kind: "row", resource, key };
+  }
+  return scope.isPgFieldConnection ? { kind: "table", resource } : undefined;
+}
+
+function ofConnection({ fieldName, isPgConnectionTotalCountField }: Scope): Fact | undefined {
+  if (isPgConnectionTotalCountField) return { kind: "totalCount" };
+  return fieldName === "nodes" || fieldName === "edges" || fieldName === "pageInfo"
+    ? { kind: fieldName }
+    : undefined;
+}
+
+/** Finds the function whose only argument is the row, and whose result is a value. */
+function ofFunction(
+  fieldName: string,
+  codec: PgCodecWithAttributes,
+  build: GraphileBuild.Build,
+): Fact | undefined {
+  const resources = Object.values(build.pgResources) as PgResource[];
+  const resource = resources.find(
+    ({ parameters, isUnique, codec: result, ...other }) =>
+      parameters?.length === 1 &&
+      parameters[0]?.codec === codec &&
+      isUnique &&
+      result.attributes === undefined &&
+      build.inflection.computedAttributeField({
+        resource: { parameters, isUnique, codec: result, ...other } as never,
+      }) === fieldName,
+  );
+  return resource && { kind: "function", resource };
+}

@@ -1,0 +1,128 @@
+import {
+  type FieldNode,
+  getNullableType,
+  type GraphQLInputType,
+  isInputObjectType,
+  type OperationDefinitionNode,
+} from "graphql";
+import type { PgResource } from "postgraphile/@dataplan/pg";
+import { Setter } from "postgraphile/grafast";
+import { sql, type SQL } from "postgraphile/pg-sql2";
+
+import { applyInput } from "./rows.ts";
+import {
+  argumentsOf,
+  compileColumn,
+  compileColumns,
+  type Compiler,
+  objectOf,
+  type SelectedField,
+} from "./select.ts";
+import { NotCompiledError } from "./symbols.ts";
+import type { Part } from "./values.ts";
+
+/**
+ * Compiles a mutation of one row, whose response has columns of that row. The response is what `returning`
+ * gives, so mutation and response are one statement.
+ *
+ * @throws {NotCompiledError} for any other mutation.
+ */
+export function compileMutation(
+  compiler: Compiler,
+  { selectionSet }: OperationDefinitionNode,
+): Part {
+  const type = compiler.schema.getMutationType();
+  if (!type) throw new NotCompiledError("there is no mutation");
+  let written: { readonly clauses: SQL; readonly hasJson: boolean } | undefined;
+  const root = { type, nodes: [{ selectionSet } as FieldNode] };
+  const { expression } = compileColumns(compiler, root, (selected) => {
+    if (written !== undefined) throw new NotCompiledError("several mutations are not compiled");
+    const { fact } = selected;
+    if (fact.kind !== "create" && fact.kind !== "update") {
+      throw new NotCompiledError(`${selected.node.name.value} is not compiled`);
+    }
+    const alias = sql.identifier(Symbol(fact.resource.name));
+    const payload = compileColumns(compiler, selected, (ofPayload) => {
+      if (ofPayload.fact.kind !== "written") {
+        throw new NotCompiledError(`${ofPayload.node.name.value} of a payload is not compiled`);
+      }
+      const row = compileColumns(compiler, ofPayload, (ofRow) => {
+        if (ofRow.fact.kind !== "column") {
+          throw new NotCompiledError(`${ofRow.node.name.value} of a written row is not compiled`);
+        }
+        return compileColumn(ofRow, ofRow.fact, alias);
+      });
+      return { expression: sql`(${objectOf(row.expression, sql.blank)})`, hasJson: row.hasJson };
+    });
+    written = { clauses: clausesOf(compiler, selected, alias), hasJson: payload.hasJson };
+    return { expression: sql`(${objectOf(payload.expression, sql.blank)})`, hasJson: false };
+  });
+  if (written === undefined) throw new NotCompiledError("a mutation without a field");
+  const returned = objectOf(expression, sql.blank);
+  return {
+    expression: sql`${written.clauses} returning (${returned})::text`,
+    hasJson: written.hasJson,
+  };
+}
+
+function clausesOf(compiler: Compiler, selected: SelectedField, alias: SQL): SQL {
+  const { fact, field, node } = selected;
+  if (fact.kind !== "create" && fact.kind !== "update") throw new NotCompiledError("no mutation");
+  const { resource } = fact;
+  const { from } = resource;
+  if (typeof from === "function") throw new NotCompiledError(`${resource.name} is no table`);
+  const given = argumentsOf(compiler.variables, field, node);
+  const columns = new Map<string, SQL>();
+  const builder = {
+    alias,
+    setMeta: () => undefined,
+    getMetaRaw: () => undefined,
+    set: (name: string, value: unknown) => columns.set(name, valueIn(resource, name, value)),
+    setBuilder: () => new Setter(builder as never),
+  };
+  for (const { name, type } of field.args) {
+    refuseUnapplied(type, given[name], [name]);
+    applyInput(compiler.schema, type, builder, given[name]);
+  }
+  const names = [...columns.keys()].map((name) => sql.identifier(name));
+  const values = [...columns.values()];
+  if (columns.size === 0) throw new NotCompiledError("an empty input is not compiled");
+  if (fact.kind === "create") {
+    return sql`insert into ${from} as ${alias} (${sql.join(names, ", ")}) values (${sql.join(values, ", ")})`;
+  }
+  const { id } = given.input as { readonly id?: unknown };
+  if (typeof id !== "string") throw new NotCompiledError("an update without an id is not compiled");
+  const sets = names.map((name, i) => sql`${name} = ${values[i] ?? sql.null}`);
+  const key = valueIn(resource, "id", id);
+  return sql`update ${from} as ${alias} set ${sql.join(sets, ", ")} where ${alias}.id = ${key}`;
+}
+
+/** The members of an input that are no columns, and are handled by this compiler. */
+const handled = new Set(["input.id"]);
+
+/**
+ * Refuses an input with a member that does not only set columns, such as a reference by external id or a key
+ * of idempotency: another part of the server handles it.
+ */
+function refuseUnapplied(type: GraphQLInputType, value: unknown, path: readonly string[]): void {
+  const named = getNullableType(type);
+  if (!isInputObjectType(named) || typeof value !== "object" || value === null) return;
+  for (const [name, member] of Object.entries(value)) {
+    const field = named.getFields()[name];
+    if (field === undefined || member === undefined) continue;
+    const place = [...path, name];
+    const isApplied = field.extensions.grafast?.apply !== undefined;
+    if (!isApplied && !handled.has(place.join("."))) {
+      throw new NotCompiledError(`${place.join(".")} is not compiled`);
+    }
+    refuseUnapplied(field.type, member, place);
+  }
+}
+
+/** Returns a value for a column. */
+function valueIn({ codec, name: table }: PgResource, name: string, value: unknown): SQL {
+  const column = codec.attributes?.[name]?.codec;
+  if (column === undefined) throw new NotCompiledError(`${table} has no column ${name}`);
+  const encoded: unknown = value == null ? null : column.toPg(value);
+  return sql`${sql.value(encoded as never)}::${column.sqlType}`;
+}

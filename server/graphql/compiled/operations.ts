@@ -1,0 +1,122 @@
+import {
+  getOperationAST,
+  type GraphQLSchema,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  specifiedRules,
+} from "graphql";
+import { getVariableValues } from "graphql/execution/values.js";
+
+import { createParseAndValidate, faultsInDocument } from "../errors/documents.ts";
+import { type Limits, pageSizeOf } from "../limits/limits.ts";
+import type { Values } from "../limits/variables.ts";
+import { type CompiledOperation, prepareOperation, type Statement } from "./compile.ts";
+import { sampleOf } from "./sample.ts";
+import { NotCompiledError } from "./symbols.ts";
+
+/** The most shapes of variables for which one operation has a statement; others are executed as usual. */
+const maxShapes = 50;
+
+/** A valid operation of a persisted document. */
+export interface Prepared {
+  readonly document: NonNullable<ReturnType<ReturnType<typeof createParseAndValidate>>["document"]>;
+  readonly definition: OperationDefinitionNode;
+  /** Whether a second execution after an error may repeat an effect. */
+  readonly isMutation: boolean;
+  /** Returns the values of the variables of a request; undefined if they are faulty. */
+  readonly variablesOf: (sent: Values) => Values | undefined;
+  /** Returns the statement for these variables; undefined if it is not compiled. */
+  readonly statementFor: (variables: Values) => Statement | undefined;
+  /** Why it is not compiled for usual variables; undefined if it is. */
+  readonly refusal: () => string | undefined;
+}
+
+/** The operations of one schema, compiled when they are first needed. */
+export interface CompiledOperations {
+  readonly schema: GraphQLSchema;
+  /**
+   * Returns an operation of a document; undefined if the document is not valid, or has no such operation.
+   *
+   * @param text of the document.
+   */
+  find(text: string, operationName: string | null | undefined): Prepared | undefined;
+}
+
+/** Compiles operations for a schema. */
+export function createCompiledOperations(
+  schema: GraphQLSchema,
+  limits: Limits,
+): CompiledOperations {
+  const parseAndValidate = createParseAndValidate(schema, specifiedRules, {
+    limits,
+    introspection: true,
+  });
+  const known = new Map<string, Map<string, Prepared | undefined>>();
+  return {
+    schema,
+    find(text, operationName) {
+      const ofDocument = known.get(text) ?? new Map<string, Prepared | undefined>();
+      known.set(text, ofDocument);
+      const name = operationName ?? "";
+      if (!ofDocument.has(name)) ofDocument.set(name, prepare(text, operationName));
+      return ofDocument.get(name);
+    },
+  };
+
+  function prepare(text: string, operationName: string | null | undefined): Prepared | undefined {
+    const { document, errors } = parseAndValidate(text);
+    if (errors !== undefined || faultsInDocument(document) !== undefined) return undefined;
+    const definition = getOperationAST(document, operationName ?? undefined);
+    if (!definition || definition.operation === OperationTypeNode.SUBSCRIPTION) return undefined;
+    const pageSize = (lists: number) => pageSizeOf(limits, lists);
+    const statements = new Map<string, Statement | string>();
+    let compiled: CompiledOperation | string | undefined;
+    const operation = () => (compiled ??= orRefusal(() => prepareOperation({ schema, document, definition, pageSize })));
+
+    function compile(variables: Values): Statement | string {
+      const made = operation();
+      if (typeof made === "string") return made;
+      const shape = made.shapeOf(variables);
+      const statement = statements.get(shape);
+      if (statement !== undefined) return statement;
+      if (statements.size >= maxShapes) return "its variables have too many shapes";
+      const result = orRefusal(() => made.compile(variables));
+      statements.set(shape, result);
+      return result;
+    }
+
+    return {
+      document,
+      definition,
+      isMutation: definition.operation === OperationTypeNode.MUTATION,
+      variablesOf(sent) {
+        const { coerced } = getVariableValues(
+          schema,
+          definition.variableDefinitions ?? [],
+          sent,
+          { maxErrors: 1 },
+        );
+        return coerced;
+      },
+      statementFor(variables) {
+        const statement = compile(variables);
+        return typeof statement === "string" ? undefined : statement;
+      },
+      refusal() {
+        const sample = sampleOf(schema, definition);
+        const statement = compile(sample);
+        return typeof statement === "string" ? statement : undefined;
+      },
+    };
+  }
+}
+
+/** Returns why something is not compiled as a text. Execution reports any other error to the client. */
+function orRefusal<Result>(work: () => Result): Result | string {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof NotCompiledError) return error.message;
+    return error instanceof Error ? `it is refused: ${error.message}` : String(error);
+  }
+}

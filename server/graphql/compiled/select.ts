@@ -1,0 +1,335 @@
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  getNamedType,
+  type GraphQLField,
+  type GraphQLObjectType,
+  type GraphQLSchema,
+  isNonNullType,
+  isObjectType,
+  type SelectionSetNode,
+} from "graphql";
+import { getArgumentValues } from "graphql/execution/values.js";
+import type { PgResource } from "postgraphile/@dataplan/pg";
+import { sql, type SQL } from "postgraphile/pg-sql2";
+
+import type { Values } from "../limits/variables.ts";
+import { isRelated } from "../paging/relations.ts";
+import { type Fact, factOf } from "./facts.ts";
+import { cursorOf, type List, orderAndLimit, readList } from "./lists.ts";
+import { createRows, type Rows } from "./rows.ts";
+import { collect } from "./selections.ts";
+import { NotCompiledError, type Symbols } from "./symbols.ts";
+import { type Part, valueOf } from "./values.ts";
+
+/** What an operation is compiled with. */
+export interface Compiler {
+  readonly schema: GraphQLSchema;
+  readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
+  /** The values of variables, or symbols for them. */
+  readonly variables: Values;
+  /** Adds a parameter that is made from variables; see `Symbols`. */
+  readonly derive: Symbols["derive"];
+  /** Returns the number of rows of a page without a size; see `pageSizeOf`. */
+  readonly pageSize: (lists: number) => number;
+}
+
+/** A selection of an object. */
+interface Selected {
+  readonly type: GraphQLObjectType;
+  readonly nodes: readonly FieldNode[];
+}
+
+/** A field of a selection. */
+export interface SelectedField extends Selected {
+  readonly field: GraphQLField<unknown, unknown>;
+  readonly fact: Fact;
+  readonly node: FieldNode;
+}
+
+/** The longest name of a column; PostgreSQL cuts longer ones. */
+const longestName = 63;
+
+/**
+ * Compiles a selection into a list of columns, from which `row_to_json` makes the object.
+ *
+ * @param part compiles one field.
+ */
+export function compileColumns(
+  compiler: Compiler,
+  { type, nodes }: Selected,
+  part: (field: SelectedField) => Part,
+): Part {
+  const { fragments, variables } = compiler;
+  const sets = nodes.map(({ selectionSet }) => selectionSet);
+  const selections = collect(type, sets, fragments, variables);
+  let hasJson = false;
+  const columns = [...selections].map(([key, [node, ...others]]) => {
+    if (Buffer.byteLength(key) > longestName) throw new NotCompiledError(`${key} is too long`);
+    if (node.name.value === "__typename") {
+      return sql`${sql.literal(type.name)}::text as ${sql.identifier(key)}`;
+    }
+    const field = type.getFields()[node.name.value];
+    const fact = field && factOf(field);
+    if (field === undefined || fact === undefined) {
+      throw new NotCompiledError(`${type.name}.${node.name.value} is not compiled`);
+    }
+    const inner = getNamedType(field.type);
+    const compiled = part({
+      ...{ field, fact, node, nodes: [node, ...others] },
+      type: isObjectType(inner) ? inner : type,
+    });
+    hasJson ||= compiled.hasJson;
+    return sql`${compiled.expression} as ${sql.identifier(key)}`;
+  });
+  if (columns.length === 0) throw new NotCompiledError("an empty selection is not compiled");
+  return { expression: sql.join(columns, ", "), hasJson };
+}
+
+/** Makes an object from columns. */
+export function objectOf(columns: SQL, rest: SQL): SQL {
+  const row = sql.identifier(Symbol("o"));
+  return sql`select row_to_json(${row}) from (select ${columns} ${rest}) ${row}`;
+}
+
+/** Compiles the fields of the query. */
+export function compileQuery(compiler: Compiler, selectionSet: SelectionSetNode): Part {
+  const type = compiler.schema.getQueryType();
+  if (!type) throw new NotCompiledError("there is no query");
+  const root = { type, nodes: [{ selectionSet } as FieldNode] };
+  const { expression, hasJson } = compileColumns(compiler, root, (selected) => {
+    const { field, fact, node } = selected;
+    if (fact.kind === "table") {
+      const list = readList(compiler, fact.resource, selected, () => undefined, 0);
+      return compileList(compiler, selected, list, 0);
+    }
+    if (fact.kind !== "row") return refuse(selected);
+    const given = argumentsOf(compiler.variables, field, node);
+    const rows = createRows(fact.resource);
+    for (const { column, argument } of fact.key) {
+      const codec = fact.resource.codec.attributes?.[column]?.codec;
+      if (codec === undefined) return refuse(selected);
+      const value = given[argument];
+      rows.where(
+        sql`${rows.alias}.${sql.identifier(column)} = ${sql.value(codec.toPg(value))}::${codec.sqlType}`,
+      );
+    }
+    return compileOne(compiler, selected, rows, 0);
+  });
+  return { expression: objectOf(expression, sql.blank), hasJson };
+}
+
+/** Compiles the selection of one row, which may be missing. */
+function compileOne(compiler: Compiler, selected: Selected, rows: Rows, lists: number): Part {
+  const { expression, hasJson } = compileRow(compiler, selected, rows.alias, lists);
+  return { expression: sql`(${objectOf(expression, rows.clauses())})`, hasJson };
+}
+
+/** Compiles the selection of a row into columns. */
+export function compileRow(
+  compiler: Compiler,
+  selected: Selected,
+  alias: SQL,
+  lists: number,
+): Part {
+  return compileColumns(compiler, selected, (inner) =>
+    compileField(compiler, inner, alias, lists),
+  );
+}
+
+function compileField(
+  compiler: Compiler,
+  selected: SelectedField,
+  alias: SQL,
+  lists: number,
+): Part {
+  const { field, fact } = selected;
+  switch (fact.kind) {
+    case "column":
+      return compileColumn(selected, fact, alias);
+    case "function":
+      return compileFunction(selected, fact.resource, alias);
+    case "reference": {
+      const { relation } = fact;
+      const { attributes } = relation.localCodec;
+      const isRequired = relation.localAttributes.every(
+        (name) => attributes[name]?.notNull === true,
+      );
+      if (isNonNullType(field.type) && !isRequired) return refuse(selected);
+      const rows = createRows(relation.remoteResource);
+      rows.where(isRelated(relation, alias, rows.alias));
+      return compileOne(compiler, selected, rows, lists);
+    }
+    case "relation": {
+      const { relation } = fact;
+      const limit = (rows: Rows) => rows.where(isRelated(relation, alias, rows.alias));
+      const list = readList(compiler, relation.remoteResource, selected, limit, lists);
+      return compileList(compiler, selected, list, lists);
+    }
+    default:
+      return refuse(selected);
+  }
+}
+
+/** Compiles a column of a row. */
+export function compileColumn(
+  selected: SelectedField,
+  { name, codec }: Fact & { kind: "column" },
+  alias: SQL,
+): Part {
+  const attribute = codec.attributes[name];
+  if (attribute === undefined || attribute.via !== undefined || attribute.expression !== undefined) {
+    return refuse(selected);
+  }
+  const column = sql`${alias}.${sql.identifier(name)}`;
+  const isNotNull = attribute.notNull === true || attribute.codec.notNull === true;
+  return valueOf(column, attribute.codec, selected.field.type, isNotNull);
+}
+
+function compileFunction(selected: SelectedField, { from, codec }: PgResource, alias: SQL): Part {
+  if (typeof from !== "function" || selected.field.args.length > 0) return refuse(selected);
+  return valueOf(from({ placeholder: alias }), codec, selected.field.type, false);
+}
+
+/** What the response needs of a page besides its rows. */
+interface Needs {
+  more: boolean;
+  cursors: boolean;
+}
+
+/**
+ * Compiles the selection of a list: rows, edges, place and number.
+ *
+ * The rows are numbered, then aggregated, and the object is made from the aggregates. A list of which only
+ * rows are selected needs no numbers.
+ */
+function compileList(
+  compiler: Compiler,
+  selected: Selected,
+  { page, whole }: List,
+  lists: number,
+): Part {
+  const needs: Needs = { more: false, cursors: false };
+  /** The columns of rows and edges. */
+  const shown: SQL[] = [];
+  let hasJson = false;
+  const part = (expression: SQL): Part => ({ expression, hasJson: false });
+  const show = (columns: SQL) => part(nameOf("shown", shown.push(columns) - 1));
+  const rowOf = (inner: Selected) => {
+    const row = compileRow(compiler, inner, page.rows.alias, lists + 1);
+    hasJson ||= row.hasJson;
+    return row.expression;
+  };
+
+  const { expression } = compileColumns(compiler, selected, (inner): Part => {
+    switch (inner.fact.kind) {
+      case "nodes":
+        return show(rowOf(inner));
+      case "edges":
+        return show(
+          compileColumns(compiler, inner, (ofEdge) => {
+            if (ofEdge.fact.kind === "cursor") return part(cursorOf(page));
+            if (ofEdge.fact.kind !== "node") return refuse(ofEdge);
+            return part(sql`(${objectOf(rowOf(ofEdge), sql.blank)})`);
+          }).expression,
+        );
+      case "totalCount":
+        return part(sql`(select count(*) ${whole().clauses()})`);
+      case "pageInfo":
+        return part(sql`(${objectOf(compilePageInfo(compiler, inner, page, needs), sql.blank)})`);
+      default:
+        return refuse(inner);
+    }
+  });
+  return { expression: sql`(${objectOf(expression, fromPage(page, shown, needs))})`, hasJson };
+}
+
+function nameOf(kind: string, i: number): SQL {
+  return sql.identifier(`${kind}${i}`);
+}
+
+const more = sql.identifier("more");
+const startCursor = sql.identifier("start_cursor");
+const endCursor = sql.identifier("end_cursor");
+
+/** Returns the clause `from` with the aggregates of a page. */
+function fromPage(page: List["page"], shown: readonly SQL[], needs: Needs): SQL {
+  const { rows, size, isLast } = page;
+  const aggregates = sql.identifier(Symbol("page"));
+  const [only, ...others] = shown;
+  if (only === undefined && !needs.more && !needs.cursors) return sql.blank;
+  if (only !== undefined && others.length === 0 && !needs.more && !needs.cursors && !isLast) {
+    const listed = objectOf(only, sql`${rows.clauses()}${orderAndLimit(page, size)}`);
+    return sql`from (select array_to_json(array(${listed})) as ${nameOf("shown", 0)}) ${aggregates}`;
+  }
+  const columns = shown.map((row, i) => sql`(${objectOf(row, sql.blank)}) as ${nameOf("row", i)}`);
+  if (needs.cursors) columns.push(sql`${cursorOf(page)} as cursor`);
+  if (columns.length === 0) columns.push(sql`true as exists`);
+  const listed = sql.identifier(Symbol("listed"));
+  const limit = needs.more ? size + 1 : size;
+  const numbered = sql`select row_number() over () as n, ${listed}.* from (
+    select ${sql.join(columns, ", ")} ${rows.clauses()}${orderAndLimit(page, limit)}
+  ) ${listed}`;
+  const inOrder = isLast ? sql`n desc` : sql`n`;
+  const isShown = sql`filter (where n <= ${sql.literal(size)})`;
+  const edge = (order: SQL) => sql`(array_agg(cursor order by ${order}) ${isShown})[1]`;
+  const made = shown.map((_, i) => {
+    const list = sql`array_agg(${nameOf("row", i)} order by ${inOrder}) ${isShown}`;
+    return sql`array_to_json(coalesce(${list}, '{}')) as ${nameOf("shown", i)}`;
+  });
+  if (needs.more) made.push(sql`count(*) > ${sql.literal(size)} as ${more}`);
+  if (needs.cursors) {
+    const [first, last] = isLast ? [sql`n desc`, sql`n`] : [sql`n`, sql`n desc`];
+    made.push(sql`${edge(first)} as ${startCursor}`, sql`${edge(last)} as ${endCursor}`);
+  }
+  const numberedRows = sql.identifier(Symbol("numbered"));
+  return sql`from (select ${sql.join(made, ", ")} from (${numbered}) ${numberedRows}) ${aggregates}`;
+}
+
+/** Compiles the place of a page in its list. */
+function compilePageInfo(
+  compiler: Compiler,
+  selected: Selected,
+  { size, isLast, offset }: List["page"],
+  needs: Needs,
+): SQL {
+  const hasMore = () => {
+    needs.more = true;
+    return more;
+  };
+  const cursor = (name: SQL) => {
+    needs.cursors = true;
+    return name;
+  };
+  const { expression } = compileColumns(compiler, selected, (field): Part => {
+    const part = (made: SQL): Part => ({ expression: made, hasJson: false });
+    switch (field.node.name.value) {
+      case "hasNextPage":
+        return part(isLast || size === 0 ? sql.false : hasMore());
+      case "hasPreviousPage":
+        if (size === 0) return part(sql.false);
+        if (isLast) return part(hasMore());
+        return part(offset === undefined ? sql.false : sql`${offset} <> 0`);
+      case "startCursor":
+        return part(cursor(startCursor));
+      case "endCursor":
+        return part(cursor(endCursor));
+      default:
+        return refuse(field);
+    }
+  });
+  return expression;
+}
+
+/** Returns the values of the arguments of a field, with their defaults. */
+export function argumentsOf(
+  variables: Values,
+  field: GraphQLField<unknown, unknown>,
+  node: FieldNode,
+): Values {
+  return getArgumentValues(field, node, variables);
+}
+
+function refuse({ type, node }: Pick<SelectedField, "type" | "node">): never {
+  throw new NotCompiledError(`${type.name}.${node.name.value} is not compiled`);
+}

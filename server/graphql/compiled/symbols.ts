@@ -1,0 +1,311 @@
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
+
+import {
+  getNamedType,
+  getNullableType,
+  isEnumType,
+  isInputObjectType,
+  isListType,
+  type GraphQLInputType,
+} from "graphql";
+
+import { decode } from "../paging/cursor.ts";
+import type { Values } from "../limits/variables.ts";
+
+/*
+ * A statement is compiled for a shape of variables: which are given, which are null, which enums, booleans
+ * and sizes of pages they contain. All other values may differ between requests, and are symbols while the
+ * statement is compiled: random values of the same type, by which the compiled parameters are recognised.
+ */
+
+/** Reads a value of a parameter from the variables of a request. */
+export type Reader = (variables: Values) => unknown;
+
+/** Random values in place of those of a request. */
+export interface Symbols {
+  /** The variables, with symbols in place of their values. */
+  readonly variables: Values;
+  /**
+   * Returns what a value of a compiled statement is: a part of the variables, or a constant.
+   *
+   * @throws {NotCompiledError} if it was made from a symbol in a way that is not known.
+   */
+  readonly readerOf: (value: unknown) => Reader | undefined;
+  /** Adds a value that is made from symbols, and how it is made from the variables of a request. */
+  readonly derive: (value: string, read: Reader) => void;
+  /** Whether a text contains a symbol. */
+  readonly isIn: (text: string) => boolean;
+}
+
+/** Why an operation, or a part of it, is not compiled. */
+export class NotCompiledError extends Error {}
+
+/** A place in the variables. */
+type Path = readonly (string | number)[];
+
+/** A symbol, and how it is read from a request. */
+interface Known {
+  readonly value: unknown;
+  readonly read: Reader;
+}
+
+/** Returns the shape of variables: a text that is equal for requests with the same statement. */
+export function shapeOf(
+  types: Readonly<Record<string, GraphQLInputType>>,
+  variables: Values,
+  fixed: ReadonlySet<string>,
+): string {
+  const shapes = Object.entries(types).map(([name, type]) =>
+    fixed.has(name) ? (variables[name] ?? null) : shapeOfValue(type, variables[name]),
+  );
+  return JSON.stringify(shapes);
+}
+
+/** Marks a value that may differ between requests. */
+const open = "?";
+
+function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
+  if (value === undefined) return 0;
+  if (value === null) return null;
+  const nullable = getNullableType(type);
+  if (isListType(nullable)) {
+    const items = value as readonly unknown[];
+    return isOpenList(nullable.ofType, items)
+      ? open
+      : items.map((item) => shapeOfValue(nullable.ofType, item));
+  }
+  if (isInputObjectType(nullable)) {
+    const fields = nullable.getFields();
+    return Object.entries(value).map(([name, item]) => {
+      const field = fields[name];
+      return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
+    });
+  }
+  return isFixed(nullable, value) ? [value] : nullable.name === "Cursor" ? cursorShape(value) : open;
+}
+
+/** Whether a list is one parameter: a list of scalars that has values and no null. */
+function isOpenList(type: GraphQLInputType, items: readonly unknown[]): boolean {
+  const item = getNullableType(type);
+  return (
+    !isListType(item) &&
+    !isInputObjectType(item) &&
+    items.length > 0 &&
+    items.every((value) => value != null && !isFixed(item, value))
+  );
+}
+
+/** Whether a value is part of the shape: it has few possible values, or code may handle it differently. */
+function isFixed(type: GraphQLInputType, value: unknown): boolean {
+  const named = getNamedType(type);
+  if (isEnumType(named) || typeof value === "boolean") return true;
+  return typeof value === "string" && (value.trim() === "" || value.endsWith("\\"));
+}
+
+/** The shape of a cursor: its digest, and which of its values are null. */
+function cursorShape(cursor: unknown): unknown {
+  const [library, first, ...rest] = decode(String(cursor)) ?? [];
+  if (!Array.isArray(first)) return open;
+  return [library, first[0], first[1] === null, ...rest.map((value) => value === null)];
+}
+
+/**
+ * Creates symbols for variables.
+ *
+ * @param fixed variables that keep their values.
+ */
+export function createSymbols(
+  types: Readonly<Record<string, GraphQLInputType>>,
+  variables: Values,
+  fixed: ReadonlySet<string>,
+): Symbols {
+  const known: Known[] = [];
+  const texts: string[] = [];
+  const symbolic: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(variables)) {
+    const type = types[name];
+    if (type === undefined || value === undefined) continue;
+    symbolic[name] = fixed.has(name) ? value : symbolFor(type, value, [name], known, texts);
+  }
+  return {
+    variables: symbolic,
+    derive: (value, read) => known.push({ value, read }),
+    isIn: (text) => texts.some((symbol) => text.includes(symbol)),
+    readerOf: (value) => recognise(value, known, texts),
+  };
+}
+
+function symbolFor(
+  type: GraphQLInputType,
+  value: unknown,
+  path: Path,
+  known: Known[],
+  texts: string[],
+): unknown {
+  if (value == null) return value;
+  const nullable = getNullableType(type);
+  if (isListType(nullable)) {
+    const items = value as readonly unknown[];
+    if (!isOpenList(nullable.ofType, items)) {
+      return items.map((item, i) => symbolFor(nullable.ofType, item, [...path, i], known, texts));
+    }
+    const list = [
+      symbol(nullable.ofType, items[0], texts),
+      symbol(nullable.ofType, items[0], texts),
+    ];
+    known.push({ value: list, read: (variables) => at(variables, path) });
+    return list;
+  }
+  if (isInputObjectType(nullable)) {
+    const fields = nullable.getFields();
+    return Object.fromEntries(
+      Object.entries(value).map(([name, item]) => {
+        const field = fields[name];
+        if (field === undefined) return [name, item];
+        return [name, symbolFor(field.type, item, [...path, name], known, texts)];
+      }),
+    );
+  }
+  if (isFixed(nullable, value)) return value;
+  if (nullable.name === "Cursor") return cursorSymbol(String(value), path, known, texts);
+  const made = symbol(nullable, value, texts);
+  known.push({ value: made, read: (variables) => at(variables, path) });
+  return made;
+}
+
+/** Characters that code may treat in a special way, such as those of LIKE. */
+const special = "%_\\ Xy'";
+
+/**
+ * Creates a symbol for a value.
+ *
+ * @param texts receives the part of the symbol by which it is recognised even if code has changed it.
+ */
+function symbol(type: GraphQLInputType, value: unknown, texts: string[]): unknown {
+  const { name } = getNamedType(type);
+  if (name === "ID") {
+    const id = randomUUID();
+    texts.push(id.slice(-12));
+    return id;
+  }
+  if (typeof value === "number") {
+    const number = 1_000_000_000 + randomInt(1_000_000_000);
+    texts.push(String(number));
+    return number;
+  }
+  const digits = randomDigits();
+  texts.push(digits);
+  if (name === "JSON") return { [`symbol${digits}`]: digits };
+  if (name === "String") return `${special}${digits}`;
+  if (typeof value === "string") return digits;
+  throw new NotCompiledError(`${name} is not compiled as a variable`);
+}
+
+function randomDigits(): string {
+  return `1${randomBytes(8).readBigUInt64BE().toString().padStart(20, "0")}`;
+}
+
+/** Puts symbols in place of the values in a cursor. Its digest stays: another one would be refused. */
+function cursorSymbol(cursor: string, path: Path, known: Known[], texts: string[]): string {
+  const [library, first, ...rest] = decode(cursor) ?? [];
+  if (!Array.isArray(first)) throw new NotCompiledError("the cursor is not valid");
+  const replace = (value: unknown, read: Reader): unknown => {
+    if (value === null) return null;
+    const made = randomDigits();
+    texts.push(made);
+    known.push({ value: made, read });
+    return made;
+  };
+  const inCursor = (variables: Values) => decode(String(at(variables, path)));
+  const values = rest.map((value, i) => replace(value, (given) => inCursor(given)?.[i + 2]));
+  const firstOf = (given: Values) => (inCursor(given)?.[1] as unknown[] | undefined)?.[1];
+  return Buffer.from(
+    JSON.stringify([library, [first[0], replace(first[1], firstOf)], ...values]),
+  ).toString("base64");
+}
+
+/** Returns the value at a place in the variables. */
+function at(variables: Values, path: Path): unknown {
+  let value: unknown = variables;
+  for (const key of path) value = (value as Record<string | number, unknown> | undefined)?.[key];
+  return value;
+}
+
+/** What code does with the text of a client before it becomes a parameter. */
+const changes: readonly ((text: string) => string)[] = [
+  (text) => text,
+  (text) => `%${escaped(text)}%`,
+  (text) => `${escaped(text)}%`,
+  (text) => `%${escaped(text)}`,
+];
+
+function escaped(text: string): string {
+  return text.replace(/[\\%_]/g, "\\$&");
+}
+
+function recognise(
+  value: unknown,
+  known: readonly Known[],
+  texts: readonly string[],
+): Reader | undefined {
+  for (const { value: symbolOf, read } of known) {
+    if (value === symbolOf) return read;
+    if (typeof symbolOf === "number" && value === String(symbolOf)) {
+      return (variables) => String(read(variables));
+    }
+    if (typeof value !== "string") continue;
+    if (typeof symbolOf === "string") {
+      const change = changes.find((apply) => apply(symbolOf) === value);
+      if (change) return (variables) => change(String(read(variables)));
+    }
+    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf)) {
+      return (variables) => arrayLiteral(read(variables) as readonly unknown[]);
+    }
+    if (typeof symbolOf === "object" && value === JSON.stringify(symbolOf)) {
+      return (variables) => JSON.stringify(read(variables));
+    }
+  }
+  if (typeof value === "string" && texts.some((text) => value.includes(text))) {
+    const template = jsonTemplate(value, known, texts);
+    if (template !== undefined) return template;
+    throw new NotCompiledError("a parameter is computed from a variable");
+  }
+  return undefined;
+}
+
+/** Reads a JSON object some of whose members are symbols, such as the custom fields of an input. */
+function jsonTemplate(
+  text: string,
+  known: readonly Known[],
+  texts: readonly string[],
+): Reader | undefined {
+  let template: unknown;
+  try {
+    template = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof template !== "object" || template === null || Array.isArray(template)) return undefined;
+  const members = Object.entries(template).map(([name, value]): [string, Reader] => {
+    const source = JSON.stringify(value);
+    const found = known.find((candidate) => JSON.stringify(candidate.value) === source);
+    if (found !== undefined) return [name, found.read];
+    if (texts.some((symbolOf) => source.includes(symbolOf))) {
+      throw new NotCompiledError("a parameter is computed from a variable");
+    }
+    return [name, () => value];
+  });
+  if (texts.some((symbolOf) => Object.keys(template).some((name) => name.includes(symbolOf)))) {
+    return undefined;
+  }
+  return (variables) =>
+    JSON.stringify(Object.fromEntries(members.map(([name, read]) => [name, read(variables)])));
+}
+
+/** Writes a list as the text of an array of PostgreSQL. */
+export function arrayLiteral(items: readonly unknown[]): string {
+  const inner = items.map((item) =>
+    item == null ? "NULL" : `"${String(item).replace(/["\\]/g, "\\$&")}"`,
+  );
+  return `{${inner.join(",")}}`;
+}
