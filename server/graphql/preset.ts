@@ -9,7 +9,6 @@ import { PostGraphileConnectionFilterPreset } from "postgraphile-plugin-connecti
 import type { Timeouts } from "../postgres/timeouts.ts";
 import { UnauthenticatedError } from "../errors/classes.ts";
 import { type Constraints } from "../errors/messages.ts";
-import type { Metrics } from "../http/metrics.ts";
 import { RequestsPlugin } from "../http/requests.ts";
 import {
   createReserve,
@@ -19,7 +18,7 @@ import {
 } from "../postgres/adaptor.ts";
 import type { TurnLimits } from "./limits/turns.ts";
 import type { Limits } from "./limits/limits.ts";
-import { createMaskError, type MaskError } from "./errors/mask-error.ts";
+import { createMaskError } from "./errors/mask-error.ts";
 import { AddressPlugin } from "./shape/address.ts";
 import { AggregateOrdersPlugin } from "./paging/aggregate-orders.ts";
 import { AggregatesPlugin } from "./aggregates/plugin.ts";
@@ -72,8 +71,6 @@ export interface PresetDeps {
   /** The messages for violated constraints. */
   constraints: Constraints;
   logger: Logger;
-  /** The metrics; absent, none are collected. */
-  metrics?: Metrics | undefined;
   /** The limits of one request. */
   limits: Limits;
   /** The limits of large operations, which take turns. */
@@ -132,7 +129,7 @@ const shapeOf = (limits: Limits): readonly GraphileConfig.Plugin[] => [
 
 /** The plugins that handle a request, in this order: HTTP, persisted document, limits, execution. */
 function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
-  const { graphiqlTokens, persisted, metrics } = deps;
+  const { graphiqlTokens, persisted } = deps;
   return [
     HttpPlugin,
     RequestsPlugin,
@@ -144,7 +141,6 @@ function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
     createSchemaChangesPlugin(connectionsOf(deps.pgService).pool),
     MutationsPlugin,
     IdempotencyPlugin,
-    ...(metrics === undefined ? [] : [metrics.plugin]),
   ];
 }
 
@@ -195,8 +191,8 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
     grafast: {
       explain: false,
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
-      context({ expressv4, ws }) {
-        const { pgSettings, departure } = expressv4?.req ?? ws?.request ?? {};
+      context({ node, ws }) {
+        const { pgSettings, departure } = node?.req ?? ws?.request ?? {};
         // Set by authentication. Without it, the request would run as the login role.
         if (pgSettings === undefined) throw new UnauthenticatedError();
         return {
@@ -218,7 +214,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       allowedRequestContentTypes: ["application/json"],
       maxRequestLength: deps.limits.bodyBytes,
       ...persistedConfig(deps.persisted),
-      maskError: countingErrors(createMaskError(deps.constraints, deps.logger), deps.metrics),
+      maskError: createMaskError(deps.constraints, deps.logger),
     },
   };
 }
@@ -234,15 +230,6 @@ function persistedConfig({ operations, only }: PersistedOptions): GraphileConfig
       const id = persistedIdOf(body);
       return id !== undefined && operations.get(id) !== undefined ? id : undefined;
     },
-  };
-}
-
-function countingErrors(mask: MaskError, metrics: Metrics | undefined): MaskError {
-  if (metrics === undefined) return mask;
-  return (error) => {
-    const masked = mask(error);
-    metrics.noteError(masked.extensions.code);
-    return masked;
   };
 }
 

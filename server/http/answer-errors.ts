@@ -1,10 +1,10 @@
-import type { ErrorRequestHandler } from "express";
+import type { ServerResponse } from "node:http";
+
 import { GraphQLError } from "graphql";
 import type { Logger } from "pino";
 
 import { CrmError, type ErrorCode, UnavailableError } from "../errors/classes.ts";
 import { closeAfterAnswer } from "./headers.ts";
-import type { Metrics } from "./metrics.ts";
 import { currentRequest, withRequestId } from "./requests.ts";
 
 /** The HTTP status of errors that occur before GraphQL. */
@@ -30,24 +30,31 @@ export function stopping(): UnavailableError {
   return new UnavailableError("The server is stopping; please try again");
 }
 
-/** Answers errors that occur before or outside GraphQL, in the format of GraphQL. */
-export function answerErrors(logger: Logger, metrics?: Metrics): ErrorRequestHandler {
-  return (error: unknown, _request, response, next) => {
-    if (response.headersSent) {
-      next(error);
-      return;
-    }
-    const known = error instanceof CrmError;
-    const requestId = currentRequest()?.id;
-    if (!known) logger.error({ requestId, err: error }, "a request failed unexpectedly");
-    else if (error.cause !== undefined) logger.warn({ requestId, err: error.cause }, error.message);
-    const answer = known
-      ? new GraphQLError(error.message, { extensions: error.extensions })
-      : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
-    metrics?.noteError(answer.extensions.code);
-    const status = known ? statuses[error.code] : undefined;
-    if (status === 503) response.setHeader("retry-after", "1");
-    if (status === 413) closeAfterAnswer(response); // the rest of the body is not read
-    response.status(status ?? 500).json({ errors: [withRequestId(answer)] });
-  };
+/** Answers an error that occurs before or outside GraphQL, in the format of GraphQL. */
+export function answerError(logger: Logger, error: unknown, response: ServerResponse): void {
+  const known = error instanceof CrmError;
+  const requestId = currentRequest()?.id;
+  if (!known) logger.error({ requestId, err: error }, "a request failed unexpectedly");
+  else if (error.cause !== undefined) logger.warn({ requestId, err: error.cause }, error.message);
+  if (response.headersSent) {
+    response.destroy(); // the client must not take the part of a response for all of it
+    return;
+  }
+  const answer = known
+    ? new GraphQLError(error.message, { extensions: error.extensions })
+    : new GraphQLError("Something went wrong here", { extensions: { code: "INTERNAL" } });
+  const status = (known ? statuses[error.code] : undefined) ?? 500;
+  if (status === 503) response.setHeader("retry-after", "1");
+  if (status === 413) closeAfterAnswer(response); // the rest of the body is not read
+  sendJson(response, status, { errors: [withRequestId(answer)] });
+}
+
+/** Sends a value as JSON. */
+export function sendJson(response: ServerResponse, status: number, value: object): void {
+  const body = Buffer.from(JSON.stringify(value));
+  response.writeHead(status, {
+    "content-type": "application/json; charset=utf-8",
+    "content-length": body.length,
+  });
+  response.end(body);
 }

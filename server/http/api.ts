@@ -1,7 +1,7 @@
-import type { RequestHandler } from "express";
 import type { GraphQLSchema } from "graphql";
-import { grafserv } from "postgraphile/grafserv/express/v4";
+import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 
+import type { PgSettings } from "../auth/authenticate.ts";
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
 import { checkPersistedOperations } from "../graphql/persisted/check.ts";
@@ -18,10 +18,32 @@ import type { RequestPool } from "../postgres/request-pool.ts";
 import { untilAvailable } from "../postgres/until-available.ts";
 import { migrationsFolder } from "../project.ts";
 import type { AppDeps } from "./app-deps.ts";
-import { createExpress } from "./headers.ts";
+import { OwnGrafserv } from "./grafserv.ts";
 import type { Metrics } from "./metrics.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
+import type { CurrentRequest } from "./requests.ts";
 import type { Sockets } from "./sockets.ts";
+
+/** The request of a compiled operation. It has passed authentication and the limits of requests. */
+export interface CompiledRequest {
+  readonly pgSettings: PgSettings;
+  /** Aborted when the client disconnects before the response. */
+  readonly departure: AbortSignal;
+  /** Receives operation, name and code, for the log and the metrics. */
+  readonly current: CurrentRequest;
+}
+
+/** The response to a compiled operation; its media type is the one that the client accepts. */
+export interface CompiledAnswer {
+  readonly status: number;
+  readonly body: string | Buffer;
+}
+
+/** Executes an operation if it is compiled; returns undefined if it is not. */
+export type AnswerCompiled = (
+  body: ParsedGraphQLBody,
+  request: CompiledRequest,
+) => Promise<CompiledAnswer> | undefined;
 
 /** The GraphQL API of one server. It is created before the database answers, and filled in later. */
 export interface Api {
@@ -33,9 +55,11 @@ export interface Api {
   readonly preset: (schemas: string[]) => GraphileConfig.Preset;
   /** Checks the database and its migrations. */
   readonly checkDatabase: () => Promise<Readiness>;
-  /** Handles requests over HTTP; undefined until the schema is read. */
-  handler: RequestHandler | undefined;
-  /** Why there is no handler yet. */
+  /** Executes operations, and serves GraphiQL; undefined until the schema is read. */
+  grafserv: OwnGrafserv | undefined;
+  /** Executes compiled operations; undefined if there are none. */
+  answerCompiled: AnswerCompiled | undefined;
+  /** Why GraphQL is not served yet. */
   waitingFor: string;
   /** The delay between changes of custom fields and the served schema. */
   lag: Readonly<Lag>;
@@ -56,9 +80,10 @@ export function createApi(deps: AppDeps, pool: RequestPool, metrics: Metrics | u
     deps,
     pool,
     operations,
-    preset: createPresets(deps, pool, metrics, operations),
+    preset: createPresets(deps, pool, operations),
     checkDatabase: createReadiness(pool, migrationsFolder),
-    handler: undefined,
+    grafserv: undefined,
+    answerCompiled: undefined,
     waitingFor: "the schema has not been read yet",
     lag: { since: undefined },
     maintenance: undefined,
@@ -88,7 +113,7 @@ export async function startApi(api: Api, sockets: Sockets, signal: AbortSignal):
 
 /** Returns whether GraphQL is served, and how far the served custom fields are behind. */
 export async function readinessOf(api: Api): Promise<Readiness> {
-  if (api.handler === undefined) return { ready: false, reason: api.waitingFor };
+  if (api.grafserv === undefined) return { ready: false, reason: api.waitingFor };
   const state = await api.checkDatabase();
   const seconds = Math.floor(lagSeconds(api));
   return seconds > 0 ? { ...state, customFieldsBehindSeconds: seconds } : state;
@@ -108,13 +133,11 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
 
   const makeSchema = createMakeSchema();
   const served = await readSchema({ pool, preset, makeSchema, logger });
-  const server = grafserv({ preset: preset(["crm"]), schema: served.schema });
+  const server = new OwnGrafserv({ preset: preset(["crm"]), schema: served.schema });
   await server.ready();
-  const handler = createExpress();
-  await server.addTo(handler, null, false); // pgcrm has its own sockets
   sockets.serve(server);
   api.release = async () => server.release();
-  api.handler = handler;
+  api.grafserv = server;
   if (signal.aborted) return;
 
   const check = (schema: GraphQLSchema): void => {
@@ -140,7 +163,6 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
 function createPresets(
   deps: AppDeps,
   pool: RequestPool,
-  metrics: Metrics | undefined,
   operations: PersistedOperations | undefined,
 ) {
   const { logger, persisted, extension = {} } = deps;
@@ -152,7 +174,7 @@ function createPresets(
       prepared: deps.preparedStatements,
     });
     const base = createPreset({
-      ...{ pgService, constraints, logger, metrics, limits, heavy, timeouts },
+      ...{ pgService, constraints, logger, limits, heavy, timeouts },
       ...{ graphiql, graphiqlTokens, introspection, queriesByGet },
       persisted: { operations, only: persisted?.only ?? false },
     });

@@ -103,7 +103,7 @@ function createIdentification(api: Api): Authenticate {
       deps.logger.info({ requestId: currentRequest()?.id, reason }, "a token was refused");
     },
     async (key) => {
-      if (api.handler === undefined) throw waitingForDatabase();
+      if (api.grafserv === undefined) throw waitingForDatabase();
       return checkApiKey(key);
     },
   );

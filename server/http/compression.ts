@@ -1,7 +1,8 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants } from "node:zlib";
 
 import compression from "compression";
-import type { RequestHandler } from "express";
+import type { Request, Response } from "express";
 
 /** The smallest body that is compressed, in bytes. */
 const smallest = 1024;
@@ -17,13 +18,22 @@ const brotliQuality = 3;
  * That the length of a response shows its contents (BREACH) requires a page that makes the browser of its
  * victim send requests. Such requests have no token, because no cookie authenticates.
  */
-export function compressResponses(): RequestHandler {
-  return compression({
-    threshold: smallest,
-    level: 4,
-    brotli: { params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } },
-    filter: (request, response) =>
-      !/^(text\/event-stream|multipart\/)/.test(String(response.getHeader("content-type"))) &&
-      compression.filter(request, response),
-  });
+const compress = compression({
+  threshold: smallest,
+  level: 4,
+  brotli: { params: { [constants.BROTLI_PARAM_QUALITY]: brotliQuality } },
+});
+
+/** Sends the body of a response, whose other headers are set. It is compressed if that is worthwhile. */
+export function sendCompressed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Buffer,
+): void {
+  if (body.length >= smallest && request.headers["accept-encoding"] !== undefined) {
+    compress(request as Request, response as Response, () => response.end(body));
+  } else {
+    response.appendHeader("vary", "accept-encoding");
+    response.end(body);
+  }
 }

@@ -1,8 +1,9 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
-import express, { type Express, type RequestHandler } from "express";
+import express, { type Request } from "express";
 
 import { ForbiddenError } from "../errors/classes.ts";
+import { createRecent } from "../recent.ts";
 import type { Origins } from "./origins.ts";
 
 /** The policy of the GraphiQL page: scripts and styles are inline, and it fetches only from its server. */
@@ -22,57 +23,51 @@ const policyOfPage = [
 const policyOfData = "default-src 'none'; frame-ancestors 'none'";
 
 /**
- * Sets the security headers of every response.
+ * Sets the security headers of a response.
  *
- * @param isPage returns whether a path belongs to the GraphiQL page.
+ * @param isPage whether it belongs to the GraphiQL page.
  */
-export function secureHeaders(isPage: (path: string) => boolean): RequestHandler {
-  return (request, response, next) => {
-    response.setHeader("x-content-type-options", "nosniff");
-    response.setHeader("referrer-policy", "no-referrer");
-    const isOfPage = isPage(request.path);
-    response.setHeader("content-security-policy", isOfPage ? policyOfPage : policyOfData);
-    // Queries may be sent by GET. Their responses must not stay in a cache.
-    if (!isOfPage) response.setHeader("cache-control", "no-store");
-    next();
-  };
+export function secureHeaders(response: ServerResponse, isPage: boolean): void {
+  response.setHeader("x-content-type-options", "nosniff");
+  response.setHeader("referrer-policy", "no-referrer");
+  response.setHeader("content-security-policy", isPage ? policyOfPage : policyOfData);
+  // Queries may be sent by GET. Their responses must not stay in a cache.
+  if (!isPage) response.setHeader("cache-control", "no-store");
 }
 
 /**
- * Allows requests from pages of other origins (CORS), and answers preflight requests. For origins that are
- * not allowed, no header is set, so browsers refuse the response; their preflight requests are refused with
- * an error that a developer finds.
+ * Allows a request from a page of another origin (CORS), and answers preflight requests. For origins that
+ * are not allowed, no header is set, so browsers refuse the response; their preflight requests are refused
+ * with an error that a developer finds.
+ *
+ * @returns whether the request is answered.
  */
-export function allowOrigins(origins: Origins): RequestHandler {
-  return (request, response, next) => {
-    const { origin } = request.headers;
-    response.vary("origin");
-    if (origin === undefined) {
-      next();
-      return;
-    }
-    if (!origins.allows(origin)) {
-      if (request.method === "OPTIONS") throw refusedOrigin(origins, origin);
-      next();
-      return;
-    }
-    response.setHeader("access-control-allow-origin", origin);
-    response.setHeader(
-      "access-control-expose-headers",
-      "ratelimit, ratelimit-policy, retry-after, x-request-id",
-    );
-    if (request.method !== "OPTIONS") {
-      next();
-      return;
-    }
-    response.setHeader("access-control-allow-methods", "GET, POST");
-    response.setHeader(
-      "access-control-allow-headers",
-      "authorization, content-type, time-zone, x-request-id",
-    );
-    response.setHeader("access-control-max-age", "600");
-    response.status(204).end();
-  };
+export function allowOrigin(
+  origins: Origins,
+  { method, headers: { origin } }: IncomingMessage,
+  response: ServerResponse,
+): boolean {
+  response.appendHeader("vary", "origin");
+  if (origin === undefined) return false;
+  const isPreflight = method === "OPTIONS";
+  if (!origins.allows(origin)) {
+    if (isPreflight) throw refusedOrigin(origins, origin);
+    return false;
+  }
+  response.setHeader("access-control-allow-origin", origin);
+  response.setHeader(
+    "access-control-expose-headers",
+    "ratelimit, ratelimit-policy, retry-after, x-request-id",
+  );
+  if (!isPreflight) return false;
+  response.setHeader("access-control-allow-methods", "GET, POST");
+  response.setHeader(
+    "access-control-allow-headers",
+    "authorization, content-type, time-zone, x-request-id",
+  );
+  response.setHeader("access-control-max-age", "600");
+  response.writeHead(204).end();
+  return true;
 }
 
 /** Logs that a page was refused, and returns the error. */
@@ -83,27 +78,22 @@ export function refusedOrigin(origins: Origins, origin: string): ForbiddenError 
   );
 }
 
-/** Creates an Express app that does not name itself in a header. */
-export function createExpress(): Express {
-  const app = express();
-  app.disable("x-powered-by");
-  return app;
-}
-
 /** The media types of GraphQL responses; the default comes first. */
 const forms = ["application/json;charset=utf-8", "application/graphql-response+json;charset=utf-8"];
 
-/** A media type that does not exist, for clients that accept neither. */
-const noForm = "none/none";
+/** The types that were chosen for the latest values of `Accept`. */
+const chosen = createRecent<string, string | undefined>(100);
 
-/**
- * Chooses the media type of the response: plain JSON, unless the client prefers the other one. It replaces
- * the header `Accept`, because Grafserv would fail with an internal error for an invalid one.
- */
-export const normalizeContentType: RequestHandler = (request, _response, next) => {
-  request.headers.accept = request.accepts(forms) || noForm;
-  next();
-};
+/** Returns the media type of a response: plain JSON, unless the client prefers the other one. */
+export function mediaTypeOf(request: IncomingMessage): string | undefined {
+  const { accept } = request.headers;
+  if (accept === undefined) return forms[0];
+  return chosen.get(accept, () => {
+    // It reads the headers only, which a request has without Express, too.
+    const accepted = express.request.accepts.call(request as Request, ...forms);
+    return accepted === false ? undefined : accepted;
+  });
+}
 
 /** How long a client may still send after the response, in all and between two packets, in milliseconds. */
 const lingering = { longest: 10_000, silence: 1000 };

@@ -1,50 +1,30 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash, timingSafeEqual } from "node:crypto";
 
 import type { RequestHandler } from "express";
+import type { ServerResponse } from "node:http";
 import type { Pool } from "pg";
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
-import { z } from "zod";
 
 import { UnauthenticatedError } from "../errors/classes.ts";
-import { describeOperation } from "./requests.ts";
-
-/** The observation of one request, by HTTP or over a WebSocket. */
-export interface Observation {
-  /** Runs a part of the request. Operations and errors that are recorded during it belong to the request. */
-  run<Result>(work: () => Result): Result;
-  /**
-   * Counts the request.
-   *
-   * @param code its code if no error was recorded; by default `OK`.
-   */
-  end(code?: string): void;
-}
-
-/** The properties of a request that is being served. */
-interface Served {
-  /** The kind of operation and its first field, such as `mutation createContact`. */
-  operation: string;
-  /** The code of its first error. */
-  code?: string | undefined;
-}
+import type { CurrentRequest } from "./requests.ts";
 
 /** The metrics of a server, for Prometheus. */
 export interface Metrics {
-  /** Counts a GraphQL request and measures its duration. */
-  readonly watch: RequestHandler;
-  /** Starts the observation of an operation over a WebSocket. */
-  readonly observe: () => Observation;
+  /** Counts a GraphQL request by HTTP and measures its duration, when it is completed. */
+  readonly watch: (request: CurrentRequest, response: ServerResponse) => void;
+  /**
+   * Counts a completed request, by HTTP or over a WebSocket. Only valid operations are executed, so the
+   * number of their names is limited.
+   *
+   * @param code its code if it has no error; {@link abandoned} in any case.
+   */
+  readonly count: (request: CurrentRequest, code: string) => void;
   /** Records that a WebSocket was opened or closed. */
   readonly countSockets: (change: 1 | -1) => void;
   /** Measures for how many seconds the API has been behind the definitions of custom fields. */
   readonly measureLag: (seconds: () => number) => void;
   /** Returns the metrics to a client with the token. */
   readonly answer: RequestHandler;
-  /** Records the code of an error of the current request. */
-  readonly noteError: (code: unknown) => void;
-  /** Records the executed operation. Only valid operations are executed, so their number is limited. */
-  readonly plugin: GraphileConfig.Plugin;
 }
 
 /**
@@ -56,7 +36,6 @@ export interface Metrics {
 export function createMetrics(pool: Pool, token: string): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const current = new AsyncLocalStorage<Served>();
   collectDefaultMetrics({ register: registry });
 
   const requests = new Counter({
@@ -108,32 +87,22 @@ export function createMetrics(pool: Pool, token: string): Metrics {
     registers,
   });
 
-  function observe(): Observation {
-    const served: Served = { operation: "none" };
-    const begin = performance.now();
-    return {
-      run: (work) => current.run(served, work),
-      end(code = "OK") {
-        const { operation } = served;
-        requests.inc({ operation, code: code === abandoned ? code : (served.code ?? code) });
-        duration.observe({ operation }, (performance.now() - begin) / 1000);
-      },
-    };
-  }
+  const count: Metrics["count"] = ({ operation = "none", code: known, begin }, code) => {
+    requests.inc({ operation, code: code === abandoned ? code : (known ?? code) });
+    duration.observe({ operation }, (performance.now() - begin) / 1000);
+  };
 
   return {
-    watch(_request, response, next) {
-      const observation = observe();
+    watch(request, response) {
       response.once("close", () => {
         const { statusCode, writableFinished } = response;
         if (statusCode === 101) return; // a WebSocket now, whose operations are counted
         const status = statusCode < 400 ? "OK" : `HTTP_${statusCode}`;
-        observation.end(writableFinished ? status : abandoned);
+        count(request, writableFinished ? status : abandoned);
       });
-      observation.run(next);
     },
 
-    observe,
+    count,
 
     countSockets: (change) => sockets.inc(change),
 
@@ -154,40 +123,6 @@ export function createMetrics(pool: Pool, token: string): Metrics {
       response.setHeader("content-type", registry.contentType);
       response.end(await registry.metrics());
     },
-
-    noteError(code) {
-      const served = current.getStore();
-      if (served !== undefined && typeof code === "string") served.code ??= code;
-    },
-
-    plugin: {
-      name: "MetricsPlugin",
-      version: "1.0.0",
-      description: "Records the executed operation for the metrics",
-      grafserv: {
-        middleware: {
-          async processRequest(next) {
-            const result = await next();
-            const served = current.getStore();
-            // If an operation is refused before its execution, its response is small and contains the code.
-            if (served?.operation === "none" && result?.type === "buffer") {
-              served.code ??= codeIn(result.buffer);
-            }
-            return result;
-          },
-        },
-      },
-      grafast: {
-        middleware: {
-          execute(next, { args }) {
-            const served = current.getStore();
-            if (served !== undefined)
-              served.operation = describeOperation(args.document, args.operationName);
-            return next();
-          },
-        },
-      },
-    },
   };
 }
 
@@ -198,22 +133,8 @@ async function readUnsealed(pool: Pool): Promise<number> {
   return rows[0]?.seconds ?? NaN;
 }
 
-const answerSchema = z.object({
-  errors: z.tuple([z.object({ extensions: z.object({ code: z.string() }) })], z.unknown()),
-});
-
 /** The code of a request whose client disconnected before the response. */
 export const abandoned = "ABANDONED";
-
-/** Returns the code of the first error of a response. */
-function codeIn(buffer: Buffer): string | undefined {
-  try {
-    const answer = answerSchema.safeParse(JSON.parse(buffer.toString()));
-    return answer.data?.errors[0].extensions.code;
-  } catch {
-    return undefined;
-  }
-}
 
 /** Hashes a token. Hashes have the same length, so that they can be compared in constant time. */
 function digest(text: string): Buffer {

@@ -1,11 +1,10 @@
+import { createHash } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import { isIP } from "node:net";
 
-import type { Request, RequestHandler } from "express";
-import { ipKeyGenerator, MemoryStore, rateLimit } from "express-rate-limit";
-import { GraphQLError } from "graphql";
+import { ipKeyGenerator } from "express-rate-limit";
 
 import { RateLimitedError } from "../errors/classes.ts";
-import { withRequestId } from "./requests.ts";
 
 /** The limits of requests per minute. */
 export interface RateLimits {
@@ -17,30 +16,29 @@ export interface RateLimits {
 
 /** A limit, which counts requests by HTTP and operations over WebSockets together. */
 export interface RateLimiter {
-  /** Counts a request, and refuses it above the limit. */
-  readonly limitRequest: RequestHandler;
   /**
-   * Counts an operation over a WebSocket.
+   * Counts a request of an address or a user, and sets the headers `RateLimit` and `RateLimit-Policy` of its
+   * response.
    *
-   * @param key the address or the user of the client.
+   * @param response undefined for an operation over a WebSocket.
    * @throws {RateLimitedError} above the limit.
    */
-  countOperation(key: string): Promise<void>;
+  count(key: string, response?: ServerResponse): void;
 }
 
 /** Limits the requests of one address, before authentication. */
 export function createAddressLimiter({ address }: RateLimits): RateLimiter {
-  return createLimiter("address", address, keyOfAddress);
+  return createLimiter("address", address);
 }
 
 /** Limits the requests of one user, from all addresses. Must come after authentication. */
 export function createUserLimiter({ user }: RateLimits): RateLimiter {
-  return createLimiter("user", user, ({ pgSettings }) => pgSettings?.["crm.user_id"] ?? "");
+  return createLimiter("user", user);
 }
 
 /** Returns the key of an address. All addresses of an IPv6 network count as one: it belongs to one client. */
-export function keyOfAddress({ ip = "" }: Request): string {
-  return ipKeyGenerator(plainAddress(ip));
+export function keyOfAddress(address: string): string {
+  return ipKeyGenerator(plainAddress(address));
 }
 
 /**
@@ -57,47 +55,64 @@ export function plainAddress(text: string): string {
   return isIP(plain) === 0 ? text : plain;
 }
 
+/** The period in which requests are counted, in milliseconds. It begins with the first one of a key. */
+const period = 60_000;
+
+/** The requests of one key in one period. */
+interface Count {
+  requests: number;
+  end: number;
+  /** The key in the header `RateLimit-Policy`: a hash, by which clients tell their limits apart. */
+  readonly partition: string;
+}
+
 /**
- * @param identifier the name of the limit in the headers `RateLimit` and `RateLimit-Policy`.
+ * @param name the name of the limit in the headers.
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
-function createLimiter(
-  identifier: string,
-  limit: number,
-  keyGenerator: (request: Request) => string,
-): RateLimiter {
-  if (limit === 0) {
-    return {
-      limitRequest: (_request, _response, next) => next(),
-      countOperation: async () => Promise.resolve(),
-    };
+function createLimiter(name: string, limit: number): RateLimiter {
+  if (limit === 0) return { count: () => undefined };
+  // Every period, the counts of keys without a request since the last one are forgotten.
+  let current = new Map<string, Count>();
+  let previous = current;
+  let turn = 0;
+
+  function countOf(key: string, now: number): Count {
+    if (now >= turn) {
+      previous = current;
+      current = new Map();
+      turn = now + period;
+    }
+    const count = current.get(key) ??
+      previous.get(key) ?? { requests: 0, end: now + period, partition: partitionOf(key) };
+    current.set(key, count);
+    if (count.end <= now) Object.assign(count, { requests: 0, end: now + period });
+    return count;
   }
-  const excess = () =>
-    new RateLimitedError(`More than ${limit} requests were sent within a minute`, {
-      limit: identifier,
-      maximum: limit,
-    });
-  const store = new MemoryStore();
-  const limitRequest = rateLimit({
-    store,
-    windowMs: 60_000,
-    limit,
-    identifier,
-    standardHeaders: "draft-8",
-    legacyHeaders: false,
-    keyGenerator,
-    // No warnings about proxies that are not configured: TRUSTED_PROXIES configures them.
-    validate: false,
-    handler(_request, response, _next, { statusCode }) {
-      const { message, extensions } = excess();
-      const error = withRequestId(new GraphQLError(message, { extensions }));
-      response.status(statusCode).json({ errors: [error] });
-    },
-  });
+
   return {
-    limitRequest,
-    async countOperation(key) {
-      if ((await store.increment(key)).totalHits > limit) throw excess();
+    count(key, response) {
+      const now = performance.now();
+      const count = countOf(key, now);
+      count.requests += 1;
+      const seconds = Math.ceil((count.end - now) / 1000);
+      const remaining = Math.max(0, limit - count.requests);
+      response?.appendHeader("ratelimit", `"${name}"; r=${remaining}; t=${seconds}`);
+      response?.appendHeader(
+        "ratelimit-policy",
+        `"${name}"; q=${limit}; w=${period / 1000}; pk=:${count.partition}:`,
+      );
+      if (count.requests <= limit) return;
+      response?.setHeader("retry-after", String(seconds));
+      throw new RateLimitedError(`More than ${limit} requests were sent within a minute`, {
+        limit: name,
+        maximum: limit,
+      });
     },
   };
+}
+
+function partitionOf(key: string): string {
+  const hash = createHash("sha256").update(key).digest("hex").slice(0, 12);
+  return Buffer.from(hash).toString("base64");
 }

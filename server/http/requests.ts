@@ -1,17 +1,19 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
-import type { RequestHandler } from "express";
 import { type DocumentNode, getOperationAST, GraphQLError, Kind } from "graphql";
 import type { Logger } from "pino";
-import { pinoHttp } from "pino-http";
 
 import type { PgSettings } from "../auth/authenticate.ts";
+import { pathOf } from "./request.ts";
 
 /** A request that is being served, by HTTP or over a WebSocket. */
 export interface CurrentRequest {
   /** Its id in the log and the response. */
   readonly id: string;
+  /** When it began, by `performance.now()`. */
+  readonly begin: number;
   /** The user, as in the audit log. */
   user?: string | undefined;
   /** The role of the user. */
@@ -36,14 +38,13 @@ export function inRequest<Result>(request: CurrentRequest, work: () => Result): 
   return current.run(request, work);
 }
 
-/** Creates a request with a new id. */
-export function beginRequest(known: Omit<CurrentRequest, "id"> = {}): CurrentRequest {
-  return { id: randomUUID(), ...known };
+/** Creates a request, by default with a new id. */
+export function beginRequest(id: string = randomUUID()): CurrentRequest {
+  return { id, begin: performance.now() };
 }
 
 /** Records the user and the role of a request, for the log. */
-export function noteUser(request: CurrentRequest | undefined, settings: PgSettings): void {
-  if (request === undefined) return;
+export function noteUser(request: CurrentRequest, settings: PgSettings): void {
   request.user = settings["crm.user_id"];
   request.role = settings.role;
 }
@@ -55,17 +56,16 @@ const idHeader = "x-request-id";
 const acceptable = /^[\w.:/+=-]{8,128}$/;
 
 /**
- * Assigns each request its id: that of a proxy, or a new one. It is in the response header `X-Request-Id`, in
+ * Assigns a request its id: that of a proxy, or a new one. It is in the response header `X-Request-Id`, in
  * the extensions of each error, and in each log line about the request.
  */
-export const identifyRequest: RequestHandler = (request, response, next) => {
-  const given = request.get(idHeader) ?? "";
-  const known = acceptable.test(given) ? { ...beginRequest(), id: given } : beginRequest();
-  request.current = known;
-  request.id = known.id;
-  response.setHeader(idHeader, known.id);
-  inRequest(known, next);
-};
+export function identifyRequest({ headers }: IncomingMessage, response: ServerResponse) {
+  const given = headers[idHeader];
+  const isAcceptable = typeof given === "string" && acceptable.test(given);
+  const request = beginRequest(isAcceptable ? given : undefined);
+  response.setHeader(idHeader, request.id);
+  return request;
+}
 
 /** Adds the id of the current request to an error. */
 export function withRequestId(error: GraphQLError): GraphQLError {
@@ -84,41 +84,49 @@ export function withRequestId(error: GraphQLError): GraphQLError {
 }
 
 /**
- * Logs one line for each request, when it is completed. Headers and bodies are not logged, because they
+ * Logs one line for a request, when it is completed. Headers and bodies are not logged, because they
  * contain tokens and variables.
  */
-export function logRequests(logger: Logger): RequestHandler {
-  return pinoHttp({
-    logger,
-    // The properties of a request, except its id, are known only at its end.
-    customSuccessObject: (request, _response, line: object) => ({
-      ...line,
-      ...logged((request as { current?: CurrentRequest }).current),
-    }),
-    customErrorObject: (request, _response, _error, line: object) => ({
-      ...line,
-      ...logged((request as { current?: CurrentRequest }).current),
-    }),
-    serializers: {
-      req: ({ id, method, url }: { id: unknown; method: string; url: string }) => ({
-        id,
-        method,
-        path: url.split("?")[0],
-      }),
-      res: ({ statusCode, raw }: { statusCode: number | null; raw: { statusCode: number } }) => ({
-        statusCode: raw.statusCode === 101 ? 101 : statusCode,
-      }),
-    },
-    customSuccessMessage(_request, { statusCode, writableEnded }) {
-      if (statusCode === 101) return "a socket was opened";
-      return writableEnded ? "request completed" : "request aborted";
-    },
+export function logRequest(
+  logger: Logger,
+  current: CurrentRequest,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
+  const { method } = request;
+  const path = pathOf(request); // an extension may change it later
+  let failure: Error | undefined;
+  response.once("error", (error) => (failure = error)); // without a listener, it would end Node
+  response.once("close", () => {
+    if (!logger.isLevelEnabled("info")) return;
+    const { statusCode, headersSent, writableEnded } = response;
+    const isFailed = failure !== undefined || statusCode >= 500;
+    logger.info(
+      {
+        req: { id: current.id, method, path },
+        res: { statusCode: headersSent || statusCode === 101 ? statusCode : null },
+        ...(isFailed && { err: failure ?? new Error(`failed with status code ${statusCode}`) }),
+        responseTime: millisecondsOf(current),
+        ...logged(current),
+      },
+      isFailed ? "request errored" : outcomeOf(statusCode, writableEnded),
+    );
   });
 }
 
+function outcomeOf(statusCode: number, isComplete: boolean): string {
+  if (statusCode === 101) return "a socket was opened";
+  return isComplete ? "request completed" : "request aborted";
+}
+
+/** Returns for how long a request has been served, in milliseconds. */
+export function millisecondsOf({ begin }: CurrentRequest): number {
+  return Math.round(performance.now() - begin);
+}
+
 /** Returns the properties of a request for the log. */
-export function logged(request: CurrentRequest | undefined): Partial<CurrentRequest> {
-  const { user, role, operation, operationName, code } = request ?? {};
+export function logged(request: CurrentRequest): Partial<CurrentRequest> {
+  const { user, role, operation, operationName, code } = request;
   return {
     ...(user === undefined ? {} : { user }),
     ...(role === undefined ? {} : { role }),
@@ -128,21 +136,19 @@ export function logged(request: CurrentRequest | undefined): Partial<CurrentRequ
   };
 }
 
-/** Records the executed operation of a request, for the log. */
+/** Records the executed operation of a request, for the log and the metrics. */
 export const RequestsPlugin: GraphileConfig.Plugin = {
   name: "CrmRequestsPlugin",
   version: "1.0.0",
-  description: "Records the executed operation for the log",
+  description: "Records the executed operation for the log and the metrics",
   grafast: {
     middleware: {
       execute(next, { args }) {
-        const request = currentRequest();
-        if (request !== undefined) noteOperation(request, args.document, args.operationName);
+        noteOperation(args.document, args.operationName);
         return next();
       },
       subscribe(next, { args }) {
-        const request = currentRequest();
-        if (request !== undefined) noteOperation(request, args.document, args.operationName);
+        noteOperation(args.document, args.operationName);
         return next();
       },
     },
@@ -152,25 +158,16 @@ export const RequestsPlugin: GraphileConfig.Plugin = {
 /** The maximum length of the name of an operation in the log. */
 const longestName = 200;
 
-function noteOperation(
-  request: CurrentRequest,
+/** Records the operation of the current request: its kind and first field, and the client's name of it. */
+export function noteOperation(
   document: DocumentNode,
   operationName: string | null | undefined,
 ): void {
-  request.operation = describeOperation(document, operationName);
-  request.operationName = getOperationAST(document, operationName)?.name?.value.slice(
-    0,
-    longestName,
-  );
-}
-
-/** Returns the kind of operation and its first field, such as `mutation createContact`. */
-export function describeOperation(
-  document: DocumentNode,
-  operationName: string | null | undefined,
-): string {
+  const request = currentRequest();
+  if (request === undefined) return;
   const operation = getOperationAST(document, operationName);
   const [first] = operation?.selectionSet.selections ?? [];
   const kind = operation?.operation ?? "none";
-  return first?.kind === Kind.FIELD ? `${kind} ${first.name.value}` : kind;
+  request.operation = first?.kind === Kind.FIELD ? `${kind} ${first.name.value}` : kind;
+  request.operationName = operation?.name?.value.slice(0, longestName);
 }

@@ -1,17 +1,18 @@
-import type { Express, RequestHandler } from "express";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+
+import express, { type ErrorRequestHandler, type Express } from "express";
 
 import type { Authenticate } from "../auth/authenticate.ts";
-import { timeZoneSettings } from "../model/time-zone.ts";
-import { answerErrors, stopping, waitingForDatabase } from "./answer-errors.ts";
+import { answerError, sendJson, stopping, waitingForDatabase } from "./answer-errors.ts";
 import { type Api, readinessOf } from "./api.ts";
-import { readBody } from "./body.ts";
-import { compressResponses } from "./compression.ts";
 import type { Drain } from "./drain.ts";
-import { allowOrigins, createExpress, normalizeContentType, secureHeaders } from "./headers.ts";
+import { createGraphql, type Graphql } from "./graphql.ts";
+import { secureHeaders } from "./headers.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Origins } from "./origins.ts";
 import type { RateLimiter } from "./rate-limit.ts";
-import { identifyRequest, logRequests, noteUser } from "./requests.ts";
+import { pathOf } from "./request.ts";
+import { currentRequest, identifyRequest, inRequest, logRequest } from "./requests.ts";
 import type { Sockets } from "./sockets.ts";
 
 /** The parts of a server that requests pass through. */
@@ -26,77 +27,85 @@ export interface RouteParts {
   readonly userLimiter: RateLimiter;
 }
 
-/** Creates the routes of a server. Every request passes them in this order. */
-export function createRoutes(parts: RouteParts): Express {
+/** The paths of monitors, which ask so often that their requests are not logged. */
+const monitored = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/** Creates the listener for all requests. Every request passes these steps in this order. */
+export function createRoutes(parts: RouteParts): RequestListener {
+  const { api, metrics } = parts;
+  const { logger, graphiql, extension } = api.deps;
+  const graphql = createGraphql(parts);
+  const others = createOthers(parts, graphql);
+  // Middleware of an extension runs before GraphQL, too.
+  const isDirect = extension?.hooks?.routes === undefined;
+
+  return (request, response) => {
+    const path = pathOf(request);
+    const isGraphql = path === graphqlPath;
+    const current = identifyRequest(request, response);
+    secureHeaders(response, graphiql && /^\/($|ruru-static\/)/.test(path));
+    if (isGraphql) metrics?.watch(current, response);
+    if (!monitored.has(path)) logRequest(logger, current, request, response);
+    inRequest(current, () => {
+      if (isGraphql && isDirect) graphql(request, response, current);
+      else others(request, response);
+    });
+  };
+}
+
+const graphqlPath = "/graphql";
+
+/** Creates the routes besides GraphQL, which are those of Express. */
+function createOthers(parts: RouteParts, graphql: Graphql): Express {
   const { api, drain, metrics } = parts;
-  const { deps } = api;
-  const app = createExpress();
-  app.use(identifyRequest);
-  app.use(secureHeaders((path) => deps.graphiql && /^\/($|ruru-static\/)/.test(path)));
-  app.get("/healthz", (_request, response) => void response.json({ ok: true }));
-  app.get("/readyz", answerReadiness(parts));
-  if (metrics !== undefined) {
-    app.get("/metrics", metrics.answer);
-    app.use("/graphql", metrics.watch);
-  }
-  app.use(logRequests(deps.logger));
-  deps.extension?.hooks?.routes?.(app);
-  // Before any error: without these headers, a browser shows the error to no page.
-  app.use("/graphql", allowOrigins(parts.origins));
-  if (deps.compression) app.use("/graphql", compressResponses());
-  app.use((_request, _response, next) => {
-    if (drain.isDraining()) throw stopping();
-    next();
-  });
-  app.set("trust proxy", deps.trustedProxies);
-  app.use("/graphql", ...beforeGraphql(parts));
+  const { logger, extension, trustedProxies } = api.deps;
+  const app = express();
+  app.disable("x-powered-by");
+  app.set("trust proxy", trustedProxies);
+  app.get("/healthz", (_request, response) => sendJson(response, 200, { ok: true }));
+  app.get("/readyz", (_request, response) => answerReadiness(parts, response));
+  if (metrics !== undefined) app.get("/metrics", metrics.answer);
+  extension?.hooks?.routes?.(app);
   app.use((request, response, next) => {
-    if (api.handler === undefined) throw waitingForDatabase();
-    void api.handler(request, response, next);
+    const current = currentRequest();
+    if (current === undefined || pathOf(request) !== graphqlPath) next();
+    else graphql(request, response, current);
   });
-  app.use(answerErrors(deps.logger, metrics));
+  app.use(async (request, response, next) => {
+    if (drain.isDraining()) throw stopping();
+    if (!(await answerPage(api, request, response))) next();
+  });
+  const onError: ErrorRequestHandler = (error, _request, response, next) => {
+    if (response.headersSent) next(error);
+    else answerError(logger, error, response);
+  };
+  app.use(onError);
   return app;
 }
 
-function answerReadiness({ api, drain }: RouteParts): RequestHandler {
-  return async (_request, response) => {
-    const state = drain.isDraining()
-      ? { ready: false, reason: "the server is stopping" }
-      : await readinessOf(api);
-    response.status(state.ready ? 200 : 503).json(state);
-  };
+async function answerReadiness(
+  { api, drain }: RouteParts,
+  response: ServerResponse,
+): Promise<void> {
+  const state = drain.isDraining()
+    ? { ready: false, reason: "the server is stopping" }
+    : await readinessOf(api);
+  sendJson(response, state.ready ? 200 : 503, state);
 }
 
-/** The steps of a request to `/graphql` before GraphQL. */
-function beforeGraphql(parts: RouteParts): RequestHandler[] {
-  const { api, sockets, authenticate, addressLimiter, userLimiter } = parts;
-  return [
-    addressLimiter.limitRequest,
-    sockets.accept,
-    identify(authenticate),
-    userLimiter.limitRequest,
-    noticeDeparture,
-    normalizeContentType,
-    readBody(api.deps.limits),
-  ];
+/**
+ * Answers a request for GraphiQL.
+ *
+ * @returns whether its path belongs to GraphiQL.
+ */
+async function answerPage(
+  api: Api,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> {
+  if (api.grafserv === undefined) throw waitingForDatabase();
+  const answer = await api.grafserv.answer(request, response, {});
+  if (answer === undefined) return false;
+  response.writeHead(answer.status, answer.headers).end(answer.body);
+  return true;
 }
-
-/** Refuses a request without a valid token before GraphQL sees it, including introspection. */
-function identify(authenticate: Authenticate): RequestHandler {
-  return async (request, _response, next) => {
-    const settings = await authenticate(request.headers.authorization);
-    noteUser(request.current, settings);
-    request.pgSettings = { ...settings, ...timeZoneSettings(request.headers["time-zone"]) };
-    next();
-  };
-}
-
-/** Aborts `departure` if the client leaves before the response, which cancels its statement. */
-const noticeDeparture: RequestHandler = (request, response, next) => {
-  const departure = new AbortController();
-  request.departure = departure.signal;
-  response.once("close", () => {
-    if (!response.writableFinished) departure.abort();
-  });
-  next();
-};

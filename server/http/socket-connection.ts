@@ -1,7 +1,7 @@
-import type { Request } from "express";
+import type { IncomingMessage } from "node:http";
+
 import type { WebSocket } from "ws";
 
-import { keyOfAddress } from "./rate-limit.ts";
 import { closeIfIdle, type Connection, type Hub } from "./socket-hub.ts";
 import { closeFailed, identify, limitUnidentified } from "./socket-identity.ts";
 import { abandonCancelled, type Protocol } from "./socket-operations.ts";
@@ -14,10 +14,11 @@ export function openConnection(
   hub: Hub,
   protocol: Protocol,
   socket: WebSocket,
-  request: Request,
+  request: IncomingMessage,
+  address: string,
 ): void {
   const { logger, metrics } = hub.deps;
-  const connection = createConnection(socket, request);
+  const connection = createConnection(socket, request, address);
   hub.connections.add(connection);
   metrics?.countSockets(1);
   const began = Date.now();
@@ -47,11 +48,15 @@ export function openConnection(
   if (hub.draining) closeIfIdle(connection);
 }
 
-function createConnection(socket: WebSocket, request: Request): Connection {
+function createConnection(
+  socket: WebSocket,
+  request: IncomingMessage,
+  address: string,
+): Connection {
   return {
     socket,
     request,
-    address: keyOfAddress(request),
+    address,
     operations: new Map(),
     authorization: undefined,
     timeZone: undefined,

@@ -1,11 +1,12 @@
-import type { Request } from "express";
+import type { IncomingMessage } from "node:http";
+
 import type { Context, SubscribePayload } from "graphql-ws";
 import type { Logger } from "pino";
 import type { makeGraphQLWSConfig } from "postgraphile/grafserv";
 import type { WebSocket } from "ws";
 
 import type { Authenticate } from "../auth/authenticate.ts";
-import type { Metrics, Observation } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Origins } from "./origins.ts";
 import type { RateLimiter } from "./rate-limit.ts";
 import type { CurrentRequest } from "./requests.ts";
@@ -50,7 +51,7 @@ export interface Hub {
 export interface Connection {
   readonly socket: WebSocket;
   /** The request that opened the socket. */
-  readonly request: Request;
+  readonly request: IncomingMessage;
   readonly address: string;
   /** Running operations by the client's message, which is the same object in all steps of graphql-ws. */
   readonly operations: Map<SubscribePayload, Operation>;
@@ -73,10 +74,8 @@ export interface Operation {
   readonly payload: SubscribePayload;
   /** Aborted when the client leaves, or cancels the operation. */
   readonly departure: AbortController;
-  readonly observation: Observation | undefined;
   /** The operation in the log and in its response. */
   readonly request: CurrentRequest;
-  readonly begin: number;
 }
 
 /** WebSocket close codes. */

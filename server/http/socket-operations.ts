@@ -8,7 +8,7 @@ import { codesOfStatus } from "../graphql/serving/http.ts";
 import { reviveSent } from "../model/exact-json.ts";
 import { stopping, waitingForDatabase } from "./answer-errors.ts";
 import { abandoned } from "./metrics.ts";
-import { beginRequest, inRequest, logged, noteUser } from "./requests.ts";
+import { beginRequest, inRequest, logged, millisecondsOf, noteUser } from "./requests.ts";
 import type { Connection, ConnectionParams, GraphqlContext, Hub, Operation } from "./socket-hub.ts";
 import { acceptClient, identify } from "./socket-identity.ts";
 
@@ -66,10 +66,9 @@ async function begin(
     id,
     payload,
     departure: new AbortController(),
-    observation: hub.deps.metrics?.observe(),
-    request: beginRequest({ operationName: payload.operationName ?? undefined }),
-    begin: Date.now(),
+    request: beginRequest(),
   };
+  operation.request.operationName = payload.operationName ?? undefined;
   context.extra.operations.set(payload, operation);
   const result = await prepare(hub, context, operation).catch(errorsOf);
   if (!isErrors(result)) {
@@ -102,8 +101,8 @@ async function prepare(
   const pgSettings = await identify(hub, connection);
   if (pgSettings === undefined) throw new UnauthenticatedError();
   noteUser(operation.request, pgSettings);
-  await addressLimiter.countOperation(connection.address);
-  await userLimiter.countOperation(pgSettings["crm.user_id"]);
+  addressLimiter.count(connection.address);
+  userLimiter.count(pgSettings["crm.user_id"]);
 
   const departure = operation.departure.signal;
   const own = Object.create(connection.request) as IncomingMessage;
@@ -140,11 +139,11 @@ async function carryOut<Result>(args: ExecutionArgs, work: Execute | undefined):
 function finish(hub: Hub, { operations }: Connection, payload: SubscribePayload): void {
   const operation = operations.get(payload);
   if (!operations.delete(payload) || operation === undefined) return;
-  const { departure, observation, request, begin } = operation;
+  const { departure, request } = operation;
   const isAbandoned = departure.signal.aborted;
-  observation?.end(isAbandoned ? abandoned : "OK");
+  hub.deps.metrics?.count(request, isAbandoned ? abandoned : "OK");
   hub.deps.logger.info(
-    { requestId: request.id, ...logged(request), responseTime: Date.now() - begin },
+    { requestId: request.id, ...logged(request), responseTime: millisecondsOf(request) },
     isAbandoned ? "operation aborted" : "operation completed",
   );
 }
@@ -152,8 +151,7 @@ function finish(hub: Hub, { operations }: Connection, payload: SubscribePayload)
 /** Runs a step of an operation as a part of its request. */
 function inside<Result>(operation: Operation | undefined, work: () => Result): Result {
   if (operation === undefined) return work();
-  const { observation, request } = operation;
-  return inRequest(request, () => (observation ? observation.run(work) : work()));
+  return inRequest(operation.request, work);
 }
 
 /** Adds a code to an error that over HTTP has a status only. */

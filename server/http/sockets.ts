@@ -1,7 +1,6 @@
 import { type IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 
-import type { Request, RequestHandler } from "express";
 import { handleProtocols } from "graphql-ws";
 import { type GrafservBase, makeGraphQLWSConfig } from "postgraphile/grafserv";
 import { WebSocketServer } from "ws";
@@ -10,7 +9,6 @@ import { RateLimitedError } from "../errors/classes.ts";
 import { waitingForDatabase } from "./answer-errors.ts";
 import type { DrainableSockets } from "./drain.ts";
 import { refusedOrigin } from "./headers.ts";
-import { keyOfAddress } from "./rate-limit.ts";
 import { openConnection } from "./socket-connection.ts";
 import { closeIfIdle, countSockets, goingAway, type Hub, type SocketsDeps } from "./socket-hub.ts";
 import { createProtocol } from "./socket-operations.ts";
@@ -21,8 +19,14 @@ export type { SocketLimits, SocketsDeps } from "./socket-hub.ts";
 export interface Sockets extends DrainableSockets {
   /** Makes a server handle requests that open a socket. They pass its routes like all others. */
   attach(server: Server): void;
-  /** Turns a request that opens a socket into one. */
-  readonly accept: RequestHandler;
+  /**
+   * Turns a request that opens a socket into one.
+   *
+   * @param address the address of the client; see `keyOfAddress`.
+   * @returns whether the request opens a socket.
+   * @throws {CrmError} if it may not.
+   */
+  readonly accept: (request: IncomingMessage, response: ServerResponse, address: string) => boolean;
   /** Sets the API that executes operations. Until then, no socket is opened. */
   serve(api: GrafservBase): void;
 }
@@ -38,20 +42,18 @@ export function createSockets(deps: SocketsDeps): Sockets {
   });
   return {
     attach,
-    accept(request, response, next) {
+    accept(request, response, address) {
       const head = heads.get(request);
-      if (head === undefined) {
-        next();
-        return;
-      }
-      refuseUnlessAllowed(hub, request);
+      if (head === undefined) return false;
+      refuseUnlessAllowed(hub, request, address);
       const { socket } = request;
       response.statusCode = 101;
       response.detachSocket(socket);
       response.emit("close"); // the HTTP request is complete
       server.handleUpgrade(request, socket, head, (opened) =>
-        openConnection(hub, protocol, opened, request),
+        openConnection(hub, protocol, opened, request, address),
       );
+      return true;
     },
     serve: (api) => (hub.grafserv = makeGraphQLWSConfig(api)),
     running: () => [...hub.connections].reduce((sum, { operations }) => sum + operations.size, 0),
@@ -94,13 +96,12 @@ function attach(http: Server): void {
  * @throws `ForbiddenError` if its origin is not allowed; {@link RateLimitedError} if its address has too many
  *   sockets; `UnavailableError` if GraphQL is not served yet.
  */
-function refuseUnlessAllowed(hub: Hub, request: Request): void {
+function refuseUnlessAllowed(hub: Hub, request: IncomingMessage, address: string): void {
   const { origins, limits } = hub.deps;
   const { origin, host } = request.headers;
   if (origin !== undefined && !origins.allows(origin) && hostOf(origin) !== host) {
     throw refusedOrigin(origins, origin);
   }
-  const address = keyOfAddress(request);
   if (countSockets(hub, (connection) => connection.address === address) >= limits.ofAddress) {
     throw new RateLimitedError(`There are ${limits.ofAddress} sockets of this address`, {
       limit: "socketsOfAddress",

@@ -56,8 +56,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
             const parseAndValidate =
               made.get(schema) ?? createParseAndValidate(schema, validationRules, options);
             made.set(schema, parseAndValidate);
-            const body: unknown = context.expressv4?.req.body;
-            const size = Buffer.isBuffer(body) ? body.length : 0;
+            const size = context.node?.req.bodySize ?? 0;
             if (size <= limits.bodyBytes) return { ...config, parseAndValidate };
             return {
               ...config,
@@ -90,12 +89,12 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
           try {
             const variables = variableValues ?? {};
             const cost = checkCost({ schema, document, operationName, variables }, limits);
-            const { expressv4, ws } = args.requestContext ?? {};
+            const { node, ws } = args.requestContext ?? {};
             const operation: Operation = {
               cost,
               isMutation:
                 getOperationAST(document, operationName)?.operation === OperationTypeNode.MUTATION,
-              departure: (expressv4?.req ?? ws?.request)?.departure,
+              departure: (node?.req ?? ws?.request)?.departure,
             };
             const context = args.contextValue as Clients;
             context.withPgClient = turns.clientsFor(operation, context.withPgClient);

@@ -12,20 +12,19 @@ import type {
   WithPgClient,
 } from "postgraphile/@dataplan/pg";
 import type {} from "postgraphile/adaptors/pg";
-import type {} from "postgraphile/grafserv/express/v4";
+import type {} from "postgraphile/grafserv/node";
 
 import type { PgSettings } from "../../auth/authenticate.ts";
-import type { CurrentRequest } from "../../http/requests.ts";
 import type { Changes, PgServiceOptions } from "../../postgres/adaptor.ts";
 
 declare module "http" {
   interface IncomingMessage {
     /** Set by authentication, before GraphQL. */
     pgSettings?: PgSettings;
-    /** Its id, and its data for the log. */
-    current?: CurrentRequest;
     /** Aborted when the client disconnects before the response. */
     departure?: AbortSignal;
+    /** The number of bytes of its body. */
+    bodySize?: number;
   }
 }
 

@@ -9,7 +9,7 @@ export const ExplainPlugin: GraphileConfig.Plugin = {
   grafast: {
     middleware: {
       execute(next, { args }) {
-        const request = args.requestContext?.expressv4?.req;
+        const request = args.requestContext?.node?.req;
         const isAsked = request?.headers["x-graphql-explain"] !== undefined;
         const preset = args.resolvedPreset;
         if (isAsked && preset && request.pgSettings?.role === "crm_admin") {

@@ -98,6 +98,7 @@ function completeErrors(result: Result, code: string | undefined, message?: stri
   if (result.type !== "buffer") return;
   const body = errorsSchema.safeParse(JSON.parse(result.buffer.toString())).data;
   if (body === undefined) return;
+  const request = currentRequest();
   const errors = body.errors.map((error) => ({
     ...error,
     ...(message === undefined ? {} : { message }),
@@ -105,9 +106,11 @@ function completeErrors(result: Result, code: string | undefined, message?: stri
       ...error.extensions,
       statusCode: undefined, // used by grafserv for the status of the response
       code: error.extensions.code ?? code,
-      requestId: currentRequest()?.id,
+      requestId: request?.id,
     },
   }));
+  const noted = errors[0]?.extensions.code;
+  if (request !== undefined && typeof noted === "string") request.code ??= noted;
   result.buffer = Buffer.from(JSON.stringify({ ...body, errors }));
   result.headers["content-length"] = String(result.buffer.length);
 }
