@@ -16,7 +16,7 @@ import {
   createWithPgClient,
   type PgService,
 } from "../postgres/adaptor.ts";
-import type { TurnLimits } from "./limits/turns.ts";
+import { createTurns, type TurnLimits, type Turns } from "./limits/turns.ts";
 import type { Limits } from "./limits/limits.ts";
 import { createMaskError } from "./errors/mask-error.ts";
 import { AddressPlugin } from "./shape/address.ts";
@@ -75,6 +75,8 @@ export interface PresetDeps {
   limits: Limits;
   /** The limits of large operations, which take turns. */
   heavy: TurnLimits;
+  /** Their turns, if other parts of the server share them. */
+  turns?: Turns | undefined;
   /** The timeouts of an operation: for its turn, planning and execution. */
   timeouts: Pick<Timeouts, "pool" | "writeTurn" | "planning" | "execution">;
   /** Whether to serve GraphiQL. */
@@ -137,7 +139,7 @@ function pipelineOf(deps: PresetDeps): readonly GraphileConfig.Plugin[] {
     createPersistedPlugin(persisted),
     ...(persisted.operations === undefined ? [] : [PersistedPlugin]),
     createPageSizesPlugin(deps.limits),
-    createLimitsPlugin(deps),
+    createLimitsPlugin({ ...deps, turns: deps.turns ?? createTurns(deps.heavy, deps.timeouts) }),
     createSchemaChangesPlugin(connectionsOf(deps.pgService).pool),
     MutationsPlugin,
     IdempotencyPlugin,
@@ -192,9 +194,10 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       explain: false,
       timeouts: { planning: deps.timeouts.planning, execution: deps.timeouts.execution },
       context({ node, ws }) {
-        const { pgSettings, departure } = node?.req ?? ws?.request ?? {};
+        const { pgSettings, departure, failure } = node?.req ?? ws?.request ?? {};
         // Set by authentication. Without it, the request would run as the login role.
         if (pgSettings === undefined) throw new UnauthenticatedError();
+        if (failure !== undefined) return { pgSettings, ...failing(failure) };
         return {
           pgSettings,
           withPgClient: withDeparture(withPgClient, departure),
@@ -230,6 +233,16 @@ function persistedConfig({ operations, only }: PersistedOptions): GraphileConfig
       const id = persistedIdOf(body);
       return id !== undefined && operations.get(id) !== undefined ? id : undefined;
     },
+  };
+}
+
+/** Returns what refuses every statement with an error that has been met already. */
+function failing(failure: Error): Pick<Grafast.Context, "withPgClient" | "transact" | "reserve"> {
+  const refuse = async () => Promise.reject(failure);
+  return {
+    withPgClient: refuse,
+    transact: refuse,
+    reserve: async (work) => work(refuse, { done: 0, failures: new Set([failure]) }),
   };
 }
 

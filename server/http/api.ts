@@ -4,6 +4,9 @@ import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 import type { PgSettings } from "../auth/authenticate.ts";
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
+import { createAnswerCompiled } from "../graphql/compiled/answer.ts";
+import { createCompiledOperations } from "../graphql/compiled/operations.ts";
+import { createTurns, type Turns } from "../graphql/limits/turns.ts";
 import { checkPersistedOperations } from "../graphql/persisted/check.ts";
 import {
   openPersistedOperations,
@@ -31,6 +34,8 @@ export interface CompiledRequest {
   readonly departure: AbortSignal;
   /** Receives operation, name and code, for the log and the metrics. */
   readonly current: CurrentRequest;
+  /** The error that the execution of the compiled operation has met, for the usual execution to report. */
+  failure?: Error;
 }
 
 /** The response to a compiled operation; its media type is the one that the client accepts. */
@@ -43,7 +48,7 @@ export interface CompiledAnswer {
 export type AnswerCompiled = (
   body: ParsedGraphQLBody,
   request: CompiledRequest,
-) => Promise<CompiledAnswer> | undefined;
+) => Promise<CompiledAnswer | undefined>;
 
 /** The GraphQL API of one server. It is created before the database answers, and filled in later. */
 export interface Api {
@@ -51,6 +56,8 @@ export interface Api {
   readonly pool: RequestPool;
   /** The persisted operations, if there are any. */
   readonly operations: PersistedOperations | undefined;
+  /** The turns of large operations. */
+  readonly turns: Turns;
   /** Returns the preset that serves the given schemas of the database. */
   readonly preset: (schemas: string[]) => GraphileConfig.Preset;
   /** Checks the database and its migrations. */
@@ -76,11 +83,13 @@ export interface Api {
 export function createApi(deps: AppDeps, pool: RequestPool, metrics: Metrics | undefined): Api {
   const { persisted, logger } = deps;
   const operations = persisted && openPersistedOperations(persisted.folder, logger);
+  const turns = createTurns(deps.heavy, deps.timeouts);
   const api: Api = {
     deps,
     pool,
     operations,
-    preset: createPresets(deps, pool, operations),
+    turns,
+    preset: createPresets(deps, pool, operations, turns),
     checkDatabase: createReadiness(pool, migrationsFolder),
     grafserv: undefined,
     answerCompiled: undefined,
@@ -140,6 +149,14 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
   api.grafserv = server;
   if (signal.aborted) return;
 
+  let compiled = createCompiledOperations(served.schema, deps.limits);
+  if (api.operations !== undefined) {
+    api.answerCompiled = createAnswerCompiled({
+      ...{ operations: api.operations, pool, limits: deps.limits, turns: api.turns },
+      ...{ compiled: () => compiled, prepared: deps.preparedStatements },
+    });
+  }
+
   const check = (schema: GraphQLSchema): void => {
     if (api.operations === undefined) return;
     checkPersistedOperations(schema, api.operations, logger).catch((error: unknown) => {
@@ -153,6 +170,7 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
       ...{ interval: customFieldsInterval, pool, preset, makeSchema, logger, served, signal },
       serve(schema) {
         server.setSchema(schema);
+        compiled = createCompiledOperations(schema, deps.limits);
         check(schema);
       },
     });
@@ -164,6 +182,7 @@ function createPresets(
   deps: AppDeps,
   pool: RequestPool,
   operations: PersistedOperations | undefined,
+  turns: Turns,
 ) {
   const { logger, persisted, extension = {} } = deps;
   const { limits, heavy, timeouts, graphiql, graphiqlTokens, introspection, queriesByGet } = deps;
@@ -174,7 +193,7 @@ function createPresets(
       prepared: deps.preparedStatements,
     });
     const base = createPreset({
-      ...{ pgService, constraints, logger, limits, heavy, timeouts },
+      ...{ pgService, constraints, logger, limits, heavy, turns, timeouts },
       ...{ graphiql, graphiqlTokens, introspection, queriesByGet },
       persisted: { operations, only: persisted?.only ?? false },
     });

@@ -57,8 +57,8 @@ export function createGraphql(parts: RouteParts): Graphql {
       const compiled = await api.answerCompiled?.(parameters, known);
       if (compiled !== undefined) return inForm(accept, compiled);
     }
-    const { pgSettings, departure } = known;
-    Object.assign(request, { pgSettings, departure, bodySize: body?.size });
+    const { pgSettings, departure, failure } = known;
+    Object.assign(request, { pgSettings, departure, failure, bodySize: body?.size });
     const answer = await api.grafserv.answer(request, response, { accept, body: body?.content });
     if (answer === undefined) throw new Error("GraphQL is served at another path");
     return answer;

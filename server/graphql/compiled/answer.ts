@@ -1,32 +1,132 @@
+import type { Pool } from "pg";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
 
+import {
+  CommittedError,
+  InDoubtError,
+  OverloadedError,
+  TimeoutError,
+  UnavailableError,
+} from "../../errors/classes.ts";
+import { hasCode } from "../../errors/problem.ts";
+import type { AnswerCompiled, CompiledRequest } from "../../http/api.ts";
+import { noteOperation } from "../../http/requests.ts";
 import { parseAsWritten } from "../../model/exact-json.ts";
-import type { Prepared } from "./operations.ts";
+import { createWithPgClient } from "../../postgres/adaptor.ts";
+import { isInDoubt } from "../../postgres/away.ts";
+import { checkCost, type Cost } from "../limits/cost.ts";
+import type { Limits } from "../limits/limits.ts";
+import { planAnew } from "../limits/plugin.ts";
+import type { Turns } from "../limits/turns.ts";
+import { isObject, type Values } from "../limits/variables.ts";
+import type { PersistedOperations } from "../persisted/operations.ts";
+import { persistedIdOf } from "../persisted/plugin.ts";
 import type { Statement } from "./compile.ts";
-import type { Values } from "../limits/variables.ts";
+import type { CompiledOperations, Prepared } from "./operations.ts";
+
+/** What executes compiled operations. */
+export interface AnswerDeps {
+  readonly operations: PersistedOperations;
+  /** Returns the operations of the schema that is served. */
+  readonly compiled: () => CompiledOperations;
+  readonly pool: Pool;
+  /** Whether connections prepare statements. */
+  readonly prepared: boolean | undefined;
+  readonly limits: Limits;
+  readonly turns: Turns;
+}
 
 /**
- * Executes a compiled operation.
- *
- * @returns the body of the response; undefined if no row was written, which is an error of a mutation.
- * @throws the error of the database.
+ * Creates what executes compiled operations. It returns undefined for every request that it does not answer
+ * with data: Grafast executes that as usual, and so reports every error. An error that a second execution
+ * might not meet, such as a lost connection, is set as `failure` of the request, and Grafast reports it
+ * without asking the database again.
  */
-export async function execute(
-  statement: Statement,
-  { isMutation }: Prepared,
+export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
+  const { operations, compiled, limits, turns } = deps;
+  const lend = createWithPgClient(deps.pool, deps.prepared);
+
+  return async (body, request) => {
+    await operations.refresh();
+    const id = persistedIdOf(body);
+    const text = id === undefined ? undefined : operations.get(id);
+    if (text === undefined) return undefined;
+    const { operationName, variableValues = {} } = body;
+    const isNamed = operationName === undefined || typeof operationName === "string";
+    if (!isNamed || !isObject(variableValues)) return undefined;
+    const { schema, find } = compiled();
+    const operation = find(text, operationName);
+    const variables = operation?.variablesOf(variableValues as Values);
+    if (operation === undefined || variables === undefined) return undefined;
+    const statement = operation.statementFor(variables);
+    if (statement === undefined) return undefined;
+
+    const { document, definition, isMutation } = operation;
+    const cost = costOrNothing(() =>
+      checkCost({ schema, document, operationName, variables: variableValues as Values }, limits),
+    );
+    if (cost === undefined) return undefined;
+    const { pgSettings, departure } = request;
+    const turn = { cost, isMutation, departure };
+    noteOperation(document, definition.name?.value);
+    const clients = turns.clientsFor(turn, (settings, work) => lend(settings, work, departure));
+    const settings = cost.hasLongList ? { ...pgSettings, ...planAnew } : pgSettings;
+    const data = await turns
+      .run(turn, () => query(statement, variables, settings, clients))
+      .catch((error: unknown) => note(request, operation, error));
+    if (data === undefined) return undefined;
+    return { status: 200, body: responseOf(data, statement, isMutation) };
+  };
+}
+
+/** Returns the cost; undefined if it exceeds the limits, which Grafast reports. */
+function costOrNothing(read: () => Cost): Cost | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Executes a statement. Returns the data as JSON; undefined if no row was written. */
+async function query(
+  { text, name, parameters }: Statement,
   variables: Values,
-  pgSettings: Readonly<Record<string, string>>,
+  settings: Readonly<Record<string, string>>,
   withPgClient: WithPgClient,
 ): Promise<string | undefined> {
-  const { text, parameters, hasJson, name } = statement;
   const values = parameters.map((read) => read(variables));
-  const { rows } = await withPgClient(pgSettings, (client) =>
-    client.query<[string | null]>({ text, values: values as never, name, arrayMode: true }),
+  const { rows } = await withPgClient(settings, (client) =>
+    client.query<[string]>({ text, name, values: values as never, arrayMode: true }),
   );
-  const data = rows[0]?.[0];
-  if (data == null) {
-    if (isMutation) return undefined;
-    throw new Error("The statement of a query returned no row");
+  return rows[0]?.[0];
+}
+
+/** Notes an error that a second execution must not, or need not, meet again. */
+function note(request: CompiledRequest, { isMutation }: Prepared, error: unknown): undefined {
+  if (isMutation && isInDoubt(error)) request.failure = new InDoubtError(error);
+  else if (isPassing(error)) request.failure = error;
+}
+
+/** Whether an error is that of the moment, not of the request. */
+function isPassing(error: unknown): error is Error {
+  return (
+    error instanceof OverloadedError ||
+    error instanceof UnavailableError ||
+    error instanceof TimeoutError ||
+    hasCode(error, "57014", "55P03")
+  );
+}
+
+/** @throws {CommittedError} if a mutation was committed, and its response cannot be written. */
+function responseOf(data: string, { hasJson }: Statement, isMutation: boolean): string {
+  try {
+    return `{"data":${hasJson ? JSON.stringify(parseAsWritten(data)) : data}}`;
+  } catch (error) {
+    if (!isMutation) throw error;
+    throw new CommittedError(
+      "The mutation was committed; only its response failed: it cannot be written",
+      "INTERNAL",
+    );
   }
-  return `{"data":${hasJson ? JSON.stringify(parseAsWritten(data)) : data}}`;
 }

@@ -5,20 +5,15 @@ import { SafeError } from "postgraphile/grafast";
 import { tooLarge } from "../../http/body.ts";
 import { CrmError } from "../../errors/classes.ts";
 import { createParseAndValidate, toGraphQLError } from "../errors/documents.ts";
-import { createTurns, type TurnLimits, type Operation } from "./turns.ts";
+import type { Operation, Turns } from "./turns.ts";
 import { isBulk } from "./bulk.ts";
 import { checkCost } from "./cost.ts";
 import type { Limits } from "./limits.ts";
 
 export interface LimitsOptions {
   limits: Limits;
-  heavy: TurnLimits;
-  timeouts: {
-    /** How long an operation waits for its turn, in milliseconds. */
-    pool: number;
-    /** How long an operation that writes many rows waits for its turn, in milliseconds. */
-    writeTurn: number;
-  };
+  /** The turns of large operations. */
+  turns: Turns;
   /** Whether introspection is allowed, and errors suggest names for misspelt fields. */
   introspection: boolean;
 }
@@ -29,7 +24,8 @@ interface Clients {
   pgSettings: Readonly<Record<string, string>>;
 }
 
-const planAnew = { plan_cache_mode: "force_custom_plan" };
+/** The setting of a request with a list so long that the plan depends on it. */
+export const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
  * Refuses requests that are too large before any of them runs: first by the text of the document, before
@@ -37,9 +33,7 @@ const planAnew = { plan_cache_mode: "force_custom_plan" };
  * are large but allowed take turns.
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
-  const { limits, heavy } = options;
-  const { pool, writeTurn } = options.timeouts;
-  const turns = createTurns(heavy, { pool, write: writeTurn });
+  const { limits, turns } = options;
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",

@@ -22,7 +22,7 @@ export interface Patience {
   /** For reads. */
   readonly pool: number;
   /** For writes of many rows. */
-  readonly write: number;
+  readonly writeTurn: number;
 }
 
 /** One operation with its cost. */
@@ -92,7 +92,7 @@ export function createTurns(heavy: TurnLimits, patience: Patience): Turns {
   const writers = createGate({
     places: heavy.writes,
     queue: heavy.writes * writersPerPlace,
-    patience: patience.write,
+    patience: patience.writeTurn,
   });
 
   return {

@@ -23,6 +23,8 @@ declare module "http" {
     pgSettings?: PgSettings;
     /** Aborted when the client disconnects before the response. */
     departure?: AbortSignal;
+    /** The error that the execution of a compiled operation has met. */
+    failure?: Error | undefined;
     /** The number of bytes of its body. */
     bodySize?: number;
   }
