@@ -11,7 +11,6 @@ import {
 import { hasCode } from "../../errors/problem.ts";
 import type { AnswerCompiled, CompiledRequest } from "../../http/api.ts";
 import { noteOperation } from "../../http/requests.ts";
-import { parseAsWritten } from "../../model/exact-json.ts";
 import { createWithPgClient } from "../../postgres/adaptor.ts";
 import { isInDoubt } from "../../postgres/away.ts";
 import { checkCost, type Cost } from "../limits/cost.ts";
@@ -23,6 +22,7 @@ import type { PersistedOperations } from "../persisted/operations.ts";
 import { persistedIdOf } from "../persisted/plugin.ts";
 import type { Statement } from "./compile.ts";
 import type { CompiledOperations, Prepared } from "./operations.ts";
+import { withJson } from "./values.ts";
 
 /** What executes compiled operations. */
 export interface AnswerDeps {
@@ -121,7 +121,7 @@ function isPassing(error: unknown): error is Error {
 /** @throws {CommittedError} if a mutation was committed, and its response cannot be written. */
 function responseOf(data: string, { hasJson }: Statement, isMutation: boolean): string {
   try {
-    return `{"data":${hasJson ? JSON.stringify(parseAsWritten(data)) : data}}`;
+    return `{"data":${hasJson ? withJson(data) : data}}`;
   } catch (error) {
     if (!isMutation) throw error;
     throw new CommittedError(

@@ -36,6 +36,7 @@ export interface Operation {
   readonly document: DocumentNode;
   readonly definition: OperationDefinitionNode;
   readonly pageSize: Compiler["pageSize"];
+  readonly groups: Compiler["groups"];
 }
 
 /** Compiles an operation for the shapes of its variables. */
@@ -74,14 +75,14 @@ interface Once extends Statement {
 }
 
 function compileOnce(
-  { schema, document, definition, pageSize }: Operation,
+  { schema, document, definition, pageSize, groups }: Operation,
   types: Readonly<Record<string, GraphQLInputType>>,
   fixed: ReadonlySet<string>,
   variables: Values,
 ): Once {
   const symbols = createSymbols(types, variables, fixed);
   const compiler: Compiler = {
-    ...{ schema, pageSize, fragments: fragmentsOf(document) },
+    ...{ schema, pageSize, groups, fragments: fragmentsOf(document) },
     ...{ variables: symbols.variables, derive: symbols.derive },
   };
   const isQuery = definition.operation === OperationTypeNode.QUERY;

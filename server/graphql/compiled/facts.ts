@@ -19,6 +19,10 @@ export type Fact =
   | { readonly kind: "row"; readonly resource: PgResource; readonly key: readonly Key[] }
   /** A part of a page: its rows, its edges, its place in the list, or the number of rows of the list. */
   | { readonly kind: "nodes" | "edges" | "pageInfo" | "totalCount" }
+  /** The aggregates of all rows of a list, or of each group of them. */
+  | { readonly kind: "aggregates" | "groupedAggregates" }
+  /** The keys of a group; an aggregate; or all aggregates of one operation, such as sums. */
+  | { readonly kind: "keys" | "aggregate" | "operation" }
   /** A field of the place of a page in its list. */
   | { readonly kind: "place" }
   /** The cursor of an edge, or its row. */
@@ -89,6 +93,11 @@ function read(
   if (scope.isRootQuery) return ofQuery(scope, build, resource);
   if (Self.name === "PageInfo") return { kind: "place" };
   if (scope.isConnectionType) return ofConnection(scope);
+  if (scope.isPgAggregateContainerType) {
+    if (scope.isPgAggregateField) return { kind: "operation" };
+    return { kind: fieldName === "keys" ? "keys" : "aggregate" };
+  }
+  if (scope.isPgAggregateType) return { kind: "aggregate" };
   if (scope.isConnectionEdgeType) {
     return fieldName === "cursor" || fieldName === "node" ? { kind: fieldName } : undefined;
   }
@@ -130,9 +139,13 @@ function ofQuery(
 
 function ofConnection({ fieldName, isPgConnectionTotalCountField }: Scope): Fact | undefined {
   if (isPgConnectionTotalCountField) return { kind: "totalCount" };
-  return fieldName === "nodes" || fieldName === "edges" || fieldName === "pageInfo"
-    ? { kind: fieldName }
-    : undefined;
+  return isPartOfConnection(fieldName) ? { kind: fieldName } : undefined;
+}
+
+const partsOfConnection = ["nodes", "edges", "pageInfo", "aggregates", "groupedAggregates"] as const;
+
+function isPartOfConnection(name: string): name is (typeof partsOfConnection)[number] {
+  return partsOfConnection.some((part) => part === name);
 }
 
 /** Finds the function whose only argument is the row, and whose result is a value. */

@@ -15,6 +15,7 @@ import {
   compileColumn,
   compileColumns,
   type Compiler,
+  compileReference,
   objectOf,
   type SelectedField,
 } from "./select.ts";
@@ -46,12 +47,9 @@ export function compileMutation(
       if (ofPayload.fact.kind !== "written") {
         throw new NotCompiledError(`${ofPayload.node.name.value} of a payload is not compiled`);
       }
-      const row = compileColumns(compiler, ofPayload, (ofRow) => {
-        if (ofRow.fact.kind !== "column") {
-          throw new NotCompiledError(`${ofRow.node.name.value} of a written row is not compiled`);
-        }
-        return compileColumn(ofRow, ofRow.fact, alias);
-      });
+      const row = compileColumns(compiler, ofPayload, (ofRow) =>
+        compileWritten(compiler, ofRow, alias),
+      );
       return { expression: sql`(${objectOf(row.expression, sql.blank)})`, hasJson: row.hasJson };
     });
     written = { clauses: clausesOf(compiler, selected, alias), hasJson: payload.hasJson };
@@ -63,6 +61,21 @@ export function compileMutation(
     expression: sql`${written.clauses} returning (${returned})::text`,
     hasJson: written.hasJson,
   };
+}
+
+/**
+ * Compiles a field of a written row: a column, or columns of a row that it refers to. The statement does not
+ * see its own effects in lists and functions.
+ */
+function compileWritten(compiler: Compiler, selected: SelectedField, alias: SQL): Part {
+  const { fact, node } = selected;
+  if (fact.kind === "column") return compileColumn(selected, fact, alias);
+  if (fact.kind !== "reference") {
+    throw new NotCompiledError(`${node.name.value} of a written row is not compiled`);
+  }
+  return compileReference(compiler, selected, fact.relation, alias, (inner, row) =>
+    compileWritten(compiler, inner, row),
+  );
 }
 
 function clausesOf(compiler: Compiler, selected: SelectedField, alias: SQL): SQL {
@@ -111,7 +124,9 @@ function refuseUnapplied(type: GraphQLInputType, value: unknown, path: readonly 
     const field = named.getFields()[name];
     if (field === undefined || member === undefined) continue;
     const place = [...path, name];
-    const isApplied = field.extensions.grafast?.apply !== undefined;
+    const { grafast, customField } = field.extensions;
+    // The row that contains a custom field sets the column of all of them.
+    const isApplied = grafast?.apply !== undefined || customField !== undefined;
     if (!isApplied && !handled.has(place.join("."))) {
       throw new NotCompiledError(`${place.join(".")} is not compiled`);
     }

@@ -69,9 +69,10 @@ export function createCompiledOperations(
     const definition = getOperationAST(document, operationName ?? undefined);
     if (!definition || definition.operation === OperationTypeNode.SUBSCRIPTION) return undefined;
     const pageSize = (lists: number) => pageSizeOf(limits, lists);
+    const { groups } = limits;
     const statements = new Map<string, Statement | string>();
     let compiled: CompiledOperation | string | undefined;
-    const operation = () => (compiled ??= orRefusal(() => prepareOperation({ schema, document, definition, pageSize })));
+    const operation = () => (compiled ??= orRefusal(() => prepareOperation({ schema, document, definition, pageSize, groups })));
 
     function compile(variables: Values): Statement | string {
       const made = operation();

@@ -14,7 +14,8 @@ import type { PgResource } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import type { Values } from "../limits/variables.ts";
-import { isRelated } from "../paging/relations.ts";
+import { isRelated, type Relation } from "../paging/relations.ts";
+import { compileAggregates, compileGroups } from "./aggregates.ts";
 import { type Fact, factOf } from "./facts.ts";
 import { cursorOf, type List, orderAndLimit, readList } from "./lists.ts";
 import { createRows, type Rows } from "./rows.ts";
@@ -32,6 +33,8 @@ export interface Compiler {
   readonly derive: Symbols["derive"];
   /** Returns the number of rows of a page without a size; see `pageSizeOf`. */
   readonly pageSize: (lists: number) => number;
+  /** The most groups of a list. */
+  readonly groups: number;
 }
 
 /** A selection of an object. */
@@ -143,23 +146,16 @@ function compileField(
   alias: SQL,
   lists: number,
 ): Part {
-  const { field, fact } = selected;
+  const { fact } = selected;
   switch (fact.kind) {
     case "column":
       return compileColumn(selected, fact, alias);
     case "function":
       return compileFunction(selected, fact.resource, alias);
-    case "reference": {
-      const { relation } = fact;
-      const { attributes } = relation.localCodec;
-      const isRequired = relation.localAttributes.every(
-        (name) => attributes[name]?.notNull === true,
+    case "reference":
+      return compileReference(compiler, selected, fact.relation, alias, (inner, row) =>
+        compileField(compiler, inner, row, lists),
       );
-      if (isNonNullType(field.type) && !isRequired) return refuse(selected);
-      const rows = createRows(relation.remoteResource);
-      rows.where(isRelated(relation, alias, rows.alias));
-      return compileOne(compiler, selected, rows, lists);
-    }
     case "relation": {
       const { relation } = fact;
       const limit = (rows: Rows) => rows.where(isRelated(relation, alias, rows.alias));
@@ -169,6 +165,29 @@ function compileField(
     default:
       return refuse(selected);
   }
+}
+
+/**
+ * Compiles the row that another row refers to.
+ *
+ * @param part compiles a field of it.
+ */
+export function compileReference(
+  compiler: Compiler,
+  selected: SelectedField,
+  relation: Relation,
+  alias: SQL,
+  part: (field: SelectedField, row: SQL) => Part,
+): Part {
+  const { localAttributes, localCodec, remoteResource } = relation;
+  const isRequired = localAttributes.every((name) => localCodec.attributes[name]?.notNull === true);
+  if (isNonNullType(selected.field.type) && !isRequired) return refuse(selected);
+  const rows = createRows(remoteResource);
+  rows.where(isRelated(relation, alias, rows.alias));
+  const { expression, hasJson } = compileColumns(compiler, selected, (inner) =>
+    part(inner, rows.alias),
+  );
+  return { expression: sql`(${objectOf(expression, rows.clauses())})`, hasJson };
 }
 
 /** Compiles a column of a row. */
@@ -233,6 +252,16 @@ function compileList(
             return part(sql`(${objectOf(rowOf(ofEdge), sql.blank)})`);
           }).expression,
         );
+      case "aggregates": {
+        const aggregates = compileAggregates(compiler, inner, whole());
+        hasJson ||= aggregates.hasJson;
+        return aggregates;
+      }
+      case "groupedAggregates": {
+        const groups = compileGroups(compiler, inner, whole());
+        hasJson ||= groups.hasJson;
+        return groups;
+      }
       case "totalCount":
         return part(sql`(select count(*) ${whole().clauses()})`);
       case "pageInfo":

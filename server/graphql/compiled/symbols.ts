@@ -9,6 +9,8 @@ import {
   type GraphQLInputType,
 } from "graphql";
 
+import { parseAsWritten } from "../../model/exact-json.ts";
+import { decimalInJson } from "../custom-fields/inputs.ts";
 import { decode } from "../paging/cursor.ts";
 import type { Values } from "../limits/variables.ts";
 
@@ -273,7 +275,7 @@ function recognise(
   return undefined;
 }
 
-/** Reads a JSON object some of whose members are symbols, such as the custom fields of an input. */
+/** Reads JSON in which symbols are members, such as the custom fields of an input. */
 function jsonTemplate(
   text: string,
   known: readonly Known[],
@@ -281,25 +283,41 @@ function jsonTemplate(
 ): Reader | undefined {
   let template: unknown;
   try {
-    template = JSON.parse(text);
+    template = parseAsWritten(text);
   } catch {
     return undefined;
   }
-  if (typeof template !== "object" || template === null || Array.isArray(template)) return undefined;
-  const members = Object.entries(template).map(([name, value]): [string, Reader] => {
-    const source = JSON.stringify(value);
-    const found = known.find((candidate) => JSON.stringify(candidate.value) === source);
-    if (found !== undefined) return [name, found.read];
-    if (texts.some((symbolOf) => source.includes(symbolOf))) {
-      throw new NotCompiledError("a parameter is computed from a variable");
+  const read = memberOf(template, known, texts);
+  return (variables) => JSON.stringify(read(variables));
+}
+
+/** Returns what reads a member of JSON from the variables. */
+function memberOf(member: unknown, known: readonly Known[], texts: readonly string[]): Reader {
+  const source = JSON.stringify(member);
+  if (!texts.some((text) => source.includes(text))) return () => member;
+  const found = known.find(({ value }) => JSON.stringify(value) === source);
+  if (found !== undefined) return found.read;
+  if (JSON.isRawJSON(member)) {
+    const decimal = known.find(({ value }) => value === member.rawJSON);
+    if (decimal !== undefined) {
+      return (variables) => decimalInJson(String(decimal.read(variables)));
     }
-    return [name, () => value];
-  });
-  if (texts.some((symbolOf) => Object.keys(template).some((name) => name.includes(symbolOf)))) {
-    return undefined;
   }
+  if (typeof member !== "object" || member === null || JSON.isRawJSON(member)) {
+    throw new NotCompiledError("a parameter is computed from a variable");
+  }
+  if (Array.isArray(member)) {
+    const items = member.map((item) => memberOf(item, known, texts));
+    return (variables) => items.map((read) => read(variables));
+  }
+  const members = Object.entries(member).map(([name, value]) => {
+    if (texts.some((text) => name.includes(text))) {
+      throw new NotCompiledError("a name is computed from a variable");
+    }
+    return [name, memberOf(value, known, texts)] as const;
+  });
   return (variables) =>
-    JSON.stringify(Object.fromEntries(members.map(([name, read]) => [name, read(variables)])));
+    Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
 }
 
 /** Writes a list as the text of an array of PostgreSQL. */

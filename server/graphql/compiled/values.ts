@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+
 import {
   getNamedType,
   getNullableType,
@@ -8,6 +10,7 @@ import {
 import type { PgCodec } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
+import { parseAsWritten } from "../../model/exact-json.ts";
 import { NotCompiledError } from "./symbols.ts";
 
 /** An expression of SQL whose value is a part of the response. */
@@ -18,6 +21,23 @@ export interface Part {
   readonly hasJson: boolean;
 }
 
+/**
+ * The beginning of a text that is JSON of the database, which PostgreSQL writes with spaces. It is random, so
+ * that no client can write such a text.
+ */
+const jsonMark = `json ${randomBytes(16).toString("hex")} `;
+
+/** JSON of the database in a response. */
+const marked = new RegExp(`"${jsonMark}((?:[^"\\\\]|\\\\.)*)"`, "g");
+
+/** Returns a response with its JSON of the database as JavaScript writes it. */
+export function withJson(response: string): string {
+  return response.replace(marked, (_, escaped: string) => {
+    const text = JSON.parse(`"${escaped}"`) as string;
+    return JSON.stringify(parseAsWritten(text));
+  });
+}
+
 /** The scalars that are strings in a response. */
 const strings = new Set(["ID", "String", "BigInt", "BigFloat", "Datetime", "Date", "Time"]);
 
@@ -26,7 +46,7 @@ const sample = "1";
 
 /** The types that are read with these functions of the library, and written as numbers and booleans. */
 const plain: Readonly<Record<string, readonly string[]>> = {
-  Int: ["int2", "int4", "int"],
+  Int: ["int2", "int4", "int", "int8"],
   Boolean: ["bool", "boolean"],
 };
 
@@ -52,7 +72,7 @@ export function valueOf(
     return isTexts ? { expression, hasJson: false } : refuse(codec, type);
   }
   if (name === "JSON" && (codec.name === "json" || codec.name === "jsonb")) {
-    return { expression, hasJson: true };
+    return { expression: sql`${sql.literal(jsonMark)} || ${expression}::text`, hasJson: true };
   }
   if (plain[name]?.includes(codec.name) === true) return { expression, hasJson: false };
   const isString = strings.has(name) || isEnumType(nullable);

@@ -13,7 +13,7 @@ import pg from "pg";
 
 import { uniqueCustomField } from "../../errors/from-postgres.ts";
 import { fieldsOf } from "../../errors/messages.ts";
-import { parseAsWritten } from "../../model/exact-json.ts";
+import { parseAsWritten, type RawJson } from "../../model/exact-json.ts";
 
 declare module "graphql" {
   interface GraphQLInputFieldExtensions {
@@ -52,7 +52,12 @@ export function customValues(input: unknown, type: GraphQLInputType): object | u
 /** Converts a value to JSON. A decimal, a string in GraphQL, becomes a number with the same digits. */
 function inJson(value: unknown, type: GraphQLInputType): unknown {
   if (typeof value !== "string" || getNamedType(type).name !== "BigFloat") return value;
-  const number = value
+  return decimalInJson(value);
+}
+
+/** Converts a decimal to a number of JSON with the same digits. */
+export function decimalInJson(decimal: string): RawJson {
+  const number = decimal
     .replace(/^\+/, "")
     .replace(/^(-?)0*(?=\d)/, "$1")
     .replace(/^(-?)\./, "$10.")
