@@ -1,28 +1,34 @@
 /** Values by key, of which only those that were used last are kept. */
-export interface Recent<Key, Value> {
-  /** Returns the value of a key, which is created if it is not kept. */
-  get(key: Key, create: (key: Key) => Value): Value;
-  /** Forgets a key. */
-  delete(key: Key): void;
-}
+export class Recent<Key, Value extends string | boolean | object> {
+  // A map is ordered by insertion: what is inserted again becomes the last.
+  readonly #values = new Map<Key, Value>();
+  readonly #most: number;
 
-/**
- * Creates a store of recent values.
- *
- * @param most how many are kept.
- */
-export function createRecent<Key, Value>(most: number): Recent<Key, Value> {
-  // A map is ordered by insertion: the value that is inserted again becomes the last.
-  const values = new Map<Key, { readonly value: Value }>();
-  return {
-    get(key, create) {
-      const entry = values.get(key) ?? { value: create(key) };
-      values.delete(key);
-      values.set(key, entry);
-      const [oldest] = values.keys();
-      if (oldest !== undefined && values.size > most) values.delete(oldest);
-      return entry.value;
-    },
-    delete: (key) => values.delete(key),
-  };
+  /** @param most how many values are kept. */
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Returns the value of a key, if it is kept. */
+  get(key: Key): Value | undefined {
+    const value = this.#values.get(key);
+    if (value === undefined) return undefined;
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    return value;
+  }
+
+  /** Keeps a value, and returns it. */
+  set(key: Key, value: Value): Value {
+    this.#values.delete(key);
+    this.#values.set(key, value);
+    const { value: oldest, done } = this.#values.keys().next();
+    if (this.#values.size > this.#most && !done) this.#values.delete(oldest);
+    return value;
+  }
+
+  /** Forgets all values. */
+  clear(): void {
+    this.#values.clear();
+  }
 }

@@ -4,8 +4,9 @@ import { apiKeyBeginning, type CheckApiKey } from "./api-keys.ts";
 import { CrmError, UnauthenticatedError } from "../errors/classes.ts";
 import { hasHidden, isBlank, withoutBlankBeginning } from "../model/rules.ts";
 import { settingsOf } from "../postgres/session.ts";
+import { Recent } from "../recent.ts";
 import type { Identity } from "./token.ts";
-import { createVerifyToken, type TokenRules } from "./token-keys.ts";
+import { createTokenCheck, type TokenRules } from "./token-keys.ts";
 
 /** The settings of a request's transaction: the role, the user, and the source of changes. */
 export interface PgSettings extends Record<string, string> {
@@ -47,12 +48,9 @@ export function createAuthenticate(
   onRefused: (reason: string) => void = () => undefined,
   checkApiKey: CheckApiKey = noApiKeys,
 ): Authenticate {
-  const verify = createVerifyToken(rules);
-  const identify = async (bearer: string): Promise<Identity> => {
-    if (bearer.startsWith(apiKeyBeginning)) return checkApiKey(bearer);
-    const { sub, role } = claimsSchema.parse(await verify(bearer));
-    return { userId: sub, role };
-  };
+  const checkToken = createCheckToken(rules);
+  const identify = async (bearer: string): Promise<Identity> =>
+    bearer.startsWith(apiKeyBeginning) ? checkApiKey(bearer) : checkToken(bearer);
 
   return async (authorization) => {
     const bearer = bearerOf(authorization, onRefused);
@@ -65,6 +63,35 @@ export function createAuthenticate(
       onRefused(reasonOf(error));
       throw new UnauthenticatedError();
     }
+  };
+}
+
+/** How long the identity of a token is remembered, in milliseconds, and how many are. */
+const remembered = { time: 30_000, tokens: 1000 };
+
+/**
+ * Creates the check of tokens. Verifying a signature takes longer than a small query, and a client sends the
+ * same token with each request: the identity is remembered for a while, but not after the token has expired,
+ * and not after the set of keys has changed.
+ */
+function createCheckToken(rules: TokenRules): (token: string) => Promise<Identity> {
+  const { verify, keySet } = createTokenCheck(rules);
+  const known = new Recent<string, { readonly identity: Identity; readonly until: number }>(
+    remembered.tokens,
+  );
+  let keysOfKnown: unknown;
+  return async (token) => {
+    const keys = keySet();
+    if (keys !== keysOfKnown) known.clear();
+    keysOfKnown = keys;
+    const found = known.get(token);
+    if (found !== undefined && Date.now() < found.until) return found.identity;
+
+    const { sub: userId, role, exp } = claimsSchema.parse(await verify(token));
+    const identity = { userId, role };
+    const until = Math.min(Date.now() + remembered.time, exp * 1000);
+    if (keys !== undefined && keySet() === keys) known.set(token, { identity, until });
+    return identity;
   };
 }
 

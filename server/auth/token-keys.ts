@@ -5,6 +5,8 @@ import {
   createRemoteJWKSet,
   errors,
   type JSONWebKeySet,
+  jwksCache,
+  type JWKSCacheInput,
   type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
@@ -28,8 +30,13 @@ export interface TokenRules {
   readonly audience?: string | undefined;
 }
 
-/** Returns the claims of a token with a valid signature and valid times. */
-export type VerifyToken = (token: string) => Promise<JWTPayload>;
+/** The check of signatures and times. */
+export interface TokenCheck {
+  /** Returns the claims of a valid token. */
+  readonly verify: (token: string) => Promise<JWTPayload>;
+  /** Returns the present set of keys, or a name of it: another value once any key may have changed. */
+  readonly keySet: () => unknown;
+}
 
 /** The tolerated difference between clocks, in seconds. */
 const leeway = 30;
@@ -43,42 +50,51 @@ const publicAlgorithms = ["RS256", "ES256", "EdDSA"];
  * A key set at a URL is fetched when it is needed, cached for ten minutes, and fetched again for an unknown
  * key, at most every 30 seconds. A key set in a file is read again when the file has changed.
  *
- * @returns a function that throws an error of `jose` for an invalid token, and `UnavailableError` if the
- *   keys cannot be fetched.
+ * @returns a check that throws an error of `jose` for an invalid token, and `UnavailableError` if the keys
+ *   cannot be fetched.
  * @throws if the file of a key set cannot be read.
  */
-export function createVerifyToken({ keys, issuer, audience }: TokenRules): VerifyToken {
+export function createTokenCheck({ keys, issuer, audience }: TokenRules): TokenCheck {
   const options: JWTVerifyOptions = {
     clockTolerance: leeway,
     requiredClaims: ["exp"],
     ...(issuer === undefined ? {} : { issuer }),
     ...(audience === undefined ? {} : { audience }),
   };
-  if ("secrets" in keys) return verifyBySecrets(keys.secrets, options);
+  if ("secrets" in keys) return checkBySecrets(keys.secrets, options);
 
-  const getKey = "jwksUrl" in keys ? remoteKeys(keys.jwksUrl) : fileKeys(keys.jwksFile);
-  return async (token) => {
-    const verified = await jwtVerify(token, getKey, { ...options, algorithms: publicAlgorithms });
-    return withoutExtensions(verified);
+  const { getKey, keySet } = "jwksUrl" in keys ? remoteKeys(keys.jwksUrl) : fileKeys(keys.jwksFile);
+  return {
+    keySet,
+    async verify(token) {
+      const verified = await jwtVerify(token, getKey, { ...options, algorithms: publicAlgorithms });
+      return withoutExtensions(verified);
+    },
   };
 }
 
-function verifyBySecrets(secrets: readonly string[], options: JWTVerifyOptions): VerifyToken {
-  const keys = secrets.map((secret) => new TextEncoder().encode(secret));
+function checkBySecrets(secrets: readonly string[], options: JWTVerifyOptions): TokenCheck {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const keys = secrets.map((secret) =>
+    crypto.subtle.importKey("raw", new TextEncoder().encode(secret), algorithm, false, ["verify"]),
+  );
 
-  return async (token) => {
-    let failure: unknown;
-    for (const key of keys) {
-      try {
-        return withoutExtensions(
-          await jwtVerify(token, key, { ...options, algorithms: ["HS256"] }),
-        );
-      } catch (error) {
-        failure = error;
-        if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+  return {
+    keySet: () => secrets,
+    async verify(token) {
+      let failure: unknown;
+      for (const key of keys) {
+        try {
+          return withoutExtensions(
+            await jwtVerify(token, await key, { ...options, algorithms: ["HS256"] }),
+          );
+        } catch (error) {
+          failure = error;
+          if (!(error instanceof errors.JWSSignatureVerificationFailed)) break;
+        }
       }
-    }
-    throw failure;
+      throw failure;
+    },
   };
 }
 
@@ -96,35 +112,47 @@ function withoutExtensions({
   return payload;
 }
 
-function remoteKeys(url: string): JWTVerifyGetKey {
-  const keySet = createRemoteJWKSet(new URL(url));
+interface KeySource {
+  readonly getKey: JWTVerifyGetKey;
+  readonly keySet: TokenCheck["keySet"];
+}
 
-  return async (header, token) => {
-    try {
-      return await keySet(header, token);
-    } catch (error) {
-      if (isAboutToken(error)) throw error;
-      throw new UnavailableError("The keys of tokens cannot be fetched; please try again", error);
-    }
+function remoteKeys(url: string): KeySource {
+  const fetched: JWKSCacheInput = {};
+  const remote = createRemoteJWKSet(new URL(url), { [jwksCache]: fetched });
+
+  return {
+    // An old set is fetched again for the next token that is verified.
+    keySet: () => (remote.fresh ? fetched.jwks : undefined),
+    async getKey(header, token) {
+      try {
+        return await remote(header, token);
+      } catch (error) {
+        if (isAboutToken(error)) throw error;
+        throw new UnavailableError("The keys of tokens cannot be fetched; please try again", error);
+      }
+    },
   };
 }
 
-function fileKeys(path: string): JWTVerifyGetKey {
+function fileKeys(path: string): KeySource {
   let version = versionOf(path);
-  let keySet = readKeySet(path);
+  let read = readKeySet(path);
 
-  return (header, token) => {
+  function keySet(): JWTVerifyGetKey {
     const newest = versionOf(path);
     if (newest !== undefined && newest !== version) {
       try {
-        keySet = readKeySet(path);
+        read = readKeySet(path);
         version = newest;
       } catch {
         // The file is being written; the previous keys stay in use.
       }
     }
-    return keySet(header, token);
-  };
+    return read;
+  }
+
+  return { keySet, getKey: (header, token) => keySet()(header, token) };
 }
 
 function versionOf(path: string): string | undefined {

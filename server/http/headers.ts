@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type Request } from "express";
 
 import { ForbiddenError } from "../errors/classes.ts";
-import { createRecent } from "../recent.ts";
+import { Recent } from "../recent.ts";
 import type { Origins } from "./origins.ts";
 
 /** The policy of the GraphiQL page: scripts and styles are inline, and it fetches only from its server. */
@@ -82,17 +82,17 @@ export function refusedOrigin(origins: Origins, origin: string): ForbiddenError 
 const forms = ["application/json;charset=utf-8", "application/graphql-response+json;charset=utf-8"];
 
 /** The types that were chosen for the latest values of `Accept`. */
-const chosen = createRecent<string, string | undefined>(100);
+const chosen = new Recent<string, string | false>(100);
 
 /** Returns the media type of a response: plain JSON, unless the client prefers the other one. */
 export function mediaTypeOf(request: IncomingMessage): string | undefined {
   const { accept } = request.headers;
   if (accept === undefined) return forms[0];
-  return chosen.get(accept, () => {
-    // It reads the headers only, which a request has without Express, too.
-    const accepted = express.request.accepts.call(request as Request, ...forms);
-    return accepted === false ? undefined : accepted;
-  });
+  // It reads the headers only, which a request has without Express, too.
+  const form =
+    chosen.get(accept) ??
+    chosen.set(accept, express.request.accepts.call(request as Request, ...forms));
+  return form === false ? undefined : form;
 }
 
 /** How long a client may still send after the response, in all and between two packets, in milliseconds. */

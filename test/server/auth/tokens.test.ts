@@ -5,7 +5,16 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  jest,
+  test,
+} from "@jest/globals";
 import { CompactSign, exportJWK, exportSPKI, generateKeyPair, type JWK } from "jose";
 
 import { createAuthenticate } from "../../../server/auth/authenticate.ts";
@@ -113,6 +122,56 @@ describe("a secret", () => {
   });
 });
 
+describe("a token that was verified", () => {
+  const secret = "secret".padEnd(32, ".");
+  const rules = { keys: { secrets: [secret] } };
+  const key = new TextEncoder().encode(secret);
+  const begin = 1_800_000_000;
+
+  beforeEach(() => {
+    jest.useFakeTimers({ now: begin * 1000, doNotFake: ["nextTick", "queueMicrotask"] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+    jest.restoreAllMocks();
+  });
+
+  /** Authenticates with one token at several times, in seconds. Returns how often it was verified. */
+  async function verifications(token: string, times: readonly number[]): Promise<number> {
+    const verify = jest.spyOn(crypto.subtle, "verify").mockClear();
+    const authenticate = createAuthenticate(rules);
+    for (const seconds of times) {
+      jest.setSystemTime((begin + seconds) * 1000);
+      expect(await authenticate(`Bearer ${token}`)).toEqual(believed);
+    }
+    return verify.mock.calls.length;
+  }
+
+  test("is verified again after half a minute, and not before", async () => {
+    const token = await sign(key, {}, { alg: "HS256" });
+    expect(await verifications(token, [0, 1, 29])).toBe(1);
+    expect(await verifications(token, [0, 31, 60, 62])).toBe(3);
+  });
+
+  test("is verified each time once it has expired, and refused after the leeway", async () => {
+    const token = await sign(key, { exp: begin + 10 }, { alg: "HS256" });
+    expect(await verifications(token, [0, 9, 11, 12, 39])).toBe(4);
+    const authenticate = createAuthenticate(rules);
+    jest.setSystemTime(begin * 1000);
+    expect(await authenticate(`Bearer ${token}`)).toEqual(believed);
+    jest.setSystemTime((begin + 41) * 1000);
+    await expect(authenticate(`Bearer ${token}`)).rejects.toMatchObject(refused);
+  });
+
+  test("says nothing of another token with the same beginning", async () => {
+    const token = await sign(key, {}, { alg: "HS256" });
+    const authenticate = createAuthenticate(rules);
+    expect(await authenticate(`Bearer ${token}`)).toEqual(believed);
+    await expect(authenticate(`Bearer ${token.slice(0, -2)}AA`)).rejects.toMatchObject(refused);
+    await expect(authenticate(`Bearer ${token}x`)).rejects.toMatchObject(refused);
+  });
+});
+
 describe("a key set", () => {
   let server: Server;
   let url: string;
@@ -185,7 +244,8 @@ describe("a key set", () => {
     const saved = keys;
     keys = [before.jwk];
     try {
-      expect(await authenticate(`Bearer ${await before.sign()}`)).toEqual(believed);
+      const remembered = `Bearer ${await before.sign()}`;
+      expect(await authenticate(remembered)).toEqual(believed);
       keys = [after.jwk];
       fetched = 0;
       const rotated = `Bearer ${await after.sign()}`;
@@ -199,6 +259,7 @@ describe("a key set", () => {
       expect(await authenticate(rotated)).toEqual(believed);
       expect(fetched).toBe(1);
       await expect(authenticate(`Bearer ${await before.sign()}`)).rejects.toMatchObject(refused);
+      await expect(authenticate(remembered)).rejects.toMatchObject(refused);
     } finally {
       keys = saved;
     }
