@@ -24,6 +24,8 @@ export interface CurrentRequest {
   operationName?: string | undefined;
   /** The code of its first error. */
   code?: string | undefined;
+  /** Whether it was answered by a compiled statement. */
+  compiled?: true | undefined;
 }
 
 const current = new AsyncLocalStorage<CurrentRequest>();
@@ -126,13 +128,14 @@ export function millisecondsOf({ begin }: CurrentRequest): number {
 
 /** Returns the properties of a request for the log. */
 export function logged(request: CurrentRequest): Partial<CurrentRequest> {
-  const { user, role, operation, operationName, code } = request;
+  const { user, role, operation, operationName, code, compiled } = request;
   return {
     ...(user === undefined ? {} : { user }),
     ...(role === undefined ? {} : { role }),
     ...(operation === undefined ? {} : { operation }),
     ...(operationName === undefined ? {} : { operationName }),
     ...(code === undefined ? {} : { code }),
+    ...(compiled === undefined ? {} : { compiled }),
   };
 }
 

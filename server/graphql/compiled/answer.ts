@@ -75,6 +75,7 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
       .run(turn, () => query(statement, variables, settings, clients))
       .catch((error: unknown) => note(request, operation, error));
     if (data === undefined) return undefined;
+    request.current.compiled = true;
     return { status: 200, body: responseOf(data, statement, isMutation) };
   };
 }
