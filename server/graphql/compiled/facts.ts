@@ -13,6 +13,8 @@ export type Fact =
   | { readonly kind: "reference"; readonly relation: Relation }
   /** The rows of another table that refer to the row. */
   | { readonly kind: "relation"; readonly relation: Relation }
+  /** The rows that a function of the row returns. */
+  | { readonly kind: "functionRows"; readonly resource: PgResource }
   /** All rows of a table. */
   | { readonly kind: "table"; readonly resource: PgResource }
   /** The row of a table with a key, whose columns are arguments. */
@@ -111,10 +113,10 @@ function read(
     const name = written && build.inflection.tableFieldName(written);
     return name === fieldName && !Self.name.startsWith("Delete") ? { kind: "written" } : undefined;
   }
-  if (scope.isPgClassType && codec !== undefined && resource === undefined) {
-    return ofFunction(fieldName, codec, build);
-  }
-  return undefined;
+  if (!scope.isPgClassType || codec === undefined) return undefined;
+  if (resource === undefined) return ofFunction(fieldName, codec, build);
+  const isList = scope.isPgFieldConnection && resource.parameters?.[0]?.codec === codec;
+  return isList ? { kind: "functionRows", resource } : undefined;
 }
 
 function ofQuery(

@@ -8,7 +8,7 @@ import type { Order } from "../paging/cursor.ts";
 import { createPage, isOrdered, type Ordered } from "../paging/pages.ts";
 import type { Values } from "../limits/variables.ts";
 import { argumentsOf, type Compiler, type SelectedField } from "./select.ts";
-import { applyArgument, createRows, type Rows } from "./rows.ts";
+import { applyArgument, createRows, type Mode, type Rows } from "./rows.ts";
 import { NotCompiledError } from "./symbols.ts";
 
 /** The arguments that the page of a list has. */
@@ -22,6 +22,14 @@ export interface List {
   /** Returns the rows of the whole list. */
   readonly whole: () => Rows;
   readonly page: ListPage;
+}
+
+/** What the rows of a list are, if they are not all of a table. */
+interface Source {
+  /** Applies what limits the list to rows that belong to another row. */
+  readonly limit?: (rows: Rows) => void;
+  /** The arguments of the function that returns the rows. */
+  readonly args?: readonly SQL[];
 }
 
 /** One page of a list. */
@@ -40,15 +48,14 @@ export interface ListPage {
 /**
  * Reads the arguments of a list.
  *
- * @param limit applies what limits the list to rows that belong to another row.
  * @param lists the number of lists around it.
  */
 export function readList(
   compiler: Compiler,
   resource: PgResource,
   { field, node }: SelectedField,
-  limit: (rows: Rows) => void,
   lists: number,
+  { limit, args }: Source = {},
 ): List {
   const { name: table } = resource;
   if (!isOrdered(resource)) throw new NotCompiledError(`${table} has no key`);
@@ -62,9 +69,9 @@ export function readList(
     return page(values as unknown as Parameters<typeof page>[0])(rows);
   };
   const given = argumentsOf(compiler.variables, field, node);
-  const make = (mode: "normal" | "aggregate") => {
-    const rows = createRows(resource, mode);
-    limit(rows);
+  const make = (mode: Mode) => {
+    const rows = createRows(resource, { mode, args });
+    limit?.(rows);
     for (const argument of field.args) {
       const { name } = argument;
       const value = given[name];
@@ -84,7 +91,7 @@ export function readList(
     // The digest of an order by relevance depends on the text that is searched for.
     compiler.derive(ordered.digest, (variables) => {
       const sent = argumentsOf(variables, field, node);
-      return orderRows(createRows(resource), sent)?.digest;
+      return orderRows(createRows(resource, { args }), sent)?.digest;
     });
     digest = sql`${sql.value(ordered.digest)}::text`;
   }

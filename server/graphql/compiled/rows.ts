@@ -16,6 +16,9 @@ interface Joined {
 
 type Condition = Parameters<PgSelectQueryBuilder["where"]>[0];
 
+/** Whether rows are returned, or aggregated. */
+export type Mode = "normal" | "aggregate";
+
 /** The rows of a list or of one row, to which conditions, orders and joins are applied. */
 export interface Rows extends PgSelectQueryBuilder {
   /** The clauses `from`, `join` and `where`. */
@@ -27,13 +30,20 @@ export interface Rows extends PgSelectQueryBuilder {
 /**
  * Creates rows, with the interface to which the plugins of the API apply filters and orders.
  *
- * @param mode `aggregate` for the number of rows, to which no order is applied.
+ * @param options.mode `aggregate` for the number of rows, to which no order is applied.
+ * @param options.args the arguments of a function that returns the rows.
  */
-export function createRows(resource: PgResource, mode: "normal" | "aggregate" = "normal"): Rows {
-  const { from, name, codec } = resource;
-  if (typeof from === "function" || codec.attributes === undefined) {
+export function createRows(
+  { from: source, name, codec }: PgResource,
+  { mode = "normal", args }: { readonly mode?: Mode; readonly args?: readonly SQL[] } = {},
+): Rows {
+  if (codec.attributes === undefined || (typeof source === "function") !== (args !== undefined)) {
     throw new NotCompiledError(`${name} is no table`);
   }
+  const from =
+    typeof source === "function"
+      ? source(...(args ?? []).map((placeholder, position) => ({ placeholder, position })))
+      : source;
   const alias = sql.identifier(Symbol(name));
   const joins: Joined[] = [];
   const conditions: SQL[] = [];

@@ -103,7 +103,7 @@ export function compileQuery(compiler: Compiler, selectionSet: SelectionSetNode)
   const { expression, hasJson } = compileColumns(compiler, root, (selected) => {
     const { field, fact, node } = selected;
     if (fact.kind === "table") {
-      const list = readList(compiler, fact.resource, selected, () => undefined, 0);
+      const list = readList(compiler, fact.resource, selected, 0);
       return compileList(compiler, selected, list, 0);
     }
     if (fact.kind !== "row") return refuse(selected);
@@ -159,7 +159,11 @@ function compileField(
     case "relation": {
       const { relation } = fact;
       const limit = (rows: Rows) => rows.where(isRelated(relation, alias, rows.alias));
-      const list = readList(compiler, relation.remoteResource, selected, limit, lists);
+      const list = readList(compiler, relation.remoteResource, selected, lists, { limit });
+      return compileList(compiler, selected, list, lists);
+    }
+    case "functionRows": {
+      const list = readList(compiler, fact.resource, selected, lists, { args: [alias] });
       return compileList(compiler, selected, list, lists);
     }
     default:
@@ -205,9 +209,14 @@ export function compileColumn(
   return valueOf(column, attribute.codec, selected.field.type, isNotNull);
 }
 
-function compileFunction(selected: SelectedField, { from, codec }: PgResource, alias: SQL): Part {
+function compileFunction(
+  selected: SelectedField,
+  { from, codec, extensions }: PgResource,
+  alias: SQL,
+): Part {
   if (typeof from !== "function" || selected.field.args.length > 0) return refuse(selected);
-  return valueOf(from({ placeholder: alias }), codec, selected.field.type, false);
+  const isNotNull = extensions?.tags?.notNull !== undefined;
+  return valueOf(from({ placeholder: alias }), codec, selected.field.type, isNotNull);
 }
 
 /** What the response needs of a page besides its rows. */
