@@ -313,7 +313,7 @@ program
   )
   .action(async (paths: string[], request: PersistRequest) => {
     const { persistCommand } = await import("./commands/persist.ts");
-    persistCommand(await context(), paths, request);
+    await persistCommand(await context(), paths, request);
   });
 
 // The reader of the output, such as head, may close the pipe early.

@@ -4,7 +4,13 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { groupOrder } from "../paging/group-orders.ts";
 import { applyInput, type Rows } from "./rows.ts";
-import { argumentsOf, compileColumns, type Compiler, objectOf, type SelectedField } from "./select.ts";
+import {
+  argumentsOf,
+  compileColumns,
+  type Compiler,
+  objectOf,
+  type SelectedField,
+} from "./select.ts";
 import { NotCompiledError } from "./symbols.ts";
 import { type Part, valueOf } from "./values.ts";
 

@@ -54,13 +54,14 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
     const { operationName, variableValues = {} } = body;
     const isNamed = operationName === undefined || typeof operationName === "string";
     if (!isNamed || !isObject(variableValues)) return undefined;
-    const { schema, find } = compiled();
-    const operation = find(text, operationName);
+    const served = compiled();
+    const operation = served.find(text, operationName);
     const variables = operation?.variablesOf(variableValues as Values);
     if (operation === undefined || variables === undefined) return undefined;
     const statement = operation.statementFor(variables);
     if (statement === undefined) return undefined;
 
+    const { schema } = served;
     const { document, definition, isMutation } = operation;
     const cost = costOrNothing(() =>
       checkCost({ schema, document, operationName, variables: variableValues as Values }, limits),

@@ -69,11 +69,7 @@ export const FactsPlugin: GraphileConfig.Plugin = {
 
 type Scope = GraphileBuild.ScopeObjectFieldsField;
 
-function read(
-  scope: Scope,
-  build: GraphileBuild.Build,
-  Self: GraphQLObjectType,
-): Fact | undefined {
+function read(scope: Scope, build: GraphileBuild.Build, Self: GraphQLObjectType): Fact | undefined {
   const { fieldName, pgFieldAttribute, pgRelationDetails } = scope;
   const resource = scope.pgFieldResource as PgResource | undefined;
   const codec = scope.pgCodec as PgCodecWithAttributes | undefined;
@@ -85,9 +81,8 @@ function read(
   }
   if (pgRelationDetails !== undefined) {
     const { registry, codec: local, relationName } = pgRelationDetails;
-    const relation = registry.pgRelations[local.name]?.[relationName] as unknown as
-      | Relation
-      | undefined;
+    const relation = registry.pgRelations[String(local.name)]?.[relationName] as unknown as
+      Relation | undefined;
     if (relation === undefined || scope.isMutationPayload) return undefined;
     if (scope.isPgSingleRelationField) return { kind: "reference", relation };
     return scope.isPgManyRelationConnectionField ? { kind: "relation", relation } : undefined;
@@ -126,12 +121,12 @@ function ofQuery(
 ): Fact | undefined {
   if (resource === undefined || resource.parameters !== undefined) return undefined;
   if (scope.isPgRowByUniqueConstraintField) {
-    const unique = scope.pgFieldResourceUnique as { attributes: readonly string[] } | undefined;
+    const unique = scope.pgFieldResourceUnique;
     const key = unique?.attributes.map((column) => ({
       column,
       argument: build.inflection.attribute({
         attributeName: column,
-        codec: resource.codec as PgCodecWithAttributes,
+        codec: resource.codec as never,
       }),
     }));
     return key && { kind: "row", resource, key };
@@ -144,7 +139,13 @@ function ofConnection({ fieldName, isPgConnectionTotalCountField }: Scope): Fact
   return isPartOfConnection(fieldName) ? { kind: fieldName } : undefined;
 }
 
-const partsOfConnection = ["nodes", "edges", "pageInfo", "aggregates", "groupedAggregates"] as const;
+const partsOfConnection = [
+  "nodes",
+  "edges",
+  "pageInfo",
+  "aggregates",
+  "groupedAggregates",
+] as const;
 
 function isPartOfConnection(name: string): name is (typeof partsOfConnection)[number] {
   return partsOfConnection.some((part) => part === name);

@@ -60,10 +60,7 @@ export function readList(
   const { name: table } = resource;
   if (!isOrdered(resource)) throw new NotCompiledError(`${table} has no key`);
   const orderBy = field.args.find(({ name }) => name === "orderBy");
-  const page = createPage(
-    resource,
-    orderBy && (getNamedType(orderBy.type) as GraphQLEnumType),
-  );
+  const page = createPage(resource, orderBy && (getNamedType(orderBy.type) as GraphQLEnumType));
   const orderRows = (rows: Rows, given: Values): Ordered | undefined => {
     const values = [given.orderBy, ...pageArguments.map((name) => given[name])];
     return page(values as unknown as Parameters<typeof page>[0])(rows);
@@ -113,10 +110,7 @@ function isOfPage(name: string): boolean {
 }
 
 /** Returns the clauses `order by`, `limit` and `offset`. */
-export function orderAndLimit(
-  { orders, offset, isLast }: ListPage,
-  limit: number,
-): SQL {
+export function orderAndLimit({ orders, offset, isLast }: ListPage, limit: number): SQL {
   const parts = orders.map(({ fragment, direction, nulls }) => {
     const isAscending = (direction === "ASC") !== isLast;
     const isNullsLast = (nulls === "LAST") !== isLast;

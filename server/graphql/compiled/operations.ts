@@ -72,7 +72,10 @@ export function createCompiledOperations(
     const { groups } = limits;
     const statements = new Map<string, Statement | string>();
     let compiled: CompiledOperation | string | undefined;
-    const operation = () => (compiled ??= orRefusal(() => prepareOperation({ schema, document, definition, pageSize, groups })));
+    const operation = () =>
+      (compiled ??= orRefusal(() =>
+        prepareOperation({ schema, document, definition, pageSize, groups }),
+      ));
 
     function compile(variables: Values): Statement | string {
       const made = operation();
@@ -91,12 +94,9 @@ export function createCompiledOperations(
       definition,
       isMutation: definition.operation === OperationTypeNode.MUTATION,
       variablesOf(sent) {
-        const { coerced } = getVariableValues(
-          schema,
-          definition.variableDefinitions ?? [],
-          sent,
-          { maxErrors: 1 },
-        );
+        const { coerced } = getVariableValues(schema, definition.variableDefinitions ?? [], sent, {
+          maxErrors: 1,
+        });
         return coerced;
       },
       statementFor(variables) {

@@ -135,9 +135,7 @@ export function compileRow(
   alias: SQL,
   lists: number,
 ): Part {
-  return compileColumns(compiler, selected, (inner) =>
-    compileField(compiler, inner, alias, lists),
-  );
+  return compileColumns(compiler, selected, (inner) => compileField(compiler, inner, alias, lists));
 }
 
 function compileField(
@@ -201,7 +199,11 @@ export function compileColumn(
   alias: SQL,
 ): Part {
   const attribute = codec.attributes[name];
-  if (attribute === undefined || attribute.via !== undefined || attribute.expression !== undefined) {
+  if (
+    attribute === undefined ||
+    attribute.via !== undefined ||
+    attribute.expression !== undefined
+  ) {
     return refuse(selected);
   }
   const column = sql`${alias}.${sql.identifier(name)}`;

@@ -83,7 +83,11 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
       return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
     });
   }
-  return isFixed(nullable, value) ? [value] : nullable.name === "Cursor" ? cursorShape(value) : open;
+  return isFixed(nullable, value)
+    ? [value]
+    : nullable.name === "Cursor"
+      ? cursorShape(value)
+      : open;
 }
 
 /** Whether a list is one parameter: a list of scalars that has values and no null. */
@@ -106,7 +110,7 @@ function isFixed(type: GraphQLInputType, value: unknown): boolean {
 
 /** The shape of a cursor: its digest, and which of its values are null. */
 function cursorShape(cursor: unknown): unknown {
-  const [library, first, ...rest] = decode(String(cursor)) ?? [];
+  const [library, first, ...rest] = decode(cursor as string) ?? [];
   if (!Array.isArray(first)) return open;
   return [library, first[0], first[1] === null, ...rest.map((value) => value === null)];
 }
@@ -169,7 +173,7 @@ function symbolFor(
     );
   }
   if (isFixed(nullable, value)) return value;
-  if (nullable.name === "Cursor") return cursorSymbol(String(value), path, known, texts);
+  if (nullable.name === "Cursor") return cursorSymbol(value as string, path, known, texts);
   const made = symbol(nullable, value, texts);
   known.push({ value: made, read: (variables) => at(variables, path) });
   return made;
@@ -260,8 +264,8 @@ function recognise(
       const change = changes.find((apply) => apply(symbolOf) === value);
       if (change) return (variables) => change(String(read(variables)));
     }
-    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf)) {
-      return (variables) => arrayLiteral(read(variables) as readonly unknown[]);
+    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf as string[])) {
+      return (variables) => arrayLiteral(read(variables) as readonly string[]);
     }
     if (typeof symbolOf === "object" && value === JSON.stringify(symbolOf)) {
       return (variables) => JSON.stringify(read(variables));
@@ -316,14 +320,11 @@ function memberOf(member: unknown, known: readonly Known[], texts: readonly stri
     }
     return [name, memberOf(value, known, texts)] as const;
   });
-  return (variables) =>
-    Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
+  return (variables) => Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
 }
 
 /** Writes a list as the text of an array of PostgreSQL. */
-export function arrayLiteral(items: readonly unknown[]): string {
-  const inner = items.map((item) =>
-    item == null ? "NULL" : `"${String(item).replace(/["\\]/g, "\\$&")}"`,
-  );
+function arrayLiteral(items: readonly (string | number)[]): string {
+  const inner = items.map((item) => `"${String(item).replace(/["\\]/g, "\\$&")}"`);
   return `{${inner.join(",")}}`;
 }
