@@ -1,4 +1,5 @@
 import "../graphql/schema/environment.ts";
+import "./abort.ts";
 
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";

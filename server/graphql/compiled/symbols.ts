@@ -63,8 +63,11 @@ export function shapeOf(
   return JSON.stringify(shapes);
 }
 
-/** Marks a value that may differ between requests. */
+/** Marks a scalar that may differ between requests. */
 const open = "?";
+
+/** Marks a list or JSON that may differ between requests, also in its size. */
+export const openValue = "?*";
 
 function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
   if (value === undefined) return 0;
@@ -73,7 +76,7 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
   if (isListType(nullable)) {
     const items = value as readonly unknown[];
     return isOpenList(nullable.ofType, items)
-      ? open
+      ? openValue
       : items.map((item) => shapeOfValue(nullable.ofType, item));
   }
   if (isInputObjectType(nullable)) {
@@ -87,7 +90,9 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
     ? [value]
     : nullable.name === "Cursor"
       ? cursorShape(value)
-      : open;
+      : nullable.name === "JSON"
+        ? openValue
+        : open;
 }
 
 /** Whether a list is one parameter: a list of scalars that has values and no null. */

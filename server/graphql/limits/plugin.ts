@@ -7,7 +7,7 @@ import { CrmError } from "../../errors/classes.ts";
 import { createParseAndValidate, toGraphQLError } from "../errors/documents.ts";
 import type { Operation, Turns } from "./turns.ts";
 import { isBulk } from "./bulk.ts";
-import { checkCost } from "./cost.ts";
+import { createCheckCost } from "./cost.ts";
 import type { Limits } from "./limits.ts";
 
 export interface LimitsOptions {
@@ -34,6 +34,7 @@ export const planAnew = { plan_cache_mode: "force_custom_plan" };
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
   const { limits, turns } = options;
+  const checkCost = createCheckCost(limits);
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
@@ -71,7 +72,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
         async subscribe(next, { args }) {
           const { schema, document, operationName, variableValues: variables = {} } = args;
           try {
-            checkCost({ schema, document, operationName, variables: variables ?? {} }, limits);
+            checkCost({ schema, document, operationName, variables: variables ?? {} });
             return await next();
           } catch (error) {
             if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
@@ -82,7 +83,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
           const { schema, document, operationName, variableValues } = args;
           try {
             const variables = variableValues ?? {};
-            const cost = checkCost({ schema, document, operationName, variables }, limits);
+            const cost = checkCost({ schema, document, operationName, variables });
             const { node, ws } = args.requestContext ?? {};
             const operation: Operation = {
               cost,
