@@ -11,11 +11,9 @@ create table if not exists crm.companies (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.company_document(name, address, custom_fields)) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
-  match_keys      text[]
-    generated always as (crm_private.company_keys(name, custom_fields)) stored,
+  match_keys      text[],
 
   constraint companies_pkey primary key (id),
   constraint companies_name_blank check (not crm_private.is_blank(name)),

@@ -14,15 +14,9 @@ create table if not exists crm.contacts (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (
-      crm_private.contact_document(first_name, last_name, emails, phones, custom_fields)
-    ) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
-  match_keys      text[]
-    generated always as (
-      crm_private.contact_keys(first_name, last_name, emails, phones)
-    ) stored,
+  match_keys      text[],
 
   constraint contacts_pkey primary key (id),
   constraint contacts_company_id_exists foreign key (company_id)

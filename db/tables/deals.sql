@@ -18,8 +18,7 @@ create table if not exists crm.deals (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.named_document(title, custom_fields)) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
   -- Set by crm_private.follow_stage.
   probability_given boolean   not null default false,

@@ -20,8 +20,7 @@ create table if not exists crm.tasks (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.text_document(description, 'B')) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint tasks_pkey primary key (id),

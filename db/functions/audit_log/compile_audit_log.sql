@@ -63,6 +63,7 @@ begin
     and attnum > 0
     and not attisdropped
     and attgenerated = ''
+    and attname <> all (crm_private.derived_columns())
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );
@@ -73,8 +74,7 @@ begin
   where attrelid = p_table
     and attnum > 0
     and not attisdropped
-    -- The columns for search and duplicate detection are derived from the others.
-    and attname <> all ('{search_document,match_keys}'::name[]);
+    and attname <> all (crm_private.derived_columns());
 
   select string_agg(
     format(

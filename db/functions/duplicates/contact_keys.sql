@@ -1,6 +1,7 @@
 /*
  * Returns the match keys of a contact, of which duplicates share at least one: only contacts with a
- * common key are compared. The generated column crm.contacts.match_keys calls it.
+ * common key are compared. The trigger crm_private.derive_contact calls
+ * it.
  *
  * - name: the skeletons of both names, in either order; head and tail: the beginning and the end of
  *   the two together, so that an error elsewhere does no harm.

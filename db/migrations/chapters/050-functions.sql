@@ -94,6 +94,7 @@
 --!include functions/custom_fields/is_reserved_field.sql
 --!include functions/custom_fields/custom_field_names.sql
 --!include functions/custom_fields/custom_field_definitions_field_name.sql
+--!include functions/common/derived_columns.sql
 --!include functions/audit_log/logged_columns.sql
 --!include functions/audit_log/audit_log_digest.sql
 --!include functions/audit_log/log_event.sql

@@ -69,14 +69,6 @@ const inserts: readonly string[] = [
      'user ' || i % 1000, '{}', now() - (${rows} - i) * interval '1 millisecond', 4000000000 + i, 'api' ${series}`,
 ];
 
-/** Generated columns that take long to compute. */
-const computed = [
-  ...["companies", "contacts", "deals", "tasks", "notes"].map(
-    (table) => `${table}.search_document`,
-  ),
-  ...["companies.match_keys", "contacts.match_keys"],
-];
-
 /**
  * Fills the tables of an empty database, fast: without triggers, with columns for search and duplicates that
  * are not computed but have values as varied, and with the indexes created at the end.
@@ -90,10 +82,6 @@ export async function fill(client: pg.Client): Promise<void> {
        and not indisunique`,
   );
   for (const { name } of indexes) await client.query(`drop index ${name}`);
-  for (const column of computed) {
-    const [table, name] = column.split(".");
-    await client.query(`alter table crm.${table} alter column ${name} drop expression`);
-  }
   for (const insert of inserts) await client.query(insert);
   for (const { definition } of indexes) await client.query(definition);
   await client.query("set session_replication_role = origin");
