@@ -43,35 +43,16 @@ create table if not exists crm.tasks (
   constraint tasks_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
   ),
-  constraint tasks_external_ids_list check (
-    cardinality(external_ids) <= 20
-      and coalesce(array_ndims(external_ids), 1) = 1
-      and array_position(external_ids, null) is null
-  ),
-  constraint tasks_external_ids_blank check (
-    case
-      -- The function is called only if an external id has other characters than the usual ones.
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
-      then not crm_private.has_blank_external_id(external_ids)
-    end
-  ),
+  constraint tasks_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
+  constraint tasks_external_ids_blank check (not crm_private.has_blank_external_id(external_ids)),
   constraint tasks_external_ids_legible check (
-    case
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
-      then not crm_private.has_illegible_external_id(external_ids)
-    end
+    not crm_private.has_illegible_external_id(external_ids)
   ),
   constraint tasks_external_ids_length check (
-    case
-      when char_length(external_ids::text) > 100
-      then not crm_private.has_long_external_id(external_ids, 100, 255)
-    end
+    not crm_private.has_long_external_id(external_ids, 100, 255)
   ),
   constraint tasks_external_ids_distinct check (
-    case
-      when cardinality(external_ids) > 1
-      then not crm_private.has_duplicate_external_id(external_ids)
-    end
+    not crm_private.has_duplicate_external_id(external_ids)
   )
 );
 

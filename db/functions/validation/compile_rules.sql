@@ -2,7 +2,8 @@
  * Compiles the validation of a table. All rules that need no other row become one function,
  * crm_private.<table>_hold, and a trigger calls it for every new or updated row. PostgreSQL plans
  * the function once per session as one expression, so a valid row costs neither a query nor a
- * look-up in the catalog. An invalid row is passed to crm_private.refuse_row, which finds every
+ * look-up in the catalog. The rules of a column that is null, or an empty list, are skipped if they
+ * hold for this value. An invalid row is passed to crm_private.refuse_row, which finds every
  * fault, or records the row if many are written at once; in both cases the row is not written.
  *
  * Also recreates the view through which rows are copied in, because it has the table's columns.
@@ -28,14 +29,47 @@ declare
   v_columns  text;
   v_values   text;
   v_rules    text;
+  v_group    record;
+  v_is_idle  boolean;
 begin
-  select string_agg(
-    format(case kind when 'required' then '%s' else 'coalesce(%s, true)' end, condition),
-    E'\nand ' order by kind desc, ordinal, constraint_name
-  )
+  select string_agg(condition, E'\nand ' order by ordinal)
   into v_rules
   from crm_private.rules
-  where table_oid = p_table and kind in ('required', 'check');
+  where table_oid = p_table and kind = 'required';
+
+  for v_group in
+    select
+      string_agg(
+        format('coalesce(%s, true)', rule.condition), E'\nand ' order by rule.constraint_name
+      ) as conditions,
+      -- A test of the value of a column that has none.
+      case
+        when cardinality(con.conkey) > 1 then null
+        when not attnotnull then format('%I is null', attname)
+        when typcategory = 'A' then format('cardinality(%I) = 0', attname)
+      end as test,
+      format(
+        case when attnotnull then '''{}''::%s as %I' else 'null::%s as %I' end,
+        format_type(atttypid, null), attname
+      ) as value
+    from crm_private.rules as rule
+    join pg_attribute on attrelid = p_table and attnum = rule.ordinal
+    join pg_type on pg_type.oid = atttypid
+    join pg_constraint as con on conrelid = p_table and conname = rule.constraint_name
+    where rule.table_oid = p_table and rule.kind = 'check'
+    group by attnum, attname, attnotnull, atttypid, typcategory, cardinality(con.conkey) > 1
+    order by attnum
+  loop
+    v_is_idle := false;
+    if v_group.test is not null then
+      execute format('select %s from (select %s) as item', v_group.conditions, v_group.value)
+      into v_is_idle;
+    end if;
+    v_rules := v_rules || format(
+      case when v_is_idle then E'\nand (%s or %s)' else E'\nand %2$s' end,
+      v_group.test, v_group.conditions
+    );
+  end loop;
 
   if to_regprocedure(format('crm_private.%I(jsonb)', v_table || '_custom_fields_hold')) is not null
   then

@@ -39,7 +39,9 @@
 --!include functions/merge/merged_into.sql
 --!include functions/audit_log/is_readable.sql
 --!include functions/custom_fields/satisfies_rules.sql
---!include functions/validation/longest_element.sql
+--!include functions/validation/has_long_element.sql
+--!include functions/validation/are_emails.sql
+--!include functions/external_ids/is_external_id_list.sql
 --!include functions/duplicates/name_skeleton.sql
 --!include functions/duplicates/contact_keys.sql
 --!include functions/search/name_words.sql
