@@ -1,11 +1,11 @@
 /*
  * Phase 250: derives search_document and match_keys (crm_private.derived_columns) from the columns
- * of a valid row. A value that a writer gives is never stored: a new row gets a derived value, and
- * crm_private.compile_stamps keeps the value of an existing row.
+ * of a valid row. A value that a writer gives is never stored: it is derived for a new row, for an
+ * update that changes what it is derived from, and for one that sets it, to whatever value. The
+ * triggers fire in the role of a replica as well, like generated columns.
  *
- * A generated column would be computed anew by every update, because the tables have triggers that
- * fire before an update. These triggers compute it only if what it is derived from has changed. An
- * owner who sets crm.deriving to on computes it anew by an update that changes nothing.
+ * A generated column would be computed anew by every update, because the tables have other triggers
+ * that fire before an update.
  */
 
 create or replace function crm_private.derive_company()
@@ -32,9 +32,15 @@ create or replace trigger _250_derive_update before update on crm.companies
     new.name is distinct from old.name
     or new.address is distinct from old.address
     or new.custom_fields is distinct from old.custom_fields
-    or current_setting('crm.deriving', true) = 'on'
   )
   execute function crm_private.derive_company();
+create or replace trigger _250_derive_written
+  before update of search_document, match_keys on crm.companies
+  for each row execute function crm_private.derive_company();
+alter table crm.companies
+  enable always trigger _250_derive_insert,
+  enable always trigger _250_derive_update,
+  enable always trigger _250_derive_written;
 
 create or replace function crm_private.derive_contact()
 returns trigger
@@ -66,9 +72,15 @@ create or replace trigger _250_derive_update before update on crm.contacts
     or new.emails is distinct from old.emails
     or new.phones is distinct from old.phones
     or new.custom_fields is distinct from old.custom_fields
-    or current_setting('crm.deriving', true) = 'on'
   )
   execute function crm_private.derive_contact();
+create or replace trigger _250_derive_written
+  before update of search_document, match_keys on crm.contacts
+  for each row execute function crm_private.derive_contact();
+alter table crm.contacts
+  enable always trigger _250_derive_insert,
+  enable always trigger _250_derive_update,
+  enable always trigger _250_derive_written;
 
 create or replace function crm_private.derive_deal()
 returns trigger
@@ -92,9 +104,14 @@ create or replace trigger _250_derive_update before update on crm.deals
   for each row when (
     new.title is distinct from old.title
     or new.custom_fields is distinct from old.custom_fields
-    or current_setting('crm.deriving', true) = 'on'
   )
   execute function crm_private.derive_deal();
+create or replace trigger _250_derive_written before update of search_document on crm.deals
+  for each row execute function crm_private.derive_deal();
+alter table crm.deals
+  enable always trigger _250_derive_insert,
+  enable always trigger _250_derive_update,
+  enable always trigger _250_derive_written;
 
 create or replace function crm_private.derive_task()
 returns trigger
@@ -117,9 +134,14 @@ create or replace trigger _250_derive_insert before insert on crm.tasks
 create or replace trigger _250_derive_update before update on crm.tasks
   for each row when (
     new.description is distinct from old.description
-    or current_setting('crm.deriving', true) = 'on'
   )
   execute function crm_private.derive_task();
+create or replace trigger _250_derive_written before update of search_document on crm.tasks
+  for each row execute function crm_private.derive_task();
+alter table crm.tasks
+  enable always trigger _250_derive_insert,
+  enable always trigger _250_derive_update,
+  enable always trigger _250_derive_written;
 
 create or replace function crm_private.derive_note()
 returns trigger
@@ -142,6 +164,14 @@ create or replace trigger _250_derive_insert before insert on crm.notes
 create or replace trigger _250_derive_update before update on crm.notes
   for each row when (
     new.content is distinct from old.content
-    or current_setting('crm.deriving', true) = 'on'
   )
   execute function crm_private.derive_note();
+create or replace trigger _250_derive_written before update of search_document on crm.notes
+  for each row execute function crm_private.derive_note();
+alter table crm.notes
+  enable always trigger _250_derive_insert,
+  enable always trigger _250_derive_update,
+  enable always trigger _250_derive_written;
+
+-- Extracts show the columns from which the documents are derived.
+select crm_private.compile_search();

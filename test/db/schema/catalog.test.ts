@@ -267,7 +267,7 @@ const rules: Record<string, string> = {
   "every trigger is enabled": `
     select tgrelid::regclass || '.' || tgname
     from pg_trigger
-    where tgenabled <> 'O'`,
+    where tgenabled not in ('O', 'A')`,
 
   "every table of entities has the triggers of every phase": `
     select class.relname || ' ' || phase
