@@ -41,16 +41,28 @@ create table if not exists crm.contacts (
   constraint contacts_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
   constraint contacts_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
   constraint contacts_external_ids_blank check (
-    not crm_private.has_blank_external_id(external_ids)
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
   ),
   constraint contacts_external_ids_legible check (
-    not crm_private.has_illegible_external_id(external_ids)
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
+    end
   ),
   constraint contacts_external_ids_length check (
-    not crm_private.has_long_external_id(external_ids, 100, 255)
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
   ),
   constraint contacts_external_ids_distinct check (
-    not crm_private.has_duplicate_external_id(external_ids)
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
   )
 );
 

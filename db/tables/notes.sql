@@ -30,15 +30,29 @@ create table if not exists crm.notes (
     entity_type = any (array['contact', 'company', 'deal'])
   ),
   constraint notes_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
-  constraint notes_external_ids_blank check (not crm_private.has_blank_external_id(external_ids)),
+  constraint notes_external_ids_blank check (
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_blank_external_id(external_ids)
+    end
+  ),
   constraint notes_external_ids_legible check (
-    not crm_private.has_illegible_external_id(external_ids)
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_illegible_external_id(external_ids)
+    end
   ),
   constraint notes_external_ids_length check (
-    not crm_private.has_long_external_id(external_ids, 100, 255)
+    case
+      when cardinality(external_ids) > 0
+      then not crm_private.has_long_external_id(external_ids, 100, 255)
+    end
   ),
   constraint notes_external_ids_distinct check (
-    not crm_private.has_duplicate_external_id(external_ids)
+    case
+      when cardinality(external_ids) > 1
+      then not crm_private.has_duplicate_external_id(external_ids)
+    end
   )
 );
 

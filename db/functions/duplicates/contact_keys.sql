@@ -60,8 +60,7 @@ begin
     || case
       when phones <> '{}' then string_to_array(
         regexp_replace(
-          regexp_replace(v_phones, '[^0-9|]+', '', 'g'),
-          '[0-9]*([0-9]{7})(?![0-9])', 'phone:\1', 'g'
+          translate(v_phones, ' ()+/.-', ''), '[0-9]*([0-9]{7})(?![0-9])', 'phone:\1', 'g'
         ),
         '|'
       )

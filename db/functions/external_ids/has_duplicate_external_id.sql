@@ -7,10 +7,6 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Most lists have one element or none.
-  if cardinality(value) <= 1 then
-    return false;
-  end if;
   return (
     select count(*) <> count(distinct (element.source, element.id))
       filter (where element.source is not null or element.id is not null)

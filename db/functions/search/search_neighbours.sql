@@ -33,8 +33,7 @@ begin
     v_neighbours := v_neighbours || ' ~' || v_word;
     if v_length > 3 and v_word !~ '[0-9]' then
       for v_left in 1 .. v_length loop
-        v_neighbours := v_neighbours
-          || ' ~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1);
+        v_neighbours := v_neighbours || ' ~' || overlay(v_word placing '' from v_left for 1);
       end loop;
     end if;
     if v_previous <> '' and v_word <> 'and' and length(v_previous) + v_length <= 20 then
