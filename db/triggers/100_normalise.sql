@@ -139,9 +139,11 @@ declare
 begin
   select
     stage.kind,
-    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end
-  into v_kind, v_probability
+    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end,
+    former.kind
+  into v_kind, v_probability, v_was
   from crm.pipeline_stages as stage
+  left join crm.pipeline_stages as former on former.name = old.stage
   where stage.name = new.stage;
 
   -- If the stage does not exist, only the stage is reported as a fault.
@@ -189,7 +191,6 @@ begin
     return new;
   end if;
 
-  v_was := (select stage.kind from crm.pipeline_stages as stage where stage.name = old.stage);
   v_enters := v_kind <> 'open' and (old.closed_at is null or coalesce(v_kind <> v_was, false));
 
   new.probability_given := case

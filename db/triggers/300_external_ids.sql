@@ -29,7 +29,10 @@ begin
     cross join unnest(old_row.external_ids) as own
     where cardinality(old_row.external_ids) > 0;
 
-  else
+  -- Most updates concern rows without external ids.
+  elsif exists (select from new_rows where cardinality(external_ids) > 0)
+    or exists (select from old_rows where cardinality(external_ids) > 0)
+  then
     -- Compares the rows before and after: an external id in only one of them was freed or claimed.
     with before as (
       select own.source, own.id, old_row.id as entity_id

@@ -64,11 +64,7 @@ $stamp$
 
   execute format(
     'create or replace trigger _110_stamp_insert before insert on %s '
-    'for each row when ('
-    '(new.version, new.created_at, new.updated_at, new.created_by, new.updated_by) '
-    'is distinct from (1, now(), now(), crm.current_user_id(), new.created_by) '
-    'or current_setting(''crm.bulk_stamps'', true) <> '''') '
-    'execute function crm_private.stamp_insert()',
+    'for each row execute function crm_private.stamp_insert()',
     p_table
   );
   execute format(

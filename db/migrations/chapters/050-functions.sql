@@ -90,6 +90,7 @@
 --!include functions/imports/imported_columns.sql
 --!include functions/imports/require_import.sql
 --!include functions/imports/imported_stamp.sql
+--!include functions/imports/imported_values.sql
 --!include functions/deals/imported_close.sql
 --!include functions/custom_fields/is_reserved_field.sql
 --!include functions/custom_fields/custom_field_names.sql

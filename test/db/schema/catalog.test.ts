@@ -172,6 +172,8 @@ const rules: Record<string, string> = {
     select proc.oid::regprocedure::text
     from pg_proc as proc
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      -- The names in a bound body were resolved when it was created.
+      and proc.prosqlbody is null
       and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)`,
 
   "no function of the API has the rights of the owner": `
@@ -202,7 +204,7 @@ const rules: Record<string, string> = {
           'claim_idempotency_key', 'save_response', 'expire_idempotency_keys', 'base_currency',
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
           'keep_external_ids', 'collect_faults', 'broken_reference', 'fields_of_violation',
-          'caller_is_authenticated', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
+          'key_is_valid', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
           'merged_into', 'merged_ids', 'compile_custom_fields',
           'unsealed_seconds', 'compile_rules', 'compile_copy_view',
           'former_field_retention_days', 'set_former_field_retention', 'expire_former_fields'
