@@ -67,7 +67,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.value := round(new.value, 2);
+  if scale(trim_scale(new.value)) <= 2 then
+    new.value := round(new.value, 2);
+  end if;
   return new;
 end
 $$;
@@ -79,7 +81,7 @@ revoke all on function crm_private.normalise_deal_value() from public;
 
 create or replace trigger _100_normalise_value
   before insert or update on crm.deals
-  for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
+  for each row when (scale(new.value) <> 2)
   execute function crm_private.normalise_deal_value();
 
 -- Between the two triggers, null means that this write gives the probability. A form that sends back
@@ -154,7 +156,7 @@ begin
   end if;
 
   -- An undo runs as the owner. Any other role that sets the setting has no plan.
-  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+  if coalesce(current_setting('crm.reversing', true) = pg_current_xact_id()::text, false)
     and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
   then
     v_plan := (crm_private.planned_reversal(new.id)).before;

@@ -3,8 +3,10 @@
  * crm_private.<table>_hold, and a trigger calls it for every new or updated row. PostgreSQL plans
  * the function once per session as one expression, so a valid row costs neither a query nor a
  * look-up in the catalog. The rules of a column that is null, or an empty list, are skipped if they
- * hold for this value. An invalid row is passed to crm_private.refuse_row, which finds every
- * fault, or records the row if many are written at once; in both cases the row is not written.
+ * hold for this value. An update that changes none of the columns whose rules call functions skips
+ * these rules, which the row satisfies already. An invalid row is passed to crm_private.refuse_row,
+ * which finds every fault, or records the row if many are written at once; in both cases the row is
+ * not written.
  *
  * Also recreates the view through which rows are copied in, because it has the table's columns.
  *
@@ -29,8 +31,11 @@ declare
   v_columns  text;
   v_values   text;
   v_rules    text;
+  v_costly   text := 'true';
+  v_changed  text;
   v_group    record;
   v_is_idle  boolean;
+  v_checks   text;
 begin
   select string_agg(condition, E'\nand ' order by ordinal)
   into v_rules
@@ -65,22 +70,33 @@ begin
       execute format('select %s from (select %s) as item', v_group.conditions, v_group.value)
       into v_is_idle;
     end if;
-    v_rules := v_rules || format(
+    v_checks := format(
       case when v_is_idle then E'\nand (%s or %s)' else E'\nand %2$s' end,
       v_group.test, v_group.conditions
     );
+    if v_group.conditions ~ '\mcrm\w*\.|\mjsonb_path' then
+      v_costly := v_costly || v_checks;
+    else
+      v_rules := v_rules || v_checks;
+    end if;
   end loop;
 
   if to_regprocedure(format('crm_private.%I(jsonb)', v_table || '_custom_fields_hold')) is not null
   then
-    v_rules := v_rules
+    v_costly := v_costly
       || format(E'\nand crm_private.%I(custom_fields)', v_table || '_custom_fields_hold');
   end if;
+  v_rules := v_rules || format(E'\nand (not p_is_changed or %s)', v_costly);
 
   select
     string_agg(format('%I %s', attname, format_type(atttypid, null)), ', ' order by attnum),
-    string_agg(format('new.%I', attname), ', ' order by attnum)
-  into v_columns, v_values
+    string_agg(format('new.%I', attname), ', ' order by attnum),
+    coalesce(
+      string_agg(format('new.%1$I is distinct from old.%1$I', attname), ' or ' order by attnum)
+        filter (where v_costly ~ ('\m' || attname || '\M')),
+      'false'
+    )
+  into v_columns, v_values, v_changed
   from pg_attribute
   where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated = ''
     and v_rules ~ ('\m' || attname || '\M');
@@ -95,8 +111,8 @@ begin
     'select'
   );
   execute format(
-    'create function %s(%s) returns boolean language plpgsql stable parallel safe '
-    'set search_path = pg_catalog, pg_temp as %L',
+    'create function %s(%s, p_is_changed boolean) returns boolean language plpgsql stable '
+    'parallel safe set search_path = pg_catalog, pg_temp as %L',
     v_hold, v_columns, format(
       E'-- Whether it could be immutable depends on the rules that it consists of.\n'
       '-- @plpgsql_check_options: performance_warnings = off\n'
@@ -106,7 +122,9 @@ begin
   );
   execute format(
     'comment on function %s is %L',
-    v_hold, 'Returns true if a row satisfies every rule that needs no other row. Compiled.'
+    v_hold,
+    'Returns true if a row satisfies every rule that needs no other row; if p_is_changed is false, '
+      || 'without the rules that call functions. Compiled.'
   );
   execute format('revoke all on function %s from public', v_hold);
   execute format('grant execute on function %s to crm_member', v_hold);
@@ -120,7 +138,7 @@ set search_path = pg_catalog, pg_temp
 as $validate$
 begin
   -- crm.refusing is on if all faults of rows that cannot be written are to be found.
-  if not %s(%s) or current_setting('crm.refusing', true) = 'on' then
+  if not %s(%s, tg_op = 'INSERT' or %s) or current_setting('crm.refusing', true) = 'on' then
     perform crm_private.refuse_row(tg_relid, to_jsonb(new));
     return null;
   end if;
@@ -128,7 +146,7 @@ begin
 end
 $validate$
     $function$,
-    v_validate, v_hold, v_values
+    v_validate, v_hold, v_values, v_changed
   );
   execute format(
     'comment on function %s() is %L', v_validate, 'Refuses a row that violates a rule. Compiled.'
