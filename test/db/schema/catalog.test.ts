@@ -52,13 +52,21 @@ const rules: Record<string, string> = {
       and class.relkind in ('r', 'p')
       and not exists (select from pg_index where indrelid = class.oid and indisprimary)`,
 
-  "no function is in the way of an alter table: bodies are texts": `
-    select oid::regprocedure::text
-    from pg_proc
-    where pronamespace in (
+  "no function is in the way of an alter table: bodies are texts, or use no table's type": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in (
         'crm'::regnamespace, 'crm_private'::regnamespace, 'crm_custom'::regnamespace
       )
-      and prosqlbody is not null`,
+      and proc.prosqlbody is not null
+      and exists (
+        select from pg_depend as used
+        left join pg_type as type
+          on used.refclassid = 'pg_type'::regclass and type.oid = used.refobjid
+        where used.classid = 'pg_proc'::regclass
+          and used.objid = proc.oid
+          and (used.refclassid = 'pg_class'::regclass or type.typrelid <> 0)
+      )`,
 
   "no function is in the way of an alter table: defaults use no table's type": `
     select proc.oid::regprocedure::text
