@@ -44,8 +44,15 @@ begin
 
   for v_group in
     select
-      string_agg(
-        format('coalesce(%s, true)', rule.condition), E'\nand ' order by rule.constraint_name
+      concat_ws(
+        E'\nand ',
+        -- Most texts are printable ASCII and begin with a visible character, so they satisfy these.
+        format('(%I ~ ''^[!-~][ -~]*$'' or ', attname)
+          || string_agg(checked.condition, E'\nand ' order by rule.constraint_name)
+            filter (where checked.is_of_characters)
+          || ')',
+        string_agg(checked.condition, E'\nand ' order by rule.constraint_name)
+          filter (where not checked.is_of_characters)
       ) as conditions,
       -- A test of the value of a column that has none.
       case
@@ -61,6 +68,12 @@ begin
     join pg_attribute on attrelid = p_table and attnum = rule.ordinal
     join pg_type on pg_type.oid = atttypid
     join pg_constraint as con on conrelid = p_table and conname = rule.constraint_name
+    cross join lateral (
+      select
+        format('coalesce(%s, true)', rule.condition) as condition,
+        rule.condition ~ '^\(?(NOT )?crm_private\.is_(blank|legible|printable)\(\w+\)\)?$'
+          as is_of_characters
+    ) as checked
     where rule.table_oid = p_table and rule.kind = 'check'
     group by attnum, attname, attnotnull, atttypid, typcategory, cardinality(con.conkey) > 1
     order by attnum
