@@ -6,8 +6,9 @@
  * crm.search is compiled, because its result changes with the type; sessions that have called it
  * compile a replaced function anew. Its work is in crm_private.search_hits.
  *
- * Call it in the migration that changes the columns of crm_private.entity_types. Called by
- * crm_private.register_entity and crm_private.unregister_entity.
+ * Call it in the migration that changes the columns of crm_private.entity_types, or from which
+ * columns a document is derived. Called by crm_private.register_entity and
+ * crm_private.unregister_entity.
  */
 create or replace function crm_private.compile_search()
 returns void
@@ -186,5 +187,3 @@ comment on function crm_private.compile_search() is
   'Creates search, compiled from the catalogue of entity types.';
 
 revoke all on function crm_private.compile_search() from public;
-
-select crm_private.compile_search();

@@ -90,10 +90,12 @@
 --!include functions/imports/imported_columns.sql
 --!include functions/imports/require_import.sql
 --!include functions/imports/imported_stamp.sql
+--!include functions/imports/imported_values.sql
 --!include functions/deals/imported_close.sql
 --!include functions/custom_fields/is_reserved_field.sql
 --!include functions/custom_fields/custom_field_names.sql
 --!include functions/custom_fields/custom_field_definitions_field_name.sql
+--!include functions/common/derived_columns.sql
 --!include functions/audit_log/logged_columns.sql
 --!include functions/audit_log/audit_log_digest.sql
 --!include functions/audit_log/log_event.sql
