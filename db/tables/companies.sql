@@ -153,8 +153,8 @@ comment on constraint companies_external_ids_distinct on crm.companies is
   'must not contain an external id twice';
 
 create index if not exists companies_name on crm.companies (name);
-create index if not exists companies_owner_id on crm.companies (owner_id);
 -- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists companies_owner_id on crm.companies (owner_id, created_at, id);
 create index if not exists companies_created_at on crm.companies (created_at, id);
 create index if not exists companies_city on crm.companies ((address ->> 'city'), created_at, id);
 create index if not exists companies_country on crm.companies ((address ->> 'country'), created_at, id);

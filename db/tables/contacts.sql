@@ -195,7 +195,7 @@ comment on constraint contacts_external_ids_distinct on crm.contacts is
 create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
 -- Lists are newest first. created_at and id let an index return a page in that order.
 create index if not exists contacts_company_id on crm.contacts (company_id, created_at, id);
-create index if not exists contacts_owner_id on crm.contacts (owner_id);
+create index if not exists contacts_owner_id on crm.contacts (owner_id, created_at, id);
 create index if not exists contacts_created_at on crm.contacts (created_at, id);
 create index if not exists contacts_emails on crm.contacts using gin (emails);
 create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);

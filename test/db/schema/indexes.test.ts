@@ -41,13 +41,19 @@ const indexes: [query: string, index: readonly [name: string, method: string, co
       btree("deals_contact_id", "contact_id, created_at, id"),
     ],
     [`deals where stage = 'Won'${newestFirst}`, btree("deals_stage", "stage, created_at, id")],
-    ["deals where close_date < '2026-01-01'", btree("deals_close_date", "close_date")],
-    ["deals order by close_date", btree("deals_close_date", "close_date")],
+    ["deals where close_date < '2026-01-01'", btree("deals_close_date", "close_date, id")],
+    ["deals order by close_date, id", btree("deals_close_date", "close_date, id")],
     [`tasks where entity_id = ${some}`, btree("tasks_entity_id", "entity_id")],
-    ["tasks where assigned_to = 'ann'", btree("tasks_assigned_to", "assigned_to")],
-    ["tasks where due_date < '2026-01-01'", btree("tasks_due_date", "due_date")],
-    ["tasks order by due_date", btree("tasks_due_date", "due_date")],
-    ["tasks where status = 'open'", btree("tasks_status", "status")],
+    [
+      "tasks where assigned_to = 'ann' and status = 'open' order by due_date, id",
+      btree("tasks_assigned_to", "assigned_to, status, due_date, id"),
+    ],
+    ["tasks where due_date < '2026-01-01'", btree("tasks_due_date", "due_date, id")],
+    ["tasks order by due_date, id", btree("tasks_due_date", "due_date, id")],
+    [
+      "tasks where status = 'open' order by due_date, id",
+      btree("tasks_status", "status, due_date, id"),
+    ],
     [`notes where entity_id = ${some}`, btree("notes_entity_id", "entity_id")],
     ["notes order by created_at desc, id desc", btree("notes_created_at", "created_at, id")],
     [
@@ -63,9 +69,19 @@ const indexes: [query: string, index: readonly [name: string, method: string, co
       "contacts order by last_name, first_name",
       btree("contacts_last_name_first_name", "last_name, first_name"),
     ],
-    ["contacts where owner_id = 'ann'", btree("contacts_owner_id", "owner_id")],
-    ["companies where owner_id = 'ann'", btree("companies_owner_id", "owner_id")],
-    ["deals where owner_id = 'ann'", btree("deals_owner_id", "owner_id")],
+    ...["contacts", "companies", "deals"].map((table): (typeof indexes)[number] => [
+      `${table} where owner_id = 'ann'${newestFirst}`,
+      btree(`${table}_owner_id`, "owner_id, created_at, id"),
+    ]),
+    [
+      "deals where stage = 'Won' order by value desc, id desc",
+      btree("deals_stage_value", "stage, value, id"),
+    ],
+    ["deals order by value desc, id desc", btree("deals_value", "value, id")],
+    [
+      "deals where closed_at is null order by close_date, id",
+      btree("deals_open", "close_date, id) WHERE (closed_at IS NULL"),
+    ],
     [
       "deals where closed_at > '2026-01-01'",
       btree("deals_closed_at", "closed_at) WHERE (closed_at IS NOT NULL"),
