@@ -188,6 +188,9 @@ comment on constraint deals_external_ids_distinct on crm.deals is
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 
+-- For the beginning of a label, regardless of case: the expression of the filters of the API.
+create index if not exists deals_title_folded on crm.deals
+  ((lower(title collate crm_private.folding) collate "default") text_pattern_ops);
 -- Lists are newest first. created_at and id let an index return a page in that order.
 create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
 create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);

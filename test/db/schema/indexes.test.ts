@@ -86,6 +86,18 @@ const indexes: [query: string, index: readonly [name: string, method: string, co
       "deals where closed_at > '2026-01-01'",
       btree("deals_closed_at", "closed_at) WHERE (closed_at IS NOT NULL"),
     ],
+    ...[
+      ["contacts", "first_name"],
+      ["contacts", "last_name"],
+      ["companies", "name"],
+      ["deals", "title"],
+    ].map(([table, column]): (typeof indexes)[number] => [
+      `${table} where (lower(${column} collate crm_private.folding) collate "default") like 'ac%'`,
+      btree(
+        `${table}_${column}_folded`,
+        `lower((${column} COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops`,
+      ),
+    ]),
     ["audit_logs order by id", btree("audit_logs_id", "id")],
     ["tasks order by created_at desc, id desc", btree("tasks_created_at", "created_at, id")],
     ["deals order by created_at desc, id desc", btree("deals_created_at", "created_at, id")],

@@ -25,9 +25,12 @@ export const register: readonly Allowed[] = [
   },
   {
     kind: "Filters by a part of a text, or regardless of case",
-    why: "Search finds texts by their words. Each text column would need two more indexes.",
+    why:
+      "Search finds texts by their words. Only the labels of entities have an index for their beginning " +
+      "regardless of case: each text column would need two more indexes.",
     probes: new RegExp(
-      `^${anyList} filter \\w+\\.(\\w+Insensitive|includes|startsWith|endsWith|like)$`,
+      `^${anyList} filter (?!(firstName|lastName|name|title)\\.(equalTo|in|startsWith)Insensitive$)` +
+        "\\w+\\.(\\w+Insensitive|includes|startsWith|endsWith|like)$",
     ),
   },
   {
@@ -54,9 +57,9 @@ export const register: readonly Allowed[] = [
   },
   {
     kind: "Filters on lists by their order, or by other values than an equal one",
-    why: "The index of a list has its elements. Phone numbers are found in any notation instead.",
+    why: "The index of a list has its elements.",
     probes:
-      /^contacts filter (emails\.(any|less|greater|containedBy)|phones\.)\w*$|^\w+ filter externalIds\.anySourceEqualTo$/,
+      /^contacts filter (emails|phones)\.(any|less|greater|containedBy)\w*$|^\w+ filter externalIds\.anySourceEqualTo$/,
   },
   {
     kind: "Filters on JSON",
