@@ -146,8 +146,11 @@ comment on constraint companies_external_ids_distinct on crm.companies is
   'must not contain an external id twice';
 
 create index if not exists companies_name on crm.companies (name);
-create index if not exists companies_owner_id on crm.companies (owner_id);
+-- For the beginning of a label, regardless of case: the expression of the filters of the API.
+create index if not exists companies_name_folded on crm.companies
+  ((lower(name collate crm_private.folding) collate "default") text_pattern_ops);
 -- Lists are newest first. created_at and id let an index return a page in that order.
+create index if not exists companies_owner_id on crm.companies (owner_id, created_at, id);
 create index if not exists companies_created_at on crm.companies (created_at, id);
 create index if not exists companies_city on crm.companies ((address ->> 'city'), created_at, id);
 create index if not exists companies_country on crm.companies ((address ->> 'country'), created_at, id);

@@ -155,9 +155,14 @@ comment on constraint contacts_external_ids_distinct on crm.contacts is
   'must not contain an external id twice';
 
 create index if not exists contacts_last_name_first_name on crm.contacts (last_name, first_name);
+-- For the beginning of a label, regardless of case: the expression of the filters of the API.
+create index if not exists contacts_last_name_folded on crm.contacts
+  ((lower(last_name collate crm_private.folding) collate "default") text_pattern_ops);
+create index if not exists contacts_first_name_folded on crm.contacts
+  ((lower(first_name collate crm_private.folding) collate "default") text_pattern_ops);
 -- Lists are newest first. created_at and id let an index return a page in that order.
 create index if not exists contacts_company_id on crm.contacts (company_id, created_at, id);
-create index if not exists contacts_owner_id on crm.contacts (owner_id);
+create index if not exists contacts_owner_id on crm.contacts (owner_id, created_at, id);
 create index if not exists contacts_created_at on crm.contacts (created_at, id);
 create index if not exists contacts_emails on crm.contacts using gin (emails);
 create index if not exists contacts_custom_fields on crm.contacts using gin (custom_fields jsonb_path_ops);

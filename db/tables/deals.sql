@@ -182,12 +182,19 @@ comment on constraint deals_external_ids_distinct on crm.deals is
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 
+-- For the beginning of a label, regardless of case: the expression of the filters of the API.
+create index if not exists deals_title_folded on crm.deals
+  ((lower(title collate crm_private.folding) collate "default") text_pattern_ops);
 -- Lists are newest first. created_at and id let an index return a page in that order.
 create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
 create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);
 create index if not exists deals_stage on crm.deals (stage, created_at, id);
-create index if not exists deals_owner_id on crm.deals (owner_id);
-create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_stage_value on crm.deals (stage, value, id);
+create index if not exists deals_value on crm.deals (value, id);
+create index if not exists deals_owner_id on crm.deals (owner_id, created_at, id);
+create index if not exists deals_close_date on crm.deals (close_date, id);
+-- Open deals by the day on which they are expected to close.
+create index if not exists deals_open on crm.deals (close_date, id) where closed_at is null;
 create index if not exists deals_closed_at on crm.deals (closed_at) where closed_at is not null;
 create index if not exists deals_created_at on crm.deals (created_at, id);
 create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);

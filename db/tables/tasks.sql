@@ -155,9 +155,10 @@ create index if not exists tasks_company_id on crm.tasks (company_id, created_at
   where company_id is not null;
 create index if not exists tasks_deal_id on crm.tasks (deal_id, created_at, id)
   where deal_id is not null;
-create index if not exists tasks_assigned_to on crm.tasks (assigned_to);
-create index if not exists tasks_due_date on crm.tasks (due_date);
-create index if not exists tasks_status on crm.tasks (status);
+-- Open tasks are listed by the day on which they are due.
+create index if not exists tasks_assigned_to on crm.tasks (assigned_to, status, due_date, id);
+create index if not exists tasks_status on crm.tasks (status, due_date, id);
+create index if not exists tasks_due_date on crm.tasks (due_date, id);
 create index if not exists tasks_created_at on crm.tasks (created_at, id);
 create index if not exists tasks_search_document on crm.tasks
   using gin (search_document) with (gin_pending_list_limit = 512);

@@ -68,6 +68,7 @@
 --!include functions/bulk/colliding_rows.sql
 --!include functions/custom_fields/compile_report.sql
 --!include functions/custom_fields/compile_unique.sql
+--!include functions/custom_fields/compile_statistics.sql
 --!include functions/custom_fields/custom_field_index_name.sql
 --!include functions/custom_fields/custom_field_definitions_index.sql
 --!include functions/audit_log/entry_digest.sql
@@ -216,7 +217,6 @@
 --!include functions/custom_fields/allow_definitions.sql
 --!include functions/custom_fields/compile_custom_field_trigger.sql
 --!include functions/custom_fields/compile_custom_fields.sql
---!include functions/custom_fields/custom_field_index_statement.sql
 --!include functions/settings/trash_retention_days.sql
 --!include functions/erasure/purge_trash.sql
 --!include functions/undo/undo_entry.sql
@@ -239,6 +239,9 @@
 --!include functions/common/written_columns.sql
 --!include functions/bulk/read_rows.sql
 --!include views/crm_private/rules.sql
+--!include functions/custom_fields/index_prefix.sql
+--!include functions/custom_fields/custom_field_index_statement.sql
+--!include functions/custom_fields/refuse_prefix.sql
 --!include functions/validation/broken_reference.sql
 --!include functions/validation/compile_stamps.sql
 --!include functions/entities/register_entity.sql
