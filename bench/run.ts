@@ -7,6 +7,7 @@ const benchmarks = [
   "migrate",
   "mix",
   "reports",
+  "requests",
   "search",
   "sync",
   "upserts",

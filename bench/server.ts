@@ -6,8 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { signToken, type TokenRole } from "../server/auth/token.ts";
 
-const secret = "the secret of the benchmark, long enough";
-const port = 5099;
+export const secret = "the secret of the benchmark, long enough";
 
 /** A running server for a benchmark. */
 export interface Running {
@@ -23,33 +22,13 @@ export async function withServer(
   role: TokenRole,
   work: (server: Running) => Promise<void>,
 ): Promise<void> {
-  const cli = join(import.meta.dirname, "../server/cli/cli.ts");
-  const child = spawn(process.execPath, [cli, "start"], {
-    env: {
-      ...process.env,
-      DATABASE_URL: url,
-      JWT_SECRET: secret,
-      PORT: `${port}`,
-      LOG_LEVEL: "fatal",
-    },
-    stdio: "ignore",
-  });
-  const ended = once(child, "exit");
-  const address = `http://127.0.0.1:${port}`;
+  const port = 5099;
   const token = await signToken(secret, { role, user: "bench", expires: "1h" });
-  try {
-    while (
-      !(await fetch(`${address}/readyz`).then(
-        (response) => response.ok,
-        () => false,
-      ))
-    ) {
-      if (child.exitCode !== null) throw new Error("The server did not start.");
-      await sleep(100);
-    }
+  const variables = { DATABASE_URL: url, LOG_LEVEL: "fatal" };
+  await withProcess({ script: cli, args: ["start"], port, variables }, async (pid) => {
     await work({
       async ask(query, variables) {
-        const response = await fetch(`${address}/graphql`, {
+        const response = await fetch(`http://127.0.0.1:${port}/graphql`, {
           method: "POST",
           headers: {
             "content-type": "application/json",
@@ -65,9 +44,49 @@ export async function withServer(
         return refusal;
       },
       memory: () =>
-        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, "utf8"))?.[1]) /
-        1024,
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) / 1024,
     });
+  });
+}
+
+/** The command line of pgcrm. */
+export const cli = join(import.meta.dirname, "../server/cli/cli.ts");
+
+interface Script {
+  readonly script: string;
+  readonly args?: readonly string[];
+  readonly port: number;
+  /** Environment variables, in addition to those of this process, `PORT` and `JWT_SECRET`. */
+  readonly variables: Readonly<Record<string, string>>;
+}
+
+/**
+ * Runs a server in a separate process, as long as the work takes.
+ *
+ * @param work is called, with the id of the process, when the server answers a request for `/readyz`.
+ */
+export async function withProcess(
+  { script, args = [], port, variables }: Script,
+  work: (pid: number) => Promise<void>,
+): Promise<void> {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, JWT_SECRET: secret, PORT: `${port}`, ...variables },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const ended = once(child, "exit");
+  try {
+    while (
+      !(await fetch(`http://127.0.0.1:${port}/readyz`).then(
+        (response) => response.ok,
+        () => false,
+      ))
+    ) {
+      if (child.exitCode !== null || child.pid === undefined) {
+        throw new Error("The server did not start.");
+      }
+      await sleep(100);
+    }
+    await work(child.pid ?? NaN);
   } finally {
     child.kill();
     await ended;
