@@ -167,6 +167,9 @@
 --!include functions/settings/time_zone.sql
 --!include functions/settings/today.sql
 --!include functions/deals/in_base_currency.sql
+--!include functions/common/first_of.sql
+--!include functions/common/first.sql
+--!include functions/deals/former_deals.sql
 --!include functions/deals/deals_as_of.sql
 --!include functions/deals/pipeline_as_of.sql
 --!include functions/validation/row_faults.sql

@@ -182,6 +182,7 @@ const rules: Record<string, string> = {
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
       -- The names in a bound body were resolved when it was created.
       and proc.prosqlbody is null
+      and proc.prokind <> 'a' -- an aggregate has none; its transition has
       and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)`,
 
   "no function of the API has the rights of the owner": `
