@@ -86,6 +86,7 @@ function compileOnce(
   const compiler: Compiler = {
     ...{ schema, pageSize, groups, fragments: fragmentsOf(document) },
     ...{ variables: symbols.variables, derive: symbols.derive },
+    selects: (fieldName) => selectsField(document, fieldName),
   };
   const isQuery = definition.operation === OperationTypeNode.QUERY;
   const { expression, hasJson } = isQuery
@@ -132,6 +133,16 @@ function fixedVariables(document: DocumentNode): Set<string> {
     },
   });
   return names;
+}
+
+function selectsField(document: DocumentNode, fieldName: string): boolean {
+  let isSelected = false;
+  visit(document, {
+    Field({ name }) {
+      isSelected ||= name.value === fieldName;
+    },
+  });
+  return isSelected;
 }
 
 function isDeepEqual(one: readonly unknown[], other: readonly unknown[]): boolean {

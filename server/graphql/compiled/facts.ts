@@ -1,7 +1,8 @@
 import type { GraphQLField, GraphQLObjectType } from "graphql";
-import type { PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
+import type { PgCodec, PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
 
 import type { Relation } from "../paging/relations.ts";
+import { isSearchField } from "../search/hits.ts";
 
 /** What a field of an object type is to the database. */
 export type Fact =
@@ -15,6 +16,8 @@ export type Fact =
   | { readonly kind: "relation"; readonly relation: Relation }
   /** The rows that a function of the row returns. */
   | { readonly kind: "functionRows"; readonly resource: PgResource }
+  /** The hits of a search. */
+  | { readonly kind: "search"; readonly resource: PgResource }
   /** All rows of a table. */
   | { readonly kind: "table"; readonly resource: PgResource }
   /** The row of a table with a key, whose columns are arguments. */
@@ -31,13 +34,26 @@ export type Fact =
   | { readonly kind: "cursor" | "node" }
   /** A mutation of one row. */
   | { readonly kind: "create" | "update"; readonly resource: PgResource }
-  /** The row that a mutation has written. */
+  /** A mutation by a function of the database. */
+  | {
+      readonly kind: "call";
+      readonly resource: PgResource;
+      readonly parameters: readonly Parameter[];
+    }
+  /** The row that a mutation has written, or that its function returns. */
   | { readonly kind: "written" };
 
 /** A column of a key, and the argument with its value. */
 interface Key {
   readonly column: string;
   readonly argument: string;
+}
+
+/** A parameter of a function, and the member of the input with its value. */
+interface Parameter {
+  readonly name: string | null;
+  readonly member: string;
+  readonly codec: PgCodec;
 }
 
 /** The extension of a field that has a {@link Fact}. */
@@ -99,12 +115,13 @@ function read(scope: Scope, build: GraphileBuild.Build, Self: GraphQLObjectType)
     return fieldName === "cursor" || fieldName === "node" ? { kind: fieldName } : undefined;
   }
   if (scope.isRootMutation) {
-    if (resource === undefined) return undefined;
+    if (resource === undefined) return ofFunctionMutation(fieldName, build);
     if (scope.isPgCreateMutation) return { kind: "create", resource };
     return scope.isPgUpdateMutation ? { kind: "update", resource } : undefined;
   }
   if (scope.isMutationPayload) {
     const written = (scope.pgTypeResource ?? undefined) as PgResource | undefined;
+    if (written?.parameters !== undefined) return ofResult(fieldName, written, build);
     const name = written && build.inflection.tableFieldName(written);
     return name === fieldName && !Self.name.startsWith("Delete") ? { kind: "written" } : undefined;
   }
@@ -119,6 +136,7 @@ function ofQuery(
   build: GraphileBuild.Build,
   resource: PgResource | undefined,
 ): Fact | undefined {
+  if (isSearchField(scope) && resource !== undefined) return { kind: "search", resource };
   if (resource === undefined || resource.parameters !== undefined) return undefined;
   if (scope.isPgRowByUniqueConstraintField) {
     const unique = scope.pgFieldResourceUnique;
@@ -137,6 +155,38 @@ function ofQuery(
 function ofConnection({ fieldName, isPgConnectionTotalCountField }: Scope): Fact | undefined {
   if (isPgConnectionTotalCountField) return { kind: "totalCount" };
   return isPartOfConnection(fieldName) ? { kind: fieldName } : undefined;
+}
+
+/** Finds the function that a mutation calls, if it returns one row. */
+function ofFunctionMutation(fieldName: string, build: GraphileBuild.Build): Fact | undefined {
+  const { inflection } = build;
+  const resource = (Object.values(build.pgResources) as PgResource[]).find(
+    (candidate) =>
+      candidate.isMutation &&
+      candidate.isUnique &&
+      candidate.codec.attributes !== undefined &&
+      inflection.customMutationField({ resource: candidate }) === fieldName,
+  );
+  if (resource?.parameters === undefined) return undefined;
+  const parameters = resource.parameters.map((param, index) => ({
+    name: param.name,
+    member: inflection.argument({ param, resource, index }),
+    codec: param.codec,
+  }));
+  return { kind: "call", resource, parameters };
+}
+
+/** The row in the payload of a mutation by a function; its type has the name of the codec. */
+function ofResult(
+  fieldName: string,
+  resource: PgResource,
+  { inflection }: GraphileBuild.Build,
+): Fact | undefined {
+  const { codec } = resource;
+  if (codec.attributes === undefined || !resource.isUnique) return undefined;
+  const returnGraphQLTypeName = inflection.tableType(codec as PgCodecWithAttributes);
+  const name = inflection.functionMutationResultFieldName({ resource, returnGraphQLTypeName });
+  return name === fieldName ? { kind: "written" } : undefined;
 }
 
 const partsOfConnection = [

@@ -27,6 +27,16 @@ export interface Rows extends PgSelectQueryBuilder {
   ordered(): number;
 }
 
+interface RowsOptions {
+  readonly mode?: Mode;
+  readonly args?: readonly FunctionArgument[] | undefined;
+}
+
+/** An argument of a function, by its position or its name. */
+export type FunctionArgument = { readonly placeholder: SQL } & (
+  { readonly position: number } | { readonly name: string }
+);
+
 /**
  * Creates rows, with the interface to which the plugins of the API apply filters and orders.
  *
@@ -35,15 +45,12 @@ export interface Rows extends PgSelectQueryBuilder {
  */
 export function createRows(
   { from: source, name, codec }: PgResource,
-  { mode = "normal", args }: { readonly mode?: Mode; readonly args?: readonly SQL[] } = {},
+  { mode = "normal", args }: RowsOptions = {},
 ): Rows {
   if (codec.attributes === undefined || (typeof source === "function") !== (args !== undefined)) {
     throw new NotCompiledError(`${name} is no table`);
   }
-  const from =
-    typeof source === "function"
-      ? source(...(args ?? []).map((placeholder, position) => ({ placeholder, position })))
-      : source;
+  const from = typeof source === "function" ? source(...(args ?? [])) : source;
   const alias = sql.identifier(Symbol(name));
   const joins: Joined[] = [];
   const conditions: SQL[] = [];

@@ -13,9 +13,9 @@ import { digestOf, readCursor } from "../paging/cursor.ts";
 import type { Limits } from "../limits/limits.ts";
 
 /** The number of hits that a search finds; see `crm_private.search_hits`. */
-const most = 1000;
+export const most = 1000;
 
-const textList = listOfCodec(TYPES.text);
+export const textList = listOfCodec(TYPES.text);
 
 type Text = string | null | undefined;
 type Size = number | null | undefined;
@@ -147,7 +147,8 @@ export function createSearchPlugin({ defaultPageSize }: Limits): GraphileConfig.
   };
 }
 
-function isSearchField(scope: object): boolean {
+/** Returns whether a scope is that of the field `search`. */
+export function isSearchField(scope: object): boolean {
   const { isPgFieldConnection, pgFieldResource } = scope as GraphileBuild.ScopeObjectFieldsField;
   return isPgFieldConnection === true && pgFieldResource?.name === "search";
 }
