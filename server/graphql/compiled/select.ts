@@ -323,7 +323,11 @@ function fromPage(page: List["page"], shown: readonly SQL[], needs: Needs): SQL 
   const { rows, size, isLast } = page;
   const aggregates = sql.identifier(Symbol("page"));
   const [only, ...others] = shown;
-  if (only === undefined && !needs.more && !needs.cursors) return sql.blank;
+  if (only === undefined && needs.cursors) {
+    // Grafast returns null for cursors of a page of which neither rows nor edges are selected.
+    throw new NotCompiledError("cursors of a page without rows are not compiled");
+  }
+  if (only === undefined && !needs.more) return sql.blank;
   if (only !== undefined && others.length === 0 && !needs.more && !needs.cursors && !isLast) {
     const listed = objectOf(only, sql`${rows.clauses()}${orderAndLimit(page, size)}`);
     return sql`from (select array_to_json(array(${listed})) as ${nameOf("shown", 0)}) ${aggregates}`;

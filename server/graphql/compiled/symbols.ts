@@ -11,7 +11,7 @@ import {
 
 import { parseAsWritten } from "../../model/exact-json.ts";
 import { decimalInJson } from "../custom-fields/inputs.ts";
-import { decode } from "../paging/cursor.ts";
+import { decode, isText, type Position } from "../paging/cursor.ts";
 import type { Values } from "../limits/variables.ts";
 
 /*
@@ -113,11 +113,28 @@ function isFixed(type: GraphQLInputType, value: unknown): boolean {
   return typeof value === "string" && (value.trim() === "" || value.endsWith("\\"));
 }
 
+/** A cursor of a list with orders. */
+interface CursorParts {
+  readonly library: unknown;
+  readonly digest: unknown;
+  /** The values of the row in the orders. */
+  readonly position: Position;
+}
+
+/** Returns the parts of a cursor; undefined if it is none, which Grafast reports. */
+function cursorParts(cursor: unknown): CursorParts | undefined {
+  const [library, first, ...rest] = decode(cursor as string) ?? [];
+  if (!Array.isArray(first) || first.length !== 2) return undefined;
+  const [digest, value] = first as unknown[];
+  const position = [value, ...rest];
+  return position.every(isText) ? { library, digest, position } : undefined;
+}
+
 /** The shape of a cursor: its digest, and which of its values are null. */
 function cursorShape(cursor: unknown): unknown {
-  const [library, first, ...rest] = decode(cursor as string) ?? [];
-  if (!Array.isArray(first)) return open;
-  return [library, first[0], first[1] === null, ...rest.map((value) => value === null)];
+  const parts = cursorParts(cursor);
+  if (parts === undefined) return open;
+  return [parts.library, parts.digest, ...parts.position.map((value) => value === null)];
 }
 
 /**
@@ -218,21 +235,17 @@ function randomDigits(): string {
 
 /** Puts symbols in place of the values in a cursor. Its digest stays: another one would be refused. */
 function cursorSymbol(cursor: string, path: Path, known: Known[], texts: string[]): string {
-  const [library, first, ...rest] = decode(cursor) ?? [];
-  if (!Array.isArray(first)) throw new NotCompiledError("the cursor is not valid");
-  const replace = (value: unknown, read: Reader): unknown => {
+  const parts = cursorParts(cursor);
+  if (parts === undefined) throw new NotCompiledError("the cursor is not valid");
+  const [first, ...rest] = parts.position.map((value, i) => {
     if (value === null) return null;
     const made = randomDigits();
     texts.push(made);
-    known.push({ value: made, read });
+    known.push({ value: made, read: (given) => cursorParts(at(given, path))?.position[i] });
     return made;
-  };
-  const inCursor = (variables: Values) => decode(String(at(variables, path)));
-  const values = rest.map((value, i) => replace(value, (given) => inCursor(given)?.[i + 2]));
-  const firstOf = (given: Values) => (inCursor(given)?.[1] as unknown[] | undefined)?.[1];
-  return Buffer.from(
-    JSON.stringify([library, [first[0], replace(first[1], firstOf)], ...values]),
-  ).toString("base64");
+  });
+  const values = [parts.library, [parts.digest, first], ...rest];
+  return Buffer.from(JSON.stringify(values)).toString("base64");
 }
 
 /** Returns the value at a place in the variables. */

@@ -83,7 +83,8 @@ export function decode(cursor: string): unknown[] | undefined {
   }
 }
 
-function isText(value: unknown): value is string | null {
+/** Returns whether a value is one of a cursor. */
+export function isText(value: unknown): value is string | null {
   return value === null || (typeof value === "string" && !value.includes("\0"));
 }
 
