@@ -4,6 +4,7 @@ import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 import type { PgSettings } from "../auth/authenticate.ts";
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
+import type { Extension } from "../extension.ts";
 import { createAnswerCompiled } from "../graphql/compiled/answer.ts";
 import {
   type CompiledOperations,
@@ -168,7 +169,7 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
     });
   };
   let compiled = await compile(served.schema);
-  if (api.operations !== undefined) {
+  if (api.operations !== undefined && !interferes(deps.extension)) {
     api.answerCompiled = createAnswerCompiled({
       ...{ operations: api.operations, pool, limits: deps.limits, turns: api.turns },
       ...{ compiled: () => compiled, prepared: deps.preparedStatements },
@@ -188,6 +189,14 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
     });
   }
   if (maintenance !== undefined) api.maintenance = startMaintenance(pool, maintenance, logger);
+}
+
+/** Whether an application handles requests between HTTP and the database, which compiled operations skip. */
+function interferes({ plugins = [] }: Extension = {}): boolean {
+  return (plugins as readonly GraphileConfig.Plugin[]).some(
+    ({ grafast, grafserv }) =>
+      grafast?.middleware !== undefined || grafserv?.middleware !== undefined,
+  );
 }
 
 function createPresets(

@@ -59,29 +59,48 @@ interface Parameter {
 /** The extension of a field that has a {@link Fact}. */
 const factsMark = "crmFact";
 
-/** Returns what a field is to the database; undefined if the compiler does not know. */
-export function factOf(field: GraphQLField<unknown, unknown>): Fact | undefined {
-  return (field.extensions as { [factsMark]?: Fact })[factsMark];
+/** A fact, and the plan that the field had when it was recorded. */
+interface Recorded {
+  readonly fact: Fact;
+  readonly plan: unknown;
+}
+
+/**
+ * Returns what a field is to the database; undefined if the compiler does not know, or if a plugin of the
+ * application has changed how the field is executed.
+ */
+export function factOf({ extensions }: GraphQLField<unknown, unknown>): Fact | undefined {
+  const { [factsMark]: recorded, grafast } = extensions as {
+    readonly [factsMark]?: Recorded;
+    readonly grafast?: { readonly plan?: unknown };
+  };
+  return recorded?.plan === grafast?.plan ? recorded?.fact : undefined;
 }
 
 /**
  * Records what the fields of the API are to the database, while the schema is built. Only then the library
  * knows it; the finished schema has plans, which are functions.
+ *
+ * @param after the plugins whose plans the compiler knows: all of this server.
  */
-export const FactsPlugin: GraphileConfig.Plugin = {
-  name: "CrmFactsPlugin",
-  version: "1.0.0",
-  description: "Records what fields are to the database, for compiled operations.",
-  schema: {
-    hooks: {
-      GraphQLObjectType_fields_field(field, build, { scope, Self }) {
-        const fact = read(scope, build, Self);
-        if (fact === undefined) return field;
-        return { ...field, extensions: { ...field.extensions, [factsMark]: fact } };
+export function createFactsPlugin(after: readonly GraphileConfig.Plugin[]): GraphileConfig.Plugin {
+  return {
+    name: "CrmFactsPlugin",
+    version: "1.0.0",
+    description: "Records what fields are to the database, for compiled operations.",
+    after: after.map(({ name }) => name),
+    schema: {
+      hooks: {
+        GraphQLObjectType_fields_field(field, build, { scope, Self }) {
+          const fact = read(scope, build, Self);
+          if (fact === undefined) return field;
+          const recorded: Recorded = { fact, plan: field.plan };
+          return { ...field, extensions: { ...field.extensions, [factsMark]: recorded } };
+        },
       },
     },
-  },
-};
+  };
+}
 
 type Scope = GraphileBuild.ScopeObjectFieldsField;
 
