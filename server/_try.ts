@@ -42,7 +42,7 @@ export async function neu(source: string, variables: any, show = false) {
 }
 const one: any = JSON.parse(await old("{contacts(first:1){nodes{id companyId}}}", {})).data.contacts.nodes[0];
 const page: any = JSON.parse(await old("{contacts(first:3){pageInfo{endCursor}}}", {})).data.contacts.pageInfo.endCursor;
-const docs: [string, any][] = [
+let docs: [string, any][] = [
   ["query($id: ID!){contact(id:$id){id firstName lastName emails phones version createdAt updatedAt ownerId company{id name createdAt} tasks{nodes{id description dueDate status}} notes{nodes{id content createdAt}}}}", {id: one.id}],
   ["query($id: ID!){contact(id:$id){id __typename company{name}}}", {id: "00000000-0000-4000-8000-000000000000"}],
   ["{contacts(first:50){nodes{id firstName lastName emails company{id name}}}}", {}],
@@ -60,13 +60,19 @@ const docs: [string, any][] = [
   ["{contacts{groupedAggregates(groupBy:[UPDATED_AT]){keys count}}}", {}],
   ["query ContactPage($id: ID!) {contact(id: $id) {    id firstName lastName emails phones ownerId    company { id name contacts { totalCount } }    deals(first: 20) { nodes { id title value currency stage } }    notes(first: 20) { nodes { id content createdAt createdBy } }    history(first: 50) { nodes { entryId timestamp userId action changes } }  }}", {id: one.id}],
   ["query($id: ID!) {contact(id: $id) { historyIsComplete history(last: 2, orderBy:[TIMESTAMP_ASC]) { totalCount nodes { entryId timestamp userId action changes } pageInfo{startCursor endCursor hasNextPage hasPreviousPage} } duplicates{nodes{score reasons contact{id}}} }}", {id: one.id}],
+  ["query($q: String!) { search(query: $q, first: 20) { nodes { entityType contact { id firstName lastName } company { id name } deal { id title } } } }", {q: "user5"}],
+  ["query($q: String!) { search(query: $q, first: 2, entityTypes: [contact, deal]) { nodes { extract contact { id } } edges{cursor} pageInfo{hasNextPage endCursor} } }", {q: "first 5"}],
 ];
 if (process.env.MUT) { docs.length = 0; docs.push(
  ["mutation($input:CreateContactInput!){createContact(input:$input){contact{firstName lastName emails customFields company{name}}}}", {input:{contact:{firstName:"Ä%_\\x", lastName:"b", emails:["q@e.com","z@e.com"], companyId: one.companyId, employees: 5}}}],
  ["mutation($id:ID!,$p:ContactPatch!){saved: updateContact(input:{id:$id,patch:$p}){contact{id firstName ownerId}}}", {id: one.id, p:{firstName:"New", ownerId:null}}],
  ["mutation($id:ID!,$p:ContactPatch!){saved: updateContact(input:{id:$id,patch:$p}){contact{id firstName ownerId}}}", {id: one.id, p:{firstName:"New2", customFields:{employees:7}}}],
  ["mutation($id:ID!,$s:String!){updateDeal(input:{id:$id,patch:{stage:$s}}){deal{id title stage probability}}}", {id: JSON.parse(await old("{deals(first:1){nodes{id}}}",{})).data.deals.nodes[0].id, s:"Won"}],
-); }
+); 
+ const entry = JSON.parse(await old("query($id:ID!){contact(id:$id){history(first:1){nodes{entryId}}}}",{id:one.id})).data.contact.history.nodes[0].entryId;
+ docs.push(["mutation UndoEntry($entryId: BigInt!) { undoEntry(input: { entryId: $entryId }) { reversal { transactionId } } }", {entryId: entry}]);
+}
+if (process.env.LAST) docs = docs.slice(-Number(process.env.LAST));
 for (const [d, v] of docs) {
   try {
     const [a, b] = [await old(d, v), await neu(d, v, process.argv[2] === "show")];

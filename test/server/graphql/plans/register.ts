@@ -29,7 +29,7 @@ export const register: readonly Allowed[] = [
       "Search finds texts by their words. Only the labels of entities have an index for their beginning " +
       "regardless of case: each text column would need two more indexes.",
     probes: new RegExp(
-      `^${anyList} filter (?!(firstName|lastName|name|title)\\.(equalTo|in|startsWith)Insensitive$)` +
+      `^${anyList} filter (?!(firstName|lastName|name|title)\\.(startsWith|(equalTo|in|startsWith)Insensitive)$)` +
         "\\w+\\.(\\w+Insensitive|includes|startsWith|endsWith|like)$",
     ),
   },
@@ -59,7 +59,7 @@ export const register: readonly Allowed[] = [
     kind: "Filters on lists by their order, or by other values than an equal one",
     why: "The index of a list has its elements.",
     probes:
-      /^contacts filter (emails|phones)\.(any|less|greater|containedBy)\w*$|^\w+ filter externalIds\.anySourceEqualTo$/,
+      /^contacts filter (emails|phones)\.(any|less|greater|containedBy)\w*$|^contacts filter phones\.equalTo$|^\w+ filter externalIds\.anySourceEqualTo$/,
   },
   {
     kind: "Filters on JSON",
