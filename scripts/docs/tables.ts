@@ -72,7 +72,7 @@ export async function renderTables(client: pg.ClientBase): Promise<string> {
           columns.map((column) => [
             code(column.name),
             column.type,
-            ["generated", "identity", "required", "optional"].includes(column.value)
+            ["generated", "derived", "identity", "required", "optional"].includes(column.value)
               ? column.value
               : code(column.value),
             escapeTags(withoutTags(column.comment)),
