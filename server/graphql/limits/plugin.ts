@@ -29,6 +29,12 @@ interface Clients {
   pgSettings: Readonly<Record<string, string>>;
 }
 
+/**
+ * The number of documents whose plans are kept, and of plans of one document, which has several if variables
+ * decide what is planned. A plan of a usual document takes 300 kB; Grafast would keep 500 and 50.
+ */
+const keptPlans = { operationsCacheMaxLength: 200, operationOperationPlansCacheMaxLength: 10 };
+
 const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
@@ -46,6 +52,14 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
     version: "1.0.0",
     description: "Limits the cost of a request, and gives the errors of documents a code.",
     before: ["CrmInputErrorsPlugin"],
+    schema: {
+      hooks: {
+        GraphQLSchema(config) {
+          const { grafast, ...others } = config.extensions ?? {};
+          return { ...config, extensions: { ...others, grafast: { ...grafast, ...keptPlans } } };
+        },
+      },
+    },
     grafserv: {
       middleware: {
         setPreset(next, event) {
