@@ -28,6 +28,12 @@ interface Clients {
 export const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
+ * The number of documents whose plans are kept, and of plans of one document, which has several if variables
+ * decide what is planned. A plan of a usual document takes 300 kB; Grafast would keep 500 and 50.
+ */
+const keptPlans = { operationsCacheMaxLength: 200, operationOperationPlansCacheMaxLength: 10 };
+
+/**
  * Refuses requests that are too large before any of them runs: first by the text of the document, before
  * validation; then, with the variables, by the number of rows that the response may have. Operations that
  * are large but allowed take turns.
@@ -40,6 +46,14 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
     version: "1.0.0",
     description: "Limits the cost of a request, and gives the errors of documents a code.",
     before: ["CrmInputErrorsPlugin"],
+    schema: {
+      hooks: {
+        GraphQLSchema(config) {
+          const { grafast, ...others } = config.extensions ?? {};
+          return { ...config, extensions: { ...others, grafast: { ...grafast, ...keptPlans } } };
+        },
+      },
+    },
     grafserv: {
       middleware: {
         setPreset(next, event) {

@@ -17,7 +17,8 @@ import {
 import { readConfig } from "../../../../server/settings.ts";
 import { QueryTooComplexError } from "../../../../server/errors/classes.ts";
 import { type Cost, createCheckCost } from "../../../../server/graphql/limits/cost.ts";
-import { useTestServer } from "../../../helpers/server.ts";
+import { createTestDatabase } from "../../../helpers/database.ts";
+import { startTestServer, useTestServer } from "../../../helpers/server.ts";
 
 const { limits } = readConfig({});
 
@@ -157,6 +158,30 @@ test("the deals of a stage may be all deals, and count so", () => {
     `{ ${stages} { deals(filter: { title: { equalTo: "x" } }) { totalCount } } }`;
   expect(cost(query(`pipelineStage(id: "x")`)).scans).toBeGreaterThanOrEqual(1);
   expect(cost(query("pipelineStages { nodes") + " }").scans).toBeLessThan(2);
+});
+
+test("the plans of a limited number of documents are kept, since each takes memory", async () => {
+  let kept: unknown;
+  const plugin: GraphileConfig.Plugin = {
+    name: "TestPlugin",
+    version: "1.0.0",
+    schema: {
+      hooks: {
+        finalize(built) {
+          kept = built.extensions.grafast;
+          return built;
+        },
+      },
+    },
+  };
+  const database = await createTestDatabase();
+  const server = await startTestServer(database.serverUrl, { extension: { plugins: [plugin] } });
+  await server.close();
+  await database.drop();
+  expect(kept).toMatchObject({
+    operationsCacheMaxLength: 200,
+    operationOperationPlansCacheMaxLength: 10,
+  });
 });
 
 describe("a running server", () => {
