@@ -189,7 +189,7 @@ create index if not exists deals_title_folded on crm.deals
 create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
 create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);
 create index if not exists deals_stage on crm.deals (stage, created_at, id);
-create index if not exists deals_stage_value on crm.deals (stage, value, id);
+create index if not exists deals_stage_value on crm.deals (stage, value, id) include (currency);
 create index if not exists deals_value on crm.deals (value, id);
 create index if not exists deals_owner_id on crm.deals (owner_id, created_at, id);
 create index if not exists deals_close_date on crm.deals (close_date, id);
