@@ -1,5 +1,4 @@
 import "../graphql/schema/environment.ts";
-import "./abort.ts";
 
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
