@@ -18,7 +18,7 @@ as $$
       from unnest(index.indkey::smallint[]) with ordinality as key (attnum, place)
       join pg_attribute using (attnum)
       where attrelid = index.indrelid
-        -- The value, an expression, has the number 0.
+        -- The value, an expression, has the number 0. Its place in indkey is counted from 0.
         and place <= array_position(index.indkey::smallint[], 0::smallint)
       order by place
     )
