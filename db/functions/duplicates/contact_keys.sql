@@ -31,7 +31,7 @@ declare
   v_last   text   := crm_private.name_skeleton(last_name);
   v_emails text   := lower(array_to_string(emails, ' ') collate "C");
   v_phones text   := array_to_string(phones, '|');
-  v_keys   text[] := '{}';
+  v_keys   text[] := array[]::text[];
   v_item   text;
 begin
   if octet_length(v_emails) <> char_length(v_emails) or strpos(v_emails, 'xn--') > 0 then
