@@ -2226,7 +2226,7 @@ CREATE INDEX deals_search_document ON crm.deals USING gin (search_document) WITH
 
 CREATE INDEX deals_stage ON crm.deals USING btree (stage, created_at, id);
 
-CREATE INDEX deals_stage_value ON crm.deals USING btree (stage, value, id);
+CREATE INDEX deals_stage_value ON crm.deals USING btree (stage, value, id) INCLUDE (currency);
 
 CREATE INDEX deals_title_folded ON crm.deals USING btree (lower((title COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops);
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:b67c52f6d4be4385ee6f0c2eff0634ad8a5d23f5
+--! Hash: sha1:8d4e12044d17a6cbf08804da0b522ab24b2a8f79
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1955,7 +1955,7 @@ declare
   v_last   text   := crm_private.name_skeleton(last_name);
   v_emails text   := lower(array_to_string(emails, ' ') collate "C");
   v_phones text   := array_to_string(phones, '|');
-  v_keys   text[] := '{}';
+  v_keys   text[] := array[]::text[];
   v_item   text;
 begin
   if octet_length(v_emails) <> char_length(v_emails) or strpos(v_emails, 'xn--') > 0 then
@@ -3417,7 +3417,7 @@ create index if not exists deals_title_folded on crm.deals
 create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
 create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);
 create index if not exists deals_stage on crm.deals (stage, created_at, id);
-create index if not exists deals_stage_value on crm.deals (stage, value, id);
+create index if not exists deals_stage_value on crm.deals (stage, value, id) include (currency);
 create index if not exists deals_value on crm.deals (value, id);
 create index if not exists deals_owner_id on crm.deals (owner_id, created_at, id);
 create index if not exists deals_close_date on crm.deals (close_date, id);
@@ -10048,7 +10048,7 @@ as $$
       from unnest(index.indkey::smallint[]) with ordinality as key (attnum, place)
       join pg_attribute using (attnum)
       where attrelid = index.indrelid
-        -- The value, an expression, has the number 0.
+        -- The value, an expression, has the number 0. Its place in indkey is counted from 0.
         and place <= array_position(index.indkey::smallint[], 0::smallint)
       order by place
     )
