@@ -61,21 +61,28 @@ beforeAll(async () => {
   const limits = { rows: 100_000, scans: 100, aliases: 100, lists: 5, filterNodes: 100 };
   const options = { limits, customFieldsInterval: undefined, poolSize: 6 };
   usual = await startTestServer(filled.serverUrl, options);
-  persisted = await startTestServer(copy.serverUrl, { ...options, persisted: { folder, only: true } });
+  persisted = await startTestServer(copy.serverUrl, {
+    ...options,
+    persisted: { folder, only: true },
+  });
   for (const role of roles) {
     tokens.set(role, await signToken(jwtSecret, { role, user: "tester", expires: "1d" }));
   }
   const { data } = await usual.graphql<IntrospectionQuery>(getIntrospectionQuery());
   if (!data) throw new Error("there is no schema");
   schema = buildClientSchema(data);
-  for (const { name } of Object.values(schema.getQueryType()?.getFields() ?? {})) await sample(name);
-  const { data: defined } = await usual.graphql<{ customFieldDefinitions: { nodes: { name: string }[] } }>(
-    "{ customFieldDefinitions { nodes { name } } }",
-  );
+  for (const { name } of Object.values(schema.getQueryType()?.getFields() ?? {}))
+    await sample(name);
+  const { data: defined } = await usual.graphql<{
+    customFieldDefinitions: { nodes: { name: string }[] };
+  }>("{ customFieldDefinitions { nodes { name } } }");
   for (const { name } of defined?.customFieldDefinitions.nodes ?? []) {
     custom.add(name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()));
   }
-  known.set("texts", [...known.values()].flat().filter((value) => typeof value === "string"));
+  known.set(
+    "texts",
+    [...known.values()].flat().filter((value) => typeof value === "string"),
+  );
 });
 
 afterAll(async () => {
@@ -98,7 +105,12 @@ async function fill(database: TestDatabase): Promise<void> {
         await client.query(
           `insert into crm.custom_field_definitions (entity_type, name, label, field_type, enum_values)
            values ($1, $2, $2, $3, $4)`,
-          [entityType, `my_${type}`, type, type.endsWith("enum") ? ["red", "light blue", "'"] : null],
+          [
+            entityType,
+            `my_${type}`,
+            type,
+            type.endsWith("enum") ? ["red", "light blue", "'"] : null,
+          ],
         );
       }
     }
@@ -121,10 +133,10 @@ async function fill(database: TestDatabase): Promise<void> {
   });
 }
 
-/** Values that differ between two databases, or between two requests, are not selected. */
+/** Fields whose values differ between two databases, or between two requests. */
 const different = new Set([
-  ...["ApiKey.*", "*.duration", "*.transactionId", "Query.node", "Query.verifyAuditLog", "Query.auditLogDigest"],
-  ...["Query.duplicateGroups", "*.createdAt", "*.updatedAt", "Query.search"].slice(0, 1),
+  ...["ApiKey.*", "*.duration", "*.transactionId", "Query.node", "Query.verifyAuditLog"],
+  ...["Query.auditLogDigest", "Query.duplicateGroups"],
 ]);
 const isSame: Test = (type, field) =>
   !different.has(`*.${field}`) &&
@@ -133,16 +145,29 @@ const isSame: Test = (type, field) =>
   !field.startsWith("DURATION");
 
 /** What a mutation writes anew differs. */
-const stamps = new Set(["id", "createdAt", "updatedAt", "entryId", "enteredAt", "leftAt", "timestamp", "closedAt"]);
+const stamps = new Set([
+  "id",
+  "createdAt",
+  "updatedAt",
+  "entryId",
+  "enteredAt",
+  "leftAt",
+  "timestamp",
+  "closedAt",
+]);
 const isWrittenSame: Test = (type, field) =>
-  isSame(type, field) && !stamps.has(field) && !/^(history|fieldHistory|stageHistory|externalIds|dealId|taskId|noteId)$/.test(field) &&
-  !(/(CREATED|UPDATED)_AT|^ID_|PRIMARY_KEY|NATURAL/.test(field));
+  isSame(type, field) &&
+  !stamps.has(field) &&
+  !/^(history|fieldHistory|stageHistory|externalIds|dealId|taskId|noteId)$/.test(field) &&
+  !/(CREATED|UPDATED)_AT|^ID_|PRIMARY_KEY|NATURAL/.test(field);
 
 /** Fields that are seldom selected, because operations with them are not compiled. */
 const isRare: Test = (_, field) =>
   /^(fieldHistory|historyIsComplete|duplicates|externalIds|address)$/.test(field);
 const isRareOfWritten: Test = (type, field) =>
-  isRare(type, field) || /^(history|tasks|notes|deals|contacts|stageHistory)$/.test(field) || custom.has(field);
+  isRare(type, field) ||
+  /^(history|tasks|notes|deals|contacts|stageHistory)$/.test(field) ||
+  custom.has(field);
 
 /** The names of custom fields in the API. */
 const custom = new Set<string>();
@@ -185,7 +210,12 @@ interface Caller {
   readonly zone: string | undefined;
 }
 
-async function ask({ url }: TestServer, body: object, { role, zone }: Caller, id = "unknown1"): Promise<Answer> {
+async function ask(
+  { url }: TestServer,
+  body: object,
+  { role, zone }: Caller,
+  id = "unknown1",
+): Promise<Answer> {
   const response = await fetch(`${url}/graphql`, {
     method: "POST",
     headers: {
@@ -211,7 +241,11 @@ async function persist(texts: readonly string[]): Promise<void> {
   const last = `query Last${Date.now()} { currentUserId }`;
   for (const text of [...texts, last]) writeFileSync(join(folder, `${hash(text)}.graphql`), text);
   await until(async () => {
-    const { status } = await ask(persisted, { documentId: hash(last) }, { role: "admin", zone: undefined });
+    const { status } = await ask(
+      persisted,
+      { documentId: hash(last) },
+      { role: "admin", zone: undefined },
+    );
     return status === 200;
   });
 }
@@ -231,22 +265,31 @@ function compiledIds(): Set<unknown> {
 }
 
 let count = 0;
-const kinds = new Map<string, "query" | "mutation">();
+/** The requests without an error. Execution reports all errors. */
+const good = new Map<string, "query" | "mutation">();
 
-async function compare(text: string, variables: unknown, caller: Caller, kind: "query" | "mutation"): Promise<Compared> {
+async function compare(
+  text: string,
+  variables: unknown,
+  caller: Caller,
+  kind: "query" | "mutation",
+): Promise<Compared> {
   count += 1;
   const id = `request-${count}`;
-  kinds.set(id, kind);
   const [byText, byId] = await Promise.all([
     ask(usual, { query: text, variables }, caller),
     ask(persisted, { documentId: hash(text), variables }, caller, id),
   ]);
-  codes.push(/"errors"/.test(byText.body) ? byText.body.replace(/.*?"message":"(.{0,50}).*"code":"([A-Z_]*)".*/s, "$2 $1") : "data");
+  if (!byId.body.includes('"errors":[')) good.set(id, kind);
   return { text, variables, ...caller, byText, byId };
 }
 
 /** Asks for all sets of variables of a case. Returns the first answers that differ. */
-async function run({ text, variables, pages }: Case, caller: Caller, kind: "query" | "mutation"): Promise<Compared | undefined> {
+async function run(
+  { text, variables, pages }: Case,
+  caller: Caller,
+  kind: "query" | "mutation",
+): Promise<Compared | undefined> {
   let cursor: string | undefined;
   for (const [i, set] of variables.entries()) {
     const page = i === 2 && cursor !== undefined ? spoilt(cursor, text.length) : cursor;
@@ -260,7 +303,9 @@ async function run({ text, variables, pages }: Case, caller: Caller, kind: "quer
 
 /** Returns a cursor with a part that no cursor of the server has. */
 function spoilt(cursor: string, which: number): string {
-  const [library, [digest, value] = [], ...rest] = JSON.parse(Buffer.from(cursor, "base64").toString()) as [string, [string, string]?, ...string[]];
+  const [library, [digest, value] = [], ...rest] = JSON.parse(
+    Buffer.from(cursor, "base64").toString(),
+  ) as [string, [string, string]?, ...string[]];
   const ways: unknown[][] = [
     [library, [digest, value], ...rest.map(() => 5)],
     [library, [digest, value, "x"], ...rest],
@@ -286,7 +331,11 @@ function cursorIn(body: string, key: string): string | undefined {
   return data?.[key]?.edges?.at(-1)?.cursor;
 }
 
-function casesOf(number: number, make: (draw: Draw) => Case, of: readonly TokenRole[] = roles): { item: Case; caller: Caller }[] {
+function casesOf(
+  number: number,
+  make: (draw: Draw) => Case,
+  of: readonly TokenRole[] = roles,
+): { item: Case; caller: Caller }[] {
   const drawn = fc.gen().map((generate) => {
     const draw = { below: (below: number) => generate(below_, below) };
     return { item: make(draw), caller: { role: any(draw, of), zone: any(draw, zones) } };
@@ -297,9 +346,17 @@ function casesOf(number: number, make: (draw: Draw) => Case, of: readonly TokenR
 const below_ = (below: number) => fc.noBias(fc.nat(Math.max(below - 1, 0)));
 
 function told(different: readonly Compared[]): string {
-  const list = different.slice(0, 40).map(({ text, variables, role, zone, byText, byId }) =>
-    [`${role} ${zone ?? ""}`, text, toJson(variables).slice(0, 2000), `text ${excerpt(byText, byId)}`, `id   ${excerpt(byId, byText)}`].join("\n"),
-  );
+  const list = different
+    .slice(0, 40)
+    .map(({ text, variables, role, zone, byText, byId }) =>
+      [
+        `${role} ${zone ?? ""}`,
+        text,
+        toJson(variables).slice(0, 2000),
+        `text ${excerpt(byText, byId)}`,
+        `id   ${excerpt(byId, byText)}`,
+      ].join("\n"),
+    );
   return `seed ${seed}: ${different.length} differ\n${list.join("\n\n")}`;
 }
 
@@ -311,16 +368,19 @@ function excerpt(one: Answer, other: Answer): string {
   return `${at}: ${a?.slice(Math.max(0, at - 60), at + 400) ?? ""}`;
 }
 
+/** Returns the share of the requests without an error that were answered by a compiled statement. */
 function shareCompiled(kind: "query" | "mutation"): number {
   const compiled = compiledIds();
-  const ids = [...kinds].filter(([, of]) => of === kind).map(([id]) => id);
+  const ids = [...good].filter(([, of]) => of === kind).map(([id]) => id);
   return ids.filter((id) => compiled.has(id)).length / ids.length;
 }
 
 const sets = 3.5;
 
 test("a query has the same response by id as by text", async () => {
-  const cases = casesOf(Math.ceil((requests * 0.75) / sets), (draw) => queryCase({ draw, schema, known, isSame, isRare }));
+  const cases = casesOf(Math.ceil((requests * 0.75) / sets), (draw) =>
+    queryCase({ draw, schema, known, isSame, isRare }),
+  );
   await persist(cases.map(({ item }) => item.text));
   const differ: Compared[] = [];
   const next = cases.values();
@@ -331,31 +391,42 @@ test("a query has the same response by id as by text", async () => {
     }
   };
   await Promise.all([worker(), worker(), worker()]);
-  if (process.env.PGCRM_SHARE) debug("query");
   if (differ.length > 0) throw new Error(told(differ));
   expect(shareCompiled("query")).toBeGreaterThan(0.6);
 });
 
 test("a mutation has the same response and the same effects by id as by text", async () => {
-  const cases = casesOf(Math.ceil((requests * 0.25) / sets), (draw) => mutationCase({ draw, schema, known, isSame: isWrittenSame, isRare: isRareOfWritten }), ["member", "admin", "admin", "member", "reader"]);
+  const cases = casesOf(
+    Math.ceil((requests * 0.25) / sets),
+    (draw) => mutationCase({ draw, schema, known, isSame: isWrittenSame, isRare: isRareOfWritten }),
+    ["member", "admin", "admin", "member", "reader"],
+  );
   await persist(cases.map(({ item }) => item.text));
   const differ: Compared[] = [];
   for (const { item, caller } of cases) {
     const found = await run(item, caller, "mutation");
     if (found) differ.push(found);
   }
-  if (process.env.PGCRM_SHARE) debug("mutation");
   if (differ.length > 0) throw new Error(told(differ));
   const [one, other] = await Promise.all(databases.map(rowsOf));
   expect(other).toEqual(one);
-  expect(shareCompiled("mutation")).toBeGreaterThan(0.3);
+  expect(shareCompiled("mutation")).toBeGreaterThan(0.6);
 });
 
 /** Returns all rows and audit log entries, without what differs between databases. */
 async function rowsOf({ ownerUrl }: TestDatabase): Promise<unknown> {
   return withConnection(changeUrl(ownerUrl, {}), async (client) => {
     const rows: Record<string, unknown> = {};
-    for (const table of ["companies", "contacts", "deals", "tasks", "notes", "pipeline_stages", "exchange_rates", "custom_field_definitions"]) {
+    for (const table of [
+      "companies",
+      "contacts",
+      "deals",
+      "tasks",
+      "notes",
+      "pipeline_stages",
+      "exchange_rates",
+      "custom_field_definitions",
+    ]) {
       const { rows: found } = await client.query<{ row: unknown }>(
         `select to_jsonb(t) - array['id', 'created_at', 'updated_at', 'closed_at', 'search_document'] as row
          from crm.${table} as t order by created_at, 1`,
@@ -397,17 +468,24 @@ test("the operations of the examples and of the benchmark are compiled", async (
       if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
       const operationName = definition.name?.value ?? "";
       const id = `operation-${operationName}`;
-      const body = { documentId: hash(text), operationName, variables: variables[operationName] ?? {} };
+      const body = {
+        documentId: hash(text),
+        operationName,
+        variables: variables[operationName] ?? {},
+      };
       await ask(persisted, body, { role: "admin", zone: undefined }, id);
       answers[operationName] = compiledIds().has(id);
     }
   }
-  expect(Object.keys(answers).filter((name) => answers[name])).toEqual([]);
+  expect(Object.keys(answers).filter((name) => answers[name])).toEqual([
+    ...[
+      "ContactToEdit",
+      "CompanyChoices",
+      "CreateContact",
+      "UpdateContact",
+      "ContactPage",
+      "ContactTable",
+    ],
+    ...["R1", "R2", "R3", "R4", "R5", "R7", "W1", "W2"],
+  ]);
 });
-
-const codes: string[] = [];
-function debug(kind: "query" | "mutation") {
-  const tally = (list: string[]) => Object.entries(Object.groupBy(list, (x) => x)).map(([k, v]) => `${v?.length} ${k}`).sort((a, b) => parseInt(b) - parseInt(a)).slice(0, 40).join("\n");
-  console.log(kind, kinds.size, shareCompiled(kind), "\n" + tally(((globalThis as any).refusals ?? []).map((x: string) => x.slice(0, 150))), "\n", tally(codes));
-  (globalThis as any).refusals = []; codes.length = 0;
-}

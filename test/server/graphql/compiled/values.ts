@@ -43,13 +43,34 @@ export function some<Item>(draw: Draw, items: readonly Item[], most: number): It
 const hostile = [
   ...["'", '"', "\\", "a\\", "\\\\", "%", "_", "a%b_c", "\\%", "$1", "${x}", "--", "/*", "''"],
   ...["", " ", "\t\n", "\u00a0", "\u200b", "null", "NULL", "{}", "{a,b}", '{"a":1}', "[1]", "1"],
-  ...["😀", "👩‍👩‍👧", "שלום", "\u202eabc", "a\u2028b", "a\u2029b", "\u0001\u001f\u007f", "é", "e\u0301"],
-  ...["İ", "ß", "ﬃ", "__proto__", "constructor", "1e400", "a\r\nb", "x'; drop table crm.contacts; --"],
+  ...[
+    "😀",
+    "👩‍👩‍👧",
+    "שלום",
+    "\u202eabc",
+    "a\u2028b",
+    "a\u2029b",
+    "\u0001\u001f\u007f",
+    "é",
+    "e\u0301",
+  ],
+  ...[
+    "İ",
+    "ß",
+    "ﬃ",
+    "__proto__",
+    "constructor",
+    "1e400",
+    "a\r\nb",
+    "x'; drop table crm.contacts; --",
+  ],
 ];
 
 const uuid = (draw: Draw): string => {
   const hex = Array.from({ length: 32 }, () => draw.below(16).toString(16)).join("");
-  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-4$3-$4-$5").replace(/(-4.{3})./, "$1");
+  return hex
+    .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-4$3-$4-$5")
+    .replace(/(-4.{3})./, "$1");
 };
 
 const numbers: Readonly<Record<string, readonly unknown[]>> = {
@@ -57,7 +78,18 @@ const numbers: Readonly<Record<string, readonly unknown[]>> = {
   Float: [0, 0.5, 1, 2.25, -1.5, 1e21, 0.1],
   BigInt: ["0", "1", "42", "-7", "9223372036854775807", 3],
   BigFloat: [
-    ...["0", "1.50", "1.5", "-0.00", "1000", "12345678901234567890.5", ".5", "5.", "+1.50e1", "99.99"],
+    ...[
+      "0",
+      "1.50",
+      "1.5",
+      "-0.00",
+      "1000",
+      "12345678901234567890.5",
+      ".5",
+      "5.",
+      "+1.50e1",
+      "99.99",
+    ],
     ...[rawNumber("1.50"), rawNumber("12345678901234567890.5"), 7, -0.25, 1e21],
   ],
 };
@@ -69,11 +101,26 @@ const times = [
 ];
 const json = [
   ...[{}, [], 0, 1, "x", true, null, { a: null }, { a: { b: [1, "2", { c: null }] } }, [1, 2], "'"],
-  ...[{ "": 1 }, { "a'b": "c\\" }, { score: rawNumber("1.50") }, { $merge: {} }, "", { __proto__: 1 }],
+  ...[
+    { "": 1 },
+    { "a'b": "c\\" },
+    { score: rawNumber("1.50") },
+    { $merge: {} },
+    "",
+    { __proto__: 1 },
+  ],
   ...[{ score: rawNumber("12345678901234567890.5") }, { $merge: { topic: "x" } }, 1.5],
 ];
 const cursors = [
-  ...["", "x", "bm90IGpzb24=", "WyJuYXR1cmFsIiwxXQ==", "W10=", "WyJhIixbImIiLCJjIl0sImQiXQ==", "😀"],
+  ...[
+    "",
+    "x",
+    "bm90IGpzb24=",
+    "WyJuYXR1cmFsIiwxXQ==",
+    "W10=",
+    "WyJhIixbImIiLCJjIl0sImQiXQ==",
+    "😀",
+  ],
 ];
 
 /** Draws a text that rows contain in a field, a part of it, or a hostile one. */
@@ -172,15 +219,23 @@ export function draftOf(draw: Draw, known: Known, type: GraphQLInputType, place:
     (field) => isNonNullType(field.type) || (only?.(nullable.name, field.name) ?? true),
   );
   const open = fields.filter(
-    (field) => !isNonNullType(field.type) && (depth > 0 || !isInputObjectType(getNamedType(field.type))),
+    (field) =>
+      !isNonNullType(field.type) && (depth > 0 || !isInputObjectType(getNamedType(field.type))),
   );
   const chosen = new Set(open.length === 0 || chance(draw, 2) ? [] : some(draw, open, 2));
   const members = fields
-    .filter((field) => chosen.has(field) || isNonNullType(field.type) || must?.(nullable.name, field.name))
+    .filter(
+      (field) =>
+        chosen.has(field) || isNonNullType(field.type) || must?.(nullable.name, field.name),
+    )
     .map((field) => {
       const isLeaf = !isInputObjectType(getNamedType(field.type));
       const of = isFilter && (isLeaf || isOperator(field.name)) ? name : field.name;
-      const inner = { ...place, name: of, depth: isInputObjectType(getNamedType(field.type)) ? depth - 1 : depth };
+      const inner = {
+        ...place,
+        name: of,
+        depth: isInputObjectType(getNamedType(field.type)) ? depth - 1 : depth,
+      };
       return [field.name, draftOf(draw, known, field.type, inner)] as const;
     });
   return () => Object.fromEntries(members.map(([key, draft]) => [key, draft()]));
