@@ -1,44 +1,27 @@
-/*
- * Win rates. Read by analysts, with the owner's rights. Companies are joined to the groups, which
- * are fewer than the deals, and whose keys are shorter than names.
- */
+/* Win rates. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates as
   select
-    rate.month,
-    rate.owner_id,
-    rate.company_id,
-    company.name as company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-  from (
-    select
-      date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
-      deal.owner_id,
-      deal.company_id,
-      deal.currency,
-      count(*) filter (where stage.kind = 'won')                        as won,
-      count(*) filter (where stage.kind = 'lost')                       as lost,
-      round(avg((stage.kind = 'won')::integer), 4)                      as win_rate,
-      coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)    as won_value,
-      coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)   as lost_value,
-      sum(cycle.days) filter (where stage.kind = 'won')                 as won_days,
-      round(avg(cycle.days) filter (where stage.kind = 'won'), 2)       as average_cycle
-    from crm.deals as deal
-    join crm.pipeline_stages as stage on stage.name = deal.stage
-    cross join crm_private.clock as clock
-    cross join lateral (
-      select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
-    ) as cycle (days)
-    where stage.kind in ('won', 'lost')
-    group by 1, 2, 3, 4
-  ) as rate
-  join crm.companies as company on company.id = rate.company_id;
+    date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.currency,
+    count(*) filter (where stage.kind = 'won')                       as won,
+    count(*) filter (where stage.kind = 'lost')                      as lost,
+    round(avg((stage.kind = 'won')::integer), 4)                     as win_rate,
+    coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)   as won_value,
+    coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)  as lost_value,
+    sum(cycle.days) filter (where stage.kind = 'won')                as won_days,
+    round(avg(cycle.days) filter (where stage.kind = 'won'), 2)      as average_cycle
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  join crm.companies as company on company.id = deal.company_id
+  cross join crm_private.clock as clock
+  cross join lateral (
+    select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
+  ) as cycle (days)
+  where stage.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates is
   'Deals won and lost, by month, owner, company and currency. For a total rate, sum won and lost '

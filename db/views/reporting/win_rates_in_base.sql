@@ -1,42 +1,28 @@
 /* Win rates, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates_in_base as
   select
-    rate.month,
-    rate.owner_id,
-    rate.company_id,
-    company.name as company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-  from (
-    select
-      date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
-      deal.owner_id,
-      deal.company_id,
-      conversion.converted_currency                                                 as currency,
-      count(*) filter (where deal.kind = 'won')                                     as won,
-      count(*) filter (where deal.kind = 'lost')                                    as lost,
-      round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
-      coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
-      coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
-      sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
-      round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
-    from crm_private.dated_deals as deal
-    join crm_private.conversions as conversion
-      on conversion.currency = deal.currency and conversion.day = deal.day
-    cross join lateral (
-      select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
-    ) as cycle (days)
-    cross join lateral (select deal.value * conversion.factor) as converted (value)
-    where deal.kind in ('won', 'lost')
-    group by 1, 2, 3, 4
-  ) as rate
-  join crm.companies as company on company.id = rate.company_id;
+    date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                                  as company,
+    conversion.converted_currency                                                 as currency,
+    count(*) filter (where deal.kind = 'won')                                     as won,
+    count(*) filter (where deal.kind = 'lost')                                    as lost,
+    round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
+    sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
+    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
+  ) as cycle (days)
+  cross join lateral (select deal.value * conversion.factor) as converted (value)
+  where deal.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates_in_base is
   'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
