@@ -1963,68 +1963,46 @@ CREATE VIEW reporting.value_changes AS
   WHERE ((log.entity_type = 'deal'::text) AND (log.action = 'update'::text) AND ((log.action <> 'update'::text) OR (log.changes ?| ARRAY['stage'::text, 'value'::text, 'currency'::text, 'probability'::text, 'close_date'::text, 'owner_id'::text, 'company_id'::text])) AND (log.changes ?| ARRAY['value'::text, 'currency'::text]));
 
 CREATE VIEW reporting.win_rates AS
- SELECT rate.month,
-    rate.owner_id,
-    rate.company_id,
+ SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date AS month,
+    deal.owner_id,
+    deal.company_id,
     company.name AS company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-   FROM (( SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date AS month,
-            deal.owner_id,
-            deal.company_id,
-            deal.currency,
-            count(*) FILTER (WHERE (stage.kind = 'won'::text)) AS won,
-            count(*) FILTER (WHERE (stage.kind = 'lost'::text)) AS lost,
-            round(avg(((stage.kind = 'won'::text))::integer), 4) AS win_rate,
-            COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'won'::text)), (0)::numeric) AS won_value,
-            COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'lost'::text)), (0)::numeric) AS lost_value,
-            sum(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)) AS won_days,
-            round(avg(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)), 2) AS average_cycle
-           FROM (((crm.deals deal
-             JOIN crm.pipeline_stages stage ON ((stage.name = deal.stage)))
-             CROSS JOIN crm_private.clock clock)
-             CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE clock.zone))::date - ((deal.created_at AT TIME ZONE clock.zone))::date) AS "?column?") cycle(days))
-          WHERE (stage.kind = ANY (ARRAY['won'::text, 'lost'::text]))
-          GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date), deal.owner_id, deal.company_id, deal.currency) rate
-     JOIN crm.companies company ON ((company.id = rate.company_id)));
+    deal.currency,
+    count(*) FILTER (WHERE (stage.kind = 'won'::text)) AS won,
+    count(*) FILTER (WHERE (stage.kind = 'lost'::text)) AS lost,
+    round(avg(((stage.kind = 'won'::text))::integer), 4) AS win_rate,
+    COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'won'::text)), (0)::numeric) AS won_value,
+    COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'lost'::text)), (0)::numeric) AS lost_value,
+    sum(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)) AS won_days,
+    round(avg(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)), 2) AS average_cycle
+   FROM ((((crm.deals deal
+     JOIN crm.pipeline_stages stage ON ((stage.name = deal.stage)))
+     JOIN crm.companies company ON ((company.id = deal.company_id)))
+     CROSS JOIN crm_private.clock clock)
+     CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE clock.zone))::date - ((deal.created_at AT TIME ZONE clock.zone))::date) AS "?column?") cycle(days))
+  WHERE (stage.kind = ANY (ARRAY['won'::text, 'lost'::text]))
+  GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date), deal.owner_id, deal.company_id, company.name, deal.currency;
 
 CREATE VIEW reporting.win_rates_in_base AS
- SELECT rate.month,
-    rate.owner_id,
-    rate.company_id,
+ SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date AS month,
+    deal.owner_id,
+    deal.company_id,
     company.name AS company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-   FROM (( SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date AS month,
-            deal.owner_id,
-            deal.company_id,
-            conversion.converted_currency AS currency,
-            count(*) FILTER (WHERE (deal.kind = 'won'::text)) AS won,
-            count(*) FILTER (WHERE (deal.kind = 'lost'::text)) AS lost,
-            round(avg(((deal.kind = 'won'::text))::integer), 4) AS win_rate,
-            COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'won'::text)), 2), (0)::numeric) AS won_value,
-            COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'lost'::text)), 2), (0)::numeric) AS lost_value,
-            sum(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)) AS won_days,
-            round(avg(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)), 2) AS average_cycle
-           FROM (((crm_private.dated_deals deal
-             JOIN crm_private.conversions conversion ON (((conversion.currency = deal.currency) AND (conversion.day = deal.day))))
-             CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE deal.zone))::date - ((deal.created_at AT TIME ZONE deal.zone))::date) AS "?column?") cycle(days))
-             CROSS JOIN LATERAL ( SELECT (deal.value * conversion.factor) AS "?column?") converted(value))
-          WHERE (deal.kind = ANY (ARRAY['won'::text, 'lost'::text]))
-          GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date), deal.owner_id, deal.company_id, conversion.converted_currency) rate
-     JOIN crm.companies company ON ((company.id = rate.company_id)));
+    conversion.converted_currency AS currency,
+    count(*) FILTER (WHERE (deal.kind = 'won'::text)) AS won,
+    count(*) FILTER (WHERE (deal.kind = 'lost'::text)) AS lost,
+    round(avg(((deal.kind = 'won'::text))::integer), 4) AS win_rate,
+    COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'won'::text)), 2), (0)::numeric) AS won_value,
+    COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'lost'::text)), 2), (0)::numeric) AS lost_value,
+    sum(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)) AS won_days,
+    round(avg(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)), 2) AS average_cycle
+   FROM ((((crm_private.dated_deals deal
+     JOIN crm_private.conversions conversion ON (((conversion.currency = deal.currency) AND (conversion.day = deal.day))))
+     JOIN crm.companies company ON ((company.id = deal.company_id)))
+     CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE deal.zone))::date - ((deal.created_at AT TIME ZONE deal.zone))::date) AS "?column?") cycle(days))
+     CROSS JOIN LATERAL ( SELECT (deal.value * conversion.factor) AS "?column?") converted(value))
+  WHERE (deal.kind = ANY (ARRAY['won'::text, 'lost'::text]))
+  GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date), deal.owner_id, deal.company_id, company.name, conversion.converted_currency;
 
 ALTER TABLE ONLY crm_private.companies_copy ALTER COLUMN custom_fields SET DEFAULT '{}'::jsonb;
 

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:8d4e12044d17a6cbf08804da0b522ab24b2a8f79
+--! Hash: sha1:f1ff2ef42ccc21fae1baf6d6d777ae184bac4bee
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -23793,47 +23793,30 @@ comment on column crm.trash.entry_id is E'@notNull\nThe id of the audit log entr
 grant select on crm.trash to crm_member;
 --! EndIncluded views/crm/trash.sql
 --! Included views/reporting/win_rates.sql
-/*
- * Win rates. Read by analysts, with the owner's rights. Companies are joined to the groups, which
- * are fewer than the deals, and whose keys are shorter than names.
- */
+/* Win rates. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates as
   select
-    rate.month,
-    rate.owner_id,
-    rate.company_id,
-    company.name as company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-  from (
-    select
-      date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
-      deal.owner_id,
-      deal.company_id,
-      deal.currency,
-      count(*) filter (where stage.kind = 'won')                        as won,
-      count(*) filter (where stage.kind = 'lost')                       as lost,
-      round(avg((stage.kind = 'won')::integer), 4)                      as win_rate,
-      coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)    as won_value,
-      coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)   as lost_value,
-      sum(cycle.days) filter (where stage.kind = 'won')                 as won_days,
-      round(avg(cycle.days) filter (where stage.kind = 'won'), 2)       as average_cycle
-    from crm.deals as deal
-    join crm.pipeline_stages as stage on stage.name = deal.stage
-    cross join crm_private.clock as clock
-    cross join lateral (
-      select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
-    ) as cycle (days)
-    where stage.kind in ('won', 'lost')
-    group by 1, 2, 3, 4
-  ) as rate
-  join crm.companies as company on company.id = rate.company_id;
+    date_trunc('month', deal.closed_at at time zone clock.zone)::date as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                     as company,
+    deal.currency,
+    count(*) filter (where stage.kind = 'won')                       as won,
+    count(*) filter (where stage.kind = 'lost')                      as lost,
+    round(avg((stage.kind = 'won')::integer), 4)                     as win_rate,
+    coalesce(sum(deal.value) filter (where stage.kind = 'won'), 0)   as won_value,
+    coalesce(sum(deal.value) filter (where stage.kind = 'lost'), 0)  as lost_value,
+    sum(cycle.days) filter (where stage.kind = 'won')                as won_days,
+    round(avg(cycle.days) filter (where stage.kind = 'won'), 2)      as average_cycle
+  from crm.deals as deal
+  join crm.pipeline_stages as stage on stage.name = deal.stage
+  join crm.companies as company on company.id = deal.company_id
+  cross join crm_private.clock as clock
+  cross join lateral (
+    select (deal.closed_at at time zone clock.zone)::date - (deal.created_at at time zone clock.zone)::date
+  ) as cycle (days)
+  where stage.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates is
   'Deals won and lost, by month, owner, company and currency. For a total rate, sum won and lost '
@@ -23863,42 +23846,28 @@ grant select on reporting.win_rates to crm_reporter;
 /* Win rates, in the base currency. Read by analysts, with the owner's rights. */
 create or replace view reporting.win_rates_in_base as
   select
-    rate.month,
-    rate.owner_id,
-    rate.company_id,
-    company.name as company,
-    rate.currency,
-    rate.won,
-    rate.lost,
-    rate.win_rate,
-    rate.won_value,
-    rate.lost_value,
-    rate.won_days,
-    rate.average_cycle
-  from (
-    select
-      date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
-      deal.owner_id,
-      deal.company_id,
-      conversion.converted_currency                                                 as currency,
-      count(*) filter (where deal.kind = 'won')                                     as won,
-      count(*) filter (where deal.kind = 'lost')                                    as lost,
-      round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
-      coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
-      coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
-      sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
-      round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
-    from crm_private.dated_deals as deal
-    join crm_private.conversions as conversion
-      on conversion.currency = deal.currency and conversion.day = deal.day
-    cross join lateral (
-      select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
-    ) as cycle (days)
-    cross join lateral (select deal.value * conversion.factor) as converted (value)
-    where deal.kind in ('won', 'lost')
-    group by 1, 2, 3, 4
-  ) as rate
-  join crm.companies as company on company.id = rate.company_id;
+    date_trunc('month', deal.closed_at at time zone deal.zone)::date              as month,
+    deal.owner_id,
+    deal.company_id,
+    company.name                                                                  as company,
+    conversion.converted_currency                                                 as currency,
+    count(*) filter (where deal.kind = 'won')                                     as won,
+    count(*) filter (where deal.kind = 'lost')                                    as lost,
+    round(avg((deal.kind = 'won')::integer), 4)                                   as win_rate,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'won'), 2), 0)  as won_value,
+    coalesce(round(sum(converted.value) filter (where deal.kind = 'lost'), 2), 0) as lost_value,
+    sum(cycle.days) filter (where deal.kind = 'won')                              as won_days,
+    round(avg(cycle.days) filter (where deal.kind = 'won'), 2)                    as average_cycle
+  from crm_private.dated_deals as deal
+  join crm_private.conversions as conversion
+    on conversion.currency = deal.currency and conversion.day = deal.day
+  join crm.companies as company on company.id = deal.company_id
+  cross join lateral (
+    select (deal.closed_at at time zone deal.zone)::date - (deal.created_at at time zone deal.zone)::date
+  ) as cycle (days)
+  cross join lateral (select deal.value * conversion.factor) as converted (value)
+  where deal.kind in ('won', 'lost')
+  group by 1, 2, 3, 4, 5;
 
 comment on view reporting.win_rates_in_base is
   'Deals won and lost in the base currency, by month, owner and company, at the rates of the days '
