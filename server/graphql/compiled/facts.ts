@@ -184,12 +184,12 @@ function ofFunctionMutation(fieldName: string, build: GraphileBuild.Build): Fact
       candidate.isMutation &&
       candidate.isUnique &&
       candidate.codec.attributes !== undefined &&
-      inflection.customMutationField({ resource: candidate }) === fieldName,
+      inflection.customMutationField({ resource: candidate as never }) === fieldName,
   );
   if (resource?.parameters === undefined) return undefined;
   const parameters = resource.parameters.map((param, index) => ({
     name: param.name,
-    member: inflection.argument({ param, resource, index }),
+    member: inflection.argument({ param, resource: resource as never, index }),
     codec: param.codec,
   }));
   return { kind: "call", resource, parameters };
@@ -204,7 +204,10 @@ function ofResult(
   const { codec } = resource;
   if (codec.attributes === undefined || !resource.isUnique) return undefined;
   const returnGraphQLTypeName = inflection.tableType(codec as PgCodecWithAttributes);
-  const name = inflection.functionMutationResultFieldName({ resource, returnGraphQLTypeName });
+  const name = inflection.functionMutationResultFieldName({
+    resource: resource as never,
+    returnGraphQLTypeName,
+  });
   return name === fieldName ? { kind: "written" } : undefined;
 }
 
