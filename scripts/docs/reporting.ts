@@ -169,7 +169,7 @@ const examples: Readonly<Record<string, Example>> = {
     statement: `
     select deal, owner_id, stage, value, currency, days_overdue, idle_days
     from reporting.open_deals
-    where days_overdue > 0 or idle_days >= 30 or next_task_due < crm.today()
+    where days_overdue > 0 or idle_days >= 30 or next_task_due < current_date
     order by deal`,
   },
   new_deals: {
@@ -260,7 +260,7 @@ const examples: Readonly<Record<string, Example>> = {
     statement: `
     select entity_type, sum(created) as created, sum(updated) as updated
     from reporting.activity
-    where day >= crm.today() - 7
+    where day >= current_date - 7
     group by entity_type
     order by entity_type`,
   },
