@@ -5,6 +5,7 @@ const benchmarks = [
   "audit-log",
   "load",
   "migrate",
+  "million",
   "mix",
   "reports",
   "requests",

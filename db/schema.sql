@@ -65,7 +65,8 @@ CREATE TYPE crm.custom_field_index AS (
 	method text,
 	is_valid boolean,
 	size bigint,
-	scans bigint
+	scans bigint,
+	prefix text[]
 );
 
 CREATE TYPE crm.duplicate AS (
@@ -301,9 +302,9 @@ CREATE TABLE crm.companies (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.company_document(name, address, custom_fields)) STORED,
+    search_document tsvector,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
-    match_keys text[] GENERATED ALWAYS AS (crm_private.company_keys(name, custom_fields)) STORED,
+    match_keys text[],
     CONSTRAINT companies_address_keys CHECK (
 CASE
     WHEN (jsonb_typeof(address) = 'object'::text) THEN ((address - ARRAY['street'::text, 'city'::text, 'state'::text, 'postalCode'::text, 'country'::text]) = '{}'::jsonb)
@@ -328,7 +329,7 @@ END),
     CONSTRAINT companies_custom_fields_object CHECK ((jsonb_typeof(custom_fields) = 'object'::text)),
     CONSTRAINT companies_external_ids_blank CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_external_ids_distinct CHECK (
@@ -338,15 +339,15 @@ CASE
 END),
     CONSTRAINT companies_external_ids_legible CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT companies_external_ids_length CHECK (
 CASE
-    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
-    CONSTRAINT companies_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
+    CONSTRAINT companies_external_ids_list CHECK (crm_private.is_external_id_list(external_ids, 20)),
     CONSTRAINT companies_name_blank CHECK ((NOT crm_private.is_blank(name))),
     CONSTRAINT companies_name_legible CHECK (crm_private.is_legible(name)),
     CONSTRAINT companies_name_length CHECK ((char_length(name) <= 255)),
@@ -369,20 +370,16 @@ CREATE TABLE crm.contacts (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.contact_document(first_name, last_name, emails, phones, custom_fields)) STORED,
+    search_document tsvector,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
-    match_keys text[] GENERATED ALWAYS AS (crm_private.contact_keys(first_name, last_name, emails, phones)) STORED,
+    match_keys text[],
     CONSTRAINT contacts_custom_fields_object CHECK ((jsonb_typeof(custom_fields) = 'object'::text)),
-    CONSTRAINT contacts_emails_format CHECK ((NOT jsonb_path_exists(to_jsonb(emails), '$[*]?(!(@ like_regex "^[A-Za-z0-9!#$%&''*+/=?^_`{|}~¡-¬®-͎͐-؛؝-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿‐-‧‰-⁞⁰-⟿⠁-⿿、-ㅣㅥ-퟿豈-﷿︐-﻾ｦ-ﾟﾡ-￯𐀀-󟿿-]+(?:\\.[A-Za-z0-9!#$%&''*+/=?^_`{|}~¡-¬®-͎͐-؛؝-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿‐-‧‰-⁞⁰-⟿⠁-⿿、-ㅣㅥ-퟿豈-﷿︐-﻾ｦ-ﾟﾡ-￯𐀀-󟿿-]+)*@(?:[A-Za-z0-9·À-ÖØ-öø-͎͐-ؚؠ-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿Ⰰ-ⷿ々-〇〡-〯〱-〵〸-〼ぁ-ㅣㅥ-퟿豈-﷿ﹰ-﻾ｦ-ﾟ𐀀-𞿿𠀀-𿿿]+(?:-+[A-Za-z0-9·À-ÖØ-öø-͎͐-ؚؠ-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿Ⰰ-ⷿ々-〇〡-〯〱-〵〸-〼ぁ-ㅣㅥ-퟿豈-﷿ﹰ-﻾ｦ-ﾟ𐀀-𞿿𠀀-𿿿]+)*\\.)+[A-Za-z0-9·À-ÖØ-öø-͎͐-ؚؠ-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿Ⰰ-ⷿ々-〇〡-〯〱-〵〸-〼ぁ-ㅣㅥ-퟿豈-﷿ﹰ-﻾ｦ-ﾟ𐀀-𞿿𠀀-𿿿]+(?:-+[A-Za-z0-9·À-ÖØ-öø-͎͐-ؚؠ-ᅞᅡ-ᙿᚁ-ឳា-᠊᠐-῿Ⰰ-ⷿ々-〇〡-〯〱-〵〸-〼ぁ-ㅣㅥ-퟿豈-﷿ﹰ-﻾ｦ-ﾟ𐀀-𞿿𠀀-𿿿]+)*$"))'::jsonpath))),
-    CONSTRAINT contacts_emails_length CHECK (
-CASE
-    WHEN (char_length(array_to_string(emails, ''::text)) > 254) THEN (crm_private.longest_element(emails) <= 254)
-    ELSE NULL::boolean
-END),
+    CONSTRAINT contacts_emails_format CHECK (crm_private.are_emails(emails)),
+    CONSTRAINT contacts_emails_length CHECK ((NOT crm_private.has_long_element(emails, 254))),
     CONSTRAINT contacts_emails_list CHECK (crm_private.is_list(emails, 100)),
     CONSTRAINT contacts_external_ids_blank CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT contacts_external_ids_distinct CHECK (
@@ -392,15 +389,15 @@ CASE
 END),
     CONSTRAINT contacts_external_ids_legible CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT contacts_external_ids_length CHECK (
 CASE
-    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
-    CONSTRAINT contacts_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
+    CONSTRAINT contacts_external_ids_list CHECK (crm_private.is_external_id_list(external_ids, 20)),
     CONSTRAINT contacts_first_name_blank CHECK ((NOT crm_private.is_blank(first_name))),
     CONSTRAINT contacts_first_name_legible CHECK (crm_private.is_legible(first_name)),
     CONSTRAINT contacts_first_name_length CHECK ((char_length(first_name) <= 255)),
@@ -410,22 +407,9 @@ END),
     CONSTRAINT contacts_owner_id_blank CHECK ((NOT crm_private.is_blank(owner_id))),
     CONSTRAINT contacts_owner_id_legible CHECK (crm_private.is_legible(owner_id)),
     CONSTRAINT contacts_owner_id_length CHECK ((char_length(owner_id) <= 255)),
-    CONSTRAINT contacts_phones_blank CHECK (
-CASE
-    WHEN ((phones <> '{}'::text[]) AND (array_to_string(phones, '
-'::text) ~ '(?:^|\n)[^!-~\n]*(?:\n|$)'::text)) THEN (NOT crm_private.has_blank_element(phones))
-    ELSE NULL::boolean
-END),
-    CONSTRAINT contacts_phones_legible CHECK (
-CASE
-    WHEN ((phones <> '{}'::text[]) AND (array_to_string(phones, ' '::text) ~ '[^ -~]'::text)) THEN (NOT crm_private.has_illegible_element(phones))
-    ELSE NULL::boolean
-END),
-    CONSTRAINT contacts_phones_length CHECK (
-CASE
-    WHEN (char_length(array_to_string(phones, ''::text)) > 255) THEN (crm_private.longest_element(phones) <= 255)
-    ELSE NULL::boolean
-END),
+    CONSTRAINT contacts_phones_blank CHECK ((NOT crm_private.has_blank_element(phones))),
+    CONSTRAINT contacts_phones_legible CHECK ((NOT crm_private.has_illegible_element(phones))),
+    CONSTRAINT contacts_phones_length CHECK ((NOT crm_private.has_long_element(phones, 255))),
     CONSTRAINT contacts_phones_list CHECK (crm_private.is_list(phones, 100))
 );
 
@@ -447,7 +431,7 @@ CREATE TABLE crm.deals (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.named_document(title, custom_fields)) STORED,
+    search_document tsvector,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
     probability_given boolean DEFAULT false NOT NULL,
     closed_at timestamp with time zone,
@@ -457,7 +441,7 @@ CREATE TABLE crm.deals (
     CONSTRAINT deals_custom_fields_object CHECK ((jsonb_typeof(custom_fields) = 'object'::text)),
     CONSTRAINT deals_external_ids_blank CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT deals_external_ids_distinct CHECK (
@@ -467,15 +451,15 @@ CASE
 END),
     CONSTRAINT deals_external_ids_legible CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT deals_external_ids_length CHECK (
 CASE
-    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
-    CONSTRAINT deals_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
+    CONSTRAINT deals_external_ids_list CHECK (crm_private.is_external_id_list(external_ids, 20)),
     CONSTRAINT deals_lost_reason_blank CHECK ((NOT crm_private.is_blank(lost_reason))),
     CONSTRAINT deals_lost_reason_legible CHECK (crm_private.is_printable(lost_reason)),
     CONSTRAINT deals_lost_reason_length CHECK ((char_length(lost_reason) <= 255)),
@@ -523,7 +507,7 @@ END)),
     CONSTRAINT custom_field_definitions_enum_values_blank CHECK ((NOT crm_private.has_blank_element(enum_values))),
     CONSTRAINT custom_field_definitions_enum_values_distinct CHECK ((NOT crm_private.has_duplicates(enum_values))),
     CONSTRAINT custom_field_definitions_enum_values_legible CHECK ((NOT crm_private.has_illegible_element(enum_values))),
-    CONSTRAINT custom_field_definitions_enum_values_length CHECK ((crm_private.longest_element(enum_values) <= 255)),
+    CONSTRAINT custom_field_definitions_enum_values_length CHECK ((NOT crm_private.has_long_element(enum_values, 255))),
     CONSTRAINT custom_field_definitions_enum_values_list CHECK ((crm_private.is_list(enum_values, 1000) AND (cardinality(enum_values) > 0))),
     CONSTRAINT custom_field_definitions_enum_values_present CHECK (((field_type = ANY (ARRAY['enum'::text, 'multi_enum'::text])) = (enum_values IS NOT NULL))),
     CONSTRAINT custom_field_definitions_field_type_known CHECK ((field_type = ANY (ARRAY['text'::text, 'number'::text, 'date'::text, 'enum'::text, 'multi_enum'::text, 'boolean'::text]))),
@@ -607,7 +591,7 @@ END) STORED,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.text_document(content, 'D'::"char")) STORED,
+    search_document tsvector,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
     CONSTRAINT notes_content_blank CHECK ((NOT crm_private.is_blank(content))),
     CONSTRAINT notes_content_legible CHECK (crm_private.is_printable(content)),
@@ -615,7 +599,7 @@ END) STORED,
     CONSTRAINT notes_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
     CONSTRAINT notes_external_ids_blank CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT notes_external_ids_distinct CHECK (
@@ -625,15 +609,15 @@ CASE
 END),
     CONSTRAINT notes_external_ids_legible CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT notes_external_ids_length CHECK (
 CASE
-    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
-    CONSTRAINT notes_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL)))
+    CONSTRAINT notes_external_ids_list CHECK (crm_private.is_external_id_list(external_ids, 20))
 );
 
 CREATE TABLE crm.pipeline_stages (
@@ -683,7 +667,7 @@ END) STORED,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     created_by text DEFAULT crm.current_user_id() NOT NULL,
     updated_by text DEFAULT crm.current_user_id() NOT NULL,
-    search_document tsvector GENERATED ALWAYS AS (crm_private.text_document(description, 'B'::"char")) STORED,
+    search_document tsvector,
     external_ids crm.external_id[] DEFAULT '{}'::crm.external_id[] NOT NULL,
     CONSTRAINT tasks_assigned_to_blank CHECK ((NOT crm_private.is_blank(assigned_to))),
     CONSTRAINT tasks_assigned_to_legible CHECK (crm_private.is_legible(assigned_to)),
@@ -695,7 +679,7 @@ END) STORED,
     CONSTRAINT tasks_entity_type_known CHECK ((entity_type = ANY (ARRAY['contact'::text, 'company'::text, 'deal'::text]))),
     CONSTRAINT tasks_external_ids_blank CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_blank_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_blank_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT tasks_external_ids_distinct CHECK (
@@ -705,15 +689,15 @@ CASE
 END),
     CONSTRAINT tasks_external_ids_legible CHECK (
 CASE
-    WHEN ((external_ids)::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'::text) THEN (NOT crm_private.has_illegible_external_id(external_ids))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_illegible_external_id(external_ids))
     ELSE NULL::boolean
 END),
     CONSTRAINT tasks_external_ids_length CHECK (
 CASE
-    WHEN (char_length((external_ids)::text) > 100) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
+    WHEN (cardinality(external_ids) > 0) THEN (NOT crm_private.has_long_external_id(external_ids, 100, 255))
     ELSE NULL::boolean
 END),
-    CONSTRAINT tasks_external_ids_list CHECK (((cardinality(external_ids) <= 20) AND (COALESCE(array_ndims(external_ids), 1) = 1) AND (array_position(external_ids, NULL::crm.external_id) IS NULL))),
+    CONSTRAINT tasks_external_ids_list CHECK (crm_private.is_external_id_list(external_ids, 20)),
     CONSTRAINT tasks_status_known CHECK ((status = ANY (ARRAY['open'::text, 'closed'::text])))
 );
 
@@ -731,6 +715,12 @@ CREATE UNLOGGED TABLE crm_private.reversals (
     before jsonb,
     after jsonb,
     undoes jsonb NOT NULL
+);
+
+CREATE AGGREGATE crm_private.first(jsonb) (
+    SFUNC = crm_private.first_of,
+    STYPE = jsonb,
+    PARALLEL = safe
 );
 
 CREATE TEXT SEARCH CONFIGURATION crm_private.stems (
@@ -1041,7 +1031,8 @@ CREATE VIEW crm_private.deals_copy AS
   WHERE false;
 
 CREATE TABLE crm_private.dropped_indexes (
-    definition_id uuid NOT NULL
+    definition_id uuid NOT NULL,
+    prefix text[] DEFAULT '{}'::text[] NOT NULL
 );
 
 CREATE TABLE crm_private.entity_types (
@@ -1258,9 +1249,13 @@ CREATE VIEW crm_private.searched_types AS
                     WHEN (((attribute.atttypid)::regtype)::text ~~ '%[]'::text) THEN 'nullif(array_to_string(%I, '', ''), '''')'::text
                     ELSE 'nullif(%I::text, '''')'::text
                 END, attribute.attname), ', '::text ORDER BY attribute.attnum) AS expressions
-           FROM (information_schema.column_column_usage used
-             JOIN pg_attribute attribute ON (((attribute.attrelid = (type.entity_table)::oid) AND (attribute.attname = (used.column_name)::name))))
-          WHERE (((used.table_schema)::name = namespace.nspname) AND ((used.table_name)::name = class.relname) AND ((used.dependent_column)::name = 'search_document'::name) AND (attribute.attname <> ALL (type.label_columns)) AND has_column_privilege('crm_reader'::name, attribute.attrelid, attribute.attnum, 'select'::text))) details)
+           FROM pg_attribute attribute
+          WHERE ((attribute.attrelid = (type.entity_table)::oid) AND (attribute.attname <> ALL (type.label_columns)) AND has_column_privilege('crm_reader'::name, attribute.attrelid, attribute.attnum, 'select'::text) AND ((EXISTS ( SELECT
+                   FROM (pg_trigger deriving
+                     JOIN pg_depend used ON (((used.classid = ('pg_trigger'::regclass)::oid) AND (used.objid = deriving.oid))))
+                  WHERE ((deriving.tgrelid = (type.entity_table)::oid) AND (deriving.tgname = '_250_derive_update'::name) AND (used.refobjid = (type.entity_table)::oid) AND (used.refobjsubid = attribute.attnum)))) OR (EXISTS ( SELECT
+                   FROM information_schema.column_column_usage used
+                  WHERE (((used.table_schema)::name = namespace.nspname) AND ((used.table_name)::name = class.relname) AND ((used.dependent_column)::name = 'search_document'::name) AND ((used.column_name)::name = attribute.attname))))))) details)
      CROSS JOIN LATERAL ( SELECT
                 CASE type.entity_type
                     WHEN 'contact'::text THEN 'crm_private.contact_name_words(first_name, last_name, phones)'::text
@@ -1968,46 +1963,68 @@ CREATE VIEW reporting.value_changes AS
   WHERE ((log.entity_type = 'deal'::text) AND (log.action = 'update'::text) AND ((log.action <> 'update'::text) OR (log.changes ?| ARRAY['stage'::text, 'value'::text, 'currency'::text, 'probability'::text, 'close_date'::text, 'owner_id'::text, 'company_id'::text])) AND (log.changes ?| ARRAY['value'::text, 'currency'::text]));
 
 CREATE VIEW reporting.win_rates AS
- SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date AS month,
-    deal.owner_id,
-    deal.company_id,
+ SELECT rate.month,
+    rate.owner_id,
+    rate.company_id,
     company.name AS company,
-    deal.currency,
-    count(*) FILTER (WHERE (stage.kind = 'won'::text)) AS won,
-    count(*) FILTER (WHERE (stage.kind = 'lost'::text)) AS lost,
-    round(avg(((stage.kind = 'won'::text))::integer), 4) AS win_rate,
-    COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'won'::text)), (0)::numeric) AS won_value,
-    COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'lost'::text)), (0)::numeric) AS lost_value,
-    sum(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)) AS won_days,
-    round(avg(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)), 2) AS average_cycle
-   FROM ((((crm.deals deal
-     JOIN crm.pipeline_stages stage ON ((stage.name = deal.stage)))
-     JOIN crm.companies company ON ((company.id = deal.company_id)))
-     CROSS JOIN crm_private.clock clock)
-     CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE clock.zone))::date - ((deal.created_at AT TIME ZONE clock.zone))::date) AS "?column?") cycle(days))
-  WHERE (stage.kind = ANY (ARRAY['won'::text, 'lost'::text]))
-  GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date), deal.owner_id, deal.company_id, company.name, deal.currency;
+    rate.currency,
+    rate.won,
+    rate.lost,
+    rate.win_rate,
+    rate.won_value,
+    rate.lost_value,
+    rate.won_days,
+    rate.average_cycle
+   FROM (( SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date AS month,
+            deal.owner_id,
+            deal.company_id,
+            deal.currency,
+            count(*) FILTER (WHERE (stage.kind = 'won'::text)) AS won,
+            count(*) FILTER (WHERE (stage.kind = 'lost'::text)) AS lost,
+            round(avg(((stage.kind = 'won'::text))::integer), 4) AS win_rate,
+            COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'won'::text)), (0)::numeric) AS won_value,
+            COALESCE(sum(deal.value) FILTER (WHERE (stage.kind = 'lost'::text)), (0)::numeric) AS lost_value,
+            sum(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)) AS won_days,
+            round(avg(cycle.days) FILTER (WHERE (stage.kind = 'won'::text)), 2) AS average_cycle
+           FROM (((crm.deals deal
+             JOIN crm.pipeline_stages stage ON ((stage.name = deal.stage)))
+             CROSS JOIN crm_private.clock clock)
+             CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE clock.zone))::date - ((deal.created_at AT TIME ZONE clock.zone))::date) AS "?column?") cycle(days))
+          WHERE (stage.kind = ANY (ARRAY['won'::text, 'lost'::text]))
+          GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE clock.zone)))::date), deal.owner_id, deal.company_id, deal.currency) rate
+     JOIN crm.companies company ON ((company.id = rate.company_id)));
 
 CREATE VIEW reporting.win_rates_in_base AS
- SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date AS month,
-    deal.owner_id,
-    deal.company_id,
+ SELECT rate.month,
+    rate.owner_id,
+    rate.company_id,
     company.name AS company,
-    conversion.converted_currency AS currency,
-    count(*) FILTER (WHERE (deal.kind = 'won'::text)) AS won,
-    count(*) FILTER (WHERE (deal.kind = 'lost'::text)) AS lost,
-    round(avg(((deal.kind = 'won'::text))::integer), 4) AS win_rate,
-    COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'won'::text)), 2), (0)::numeric) AS won_value,
-    COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'lost'::text)), 2), (0)::numeric) AS lost_value,
-    sum(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)) AS won_days,
-    round(avg(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)), 2) AS average_cycle
-   FROM ((((crm_private.dated_deals deal
-     JOIN crm_private.conversions conversion ON (((conversion.currency = deal.currency) AND (conversion.day = deal.day))))
-     JOIN crm.companies company ON ((company.id = deal.company_id)))
-     CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE deal.zone))::date - ((deal.created_at AT TIME ZONE deal.zone))::date) AS "?column?") cycle(days))
-     CROSS JOIN LATERAL ( SELECT (deal.value * conversion.factor) AS "?column?") converted(value))
-  WHERE (deal.kind = ANY (ARRAY['won'::text, 'lost'::text]))
-  GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date), deal.owner_id, deal.company_id, company.name, conversion.converted_currency;
+    rate.currency,
+    rate.won,
+    rate.lost,
+    rate.win_rate,
+    rate.won_value,
+    rate.lost_value,
+    rate.won_days,
+    rate.average_cycle
+   FROM (( SELECT (date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date AS month,
+            deal.owner_id,
+            deal.company_id,
+            conversion.converted_currency AS currency,
+            count(*) FILTER (WHERE (deal.kind = 'won'::text)) AS won,
+            count(*) FILTER (WHERE (deal.kind = 'lost'::text)) AS lost,
+            round(avg(((deal.kind = 'won'::text))::integer), 4) AS win_rate,
+            COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'won'::text)), 2), (0)::numeric) AS won_value,
+            COALESCE(round(sum(converted.value) FILTER (WHERE (deal.kind = 'lost'::text)), 2), (0)::numeric) AS lost_value,
+            sum(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)) AS won_days,
+            round(avg(cycle.days) FILTER (WHERE (deal.kind = 'won'::text)), 2) AS average_cycle
+           FROM (((crm_private.dated_deals deal
+             JOIN crm_private.conversions conversion ON (((conversion.currency = deal.currency) AND (conversion.day = deal.day))))
+             CROSS JOIN LATERAL ( SELECT (((deal.closed_at AT TIME ZONE deal.zone))::date - ((deal.created_at AT TIME ZONE deal.zone))::date) AS "?column?") cycle(days))
+             CROSS JOIN LATERAL ( SELECT (deal.value * conversion.factor) AS "?column?") converted(value))
+          WHERE (deal.kind = ANY (ARRAY['won'::text, 'lost'::text]))
+          GROUP BY ((date_trunc('month'::text, (deal.closed_at AT TIME ZONE deal.zone)))::date), deal.owner_id, deal.company_id, conversion.converted_currency) rate
+     JOIN crm.companies company ON ((company.id = rate.company_id)));
 
 ALTER TABLE ONLY crm_private.companies_copy ALTER COLUMN custom_fields SET DEFAULT '{}'::jsonb;
 
@@ -2155,9 +2172,11 @@ CREATE INDEX companies_match_keys ON crm.companies USING gin (match_keys);
 
 CREATE INDEX companies_name ON crm.companies USING btree (name);
 
+CREATE INDEX companies_name_folded ON crm.companies USING btree (lower((name COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops);
+
 CREATE INDEX companies_name_words ON crm.companies USING gin (crm_private.name_words(name) extensions.gin_trgm_ops) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX companies_owner_id ON crm.companies USING btree (owner_id);
+CREATE INDEX companies_owner_id ON crm.companies USING btree (owner_id, created_at, id);
 
 CREATE INDEX companies_search_document ON crm.companies USING gin (search_document) WITH (gin_pending_list_limit='512');
 
@@ -2171,17 +2190,21 @@ CREATE INDEX contacts_email_words ON crm.contacts USING gin (crm_private.email_w
 
 CREATE INDEX contacts_emails ON crm.contacts USING gin (emails);
 
+CREATE INDEX contacts_first_name_folded ON crm.contacts USING btree (lower((first_name COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops);
+
 CREATE INDEX contacts_last_name_first_name ON crm.contacts USING btree (last_name, first_name);
+
+CREATE INDEX contacts_last_name_folded ON crm.contacts USING btree (lower((last_name COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops);
 
 CREATE INDEX contacts_match_keys ON crm.contacts USING gin (match_keys);
 
 CREATE INDEX contacts_name_words ON crm.contacts USING gin (crm_private.contact_name_words(first_name, last_name, phones) extensions.gin_trgm_ops) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX contacts_owner_id ON crm.contacts USING btree (owner_id);
+CREATE INDEX contacts_owner_id ON crm.contacts USING btree (owner_id, created_at, id);
 
 CREATE INDEX contacts_search_document ON crm.contacts USING gin (search_document) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX deals_close_date ON crm.deals USING btree (close_date);
+CREATE INDEX deals_close_date ON crm.deals USING btree (close_date, id);
 
 CREATE INDEX deals_closed_at ON crm.deals USING btree (closed_at) WHERE (closed_at IS NOT NULL);
 
@@ -2195,11 +2218,19 @@ CREATE INDEX deals_custom_fields ON crm.deals USING gin (custom_fields jsonb_pat
 
 CREATE INDEX deals_name_words ON crm.deals USING gin (crm_private.name_words(title) extensions.gin_trgm_ops) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX deals_owner_id ON crm.deals USING btree (owner_id);
+CREATE INDEX deals_open ON crm.deals USING btree (close_date, id) WHERE (closed_at IS NULL);
+
+CREATE INDEX deals_owner_id ON crm.deals USING btree (owner_id, created_at, id);
 
 CREATE INDEX deals_search_document ON crm.deals USING gin (search_document) WITH (gin_pending_list_limit='512');
 
 CREATE INDEX deals_stage ON crm.deals USING btree (stage, created_at, id);
+
+CREATE INDEX deals_stage_value ON crm.deals USING btree (stage, value, id) INCLUDE (currency);
+
+CREATE INDEX deals_title_folded ON crm.deals USING btree (lower((title COLLATE crm_private.folding)) COLLATE "default" text_pattern_ops);
+
+CREATE INDEX deals_value ON crm.deals USING btree (value, id);
 
 CREATE INDEX notes_company_id ON crm.notes USING btree (company_id, created_at, id) WHERE (company_id IS NOT NULL);
 
@@ -2213,7 +2244,7 @@ CREATE INDEX notes_entity_id ON crm.notes USING btree (entity_id);
 
 CREATE INDEX notes_search_document ON crm.notes USING gin (search_document) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX tasks_assigned_to ON crm.tasks USING btree (assigned_to);
+CREATE INDEX tasks_assigned_to ON crm.tasks USING btree (assigned_to, status, due_date, id);
 
 CREATE INDEX tasks_company_id ON crm.tasks USING btree (company_id, created_at, id) WHERE (company_id IS NOT NULL);
 
@@ -2223,13 +2254,13 @@ CREATE INDEX tasks_created_at ON crm.tasks USING btree (created_at, id);
 
 CREATE INDEX tasks_deal_id ON crm.tasks USING btree (deal_id, created_at, id) WHERE (deal_id IS NOT NULL);
 
-CREATE INDEX tasks_due_date ON crm.tasks USING btree (due_date);
+CREATE INDEX tasks_due_date ON crm.tasks USING btree (due_date, id);
 
 CREATE INDEX tasks_entity_id ON crm.tasks USING btree (entity_id);
 
 CREATE INDEX tasks_search_document ON crm.tasks USING gin (search_document) WITH (gin_pending_list_limit='512');
 
-CREATE INDEX tasks_status ON crm.tasks USING btree (status);
+CREATE INDEX tasks_status ON crm.tasks USING btree (status, due_date, id);
 
 CREATE INDEX idempotency_keys_expires_at_idx ON crm_private.idempotency_keys USING btree (expires_at);
 
@@ -2318,17 +2349,17 @@ CREATE OR REPLACE VIEW reporting.stage_conversion AS
      LEFT JOIN deals ON ((deals.stage_id = stage.id)))
      LEFT JOIN stays ON ((stays.stage_id = stage.id)));
 
-CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.companies FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.companies FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.current_custom_fields();
 
-CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.contacts FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.contacts FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.current_custom_fields();
 
-CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.deals FOR EACH ROW WHEN (((new.custom_fields ?| NULL::text[]) OR COALESCE(((new.custom_fields -> '$merge'::text) ?| NULL::text[]), false))) EXECUTE FUNCTION crm_private.current_custom_fields();
+CREATE TRIGGER _100_current_custom_fields BEFORE INSERT OR UPDATE ON crm.deals FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.current_custom_fields();
 
-CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.companies FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
+CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.companies FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
 
-CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.contacts FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
+CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.contacts FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
 
-CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.deals FOR EACH ROW WHEN (((jsonb_typeof(new.custom_fields) = 'object'::text) AND (NOT (new.custom_fields ?& NULL::text[])))) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
+CREATE TRIGGER _100_default_custom_fields BEFORE INSERT ON crm.deals FOR EACH ROW WHEN (false) EXECUTE FUNCTION crm_private.default_custom_fields('{}');
 
 CREATE TRIGGER _100_mark_given_probability BEFORE UPDATE OF probability ON crm.deals FOR EACH ROW WHEN (((new.probability IS NOT NULL) AND ((new.probability IS DISTINCT FROM old.probability) OR (new.stage IS DISTINCT FROM old.stage)))) EXECUTE FUNCTION crm_private.mark_given_probability();
 
@@ -2344,25 +2375,25 @@ CREATE TRIGGER _100_normalise_position BEFORE INSERT ON crm.pipeline_stages FOR 
 
 CREATE TRIGGER _100_normalise_stage BEFORE INSERT OR UPDATE OF stage, probability ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm_private.follow_stage();
 
-CREATE TRIGGER _100_normalise_value BEFORE INSERT OR UPDATE ON crm.deals FOR EACH ROW WHEN (((scale(new.value) <> 2) AND (scale(trim_scale(new.value)) <= 2))) EXECUTE FUNCTION crm_private.normalise_deal_value();
+CREATE TRIGGER _100_normalise_value BEFORE INSERT OR UPDATE ON crm.deals FOR EACH ROW WHEN ((scale(new.value) <> 2)) EXECUTE FUNCTION crm_private.normalise_deal_value();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.api_keys FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.api_keys FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.companies FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.companies FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.contacts FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.contacts FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.custom_field_definitions FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.custom_field_definitions FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.deals FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.exchange_rates FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.exchange_rates FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.notes FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.notes FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.pipeline_stages FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.pipeline_stages FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
-CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.tasks FOR EACH ROW WHEN (((((((new.version IS DISTINCT FROM 1) OR (new.created_at IS DISTINCT FROM now())) OR (new.updated_at IS DISTINCT FROM now())) OR (new.created_by IS DISTINCT FROM crm.current_user_id())) OR (new.updated_by IS DISTINCT FROM new.created_by)) OR (current_setting('crm.bulk_stamps'::text, true) <> ''::text))) EXECUTE FUNCTION crm_private.stamp_insert();
+CREATE TRIGGER _110_stamp_insert BEFORE INSERT ON crm.tasks FOR EACH ROW EXECUTE FUNCTION crm_private.stamp_insert();
 
 CREATE TRIGGER _110_stamp_update BEFORE UPDATE ON crm.api_keys FOR EACH ROW WHEN ((NOT (new.last_used_at IS DISTINCT FROM old.last_used_at))) EXECUTE FUNCTION crm_private.api_keys_stamp('api_key');
 
@@ -2403,6 +2434,66 @@ CREATE TRIGGER _200_validate BEFORE INSERT OR UPDATE ON crm.tasks FOR EACH ROW E
 CREATE TRIGGER _210_refuse_base BEFORE INSERT OR UPDATE ON crm.exchange_rates FOR EACH ROW EXECUTE FUNCTION crm_private.refuse_base_rate();
 
 CREATE TRIGGER _210_refuse_moved BEFORE UPDATE ON crm.custom_field_definitions FOR EACH ROW WHEN ((new.entity_type <> old.entity_type)) EXECUTE FUNCTION crm_private.refuse_moved_definition();
+
+CREATE TRIGGER _250_derive_insert BEFORE INSERT ON crm.companies FOR EACH ROW EXECUTE FUNCTION crm_private.derive_company();
+
+ALTER TABLE crm.companies ENABLE ALWAYS TRIGGER _250_derive_insert;
+
+CREATE TRIGGER _250_derive_insert BEFORE INSERT ON crm.contacts FOR EACH ROW EXECUTE FUNCTION crm_private.derive_contact();
+
+ALTER TABLE crm.contacts ENABLE ALWAYS TRIGGER _250_derive_insert;
+
+CREATE TRIGGER _250_derive_insert BEFORE INSERT ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm_private.derive_deal();
+
+ALTER TABLE crm.deals ENABLE ALWAYS TRIGGER _250_derive_insert;
+
+CREATE TRIGGER _250_derive_insert BEFORE INSERT ON crm.notes FOR EACH ROW EXECUTE FUNCTION crm_private.derive_note();
+
+ALTER TABLE crm.notes ENABLE ALWAYS TRIGGER _250_derive_insert;
+
+CREATE TRIGGER _250_derive_insert BEFORE INSERT ON crm.tasks FOR EACH ROW EXECUTE FUNCTION crm_private.derive_task();
+
+ALTER TABLE crm.tasks ENABLE ALWAYS TRIGGER _250_derive_insert;
+
+CREATE TRIGGER _250_derive_update BEFORE UPDATE ON crm.companies FOR EACH ROW WHEN (((new.name IS DISTINCT FROM old.name) OR (new.address IS DISTINCT FROM old.address) OR (new.custom_fields IS DISTINCT FROM old.custom_fields))) EXECUTE FUNCTION crm_private.derive_company();
+
+ALTER TABLE crm.companies ENABLE ALWAYS TRIGGER _250_derive_update;
+
+CREATE TRIGGER _250_derive_update BEFORE UPDATE ON crm.contacts FOR EACH ROW WHEN (((new.first_name IS DISTINCT FROM old.first_name) OR (new.last_name IS DISTINCT FROM old.last_name) OR (new.emails IS DISTINCT FROM old.emails) OR (new.phones IS DISTINCT FROM old.phones) OR (new.custom_fields IS DISTINCT FROM old.custom_fields))) EXECUTE FUNCTION crm_private.derive_contact();
+
+ALTER TABLE crm.contacts ENABLE ALWAYS TRIGGER _250_derive_update;
+
+CREATE TRIGGER _250_derive_update BEFORE UPDATE ON crm.deals FOR EACH ROW WHEN (((new.title IS DISTINCT FROM old.title) OR (new.custom_fields IS DISTINCT FROM old.custom_fields))) EXECUTE FUNCTION crm_private.derive_deal();
+
+ALTER TABLE crm.deals ENABLE ALWAYS TRIGGER _250_derive_update;
+
+CREATE TRIGGER _250_derive_update BEFORE UPDATE ON crm.notes FOR EACH ROW WHEN ((new.content IS DISTINCT FROM old.content)) EXECUTE FUNCTION crm_private.derive_note();
+
+ALTER TABLE crm.notes ENABLE ALWAYS TRIGGER _250_derive_update;
+
+CREATE TRIGGER _250_derive_update BEFORE UPDATE ON crm.tasks FOR EACH ROW WHEN ((new.description IS DISTINCT FROM old.description)) EXECUTE FUNCTION crm_private.derive_task();
+
+ALTER TABLE crm.tasks ENABLE ALWAYS TRIGGER _250_derive_update;
+
+CREATE TRIGGER _250_derive_written BEFORE UPDATE OF search_document, match_keys ON crm.companies FOR EACH ROW EXECUTE FUNCTION crm_private.derive_company();
+
+ALTER TABLE crm.companies ENABLE ALWAYS TRIGGER _250_derive_written;
+
+CREATE TRIGGER _250_derive_written BEFORE UPDATE OF search_document, match_keys ON crm.contacts FOR EACH ROW EXECUTE FUNCTION crm_private.derive_contact();
+
+ALTER TABLE crm.contacts ENABLE ALWAYS TRIGGER _250_derive_written;
+
+CREATE TRIGGER _250_derive_written BEFORE UPDATE OF search_document ON crm.deals FOR EACH ROW EXECUTE FUNCTION crm_private.derive_deal();
+
+ALTER TABLE crm.deals ENABLE ALWAYS TRIGGER _250_derive_written;
+
+CREATE TRIGGER _250_derive_written BEFORE UPDATE OF search_document ON crm.notes FOR EACH ROW EXECUTE FUNCTION crm_private.derive_note();
+
+ALTER TABLE crm.notes ENABLE ALWAYS TRIGGER _250_derive_written;
+
+CREATE TRIGGER _250_derive_written BEFORE UPDATE OF search_document ON crm.tasks FOR EACH ROW EXECUTE FUNCTION crm_private.derive_task();
+
+ALTER TABLE crm.tasks ENABLE ALWAYS TRIGGER _250_derive_written;
 
 CREATE TRIGGER _300_external_ids_delete AFTER DELETE ON crm.companies REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION crm_private.keep_external_ids('company');
 

@@ -42,7 +42,7 @@ create table if not exists crm.custom_field_definitions (
   ),
   constraint custom_field_definitions_enum_values_legible check (not crm_private.has_illegible_element(enum_values)),
   constraint custom_field_definitions_enum_values_length check (
-    crm_private.longest_element(enum_values) <= 255
+    not crm_private.has_long_element(enum_values, 255)
   ),
   constraint custom_field_definitions_enum_values_distinct check (
     not crm_private.has_duplicates(enum_values)

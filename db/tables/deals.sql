@@ -18,8 +18,7 @@ create table if not exists crm.deals (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.named_document(title, custom_fields)) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
   -- Set by crm_private.follow_stage.
   probability_given boolean   not null default false,
@@ -50,27 +49,22 @@ create table if not exists crm.deals (
   constraint deals_owner_id_legible check (crm_private.is_legible(owner_id)),
   constraint deals_owner_id_length check (char_length(owner_id) <= 255),
   constraint deals_custom_fields_object check (jsonb_typeof(custom_fields) = 'object'),
-  constraint deals_external_ids_list check (
-    cardinality(external_ids) <= 20
-      and coalesce(array_ndims(external_ids), 1) = 1
-      and array_position(external_ids, null) is null
-  ),
+  constraint deals_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
   constraint deals_external_ids_blank check (
     case
-      -- The function is called only if an external id has other characters than the usual ones.
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_legible check (
     case
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint deals_external_ids_length check (
     case
-      when char_length(external_ids::text) > 100
+      when cardinality(external_ids) > 0
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -188,12 +182,19 @@ comment on constraint deals_external_ids_distinct on crm.deals is
 comment on constraint deals_closed_at_order on crm.deals is
   'must not be before the deal was created';
 
+-- For the beginning of a label, regardless of case: the expression of the filters of the API.
+create index if not exists deals_title_folded on crm.deals
+  ((lower(title collate crm_private.folding) collate "default") text_pattern_ops);
 -- Lists are newest first. created_at and id let an index return a page in that order.
 create index if not exists deals_company_id on crm.deals (company_id, created_at, id);
 create index if not exists deals_contact_id on crm.deals (contact_id, created_at, id);
 create index if not exists deals_stage on crm.deals (stage, created_at, id);
-create index if not exists deals_owner_id on crm.deals (owner_id);
-create index if not exists deals_close_date on crm.deals (close_date);
+create index if not exists deals_stage_value on crm.deals (stage, value, id) include (currency);
+create index if not exists deals_value on crm.deals (value, id);
+create index if not exists deals_owner_id on crm.deals (owner_id, created_at, id);
+create index if not exists deals_close_date on crm.deals (close_date, id);
+-- Open deals by the day on which they are expected to close.
+create index if not exists deals_open on crm.deals (close_date, id) where closed_at is null;
 create index if not exists deals_closed_at on crm.deals (closed_at) where closed_at is not null;
 create index if not exists deals_created_at on crm.deals (created_at, id);
 create index if not exists deals_custom_fields on crm.deals using gin (custom_fields jsonb_path_ops);

@@ -5,6 +5,7 @@
 
 create table if not exists crm_private.dropped_indexes (
   definition_id uuid not null,
+  prefix        text[] not null default '{}',
 
   constraint dropped_indexes_pkey primary key (definition_id)
 );
@@ -13,5 +14,6 @@ comment on table crm_private.dropped_indexes is
   'The definitions of custom fields that had an index when they were deleted.';
 
 comment on column crm_private.dropped_indexes.definition_id is 'The id of the deleted definition.';
+comment on column crm_private.dropped_indexes.prefix is 'The fields before the value in the index.';
 
 alter table crm_private.dropped_indexes enable row level security;

@@ -13,8 +13,7 @@ create table if not exists crm.notes (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.text_document(content, 'D')) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint notes_pkey primary key (id),
@@ -30,27 +29,22 @@ create table if not exists crm.notes (
   constraint notes_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
   ),
-  constraint notes_external_ids_list check (
-    cardinality(external_ids) <= 20
-      and coalesce(array_ndims(external_ids), 1) = 1
-      and array_position(external_ids, null) is null
-  ),
+  constraint notes_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
   constraint notes_external_ids_blank check (
     case
-      -- The function is called only if an external id has other characters than the usual ones.
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_legible check (
     case
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint notes_external_ids_length check (
     case
-      when char_length(external_ids::text) > 100
+      when cardinality(external_ids) > 0
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),

@@ -20,8 +20,7 @@ create table if not exists crm.tasks (
   updated_at      timestamptz not null default now(),
   created_by      text        not null default crm.current_user_id(),
   updated_by      text        not null default crm.current_user_id(),
-  search_document tsvector
-    generated always as (crm_private.text_document(description, 'B')) stored,
+  search_document tsvector,
   external_ids    crm.external_id[] not null default '{}',
 
   constraint tasks_pkey primary key (id),
@@ -44,27 +43,22 @@ create table if not exists crm.tasks (
   constraint tasks_entity_type_known check (
     entity_type = any (array['contact', 'company', 'deal'])
   ),
-  constraint tasks_external_ids_list check (
-    cardinality(external_ids) <= 20
-      and coalesce(array_ndims(external_ids), 1) = 1
-      and array_position(external_ids, null) is null
-  ),
+  constraint tasks_external_ids_list check (crm_private.is_external_id_list(external_ids, 20)),
   constraint tasks_external_ids_blank check (
     case
-      -- The function is called only if an external id has other characters than the usual ones.
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_blank_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_legible check (
     case
-      when external_ids::text !~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$'
+      when cardinality(external_ids) > 0
       then not crm_private.has_illegible_external_id(external_ids)
     end
   ),
   constraint tasks_external_ids_length check (
     case
-      when char_length(external_ids::text) > 100
+      when cardinality(external_ids) > 0
       then not crm_private.has_long_external_id(external_ids, 100, 255)
     end
   ),
@@ -161,9 +155,10 @@ create index if not exists tasks_company_id on crm.tasks (company_id, created_at
   where company_id is not null;
 create index if not exists tasks_deal_id on crm.tasks (deal_id, created_at, id)
   where deal_id is not null;
-create index if not exists tasks_assigned_to on crm.tasks (assigned_to);
-create index if not exists tasks_due_date on crm.tasks (due_date);
-create index if not exists tasks_status on crm.tasks (status);
+-- Open tasks are listed by the day on which they are due.
+create index if not exists tasks_assigned_to on crm.tasks (assigned_to, status, due_date, id);
+create index if not exists tasks_status on crm.tasks (status, due_date, id);
+create index if not exists tasks_due_date on crm.tasks (due_date, id);
 create index if not exists tasks_created_at on crm.tasks (created_at, id);
 create index if not exists tasks_search_document on crm.tasks
   using gin (search_document) with (gin_pending_list_limit = 512);

@@ -67,7 +67,9 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.value := round(new.value, 2);
+  if scale(trim_scale(new.value)) <= 2 then
+    new.value := round(new.value, 2);
+  end if;
   return new;
 end
 $$;
@@ -79,7 +81,7 @@ revoke all on function crm_private.normalise_deal_value() from public;
 
 create or replace trigger _100_normalise_value
   before insert or update on crm.deals
-  for each row when (scale(new.value) <> 2 and scale(trim_scale(new.value)) <= 2)
+  for each row when (scale(new.value) <> 2)
   execute function crm_private.normalise_deal_value();
 
 -- Between the two triggers, null means that this write gives the probability. A form that sends back
@@ -139,9 +141,11 @@ declare
 begin
   select
     stage.kind,
-    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end
-  into v_kind, v_probability
+    case stage.kind when 'won' then 100 when 'lost' then 0 else stage.probability end,
+    former.kind
+  into v_kind, v_probability, v_was
   from crm.pipeline_stages as stage
+  left join crm.pipeline_stages as former on former.name = old.stage
   where stage.name = new.stage;
 
   -- If the stage does not exist, only the stage is reported as a fault.
@@ -152,7 +156,7 @@ begin
   end if;
 
   -- An undo runs as the owner. Any other role that sets the setting has no plan.
-  if current_setting('crm.reversing', true) = pg_current_xact_id()::text
+  if coalesce(current_setting('crm.reversing', true) = pg_current_xact_id()::text, false)
     and has_function_privilege('crm_private.planned_reversal(uuid)', 'execute')
   then
     v_plan := (crm_private.planned_reversal(new.id)).before;
@@ -189,7 +193,6 @@ begin
     return new;
   end if;
 
-  v_was := (select stage.kind from crm.pipeline_stages as stage where stage.name = old.stage);
   v_enters := v_kind <> 'open' and (old.closed_at is null or coalesce(v_kind <> v_was, false));
 
   new.probability_given := case

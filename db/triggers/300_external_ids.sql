@@ -12,9 +12,21 @@ security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_gone  crm_private.external_ids[];
-  v_taken crm_private.external_ids[];
+  v_gone         crm_private.external_ids[];
+  v_taken        crm_private.external_ids[];
+  v_is_concerned boolean := false;
 begin
+  -- Most statements concern rows without external ids.
+  if tg_op <> 'DELETE' then
+    v_is_concerned := exists (select from new_rows where cardinality(external_ids) > 0);
+  end if;
+  if tg_op <> 'INSERT' and not v_is_concerned then
+    v_is_concerned := exists (select from old_rows where cardinality(external_ids) > 0);
+  end if;
+  if not v_is_concerned then
+    return null;
+  end if;
+
   if tg_op = 'INSERT' then
     select array_agg(row(tg_argv[0], own.source, own.id, new_row.id)::crm_private.external_ids)
     into v_taken

@@ -6,7 +6,8 @@ begin
       method   text,
       is_valid boolean,
       size     bigint,
-      scans    bigint
+      scans    bigint,
+      prefix   text[]
     );
   end if;
 end
@@ -28,3 +29,5 @@ comment on column crm.custom_field_index.size is
   E'@notNull\nThe size of the index in bytes.';
 comment on column crm.custom_field_index.scans is
   E'@notNull\nThe number of times that the index has been read since statistics were last reset.';
+comment on column crm.custom_field_index.prefix is
+  E'@notNull\nThe fields before the value, by which lists are also filtered or ordered.';

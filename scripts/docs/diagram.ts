@@ -36,7 +36,8 @@ export async function renderDiagram(client: pg.ClientBase): Promise<string> {
          )
        ) as keys,
        not attribute.attnotnull as nullable,
-       attribute.attgenerated <> '' as generated
+       attribute.attgenerated <> ''
+           or attribute.attname = any (crm_private.derived_columns()) as generated
      from pg_class as class
      join pg_attribute as attribute on attribute.attrelid = class.oid
      join pg_type as type on type.oid = attribute.atttypid

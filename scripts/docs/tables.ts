@@ -29,6 +29,7 @@ export async function renderTables(client: pg.ClientBase): Promise<string> {
              'type', format_type(atttypid, atttypmod),
              'value', case
                when attgenerated <> '' then 'generated'
+               when attname = any (crm_private.derived_columns()) then 'derived'
                when atthasdef then coalesce(pg_get_expr(adbin, adrelid), '')
                when attidentity <> '' then 'identity'
                when attnotnull then 'required'
@@ -71,7 +72,7 @@ export async function renderTables(client: pg.ClientBase): Promise<string> {
           columns.map((column) => [
             code(column.name),
             column.type,
-            ["generated", "identity", "required", "optional"].includes(column.value)
+            ["generated", "derived", "identity", "required", "optional"].includes(column.value)
               ? column.value
               : code(column.value),
             escapeTags(withoutTags(column.comment)),

@@ -90,7 +90,7 @@ export async function readTables(client: pg.ClientBase): Promise<CatalogTable[]>
         where attrelid = class.oid
           and attnum > 0
           and not attisdropped
-          and attname <> all ('{search_document,match_keys}'::name[])
+          and attname <> all (crm_private.derived_columns())
       ),
       'rules', (
         select coalesce(

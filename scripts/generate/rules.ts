@@ -70,11 +70,11 @@ const forms: Form[] = [
     `crm_private\\.is_list\\(\\w+, ${numbers}\\) AND \\(cardinality\\(\\w+\\) > ${numbers}\\)`,
     ([most, least]) => ({ rule: "list", least: Number(least) + 1, most: Number(most) }),
   ),
-  form(
-    `\\(cardinality\\(\\w+\\) <= ${numbers}\\) AND \\(COALESCE\\(array_ndims\\(\\w+\\), 1\\) = 1\\) ` +
-      String.raw`AND \(array_position\(\w+, NULL::crm\.external_id\) IS NULL\)`,
-    ([most]) => ({ rule: "list", least: 0, most: Number(most) }),
-  ),
+  form(`crm_private\\.is_external_id_list\\(\\w+, ${numbers}\\)`, ([most]) => ({
+    rule: "list",
+    least: 0,
+    most: Number(most),
+  })),
   form(String.raw`NOT crm_private\.has_blank_external_id\(\w+\)`, () => ({
     rule: "externalIdsNotBlank",
   })),
@@ -91,17 +91,14 @@ const forms: Form[] = [
   })),
   form(String.raw`NOT crm_private\.has_blank_element\(\w+\)`, () => ({ rule: "elementsNotBlank" })),
   form(String.raw`NOT crm_private\.has_duplicates\(\w+\)`, () => ({ rule: "elementsDistinct" })),
-  form(`crm_private\\.longest_element\\(\\w+\\) <= ${numbers}`, ([limit]) => ({
+  form(`NOT crm_private\\.has_long_element\\(\\w+, ${numbers}\\)`, ([limit]) => ({
     rule: "elementsMaxLength",
     limit: Number(limit),
   })),
-  form(
-    jsonPath(String.raw`to_jsonb\(\w+\)`, String.raw`\$\[\*\]\?\(!\(@ like_regex "(.*)"\)\)`),
-    ([pattern]) => ({
-      rule: "elementsPattern",
-      pattern: JSON.parse(`"${unquote(pattern)}"`) as string,
-    }),
-  ),
+  form(String.raw`crm_private\.are_emails\(\w+\)`, async (_parts, client) => ({
+    rule: "elementsPattern",
+    pattern: await emailPattern(client),
+  })),
   form(String.raw`jsonb_typeof\(\w+\) = 'object'::text`, () => ({ rule: "object" })),
   form(String.raw`\(\w+ - (ARRAY\[.*\])\) = '\{\}'::jsonb`, async ([keys = ""], client) => ({
     rule: "keys",
@@ -174,6 +171,16 @@ function jsonPath(value: string, path: string): string {
 
 function form(pattern: string, read: Form["read"]): Form {
   return { pattern: new RegExp(`^${pattern}$`, "s"), read };
+}
+
+/** Returns the pattern by which crm_private.are_emails tests each element. */
+async function emailPattern(client: pg.ClientBase): Promise<string> {
+  const { rows } = await client.query<{ path: string }>(
+    `select replace(substring(prosrc from '''([$].*)'''), '''''', '''')::jsonpath::text as path
+     from pg_proc where oid = 'crm_private.are_emails'::regproc`,
+  );
+  const pattern = /like_regex "(.*)"/.exec(rows[0]?.path ?? "")?.[1] ?? "";
+  return JSON.parse(`"${pattern}"`) as string;
 }
 
 /** Unescapes the inside of an SQL literal. */

@@ -209,6 +209,7 @@ const field = program
     examples(
       "npx pgcrm field list",
       "npx pgcrm field index contact industry",
+      "npx pgcrm field index deal region --prefix stage value",
       "npx pgcrm field unindex contact industry",
     ),
   );
@@ -221,8 +222,17 @@ field
   .description("create the index of a field without blocking writes; does nothing if it exists")
   .addArgument(entityType())
   .argument("<name>", "the name of the field")
-  .addHelpText("after", examples("npx pgcrm field index contact industry"))
-  .action(async (type: string, name: string) => indexFieldCommand(await context(), type, name));
+  .option("--prefix <fields...>", "other fields by which lists are filtered, or then ordered")
+  .addHelpText(
+    "after",
+    examples(
+      "npx pgcrm field index contact industry",
+      "npx pgcrm field index deal region --prefix stage value",
+    ),
+  )
+  .action(async (type: string, name: string, { prefix }: { prefix?: string[] }) =>
+    indexFieldCommand(await context(), type, name, prefix),
+  );
 
 field
   .command("list")
@@ -313,7 +323,7 @@ program
   )
   .action(async (paths: string[], request: PersistRequest) => {
     const { persistCommand } = await import("./commands/persist.ts");
-    persistCommand(await context(), paths, request);
+    await persistCommand(await context(), paths, request);
   });
 
 // The reader of the output, such as head, may close the pipe early.

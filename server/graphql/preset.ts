@@ -62,7 +62,7 @@ import { RelationFiltersPlugin } from "./filters/relation-filters.ts";
 import { ScalarsPlugin } from "./shape/scalars.ts";
 import { createSearchPlugin } from "./search/hits.ts";
 import { ListSearchPlugin } from "./search/lists.ts";
-import { FactsPlugin } from "./compiled/facts.ts";
+import { createFactsPlugin } from "./compiled/facts.ts";
 import { FunctionListsPlugin } from "./paging/function-lists.ts";
 
 export interface PresetDeps {
@@ -126,7 +126,6 @@ const shapeOf = (limits: Limits): readonly GraphileConfig.Plugin[] => [
   NullabilityPlugin,
   DescriptionsPlugin,
   DocsOrderPlugin,
-  FactsPlugin,
 ];
 
 /** The plugins that handle a request, in this order: HTTP, persisted document, limits, execution. */
@@ -160,6 +159,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
   const withPgClient = createWithPgClient(pool, prepared);
   const transact = createTransact(pool, prepared);
   const reserve = createReserve(pool, prepared);
+  const plugins = [...shapeOf(deps.limits), ...pipelineOf(deps), ...errorsOf(deps)];
   return {
     extends: [
       PostGraphileAmberPreset,
@@ -167,7 +167,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       PostGraphileConnectionFilterPreset,
       PgAggregatesPreset,
     ],
-    plugins: [...shapeOf(deps.limits), ...pipelineOf(deps), ...errorsOf(deps)],
+    plugins: [...plugins, createFactsPlugin(plugins)],
     disablePlugins: [
       // It encodes ids; see `shape/nodes.ts`.
       "NodePlugin",

@@ -4,8 +4,13 @@ import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 import type { PgSettings } from "../auth/authenticate.ts";
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
+import type { Extension } from "../extension.ts";
 import { createAnswerCompiled } from "../graphql/compiled/answer.ts";
-import { createCompiledOperations } from "../graphql/compiled/operations.ts";
+import {
+  type CompiledOperations,
+  createCompiledOperations,
+} from "../graphql/compiled/operations.ts";
+import { compileAll } from "../graphql/compiled/report.ts";
 import { createTurns, type Turns } from "../graphql/limits/turns.ts";
 import { checkPersistedOperations } from "../graphql/persisted/check.ts";
 import {
@@ -149,33 +154,49 @@ async function serveApi(api: Api, sockets: Sockets, signal: AbortSignal): Promis
   api.grafserv = server;
   if (signal.aborted) return;
 
-  let compiled = createCompiledOperations(served.schema, deps.limits);
-  if (api.operations !== undefined) {
-    api.answerCompiled = createAnswerCompiled({
-      ...{ operations: api.operations, pool, limits: deps.limits, turns: api.turns },
-      ...{ compiled: () => compiled, prepared: deps.preparedStatements },
-    });
-  }
-
+  const compile = async (schema: GraphQLSchema): Promise<CompiledOperations> => {
+    const compiled = createCompiledOperations(schema, deps.limits);
+    const found = await compileAll(compiled, api.operations?.all() ?? []);
+    if (found.length > 0) {
+      logger.info({ operations: found }, "persisted operations are executed without compilation");
+    }
+    return compiled;
+  };
   const check = (schema: GraphQLSchema): void => {
     if (api.operations === undefined) return;
     checkPersistedOperations(schema, api.operations, logger).catch((error: unknown) => {
       logger.error({ err: error }, "persisted operations could not be checked");
     });
   };
+  let compiled = await compile(served.schema);
+  if (api.operations !== undefined && !interferes(deps.extension)) {
+    api.answerCompiled = createAnswerCompiled({
+      ...{ operations: api.operations, pool, limits: deps.limits, turns: api.turns },
+      ...{ compiled: () => compiled, prepared: deps.preparedStatements },
+    });
+  }
   check(served.schema);
 
   if (customFieldsInterval !== undefined) {
     api.lag = followCustomFields({
       ...{ interval: customFieldsInterval, pool, preset, makeSchema, logger, served, signal },
-      serve(schema) {
+      async serve(schema) {
+        const next = await compile(schema);
         server.setSchema(schema);
-        compiled = createCompiledOperations(schema, deps.limits);
+        compiled = next;
         check(schema);
       },
     });
   }
   if (maintenance !== undefined) api.maintenance = startMaintenance(pool, maintenance, logger);
+}
+
+/** Whether an application handles requests between HTTP and the database, which compiled operations skip. */
+function interferes({ plugins = [] }: Extension = {}): boolean {
+  return (plugins as readonly GraphileConfig.Plugin[]).some(
+    ({ grafast, grafserv }) =>
+      grafast?.middleware !== undefined || grafserv?.middleware !== undefined,
+  );
 }
 
 function createPresets(

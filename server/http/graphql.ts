@@ -52,7 +52,9 @@ export function createGraphql(parts: RouteParts): Graphql {
   ): Promise<Answer> {
     if (api.grafserv === undefined) throw waitingForDatabase();
     const accept = mediaTypeOf(request);
-    const parameters = api.answerCompiled && parametersOf(body);
+    // A body beyond the usual limit may be that of a bulk mutation only, which is not compiled.
+    const isUsual = body !== undefined && body.size <= limits.bodyBytes;
+    const parameters = isUsual && api.answerCompiled ? parametersOf(body) : undefined;
     if (accept !== undefined && parameters !== undefined) {
       const compiled = await api.answerCompiled?.(parameters, known);
       if (compiled !== undefined) return inForm(accept, compiled);

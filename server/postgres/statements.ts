@@ -4,6 +4,7 @@ import pg, { type PoolClient, type QueryArrayResult, type QueryConfig } from "pg
 import type { PgClientQuery, PgClientResult } from "postgraphile/@dataplan/pg";
 
 import { UnavailableError } from "../errors/classes.ts";
+import { Recent } from "../recent.ts";
 import { hasEnded, isUnreachable } from "./away.ts";
 import { setSettings } from "./session.ts";
 
@@ -90,9 +91,12 @@ export function explainLoss(error: Error): Error {
   return new UnavailableError("The connection to the database was lost; please try again", error);
 }
 
+/** The names of statements, by their text. */
+const names = new Recent<string, string>(500);
+
 /** Reads have a name already. Mutations get one, so that they are prepared too. */
 function nameOf(text: string): string {
-  return createHash("sha256").update(text).digest("base64url");
+  return names.get(text) ?? names.set(text, createHash("sha256").update(text).digest("base64url"));
 }
 
 /**

@@ -4,20 +4,15 @@
  */
 create or replace function crm_private.current_source()
 returns text
-language plpgsql
+language sql
 stable
 parallel safe
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return case
-    when current_setting('crm.source', true) = any (array['api', 'import'])
-      and pg_has_role(session_user, 'crm_server', 'member')
-    then current_setting('crm.source', true)
-    else 'sql'
-  end;
-end
-$$;
+return case
+  when current_setting('crm.source', true) = any (array['api', 'import'])
+    and pg_has_role(session_user, 'crm_server', 'member')
+  then current_setting('crm.source', true)
+  else 'sql'
+end;
 
 comment on function crm_private.current_source() is
   'Returns the source of a change: api, import or sql.';

@@ -4,15 +4,10 @@
  */
 create or replace function crm_private.is_importing()
 returns boolean
-language plpgsql
+language sql
 stable
-set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return coalesce(current_setting('crm.source', true) = 'import', false)
-    and crm_private.is_administrator();
-end
-$$;
+return coalesce(current_setting('crm.source', true) = 'import', false)
+  and crm_private.is_administrator();
 
 comment on function crm_private.is_importing() is
   'Returns true if an administrator''s session has set crm.source to import.';

@@ -36,6 +36,7 @@ declare
   v_changes text;
   v_old     text;
   v_given   text;
+  v_usual   text;
   -- The entries that the change of a row undoes, planned by crm_private.carry_out_reversal.
   v_undoes  text := 'case when v_undoes then jsonb_strip_nulls(jsonb_build_object(''@undoes'', '
     '(crm_private.planned_reversal(%I.id)).undoes)) else ''{}'' end';
@@ -63,6 +64,7 @@ begin
     and attnum > 0
     and not attisdropped
     and attgenerated = ''
+    and attname <> all (crm_private.derived_columns())
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );
@@ -73,18 +75,16 @@ begin
   where attrelid = p_table
     and attnum > 0
     and not attisdropped
-    -- The columns for search and duplicate detection are derived from the others.
-    and attname <> all ('{search_document,match_keys}'::name[]);
+    and attname <> all (crm_private.derived_columns());
 
-  select string_agg(
-    format(
-      '(%1$L, to_jsonb(new_row.%1$I), %2$s)',
-      attname,
-      case attname when 'created_by' then 'to_jsonb(v_user_id)' else 'to_jsonb(now())' end
-    ),
-    ', ' order by attnum
-  )
-  into v_given
+  -- The values that a session may set, and those that the database sets otherwise.
+  select
+    string_agg(format('%1$L, new_row.%1$I', attname), ', ' order by attnum),
+    string_agg(
+      format('%L, %s', attname, case attname when 'created_by' then 'v_user_id' else 'now()' end),
+      ', ' order by attnum
+    )
+  into v_given, v_usual
   from pg_attribute
   where attrelid = p_table and attname = any ('{created_at,created_by,closed_at}'::name[]);
 
@@ -115,16 +115,11 @@ begin
           'version', new_row.version, 'created_at', new_row.created_at,
           'created_by', new_row.created_by, 'updated_by', new_row.updated_by
         ) end
-        || case when v_imports and new_row.version = 1 then (
-          -- The values that the session set, as opposed to those that the database sets.
-          select coalesce(
-            jsonb_object_agg(input.name, input.value)
-              || jsonb_build_object('@imported', jsonb_agg(input.name order by input.name)),
-            '{}'
-          )
-          from (values %8$s) as input (name, value, otherwise)
-          where input.value <> input.otherwise
-        ) else '{}' end
+        || case
+          when v_imports and new_row.version = 1
+          then crm_private.imported_values(jsonb_build_object(%8$s), jsonb_build_object(%9$s))
+          else '{}'
+        end
         || %5$s,
       new_row.updated_at, v_xid, v_source
     from new_rows as new_row
@@ -157,7 +152,7 @@ end
 $audit_log$
     $function$,
     v_function, p_entity_type, v_values, v_changes,
-    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old, v_given
+    format(v_undoes, 'new_row'), format(v_undoes, 'old_row'), v_old, v_given, v_usual
   );
   execute format(
     'comment on function %s() is %L',

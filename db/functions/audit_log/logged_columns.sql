@@ -15,6 +15,7 @@ as $$
     and attnum > 0
     and not attisdropped
     and attgenerated = ''
+    and attname <> all (crm_private.derived_columns())
     and attname <> all (
       '{id,version,created_at,updated_at,created_by,updated_by}'::name[]
     );

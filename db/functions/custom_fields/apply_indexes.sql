@@ -24,8 +24,8 @@ as $$
 declare
   v_changes text;
 begin
-  insert into crm_private.dropped_indexes (definition_id)
-  select old_row.id
+  insert into crm_private.dropped_indexes (definition_id, prefix)
+  select old_row.id, index.prefix
   from unnest(p_old) as old_row
   cross join crm.custom_field_definitions_index(old_row) as index
   where old_row.entity_type = p_entity_type
@@ -38,7 +38,7 @@ begin
     using unnest(p_new) as new_row
     where dropped.definition_id = new_row.id
       and new_row.entity_type = p_entity_type
-    returning crm_private.custom_field_index_statement(new_row) as statement
+    returning crm_private.custom_field_index_statement(new_row, '', dropped.prefix) as statement
   )
   select string_agg(back.statement, '; ')
     || format('; analyze %s', crm_private.entity_table(p_entity_type))
@@ -52,7 +52,7 @@ begin
   select string_agg(
     format('drop index crm.%I; ', (index).name)
       || case when new_row.id is null then ''
-        else crm_private.custom_field_index_statement(new_row)
+        else crm_private.custom_field_index_statement(new_row, '', (index).prefix)
       end,
     '; ' order by old_row.id
   ) || case when bool_or(new_row.id is not null)
@@ -65,8 +65,8 @@ begin
   where old_row.entity_type = p_entity_type
     and (index).name is not null
     and case when new_row.id is null then true
-      else crm_private.custom_field_index_statement(new_row)
-        <> crm_private.custom_field_index_statement(old_row)
+      else crm_private.custom_field_index_statement(new_row, '', (index).prefix)
+        <> crm_private.custom_field_index_statement(old_row, '', (index).prefix)
     end;
 
   if v_changes is not null then

@@ -1,8 +1,8 @@
 /*
  * Compiles the definitions of an entity type into crm_private.<table>_custom_fields_hold, which
  * validates the custom fields of a row without reading a definition. Also compiles the triggers that
- * replace former names and set defaults, the constraints of unique fields, a function for each field, and the columns of
- * the report. Called when the definitions of the type change; the caller has locked the table
+ * replace former names and set defaults, the constraints of unique fields, statistics and a function
+ * for each field, and the columns of the report. Called when the definitions of the type change; the caller has locked the table
  * against writers.
  *
  * Members that are null never reach the function: _100_normalise removes them before.
@@ -63,6 +63,7 @@ begin
   perform crm_private.compile_renames(p_entity_type);
   perform crm_private.compile_defaults(p_entity_type);
   perform crm_private.compile_unique(p_entity_type);
+  perform crm_private.compile_statistics(p_entity_type);
   perform crm_private.compile_custom_field_functions(p_entity_type);
   perform crm_private.compile_report(p_entity_type);
 end

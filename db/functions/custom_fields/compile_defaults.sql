@@ -18,13 +18,14 @@ begin
       'create or replace trigger _100_default_custom_fields before insert on %s '
       'for each row when (%s) execute function crm_private.default_custom_fields(%L)',
       crm_private.entity_table(p_entity_type),
-      coalesce(
-        format(
+      case
+        when count(*) > 0
+        then format(
           'jsonb_typeof(new.custom_fields) = ''object'' and not new.custom_fields ?& %L::text[]',
           array_agg(d.name order by d.name)
-        ),
-        'false'
-      ),
+        )
+        else 'false'
+      end,
       coalesce(jsonb_object_agg(d.name, d.default_value), '{}')
     )
     from crm.custom_field_definitions as d

@@ -19,14 +19,15 @@ begin
       'create or replace trigger _100_current_custom_fields before insert or update on %s '
       'for each row when (%s) execute function crm_private.current_custom_fields()',
       crm_private.entity_table(p_entity_type),
-      coalesce(
-        format(
+      case
+        when count(*) > 0
+        then format(
           'new.custom_fields ?| %1$L::text[] '
           'or coalesce(new.custom_fields -> ''$merge'' ?| %1$L::text[], false)',
           array_agg(former.name order by former.name)
-        ),
-        'false'
-      )
+        )
+        else 'false'
+      end
     )
     from crm_private.live_former_fields as former
     where former.entity_type = p_entity_type

@@ -12,7 +12,16 @@ set search_path = pg_catalog, pg_temp
 as $$
   select (
     class.relname, method.amname, index.indisvalid,
-    pg_relation_size(class.oid), pg_stat_get_numscans(class.oid)
+    pg_relation_size(class.oid), pg_stat_get_numscans(class.oid),
+    array(
+      select crm_private.camel_case(attname)
+      from unnest(index.indkey::smallint[]) with ordinality as key (attnum, place)
+      join pg_attribute using (attnum)
+      where attrelid = index.indrelid
+        -- The value, an expression, has the number 0. Its place in indkey is counted from 0.
+        and place <= array_position(index.indkey::smallint[], 0::smallint)
+      order by place
+    )
   )::crm.custom_field_index
   from pg_class as class
   join pg_index as index on index.indexrelid = class.oid

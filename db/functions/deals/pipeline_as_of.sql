@@ -1,6 +1,6 @@
 /*
- * Returns the pipeline as it was: the deals of each stage at an instant, as crm_private.deals_as_of
- * returns them. Amounts in several currencies are not added up; they are returned by currency, and
+ * Returns the pipeline as it was: the deals of each stage at an instant. It adds up the deals as
+ * they are now, except those of crm_private.former_deals, which it adds as they were. Amounts in several currencies are not added up; they are returned by currency, and
  * in the base currency at the rates of the day. A stage that did not exist yet, but has imported
  * deals of that time, has its present position.
  *
@@ -16,15 +16,41 @@ security definer
 set search_path = pg_catalog, pg_temp
 rows 10
 as $$
-  with by_currency as (
+  with former as materialized (
+    select deal_id, existed, told_by, stage, currency, value from crm_private.former_deals(at)
+  ),
+  -- Added up before their stages are named: they are many.
+  told as (
     select
-      deal.stage_id,
+      9223372036854775807 as told_by,
       deal.stage,
       deal.currency,
-      count(*)        as count,
-      sum(deal.value) as value
-    from crm_private.deals_as_of(at) as deal
-    group by deal.stage_id, deal.stage, deal.currency
+      count(*)            as count,
+      sum(deal.value)     as value
+    from crm.deals as deal
+    where deal.created_at <= at
+      and not exists (select from former where former.deal_id = deal.id)
+    group by deal.stage, deal.currency
+
+    union all
+
+    select told_by, stage, currency, 1, value
+    from former
+    where existed
+  ),
+  by_currency as (
+    select
+      named.stage_id,
+      coalesce(named.stage, told.stage) as stage,
+      told.currency,
+      sum(told.count)                   as count,
+      sum(told.value)                   as value
+    from told
+    left join crm_private.stage_names as named
+      on named.name = told.stage
+      and named.since <= told.told_by
+      and (named.until is null or told.told_by < named.until)
+    group by named.stage_id, coalesce(named.stage, told.stage), told.currency
   ),
   totals as (
     select

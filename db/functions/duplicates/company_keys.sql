@@ -1,6 +1,6 @@
 /*
  * Returns the match keys of a company, of which duplicates share at least one, as
- * crm_private.contact_keys does for a contact. The generated column crm.companies.match_keys calls
+ * crm_private.contact_keys does for a contact. The trigger crm_private.derive_company calls
  * it.
  *
  * - name, head, tail: the whole, the beginning and the end of the skeleton of its name without the

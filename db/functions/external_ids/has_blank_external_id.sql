@@ -1,22 +1,29 @@
 /*
  * Returns true if an external id of a list has a blank or null source or id (crm_private.is_blank).
- * Check constraints call it only for lists with unusual characters.
  */
 create or replace function crm_private.has_blank_external_id(value crm.external_id[])
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    bool_or(
-      crm_private.is_blank(coalesce(element.source, ''))
-        or crm_private.is_blank(coalesce(element.id, ''))
-    ),
-    false
-  )
-  from unnest(value) as element;
+begin
+  -- Most lists are empty, or have only these characters.
+  if value::text ~ '^\{(?:"\([A-Za-z0-9._:/@+=~#-]+,[A-Za-z0-9._:/@+=~#-]+\)",?)*\}$' then
+    return false;
+  end if;
+  return (
+    select coalesce(
+      bool_or(
+        crm_private.is_blank(coalesce(element.source, ''))
+          or crm_private.is_blank(coalesce(element.id, ''))
+      ),
+      false
+    )
+    from unnest(value) as element
+  );
+end
 $$;
 
 comment on function crm_private.has_blank_external_id(crm.external_id[]) is

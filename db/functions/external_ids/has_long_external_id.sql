@@ -1,6 +1,6 @@
 /*
  * Returns true if an external id of a list has a source or an id with more characters than the
- * given maximum. Check constraints call it only for long lists.
+ * given maximum.
  */
 create or replace function crm_private.has_long_external_id(
   value      crm.external_id[],
@@ -8,15 +8,23 @@ create or replace function crm_private.has_long_external_id(
   max_id     integer
 )
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(
-    bool_or(char_length(element.source) > max_source or char_length(element.id) > max_id), false
-  )
-  from unnest(value) as element;
+begin
+  -- Most lists are short altogether.
+  if char_length(value::text) <= least(max_source, max_id) then
+    return false;
+  end if;
+  return (
+    select coalesce(
+      bool_or(char_length(element.source) > max_source or char_length(element.id) > max_id), false
+    )
+    from unnest(value) as element
+  );
+end
 $$;
 
 comment on function crm_private.has_long_external_id(crm.external_id[], integer, integer) is

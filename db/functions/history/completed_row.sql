@@ -1,8 +1,8 @@
 /*
  * Returns a row of the past with every column that the table has now. A column that is missing in
- * the row was added later, and gets its default. Generated columns are computed from the others,
- * except for those that search and the search for duplicates read, which are null: the past is not
- * searched. Called by crm_private.row_as_of.
+ * the row was added later, and gets its default. Generated columns are computed from the others.
+ * Those that search and the detection of duplicates read (crm_private.derived_columns) are null: the
+ * past is not searched. Called by crm_private.row_as_of.
  */
 create or replace function crm_private.completed_row(p_table regclass, p_row jsonb)
 returns jsonb
@@ -35,7 +35,7 @@ begin
       coalesce(
         string_agg(
           case
-            when attname = any ('{search_document,match_keys}') then format('null as %I', attname)
+            when attname = any (crm_private.derived_columns()) then format('null as %I', attname)
             else format('%s as %I', pg_get_expr(adbin, adrelid), attname)
           end,
           ', '
@@ -45,9 +45,9 @@ begin
       p_table
     )
     from pg_attribute
-    join pg_attrdef on adrelid = attrelid and adnum = attnum
+    left join pg_attrdef on adrelid = attrelid and adnum = attnum
     where attrelid = p_table
-      and attgenerated <> ''
+      and (attgenerated <> '' or attname = any (crm_private.derived_columns()))
   ) into v_row using v_row;
   return v_row;
 end

@@ -1,8 +1,9 @@
 /*
  * Compiles crm_private.search_candidates, which returns the rows whose documents match a tsquery, at
  * most p_limit of each entity type, ranked. If more match, it returns any p_limit of them, and as
- * many of those whose names match: to rank every row with a common word, it would have to read them
- * all, for hits that no one looks at. Names that equal the query are among them.
+ * many of those whose names match, unless all of the first do: to rank every row with a common word,
+ * it would have to read them all, for hits that no one looks at. Names that equal the query are
+ * among them.
  *
  * The rank is between 0 and 1. It is 1 if a name equals the whole query. Otherwise it is a sum: 1/2
  * if the name has every word complete, 1/4 if the name has every word, the last one perhaps
@@ -69,7 +70,10 @@ begin
     union all
     (
       select id, search_document, char_length(name), created_at from %2$s
-      where (select count(*) from %1$I) = p_limit
+      where (
+          select count(*) = p_limit and not coalesce(bool_and(search_document @@ p_whole_names), false)
+          from %1$I
+        )
         and search_document @@ p_named and not (search_document @@ !!p_whole_names)
       limit p_limit
     )

@@ -81,12 +81,18 @@ begin
       coalesce(parts[1], parts[2]),
       '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'), '''', '&#39;'
     ) as safe
-    cross join lateral crm_private.search_words(coalesce(parts[1], '')) as words
+    -- Most words are letters of ASCII, of which search_words would return the lower case.
+    cross join lateral (
+      select case
+        when parts[1] ~ '^[A-Za-z0-9]+$' then lower(parts[1] collate "C")
+        else crm_private.search_words(coalesce(parts[1], ''))
+      end as words
+    ) as folded
     cross join lateral coalesce(
       parts[1] is not null and (
         ' ' || words || ' ' like any (marks)
         or stems is not null and tsvector_to_array(crm_private.search_stems(words)) && stems
-        or crm_private.search_neighbours(words) && near
+        or near is not null and crm_private.search_neighbours(words) && near
         or near is not null and stems is not null
           and crm_private.search_neighbours(
             array_to_string(tsvector_to_array(crm_private.search_stems(words)), ' ')

@@ -14,7 +14,8 @@ create or replace function crm_private.search_hits(
   query        text,
   entity_types text[],
   first        integer,
-  after        text
+  after        text,
+  extracts     boolean default true -- if false, the extracts are null
 )
 returns table (
   entity_type text,
@@ -100,7 +101,10 @@ begin
     ),
     placed as materialized (
       select ranked.*, key.position
-      from ranked
+      from (
+        -- Without a cursor, only the hits that are returned need their position.
+        select * from ranked where v_after is not null or place <= v_first
+      ) as ranked
       cross join lateral (
         select concat(
           encode(float8send(1 - rank), 'hex'),
@@ -120,17 +124,20 @@ begin
     entity_type,
     entity_id,
     rank,
-    -- Empty if the caller can read nothing of what matches.
-    coalesce(
-      crm_private.search_extract(
-        crm_private.search_body(entity_type, entity_id),
-        v_query.marks,
-        case when entity_type = any (v_texts) then coalesce(stems, v_query.stems) end,
-        case when rank < 1 / 8.0 then v_query.near end,
-        v_query.number
-      ),
-      ''
-    ),
+    case
+      when search_hits.extracts then
+        -- Empty if the caller can read nothing of what matches.
+        coalesce(
+          crm_private.search_extract(
+            crm_private.search_body(entity_type, entity_id),
+            v_query.marks,
+            case when entity_type = any (v_texts) then coalesce(stems, v_query.stems) end,
+            case when rank < 1 / 8.0 then v_query.near end,
+            v_query.number
+          ),
+          ''
+        )
+    end,
     place::integer,
     "position",
     (select count(*)::integer from ranked)
@@ -139,8 +146,8 @@ begin
 end
 $$;
 
-comment on function crm_private.search_hits(text, text[], integer, text) is
+comment on function crm_private.search_hits(text, text[], integer, text, boolean) is
   'Returns the hits of crm.search, the best first.';
 
-revoke all on function crm_private.search_hits(text, text[], integer, text) from public;
-grant execute on function crm_private.search_hits(text, text[], integer, text) to crm_reader;
+revoke all on function crm_private.search_hits(text, text[], integer, text, boolean) from public;
+grant execute on function crm_private.search_hits(text, text[], integer, text, boolean) to crm_reader;

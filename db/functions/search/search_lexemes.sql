@@ -1,8 +1,9 @@
 /*
  * Returns words as lexemes, all with one weight; an empty tsvector if the text is null.
  *
- * The parser of PostgreSQL gets only words of ASCII: it would split others by the locale of the
- * database, although they are split already.
+ * The words are separated already, so that the parser of PostgreSQL has nothing to add: it would
+ * split those with other characters than ASCII by the locale of the database, and it takes twice as
+ * long for the others.
  */
 create or replace function crm_private.search_lexemes(words text, weight "char")
 returns tsvector
@@ -11,21 +12,21 @@ immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_lexemes text    := '';
+  v_ordinal integer := 0;
+  v_word    text;
 begin
   if words is null then
     return ''::tsvector;
   end if;
-  if octet_length(words) = char_length(words) then
-    return setweight(to_tsvector('pg_catalog.simple', words), weight);
-  end if;
-  return setweight(
-    (
-      select string_agg(format('''%s'':%s', word, least(ordinal, 16383)), ' ')
-      from unnest(string_to_array(words, ' ')) with ordinality as listed (word, ordinal)
-      where word <> ''
-    )::tsvector,
-    weight
-  );
+  foreach v_word in array string_to_array(words, ' ') loop
+    if v_word <> '' then
+      v_ordinal := v_ordinal + 1;
+      v_lexemes := v_lexemes || '''' || v_word || ''':' || least(v_ordinal, 16383) || ' ';
+    end if;
+  end loop;
+  return setweight(v_lexemes::tsvector, weight);
 end
 $$;
 

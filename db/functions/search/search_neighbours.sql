@@ -21,8 +21,7 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_unspaced   constant text := '[' || crm_private.unspaced_scripts() || ']';
-  v_neighbours text[] := '{}'::text[];
+  v_neighbours text    := '';
   v_word       text;
   v_previous   text    := '';
   v_length     integer;
@@ -31,23 +30,28 @@ begin
   foreach v_word in array string_to_array(words, ' ') loop
     v_length := length(v_word);
     continue when v_length not between 1 and 20;
-    v_neighbours := v_neighbours || ('~' || v_word);
+    v_neighbours := v_neighbours || ' ~' || v_word;
     if v_length > 3 and v_word !~ '[0-9]' then
       for v_left in 1 .. v_length loop
-        v_neighbours := v_neighbours
-          || ('~' || left(v_word, v_left - 1) || substr(v_word, v_left + 1));
+        v_neighbours := v_neighbours || ' ~' || overlay(v_word placing '' from v_left for 1);
       end loop;
     end if;
     if v_previous <> '' and v_word <> 'and' and length(v_previous) + v_length <= 20 then
-      v_neighbours := v_neighbours || ('~' || v_previous || v_word);
+      v_neighbours := v_neighbours || ' ~' || v_previous || v_word;
     end if;
     if v_word <> 'and' then
-      v_previous := case when v_length > 2 or v_word !~ v_unspaced then v_word else '' end;
+      v_previous := case
+        when v_length > 2
+          or octet_length(v_word) = v_length
+          or v_word !~ ('[' || crm_private.unspaced_scripts() || ']')
+        then v_word
+        else ''
+      end;
     end if;
     v_count := v_count + 1;
     exit when v_count = 10;
   end loop;
-  return v_neighbours;
+  return string_to_array(substr(v_neighbours, 2), ' ');
 end
 $$;
 

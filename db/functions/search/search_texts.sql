@@ -11,6 +11,9 @@ parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if not jsonb_path_exists(members, 'strict $.* ? (@.type() == "string")', silent => true) then
+    return null;
+  end if;
   return (
     select left(string_agg(member #>> '{}', ' '), 100000)
     from jsonb_path_query(members, 'strict $.* ? (@.type() == "string")', silent => true) as member

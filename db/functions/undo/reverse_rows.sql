@@ -57,6 +57,7 @@ begin
         and attnum > 0
         and not attisdropped
         and attgenerated = ''
+        and attname <> all (crm_private.derived_columns())
     ) using v_xid, p_entity_type;
 
   elsif p_operation in ('update', 'prepare') then

@@ -1,8 +1,8 @@
 /*
  * Compiles the stamps of a table: creates crm_private.<table>_stamp from the columns of the table,
- * and the triggers that stamp its rows. Generated columns have no value yet when the function runs,
- * and would make every update look like a change; they follow from other columns, so it gives them
- * their old values.
+ * and the triggers that stamp its rows. Columns that are generated, or derived by a later trigger
+ * (crm_private.derived_columns), follow from the others. They have their old values until they are
+ * computed anew, so that they do not make an update look like a change, and no writer can set them.
  *
  * Call it in the migration that adds or removes a generated column; a test finds where that was
  * forgotten.
@@ -24,7 +24,8 @@ begin
   select string_agg(format(E'\n  new.%1$I := old.%1$I;', attname), '' order by attnum)
   into v_generated
   from pg_attribute
-  where attrelid = p_table and attnum > 0 and not attisdropped and attgenerated <> '';
+  where attrelid = p_table and attnum > 0 and not attisdropped
+    and (attgenerated <> '' or attname = any (crm_private.derived_columns()));
 
   execute format(
     $function$
@@ -63,11 +64,7 @@ $stamp$
 
   execute format(
     'create or replace trigger _110_stamp_insert before insert on %s '
-    'for each row when ('
-    '(new.version, new.created_at, new.updated_at, new.created_by, new.updated_by) '
-    'is distinct from (1, now(), now(), crm.current_user_id(), new.created_by) '
-    'or current_setting(''crm.bulk_stamps'', true) <> '''') '
-    'execute function crm_private.stamp_insert()',
+    'for each row execute function crm_private.stamp_insert()',
     p_table
   );
   execute format(

@@ -1,13 +1,21 @@
 /* Returns true if an element of an array is not legible (crm_private.is_legible). */
 create or replace function crm_private.has_illegible_element(value text[])
 returns boolean
-language sql
+language plpgsql
 immutable
 parallel safe
 set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(bool_or(not crm_private.is_legible(element)), false)
-  from unnest(value) as element;
+begin
+  -- Most arrays have printable ASCII characters only.
+  if array_to_string(value, ' ') !~ '[^ -~]' then
+    return false;
+  end if;
+  return (
+    select coalesce(bool_or(not crm_private.is_legible(element)), false)
+    from unnest(value) as element
+  );
+end
 $$;
 
 comment on function crm_private.has_illegible_element(text[]) is

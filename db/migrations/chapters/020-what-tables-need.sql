@@ -6,7 +6,6 @@
 
 --!include types/external_id.sql
 --!include functions/audit_log/attached_to.sql
---!include functions/access/caller_is_authenticated.sql
 --!include functions/search/company_document.sql
 --!include functions/normalization/ascii_digits.sql
 --!include functions/normalization/calling_code.sql
@@ -16,6 +15,8 @@
 --!include functions/search/contact_name_words.sql
 --!include functions/deals/currencies.sql
 --!include functions/access/current_user_id.sql
+--!include functions/access/key_is_valid.sql
+--!include functions/access/caller_is_authenticated.sql
 --!include functions/search/named_document.sql
 --!include functions/normalization/fold.sql
 --!include functions/external_ids/has_duplicate_external_id.sql
@@ -39,7 +40,9 @@
 --!include functions/merge/merged_into.sql
 --!include functions/audit_log/is_readable.sql
 --!include functions/custom_fields/satisfies_rules.sql
---!include functions/validation/longest_element.sql
+--!include functions/validation/has_long_element.sql
+--!include functions/validation/are_emails.sql
+--!include functions/external_ids/is_external_id_list.sql
 --!include functions/duplicates/name_skeleton.sql
 --!include functions/duplicates/contact_keys.sql
 --!include functions/search/name_words.sql

@@ -68,6 +68,7 @@
 --!include functions/bulk/colliding_rows.sql
 --!include functions/custom_fields/compile_report.sql
 --!include functions/custom_fields/compile_unique.sql
+--!include functions/custom_fields/compile_statistics.sql
 --!include functions/custom_fields/custom_field_index_name.sql
 --!include functions/custom_fields/custom_field_definitions_index.sql
 --!include functions/audit_log/entry_digest.sql
@@ -90,10 +91,12 @@
 --!include functions/imports/imported_columns.sql
 --!include functions/imports/require_import.sql
 --!include functions/imports/imported_stamp.sql
+--!include functions/imports/imported_values.sql
 --!include functions/deals/imported_close.sql
 --!include functions/custom_fields/is_reserved_field.sql
 --!include functions/custom_fields/custom_field_names.sql
 --!include functions/custom_fields/custom_field_definitions_field_name.sql
+--!include functions/common/derived_columns.sql
 --!include functions/audit_log/logged_columns.sql
 --!include functions/audit_log/audit_log_digest.sql
 --!include functions/audit_log/log_event.sql
@@ -164,6 +167,9 @@
 --!include functions/settings/time_zone.sql
 --!include functions/settings/today.sql
 --!include functions/deals/in_base_currency.sql
+--!include functions/common/first_of.sql
+--!include functions/common/first.sql
+--!include functions/deals/former_deals.sql
 --!include functions/deals/deals_as_of.sql
 --!include functions/deals/pipeline_as_of.sql
 --!include functions/validation/row_faults.sql
@@ -214,7 +220,6 @@
 --!include functions/custom_fields/allow_definitions.sql
 --!include functions/custom_fields/compile_custom_field_trigger.sql
 --!include functions/custom_fields/compile_custom_fields.sql
---!include functions/custom_fields/custom_field_index_statement.sql
 --!include functions/settings/trash_retention_days.sql
 --!include functions/erasure/purge_trash.sql
 --!include functions/undo/undo_entry.sql
@@ -237,6 +242,9 @@
 --!include functions/common/written_columns.sql
 --!include functions/bulk/read_rows.sql
 --!include views/crm_private/rules.sql
+--!include functions/custom_fields/index_prefix.sql
+--!include functions/custom_fields/custom_field_index_statement.sql
+--!include functions/custom_fields/refuse_prefix.sql
 --!include functions/validation/broken_reference.sql
 --!include functions/validation/compile_stamps.sql
 --!include functions/entities/register_entity.sql

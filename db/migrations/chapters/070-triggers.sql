@@ -8,6 +8,7 @@
 --!include triggers/110_stamp.sql
 --!include triggers/200_validate.sql
 --!include triggers/210_exchange_rates.sql
+--!include triggers/250_derive.sql
 --!include triggers/300_external_ids.sql
 --!include triggers/300_merges.sql
 --!include triggers/500_definitions.sql

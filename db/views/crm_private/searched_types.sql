@@ -6,7 +6,8 @@
  *   that every row has a name, and a rank.
  * - words: the words of the name, as in the trigram index of the table.
  * - body: the text of which a hit shows an extract: the name, then the other columns from which
- *   search_document is generated, except those that readers cannot select.
+ *   search_document is derived (its trigger depends on them) or generated, except those that readers
+ *   cannot select.
  * - entities: a subquery with these, the id, search_document and created_at. It has no other column
  *   of the table, so that no column can have the name of a variable of a compiled function.
  */
@@ -63,14 +64,28 @@ create or replace view crm_private.searched_types as
       ),
       ', ' order by attribute.attnum
     ) as expressions
-    from information_schema.column_column_usage as used
-    join pg_attribute as attribute
-      on attribute.attrelid = type.entity_table and attribute.attname = used.column_name
-    where used.table_schema = namespace.nspname
-      and used.table_name = class.relname
-      and used.dependent_column = 'search_document'
+    from pg_attribute as attribute
+    where attribute.attrelid = type.entity_table
       and attribute.attname <> all (type.label_columns)
       and has_column_privilege('crm_reader', attribute.attrelid, attribute.attnum, 'select')
+      and (
+        exists (
+          select from pg_trigger as deriving
+          join pg_depend as used
+            on used.classid = 'pg_trigger'::regclass and used.objid = deriving.oid
+          where deriving.tgrelid = type.entity_table
+            and deriving.tgname = '_250_derive_update'
+            and used.refobjid = type.entity_table
+            and used.refobjsubid = attribute.attnum
+        )
+        or exists (
+          select from information_schema.column_column_usage as used
+          where used.table_schema = namespace.nspname
+            and used.table_name = class.relname
+            and used.dependent_column = 'search_document'
+            and used.column_name = attribute.attname
+        )
+      )
   ) as details
   cross join lateral (
     select

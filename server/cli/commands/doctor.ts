@@ -1,6 +1,6 @@
 import { withConnection } from "../../postgres/connect.ts";
 import { withDatabase } from "../../embedded/open.ts";
-import { examine, examineCircumstances } from "../../doctor/doctor.ts";
+import { examine, examineCircumstances, examineOperations } from "../../doctor/doctor.ts";
 import { exitCodes } from "../../errors/problem.ts";
 import type { Context } from "./context.ts";
 
@@ -10,7 +10,8 @@ import type { Context } from "./context.ts";
  * @returns the exit code: 0 or {@link exitCodes.findings}.
  */
 export async function doctorCommand(context: Context): Promise<number> {
-  return withDatabase(context.config, async ({ ownerUrl, embedded }) => {
+  const { persisted, limits } = context.config;
+  return withDatabase(context.config, async ({ ownerUrl, serverUrl, embedded }) => {
     const { findings, notes } = await withConnection(ownerUrl, async (client) => {
       await client.query("begin");
       try {
@@ -22,6 +23,9 @@ export async function doctorCommand(context: Context): Promise<number> {
         await client.query("rollback");
       }
     });
+    if (persisted !== undefined && findings.length === 0) {
+      notes.push(...(await examineOperations(serverUrl, persisted.folder, limits)));
+    }
     for (const note of notes) context.print(`Note: ${note}`);
     for (const finding of findings) context.print(finding);
     if (findings.length > 0) return exitCodes.findings;

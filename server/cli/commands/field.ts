@@ -19,6 +19,8 @@ interface Index {
   size: number;
   /** How many times it has been read. */
   scans: number;
+  /** The fields before the value. */
+  prefix: string[];
 }
 
 interface Field {
@@ -35,28 +37,40 @@ interface Indexable {
   statement: string;
   /** Null if there is no index. */
   isValid: boolean | null;
+  /** Whether the index has the prefix of the statement. */
+  isSame: boolean | null;
 }
 
 /**
- * Creates the index of a custom field without blocking writes, unless it exists. An invalid index of a
- * failed build is replaced. Ctrl-C stops the build and drops the index.
+ * Creates the index of a custom field without blocking writes, unless it exists. An index with another prefix,
+ * and an invalid one of a failed build, is replaced. Ctrl-C stops the build and drops the index.
  *
- * @throws {Problem} if there is no such field, or the build was stopped.
+ * @throws {Problem} if there is no such field, the index cannot have the prefix, or the build was stopped.
  */
 export async function indexFieldCommand(
   context: Context,
   entityType: string,
   name: string,
+  prefix: readonly string[] = [],
 ): Promise<void> {
   await withFields(context, async (client, ownerUrl) => {
     await claimDefinitions(context, client);
-    const { table, indexName, statement, isValid } = await findField(client, entityType, name);
-    if (isValid === true) {
+    const { table, indexName, statement, isValid, isSame } = await findField(
+      client,
+      entityType,
+      name,
+      prefix,
+    );
+    if (isValid === true && isSame === true) {
       context.print(`The field ${name} of ${table} is already indexed.`);
       return;
     }
-    if (isValid === false) {
-      context.note("An earlier build failed; its invalid index is dropped first.");
+    if (isValid !== null) {
+      context.note(
+        isValid
+          ? "The index with another prefix is dropped first."
+          : "An earlier build failed; its invalid index is dropped first.",
+      );
       await client.query(`drop index concurrently crm.${indexName}`);
     }
 
@@ -142,7 +156,8 @@ export async function listFieldsCommand(
          case when (index).name is not null then
            jsonb_build_object(
              'name', (index).name, 'method', (index).method, 'isValid', (index).is_valid,
-             'size', (index).size, 'scans', (index).scans
+             'size', (index).size, 'scans', (index).scans,
+             'prefix', (index).prefix
            )
          end
        ) as field
@@ -158,13 +173,14 @@ export async function listFieldsCommand(
     const lines = rows.map(({ field: { entityType, name, fieldType, index }, size }) => [
       ...[entityType, name, fieldType],
       index === null ? "no" : index.isValid ? index.method : "invalid",
+      index === null ? "" : [...index.prefix, name].join(", "),
       ...[size, index === null ? "" : String(index.scans)],
     ]);
     for (const line of aligned([header, ...lines])) context.print(line);
   });
 }
 
-const header = ["ENTITY", "FIELD", "TYPE", "INDEX", "SIZE", "SCANS"];
+const header = ["ENTITY", "FIELD", "TYPE", "INDEX", "FIELDS", "SIZE", "SCANS"];
 
 /** Runs work on the custom fields, as the owner of the database. */
 async function withFields(
@@ -201,17 +217,33 @@ async function claimDefinitions({ note }: Context, client: pg.Client): Promise<v
   }
 }
 
-async function findField(client: pg.Client, entityType: string, name: string): Promise<Indexable> {
-  const { rows } = await client.query<Indexable>(
-    `select crm_private.entity_table(definition.entity_type)::text as table,
-       crm_private.custom_field_index_name(definition) as "indexName",
-       crm_private.custom_field_index_statement(definition, 'concurrently') as statement,
-       (index).is_valid as "isValid"
-     from crm.custom_field_definitions as definition
-     cross join crm.custom_field_definitions_index(definition) as index
-     where definition.entity_type = $1 and definition.name = $2`,
-    [entityType, name],
-  );
+async function findField(
+  client: pg.Client,
+  entityType: string,
+  name: string,
+  prefix: readonly string[] = [],
+): Promise<Indexable> {
+  const { rows } = await client
+    .query<Indexable>(
+      `select crm_private.entity_table(definition.entity_type)::text as table,
+         crm_private.custom_field_index_name(definition) as "indexName",
+         wanted.statement,
+         (index).is_valid as "isValid",
+         wanted.statement = crm_private.custom_field_index_statement(
+           definition, 'concurrently', (index).prefix
+         ) as "isSame",
+         crm_private.refuse_prefix(definition, $3)
+       from crm.custom_field_definitions as definition
+       cross join crm.custom_field_definitions_index(definition) as index
+       cross join crm_private.custom_field_index_statement(definition, 'concurrently', $3)
+         as wanted (statement)
+       where definition.entity_type = $1 and definition.name = $2`,
+      [entityType, name, prefix],
+    )
+    .catch((error: unknown) => {
+      if (hasCode(error, "23514")) throw new Problem(`${(error as Error).message}.`);
+      throw error;
+    });
   const [field] = rows;
   if (field === undefined) throw new Problem(`There is no custom field ${name} of ${entityType}.`);
   return field;

@@ -6,7 +6,9 @@ import { assertValidSchema, buildSchema, type GraphQLSchema } from "graphql";
 import { collectOperations, type PersistedOperation } from "../persist/collect.ts";
 import type { Fault } from "../persist/fault.ts";
 import { readDocuments } from "../persist/sources.ts";
+import { examineOperations } from "../../doctor/doctor.ts";
 import { exitCodes, Problem } from "../../errors/problem.ts";
+import { deriveServerUrl } from "../../postgres/server-login.ts";
 import { projectFolder } from "../../project.ts";
 import type { Context } from "./context.ts";
 
@@ -30,10 +32,12 @@ export interface PersistRequest {
  * Collects the operations of a client's code into the folder of persisted operations. Existing documents
  * stay, unless `prune` is set: older clients still use them.
  *
+ * If the settings have the URL of a database, it says which operations the server will not compile.
+ *
  * @param paths folders and files of the client's code.
  * @throws {Problem} if there is a fault, or no operation; then nothing is written.
  */
-export function persistCommand(
+export async function persistCommand(
   { config, print, note }: Context,
   paths: readonly string[],
   {
@@ -43,7 +47,7 @@ export function persistCommand(
     typename = false,
     prune = false,
   }: PersistRequest,
-): void {
+): Promise<void> {
   const faults = new Set<string>();
   const report = (fault: Fault) => void faults.add(String(fault));
   const documents = readDocuments(paths, report);
@@ -72,6 +76,10 @@ export function persistCommand(
 
   const changes = `${added.length} added, ${removed.length} removed`;
   print(`${counted(operations.length, "operation")} in ${out}: ${changes}.`);
+  const serverUrl =
+    config.serverDatabaseUrl ?? (config.databaseUrl && deriveServerUrl(config.databaseUrl));
+  if (serverUrl === undefined) return; // the schema in a file does not tell what is compiled
+  for (const line of await examineOperations(serverUrl, out, config.limits)) note(line);
 }
 
 function readSchema(file: string): GraphQLSchema {

@@ -42,6 +42,18 @@ function average(value: SQL, codec: PgCodec): SQL {
   return sql`trim_scale(round(avg(${value}), max(scale(${value}::numeric)) + 2))`;
 }
 
+/** Returns the number of different values. Texts are sorted by their bytes, in half the time. */
+function distinctCount(value: SQL, codec: PgCodec): SQL {
+  const isText = (codec.arrayOfCodec ?? codec) === TYPES.text;
+  return isText ? sql`count(distinct ${value} collate "C")` : sql`count(distinct ${value})`;
+}
+
+/** The aggregates whose SQL is ours. */
+const wraps: Readonly<Record<string, (value: SQL, codec: PgCodec) => SQL>> = {
+  average,
+  distinctCount,
+};
+
 /**
  * Adds the number of rows of each group (the preset only has `distinctCount`, which sorts), the minimum and
  * maximum of dates, and groups by week, month, quarter and year. Conditions on an aggregate exist only where
@@ -59,7 +71,7 @@ export const AggregatesPlugin: GraphileConfig.Plugin = {
         const { pgAggregateSpecs = [], pgAggregateGroupBySpecs = [] } = build;
         build.pgAggregateSpecs = pgAggregateSpecs
           .filter(({ id }) => offered.has(id))
-          .map((spec) => (spec.id === "average" ? { ...spec, sqlAggregateWrap: average } : spec))
+          .map((spec) => ({ ...spec, sqlAggregateWrap: wraps[spec.id] ?? spec.sqlAggregateWrap }))
           .map((spec) =>
             spec.id === "min" || spec.id === "max"
               ? {

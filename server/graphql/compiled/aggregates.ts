@@ -4,7 +4,13 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { groupOrder } from "../paging/group-orders.ts";
 import { applyInput, type Rows } from "./rows.ts";
-import { argumentsOf, compileColumns, type Compiler, objectOf, type SelectedField } from "./select.ts";
+import {
+  argumentsOf,
+  compileColumns,
+  type Compiler,
+  objectOf,
+  type SelectedField,
+} from "./select.ts";
 import { NotCompiledError } from "./symbols.ts";
 import { type Part, valueOf } from "./values.ts";
 
@@ -44,10 +50,11 @@ export function compileGroups(compiler: Compiler, selected: SelectedField, rows:
   const order = groupOrder(byType, given.groupBy as readonly string[], rows.alias);
   const limited = sql`${rows.clauses()}${by} order by ${order} limit ${sql.literal(most + 1)}`;
   const list = sql.identifier(Symbol("groups"));
-  // Too many groups are an error, which Grafast reports. A division by zero is the simplest one.
+  // Too many groups are an error, which Grafast reports. A division by zero is the simplest one. Without
+  // `offset 0` the planner would compute the groups twice.
   return {
     expression: sql`(select case when 1 / (cardinality(${list}) <= ${sql.literal(most)})::int = 1
-      then array_to_json(${list}) end from (select array(${objectOf(expression, limited)})) as ${sql.identifier(Symbol("all"))} (${list}))`,
+      then array_to_json(${list}) end from (select array(${objectOf(expression, limited)}) offset 0) as ${sql.identifier(Symbol("all"))} (${list}))`,
     hasJson,
   };
 }

@@ -13,7 +13,7 @@ import type { AnswerCompiled, CompiledRequest } from "../../http/api.ts";
 import { noteOperation } from "../../http/requests.ts";
 import { createWithPgClient } from "../../postgres/adaptor.ts";
 import { isInDoubt } from "../../postgres/away.ts";
-import { checkCost, type Cost } from "../limits/cost.ts";
+import { createCheckCost, type Cost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 import { planAnew } from "../limits/plugin.ts";
 import type { Turns } from "../limits/turns.ts";
@@ -44,6 +44,8 @@ export interface AnswerDeps {
  */
 export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
   const { operations, compiled, limits, turns } = deps;
+  const checkCost = createCheckCost(limits);
+  const costs = new WeakMap<Statement, Cost>();
   const lend = createWithPgClient(deps.pool, deps.prepared);
 
   return async (body, request) => {
@@ -54,18 +56,22 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
     const { operationName, variableValues = {} } = body;
     const isNamed = operationName === undefined || typeof operationName === "string";
     if (!isNamed || !isObject(variableValues)) return undefined;
-    const { schema, find } = compiled();
-    const operation = find(text, operationName);
+    const served = compiled();
+    const operation = served.find(text, operationName);
     const variables = operation?.variablesOf(variableValues as Values);
     if (operation === undefined || variables === undefined) return undefined;
     const statement = operation.statementFor(variables);
     if (statement === undefined) return undefined;
 
+    const { schema } = served;
     const { document, definition, isMutation } = operation;
-    const cost = costOrNothing(() =>
-      checkCost({ schema, document, operationName, variables: variableValues as Values }, limits),
-    );
+    const sent = variableValues as Values;
+    const isKnown = Object.keys(sent).every((name) => operation.declared.has(name));
+    const cost =
+      (isKnown ? costs.get(statement) : undefined) ??
+      costOrNothing(() => checkCost({ schema, document, operationName, variables: sent }));
     if (cost === undefined) return undefined;
+    if (isKnown && statement.hasConstantCost) costs.set(statement, cost);
     const { pgSettings, departure } = request;
     const turn = { cost, isMutation, departure };
     noteOperation(document, definition.name?.value);

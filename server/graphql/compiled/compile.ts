@@ -17,7 +17,7 @@ import type { Values } from "../limits/variables.ts";
 import { compileMutation } from "./mutate.ts";
 import { type Compiler, compileQuery } from "./select.ts";
 import { fragmentsOf } from "./selections.ts";
-import { createSymbols, NotCompiledError, type Reader, shapeOf } from "./symbols.ts";
+import { createSymbols, NotCompiledError, openValue, type Reader, shapeOf } from "./symbols.ts";
 
 /** A statement whose one value is the data of the response, as JSON. */
 export interface Statement {
@@ -26,6 +26,8 @@ export interface Statement {
   readonly name: string;
   /** Reads the parameters from the variables of a request. */
   readonly parameters: readonly Reader[];
+  /** Whether all requests with this statement have the same cost: no variable has a list or JSON. */
+  readonly hasConstantCost: boolean;
   /** Whether it contains JSON of the database, which has to be written as JavaScript writes it. */
   readonly hasJson: boolean;
 }
@@ -65,12 +67,12 @@ export function prepareOperation(operation: Operation): CompiledOperation {
       if (one.text !== other.text || !isDeepEqual(one.constants, other.constants)) {
         throw new NotCompiledError("the statement depends on the value of a variable");
       }
-      return one;
+      return { ...one, hasConstantCost: !shapeOf(types, variables, fixed).includes(openValue) };
     },
   };
 }
 
-interface Once extends Statement {
+interface Once extends Omit<Statement, "hasConstantCost"> {
   readonly constants: readonly unknown[];
 }
 
@@ -84,6 +86,7 @@ function compileOnce(
   const compiler: Compiler = {
     ...{ schema, pageSize, groups, fragments: fragmentsOf(document) },
     ...{ variables: symbols.variables, derive: symbols.derive },
+    selects: (fieldName) => selectsField(document, fieldName),
   };
   const isQuery = definition.operation === OperationTypeNode.QUERY;
   const { expression, hasJson } = isQuery
@@ -130,6 +133,16 @@ function fixedVariables(document: DocumentNode): Set<string> {
     },
   });
   return names;
+}
+
+function selectsField(document: DocumentNode, fieldName: string): boolean {
+  let isSelected = false;
+  visit(document, {
+    Field({ name }) {
+      isSelected ||= name.value === fieldName;
+    },
+  });
+  return isSelected;
 }
 
 function isDeepEqual(one: readonly unknown[], other: readonly unknown[]): boolean {

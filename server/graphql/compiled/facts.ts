@@ -1,7 +1,8 @@
 import type { GraphQLField, GraphQLObjectType } from "graphql";
-import type { PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
+import type { PgCodec, PgCodecWithAttributes, PgResource } from "postgraphile/@dataplan/pg";
 
 import type { Relation } from "../paging/relations.ts";
+import { isSearchField } from "../search/hits.ts";
 
 /** What a field of an object type is to the database. */
 export type Fact =
@@ -15,6 +16,8 @@ export type Fact =
   | { readonly kind: "relation"; readonly relation: Relation }
   /** The rows that a function of the row returns. */
   | { readonly kind: "functionRows"; readonly resource: PgResource }
+  /** The hits of a search. */
+  | { readonly kind: "search"; readonly resource: PgResource }
   /** All rows of a table. */
   | { readonly kind: "table"; readonly resource: PgResource }
   /** The row of a table with a key, whose columns are arguments. */
@@ -31,7 +34,13 @@ export type Fact =
   | { readonly kind: "cursor" | "node" }
   /** A mutation of one row. */
   | { readonly kind: "create" | "update"; readonly resource: PgResource }
-  /** The row that a mutation has written. */
+  /** A mutation by a function of the database. */
+  | {
+      readonly kind: "call";
+      readonly resource: PgResource;
+      readonly parameters: readonly Parameter[];
+    }
+  /** The row that a mutation has written, or that its function returns. */
   | { readonly kind: "written" };
 
 /** A column of a key, and the argument with its value. */
@@ -40,40 +49,62 @@ interface Key {
   readonly argument: string;
 }
 
+/** A parameter of a function, and the member of the input with its value. */
+interface Parameter {
+  readonly name: string | null;
+  readonly member: string;
+  readonly codec: PgCodec;
+}
+
 /** The extension of a field that has a {@link Fact}. */
 const factsMark = "crmFact";
 
-/** Returns what a field is to the database; undefined if the compiler does not know. */
-export function factOf(field: GraphQLField<unknown, unknown>): Fact | undefined {
-  return (field.extensions as { [factsMark]?: Fact })[factsMark];
+/** A fact, and the plan that the field had when it was recorded. */
+interface Recorded {
+  readonly fact: Fact;
+  readonly plan: unknown;
+}
+
+/**
+ * Returns what a field is to the database; undefined if the compiler does not know, or if a plugin of the
+ * application has changed how the field is executed.
+ */
+export function factOf({ extensions }: GraphQLField<unknown, unknown>): Fact | undefined {
+  const { [factsMark]: recorded, grafast } = extensions as {
+    readonly [factsMark]?: Recorded;
+    readonly grafast?: { readonly plan?: unknown };
+  };
+  return recorded?.plan === grafast?.plan ? recorded?.fact : undefined;
 }
 
 /**
  * Records what the fields of the API are to the database, while the schema is built. Only then the library
  * knows it; the finished schema has plans, which are functions.
+ *
+ * @param after the plugins whose plans the compiler knows: all of this server.
  */
-export const FactsPlugin: GraphileConfig.Plugin = {
-  name: "CrmFactsPlugin",
-  version: "1.0.0",
-  description: "Records what fields are to the database, for compiled operations.",
-  schema: {
-    hooks: {
-      GraphQLObjectType_fields_field(field, build, { scope, Self }) {
-        const fact = read(scope, build, Self);
-        if (fact === undefined) return field;
-        return { ...field, extensions: { ...field.extensions, [factsMark]: fact } };
+export function createFactsPlugin(after: readonly GraphileConfig.Plugin[]): GraphileConfig.Plugin {
+  return {
+    name: "CrmFactsPlugin",
+    version: "1.0.0",
+    description: "Records what fields are to the database, for compiled operations.",
+    after: after.map(({ name }) => name),
+    schema: {
+      hooks: {
+        GraphQLObjectType_fields_field(field, build, { scope, Self }) {
+          const fact = read(scope, build, Self);
+          if (fact === undefined) return field;
+          const recorded: Recorded = { fact, plan: field.plan };
+          return { ...field, extensions: { ...field.extensions, [factsMark]: recorded } };
+        },
       },
     },
-  },
-};
+  };
+}
 
 type Scope = GraphileBuild.ScopeObjectFieldsField;
 
-function read(
-  scope: Scope,
-  build: GraphileBuild.Build,
-  Self: GraphQLObjectType,
-): Fact | undefined {
+function read(scope: Scope, build: GraphileBuild.Build, Self: GraphQLObjectType): Fact | undefined {
   const { fieldName, pgFieldAttribute, pgRelationDetails } = scope;
   const resource = scope.pgFieldResource as PgResource | undefined;
   const codec = scope.pgCodec as PgCodecWithAttributes | undefined;
@@ -85,9 +116,8 @@ function read(
   }
   if (pgRelationDetails !== undefined) {
     const { registry, codec: local, relationName } = pgRelationDetails;
-    const relation = registry.pgRelations[local.name]?.[relationName] as unknown as
-      | Relation
-      | undefined;
+    const relation = registry.pgRelations[String(local.name)]?.[relationName] as unknown as
+      Relation | undefined;
     if (relation === undefined || scope.isMutationPayload) return undefined;
     if (scope.isPgSingleRelationField) return { kind: "reference", relation };
     return scope.isPgManyRelationConnectionField ? { kind: "relation", relation } : undefined;
@@ -104,12 +134,13 @@ function read(
     return fieldName === "cursor" || fieldName === "node" ? { kind: fieldName } : undefined;
   }
   if (scope.isRootMutation) {
-    if (resource === undefined) return undefined;
+    if (resource === undefined) return ofFunctionMutation(fieldName, build);
     if (scope.isPgCreateMutation) return { kind: "create", resource };
     return scope.isPgUpdateMutation ? { kind: "update", resource } : undefined;
   }
   if (scope.isMutationPayload) {
     const written = (scope.pgTypeResource ?? undefined) as PgResource | undefined;
+    if (written?.parameters !== undefined) return ofResult(fieldName, written, build);
     const name = written && build.inflection.tableFieldName(written);
     return name === fieldName && !Self.name.startsWith("Delete") ? { kind: "written" } : undefined;
   }
@@ -124,14 +155,15 @@ function ofQuery(
   build: GraphileBuild.Build,
   resource: PgResource | undefined,
 ): Fact | undefined {
+  if (isSearchField(scope) && resource !== undefined) return { kind: "search", resource };
   if (resource === undefined || resource.parameters !== undefined) return undefined;
   if (scope.isPgRowByUniqueConstraintField) {
-    const unique = scope.pgFieldResourceUnique as { attributes: readonly string[] } | undefined;
+    const unique = scope.pgFieldResourceUnique;
     const key = unique?.attributes.map((column) => ({
       column,
       argument: build.inflection.attribute({
         attributeName: column,
-        codec: resource.codec as PgCodecWithAttributes,
+        codec: resource.codec as never,
       }),
     }));
     return key && { kind: "row", resource, key };
@@ -144,7 +176,45 @@ function ofConnection({ fieldName, isPgConnectionTotalCountField }: Scope): Fact
   return isPartOfConnection(fieldName) ? { kind: fieldName } : undefined;
 }
 
-const partsOfConnection = ["nodes", "edges", "pageInfo", "aggregates", "groupedAggregates"] as const;
+/** Finds the function that a mutation calls, if it returns one row. */
+function ofFunctionMutation(fieldName: string, build: GraphileBuild.Build): Fact | undefined {
+  const { inflection } = build;
+  const resource = (Object.values(build.pgResources) as PgResource[]).find(
+    (candidate) =>
+      candidate.isMutation &&
+      candidate.isUnique &&
+      candidate.codec.attributes !== undefined &&
+      inflection.customMutationField({ resource: candidate }) === fieldName,
+  );
+  if (resource?.parameters === undefined) return undefined;
+  const parameters = resource.parameters.map((param, index) => ({
+    name: param.name,
+    member: inflection.argument({ param, resource, index }),
+    codec: param.codec,
+  }));
+  return { kind: "call", resource, parameters };
+}
+
+/** The row in the payload of a mutation by a function; its type has the name of the codec. */
+function ofResult(
+  fieldName: string,
+  resource: PgResource,
+  { inflection }: GraphileBuild.Build,
+): Fact | undefined {
+  const { codec } = resource;
+  if (codec.attributes === undefined || !resource.isUnique) return undefined;
+  const returnGraphQLTypeName = inflection.tableType(codec as PgCodecWithAttributes);
+  const name = inflection.functionMutationResultFieldName({ resource, returnGraphQLTypeName });
+  return name === fieldName ? { kind: "written" } : undefined;
+}
+
+const partsOfConnection = [
+  "nodes",
+  "edges",
+  "pageInfo",
+  "aggregates",
+  "groupedAggregates",
+] as const;
 
 function isPartOfConnection(name: string): name is (typeof partsOfConnection)[number] {
   return partsOfConnection.some((part) => part === name);

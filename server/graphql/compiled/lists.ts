@@ -8,7 +8,7 @@ import type { Order } from "../paging/cursor.ts";
 import { createPage, isOrdered, type Ordered } from "../paging/pages.ts";
 import type { Values } from "../limits/variables.ts";
 import { argumentsOf, type Compiler, type SelectedField } from "./select.ts";
-import { applyArgument, createRows, type Mode, type Rows } from "./rows.ts";
+import { applyArgument, createRows, type FunctionArgument, type Mode, type Rows } from "./rows.ts";
 import { NotCompiledError } from "./symbols.ts";
 
 /** The arguments that the page of a list has. */
@@ -29,7 +29,7 @@ interface Source {
   /** Applies what limits the list to rows that belong to another row. */
   readonly limit?: (rows: Rows) => void;
   /** The arguments of the function that returns the rows. */
-  readonly args?: readonly SQL[];
+  readonly args?: readonly FunctionArgument[];
 }
 
 /** One page of a list. */
@@ -60,10 +60,7 @@ export function readList(
   const { name: table } = resource;
   if (!isOrdered(resource)) throw new NotCompiledError(`${table} has no key`);
   const orderBy = field.args.find(({ name }) => name === "orderBy");
-  const page = createPage(
-    resource,
-    orderBy && (getNamedType(orderBy.type) as GraphQLEnumType),
-  );
+  const page = createPage(resource, orderBy && (getNamedType(orderBy.type) as GraphQLEnumType));
   const orderRows = (rows: Rows, given: Values): Ordered | undefined => {
     const values = [given.orderBy, ...pageArguments.map((name) => given[name])];
     return page(values as unknown as Parameters<typeof page>[0])(rows);
@@ -87,8 +84,8 @@ export function readList(
   const [first, last, offset] = sizes.map((name) => given[name]);
   if (first != null && last != null) throw new NotCompiledError("both ends are not compiled");
   let digest = sql.literal(ordered.digest);
-  if (given.search != null) {
-    // The digest of an order by relevance depends on the text that is searched for.
+  if (given.search != null || given.query != null) {
+    // The digest of the order of a search depends on the text that is searched for.
     compiler.derive(ordered.digest, (variables) => {
       const sent = argumentsOf(variables, field, node);
       return orderRows(createRows(resource, { args }), sent)?.digest;
@@ -113,10 +110,7 @@ function isOfPage(name: string): boolean {
 }
 
 /** Returns the clauses `order by`, `limit` and `offset`. */
-export function orderAndLimit(
-  { orders, offset, isLast }: ListPage,
-  limit: number,
-): SQL {
+export function orderAndLimit({ orders, offset, isLast }: ListPage, limit: number): SQL {
   const parts = orders.map(({ fragment, direction, nulls }) => {
     const isAscending = (direction === "ASC") !== isLast;
     const isNullsLast = (nulls === "LAST") !== isLast;

@@ -5,11 +5,13 @@ import {
   isInputObjectType,
   type OperationDefinitionNode,
 } from "graphql";
-import type { PgResource } from "postgraphile/@dataplan/pg";
+import type { PgCodec, PgResource } from "postgraphile/@dataplan/pg";
 import { Setter } from "postgraphile/grafast";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-import { applyInput } from "./rows.ts";
+import type { Values } from "../limits/variables.ts";
+import type { Fact } from "./facts.ts";
+import { applyInput, createRows, type FunctionArgument, type Rows } from "./rows.ts";
 import {
   argumentsOf,
   compileColumn,
@@ -23,8 +25,8 @@ import { NotCompiledError } from "./symbols.ts";
 import type { Part } from "./values.ts";
 
 /**
- * Compiles a mutation of one row, whose response has columns of that row. The response is what `returning`
- * gives, so mutation and response are one statement.
+ * Compiles a mutation of one row, or by a function that returns one, whose response has columns of that row.
+ * The response is what `returning` or the function gives, so mutation and response are one statement.
  *
  * @throws {NotCompiledError} for any other mutation.
  */
@@ -34,33 +36,82 @@ export function compileMutation(
 ): Part {
   const type = compiler.schema.getMutationType();
   if (!type) throw new NotCompiledError("there is no mutation");
-  let written: { readonly clauses: SQL; readonly hasJson: boolean } | undefined;
+  /** Makes the statement from the expression that it returns. */
+  let written: ((returned: SQL) => SQL) | undefined;
+  let hasJson = false;
   const root = { type, nodes: [{ selectionSet } as FieldNode] };
   const { expression } = compileColumns(compiler, root, (selected) => {
     if (written !== undefined) throw new NotCompiledError("several mutations are not compiled");
     const { fact } = selected;
+    if (fact.kind === "call") {
+      const rows = callOf(compiler, selected, fact);
+      const called = compilePayload(compiler, selected, rows.alias, compileResult);
+      written = (returned) => sql`select ${returned} ${rows.clauses()}`;
+      ({ hasJson } = called);
+      return called;
+    }
     if (fact.kind !== "create" && fact.kind !== "update") {
       throw new NotCompiledError(`${selected.node.name.value} is not compiled`);
     }
     const alias = sql.identifier(Symbol(fact.resource.name));
-    const payload = compileColumns(compiler, selected, (ofPayload) => {
-      if (ofPayload.fact.kind !== "written") {
-        throw new NotCompiledError(`${ofPayload.node.name.value} of a payload is not compiled`);
-      }
-      const row = compileColumns(compiler, ofPayload, (ofRow) =>
-        compileWritten(compiler, ofRow, alias),
-      );
-      return { expression: sql`(${objectOf(row.expression, sql.blank)})`, hasJson: row.hasJson };
-    });
-    written = { clauses: clausesOf(compiler, selected, alias), hasJson: payload.hasJson };
-    return { expression: sql`(${objectOf(payload.expression, sql.blank)})`, hasJson: false };
+    const payload = compilePayload(compiler, selected, alias, (ofRow) =>
+      compileWritten(compiler, ofRow, alias),
+    );
+    const clauses = clausesOf(compiler, selected, alias);
+    written = (returned) => sql`${clauses} returning ${returned}`;
+    ({ hasJson } = payload);
+    return payload;
   });
   if (written === undefined) throw new NotCompiledError("a mutation without a field");
-  const returned = objectOf(expression, sql.blank);
-  return {
-    expression: sql`${written.clauses} returning (${returned})::text`,
-    hasJson: written.hasJson,
-  };
+  return { expression: written(sql`(${objectOf(expression, sql.blank)})::text`), hasJson };
+}
+
+/**
+ * Compiles the payload of a mutation.
+ *
+ * @param part compiles a field of the row in it.
+ */
+function compilePayload(
+  compiler: Compiler,
+  selected: SelectedField,
+  alias: SQL,
+  part: (field: SelectedField, alias: SQL) => Part,
+): Part {
+  const { expression, hasJson } = compileColumns(compiler, selected, (ofPayload) => {
+    if (ofPayload.fact.kind !== "written") {
+      throw new NotCompiledError(`${ofPayload.node.name.value} of a payload is not compiled`);
+    }
+    const row = compileColumns(compiler, ofPayload, (ofRow) => part(ofRow, alias));
+    return { expression: sql`(${objectOf(row.expression, sql.blank)})`, hasJson: row.hasJson };
+  });
+  return { expression: sql`(${objectOf(expression, sql.blank)})`, hasJson };
+}
+
+/** Compiles a field of the row that a function returns: a column. */
+function compileResult(selected: SelectedField, alias: SQL): Part {
+  const { fact, node } = selected;
+  if (fact.kind === "column") return compileColumn(selected, fact, alias);
+  throw new NotCompiledError(`${node.name.value} of a result is not compiled`);
+}
+
+/** Returns the row that the function of a mutation returns for its input. */
+function callOf(
+  { variables }: Compiler,
+  { field, node }: SelectedField,
+  { resource, parameters }: Fact & { kind: "call" },
+): Rows {
+  const { input } = argumentsOf(variables, field, node) as { input: Values };
+  const members = new Map(Object.entries(input).filter(([, value]) => value !== undefined));
+  const args = parameters.flatMap(({ name, member, codec }): FunctionArgument[] => {
+    const value = members.get(member);
+    if (!members.delete(member)) return [];
+    if (name === null || codec.attributes !== undefined) {
+      throw new NotCompiledError(`${member} is not compiled`);
+    }
+    return [{ name, placeholder: encoded(value, codec) }];
+  });
+  if (members.size > 0) throw new NotCompiledError(`${[...members.keys()].join()} is not compiled`);
+  return createRows(resource, { args });
 }
 
 /**
@@ -138,6 +189,10 @@ function refuseUnapplied(type: GraphQLInputType, value: unknown, path: readonly 
 function valueIn({ codec, name: table }: PgResource, name: string, value: unknown): SQL {
   const column = codec.attributes?.[name]?.codec;
   if (column === undefined) throw new NotCompiledError(`${table} has no column ${name}`);
-  const encoded: unknown = value == null ? null : column.toPg(value);
-  return sql`${sql.value(encoded as never)}::${column.sqlType}`;
+  return encoded(value, column);
+}
+
+function encoded(value: unknown, codec: PgCodec): SQL {
+  const text: unknown = value == null ? null : codec.toPg(value);
+  return sql`${sql.value(text as never)}::${codec.sqlType}`;
 }

@@ -31,6 +31,8 @@ export interface Prepared {
   readonly definition: OperationDefinitionNode;
   /** Whether a second execution after an error may repeat an effect. */
   readonly isMutation: boolean;
+  /** The names of its variables. */
+  readonly declared: ReadonlySet<string>;
   /** Returns the values of the variables of a request; undefined if they are faulty. */
   readonly variablesOf: (sent: Values) => Values | undefined;
   /** Returns the statement for these variables; undefined if it is not compiled. */
@@ -107,6 +109,7 @@ export function createCompiledOperations(
       document,
       definition,
       isMutation: definition.operation === OperationTypeNode.MUTATION,
+      declared: new Set(definition.variableDefinitions?.map(({ variable }) => variable.name.value)),
       variablesOf(sent) {
         const { coerced } = getVariableValues(schema, definition.variableDefinitions ?? [], sent, {
           maxErrors: 1,

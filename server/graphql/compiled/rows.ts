@@ -27,6 +27,16 @@ export interface Rows extends PgSelectQueryBuilder {
   ordered(): number;
 }
 
+interface RowsOptions {
+  readonly mode?: Mode;
+  readonly args?: readonly FunctionArgument[] | undefined;
+}
+
+/** An argument of a function, by its position or its name. */
+export type FunctionArgument = { readonly placeholder: SQL } & (
+  { readonly position: number } | { readonly name: string }
+);
+
 /**
  * Creates rows, with the interface to which the plugins of the API apply filters and orders.
  *
@@ -35,15 +45,12 @@ export interface Rows extends PgSelectQueryBuilder {
  */
 export function createRows(
   { from: source, name, codec }: PgResource,
-  { mode = "normal", args }: { readonly mode?: Mode; readonly args?: readonly SQL[] } = {},
+  { mode = "normal", args }: RowsOptions = {},
 ): Rows {
   if (codec.attributes === undefined || (typeof source === "function") !== (args !== undefined)) {
     throw new NotCompiledError(`${name} is no table`);
   }
-  const from =
-    typeof source === "function"
-      ? source(...(args ?? []).map((placeholder, position) => ({ placeholder, position })))
-      : source;
+  const from = typeof source === "function" ? source(...(args ?? [])) : source;
   const alias = sql.identifier(Symbol(name));
   const joins: Joined[] = [];
   const conditions: SQL[] = [];
@@ -111,19 +118,16 @@ export function applyArgument(
 ): void {
   const { applyPlan } = (argument.extensions.grafast ?? {}) as { applyPlan?: unknown };
   if (typeof applyPlan !== "function") refuse(`the argument ${argument.name}`);
-  let target: Target | undefined;
-  let isApplied = false;
+  /** The target that the plan gives; the list is empty if it does not apply the value. */
+  const targets: (Target | undefined)[] = [];
   // The plan of the argument tells how its value is applied when it runs.
   const list = { getSubplan: () => ({}) };
   const field = {
-    apply(_: unknown, given?: Target) {
-      target = given;
-      isApplied = true;
-    },
+    apply: (_: unknown, target?: Target) => targets.push(target),
   };
   (applyPlan as (...args: unknown[]) => void)({}, list, field, { schema });
-  if (!isApplied) refuse(`the argument ${argument.name}`);
-  applyInput(schema, argument.type, rows, value, target);
+  if (targets.length === 0) refuse(`the argument ${argument.name}`);
+  applyInput(schema, argument.type, rows, value, targets[0]);
 }
 
 /** Applies a value of an input type to a target, as Grafast does when it executes a plan. */
@@ -136,9 +140,8 @@ export function applyInput(
 ): void {
   // Grafast exports the step, but not the function that it calls.
   const step = { operationPlan: { schema }, inputType: type, getTargetFromParent: getTarget };
-  const execute = ApplyInputStep.prototype.unbatchedExecute as (
-    this: unknown,
-    ...args: unknown[]
-  ) => (target: unknown) => void;
+  const { unbatchedExecute: execute } = ApplyInputStep.prototype as unknown as {
+    unbatchedExecute: (this: unknown, ...args: unknown[]) => (target: unknown) => void;
+  };
   execute.call(step, undefined, value, undefined)(target);
 }

@@ -15,6 +15,7 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import type { Values } from "../limits/variables.ts";
 import { isRelated, type Relation } from "../paging/relations.ts";
+import { most, textList } from "../search/hits.ts";
 import { compileAggregates, compileGroups } from "./aggregates.ts";
 import { type Fact, factOf } from "./facts.ts";
 import { cursorOf, type List, orderAndLimit, readList } from "./lists.ts";
@@ -29,6 +30,8 @@ export interface Compiler {
   readonly fragments: ReadonlyMap<string, FragmentDefinitionNode>;
   /** The values of variables, or symbols for them. */
   readonly variables: Values;
+  /** Returns whether a field of this name is selected anywhere in the document. */
+  readonly selects: (fieldName: string) => boolean;
   /** Adds a parameter that is made from variables; see `Symbols`. */
   readonly derive: Symbols["derive"];
   /** Returns the number of rows of a page without a size; see `pageSizeOf`. */
@@ -106,6 +109,7 @@ export function compileQuery(compiler: Compiler, selectionSet: SelectionSetNode)
       const list = readList(compiler, fact.resource, selected, 0);
       return compileList(compiler, selected, list, 0);
     }
+    if (fact.kind === "search") return compileSearch(compiler, selected, fact.resource);
     if (fact.kind !== "row") return refuse(selected);
     const given = argumentsOf(compiler.variables, field, node);
     const rows = createRows(fact.resource);
@@ -122,6 +126,26 @@ export function compileQuery(compiler: Compiler, selectionSet: SelectionSetNode)
   return { expression: objectOf(expression, sql.blank), hasJson };
 }
 
+/** Compiles the first page of a search. */
+function compileSearch(compiler: Compiler, selected: SelectedField, resource: PgResource): Part {
+  const { variables, pageSize, selects } = compiler;
+  const given = argumentsOf(variables, selected.field, selected.node);
+  const { query, entityTypes, first = null, ...others } = given;
+  if (Object.values(others).some((value) => value != null)) return refuse(selected);
+  const types = entityTypes == null ? null : textList.toPg(entityTypes as string[]);
+  const size = Math.min(Number(first ?? pageSize(0)) + 1, most); // one more says whether there is a next page
+  const args = [
+    { name: "query", placeholder: sql`${sql.value(query as string)}::text` },
+    { name: "entity_types", placeholder: sql`${sql.value(types as string | null)}::text[]` },
+    { name: "first", placeholder: sql.literal(size) },
+    { name: "after", placeholder: sql.null },
+    { name: "extracts", placeholder: selects("extract") ? sql.true : sql.false },
+  ];
+  const list = readList(compiler, resource, selected, 0, { args });
+  // The function returns one page, so another one counts the hits.
+  return compileList(compiler, selected, { ...list, whole: () => refuse(selected) }, 0);
+}
+
 /** Compiles the selection of one row, which may be missing. */
 function compileOne(compiler: Compiler, selected: Selected, rows: Rows, lists: number): Part {
   const { expression, hasJson } = compileRow(compiler, selected, rows.alias, lists);
@@ -135,9 +159,7 @@ export function compileRow(
   alias: SQL,
   lists: number,
 ): Part {
-  return compileColumns(compiler, selected, (inner) =>
-    compileField(compiler, inner, alias, lists),
-  );
+  return compileColumns(compiler, selected, (inner) => compileField(compiler, inner, alias, lists));
 }
 
 function compileField(
@@ -163,7 +185,9 @@ function compileField(
       return compileList(compiler, selected, list, lists);
     }
     case "functionRows": {
-      const list = readList(compiler, fact.resource, selected, lists, { args: [alias] });
+      const list = readList(compiler, fact.resource, selected, lists, {
+        args: [{ placeholder: alias, position: 0 }],
+      });
       return compileList(compiler, selected, list, lists);
     }
     default:
@@ -201,7 +225,11 @@ export function compileColumn(
   alias: SQL,
 ): Part {
   const attribute = codec.attributes[name];
-  if (attribute === undefined || attribute.via !== undefined || attribute.expression !== undefined) {
+  if (
+    attribute === undefined ||
+    attribute.via !== undefined ||
+    attribute.expression !== undefined
+  ) {
     return refuse(selected);
   }
   const column = sql`${alias}.${sql.identifier(name)}`;

@@ -63,8 +63,11 @@ export function shapeOf(
   return JSON.stringify(shapes);
 }
 
-/** Marks a value that may differ between requests. */
+/** Marks a scalar that may differ between requests. */
 const open = "?";
+
+/** Marks a list or JSON that may differ between requests, also in its size. */
+export const openValue = "?*";
 
 function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
   if (value === undefined) return 0;
@@ -73,7 +76,7 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
   if (isListType(nullable)) {
     const items = value as readonly unknown[];
     return isOpenList(nullable.ofType, items)
-      ? open
+      ? openValue
       : items.map((item) => shapeOfValue(nullable.ofType, item));
   }
   if (isInputObjectType(nullable)) {
@@ -83,7 +86,13 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
       return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
     });
   }
-  return isFixed(nullable, value) ? [value] : nullable.name === "Cursor" ? cursorShape(value) : open;
+  return isFixed(nullable, value)
+    ? [value]
+    : nullable.name === "Cursor"
+      ? cursorShape(value)
+      : nullable.name === "JSON"
+        ? openValue
+        : open;
 }
 
 /** Whether a list is one parameter: a list of scalars that has values and no null. */
@@ -114,7 +123,7 @@ interface CursorParts {
 
 /** Returns the parts of a cursor; undefined if it is none, which Grafast reports. */
 function cursorParts(cursor: unknown): CursorParts | undefined {
-  const [library, first, ...rest] = decode(String(cursor)) ?? [];
+  const [library, first, ...rest] = decode(cursor as string) ?? [];
   if (!Array.isArray(first) || first.length !== 2) return undefined;
   const [digest, value] = first as unknown[];
   const position = [value, ...rest];
@@ -186,7 +195,7 @@ function symbolFor(
     );
   }
   if (isFixed(nullable, value)) return value;
-  if (nullable.name === "Cursor") return cursorSymbol(String(value), path, known, texts);
+  if (nullable.name === "Cursor") return cursorSymbol(value as string, path, known, texts);
   const made = symbol(nullable, value, texts);
   known.push({ value: made, read: (variables) => at(variables, path) });
   return made;
@@ -273,8 +282,8 @@ function recognise(
       const change = changes.find((apply) => apply(symbolOf) === value);
       if (change) return (variables) => change(String(read(variables)));
     }
-    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf)) {
-      return (variables) => arrayLiteral(read(variables) as readonly unknown[]);
+    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf as string[])) {
+      return (variables) => arrayLiteral(read(variables) as readonly string[]);
     }
     if (typeof symbolOf === "object" && value === JSON.stringify(symbolOf)) {
       return (variables) => JSON.stringify(read(variables));
@@ -329,14 +338,11 @@ function memberOf(member: unknown, known: readonly Known[], texts: readonly stri
     }
     return [name, memberOf(value, known, texts)] as const;
   });
-  return (variables) =>
-    Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
+  return (variables) => Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
 }
 
 /** Writes a list as the text of an array of PostgreSQL. */
-export function arrayLiteral(items: readonly unknown[]): string {
-  const inner = items.map((item) =>
-    item == null ? "NULL" : `"${String(item).replace(/["\\]/g, "\\$&")}"`,
-  );
+function arrayLiteral(items: readonly (string | number)[]): string {
+  const inner = items.map((item) => `"${String(item).replace(/["\\]/g, "\\$&")}"`);
   return `{${inner.join(",")}}`;
 }

@@ -68,7 +68,7 @@ export function valueOf(
   const { name } = getNamedType(type);
   if (isListType(nullable)) {
     const item = codec.arrayOfCodec;
-    const isTexts = item !== undefined && item.name === "text" && name === "String";
+    const isTexts = item?.name === "text" && name === "String";
     return isTexts ? { expression, hasJson: false } : refuse(codec, type);
   }
   if (name === "JSON" && (codec.name === "json" || codec.name === "jsonb")) {

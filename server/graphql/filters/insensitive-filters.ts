@@ -6,6 +6,9 @@ import type { SQL } from "postgraphile/pg-sql2";
  * `equalToInsensitive` and similar filters fold case by a fixed collation. The filter plugin uses the
  * collation of the database, which for the locale C folds ASCII only: "ромашка" would not find РОМАШКА.
  *
+ * The labels of entities have indexes of their folded text, which answer these filters by the whole text and
+ * by its beginning; also `startsWith`, which is narrowed down by the folded beginning first.
+ *
  * `greaterThanInsensitive` and similar filters still compare in the order of the database, like `orderBy`.
  */
 export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
@@ -19,7 +22,8 @@ export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
       GraphQLInputObjectType_fields_field(field, build, { scope }) {
         const { isPgConnectionFilterOperator, fieldName } = scope;
         const compare = comparisons[fieldName];
-        if (!isPgConnectionFilterOperator || compare === undefined) return field;
+        const isExact = fieldName === "startsWith";
+        if (!isPgConnectionFilterOperator || !(compare ?? isExact)) return field;
         const {
           sql,
           dataplanPg: { listOfCodec, sqlValueWithCodec, TYPES },
@@ -36,22 +40,27 @@ export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
             if (value == null || column === undefined) {
               return apply?.(parent, value, info) as unknown;
             }
-            const { operator, before = "", after = "", isNegated, ofList } = compare;
-            const code = operators[operator](sql);
+            const textOf = (begin = "", end = "") =>
+              sqlValueWithCodec(`${begin}${build.escapeLikeWildcards(value)}${end}`, TYPES.text);
+            if (compare === undefined) {
+              apply?.(parent, value, info);
+              // The lower case of a sigma depends on what follows, which may be in the column only.
+              if (isLabel(condition, build) && typeof value === "string" && !value.includes("Σ")) {
+                condition.where(sql`${fold(column)} like ${fold(textOf("", "%"))}`);
+              }
+              return undefined;
+            }
+            const { operator, before, after, isNegated, ofList } = compare;
+            const isText = before !== undefined || after !== undefined;
             const compared =
               ofList === true
                 ? sql`${fold(column)} = any (
                     select ${fold(sql`item`)}
                     from unnest(${sqlValueWithCodec(value, listOfCodec(TYPES.text))}) as item
                   )`
-                : operator === "like"
-                  ? sql`(${column})::text collate crm_private.folding ${code} ${sqlValueWithCodec(
-                      compare.isPattern
-                        ? value
-                        : `${before}${build.escapeLikeWildcards(value)}${after}`,
-                      TYPES.text,
-                    )}`
-                  : sql`${fold(column)} ${code} ${fold(sqlValueWithCodec(value, TYPES.text))}`;
+                : sql`${fold(column)} ${operators[operator](sql)} ${fold(
+                    isText ? textOf(before, after) : sqlValueWithCodec(value, TYPES.text),
+                  )}`;
             condition.where(isNegated === true ? sql`not (${compared})` : compared);
             return undefined;
           },
@@ -62,10 +71,25 @@ export const InsensitiveFiltersPlugin: GraphileConfig.Plugin = {
   },
 };
 
+/** Returns whether a filter is about a column that the smart tag `@label` of its table names. */
+function isLabel(condition: PgCondition, { pgResources }: GraphileBuild.Build): boolean {
+  const filtered = condition.extensions.pgFilterAttribute as Filtered | undefined;
+  const { attributeName: name, attribute } = filtered ?? {};
+  return Object.values(pgResources).some(({ codec: { attributes, extensions } }) => {
+    const label: unknown = extensions?.tags?.label;
+    return (
+      typeof label === "string" &&
+      name !== undefined &&
+      label.split(" ").includes(name) &&
+      attributes[name] === attribute
+    );
+  });
+}
+
 type Sql = (typeof import("postgraphile/pg-sql2"))["sql"];
 
 const operators = {
-  like: (sql: Sql) => sql`ilike`,
+  like: (sql: Sql) => sql`like`,
   equal: (sql: Sql) => sql`=`,
   distinct: (sql: Sql) => sql`is distinct from`,
   same: (sql: Sql) => sql`is not distinct from`,
@@ -81,9 +105,7 @@ interface Comparison {
   readonly isNegated?: boolean;
   /** Whether its value is a list, of which one item must be equal. */
   readonly ofList?: boolean;
-  /** Whether its value is a pattern, not a text. */
-  readonly isPattern?: boolean;
-  /** The part of the pattern before the text. */
+  /** The parts of the pattern before and after its value, which is a text. Without them, it is a pattern itself. */
   readonly before?: string;
   readonly after?: string;
 }
@@ -92,7 +114,7 @@ const positive: Readonly<Record<string, Comparison>> = {
   includesInsensitive: { operator: "like", before: "%", after: "%" },
   startsWithInsensitive: { operator: "like", after: "%" },
   endsWithInsensitive: { operator: "like", before: "%" },
-  likeInsensitive: { operator: "like", isPattern: true },
+  likeInsensitive: { operator: "like" },
   equalToInsensitive: { operator: "equal" },
   inInsensitive: { operator: "equal", ofList: true },
 };

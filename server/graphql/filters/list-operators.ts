@@ -10,7 +10,7 @@ import type { SQL } from "postgraphile/pg-sql2";
  * Addresses and numbers are found by the index of match keys, and their parts by those of trigrams, in a
  * separate subquery. Otherwise, with an order and a limit, PostgreSQL would scan the index of the order,
  * because it overestimates the matches. For the same reason `contains`, `overlaps` and `anyEqualTo` find
- * addresses by their index in a subquery.
+ * addresses, and numbers by their match keys, in a subquery.
  */
 export const ListOperatorsPlugin: GraphileConfig.Plugin = {
   name: "CrmListOperatorsPlugin",
@@ -142,17 +142,20 @@ export const ListOperatorsPlugin: GraphileConfig.Plugin = {
           ...field,
           apply(parent, value: unknown, info) {
             const condition = parent as PgCondition;
+            const column = contactAttributeOf(build, condition);
             const values = Array.isArray(value) ? value : value == null ? [] : [value];
-            if (values.length === 0 || contactAttributeOf(build, condition) !== "emails") {
+            if (values.length === 0 || !(column === "emails" || column === "phones")) {
               return apply?.(parent, value, info) as unknown;
             }
             const list = sqlValueWithCodec(values, listOfCodec(TYPES.text));
             condition.where(
-              amongContacts(build, condition, (other) =>
-                operator === "contains"
-                  ? sql`${other}.emails @> ${list}`
-                  : sql`${other}.emails && ${list}`,
-              ),
+              amongContacts(build, condition, (other) => {
+                const code = operator === "contains" ? sql`@>` : sql`&&`;
+                const isMatch = sql`${other}.${sql.identifier(column)} ${code} ${list}`;
+                return column === "emails"
+                  ? isMatch
+                  : sql`${other}.match_keys && crm_private.phone_keys(${list}) and ${isMatch}`;
+              }),
             );
             return undefined;
           },
@@ -163,7 +166,7 @@ export const ListOperatorsPlugin: GraphileConfig.Plugin = {
   },
 };
 
-/** The operators of lists that the index of the addresses answers. */
+/** The operators of lists that these indexes answer. */
 const operators: Readonly<Record<string, "contains" | "overlaps" | undefined>> = {
   contains: "contains",
   overlaps: "overlaps",

@@ -14,14 +14,23 @@ import {
   type FragmentDefinitionNode,
   type GraphQLField,
   type GraphQLNamedType,
+  type GraphQLObjectType,
   type GraphQLSchema,
+  type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
 } from "graphql";
 
 import { hold, type Limits } from "./limits.ts";
 import { checkArguments, type Page } from "./list-arguments.ts";
-import { isDeeper, isIncluded, isObject, type Values, variablesOf } from "./variables.ts";
+import {
+  isDeeper,
+  isIncluded,
+  isObject,
+  type Values,
+  variablesOf,
+  watchValues,
+} from "./variables.ts";
 
 /** A valid document with its variables. */
 export interface Request {
@@ -133,34 +142,65 @@ interface Visit {
   readonly written: Place["written"];
 }
 
+/** Checks the cost of a request; see {@link createCheckCost}. */
+export type CheckCost = (request: Request) => Cost;
+
 /**
- * Enforces the limits that depend on the schema and on the values of variables. The document has passed
- * `checkStructure`, so it is small even with its fragments expanded.
+ * Creates the check of the limits that depend on the schema and on the values of variables. The document has
+ * passed `checkStructure`, so it is small even with its fragments expanded.
  *
  * The rows of a path are the product of its page sizes. The rows of the longest paths are summed; they
  * include those of shorter paths. `totalCount` and aggregates are no rows, but may read a whole table, as
  * does a page of a list that is filtered or sorted.
  *
- * @throws {QueryTooComplexError} if a limit is exceeded.
- * @throws {ValidationError} if a page has a negative size.
+ * The cost of an operation is kept if no value of a variable was needed to find it. Documents belong to one
+ * schema, so a changed schema has other documents.
+ *
+ * @returns a function that throws `QueryTooComplexError` if a limit is exceeded, and `ValidationError` if a
+ *   page has a negative size.
  */
-export function checkCost(request: Request, limits: Limits): Cost {
-  const { schema, document, operationName, variables } = request;
-  const operation = getOperationAST(document, operationName);
-  const root = operation && schema.getRootType(operation.operation);
-  if (!root) return { rows: 0, scans: 0, writes: 0, hasLongList: false };
+export function createCheckCost(limits: Limits): CheckCost {
+  const constant = new WeakMap<OperationDefinitionNode, Cost>();
 
-  const values = variablesOf(operation, variables);
-  // Variables that the operation does not declare are parsed, too.
-  for (const value of Object.values({ ...variables, ...values })) {
-    const most = limits.variableDepth;
-    if (isDeeper(value, most)) hold(limits, "variableDepth", most + 1);
+  return (request) => {
+    const { schema, document, operationName, variables } = request;
+    const operation = getOperationAST(document, operationName);
+    const root = operation && schema.getRootType(operation.operation);
+    if (!root) return { rows: 0, scans: 0, writes: 0, hasLongList: false };
+
+    // Variables that the operation does not declare are parsed, too.
+    checkDepth(variables, limits);
+    const known = constant.get(operation);
+    if (known !== undefined) return known;
+    checkDepth(variablesOf(operation, {}), limits);
+
+    const read = new Set<string>();
+    const values = watchValues(operation, variablesOf(operation, variables), read);
+    const cost = costOf(request, operation, root, values, limits);
+    if (read.size === 0) constant.set(operation, cost);
+    return cost;
+  };
+}
+
+function checkDepth(values: Values, limits: Limits): void {
+  const most = limits.variableDepth;
+  for (const name in values) {
+    if (isDeeper(values[name], most)) hold(limits, "variableDepth", most + 1);
   }
+}
+
+function costOf(
+  { schema, document }: Request,
+  { selectionSet }: OperationDefinitionNode,
+  root: GraphQLObjectType,
+  values: Values,
+  limits: Limits,
+): Cost {
   const walk: Walk = {
     ...{ schema, limits, fragments: fragmentsOf(document), values, isAlone: createIsAlone(schema) },
     ...{ paths: [], rootFields: 0, scans: 0, writes: 0, hasLongList: false },
   };
-  visitSelections(walk, operation.selectionSet, {
+  visitSelections(walk, selectionSet, {
     ...{ type: root, times: 1, lists: 0, list: undefined, path: [], written: none, sorts: 0 },
   });
   const { paths, rootFields, scans, writes, hasLongList } = walk;

@@ -39,33 +39,36 @@ export function checkArguments(
   lists: number,
   { values, limits }: Rules,
 ): Page | undefined {
-  const given = new Map<string, unknown>(
-    node.arguments?.map(({ name, value }) => [name.value, valueFromASTUntyped(value, values)]),
-  );
+  const written = new Map(node.arguments?.map(({ name, value }) => [name.value, value]));
+  // Only the values that the cost depends on are read, so that the costs of other operations can be kept.
+  const given: Given = (name) => {
+    const value = written.get(name);
+    return value && valueFromASTUntyped(value, values);
+  };
   const filters = checkFilters(given, limits);
   for (const argument of field.args.filter(({ name }) => filterArguments.includes(name))) {
-    const written = node.arguments?.find(({ name }) => name.value === argument.name);
-    if (written) refuseNullComparisons(argument, written.value, given.get(argument.name));
+    const value = written.get(argument.name);
+    if (value) refuseNullComparisons(argument, value, given(argument.name));
   }
-  const orders = given.get("orderBy");
+  const orders = given("orderBy");
   if (Array.isArray(orders)) hold(limits, "orderings", orders.length);
 
   if (!field.args.some(({ name }) => name === "first")) return undefined;
   const [first, last] = ["first", "last", "offset"].map((name) => checkSize(given, name, limits));
   const page = first ?? last ?? pageSizeOf(limits, lists);
-  const isSifted = [...given.keys()].some((name) => !paging.has(name));
-  const isSearched = given.get("search") != null;
+  const isSifted = [...written.keys()].some((name) => !paging.has(name));
+  const isSearched = given("search") != null;
   return { page, isSifted, isSearched, ...filters };
 }
 
-function checkFilters(
-  given: ReadonlyMap<string, unknown>,
-  limits: Limits,
-): Pick<Page, "weight" | "hasLongList"> {
+/** Returns the value of an argument. */
+type Given = (name: string) => unknown;
+
+function checkFilters(given: Given, limits: Limits): Pick<Page, "weight" | "hasLongList"> {
   let weight = 1;
   let hasLongList = false;
   for (const name of filterArguments) {
-    const { nodes, depth, values: listed, compared } = measureFilter(given.get(name), limits);
+    const { nodes, depth, values: listed, compared } = measureFilter(given(name), limits);
     hold(limits, "filterNodes", nodes);
     hold(limits, "filterDepth", depth);
     hold(limits, "filterValues", listed + compared);
@@ -76,12 +79,8 @@ function checkFilters(
   return { weight, hasLongList };
 }
 
-function checkSize(
-  given: ReadonlyMap<string, unknown>,
-  name: string,
-  limits: Limits,
-): number | undefined {
-  const size = given.get(name);
+function checkSize(given: Given, name: string, limits: Limits): number | undefined {
+  const size = given(name);
   if (typeof size !== "number") return undefined;
   if (size < 0) {
     throw new ValidationError(`${name} must not be negative`, {

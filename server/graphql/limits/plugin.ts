@@ -7,7 +7,7 @@ import { CrmError } from "../../errors/classes.ts";
 import { createParseAndValidate, toGraphQLError } from "../errors/documents.ts";
 import type { Operation, Turns } from "./turns.ts";
 import { isBulk } from "./bulk.ts";
-import { checkCost } from "./cost.ts";
+import { createCheckCost } from "./cost.ts";
 import type { Limits } from "./limits.ts";
 
 export interface LimitsOptions {
@@ -28,17 +28,32 @@ interface Clients {
 export const planAnew = { plan_cache_mode: "force_custom_plan" };
 
 /**
+ * The number of documents whose plans are kept, and of plans of one document, which has several if variables
+ * decide what is planned. A plan of a usual document takes 300 kB; Grafast would keep 500 and 50.
+ */
+const keptPlans = { operationsCacheMaxLength: 200, operationOperationPlansCacheMaxLength: 10 };
+
+/**
  * Refuses requests that are too large before any of them runs: first by the text of the document, before
  * validation; then, with the variables, by the number of rows that the response may have. Operations that
  * are large but allowed take turns.
  */
 export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugin {
   const { limits, turns } = options;
+  const checkCost = createCheckCost(limits);
   return {
     name: "CrmLimitsPlugin",
     version: "1.0.0",
     description: "Limits the cost of a request, and gives the errors of documents a code.",
     before: ["CrmInputErrorsPlugin"],
+    schema: {
+      hooks: {
+        GraphQLSchema(config) {
+          const { grafast, ...others } = config.extensions ?? {};
+          return { ...config, extensions: { ...others, grafast: { ...grafast, ...keptPlans } } };
+        },
+      },
+    },
     grafserv: {
       middleware: {
         setPreset(next, event) {
@@ -71,7 +86,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
         async subscribe(next, { args }) {
           const { schema, document, operationName, variableValues: variables = {} } = args;
           try {
-            checkCost({ schema, document, operationName, variables: variables ?? {} }, limits);
+            checkCost({ schema, document, operationName, variables: variables ?? {} });
             return await next();
           } catch (error) {
             if (error instanceof CrmError) return { errors: [toGraphQLError(error)] };
@@ -82,7 +97,7 @@ export function createLimitsPlugin(options: LimitsOptions): GraphileConfig.Plugi
           const { schema, document, operationName, variableValues } = args;
           try {
             const variables = variableValues ?? {};
-            const cost = checkCost({ schema, document, operationName, variables }, limits);
+            const cost = checkCost({ schema, document, operationName, variables });
             const { node, ws } = args.requestContext ?? {};
             const operation: Operation = {
               cost,

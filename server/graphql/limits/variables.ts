@@ -21,6 +21,29 @@ export function variablesOf(operation: OperationDefinitionNode, given: Values): 
   return values;
 }
 
+/**
+ * Returns values that note which of them are read.
+ *
+ * @param operation the operation that declares the variables.
+ * @param read receives the names of those that are read.
+ */
+export function watchValues(
+  { variableDefinitions }: OperationDefinitionNode,
+  values: Values,
+  read: Set<string>,
+): Values {
+  const watched = {};
+  for (const { variable } of variableDefinitions ?? []) {
+    const name = variable.name.value;
+    const get = () => {
+      read.add(name);
+      return values[name];
+    };
+    Object.defineProperty(watched, name, { get, enumerable: true });
+  }
+  return watched;
+}
+
 /** Returns whether `@skip` and `@include` keep a selection. */
 export function isIncluded(selection: SelectionNode, values: Values): boolean {
   try {

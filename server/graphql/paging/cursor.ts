@@ -4,6 +4,7 @@ import type { PgCodec } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import { ValidationError } from "../../errors/classes.ts";
+import { Recent } from "../../recent.ts";
 
 /** One expression of an order. */
 export interface Order {
@@ -25,8 +26,15 @@ export type Side = "after" | "before";
  * refused.
  */
 export function digestOf(orders: readonly string[]): string {
-  return createHash("sha256").update(orders.join()).digest("base64url").slice(0, 10);
+  const text = orders.join();
+  return (
+    digests.get(text) ??
+    digests.set(text, createHash("sha256").update(text).digest("base64url").slice(0, 10))
+  );
 }
+
+/** The digests of orders; each request needs those of its lists. */
+const digests = new Recent<string, string>(500);
 
 /**
  * Creates a codec that puts the value of an order into a cursor. The value stays the text that PostgreSQL

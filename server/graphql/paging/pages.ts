@@ -156,10 +156,7 @@ export type Page = (
  *
  * @param orderByType the type of the argument `orderBy`; undefined if there is none.
  */
-export function createPage(
-  resource: PgResource,
-  orderByType: GraphQLEnumType | undefined,
-): Page {
+export function createPage(resource: PgResource, orderByType: GraphQLEnumType | undefined): Page {
   const { uniques } = resource;
   const unique = uniques.find(({ isPrimary }) => isPrimary) ?? uniques[0];
   if (unique === undefined) throw new Error(`${resource.name} has no unique key`);

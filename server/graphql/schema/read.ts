@@ -87,7 +87,7 @@ export function followCustomFields({
 }: SchemaDeps & {
   interval: number;
   served: CurrentSchema;
-  serve: (schema: GraphQLSchema) => void;
+  serve: (schema: GraphQLSchema) => Promise<void> | void;
   signal: AbortSignal;
 }): Readonly<Lag> {
   let known = served.customFields;
@@ -122,7 +122,7 @@ export function followCustomFields({
       const schema = await make(deps, ["crm", customSchema]);
       if (signal.aborted) return;
       fieldsOfSchema.set(schema, customFields);
-      serve(schema);
+      await serve(schema);
       known = customFields;
       failed = undefined;
       lag.since = undefined;

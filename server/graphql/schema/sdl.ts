@@ -1,6 +1,6 @@
 import "./environment.ts";
 
-import { lexicographicSortSchema, printSchema } from "graphql";
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from "graphql";
 import pg from "pg";
 import { pino } from "pino";
 import { makeSchema } from "postgraphile";
@@ -11,11 +11,11 @@ import { createPgService } from "../../postgres/adaptor.ts";
 import { createPreset } from "../preset.ts";
 
 /**
- * Prints the GraphQL schema of a database, sorted so that equal schemas have equal texts.
+ * Builds the GraphQL schema of a database, as the server does.
  *
  * @param serverUrl of a migrated database, with the login of `crm_server`, whose grants shape the inputs.
  */
-export async function printApi(serverUrl: string): Promise<string> {
+export async function makeApi(serverUrl: string): Promise<GraphQLSchema> {
   const { limits, heavy, timeouts } = readConfig({});
   const pool = new pg.Pool({ ...clientOptions(serverUrl), max: 1 });
   try {
@@ -33,8 +33,17 @@ export async function printApi(serverUrl: string): Promise<string> {
         queriesByGet: false,
       }),
     );
-    return `${printSchema(lexicographicSortSchema(schema))}\n`;
+    return schema;
   } finally {
     await pool.end();
   }
+}
+
+/**
+ * Prints the GraphQL schema of a database, sorted so that equal schemas have equal texts.
+ *
+ * @param serverUrl see {@link makeApi}.
+ */
+export async function printApi(serverUrl: string): Promise<string> {
+  return `${printSchema(lexicographicSortSchema(await makeApi(serverUrl)))}\n`;
 }

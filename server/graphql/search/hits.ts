@@ -4,17 +4,18 @@ import {
   loadOneWithPgClient,
   type PgClient,
   type PgResource,
+  type PgSelectSingleStep,
   TYPES,
 } from "postgraphile/@dataplan/pg";
-import { connection, lambda, list, type Step } from "postgraphile/grafast";
+import { connection, constant, lambda, list, type Step } from "postgraphile/grafast";
 
 import { digestOf, readCursor } from "../paging/cursor.ts";
 import type { Limits } from "../limits/limits.ts";
 
 /** The number of hits that a search finds; see `crm_private.search_hits`. */
-const most = 1000;
+export const most = 1000;
 
-const textList = listOfCodec(TYPES.text);
+export const textList = listOfCodec(TYPES.text);
 
 type Text = string | null | undefined;
 type Size = number | null | undefined;
@@ -34,9 +35,13 @@ interface Dependent {
  */
 const searched = new WeakMap<Step, number[]>();
 
+/** Whether the extracts of the hits of a step are selected, which is known once all fields are planned. */
+const extracts = new WeakMap<Step, { areSelected: boolean }>();
+
 /**
  * Makes search a connection in the order of the hits, with the query required. The function `crm.search` has
- * arguments of its own for the page, because it creates extracts for the hits that it returns.
+ * arguments of its own for the page, because it creates extracts for the hits that it returns. It creates
+ * them only if they are selected.
  */
 export function createSearchPlugin({ defaultPageSize }: Limits): GraphileConfig.Plugin {
   return {
@@ -80,6 +85,17 @@ export function createSearchPlugin({ defaultPageSize }: Limits): GraphileConfig.
               },
             };
           }
+          if (search && scope.pgCodec === search.codec && scope.fieldName === "extract") {
+            return {
+              ...field,
+              plan($hit: PgSelectSingleStep) {
+                const selection = extracts.get($hit.getClassStep());
+                if (selection === undefined) throw new Error("The hit is none of search");
+                selection.areSelected = true;
+                return $hit.get("extract");
+              },
+            };
+          }
           if (!isSearchField(scope)) return field;
           const resource = scope.pgFieldResource as PgResource;
           return {
@@ -106,14 +122,17 @@ export function createSearchPlugin({ defaultPageSize }: Limits): GraphileConfig.
                     ? null
                     : readCursor(after, "after", searchDigest([query, entityTypes]), 1)[0],
               );
-              const $connection = connection(
-                resource.execute([
-                  { step: $query, pgCodec: TYPES.text, name: "query" },
-                  { step: $entityTypes, pgCodec: textList, name: "entity_types" },
-                  { step: $number, pgCodec: TYPES.int, name: "first" },
-                  { step: $position, pgCodec: TYPES.text, name: "after" },
-                ]) as never,
-              );
+              const selection = { areSelected: false };
+              const $extracts = lambda(constant(null), () => selection.areSelected);
+              const $hits = resource.execute([
+                { step: $query, pgCodec: TYPES.text, name: "query" },
+                { step: $entityTypes, pgCodec: textList, name: "entity_types" },
+                { step: $number, pgCodec: TYPES.int, name: "first" },
+                { step: $position, pgCodec: TYPES.text, name: "after" },
+                { step: $extracts, pgCodec: TYPES.boolean, name: "extracts" },
+              ]) as Step;
+              extracts.set($hits, selection);
+              const $connection = connection($hits as never);
               const $open = $connection as unknown as Dependent;
               searched.set(
                 $connection,
@@ -128,7 +147,8 @@ export function createSearchPlugin({ defaultPageSize }: Limits): GraphileConfig.
   };
 }
 
-function isSearchField(scope: object): boolean {
+/** Returns whether a scope is that of the field `search`. */
+export function isSearchField(scope: object): boolean {
   const { isPgFieldConnection, pgFieldResource } = scope as GraphileBuild.ScopeObjectFieldsField;
   return isPgFieldConnection === true && pgFieldResource?.name === "search";
 }
@@ -143,7 +163,7 @@ async function countHits(client: PgClient, searches: readonly Searched[]): Promi
   const counts: number[] = [];
   for (const [query, entityTypes] of searches) {
     const { rows } = await client.query<{ total: number }>({
-      text: "select total from crm_private.search_hits($1::text, $2::text[], 1, null)",
+      text: "select total from crm_private.search_hits($1::text, $2::text[], 1, null, false)",
       values: [query, entityTypes ?? null],
     });
     counts.push(rows[0]?.total ?? 0);

@@ -15,6 +15,7 @@ interface Index {
   name: string;
   method: string;
   is_valid: boolean;
+  prefix: string[];
 }
 
 const types = {
@@ -43,8 +44,8 @@ const fill = (client: pg.ClientBase, rows = 3000) =>
     [rows],
   );
 
-const index = (client: pg.ClientBase, name: string) =>
-  client.query("select crm.index_custom_field('contact', $1)", [name]);
+const index = (client: pg.ClientBase, name: string, prefix: string[] | null = []) =>
+  client.query("select crm.index_custom_field('contact', $1, $2)", [name, prefix]);
 
 async function indexOf(client: pg.ClientBase, name: string): Promise<Index | null> {
   const { rows } = await client.query<{ index: Index | null }>(
@@ -267,6 +268,183 @@ test.each([
     }
   }),
 );
+
+describe("an index with a prefix", () => {
+  const lists = {
+    "filtered by both, ordered by a column": `where crm_custom.deals_region(t) = 'north' and t.stage = 'Proposal'
+      order by t.value desc, t.id desc limit 20`,
+    "filtered by the prefix, ordered by the field": `where t.stage = 'Proposal'
+      order by crm_custom.deals_region(t) desc, t.id desc limit 20`,
+  };
+
+  test.each([
+    ["crm_reader", "filtered by both, ordered by a column", ["stage", "value"]],
+    ["crm_member", "filtered by both, ordered by a column", ["stage", "value"]],
+    ["crm_admin", "filtered by both, ordered by a column", ["stage", "value"]],
+    ["crm_member", "filtered by the prefix, ordered by the field", ["stage"]],
+  ] as const)("serves a %s's list %s", (role, name, prefix) =>
+    withRollback(async (client) => {
+      await client.query(
+        `insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)
+         values ('region', 'Region', 'deal', 'enum', '{north,south}');
+         insert into crm.companies (name) values ('Acme');
+         insert into crm.deals (title, company_id, value, stage, custom_fields)
+         select 'Deal ' || i, id, i * 7919 % 3001, case when i % 2 = 0 then 'Proposal' else 'Won' end,
+           jsonb_build_object('region', case when i % 20 = 0 then 'north' else 'south' end)
+         from crm.companies, generate_series(1, 3000) as i`,
+      );
+      await client.query("select crm.index_custom_field('deal', 'region', $1)", [prefix]);
+      await asRole(client, role, "ann");
+      const list = `select t.id from crm.deals as t ${lists[name]}`;
+      // In a small table, a bitmap of the rows and a sort cost as little.
+      await client.query("set local enable_bitmapscan = off");
+      const text = await plan(client, list);
+      expect(text).toMatch(/Index Scan Backward using deals_custom_\w{32} on deals t/);
+      expect(text).not.toMatch(/-> {2}Sort|Filter/);
+      expect(await ids(client, list)).toHaveLength(20);
+    }),
+  );
+
+  test("is replaced by one with another prefix, and kept by the same call", () =>
+    withRollback(async (client) => {
+      await define(client);
+      const made: string[] = [];
+      for (const prefix of [
+        ["ownerId", "createdAt"],
+        ["owner_id", "created_at"],
+        ["createdAt", "ownerId"],
+        ["company_id"],
+        [],
+        null,
+      ]) {
+        await index(client, "size", prefix);
+        const { rows } = await client.query<{ made: string }>(
+          `select concat_ws(' ', array_to_string(index.prefix, ' '), class.oid) as made
+           from crm.custom_field_definitions as definition
+           cross join crm.custom_field_definitions_index(definition) as index
+           join pg_class as class on class.relname = index.name
+           where definition.name = 'size'`,
+        );
+        made.push(rows[0]?.made ?? "");
+      }
+      expect(made.map((text) => text.replace(/ ?\d+$/, ""))).toEqual([
+        ...["ownerId createdAt", "ownerId createdAt", "createdAt ownerId", "companyId", "", ""],
+      ]);
+      expect(new Set(made).size).toBe(4);
+      expect(await indexCount(client)).toBe(1);
+    }));
+
+  test.each([
+    ["name = 'level'", "btree", ["ownerId", "createdAt"]],
+    ["field_type = 'text', enum_values = null, max_length = 255", "btree", ["ownerId", "createdAt"]],
+    ["field_type = 'text', enum_values = null, max_length = 256", "btree", []],
+    ["field_type = 'text', enum_values = null", "spgist", []],
+  ])("follows its definition: with %s it is %s with %j", (change, method, prefix) =>
+    withRollback(async (client) => {
+      await define(client);
+      await fill(client, 100);
+      await index(client, "tier", ["ownerId", "createdAt"]);
+      await client.query(`update crm.custom_field_definitions set ${change} where name = 'tier'`);
+      const called = change === "name = 'level'" ? "level" : "tier";
+      expect(await indexOf(client, called)).toMatchObject({ method, prefix, is_valid: true });
+      expect(await indexCount(client)).toBe(1);
+      await client.query("delete from crm.custom_field_definitions where name = $1", [called]);
+      expect(await indexCount(client)).toBe(0);
+    }),
+  );
+
+  test.each([
+    ["size", ["nothing"]],
+    ["size", ["ownerId", "id"]],
+    ["size", ["emails"]],
+    ["size", ["customFields"]],
+    ["size", ["createdBy"]], // has no limit
+    ["size", ["search_document"]],
+    ["size", ["x); drop table crm.notes; --"]],
+    ["size", [null]],
+    ["tags", ["ownerId"]],
+    ["industry", ["createdAt"]],
+    ["code", ["ownerId"]],
+    ["tier", ["ownerId", "lastName"]],
+  ])("is refused for %s with %j", (name, prefix) =>
+    withRollback(async (client) => {
+      await define(client);
+      await asRole(client, "crm_admin", "ann");
+      const text = "select crm.index_custom_field('contact', $1, $2)";
+      const refused = await refusal(client, text, [name, prefix]);
+      expect(refused).toMatchObject({ code: "23514", constraint: "index_custom_field_prefix" });
+      expect(Object.keys(refused.fields ?? {})).toEqual(["prefix"]);
+    }),
+  );
+
+  test("accepts the longest values of all its columns", () =>
+    withRollback(async (client) => {
+      await define(client);
+      const letters = (count: number) =>
+        `(select string_agg(chr((random() * 15000)::integer + 140000), '') from generate_series(1, ${count}))`;
+      await client.query(
+        `update crm.custom_field_definitions set enum_values = array[${letters(255)}] where name = 'tier'`,
+      );
+      await index(client, "tier", ["ownerId", "createdAt"]);
+      await index(client, "size", ["firstName", "lastName"]);
+      await client.query(
+        `insert into crm.contacts (first_name, last_name, owner_id, custom_fields)
+         select ${letters(255)}, ${letters(255)}, ${letters(255)},
+           jsonb_build_object('size', $1::numeric, 'tier', enum_values[1])
+         from crm.custom_field_definitions where name = 'tier'`,
+        [`0.${"1234567890".repeat(39)}`],
+      );
+    }));
+});
+
+describe("the planner knows the values of a field", () => {
+  /** Returns how many contacts the planner expects, as a member. */
+  async function expected(client: pg.Client, condition: string): Promise<number> {
+    await client.query("savepoint before");
+    await asRole(client, "crm_member", "ann");
+    const { rows } = await client.query<{ "QUERY PLAN": [{ Plan: { "Plan Rows": number } }] }>(
+      `explain (format json) select from crm.contacts as t where crm_custom.contacts_${condition}`,
+    );
+    await client.query("rollback to savepoint before");
+    return rows[0]?.["QUERY PLAN"][0].Plan["Plan Rows"] ?? 0;
+  }
+
+  const statistics = async (client: pg.ClientBase) =>
+    (
+      await client.query<{ value: string }>(
+        `select obj_description(oid, 'pg_statistic_ext') as value
+         from pg_statistic_ext where stxname ~ '_custom_[0-9a-f]{32}$'`,
+      )
+    ).rows.map(({ value }) => /'(\w+)'/.exec(value)?.[1]).sort();
+
+  test("without an index", () =>
+    withRollback(async (client) => {
+      await define(client);
+      await client.query(
+        `insert into crm.contacts (first_name, last_name, custom_fields)
+         select 'Ada', 'Lovelace', jsonb_build_object('tier', case when i % 4 = 0 then 'a' else 'b' end)
+         from generate_series(1, 1000) as i;
+         analyze crm.contacts`,
+      );
+      expect(await expected(client, "tier(t) = 'a'")).toBe(250);
+      expect(await expected(client, "tier(t) in ('a', 'b')")).toBe(1000);
+      expect(await expected(client, "industry(t) = 'Mining'")).toBeLessThan(10);
+    }));
+
+  test("by statistics that follow its definition", () =>
+    withRollback(async (client) => {
+      await define(client);
+      expect(await statistics(client)).toEqual(["code", "industry", "since", "size", "tier", "vip"]);
+      await client.query(
+        `update crm.custom_field_definitions set name = 'level' where name = 'tier';
+         update crm.custom_field_definitions set field_type = 'text', enum_values = null where name = 'tags';
+         delete from crm.custom_field_definitions where name in ('code', 'vip')`,
+      );
+      expect(await statistics(client)).toEqual(["industry", "level", "since", "size", "tags"]);
+      await client.query("delete from crm.custom_field_definitions");
+      expect(await statistics(client)).toEqual([]);
+    }));
+});
 
 describe("an index follows its definition", () => {
   test("a deleted definition takes it along, in the same transaction", () =>

@@ -52,13 +52,21 @@ const rules: Record<string, string> = {
       and class.relkind in ('r', 'p')
       and not exists (select from pg_index where indrelid = class.oid and indisprimary)`,
 
-  "no function is in the way of an alter table: bodies are texts": `
-    select oid::regprocedure::text
-    from pg_proc
-    where pronamespace in (
+  "no function is in the way of an alter table: bodies are texts, or use no table's type": `
+    select proc.oid::regprocedure::text
+    from pg_proc as proc
+    where proc.pronamespace in (
         'crm'::regnamespace, 'crm_private'::regnamespace, 'crm_custom'::regnamespace
       )
-      and prosqlbody is not null`,
+      and proc.prosqlbody is not null
+      and exists (
+        select from pg_depend as used
+        left join pg_type as type
+          on used.refclassid = 'pg_type'::regclass and type.oid = used.refobjid
+        where used.classid = 'pg_proc'::regclass
+          and used.objid = proc.oid
+          and (used.refclassid = 'pg_class'::regclass or type.typrelid <> 0)
+      )`,
 
   "no function is in the way of an alter table: defaults use no table's type": `
     select proc.oid::regprocedure::text
@@ -172,6 +180,9 @@ const rules: Record<string, string> = {
     select proc.oid::regprocedure::text
     from pg_proc as proc
     where proc.pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+      -- The names in a bound body were resolved when it was created.
+      and proc.prosqlbody is null
+      and proc.prokind <> 'a' -- an aggregate has none; its transition has
       and not coalesce(proc.proconfig @> array['search_path=pg_catalog, pg_temp'], false)`,
 
   "no function of the API has the rights of the owner": `
@@ -202,7 +213,7 @@ const rules: Record<string, string> = {
           'claim_idempotency_key', 'save_response', 'expire_idempotency_keys', 'base_currency',
           'set_base_currency', 'refuse_base_rate', 'index_custom_field', 'unindex_custom_field',
           'keep_external_ids', 'collect_faults', 'broken_reference', 'fields_of_violation',
-          'caller_is_authenticated', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
+          'key_is_valid', 'default_country', 'set_default_country', 'record_merge', 'end_merges',
           'merged_into', 'merged_ids', 'compile_custom_fields',
           'unsealed_seconds', 'compile_rules', 'compile_copy_view',
           'former_field_retention_days', 'set_former_field_retention', 'expire_former_fields'
@@ -267,7 +278,7 @@ const rules: Record<string, string> = {
   "every trigger is enabled": `
     select tgrelid::regclass || '.' || tgname
     from pg_trigger
-    where tgenabled <> 'O'`,
+    where tgenabled not in ('O', 'A')`,
 
   "every table of entities has the triggers of every phase": `
     select class.relname || ' ' || phase

@@ -71,7 +71,7 @@ test("a file is called like what it defines", async () => {
     if (name.startsWith("triggers")) continue;
     const defined = [
       ...sql.matchAll(
-        /^ *(?:create or replace (?:function|view)|create (?:unlogged )?table if not exists|create type) \w+\.(\w+)/gm,
+        /^ *(?:create or replace (?:function|aggregate|view)|create (?:unlogged )?table if not exists|create type) \w+\.(\w+)/gm,
       ),
     ];
     // One of the API stands beside the one that it calls.

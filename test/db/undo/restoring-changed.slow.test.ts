@@ -416,8 +416,8 @@ describe("what comes back together", () => {
 
 test("an undone deletion of a definition brings its index back, and only a deletion's", async () => {
   const indexes = async () => {
-    const { rows } = await owner.query<{ name: string; type: string }>(
-      `select definition.name, (index).name as index
+    const { rows } = await owner.query<{ name: string }>(
+      `select array_to_string((index).prefix || definition.name, ', ') as name
        from crm.custom_field_definitions as definition
        cross join crm.custom_field_definitions_index(definition) as index
        where (index).name is not null order by 1`,
@@ -425,12 +425,12 @@ test("an undone deletion of a definition brings its index back, and only a delet
     return rows.map(({ name }) => name);
   };
   await actors.root(
-    "select crm.index_custom_field('deal', 'size'), crm.index_custom_field('deal', 'tags')",
+    "select crm.index_custom_field('deal', 'size', '{stage,value}'), crm.index_custom_field('deal', 'tags')",
   );
   const done = await actors.root("delete from crm.custom_field_definitions");
   expect(await indexes()).toEqual([]);
   await actors.call("undo_transaction($1)", [done]);
-  expect(await indexes()).toEqual(["size", "tags"]);
+  expect(await indexes()).toEqual(["stage, value, size", "tags"]);
   expect(await deal()).toMatchObject({ custom_fields: { size: "M", tags: ["a", "b"] } });
   const { rows } = await owner.query<{ id: string }>(
     "select id from crm.custom_field_definitions where name = 'size'",

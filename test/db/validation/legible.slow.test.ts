@@ -353,7 +353,7 @@ describe("every text", () => {
          where class.relnamespace = 'crm'::regnamespace and class.relkind in ('r', 'p')
            and attribute.attnum > 0 and not attribute.attisdropped and attribute.attgenerated = ''
            and attribute.atttypid::regtype::text in ('text', 'text[]', 'crm.external_id[]')
-           and attribute.attname <> all ('{created_by,updated_by}')
+           and attribute.attname <> all ('{created_by,updated_by}' || crm_private.derived_columns())
            and not exists (
              select from pg_constraint as con
              where con.conrelid = class.oid and con.contype in ('c', 'f')

@@ -473,13 +473,26 @@ describe("pgcrm field", () => {
     ]);
     expect(again.output).toBe("The field industry of crm.companies is already indexed.\n");
     const lines = list.output.split("\n");
-    expect(lines[0]).toMatch(/^ENTITY +FIELD +TYPE +INDEX +SIZE +SCANS$/);
-    expect(lines[1]).toMatch(/^company +industry +text +spgist +\d+ kB +\d+$/);
+    expect(lines[0]).toMatch(/^ENTITY +FIELD +TYPE +INDEX +FIELDS +SIZE +SCANS$/);
+    expect(lines[1]).toMatch(/^company +industry +text +spgist +industry +\d+ kB +\d+$/);
     expect(lines[2]).toMatch(/^contact +size +number +no$/);
     expect(JSON.parse(json.output)).toMatchObject([
       { entityType: "company", name: "industry", index: { method: "spgist", isValid: true } },
       { entityType: "contact", name: "size", fieldType: "number", index: null },
     ]);
+
+    expect(await field("index", "contact", "size", "--prefix", "ownerId")).toMatchObject({
+      code: 0,
+    });
+    expect((await field("list")).output).toMatch(/size +number +btree +ownerId, size /);
+    const replaced = await field("index", "contact", "size");
+    expect(replaced.errors).toBe("The index with another prefix is dropped first.\n");
+    expect((await field("list")).output).toMatch(/size +number +btree +size /);
+    expect(await field("index", "contact", "size", "--prefix", "emails")).toMatchObject({
+      code: 1,
+      errors: 'prefix "emails" is not a field of contact that an index can have.\n',
+    });
+    await field("unindex", "contact", "size");
 
     expect(await field("unindex", "company", "industry")).toMatchObject({
       code: 0,

@@ -96,11 +96,33 @@ describe("a filter", () => {
     expect(await companies(`filter: ${filter}`)).toEqual([name]);
   });
 
+  test.each([
+    [`startsWith: "Ac"`, ["Acme 100%"]],
+    [`startsWith: "ac"`, ["acorn_"]],
+    [`startsWith: "Acme_100"`, []],
+    [`startsWith: "Bolt\\\\"`, ["Bolt\\"]],
+    // The lower case of its last letter is another one at the end of a word.
+    [`startsWith: "ΟΔΟΣ"`, ["ΟΔΟΣΑ"]],
+    [`startsWithInsensitive: "aC"`, ["acorn_", "Acme 100%"]],
+    [`startsWithInsensitive: "acorn_"`, ["acorn_"]],
+    [`startsWithInsensitive: "a_me"`, []],
+    [`equalToInsensitive: "ACORN_"`, ["acorn_"]],
+    [`likeInsensitive: "aC_e%\\\\%"`, ["Acme 100%"]],
+    [`includesInsensitive: "E 100%"`, ["Acme 100%"]],
+  ])("of a label with %s finds %j", async (operator, expected) => {
+    const id = await crm.create("company", { name: "ΟΔΟΣΑ" });
+    const names = await companies(`filter: { name: { ${operator} } }`);
+    await crm.graphql(`mutation { deleteCompany(input: { id: "${id}" }) { clientMutationId } }`);
+    expect(names).toEqual(expected);
+  });
+
   test("finds a contact by one of several email addresses or phones", async () => {
     expect(await contacts(`filter: { emails: { contains: ["ada@acme.example"] } }`)).toEqual([
       "Ada",
     ]);
     expect(await contacts(`filter: { phones: { contains: ["+49 221 1"] } }`)).toEqual(["Ada"]);
+    expect(await contacts(`filter: { phones: { contains: ["+492211"] } }`)).toEqual([]);
+    expect(await contacts(`filter: { phones: { overlaps: ["x", "+49 221 1"] } }`)).toEqual(["Ada"]);
   });
 
   test.each([

@@ -16,8 +16,9 @@ import {
 
 import { readConfig } from "../../../../server/settings.ts";
 import { QueryTooComplexError } from "../../../../server/errors/classes.ts";
-import { checkCost, type Cost } from "../../../../server/graphql/limits/cost.ts";
-import { useTestServer } from "../../../helpers/server.ts";
+import { type Cost, createCheckCost } from "../../../../server/graphql/limits/cost.ts";
+import { createTestDatabase } from "../../../helpers/database.ts";
+import { startTestServer, useTestServer } from "../../../helpers/server.ts";
 
 const { limits } = readConfig({});
 
@@ -82,8 +83,9 @@ const write = ({ operation, fields }: Way, selection: string): string =>
     selection,
   )}`;
 
+const checkCost = createCheckCost(limits);
 const cost = (query: string): Cost =>
-  checkCost({ schema, document: parse(query), operationName: undefined, variables: {} }, limits);
+  checkCost({ schema, document: parse(query), operationName: undefined, variables: {} });
 
 const scan = (i: number) =>
   `a${i}: deals(filter: { title: { equalTo: "${i}" } }) { totalCount aggregates { distinctCount { title } } }`;
@@ -158,6 +160,30 @@ test("the deals of a stage may be all deals, and count so", () => {
   expect(cost(query("pipelineStages { nodes") + " }").scans).toBeLessThan(2);
 });
 
+test("the plans of a limited number of documents are kept, since each takes memory", async () => {
+  let kept: unknown;
+  const plugin: GraphileConfig.Plugin = {
+    name: "TestPlugin",
+    version: "1.0.0",
+    schema: {
+      hooks: {
+        finalize(built) {
+          kept = built.extensions.grafast;
+          return built;
+        },
+      },
+    },
+  };
+  const database = await createTestDatabase();
+  const server = await startTestServer(database.serverUrl, { extension: { plugins: [plugin] } });
+  await server.close();
+  await database.drop();
+  expect(kept).toMatchObject({
+    operationsCacheMaxLength: 200,
+    operationOperationPlansCacheMaxLength: 10,
+  });
+});
+
 describe("a running server", () => {
   const crm = useTestServer();
 
@@ -175,5 +201,61 @@ describe("a running server", () => {
     expect(
       await crm.graphql(`query ($id: ID!) { company(id: $id) { name } }`, { id }),
     ).toMatchObject({ data: { company: { name: "Acme" } } });
+  });
+});
+
+describe("the cost of a document is kept, but not for other values of a variable that bears on it", () => {
+  const costs = (query: string, ...variables: Record<string, unknown>[]): Cost[] => {
+    const document = parse(query);
+    return variables.map((values) =>
+      checkCost({ schema, document, operationName: undefined, variables: values }),
+    );
+  };
+
+  test.each<[string, string, Record<string, unknown>]>([
+    ["a page", "query ($v: Int) { contacts(first: $v) { nodes { id } } }", { v: 5 }],
+    [
+      "a filter",
+      "query ($v: [ID!]) { contacts(first: 5, filter: { id: { in: $v } }) { totalCount } }",
+      { v: Array.from({ length: 40 }, (_, i) => `${i}`) },
+    ],
+    ["a search", "query ($v: String) { contacts(search: $v) { totalCount } }", { v: "ann" }],
+    [
+      "a condition",
+      "query ($v: Boolean!) { companies { nodes { id } } contacts @include(if: $v) { nodes { id } } }",
+      { v: false },
+    ],
+    [
+      "a condition inside",
+      "query ($v: Boolean!) { companies { nodes { id contacts @skip(if: $v) { nodes { id } } } } }",
+      { v: true },
+    ],
+    [
+      "the rows of a mutation",
+      "mutation ($v: [ContactBulkInput!]!) { createContacts(input: { contacts: $v }) { created } }",
+      { v: Array.from({ length: 200 }, () => ({})) },
+    ],
+  ])("%s", (_, query, values) => {
+    const [absent, given, ...again] = costs(query, {}, values, {}, values);
+    expect(given).not.toEqual(absent);
+    expect(again).toEqual([absent, given]);
+  });
+
+  test("nor for another operation of the document", () => {
+    const document = parse("query A { contacts { nodes { id } } } query B { currentUserId }");
+    const rows = ["A", "B", "A", "B"].map(
+      (operationName) => checkCost({ schema, document, operationName, variables: {} }).rows,
+    );
+    expect(rows).toEqual([limits.defaultPageSize, 0, limits.defaultPageSize, 0]);
+  });
+
+  test("and deep values of variables are refused, before and after it is kept", () => {
+    let deep: unknown = 1;
+    for (let i = 0; i < 100; i += 1) deep = [deep];
+    const query = "query ($id: ID!) { contact(id: $id) { id } }";
+    for (const variables of [{ id: deep }, { id: "x", other: deep }]) {
+      expect(() => costs(query, variables)).toThrow(QueryTooComplexError);
+      expect(() => costs(query, { id: "x" }, variables)).toThrow(QueryTooComplexError);
+    }
   });
 });

@@ -31,6 +31,14 @@ describe("the index of a custom field", () => {
     expect(await asked()).toMatchObject({
       data: { customFieldDefinitions: { nodes: [{ index: { method: "btree", scans: "0" } }] } },
     });
+    const withPrefix = `mutation {
+      indexCustomField(input: { entityType: contact, name: "size", prefix: ["ownerId"] }) {
+        customFieldDefinition { index { prefix } }
+      }
+    }`;
+    expect(await crm.graphql(withPrefix)).toMatchObject({
+      data: { indexCustomField: { customFieldDefinition: { index: { prefix: ["ownerId"] } } } },
+    });
     expect(await crm.graphql(change("unindex", "size"))).toMatchObject({
       data: { unindexCustomField: { customFieldDefinition: { name: "size", index: null } } },
     });

@@ -69,13 +69,8 @@ const inserts: readonly string[] = [
      'user ' || i % 1000, '{}', now() - (${rows} - i) * interval '1 millisecond', 4000000000 + i, 'api' ${series}`,
 ];
 
-/** Generated columns that take long to compute. */
-const computed = [
-  ...["companies", "contacts", "deals", "tasks", "notes"].map(
-    (table) => `${table}.search_document`,
-  ),
-  ...["companies.match_keys", "contacts.match_keys"],
-];
+/** Tables with columns that triggers derive, also in the role of a replica. */
+const searched = ["companies", "contacts", "deals", "tasks", "notes"];
 
 /**
  * Fills the tables of an empty database, fast: without triggers, with columns for search and duplicates that
@@ -90,11 +85,11 @@ export async function fill(client: pg.Client): Promise<void> {
        and not indisunique`,
   );
   for (const { name } of indexes) await client.query(`drop index ${name}`);
-  for (const column of computed) {
-    const [table, name] = column.split(".");
-    await client.query(`alter table crm.${table} alter column ${name} drop expression`);
-  }
+  for (const table of searched)
+    await client.query(`alter table crm.${table} disable trigger _250_derive_insert`);
   for (const insert of inserts) await client.query(insert);
+  for (const table of searched)
+    await client.query(`alter table crm.${table} enable always trigger _250_derive_insert`);
   for (const { definition } of indexes) await client.query(definition);
   await client.query("set session_replication_role = origin");
   await client.query("vacuum (analyze)");

@@ -11,7 +11,7 @@ import { createPgService } from "../../../../server/postgres/adaptor.ts";
 import { connect } from "../../../../server/postgres/connect.ts";
 import { readConfig } from "../../../../server/settings.ts";
 import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
-import { fill, rows as size } from "./fill.ts";
+import { fill, idOf, rows as size } from "./fill.ts";
 import { prepareInputs } from "./inputs.ts";
 import { type PlanNode, tablesRead } from "./plans.ts";
 import { mutationsOf, type Probe, queriesOf } from "./probes.ts";
@@ -79,6 +79,7 @@ afterAll(async () => {
 });
 
 interface Outcome {
+  readonly plans: readonly PlanNode[];
   /** The tables that a statement reads as a whole. */
   readonly tables: readonly string[];
   readonly errors: readonly string[];
@@ -121,6 +122,7 @@ async function send(probe: Probe): Promise<Outcome> {
     const plans = probe.isRun ? ran : explained;
     const isForbidden = messages.some((message) => forbidden.test(message));
     return {
+      plans,
       tables: [...new Set(plans.flatMap((plan) => tablesRead(plan, growing)))],
       errors: isForbidden
         ? []
@@ -155,3 +157,36 @@ test("every statement that the API can send reads an index, or is registered", a
       .map(({ name, errors }) => `${name}: ${errors.join("; ")}`),
   }).toEqual({ unregistered: [], needless: [], failed: [] });
 }, 400_000);
+
+/** The lists of a CRM, each as it is usually filtered and ordered. */
+const usualLists = [
+  'contacts(filter: { ownerId: { equalTo: "user 1" } }, first: 50)',
+  `contacts(filter: { companyId: { equalTo: "${idOf(1)}" } }, first: 50)`,
+  "contacts(orderBy: [LAST_NAME_ASC, FIRST_NAME_ASC], first: 50)",
+  'companies(filter: { ownerId: { equalTo: "user 1" } }, first: 50)',
+  "companies(orderBy: NAME_ASC, first: 50)",
+  'deals(filter: { ownerId: { equalTo: "user 1" } }, first: 50)',
+  'deals(filter: { stage: { equalTo: "Won" } }, first: 50)',
+  'deals(filter: { stage: { equalTo: "Won" } }, orderBy: VALUE_DESC, first: 50)',
+  "deals(orderBy: VALUE_DESC, first: 50)",
+  "deals(filter: { closedAt: { isNull: true } }, orderBy: CLOSE_DATE_ASC, first: 50)",
+  "deals(orderBy: CLOSE_DATE_DESC, first: 50)",
+  'tasks(filter: { assignedTo: { equalTo: "user 1" }, status: { equalTo: open } }, orderBy: DUE_DATE_ASC, first: 50)',
+  "tasks(filter: { status: { equalTo: open } }, orderBy: DUE_DATE_ASC, first: 50)",
+  "tasks(orderBy: DUE_DATE_DESC, first: 50)",
+  `tasks(filter: { contactId: { equalTo: "${idOf(3)}" } }, first: 50)`,
+  `notes(filter: { contactId: { equalTo: "${idOf(3)}" } }, first: 50)`,
+];
+
+test.each(usualLists)("%s is read in its order from an index", async (list) => {
+  const { plans, tables, errors } = await send({
+    ...{ name: list, document: `{ ${list} { nodes { id } } }`, isRun: false },
+  });
+  const nodes = plans.flatMap(nodesOf).map((node) => node["Node Type"]);
+  expect({ tables, errors }).toEqual({ tables: [], errors: [] });
+  expect(nodes).not.toContain("Sort");
+});
+
+function nodesOf(plan: PlanNode): PlanNode[] {
+  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
+}

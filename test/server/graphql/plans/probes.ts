@@ -29,10 +29,10 @@ export interface Probe {
 
 /** Values that few rows have, by the name of the field. */
 const rare: Readonly<Record<string, unknown>> = {
-  firstName: "First 1",
-  lastName: "Last 1",
-  name: "Company 1",
-  title: "Deal 1",
+  firstName: "First 99999",
+  lastName: "Last 99999",
+  name: "Company 99999",
+  title: "Deal 99999",
   emails: "user1@example.com",
   phones: "+49 30 100001",
   ownerId: "user 1",

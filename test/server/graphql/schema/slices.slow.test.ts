@@ -123,7 +123,7 @@ describe("custom fields", () => {
     const lag = followCustomFields({
       ...deps,
       ...{ interval: 50, signal: stopping.signal, served: await readSchema(deps) },
-      serve: (schema) => served.push(schema),
+      serve: (schema) => void served.push(schema),
     });
     try {
       expect(lag.since).toBeUndefined();
@@ -162,7 +162,7 @@ describe("custom fields", () => {
     const lag = followCustomFields({
       ...deps,
       ...{ interval: 50, signal: stopping.signal, served: first },
-      serve: (schema) => served.push(schema),
+      serve: (schema) => void served.push(schema),
     });
     try {
       expect(lag.since).toBeDefined();

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 
+import { withConnection } from "../../../../server/postgres/connect.ts";
 import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
 import { startTestServer, type TestServer } from "../../../helpers/server.ts";
 import { tapWire, type Wire } from "../../../helpers/wire.ts";
@@ -99,6 +100,26 @@ test("each hit has its entity as a typed object, all in one statement", async ()
   const ranks = hits.map(({ rank }) => rank);
   expect(ranks).toEqual(ranks.toSorted((a, b) => b - a));
   expect(hits.at(-1)?.extract).toBe("&lt;i&gt;<mark>Lovelace</mark>&lt;/i&gt; &amp; sons");
+});
+
+test("extracts are made only where they are selected", async () => {
+  const change = async (verb: string) =>
+    withConnection(database.ownerUrl, (owner) =>
+      owner.query(
+        `${verb} crm_reader`.replace("$", "execute on function crm_private.search_extract"),
+      ),
+    );
+  const ask = (field: string) =>
+    server.graphql<{ search: Hits }>(
+      `{ search(query: "lovelace") { totalCount nodes { entityType ${field} } } }`,
+    );
+  await change("revoke $ from");
+  const { data, errors } = await ask("rank");
+  expect(errors).toBeUndefined();
+  expect(data?.search.totalCount).toBe(5);
+  expect(await ask("extract")).toMatchObject({ errors: [{ extensions: { code: "FORBIDDEN" } }] });
+  await change("grant $ to");
+  expect((await ask("extract")).errors).toBeUndefined();
 });
 
 test("only the entity types asked for are found, and no more than first", async () => {
