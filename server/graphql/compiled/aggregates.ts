@@ -14,10 +14,13 @@ import {
 import { NotCompiledError } from "./symbols.ts";
 import { type Part, valueOf } from "./values.ts";
 
+/** Makes one group of all rows, also if nothing that is selected is an aggregate. */
+const asOne = sql` having true`;
+
 /** Compiles the aggregates of all rows of a list. */
 export function compileAggregates(compiler: Compiler, selected: SelectedField, rows: Rows): Part {
   const { expression, hasJson } = compileGroup(compiler, selected, rows, []);
-  return { expression: sql`(${objectOf(expression, rows.clauses())})`, hasJson };
+  return { expression: sql`(${objectOf(expression, sql`${rows.clauses()}${asOne}`)})`, hasJson };
 }
 
 /** Compiles the aggregates of each group of rows of a list. */
@@ -43,7 +46,7 @@ export function compileGroups(compiler: Compiler, selected: SelectedField, rows:
     groups.map(({ fragment }) => fragment),
     ", ",
   );
-  const by = groups.length === 0 ? sql.blank : sql` group by ${keys}`;
+  const by = groups.length === 0 ? asOne : sql` group by ${keys}`;
   const order = groupOrder(byType, given.groupBy as readonly string[], rows.alias);
   const limited = sql`${rows.clauses()}${by} order by ${order} limit ${sql.literal(most + 1)}`;
   const list = sql.identifier(Symbol("groups"));

@@ -21,7 +21,7 @@ import { isObject, type Values } from "../limits/variables.ts";
 import type { PersistedOperations } from "../persisted/operations.ts";
 import { persistedIdOf } from "../persisted/plugin.ts";
 import type { Statement } from "./compile.ts";
-import type { CompiledOperations, Prepared } from "./operations.ts";
+import type { CompiledOperations } from "./operations.ts";
 import { withJson } from "./values.ts";
 
 /** What executes compiled operations. */
@@ -78,8 +78,8 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
     const clients = turns.clientsFor(turn, (settings, work) => lend(settings, work, departure));
     const settings = cost.hasLongList ? { ...pgSettings, ...planAnew } : pgSettings;
     const data = await turns
-      .run(turn, () => query(statement, variables, settings, clients))
-      .catch((error: unknown) => note(request, operation, error));
+      .run(turn, () => query(statement, variables, settings, clients, isMutation))
+      .catch((error: unknown) => note(request, error));
     if (data === undefined) return undefined;
     request.current.compiled = true;
     return { status: 200, body: responseOf(data, statement, isMutation) };
@@ -101,23 +101,29 @@ async function query(
   variables: Values,
   settings: Readonly<Record<string, string>>,
   withPgClient: WithPgClient,
+  isMutation: boolean,
 ): Promise<string | undefined> {
   const values = parameters.map((read) => read(variables));
-  const { rows } = await withPgClient(settings, (client) =>
-    client.query<[string]>({ text, name, values: values as never, arrayMode: true }),
-  );
+  const { rows } = await withPgClient(settings, async (client) => {
+    try {
+      return await client.query<[string]>({ text, name, values: values as never, arrayMode: true });
+    } catch (error) {
+      // Without a connection, nothing was sent.
+      throw isMutation && isInDoubt(error) ? new InDoubtError(error) : error;
+    }
+  });
   return rows[0]?.[0];
 }
 
 /** Notes an error that a second execution must not, or need not, meet again. */
-function note(request: CompiledRequest, { isMutation }: Prepared, error: unknown): undefined {
-  if (isMutation && isInDoubt(error)) request.failure = new InDoubtError(error);
-  else if (isPassing(error)) request.failure = error;
+function note(request: CompiledRequest, error: unknown): undefined {
+  if (isPassing(error)) request.failure = error;
 }
 
 /** Whether an error is that of the moment, not of the request. */
 function isPassing(error: unknown): error is Error {
   return (
+    error instanceof InDoubtError ||
     error instanceof OverloadedError ||
     error instanceof UnavailableError ||
     error instanceof TimeoutError ||

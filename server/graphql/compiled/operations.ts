@@ -17,9 +17,17 @@ import { NotCompiledError } from "./symbols.ts";
 /** The most shapes of variables for which one operation has a statement; others are executed as usual. */
 const maxShapes = 50;
 
+type Document = NonNullable<ReturnType<ReturnType<typeof createParseAndValidate>>["document"]>;
+
+/** A valid document, with its operations that were asked for. */
+interface Known {
+  readonly document: Document;
+  readonly operations: Map<OperationDefinitionNode, Prepared>;
+}
+
 /** A valid operation of a persisted document. */
 export interface Prepared {
-  readonly document: NonNullable<ReturnType<ReturnType<typeof createParseAndValidate>>["document"]>;
+  readonly document: Document;
   readonly definition: OperationDefinitionNode;
   /** Whether a second execution after an error may repeat an effect. */
   readonly isMutation: boolean;
@@ -53,23 +61,29 @@ export function createCompiledOperations(
     limits,
     introspection: true,
   });
-  const known = new Map<string, Map<string, Prepared | undefined>>();
+  const known = new Map<string, Known | undefined>();
   return {
     schema,
     find(text, operationName) {
-      const ofDocument = known.get(text) ?? new Map<string, Prepared | undefined>();
-      known.set(text, ofDocument);
-      const name = operationName ?? "";
-      if (!ofDocument.has(name)) ofDocument.set(name, prepare(text, operationName));
-      return ofDocument.get(name);
+      if (!known.has(text)) known.set(text, read(text));
+      const ofDocument = known.get(text);
+      if (ofDocument === undefined) return undefined;
+      const { document, operations } = ofDocument;
+      const definition = getOperationAST(document, operationName);
+      if (!definition || definition.operation === OperationTypeNode.SUBSCRIPTION) return undefined;
+      const prepared = operations.get(definition) ?? prepare(document, definition);
+      operations.set(definition, prepared);
+      return prepared;
     },
   };
 
-  function prepare(text: string, operationName: string | null | undefined): Prepared | undefined {
+  function read(text: string): Known | undefined {
     const { document, errors } = parseAndValidate(text);
     if (errors !== undefined || faultsInDocument(document) !== undefined) return undefined;
-    const definition = getOperationAST(document, operationName ?? undefined);
-    if (!definition || definition.operation === OperationTypeNode.SUBSCRIPTION) return undefined;
+    return { document, operations: new Map() };
+  }
+
+  function prepare(document: Document, definition: OperationDefinitionNode): Prepared {
     const pageSize = (lists: number) => pageSizeOf(limits, lists);
     const { groups } = limits;
     const statements = new Map<string, Statement | string>();

@@ -244,7 +244,9 @@ function compileFunction(
 ): Part {
   if (typeof from !== "function" || selected.field.args.length > 0) return refuse(selected);
   const isNotNull = extensions?.tags?.notNull !== undefined;
-  return valueOf(from({ placeholder: alias }), codec, selected.field.type, isNotNull);
+  // The function of a custom field may be replaced by one of another type before the schema is.
+  const result = sql`${from({ placeholder: alias })}::${codec.sqlType}`;
+  return valueOf(result, codec, selected.field.type, isNotNull);
 }
 
 /** What the response needs of a page besides its rows. */

@@ -28,7 +28,7 @@ export interface Part {
 const jsonMark = `json ${randomBytes(16).toString("hex")} `;
 
 /** JSON of the database in a response. */
-const marked = new RegExp(`"${jsonMark}((?:[^"\\\\]|\\\\.)*)"`, "g");
+const marked = new RegExp(`"${jsonMark}([^"\\\\]*(?:\\\\.[^"\\\\]*)*)"`, "g");
 
 /** Returns a response with its JSON of the database as JavaScript writes it. */
 export function withJson(response: string): string {

@@ -152,7 +152,7 @@ export function mutationCase(material: Material): Case {
       "contact",
       "entity",
     ].includes(name) ||
-    /Address/.test(of);
+    of.includes("Address");
   const must = (of: string, name: string) =>
     !rare &&
     (/^(companyId|emails)$/.test(name)

@@ -142,7 +142,7 @@ const isSame: Test = (type, field) =>
   !different.has(`*.${field}`) &&
   !different.has(`${type}.${field}`) &&
   !different.has(`${type}.*`) &&
-  !field.startsWith("DURATION");
+  !field.includes("DURATION");
 
 /** What a mutation writes anew differs. */
 const stamps = new Set([
@@ -295,7 +295,13 @@ async function run(
     const page = i === 2 && cursor !== undefined ? spoilt(cursor, text.length) : cursor;
     const given = pages && cursor !== undefined ? { ...set, [pages.variable]: page } : set;
     const compared = await compare(text, given, caller, kind);
-    if (JSON.stringify(compared.byText) !== JSON.stringify(compared.byId)) return compared;
+    const [one, other] = [compared.byText, compared.byId].map((answer) => {
+      // An error of a version has the time of the last change.
+      const body =
+        kind === "query" ? answer.body : answer.body.replaceAll(/"updatedAt":"[^"]*"/g, "");
+      return JSON.stringify({ ...answer, body });
+    });
+    if (one !== other) return compared;
     if (pages) cursor = cursorIn(compared.byId.body, pages.key) ?? cursor;
   }
   return undefined;

@@ -256,8 +256,8 @@ export function literalOf(type: GraphQLInputType | undefined, value: unknown): s
     );
     return `{ ${members.join(", ")} }`;
   }
-  if (nullable && isEnumType(getNamedType(nullable))) return String(value);
-  if (typeof value !== "string") return String(value);
+  if (typeof value !== "string") return JSON.stringify(value);
+  if (nullable && isEnumType(getNamedType(nullable))) return value;
   const [, digits] = /^#number:([^#]*)#$/.exec(value) ?? [];
   return digits ?? JSON.stringify(value);
 }
