@@ -89,6 +89,8 @@ export interface PresetDeps {
   persisted: PersistedOptions;
   /** Whether queries may be sent by GET, too. */
   queriesByGet: boolean;
+  /** The plugins that an application adds to this preset. */
+  applicationPlugins?: readonly GraphileConfig.Plugin[] | undefined;
 }
 
 /** The plugins that shape the API: names, types, filters, orders, pages and descriptions. */
@@ -167,7 +169,7 @@ export function createPreset(deps: PresetDeps): GraphileConfig.Preset {
       PostGraphileConnectionFilterPreset,
       PgAggregatesPreset,
     ],
-    plugins: [...plugins, createFactsPlugin(plugins)],
+    plugins: [...plugins, createFactsPlugin(plugins, deps.applicationPlugins ?? [])],
     disablePlugins: [
       // It encodes ids; see `shape/nodes.ts`.
       "NodePlugin",

@@ -207,6 +207,7 @@ function createPresets(
 ) {
   const { logger, persisted, extension = {} } = deps;
   const { limits, heavy, timeouts, graphiql, graphiqlTokens, introspection, queriesByGet } = deps;
+  const plugins = (extension.plugins ?? []) as GraphileConfig.Plugin[];
   return (schemas: string[]): GraphileConfig.Preset => {
     const pgService = createPgService({
       pool,
@@ -217,10 +218,8 @@ function createPresets(
       ...{ pgService, constraints, logger, limits, heavy, turns, timeouts },
       ...{ graphiql, graphiqlTokens, introspection, queriesByGet },
       persisted: { operations, only: persisted?.only ?? false },
+      applicationPlugins: plugins,
     });
-    return {
-      extends: [base],
-      plugins: [...((extension.plugins ?? []) as GraphileConfig.Plugin[])],
-    };
+    return { extends: [base], plugins };
   };
 }

@@ -82,13 +82,18 @@ export function factOf({ extensions }: GraphQLField<unknown, unknown>): Fact | u
  * knows it; the finished schema has plans, which are functions.
  *
  * @param after the plugins whose plans the compiler knows: all of this server.
+ * @param before the plugins of the application. A plan that one of them changes is not the recorded one.
  */
-export function createFactsPlugin(after: readonly GraphileConfig.Plugin[]): GraphileConfig.Plugin {
+export function createFactsPlugin(
+  after: readonly GraphileConfig.Plugin[],
+  before: readonly GraphileConfig.Plugin[],
+): GraphileConfig.Plugin {
   return {
     name: "CrmFactsPlugin",
     version: "1.0.0",
     description: "Records what fields are to the database, for compiled operations.",
     after: after.map(({ name }) => name),
+    before: before.map(({ name }) => name),
     schema: {
       hooks: {
         GraphQLObjectType_fields_field(field, build, { scope, Self }) {
