@@ -3,13 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 import type pg from "pg";
-import { pino } from "pino";
 
-import { createCompiledOperations } from "../graphql/compiled/operations.ts";
-import { compileAll } from "../graphql/compiled/report.ts";
-import type { Limits } from "../graphql/limits/limits.ts";
-import { openPersistedOperations } from "../graphql/persisted/operations.ts";
-import { makeApi } from "../graphql/schema/sdl.ts";
 import { readCommittedMigrations } from "../migrations/committed.ts";
 import { checks, checksFrom15, readDefinitions, versionFindings } from "./checks.ts";
 import { readRights } from "./rights.ts";
@@ -50,27 +44,6 @@ export async function examine(client: pg.ClientBase): Promise<string[]> {
   findings.push(...(await rightFindings(client)));
   if (!(await isStandby(client))) findings.push(...(await definitionFindings(client)));
   return findings;
-}
-
-/**
- * Returns a note for each persisted operation that is not compiled to one statement.
- *
- * @param serverUrl of the database, with the login of `crm_server`.
- * @param folder of persisted operations.
- * @throws if the folder cannot be read.
- */
-export async function examineOperations(
-  serverUrl: string,
-  folder: string,
-  limits: Limits,
-): Promise<string[]> {
-  const { all } = openPersistedOperations(folder, pino({ level: "silent" }));
-  const compiled = createCompiledOperations(await makeApi(serverUrl), limits);
-  const found = await compileAll(compiled, all());
-  return found.map(
-    ({ operation, reason }) =>
-      `The persisted operation ${operation} is executed without compilation: ${reason}.`,
-  );
 }
 
 /**

@@ -80,8 +80,10 @@ const notRun: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 /** What a document takes for granted, in SQL. */
 const setups: Readonly<Record<string, string>> = {
   "docs/how-to/index-a-custom-field.md": `
-    insert into crm.custom_field_definitions (name, label, entity_type, field_type)
-    values ('industry', 'Industry', 'contact', 'text')`,
+    insert into crm.custom_field_definitions (name, label, entity_type, field_type, enum_values)
+    values
+      ('industry', 'Industry', 'contact', 'text', null),
+      ('region', 'Region', 'deal', 'enum', '{north,south}')`,
 };
 
 /** Whether PostgreSQL's own client is here: apt-get install postgresql-client. */

@@ -1,6 +1,6 @@
 import { withConnection } from "../../postgres/connect.ts";
 import { withDatabase } from "../../embedded/open.ts";
-import { examine, examineCircumstances, examineOperations } from "../../doctor/doctor.ts";
+import { examine, examineCircumstances } from "../../doctor/doctor.ts";
 import { exitCodes } from "../../errors/problem.ts";
 import type { Context } from "./context.ts";
 
@@ -24,6 +24,8 @@ export async function doctorCommand(context: Context): Promise<number> {
       }
     });
     if (persisted !== undefined && findings.length === 0) {
+      // Loads the whole server, which other commands need not wait for.
+      const { examineOperations } = await import("../../graphql/compiled/examine.ts");
       notes.push(...(await examineOperations(serverUrl, persisted.folder, limits)));
     }
     for (const note of notes) context.print(`Note: ${note}`);

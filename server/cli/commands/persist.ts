@@ -6,7 +6,6 @@ import { assertValidSchema, buildSchema, type GraphQLSchema } from "graphql";
 import { collectOperations, type PersistedOperation } from "../persist/collect.ts";
 import type { Fault } from "../persist/fault.ts";
 import { readDocuments } from "../persist/sources.ts";
-import { examineOperations } from "../../doctor/doctor.ts";
 import { exitCodes, Problem } from "../../errors/problem.ts";
 import { deriveServerUrl } from "../../postgres/server-login.ts";
 import { projectFolder } from "../../project.ts";
@@ -79,6 +78,7 @@ export async function persistCommand(
   const serverUrl =
     config.serverDatabaseUrl ?? (config.databaseUrl && deriveServerUrl(config.databaseUrl));
   if (serverUrl === undefined) return; // the schema in a file does not tell what is compiled
+  const { examineOperations } = await import("../../graphql/compiled/examine.ts");
   for (const line of await examineOperations(serverUrl, out, config.limits)) note(line);
 }
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import type { PgSelectSingleStep } from "postgraphile/@dataplan/pg";
 import { lambda, type Step } from "postgraphile/grafast";
 
-import { examineOperations } from "../../../../server/doctor/doctor.ts";
+import { examineOperations } from "../../../../server/graphql/compiled/examine.ts";
 import { readConfig } from "../../../../server/settings.ts";
 import { createTestDatabase, type TestDatabase } from "../../../helpers/database.ts";
 import { startTestServer, type TestServer } from "../../../helpers/server.ts";
