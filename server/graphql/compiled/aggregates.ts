@@ -14,13 +14,10 @@ import {
 import { NotCompiledError } from "./symbols.ts";
 import { type Part, valueOf } from "./values.ts";
 
-/** Makes one group of all rows, also if nothing that is selected is an aggregate. */
-const asOne = sql` having true`;
-
 /** Compiles the aggregates of all rows of a list. */
 export function compileAggregates(compiler: Compiler, selected: SelectedField, rows: Rows): Part {
   const { expression, hasJson } = compileGroup(compiler, selected, rows, []);
-  return { expression: sql`(${objectOf(expression, sql`${rows.clauses()}${asOne}`)})`, hasJson };
+  return { expression: sql`(${objectOf(expression, rows.clauses())})`, hasJson };
 }
 
 /** Compiles the aggregates of each group of rows of a list. */
@@ -46,7 +43,7 @@ export function compileGroups(compiler: Compiler, selected: SelectedField, rows:
     groups.map(({ fragment }) => fragment),
     ", ",
   );
-  const by = groups.length === 0 ? asOne : sql` group by ${keys}`;
+  const by = groups.length === 0 ? sql.blank : sql` group by ${keys}`;
   const order = groupOrder(byType, given.groupBy as readonly string[], rows.alias);
   const limited = sql`${rows.clauses()}${by} order by ${order} limit ${sql.literal(most + 1)}`;
   const list = sql.identifier(Symbol("groups"));
@@ -66,20 +63,26 @@ function compileGroup(
   { alias }: Rows,
   groups: readonly PgGroupSpec[],
 ): Part {
-  return compileColumns(compiler, selected, (inner): Part => {
+  let isGrouped = groups.length > 0;
+  const aggregate = (field: SelectedField): Part => {
+    isGrouped = true;
+    return compileAggregate(field, alias);
+  };
+  const compiled = compileColumns(compiler, selected, (inner): Part => {
     switch (inner.fact.kind) {
       case "keys":
         return { expression: keysOf(groups), hasJson: false };
       case "operation": {
-        const { expression, hasJson } = compileColumns(compiler, inner, (field) =>
-          compileAggregate(field, alias),
-        );
+        const { expression, hasJson } = compileColumns(compiler, inner, aggregate);
         return { expression: sql`(${objectOf(expression, sql.blank)})`, hasJson };
       }
       default:
-        return compileAggregate(inner, alias);
+        return aggregate(inner);
     }
   });
+  // Without an aggregate, execution returns as many groups as there are rows, or none.
+  if (!isGrouped) throw new NotCompiledError("groups without an aggregate are not compiled");
+  return compiled;
 }
 
 function keysOf(groups: readonly PgGroupSpec[]): SQL {

@@ -86,6 +86,7 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
       return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
     });
   }
+  if (nullable.name === "JSON" && !isFixed(nullable, value)) return [open, kindOfJson(value)];
   return isFixed(nullable, value)
     ? [value]
     : nullable.name === "Cursor"
@@ -95,12 +96,19 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
         : open;
 }
 
+/** The kind of a value of JSON: code handles objects, lists and others differently. */
+function kindOfJson(value: unknown): string {
+  if (JSON.isRawJSON(value)) return "raw";
+  return Array.isArray(value) ? "list" : typeof value;
+}
+
 /** Whether a list is one parameter: a list of scalars that has values and no null. */
 function isOpenList(type: GraphQLInputType, items: readonly unknown[]): boolean {
   const item = getNullableType(type);
   return (
     !isListType(item) &&
     !isInputObjectType(item) &&
+    item.name !== "JSON" &&
     items.length > 0 &&
     items.every((value) => value != null && !isFixed(item, value))
   );
@@ -211,6 +219,9 @@ const special = "%_\\ Xy'";
  */
 function symbol(type: GraphQLInputType, value: unknown, texts: string[]): unknown {
   const { name } = getNamedType(type);
+  if (name === "JSON" && kindOfJson(value) !== "object") {
+    throw new NotCompiledError("JSON that is no object is not compiled as a variable");
+  }
   if (name === "ID") {
     const id = randomUUID();
     texts.push(id.slice(-12));
