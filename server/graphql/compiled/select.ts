@@ -136,7 +136,7 @@ function compileSearch(compiler: Compiler, selected: SelectedField, resource: Pg
   const size = Math.min(Number(first ?? pageSize(0)) + 1, most); // one more says whether there is a next page
   const args = [
     { name: "query", placeholder: sql`${sql.value(query as string)}::text` },
-    { name: "entity_types", placeholder: sql`${sql.value(types as string | null)}::text[]` },
+    { name: "entity_types", placeholder: sql`${sql.value(types)}::text[]` },
     { name: "first", placeholder: sql.literal(size) },
     { name: "after", placeholder: sql.null },
     { name: "extracts", placeholder: selects("extract") ? sql.true : sql.false },
