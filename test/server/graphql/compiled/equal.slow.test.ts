@@ -465,6 +465,7 @@ test("the operations of the examples and of the benchmark are compiled", async (
     R1: { id: contact },
     R3: { id: known.get("Company.id")?.[0] },
     R4: { stage: "Won", region: "north" },
+    R6: { query: "a" },
     W1: { input: { contact: { firstName: "A", lastName: "B" } } },
     W2: { id: known.get("Deal.id")?.[0], stage: known.get("stage")?.[0] },
   };
@@ -473,6 +474,9 @@ test("the operations of the examples and of the benchmark are compiled", async (
     for (const definition of parse(text).definitions) {
       if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
       const operationName = definition.name?.value ?? "";
+      if (operationName === "UndoEntry") {
+        variables[operationName] = { entryId: await lastEntryOf(contact) };
+      }
       const id = `operation-${operationName}`;
       const body = {
         documentId: hash(text),
@@ -490,8 +494,20 @@ test("the operations of the examples and of the benchmark are compiled", async (
       "CreateContact",
       "UpdateContact",
       "ContactPage",
+      "UndoEntry",
       "ContactTable",
     ],
-    ...["R1", "R2", "R3", "R4", "R5", "R7", "W1", "W2"],
+    ...["R1", "R2", "R3", "R4", "R5", "R6", "R7", "W1", "W2"],
   ]);
 });
+
+/** Returns the last entry in the audit log about a row of the database that is asked by id. */
+async function lastEntryOf(entityId: unknown): Promise<string | undefined> {
+  return withConnection(databases[1]?.ownerUrl ?? "", async (client) => {
+    const { rows } = await client.query<{ id: string }>(
+      "select max(id)::text as id from crm.audit_logs where entity_id = $1",
+      [entityId],
+    );
+    return rows[0]?.id;
+  });
+}
