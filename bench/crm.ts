@@ -51,7 +51,7 @@ export async function fill(client: pg.Client, contacts = usual): Promise<void> {
         'Deal ' || md5(i::text), contact.company_id, contact.id, i % 100000 + 0.5,
         (array['Prospecting', 'Qualification', 'Proposal', 'Negotiation', 'Won', 'Lost'])[1 + i % 6],
         date '2020-01-01' + i % 2000,
-        jsonb_build_object('region', (array['north', 'east', 'south', 'west'])[1 + i % 4])
+        jsonb_build_object('region', (array['north', 'east', 'south', 'west'])[1 + i / 6 % 4])
       from generate_series(${from}, ${to}) as i
       join numbered_contacts as contact on contact.n = i * 2 % ${contacts};
 
