@@ -86,14 +86,9 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
       return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
     });
   }
-  if (nullable.name === "JSON" && !isFixed(nullable, value)) return [open, kindOfJson(value)];
-  return isFixed(nullable, value)
-    ? [value]
-    : nullable.name === "Cursor"
-      ? cursorShape(value)
-      : nullable.name === "JSON"
-        ? openValue
-        : open;
+  if (isFixed(nullable, value)) return [value];
+  if (nullable.name === "JSON") return [openValue, kindOfJson(value)];
+  return nullable.name === "Cursor" ? cursorShape(value) : open;
 }
 
 /** The kind of a value of JSON: code handles objects, lists and others differently. */
