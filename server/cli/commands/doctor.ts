@@ -23,10 +23,13 @@ export async function doctorCommand(context: Context): Promise<number> {
         await client.query("rollback");
       }
     });
-    if (persisted !== undefined && findings.length === 0) {
+    if (persisted !== undefined) {
       // Loads the whole server, which other commands need not wait for.
       const { examineOperations } = await import("../../graphql/compiled/examine.ts");
-      notes.push(...(await examineOperations(serverUrl, persisted.folder, limits)));
+      const operations = await examineOperations(serverUrl, persisted.folder, limits).catch(
+        (error: unknown) => [`The persisted operations could not be examined: ${String(error)}`],
+      );
+      notes.push(...operations);
     }
     for (const note of notes) context.print(`Note: ${note}`);
     for (const finding of findings) context.print(finding);

@@ -7,6 +7,7 @@ import {
   isInputType,
   isListType,
   isNonNullType,
+  isScalarType,
   type OperationDefinitionNode,
   typeFromAST,
 } from "graphql";
@@ -32,11 +33,12 @@ function sampleOfType(type: GraphQLInputType): unknown {
   if (isListType(nullable)) return [sampleOfType(nullable.ofType)];
   if (isEnumType(nullable)) return nullable.getValues()[0]?.value;
   if (isInputObjectType(nullable)) {
-    return Object.fromEntries(
-      Object.values(nullable.getFields())
-        .filter(({ type: ofField }) => isNonNullType(ofField))
-        .map((field) => [field.name, sampleOfType(field.type)]),
-    );
+    const fields = Object.values(nullable.getFields());
+    const required = fields.filter(({ type: ofField }) => isNonNullType(ofField));
+    // An empty patch would change nothing.
+    const some = fields.find(({ type: of }) => isScalarType(of) && of.name !== "JSON");
+    const given = required.length > 0 || some === undefined ? required : [some];
+    return Object.fromEntries(given.map((field) => [field.name, sampleOfType(field.type)]));
   }
   if (nullable.name === "Int" || nullable.name === "Float") return 1;
   return nullable.name === "Boolean" ? true : "1";

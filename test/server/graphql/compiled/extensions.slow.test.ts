@@ -14,6 +14,9 @@ import { startTestServer, type TestServer } from "../../../helpers/server.ts";
 const documents = {
   names: "query Names { companies { nodes { name } } }",
   ids: "query Ids { companies { nodes { id } } }",
+  patch: `mutation Patch($id: ID!, $patch: CompanyPatch!) {
+    updateCompany(input: { id: $id, patch: $patch }) { company { id } }
+  }`,
   pairs: `query Pairs { companies { nodes { id duplicates { nodes { score } } } } }`,
 };
 
