@@ -25,6 +25,27 @@ interface Finding {
  * whoever has not logged in and that of whoever has, by their names.
  */
 async function findings(url: string): Promise<string[]> {
+  const excepted = await withConnection(url, namesWithoutPath);
+  const all = await allFindings(url);
+  return all.filter((text) => !excepted.some((name) => text.split(/[`\\]/).includes(name)));
+}
+
+/**
+ * The register of functions that splinter warns of without reason. Those with a bound body have no
+ * search_path because their names were resolved when they were created; that nothing changes them is tested
+ * in `test/db/access/bound-bodies.test.ts`. An aggregate cannot have one; its transition has.
+ */
+async function namesWithoutPath(client: pg.Client): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `select pronamespace::regnamespace || '.' || proname as name
+     from pg_proc
+     where pronamespace in ('crm'::regnamespace, 'crm_private'::regnamespace)
+       and not prosecdef and proname <> 'careless' and (prosqlbody is not null or prokind = 'a')`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+async function allFindings(url: string): Promise<string[]> {
   const { stdout } = await execute(linter ?? "", [
     ...["dblint", "--diagnostic-level=warn", "--max-diagnostics=none", "--reporter=json"],
     `--connection-string=${url}`,
