@@ -30,13 +30,13 @@ export function createGraphql(parts: RouteParts): Graphql {
     if (allowOrigin(origins, request, response)) return;
     if (drain.isDraining()) throw stopping();
     const address = keyOfAddress(addressOf(request, trustedProxies));
-    addressLimiter.count(address, response);
+    await addressLimiter.count(address, response);
     if (sockets.accept(request, response, address)) return;
     // Without a valid token, GraphQL does not see the request, so there is no introspection either.
     const identity = await authenticate(request.headers.authorization);
     noteUser(current, identity);
     const pgSettings = { ...identity, ...timeZoneSettings(request.headers["time-zone"]) };
-    userLimiter.count(pgSettings["crm.user_id"], response);
+    await userLimiter.count(pgSettings["crm.user_id"], response);
     const departure = departureOf(response);
     const body =
       request.method === "POST" ? await readBody(request, pgSettings, limits) : undefined;

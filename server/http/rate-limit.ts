@@ -2,9 +2,10 @@ import { createHash } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import { isIP } from "node:net";
 
-import { ipKeyGenerator } from "express-rate-limit";
+import { ipKeyGenerator, MemoryStore, type Options } from "express-rate-limit";
 
 import { RateLimitedError } from "../errors/classes.ts";
+import { Recent } from "../recent.ts";
 
 /** The limits of requests per minute. */
 export interface RateLimits {
@@ -23,7 +24,7 @@ export interface RateLimiter {
    * @param response undefined for an operation over a WebSocket.
    * @throws {RateLimitedError} above the limit.
    */
-  count(key: string, response?: ServerResponse): void;
+  count(key: string, response?: ServerResponse): Promise<void>;
 }
 
 /** Limits the requests of one address, before authentication. */
@@ -58,51 +59,28 @@ export function plainAddress(text: string): string {
 /** The period in which requests are counted, in milliseconds. It begins with the first one of a key. */
 const period = 60_000;
 
-/** The requests of one key in one period. */
-interface Count {
-  requests: number;
-  end: number;
-  /** The key in the header `RateLimit-Policy`: a hash, by which clients tell their limits apart. */
-  readonly partition: string;
-}
-
 /**
  * @param name the name of the limit in the headers.
  * @see https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
  */
 function createLimiter(name: string, limit: number): RateLimiter {
-  if (limit === 0) return { count: () => undefined };
-  // Every period, the counts of keys without a request since the last one are forgotten.
-  let current = new Map<string, Count>();
-  let previous = current;
-  let turn = 0;
-
-  function countOf(key: string, now: number): Count {
-    if (now >= turn) {
-      previous = current;
-      current = new Map();
-      turn = now + period;
-    }
-    const count = current.get(key) ??
-      previous.get(key) ?? { requests: 0, end: now + period, partition: partitionOf(key) };
-    current.set(key, count);
-    if (count.end <= now) Object.assign(count, { requests: 0, end: now + period });
-    return count;
-  }
+  if (limit === 0) return { count: async () => Promise.resolve() };
+  const store = new MemoryStore();
+  store.init({ windowMs: period } as Options);
+  const partitions = new Recent<string, string>(1000);
 
   return {
-    count(key, response) {
-      const now = performance.now();
-      const count = countOf(key, now);
-      count.requests += 1;
-      const seconds = Math.ceil((count.end - now) / 1000);
-      const remaining = Math.max(0, limit - count.requests);
+    async count(key, response) {
+      const { totalHits, resetTime } = await store.increment(key);
+      const seconds = Math.ceil(((resetTime?.getTime() ?? 0) - Date.now()) / 1000);
+      const remaining = Math.max(0, limit - totalHits);
+      const partition = partitions.get(key) ?? partitions.set(key, partitionOf(key));
       response?.appendHeader("ratelimit", `"${name}"; r=${remaining}; t=${seconds}`);
       response?.appendHeader(
         "ratelimit-policy",
-        `"${name}"; q=${limit}; w=${period / 1000}; pk=:${count.partition}:`,
+        `"${name}"; q=${limit}; w=${period / 1000}; pk=:${partition}:`,
       );
-      if (count.requests <= limit) return;
+      if (totalHits <= limit) return;
       response?.setHeader("retry-after", String(seconds));
       throw new RateLimitedError(`More than ${limit} requests were sent within a minute`, {
         limit: name,

@@ -101,8 +101,8 @@ async function prepare(
   const pgSettings = await identify(hub, connection);
   if (pgSettings === undefined) throw new UnauthenticatedError();
   noteUser(operation.request, pgSettings);
-  addressLimiter.count(connection.address);
-  userLimiter.count(pgSettings["crm.user_id"]);
+  await addressLimiter.count(connection.address);
+  await userLimiter.count(pgSettings["crm.user_id"]);
 
   const departure = operation.departure.signal;
   const own = Object.create(connection.request) as IncomingMessage;

@@ -25,11 +25,9 @@ export function compileGroups(compiler: Compiler, selected: SelectedField, rows:
   const { schema, groups: most } = compiler;
   const given = argumentsOf(compiler.variables, selected.field, selected.node);
   const groups: PgGroupSpec[] = [];
-  const conditions: SQL[] = [];
   const grouped = {
     alias: rows.alias,
     groupBy: (group: PgGroupSpec) => groups.push(group),
-    having: (condition: SQL) => conditions.push(condition),
   };
   for (const { name, type } of selected.field.args) {
     if (name === "groupBy") applyInput(schema, type, grouped, given[name]);
@@ -49,9 +47,13 @@ export function compileGroups(compiler: Compiler, selected: SelectedField, rows:
   const list = sql.identifier(Symbol("groups"));
   // Too many groups are an error, which Grafast reports. A division by zero is the simplest one. Without
   // `offset 0` the planner would compute the groups twice.
+  const all = sql`(select array(${objectOf(expression, limited)}) offset 0)`;
+  const isWithin = sql`(cardinality(${list}) <= ${sql.literal(most)})::int`;
   return {
-    expression: sql`(select case when 1 / (cardinality(${list}) <= ${sql.literal(most)})::int = 1
-      then array_to_json(${list}) end from (select array(${objectOf(expression, limited)}) offset 0) as ${sql.identifier(Symbol("all"))} (${list}))`,
+    expression: sql`(
+      select case when 1 / ${isWithin} = 1 then array_to_json(${list}) end
+      from ${all} as ${sql.identifier(Symbol("all"))} (${list})
+    )`,
     hasJson,
   };
 }

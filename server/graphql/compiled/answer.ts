@@ -97,7 +97,7 @@ function costOrNothing(read: () => Cost): Cost | undefined {
 
 /** Executes a statement. Returns the data as JSON; undefined if no row was written. */
 async function query(
-  { text, name, parameters }: Statement,
+  { text, parameters }: Statement,
   variables: Values,
   settings: Readonly<Record<string, string>>,
   withPgClient: WithPgClient,
@@ -106,7 +106,7 @@ async function query(
   const values = parameters.map((read) => read(variables));
   const { rows } = await withPgClient(settings, async (client) => {
     try {
-      return await client.query<[string]>({ text, name, values: values as never, arrayMode: true });
+      return await client.query<[string]>({ text, values: values as never, arrayMode: true });
     } catch (error) {
       // Without a connection, nothing was sent.
       throw isMutation && isInDoubt(error) ? new InDoubtError(error) : error;

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-
 import {
   type DocumentNode,
   type GraphQLInputType,
@@ -22,8 +20,6 @@ import { createSymbols, NotCompiledError, openValue, type Reader, shapeOf } from
 /** A statement whose one value is the data of the response, as JSON. */
 export interface Statement {
   readonly text: string;
-  /** The name under which connections prepare it. */
-  readonly name: string;
   /** Reads the parameters from the variables of a request. */
   readonly parameters: readonly Reader[];
   /** Whether all requests with this statement have the same cost: no variable has a list or JSON. */
@@ -100,8 +96,7 @@ function compileOnce(
     constants.push(reader === undefined ? value : null);
     return reader ?? (() => value);
   });
-  const name = createHash("sha256").update(text).digest("base64url");
-  return { text, name, parameters, hasJson, constants };
+  return { text, parameters, hasJson, constants };
 }
 
 function dataOf(object: SQL): SQL {

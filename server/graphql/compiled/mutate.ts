@@ -5,7 +5,7 @@ import {
   isInputObjectType,
   type OperationDefinitionNode,
 } from "graphql";
-import type { PgCodec, PgResource } from "postgraphile/@dataplan/pg";
+import { type PgResource, sqlValueWithCodec } from "postgraphile/@dataplan/pg";
 import { Setter } from "postgraphile/grafast";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
@@ -108,7 +108,7 @@ function callOf(
     if (name === null || codec.attributes !== undefined) {
       throw new NotCompiledError(`${member} is not compiled`);
     }
-    return [{ name, placeholder: encoded(value, codec) }];
+    return [{ name, placeholder: sqlValueWithCodec(value, codec) }];
   });
   if (members.size > 0) throw new NotCompiledError(`${[...members.keys()].join()} is not compiled`);
   return createRows(resource, { args });
@@ -189,10 +189,5 @@ function refuseUnapplied(type: GraphQLInputType, value: unknown, path: readonly 
 function valueIn({ codec, name: table }: PgResource, name: string, value: unknown): SQL {
   const column = codec.attributes?.[name]?.codec;
   if (column === undefined) throw new NotCompiledError(`${table} has no column ${name}`);
-  return encoded(value, column);
-}
-
-function encoded(value: unknown, codec: PgCodec): SQL {
-  const text: unknown = value == null ? null : codec.toPg(value);
-  return sql`${sql.value(text as never)}::${codec.sqlType}`;
+  return sqlValueWithCodec(value, column);
 }

@@ -10,7 +10,7 @@ import {
   type SelectionSetNode,
 } from "graphql";
 import { getArgumentValues } from "graphql/execution/values.js";
-import type { PgResource } from "postgraphile/@dataplan/pg";
+import { type PgResource, sqlValueWithCodec } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import type { Values } from "../limits/variables.ts";
@@ -116,10 +116,8 @@ export function compileQuery(compiler: Compiler, selectionSet: SelectionSetNode)
     for (const { column, argument } of fact.key) {
       const codec = fact.resource.codec.attributes?.[column]?.codec;
       if (codec === undefined) return refuse(selected);
-      const value = given[argument];
-      rows.where(
-        sql`${rows.alias}.${sql.identifier(column)} = ${sql.value(codec.toPg(value))}::${codec.sqlType}`,
-      );
+      const value = sqlValueWithCodec(given[argument], codec);
+      rows.where(sql`${rows.alias}.${sql.identifier(column)} = ${value}`);
     }
     return compileOne(compiler, selected, rows, 0);
   });

@@ -11,8 +11,10 @@ import {
 
 import { parseAsWritten } from "../../model/exact-json.ts";
 import { decimalInJson } from "../custom-fields/inputs.ts";
+import { escapeWildcards } from "../filters/like-patterns.ts";
 import { decode, isText, type Position } from "../paging/cursor.ts";
 import type { Values } from "../limits/variables.ts";
+import { textList } from "../search/hits.ts";
 
 /*
  * A statement is compiled for a shape of variables: which are given, which are null, which enums, booleans
@@ -264,14 +266,10 @@ function at(variables: Values, path: Path): unknown {
 /** What code does with the text of a client before it becomes a parameter. */
 const changes: readonly ((text: string) => string)[] = [
   (text) => text,
-  (text) => `%${escaped(text)}%`,
-  (text) => `${escaped(text)}%`,
-  (text) => `%${escaped(text)}`,
+  (text) => `%${escapeWildcards(text)}%`,
+  (text) => `${escapeWildcards(text)}%`,
+  (text) => `%${escapeWildcards(text)}`,
 ];
-
-function escaped(text: string): string {
-  return text.replace(/[\\%_]/g, "\\$&");
-}
 
 function recognise(
   value: unknown,
@@ -288,8 +286,8 @@ function recognise(
       const change = changes.find((apply) => apply(symbolOf) === value);
       if (change) return (variables) => change(String(read(variables)));
     }
-    if (Array.isArray(symbolOf) && value === arrayLiteral(symbolOf as string[])) {
-      return (variables) => arrayLiteral(read(variables) as readonly string[]);
+    if (Array.isArray(symbolOf) && value === textList.toPg(symbolOf as string[])) {
+      return (variables) => textList.toPg(read(variables) as string[]);
     }
     if (typeof symbolOf === "object" && value === JSON.stringify(symbolOf)) {
       return (variables) => JSON.stringify(read(variables));
@@ -345,10 +343,4 @@ function memberOf(member: unknown, known: readonly Known[], texts: readonly stri
     return [name, memberOf(value, known, texts)] as const;
   });
   return (variables) => Object.fromEntries(members.map(([name, read]) => [name, read(variables)]));
-}
-
-/** Writes a list as the text of an array of PostgreSQL. */
-function arrayLiteral(items: readonly (string | number)[]): string {
-  const inner = items.map((item) => `"${String(item).replace(/["\\]/g, "\\$&")}"`);
-  return `{${inner.join(",")}}`;
 }

@@ -20,7 +20,7 @@ export const LikePatternsPlugin: GraphileConfig.Plugin = {
   schema: {
     hooks: {
       build(build) {
-        build.escapeLikeWildcards = (input) => String(input).replace(/[\\%_]/g, "\\$&");
+        build.escapeLikeWildcards = (input) => escapeWildcards(String(input));
         return build;
       },
       GraphQLInputObjectType_fields_field(field, _build, { scope }) {
@@ -38,6 +38,11 @@ export const LikePatternsPlugin: GraphileConfig.Plugin = {
     },
   },
 };
+
+/** Escapes what has a meaning in a LIKE pattern. */
+export function escapeWildcards(text: string): string {
+  return text.replace(/[\\%_]/g, "\\$&");
+}
 
 const patterns = ["like", "notLike", "likeInsensitive", "notLikeInsensitive"];
 
