@@ -899,12 +899,14 @@ CREATE VIEW crm.trash WITH (security_invoker='true') AS
           WHERE (taken.action = 'delete'::text)) AS cascaded_rows,
     deletion.transaction_id,
     deletion.id AS entry_id
-   FROM crm.audit_logs deletion
+   FROM (crm.audit_logs deletion
+     CROSS JOIN LATERAL ( SELECT crm_private.cascade_parent(deletion.entity_type, deletion.changes) AS entity_id
+         OFFSET 0) parent_of)
   WHERE ((deletion.action = 'delete'::text) AND (deletion.erased_at IS NULL) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (deletion.user_id = ( SELECT crm.current_user_id() AS current_user_id))) AND (NOT crm_private.is_there(deletion.entity_type, deletion.entity_id)) AND (NOT (EXISTS ( SELECT
            FROM crm.audit_logs later
           WHERE ((later.entity_id = deletion.entity_id) AND (later.action = 'delete'::text) AND (later.id > deletion.id))))) AND (NOT (EXISTS ( SELECT
            FROM crm.audit_logs parent
-          WHERE ((parent.entity_id = crm_private.cascade_parent(deletion.entity_type, deletion.changes)) AND (parent.transaction_id = deletion.transaction_id) AND (parent.action = 'delete'::text) AND (parent.id < deletion.id) AND (NOT crm_private.is_there(parent.entity_type, parent.entity_id)))))));
+          WHERE ((parent.entity_id = parent_of.entity_id) AND (parent.transaction_id = deletion.transaction_id) AND (parent.action = 'delete'::text) AND (parent.id < deletion.id) AND (NOT crm_private.is_there(parent.entity_type, parent.entity_id)))))));
 
 CREATE TABLE crm_private.api_key_hashes (
     api_key_id uuid NOT NULL,

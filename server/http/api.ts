@@ -1,11 +1,9 @@
 import type { GraphQLSchema } from "graphql";
-import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 
-import type { PgSettings } from "../auth/authenticate.ts";
 import { type Maintenance, startMaintenance } from "../doctor/maintenance.ts";
 import { NotReadyError } from "../errors/problem.ts";
 import type { Extension } from "../extension.ts";
-import { createAnswerCompiled } from "../graphql/compiled/answer.ts";
+import { type AnswerCompiled, createAnswerCompiled } from "../graphql/compiled/answer.ts";
 import {
   type CompiledOperations,
   createCompiledOperations,
@@ -29,31 +27,7 @@ import type { AppDeps } from "./app-deps.ts";
 import { OwnGrafserv } from "./grafserv.ts";
 import type { Metrics } from "./metrics.ts";
 import { createReadiness, type Readiness } from "./readiness.ts";
-import type { CurrentRequest } from "./requests.ts";
 import type { Sockets } from "./sockets.ts";
-
-/** The request of a compiled operation. It has passed authentication and the limits of requests. */
-export interface CompiledRequest {
-  readonly pgSettings: PgSettings;
-  /** Aborted when the client disconnects before the response. */
-  readonly departure: AbortSignal;
-  /** Receives operation, name and code, for the log and the metrics. */
-  readonly current: CurrentRequest;
-  /** The error that the execution of the compiled operation has met, for the usual execution to report. */
-  failure?: Error;
-}
-
-/** The response to a compiled operation; its media type is the one that the client accepts. */
-export interface CompiledAnswer {
-  readonly status: number;
-  readonly body: string | Buffer;
-}
-
-/** Executes an operation if it is compiled; returns undefined if it is not. */
-export type AnswerCompiled = (
-  body: ParsedGraphQLBody,
-  request: CompiledRequest,
-) => Promise<CompiledAnswer | undefined>;
 
 /** The GraphQL API of one server. It is created before the database answers, and filled in later. */
 export interface Api {

@@ -1,16 +1,33 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
+import type { Authenticate } from "../auth/authenticate.ts";
+import type { CompiledAnswer, CompiledRequest } from "../graphql/compiled/answer.ts";
 import { timeZoneSettings } from "../model/time-zone.ts";
 import { answerError, stopping, waitingForDatabase } from "./answer-errors.ts";
-import type { CompiledAnswer, CompiledRequest } from "./api.ts";
+import type { Api } from "./api.ts";
 import { type Body, parametersOf, readBody } from "./body.ts";
 import { sendCompressed } from "./compression.ts";
+import type { Drain } from "./drain.ts";
 import type { Answer } from "./grafserv.ts";
 import { allowOrigin, mediaTypeOf } from "./headers.ts";
-import { keyOfAddress } from "./rate-limit.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Origins } from "./origins.ts";
+import { keyOfAddress, type RateLimiter } from "./rate-limit.ts";
 import { addressOf } from "./request.ts";
 import { type CurrentRequest, noteUser } from "./requests.ts";
-import type { RouteParts } from "./routes.ts";
+import type { Sockets } from "./sockets.ts";
+
+/** The parts of a server that requests pass through. */
+export interface RouteParts {
+  readonly api: Api;
+  readonly drain: Drain;
+  readonly sockets: Sockets;
+  readonly metrics: Metrics | undefined;
+  readonly origins: Origins;
+  readonly authenticate: Authenticate;
+  readonly addressLimiter: RateLimiter;
+  readonly userLimiter: RateLimiter;
+}
 
 /** Answers a request to `/graphql`. */
 export type Graphql = (

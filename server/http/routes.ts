@@ -2,30 +2,12 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 
 import express, { type ErrorRequestHandler, type Express } from "express";
 
-import type { Authenticate } from "../auth/authenticate.ts";
 import { answerError, sendJson, stopping, waitingForDatabase } from "./answer-errors.ts";
 import { type Api, readinessOf } from "./api.ts";
-import type { Drain } from "./drain.ts";
-import { createGraphql, type Graphql } from "./graphql.ts";
+import { createGraphql, type Graphql, type RouteParts } from "./graphql.ts";
 import { secureHeaders } from "./headers.ts";
-import type { Metrics } from "./metrics.ts";
-import type { Origins } from "./origins.ts";
-import type { RateLimiter } from "./rate-limit.ts";
 import { pathOf } from "./request.ts";
 import { currentRequest, identifyRequest, inRequest, logRequest } from "./requests.ts";
-import type { Sockets } from "./sockets.ts";
-
-/** The parts of a server that requests pass through. */
-export interface RouteParts {
-  readonly api: Api;
-  readonly drain: Drain;
-  readonly sockets: Sockets;
-  readonly metrics: Metrics | undefined;
-  readonly origins: Origins;
-  readonly authenticate: Authenticate;
-  readonly addressLimiter: RateLimiter;
-  readonly userLimiter: RateLimiter;
-}
 
 /** The paths of monitors, which ask so often that their requests are not logged. */
 const monitored = new Set(["/healthz", "/readyz", "/metrics"]);

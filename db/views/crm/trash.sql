@@ -25,6 +25,12 @@ create or replace view crm.trash as
     deletion.transaction_id,
     deletion.id                                                       as entry_id
   from crm.audit_logs as deletion
+  -- By itself, so that the index of entity_id is used: a function in the condition below could leak
+  -- a row, and would be called only after the policies.
+  cross join lateral (
+    select crm_private.cascade_parent(deletion.entity_type, deletion.changes) as entity_id
+    offset 0
+  ) as parent_of
   where deletion.action = 'delete'
     and deletion.erased_at is null
     and (
@@ -42,7 +48,7 @@ create or replace view crm.trash as
     and not exists (
       select
       from crm.audit_logs as parent
-      where parent.entity_id = crm_private.cascade_parent(deletion.entity_type, deletion.changes)
+      where parent.entity_id = parent_of.entity_id
         and parent.transaction_id = deletion.transaction_id
         and parent.action = 'delete'
         and parent.id < deletion.id

@@ -10,7 +10,7 @@ import {
   type Compiler,
   objectOf,
   type SelectedField,
-} from "./select.ts";
+} from "./objects.ts";
 import { NotCompiledError } from "./symbols.ts";
 import { type Part, valueOf } from "./values.ts";
 

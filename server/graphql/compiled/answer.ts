@@ -1,6 +1,8 @@
 import type { Pool } from "pg";
 import type { WithPgClient } from "postgraphile/@dataplan/pg";
+import type { ParsedGraphQLBody } from "postgraphile/grafserv";
 
+import type { PgSettings } from "../../auth/authenticate.ts";
 import {
   CommittedError,
   InDoubtError,
@@ -9,8 +11,7 @@ import {
   UnavailableError,
 } from "../../errors/classes.ts";
 import { hasCode } from "../../errors/problem.ts";
-import type { AnswerCompiled, CompiledRequest } from "../../http/api.ts";
-import { noteOperation } from "../../http/requests.ts";
+import { type CurrentRequest, noteOperation } from "../../http/requests.ts";
 import { createWithPgClient } from "../../postgres/adaptor.ts";
 import { isInDoubt } from "../../postgres/away.ts";
 import { createCheckCost, type Cost } from "../limits/cost.ts";
@@ -23,6 +24,29 @@ import { persistedIdOf } from "../persisted/plugin.ts";
 import type { Statement } from "./compile.ts";
 import type { CompiledOperations } from "./operations.ts";
 import { withJson } from "./values.ts";
+
+/** The request of a compiled operation. It has passed authentication and the limits of requests. */
+export interface CompiledRequest {
+  readonly pgSettings: PgSettings;
+  /** Aborted when the client disconnects before the response. */
+  readonly departure: AbortSignal;
+  /** Receives operation, name and code, for the log and the metrics. */
+  readonly current: CurrentRequest;
+  /** The error that the execution of the compiled operation has met, for the usual execution to report. */
+  failure?: Error;
+}
+
+/** The response to a compiled operation; its media type is the one that the client accepts. */
+export interface CompiledAnswer {
+  readonly status: number;
+  readonly body: string | Buffer;
+}
+
+/** Executes an operation if it is compiled; returns undefined if it is not. */
+export type AnswerCompiled = (
+  body: ParsedGraphQLBody,
+  request: CompiledRequest,
+) => Promise<CompiledAnswer | undefined>;
 
 /** What executes compiled operations. */
 export interface AnswerDeps {

@@ -13,7 +13,8 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 
 import type { Values } from "../limits/variables.ts";
 import { compileMutation } from "./mutate.ts";
-import { type Compiler, compileQuery } from "./select.ts";
+import type { Compiler } from "./objects.ts";
+import { compileQuery } from "./select.ts";
 import { fragmentsOf } from "./selections.ts";
 import { createSymbols, NotCompiledError, openValue, type Reader, shapeOf } from "./symbols.ts";
 

@@ -7,7 +7,7 @@ import { sql, type SQL } from "postgraphile/pg-sql2";
 import type { Order } from "../paging/cursor.ts";
 import { createPage, isOrdered, type Ordered } from "../paging/pages.ts";
 import type { Values } from "../limits/variables.ts";
-import { argumentsOf, type Compiler, type SelectedField } from "./select.ts";
+import { argumentsOf, type Compiler, type SelectedField } from "./objects.ts";
 import { applyArgument, createRows, type FunctionArgument, type Mode, type Rows } from "./rows.ts";
 import { NotCompiledError } from "./symbols.ts";
 

@@ -20,7 +20,7 @@ import {
   compileReference,
   objectOf,
   type SelectedField,
-} from "./select.ts";
+} from "./objects.ts";
 import { NotCompiledError } from "./symbols.ts";
 import type { Part } from "./values.ts";
 
