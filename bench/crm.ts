@@ -27,7 +27,7 @@ export async function fill(client: pg.Client, contacts = usual): Promise<void> {
     create index on numbered_companies (n);
     analyze numbered_companies;
   `);
-  await inParts(contacts, async (from, to) => {
+  await inParts(client, contacts, async (from, to) => {
     await client.query(`
       insert into crm.contacts (first_name, last_name, emails, phones, company_id, owner_id, custom_fields)
       select
@@ -44,7 +44,7 @@ export async function fill(client: pg.Client, contacts = usual): Promise<void> {
     create index on numbered_contacts (n);
     analyze numbered_contacts;
   `);
-  await inParts(others, async (from, to) => {
+  await inParts(client, others, async (from, to) => {
     await client.query(`
       insert into crm.deals (title, company_id, contact_id, value, stage, close_date, custom_fields)
       select
@@ -76,13 +76,21 @@ export async function fill(client: pg.Client, contacts = usual): Promise<void> {
   await client.query("vacuum analyze");
 }
 
-/** Calls work for each part of the numbers from 1 to a count; a large transaction would need more memory. */
+/**
+ * Calls work for each part of the numbers from 1 to a count, as one user after the other; a large transaction
+ * would need more memory.
+ */
 async function inParts(
+  client: pg.Client,
   count: number,
   work: (from: number, to: number) => Promise<void>,
 ): Promise<void> {
-  const size = 50_000;
+  const size = 10_000;
   for (let from = 1; from <= count; from += size) {
+    await client.query("select set_config('crm.user_id', $1, false)", [
+      `user${Math.floor(from / size) % 50}`,
+    ]);
     await work(from, Math.min(from + size - 1, count));
   }
+  await client.query("reset crm.user_id");
 }

@@ -845,48 +845,53 @@ CREATE VIEW crm_private.stage_names AS
      LEFT JOIN crm.pipeline_stages stage ON ((stage.id = named.stage_id)));
 
 CREATE VIEW crm.stage_history WITH (security_invoker='true') AS
- SELECT period.entry_id,
-    period.deal_id,
-    period.stage,
-    period.entered_at,
-    period.left_at,
-    (COALESCE(period.left_at, now()) - period.entered_at) AS duration,
-    period.entered_by,
-    period.source,
-    period.stage_id
-   FROM ( SELECT moved.entry_id,
-            moved.deal_id,
-            moved.entered_at,
-            moved.entered_by,
-            moved.source,
-            moved.action,
-            moved.stage_id,
-            moved.stage,
-            moved.former,
-            lead(moved.entered_at) OVER (PARTITION BY moved.deal_id ORDER BY moved.entry_id) AS left_at
-           FROM ( SELECT log.id AS entry_id,
-                    log.entity_id AS deal_id,
-                        CASE
-                            WHEN (NOT (log.changes ? '@imported'::text)) THEN log."timestamp"
-                            ELSE COALESCE(((log.changes ->> 'closed_at'::text))::timestamp with time zone, ((log.changes ->> 'created_at'::text))::timestamp with time zone, log."timestamp")
-                        END AS entered_at,
-                    log.user_id AS entered_by,
-                    log.source,
-                    log.action,
-                    named.stage_id,
-                    COALESCE(named.stage, told.stage) AS stage,
-                    lag(COALESCE((named.stage_id)::text, told.stage)) OVER (PARTITION BY log.entity_id ORDER BY log.id) AS former
-                   FROM ((crm.audit_logs log
-                     CROSS JOIN LATERAL ( SELECT
-                                CASE log.action
-                                    WHEN 'create'::text THEN (log.changes ->> 'stage'::text)
-                                    WHEN 'update'::text THEN (log.changes #>> '{stage,new}'::text[])
-                                    ELSE NULL::text
-                                END AS "case") told(stage))
-                     LEFT JOIN crm_private.stage_names named ON (((named.name = told.stage) AND (named.since <= log.id) AND ((named.until IS NULL) OR (log.id < named.until)))))
-                  WHERE ((log.entity_type = 'deal'::text) AND ((log.action <> 'update'::text) OR (log.changes ? 'stage'::text)) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (log.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, log.entity_id)))) moved
-          WHERE ((moved.action <> 'update'::text) OR (COALESCE((moved.stage_id)::text, moved.stage) IS DISTINCT FROM moved.former))) period
-  WHERE (period.stage IS NOT NULL);
+ SELECT log.id AS entry_id,
+    log.entity_id AS deal_id,
+    COALESCE(named.stage, told.stage) AS stage,
+    entered.entered_at,
+    later.left_at,
+    (COALESCE(later.left_at, now()) - entered.entered_at) AS duration,
+    log.user_id AS entered_by,
+    log.source,
+    named.stage_id
+   FROM ((((((crm.audit_logs log
+     CROSS JOIN ( SELECT array_agg(each.*) AS array_agg
+           FROM crm_private.stage_names each) names(list))
+     CROSS JOIN LATERAL ( SELECT
+                CASE
+                    WHEN (NOT (log.changes ? '@imported'::text)) THEN log."timestamp"
+                    ELSE COALESCE(((log.changes ->> 'closed_at'::text))::timestamp with time zone, ((log.changes ->> 'created_at'::text))::timestamp with time zone, log."timestamp")
+                END AS "coalesce") entered(entered_at))
+     CROSS JOIN LATERAL ( SELECT
+                CASE log.action
+                    WHEN 'create'::text THEN (log.changes ->> 'stage'::text)
+                    WHEN 'update'::text THEN (log.changes #>> '{stage,new}'::text[])
+                    ELSE NULL::text
+                END AS "case",
+            (log.changes #>> '{stage,old}'::text[]) AS "?column?") told(stage, former))
+     LEFT JOIN LATERAL ( SELECT meant.stage_id,
+            meant.stage
+           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+          WHERE ((meant.name = told.stage) AND (meant.since <= log.id) AND ((meant.until IS NULL) OR (log.id < meant.until)))
+         LIMIT 1) named ON (true))
+     LEFT JOIN LATERAL ( SELECT meant.stage_id
+           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+          WHERE ((meant.name = told.former) AND (meant.since <= log.id) AND ((meant.until IS NULL) OR (log.id < meant.until)))
+         LIMIT 1) former ON (true))
+     LEFT JOIN LATERAL ( SELECT following."timestamp" AS left_at
+           FROM ((crm.audit_logs following
+             LEFT JOIN LATERAL ( SELECT meant.stage_id
+                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+                  WHERE ((meant.name = (following.changes #>> '{stage,new}'::text[])) AND (meant.since <= following.id) AND ((meant.until IS NULL) OR (following.id < meant.until)))
+                 LIMIT 1) named_1 ON (true))
+             LEFT JOIN LATERAL ( SELECT meant.stage_id
+                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+                  WHERE ((meant.name = (following.changes #>> '{stage,old}'::text[])) AND (meant.since <= following.id) AND ((meant.until IS NULL) OR (following.id < meant.until)))
+                 LIMIT 1) former_1 ON (true))
+          WHERE ((following.entity_id = log.entity_id) AND (following.entity_type = 'deal'::text) AND (following.id > log.id) AND ((following.action <> 'update'::text) OR ((following.changes ? 'stage'::text) AND COALESCE((named_1.stage_id <> former_1.stage_id), true))) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (following.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, following.entity_id)))
+          ORDER BY following.id
+         LIMIT 1) later ON (true))
+  WHERE ((log.entity_type = 'deal'::text) AND (told.stage IS NOT NULL) AND COALESCE((named.stage_id <> former.stage_id), true) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (log.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, log.entity_id)));
 
 CREATE VIEW crm.trash WITH (security_invoker='true') AS
  SELECT deletion.entity_type,
@@ -2138,7 +2143,7 @@ CREATE INDEX audit_logs_stages ON ONLY crm.audit_logs USING btree ("timestamp") 
 
 CREATE INDEX audit_logs_transaction_id ON ONLY crm.audit_logs USING brin (transaction_id, id) WITH (pages_per_range='16', autosummarize='on');
 
-CREATE INDEX audit_logs_user_id ON ONLY crm.audit_logs USING btree (user_id);
+CREATE INDEX audit_logs_user_id ON ONLY crm.audit_logs USING btree (user_id, id);
 
 CREATE INDEX companies_city ON crm.companies USING btree (((address ->> 'city'::text)), created_at, id);
 

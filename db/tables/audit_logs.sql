@@ -74,7 +74,8 @@ comment on constraint audit_logs_source_known on crm.audit_logs is
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
 -- For the latest entries, and for the entries that a seal covers.
 create index if not exists audit_logs_id on crm.audit_logs (id);
-create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
+-- By user, the latest first.
+create index if not exists audit_logs_user_id on crm.audit_logs (user_id, id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
 -- For the trash: deletions that can be restored or purged. No other entry is in this index.

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:344642617d7cecfd7c108061ea2f212bd413580a
+--! Hash: sha1:ebe82c44a1e0fbb2c49aa82744937ec31fe9b3d7
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -4423,7 +4423,8 @@ comment on constraint audit_logs_source_known on crm.audit_logs is
 create index if not exists audit_logs_entity_id on crm.audit_logs (entity_id);
 -- For the latest entries, and for the entries that a seal covers.
 create index if not exists audit_logs_id on crm.audit_logs (id);
-create index if not exists audit_logs_user_id on crm.audit_logs (user_id);
+-- By user, the latest first.
+create index if not exists audit_logs_user_id on crm.audit_logs (user_id, id);
 create index if not exists audit_logs_transaction_id on crm.audit_logs
   using brin (transaction_id, id) with (pages_per_range = 16, autosummarize = on);
 -- For the trash: deletions that can be restored or purged. No other entry is in this index.
@@ -22608,68 +22609,105 @@ grant select on reporting.pipeline_in_base to crm_reporter;
 /*
  * The stages that deals were in, and for how long, as the audit log records them.
  *
+ * The end of a period is looked up for each period, not computed for all, so that a page reads only
+ * its own rows. An entry has the names of both stages; if both mean the same stage, it was renamed,
+ * and the deal did not move. (The planner would expect `is distinct from` to be true of few rows, and
+ * would read all of them to fill a page.)
+ *
  * The view reads with the rights of the caller, whose policies on the audit log decide which
  * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
  * also contains the condition of the policy.
  */
 create or replace view crm.stage_history as
   select
-    period.entry_id,
-    period.deal_id,
-    period.stage,
-    period.entered_at,
-    period.left_at,
-    coalesce(period.left_at, now()) - period.entered_at as duration,
-    period.entered_by,
-    period.source,
-    period.stage_id
-  from (
+    log.id                                              as entry_id,
+    log.entity_id                                       as deal_id,
+    coalesce(named.stage, told.stage)                   as stage,
+    entered.entered_at,
+    later.left_at,
+    coalesce(later.left_at, now()) - entered.entered_at as duration,
+    log.user_id                                         as entered_by,
+    log.source,
+    named.stage_id
+  from crm.audit_logs as log
+  cross join (select array_agg(each) from crm_private.stage_names as each) as names (list)
+  cross join lateral (
     select
-      moved.*,
-      lead(moved.entered_at) over (partition by moved.deal_id order by moved.entry_id) as left_at
-    from (
-      select
-        log.id          as entry_id,
-        log.entity_id   as deal_id,
-        case
-          when not log.changes ? '@imported' then log."timestamp"
-          -- An imported deal has been in its stage since it was closed or, if it is open, created.
-          else coalesce(
-            (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
-            log."timestamp"
-          )
-        end             as entered_at,
-        log.user_id     as entered_by,
-        log.source,
-        log.action,
-        named.stage_id,
-        coalesce(named.stage, told.stage) as stage,
-        lag(coalesce(named.stage_id::text, told.stage))
-          over (partition by log.entity_id order by log.id) as former
-      from crm.audit_logs as log
-      cross join lateral (
-        select case log.action
-          when 'create' then log.changes ->> 'stage'
-          when 'update' then log.changes #>> '{stage,new}'
-        end
-      ) as told (stage)
-      left join crm_private.stage_names as named
-        on named.name = told.stage
-        and named.since <= log.id
-        and (named.until is null or log.id < named.until)
-      where log.entity_type = 'deal'
-        and (log.action <> 'update' or log.changes ? 'stage')
-        and (
-          (select crm_private.is_administrator())
-          or log.user_id = (select crm.current_user_id())
-          or crm_private.is_readable('deal', log.entity_id)
+      case
+        when not log.changes ? '@imported' then log."timestamp"
+        -- An imported deal has been in its stage since it was closed or, if it is open, created.
+        else coalesce(
+          (log.changes ->> 'closed_at')::timestamptz, (log.changes ->> 'created_at')::timestamptz,
+          log."timestamp"
         )
-    ) as moved
-    -- Renaming a stage moves no deal.
-    where moved.action <> 'update'
-      or coalesce(moved.stage_id::text, moved.stage) is distinct from moved.former
-  ) as period
-  where period.stage is not null;
+      end
+  ) as entered (entered_at)
+  cross join lateral (
+    select
+      case log.action
+        when 'create' then log.changes ->> 'stage'
+        when 'update' then log.changes #>> '{stage,new}'
+      end,
+      log.changes #>> '{stage,old}'
+  ) as told (stage, former)
+  left join lateral (
+    select meant.stage_id, meant.stage
+    from unnest(names.list) as meant
+    where meant.name = told.stage
+      and meant.since <= log.id
+      and (meant.until is null or log.id < meant.until)
+    limit 1
+  ) as named on true
+  left join lateral (
+    select meant.stage_id
+    from unnest(names.list) as meant
+    where meant.name = told.former
+      and meant.since <= log.id
+      and (meant.until is null or log.id < meant.until)
+    limit 1
+  ) as former on true
+  left join lateral (
+    select following."timestamp" as left_at
+    from crm.audit_logs as following
+    left join lateral (
+      select meant.stage_id
+      from unnest(names.list) as meant
+      where meant.name = following.changes #>> '{stage,new}'
+        and meant.since <= following.id
+        and (meant.until is null or following.id < meant.until)
+      limit 1
+    ) as named on true
+    left join lateral (
+      select meant.stage_id
+      from unnest(names.list) as meant
+      where meant.name = following.changes #>> '{stage,old}'
+        and meant.since <= following.id
+        and (meant.until is null or following.id < meant.until)
+      limit 1
+    ) as former on true
+    where following.entity_id = log.entity_id
+      and following.entity_type = 'deal'
+      and following.id > log.id
+      and (
+        following.action <> 'update'
+        or following.changes ? 'stage' and coalesce(named.stage_id <> former.stage_id, true)
+      )
+      and (
+        (select crm_private.is_administrator())
+        or following.user_id = (select crm.current_user_id())
+        or crm_private.is_readable('deal', following.entity_id)
+      )
+    order by following.id
+    limit 1
+  ) as later on true
+  where log.entity_type = 'deal'
+    and told.stage is not null
+    and coalesce(named.stage_id <> former.stage_id, true)
+    and (
+      (select crm_private.is_administrator())
+      or log.user_id = (select crm.current_user_id())
+      or crm_private.is_readable('deal', log.entity_id)
+    );
 
 do $invoker$
 begin

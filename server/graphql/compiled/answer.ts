@@ -14,6 +14,7 @@ import { hasCode } from "../../errors/problem.ts";
 import { type CurrentRequest, noteOperation } from "../../http/requests.ts";
 import { createWithPgClient } from "../../postgres/adaptor.ts";
 import { isInDoubt } from "../../postgres/away.ts";
+import { isStorable } from "../errors/input-faults.ts";
 import { createCheckCost, type Cost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 import { planAnew } from "../limits/plugin.ts";
@@ -79,7 +80,7 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
     if (text === undefined) return undefined;
     const { operationName, variableValues = {} } = body;
     const isNamed = operationName === undefined || typeof operationName === "string";
-    if (!isNamed || !isObject(variableValues)) return undefined;
+    if (!isNamed || !isObject(variableValues) || !isStorable(variableValues)) return undefined;
     const served = compiled();
     const operation = served.find(text, operationName);
     const variables = operation?.variablesOf(variableValues as Values);

@@ -425,11 +425,12 @@ describe("a mutation", () => {
   });
 
   test("with faulty values is refused as by text, and writes nothing", async () => {
-    for (const name of [" ", "x".repeat(300), "\u0000", null]) {
+    for (const name of [" ", "x".repeat(300), "\u0000", "\ud800", null]) {
       await expectSameError("create", { name });
       if (name !== null) await expectSameError("update", { id: acme, name });
     }
     await expectSameError("create", { name: "Reader" }, { role: "reader" });
+    await expectSameError("filtered", { filter: { name: { notEqualTo: "\ud800" } } });
     expect(await count("companies", "name = 'Reader' or length(name) = 300 or name = ' '")).toBe(0);
   });
 
