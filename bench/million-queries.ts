@@ -249,6 +249,10 @@ export const reasons: readonly { readonly reads: RegExp; readonly why: string }[
     why: "A period ends where the next one begins: the entries of all deals are put in line first.",
   },
   {
+    reads: /^audit log of deletions$/,
+    why: "No index begins with the action, which is that of many entries. The trash lists deletions by one.",
+  },
+  {
     reads: /^groups of (contacts|companies)/,
     why: "All rows are compared with their neighbours, by each of their keys.",
   },
