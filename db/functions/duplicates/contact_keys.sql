@@ -1,7 +1,7 @@
 /*
  * Returns the match keys of a contact, of which duplicates share at least one: only contacts with a
- * common key are compared. The trigger crm_private.derive_contact calls
- * it.
+ * common key are compared. The trigger crm_private.derive_contact calls it. Those of the name come
+ * first, in the order of this list: crm_private.contact_links reads them by their place.
  *
  * - name: the skeletons of both names, in either order; head and tail: the beginning and the end of
  *   the two together, so that an error elsewhere does no harm.

@@ -6,9 +6,11 @@
  * or the beginning or end of the name together with a domain that at most a thousand contacts have.
  * If up to five contacts share a key, each is compared with each; if more do, each with the next.
  * So the work grows with the number of contacts, however many share a key, and a hundred copies of
- * one contact are still connected, neighbour by neighbour.
+ * one contact are still connected, neighbour by neighbour. Contacts of one name are in line by id.
  *
- * Contacts are numbered and keys hashed, because most of the work is sorting.
+ * Most keys belong to one contact. So the first pass only counts hashes of keys, and a second pass
+ * finds the contacts of those that repeat. Both read the table in parallel, which costs less than
+ * to store all keys and sort them with their contacts.
  */
 create or replace function crm_private.contact_links(p_min_score double precision)
 returns table (id uuid, other_id uuid, score double precision, reasons text[])
@@ -16,74 +18,82 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: the planner cannot estimate the number of pairs. Most sorts fit in memory.
+-- The planner cannot estimate the numbers of keys and pairs: tables are joined as written, and keys
+-- sorted, because a hash table of all would not fit in memory. Most other sorts fit in 16 MB; more
+-- makes the sort of the keys no faster.
 set join_collapse_limit = 1
+set enable_hashagg = off
 set work_mem = '16MB'
 as $$
-  with contacts as materialized (
+  with hashed as not materialized (
     select
-      row_number() over (
-        order by contact.last_name collate "C", contact.first_name collate "C"
-      )::integer as number,
-      contact.id,
-      contact.match_keys
-    from crm.contacts as contact
-  ),
-  keys as materialized (
-    select number, left(key, 1)::"char" as kind, hashtextextended(key, 0) as key
-    from contacts
-    cross join lateral unnest(match_keys) as key
-    where not starts_with(key, 'domain:')
-      or substr(key, 8) <> all (crm_private.shared_domains())
-  ),
-  domains as (
-    select number, key
+      id, first_name, last_name, match_keys,
+      match_key::"char" as kind,
+      hashtextextended(match_key, 0) as key
     from (
-      select number, key, count(*) over (partition by key) as contacts
-      from keys
-      where kind = 'd'
+      select id, first_name, last_name, match_keys, unnest(match_keys) as match_key
+      from crm.contacts
+    ) as contact
+  ),
+  -- Domains that are no keys, in an array, which parallel workers can read, unlike a CTE.
+  excluded as materialized (
+    select array_agg(key) as domains
+    from (
+      select key from hashed where kind = 'd' group by key having count(*) > 1000
+      union all
+      select hashtextextended('domain:' || domain, 0)
+      from unnest(crm_private.shared_domains()) as domain
     ) as domain
-    where contacts between 2 and 1000
+  ),
+  keys as not materialized (
+    select
+      id,
+      first_name,
+      last_name,
+      kind,
+      unnest(
+        case
+          when kind <> 'd' then array[key]
+          -- The first three match keys are name, head and tail, unless there are none of the name.
+          when starts_with(match_keys[1], 'name:') then array[
+            key # hashtextextended(match_keys[2], 0), key # hashtextextended(match_keys[3], 0)
+          ]
+        end
+      ) as key
+    from hashed
+    where kind in ('n', 'e', 'p', 'd')
+      and not exists (
+        select from unnest((select domains from excluded)) as domain where domain = key
+      )
+  ),
+  shared as materialized (
+    select key, count(*) as contacts from keys group by key having count(*) > 1
   ),
   lines as (
     select
-      number,
+      id,
       kind,
       array[
-        lead(number, 1) over line,
-        case when contacts <= 5 then lead(number, 2) over line end,
-        case when contacts <= 5 then lead(number, 3) over line end,
-        case when contacts <= 5 then lead(number, 4) over line end
+        lead(id, 1) over line,
+        case when contacts <= 5 then lead(id, 2) over line end,
+        case when contacts <= 5 then lead(id, 3) over line end,
+        case when contacts <= 5 then lead(id, 4) over line end
       ] as neighbours
-    from (
-      select
-        *,
-        count(*) over (
-          partition by key order by number
-          rows between unbounded preceding and unbounded following
-        ) as contacts
-      from (
-        select number, kind, key from keys where kind in ('n', 'e', 'p')
-        union all
-        select number, 'd', domains.key # ending.key
-        from domains
-        join keys as ending using (number)
-        where ending.kind in ('h', 't')
-      ) as keyed
-    ) as counted
-    where contacts > 1
-    window line as (partition by key order by number)
+    from keys
+    join shared using (key)
+    window line as (
+      partition by key order by last_name collate "C", first_name collate "C", id
+    )
   ),
   pairs as materialized (
-    select number as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
+    select id as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
     from lines
     cross join lateral unnest(neighbours) as neighbour
-    where neighbour > number
+    where neighbour <> id
     group by 1, 2
   ),
   members as materialized (
     select
-      contacts.number,
       contact.id,
       contact.phones,
       plain.name,
@@ -92,9 +102,8 @@ as $$
       string_to_array(
         regexp_replace(array_to_string(addresses.emails, ' '), '[^ ]*@', '', 'g'), ' '
       ) as domains
-    from (select one as number from pairs union select other from pairs) as paired
-    join contacts using (number)
-    join crm.contacts as contact on contact.id = contacts.id
+    from (select one as id from pairs union select other from pairs) as paired
+    join crm.contacts as contact using (id)
     cross join lateral (
       select
         crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
@@ -116,8 +125,8 @@ as $$
           one.name, other.name, one.skeleton, other.skeleton
         ) as name_similarity
       from pairs
-      join members as one on one.number = pairs.one
-      join members as other on other.number = pairs.other
+      join members as one on one.id = pairs.one
+      join members as other on other.id = pairs.other
       offset 0
     ) as pair
     -- Rounding may raise a score by half a thousandth.
@@ -148,8 +157,8 @@ as $$
       ) as same_domain,
       name_similarity
     from compared
-    join members as one on one.number = compared.one
-    join members as other on other.number = compared.other
+    join members as one on one.id = compared.one
+    join members as other on other.id = compared.other
   )
 
   select id, other_id, scored.score, scored.reasons
