@@ -281,6 +281,20 @@ describe("groups", () => {
       expect(others).toEqual([]);
     }));
 
+  test("count a domain that at most a thousand contacts have", () =>
+    withRollback(async (client) => {
+      await client.query(
+        `insert into crm.contacts (first_name, last_name, emails)
+         select md5('a' || n), md5('b' || n), array[n || '@big.org']
+         from generate_series(1, 998) as n`,
+      );
+      await addContact(client, { first: "Margaret", last: "Hamilton", emails: ["m@big.org"] });
+      await addContact(client, { first: "Margaret", last: "Hamiltons", emails: ["h@big.org"] });
+      expect(await groups(client, "contact", 0.6)).toMatchObject([{ reasons: ["domain", "name"] }]);
+      await addContact(client, { emails: ["last@big.org"] });
+      expect(await groups(client, "contact", 0.6)).toEqual([]);
+    }));
+
   /*
    * The law: two contacts whose names differ by two errors, or by one and their order, are a group if
    * find_duplicates gives them a score of 0.5 or more, with the same reasons; unless nothing but their
