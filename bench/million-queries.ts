@@ -254,7 +254,9 @@ export const reasons: readonly { readonly reads: RegExp; readonly why: string }[
   },
   {
     reads: /^groups of (contacts|companies)/,
-    why: "All rows are compared with their neighbours, by each of their keys.",
+    why:
+      "The keys of all rows are counted, and rows that share one are compared. All companies of this data share " +
+      "a domain, that of their contacts' addresses.",
   },
   { reads: /^report /, why: "Analysts read all rows of a report." },
 ];

@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:ebe82c44a1e0fbb2c49aa82744937ec31fe9b3d7
+--! Hash: sha1:573fd8abd03ba26fe2d9143d6d41f9bea54035c7
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -1924,8 +1924,8 @@ grant execute on function crm_private.name_skeleton(text) to crm_reader;
 --! Included functions/duplicates/contact_keys.sql
 /*
  * Returns the match keys of a contact, of which duplicates share at least one: only contacts with a
- * common key are compared. The trigger crm_private.derive_contact calls
- * it.
+ * common key are compared. The trigger crm_private.derive_contact calls it. Those of the name come
+ * first, in the order of this list: crm_private.contact_links reads them by their place.
  *
  * - name: the skeletons of both names, in either order; head and tail: the beginning and the end of
  *   the two together, so that an error elsewhere does no harm.
@@ -18892,53 +18892,54 @@ set search_path = pg_catalog, pg_temp
 set join_collapse_limit = 1
 set work_mem = '32MB'
 as $$
-  with addresses as (
-    select distinct
-      contact.company_id,
-      'domain:' || split_part(crm_private.plain_email(email), '@', 2) as key
-    from crm.contacts as contact
-    cross join lateral unnest(contact.emails) as email
-    where contact.company_id is not null
+  with domains as (
+    select distinct company_id, match_key
+    from (
+      select company_id, unnest(match_keys) as match_key
+      from crm.contacts
+      where company_id is not null
+    ) as contact
+    where starts_with(match_key, 'domain:')
   ),
   companies as materialized (
     select
-      row_number() over () as number,
       company.id,
       plain.name,
       crm_private.name_skeleton(plain.name) as skeleton,
       array(
+        select key from unnest(company.match_keys) as key where not starts_with(key, 'domain:')
+      ) as names,
+      array(
         select key
-        from unnest(company.match_keys || of_contacts.keys) as key
-        where not starts_with(key, 'domain:')
-          or substr(key, 8) <> all (crm_private.shared_domains())
-      ) as keys
+        from unnest(company.match_keys || of_contacts.domains) as key
+        where starts_with(key, 'domain:')
+          and substr(key, 8) <> all (crm_private.shared_domains())
+      ) as domains
     from crm.companies as company
     cross join lateral (
       select crm_private.plain_company_name(company.name) collate "C"
       offset 0
     ) as plain (name)
     left join (
-      select company_id, array_agg(key) as keys from addresses group by company_id
+      select company_id, array_agg(match_key) as domains from domains group by company_id
     ) as of_contacts on of_contacts.company_id = company.id
   ),
   lines as (
     select
-      number,
-      array_agg(number) over (
+      id,
+      array_agg(id) over (
         partition by hashtextextended(key, 0)
-        order by case when starts_with(key, 'tail:') then reverse(name) else name end, number
+        order by case when starts_with(key, 'tail:') then reverse(name) else name end, id
         rows between 1 following and 4 following
       ) as neighbours
     from companies
-    cross join lateral unnest(keys) as key
+    cross join lateral unnest(names || domains) as key
   ),
   pairs as (
-    select distinct
-      least(lines.number, neighbour.number) as one,
-      greatest(lines.number, neighbour.number) as other
+    select distinct least(id, neighbour) as one, greatest(id, neighbour) as other
     from lines
-    cross join lateral unnest(neighbours) as neighbour (number)
-    where lines.number <> neighbour.number
+    cross join lateral unnest(neighbours) as neighbour
+    where neighbour <> id
   ),
   compared as materialized (
     select
@@ -18947,24 +18948,21 @@ as $$
       crm_private.name_likeness(
         one.name, other.name, one.skeleton, other.skeleton
       ) as name_similarity,
-      exists (
-        select
-        from unnest(one.keys) as key
-        where starts_with(key, 'domain:') and key = any (other.keys)
-      ) as same_domain
+      one.domains && other.domains as same_domain
     from pairs
-    join companies as one on one.number = pairs.one
-    join companies as other on other.number = pairs.other
+    join companies as one on one.id = pairs.one
+    join companies as other on other.id = pairs.other
   )
 
-  select
-    id,
-    other_id,
-    crm_private.duplicate_score('company', false, false, same_domain, name_similarity),
-    crm_private.duplicate_reasons(false, false, same_domain, name_similarity)
+  select id, other_id, scored.score, scored.reasons
   from compared
-  where crm_private.duplicate_score('company', false, false, same_domain, name_similarity)
-    >= p_min_score;
+  cross join lateral (
+    select
+      crm_private.duplicate_score('company', false, false, same_domain, name_similarity),
+      crm_private.duplicate_reasons(false, false, same_domain, name_similarity)
+    offset 0
+  ) as scored (score, reasons)
+  where scored.score >= p_min_score;
 $$;
 
 comment on function crm_private.company_links(double precision) is
@@ -19037,9 +19035,11 @@ grant execute on function crm_private.compare_contacts(crm.contacts, crm.contact
  * or the beginning or end of the name together with a domain that at most a thousand contacts have.
  * If up to five contacts share a key, each is compared with each; if more do, each with the next.
  * So the work grows with the number of contacts, however many share a key, and a hundred copies of
- * one contact are still connected, neighbour by neighbour.
+ * one contact are still connected, neighbour by neighbour. Contacts of one name are in line by id.
  *
- * Contacts are numbered and keys hashed, because most of the work is sorting.
+ * Most keys belong to one contact. So the first pass only counts hashes of keys, and a second pass
+ * finds the contacts of those that repeat. Both read the table in parallel, which costs less than
+ * to store all keys and sort them with their contacts.
  */
 create or replace function crm_private.contact_links(p_min_score double precision)
 returns table (id uuid, other_id uuid, score double precision, reasons text[])
@@ -19047,74 +19047,82 @@ language sql
 stable
 parallel safe
 set search_path = pg_catalog, pg_temp
--- Joined as written: the planner cannot estimate the number of pairs. Most sorts fit in memory.
+-- The planner cannot estimate the numbers of keys and pairs: tables are joined as written, and keys
+-- sorted, because a hash table of all would not fit in memory. Most other sorts fit in 16 MB; more
+-- makes the sort of the keys no faster.
 set join_collapse_limit = 1
+set enable_hashagg = off
 set work_mem = '16MB'
 as $$
-  with contacts as materialized (
+  with hashed as not materialized (
     select
-      row_number() over (
-        order by contact.last_name collate "C", contact.first_name collate "C"
-      )::integer as number,
-      contact.id,
-      contact.match_keys
-    from crm.contacts as contact
-  ),
-  keys as materialized (
-    select number, left(key, 1)::"char" as kind, hashtextextended(key, 0) as key
-    from contacts
-    cross join lateral unnest(match_keys) as key
-    where not starts_with(key, 'domain:')
-      or substr(key, 8) <> all (crm_private.shared_domains())
-  ),
-  domains as (
-    select number, key
+      id, first_name, last_name, match_keys,
+      match_key::"char" as kind,
+      hashtextextended(match_key, 0) as key
     from (
-      select number, key, count(*) over (partition by key) as contacts
-      from keys
-      where kind = 'd'
+      select id, first_name, last_name, match_keys, unnest(match_keys) as match_key
+      from crm.contacts
+    ) as contact
+  ),
+  -- Domains that are no keys, in an array, which parallel workers can read, unlike a CTE.
+  excluded as materialized (
+    select array_agg(key) as domains
+    from (
+      select key from hashed where kind = 'd' group by key having count(*) > 1000
+      union all
+      select hashtextextended('domain:' || domain, 0)
+      from unnest(crm_private.shared_domains()) as domain
     ) as domain
-    where contacts between 2 and 1000
+  ),
+  keys as not materialized (
+    select
+      id,
+      first_name,
+      last_name,
+      kind,
+      unnest(
+        case
+          when kind <> 'd' then array[key]
+          -- The first three match keys are name, head and tail, unless there are none of the name.
+          when starts_with(match_keys[1], 'name:') then array[
+            key # hashtextextended(match_keys[2], 0), key # hashtextextended(match_keys[3], 0)
+          ]
+        end
+      ) as key
+    from hashed
+    where kind in ('n', 'e', 'p', 'd')
+      and not exists (
+        select from unnest((select domains from excluded)) as domain where domain = key
+      )
+  ),
+  shared as materialized (
+    select key, count(*) as contacts from keys group by key having count(*) > 1
   ),
   lines as (
     select
-      number,
+      id,
       kind,
       array[
-        lead(number, 1) over line,
-        case when contacts <= 5 then lead(number, 2) over line end,
-        case when contacts <= 5 then lead(number, 3) over line end,
-        case when contacts <= 5 then lead(number, 4) over line end
+        lead(id, 1) over line,
+        case when contacts <= 5 then lead(id, 2) over line end,
+        case when contacts <= 5 then lead(id, 3) over line end,
+        case when contacts <= 5 then lead(id, 4) over line end
       ] as neighbours
-    from (
-      select
-        *,
-        count(*) over (
-          partition by key order by number
-          rows between unbounded preceding and unbounded following
-        ) as contacts
-      from (
-        select number, kind, key from keys where kind in ('n', 'e', 'p')
-        union all
-        select number, 'd', domains.key # ending.key
-        from domains
-        join keys as ending using (number)
-        where ending.kind in ('h', 't')
-      ) as keyed
-    ) as counted
-    where contacts > 1
-    window line as (partition by key order by number)
+    from keys
+    join shared using (key)
+    window line as (
+      partition by key order by last_name collate "C", first_name collate "C", id
+    )
   ),
   pairs as materialized (
-    select number as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
+    select id as one, neighbour as other, bool_or(kind = 'p') as maybe_same_phone
     from lines
     cross join lateral unnest(neighbours) as neighbour
-    where neighbour > number
+    where neighbour <> id
     group by 1, 2
   ),
   members as materialized (
     select
-      contacts.number,
       contact.id,
       contact.phones,
       plain.name,
@@ -19123,9 +19131,8 @@ as $$
       string_to_array(
         regexp_replace(array_to_string(addresses.emails, ' '), '[^ ]*@', '', 'g'), ' '
       ) as domains
-    from (select one as number from pairs union select other from pairs) as paired
-    join contacts using (number)
-    join crm.contacts as contact on contact.id = contacts.id
+    from (select one as id from pairs union select other from pairs) as paired
+    join crm.contacts as contact using (id)
     cross join lateral (
       select
         crm_private.plain_name(contact.first_name || ' ' || contact.last_name) collate "C"
@@ -19147,8 +19154,8 @@ as $$
           one.name, other.name, one.skeleton, other.skeleton
         ) as name_similarity
       from pairs
-      join members as one on one.number = pairs.one
-      join members as other on other.number = pairs.other
+      join members as one on one.id = pairs.one
+      join members as other on other.id = pairs.other
       offset 0
     ) as pair
     -- Rounding may raise a score by half a thousandth.
@@ -19179,8 +19186,8 @@ as $$
       ) as same_domain,
       name_similarity
     from compared
-    join members as one on one.number = compared.one
-    join members as other on other.number = compared.other
+    join members as one on one.id = compared.one
+    join members as other on other.id = compared.other
   )
 
   select id, other_id, scored.score, scored.reasons
