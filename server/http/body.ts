@@ -64,7 +64,7 @@ export function tooLarge(limits: Limits, limit: BodyLimit, actual: number): Payl
 /** Returns a body of the type JSON as an object; undefined if it is none. */
 function parse({ headers }: IncomingMessage, buffer: Buffer): object | undefined {
   const [type] = headers["content-type"]?.split(";") ?? [];
-  if (type?.trim() !== "application/json") return undefined;
+  if (type?.trim().toLowerCase() !== "application/json") return undefined;
   try {
     const value = parseSent(buffer.toString());
     return typeof value === "object" && value !== null ? value : undefined;

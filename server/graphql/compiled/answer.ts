@@ -19,7 +19,7 @@ import { createCheckCost, type Cost } from "../limits/cost.ts";
 import type { Limits } from "../limits/limits.ts";
 import { planAnew } from "../limits/plugin.ts";
 import type { Turns } from "../limits/turns.ts";
-import { isObject, type Values } from "../limits/variables.ts";
+import { isDeeper, isObject, type Values } from "../limits/variables.ts";
 import type { PersistedOperations } from "../persisted/operations.ts";
 import { persistedIdOf } from "../persisted/plugin.ts";
 import type { Statement } from "./compile.ts";
@@ -78,24 +78,27 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
     const id = persistedIdOf(body);
     const text = id === undefined ? undefined : operations.get(id);
     if (text === undefined) return undefined;
-    const { operationName, variableValues = {} } = body;
-    const isNamed = operationName === undefined || typeof operationName === "string";
-    if (!isNamed || !isObject(variableValues) || !isStorable(variableValues)) return undefined;
+    const given = parametersIn(body);
+    if (given === undefined || isDeeper(given.variables, limits.variableDepth + 1))
+      return undefined;
+    const { operationName, variables: sent } = given;
+    if (!isStorable(sent)) return undefined;
     const served = compiled();
     const operation = served.find(text, operationName);
-    const variables = operation?.variablesOf(variableValues as Values);
+    const variables = operation?.variablesOf(sent);
     if (operation === undefined || variables === undefined) return undefined;
-    const statement = operation.statementFor(variables);
-    if (statement === undefined) return undefined;
 
     const { schema } = served;
     const { document, definition, isMutation } = operation;
-    const sent = variableValues as Values;
     const isKnown = Object.keys(sent).every((name) => operation.declared.has(name));
+    const made = operation.knownFor(variables);
     const cost =
-      (isKnown ? costs.get(statement) : undefined) ??
+      (isKnown && made !== undefined ? costs.get(made) : undefined) ??
       costOrNothing(() => checkCost({ schema, document, operationName, variables: sent }));
     if (cost === undefined) return undefined;
+    // Only what may be executed is compiled: that takes longer than refusing it.
+    const statement = made ?? operation.statementFor(variables);
+    if (statement === undefined || !holds(statement, variables)) return undefined;
     if (isKnown && statement.hasConstantCost) costs.set(statement, cost);
     const { pgSettings, departure } = request;
     const turn = { cost, isMutation, departure };
@@ -111,12 +114,43 @@ export function createAnswerCompiled(deps: AnswerDeps): AnswerCompiled {
   };
 }
 
+/** The parameters of a request, besides the document. */
+interface Given {
+  readonly operationName: string | undefined;
+  readonly variables: Values;
+}
+
+/** Returns the parameters of a request; undefined if Grafserv refuses them, or if they concern errors. */
+function parametersIn({
+  operationName,
+  variableValues = {},
+  extensions = {},
+  onError,
+}: ParsedGraphQLBody): Given | undefined {
+  if (onError !== undefined || !isRecord(extensions) || !isRecord(variableValues)) return undefined;
+  if (operationName !== undefined && typeof operationName !== "string") return undefined;
+  return { operationName, variables: variableValues };
+}
+
+function isRecord(value: unknown): value is Values {
+  return isObject(value) && !Array.isArray(value);
+}
+
 /** Returns the cost; undefined if it exceeds the limits, which Grafast reports. */
 function costOrNothing(read: () => Cost): Cost | undefined {
   try {
     return read();
   } catch {
     return undefined;
+  }
+}
+
+/** Returns whether the variables meet the conditions of a statement. Grafast reports what is wrong with them. */
+function holds({ conditions }: Statement, variables: Values): boolean {
+  try {
+    return conditions.every((condition) => condition(variables));
+  } catch {
+    return false;
   }
 }
 

@@ -27,6 +27,8 @@ export interface Statement {
   readonly hasConstantCost: boolean;
   /** Whether it contains JSON of the database, which has to be written as JavaScript writes it. */
   readonly hasJson: boolean;
+  /** What must be true of the variables of a request, or Grafast executes it. */
+  readonly conditions: readonly ((variables: Values) => boolean)[];
 }
 
 /** A valid operation that may be compiled. */
@@ -80,9 +82,11 @@ function compileOnce(
   variables: Values,
 ): Once {
   const symbols = createSymbols(types, variables, fixed);
+  const conditions: Statement["conditions"][number][] = [];
   const compiler: Compiler = {
     ...{ schema, pageSize, groups, fragments: fragmentsOf(document) },
     ...{ variables: symbols.variables, derive: symbols.derive },
+    require: (condition) => conditions.push(condition),
     selects: (fieldName) => selectsField(document, fieldName),
   };
   const isQuery = definition.operation === OperationTypeNode.QUERY;
@@ -97,7 +101,7 @@ function compileOnce(
     constants.push(reader === undefined ? value : null);
     return reader ?? (() => value);
   });
-  return { text, parameters, hasJson, constants };
+  return { text, parameters, hasJson, conditions, constants };
 }
 
 function dataOf(object: SQL): SQL {

@@ -4,7 +4,7 @@ import { getNamedType, type GraphQLEnumType } from "graphql";
 import type { PgResource } from "postgraphile/@dataplan/pg";
 import { sql, type SQL } from "postgraphile/pg-sql2";
 
-import type { Order } from "../paging/cursor.ts";
+import { decode, type Order } from "../paging/cursor.ts";
 import { createPage, isOrdered, type Ordered } from "../paging/pages.ts";
 import type { Values } from "../limits/variables.ts";
 import { argumentsOf, type Compiler, type SelectedField } from "./objects.ts";
@@ -16,6 +16,10 @@ const pageArguments = ["after", "before", "search", "query", "entityTypes"] as c
 
 /** The arguments with the size of a page. */
 const sizes = ["first", "last", "offset"] as const;
+
+/** The arguments with the cursors at the ends of a page. */
+const ends = ["after", "before"] as const;
+type End = (typeof ends)[number];
 
 /** A list with its arguments. */
 export interface List {
@@ -65,7 +69,19 @@ export function readList(
     const values = [given.orderBy, ...pageArguments.map((name) => given[name])];
     return page(values as unknown as Parameters<typeof page>[0])(rows);
   };
-  const given = argumentsOf(compiler.variables, field, node);
+  const sent = argumentsOf(compiler.variables, field, node);
+  const cursors = ends.filter((end) => sent[end] != null);
+  const given =
+    cursors.length === 0
+      ? sent
+      : { ...sent, ...Object.fromEntries(cursors.map((end) => [end, ownCursor(sent, end)])) };
+  /** Returns a cursor with the digest of this list: that of a request is compared when it is executed. */
+  function ownCursor(values: Values, end: End): string {
+    const digest = orderRows(createRows(resource, { args }), withoutCursors(values))?.digest;
+    const [library, [, value], ...rest] = partsOf(values[end]);
+    return Buffer.from(JSON.stringify([library, [digest, value], ...rest])).toString("base64");
+  }
+
   const make = (mode: Mode) => {
     const rows = createRows(resource, { mode, args });
     limit?.(rows);
@@ -81,15 +97,24 @@ export function readList(
   if (ordered?.orders.length !== rows.ordered()) {
     throw new NotCompiledError("the list is ordered by more than its page");
   }
+  const isSearched = given.search != null || given.query != null;
+  /** Returns the digest of the list that a request asks for. It depends on the text that is searched for. */
+  const digestOfList = (values: Values) =>
+    orderRows(createRows(resource, { args }), withoutCursors(values))?.digest;
+  if (cursors.length > 0) {
+    compiler.require((variables) => {
+      const values = argumentsOf(variables, field, node);
+      const expected = isSearched ? digestOfList(values) : ordered.digest;
+      return cursors.every((end) => digestIn(values[end]) === expected);
+    });
+  }
   const [first, last, offset] = sizes.map((name) => given[name]);
   if (first != null && last != null) throw new NotCompiledError("both ends are not compiled");
   let digest = sql.literal(ordered.digest);
-  if (given.search != null || given.query != null) {
-    // The digest of the order of a search depends on the text that is searched for.
-    compiler.derive(ordered.digest, (variables) => {
-      const sent = argumentsOf(variables, field, node);
-      return orderRows(createRows(resource, { args }), sent)?.digest;
-    });
+  if (isSearched) {
+    compiler.derive(ordered.digest, (variables) =>
+      digestOfList(argumentsOf(variables, field, node)),
+    );
     digest = sql`${sql.value(ordered.digest)}::text`;
   }
   if (last != null && offset != null) throw new NotCompiledError("offset from the end is refused");
@@ -102,6 +127,21 @@ export function readList(
       isLast: last != null,
     },
   };
+}
+
+function withoutCursors(values: Values): Values {
+  return { ...values, after: null, before: null };
+}
+
+/** Returns the parts of a cursor; the second has the digest of its list. */
+function partsOf(cursor: unknown): [unknown, unknown[], ...unknown[]] {
+  const [library, first, ...rest] = decode(cursor as string) ?? [];
+  if (!Array.isArray(first)) throw new NotCompiledError("the cursor is not valid");
+  return [library, first, ...rest];
+}
+
+function digestIn(cursor: unknown): unknown {
+  return typeof cursor === "string" ? partsOf(cursor)[1][0] : undefined;
 }
 
 function isOfPage(name: string): boolean {

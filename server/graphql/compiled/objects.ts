@@ -29,6 +29,8 @@ export interface Compiler {
   readonly selects: (fieldName: string) => boolean;
   /** Adds a parameter that is made from variables; see `Symbols`. */
   readonly derive: Symbols["derive"];
+  /** Adds a condition on the variables of a request; Grafast executes those that do not meet it. */
+  readonly require: (condition: (variables: Values) => boolean) => void;
   /** Returns the number of rows of a page without a size; see `pageSizeOf`. */
   readonly pageSize: (lists: number) => number;
   /** The most groups of a list. */

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 import {
   getOperationAST,
   type GraphQLSchema,
@@ -10,12 +12,16 @@ import { getVariableValues } from "graphql/execution/values.js";
 import { createParseAndValidate, faultsInDocument } from "../errors/documents.ts";
 import { type Limits, pageSizeOf } from "../limits/limits.ts";
 import type { Values } from "../limits/variables.ts";
+import { Recent } from "../../recent.ts";
 import { type CompiledOperation, prepareOperation, type Statement } from "./compile.ts";
 import { sampleOf } from "./sample.ts";
 import { NotCompiledError } from "./symbols.ts";
 
-/** The most shapes of variables for which one operation has a statement; others are executed as usual. */
-const maxShapes = 50;
+/** The number of shapes of variables for which an operation keeps a statement, or why there is none. */
+const keptShapes = 50;
+
+/** The most characters of a shape that is kept as it is. */
+const longestShape = 200;
 
 type Document = NonNullable<ReturnType<ReturnType<typeof createParseAndValidate>>["document"]>;
 
@@ -35,7 +41,9 @@ export interface Prepared {
   readonly declared: ReadonlySet<string>;
   /** Returns the values of the variables of a request; undefined if they are faulty. */
   readonly variablesOf: (sent: Values) => Values | undefined;
-  /** Returns the statement for these variables; undefined if it is not compiled. */
+  /** Returns the statement for these variables, if it has been compiled. */
+  readonly knownFor: (variables: Values) => Statement | undefined;
+  /** Returns the statement for these variables, which is compiled if needed; undefined if that is refused. */
   readonly statementFor: (variables: Values) => Statement | undefined;
   /** Why it is not compiled for usual variables; undefined if it is. */
   readonly refusal: () => string | undefined;
@@ -86,7 +94,8 @@ export function createCompiledOperations(
   function prepare(document: Document, definition: OperationDefinitionNode): Prepared {
     const pageSize = (lists: number) => pageSizeOf(limits, lists);
     const { groups } = limits;
-    const statements = new Map<string, Statement | string>();
+    const statements = new Recent<string, Statement>(keptShapes);
+    const refusals = new Recent<string, string>(keptShapes);
     let compiled: CompiledOperation | string | undefined;
     const operation = () =>
       (compiled ??= orRefusal(() =>
@@ -96,13 +105,13 @@ export function createCompiledOperations(
     function compile(variables: Values): Statement | string {
       const made = operation();
       if (typeof made === "string") return made;
-      const shape = made.shapeOf(variables);
-      const statement = statements.get(shape);
-      if (statement !== undefined) return statement;
-      if (statements.size >= maxShapes) return "its variables have too many shapes";
+      const shape = keyOf(made.shapeOf(variables));
+      const known = statements.get(shape) ?? refusals.get(shape);
+      if (known !== undefined) return known;
       const result = orRefusal(() => made.compile(variables));
-      statements.set(shape, result);
-      return result;
+      return typeof result === "string"
+        ? refusals.set(shape, result)
+        : statements.set(shape, result);
     }
 
     return {
@@ -116,6 +125,12 @@ export function createCompiledOperations(
         });
         return coerced;
       },
+      knownFor(variables) {
+        const made = operation();
+        return typeof made === "string"
+          ? undefined
+          : statements.get(keyOf(made.shapeOf(variables)));
+      },
       statementFor(variables) {
         const statement = compile(variables);
         return typeof statement === "string" ? undefined : statement;
@@ -127,6 +142,12 @@ export function createCompiledOperations(
       },
     };
   }
+}
+
+/** Returns a key for a shape that needs little memory: a client may send long ones. */
+function keyOf(shape: string): string {
+  if (shape.length <= longestShape) return shape;
+  return createHash("sha256").update(shape).digest("base64url");
 }
 
 /** Returns why something is not compiled as a text. Execution reports any other error to the client. */

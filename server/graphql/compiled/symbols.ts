@@ -88,9 +88,17 @@ function shapeOfValue(type: GraphQLInputType, value: unknown): unknown {
       return [name, field === undefined ? 0 : shapeOfValue(field.type, item)];
     });
   }
-  if (isFixed(nullable, value)) return [value];
+  if (isFixed(nullable, value)) return isLong(value) ? long : [value];
   if (nullable.name === "JSON") return [openValue, kindOfJson(value)];
   return nullable.name === "Cursor" ? cursorShape(value) : open;
+}
+
+/** Marks a text that would be a part of the statement, and is too long for it. */
+const long = "long";
+
+/** Whether a value is too long to be a part of a statement that is kept. */
+function isLong(value: unknown): boolean {
+  return typeof value === "string" && value.length > 100;
 }
 
 /** The kind of a value of JSON: code handles objects, lists and others differently. */
@@ -135,11 +143,9 @@ function cursorParts(cursor: unknown): CursorParts | undefined {
   return position.every(isText) ? { library, digest, position } : undefined;
 }
 
-/** The shape of a cursor: its digest, and which of its values are null. */
+/** The shape of a cursor: which of its values are null. */
 function cursorShape(cursor: unknown): unknown {
-  const parts = cursorParts(cursor);
-  if (parts === undefined) return open;
-  return [parts.library, parts.digest, ...parts.position.map((value) => value === null)];
+  return cursorParts(cursor)?.position.map((value) => value === null) ?? open;
 }
 
 /**
@@ -155,6 +161,7 @@ export function createSymbols(
   const known: Known[] = [];
   const texts: string[] = [];
   const symbolic: Record<string, unknown> = {};
+  let forms: ReadonlyMap<unknown, Reader> | undefined;
   for (const [name, value] of Object.entries(variables)) {
     const type = types[name];
     if (type === undefined || value === undefined) continue;
@@ -162,9 +169,15 @@ export function createSymbols(
   }
   return {
     variables: symbolic,
-    derive: (value, read) => known.push({ value, read }),
+    derive(value, read) {
+      known.push({ value, read });
+      forms = undefined;
+    },
     isIn: (text) => texts.some((symbol) => text.includes(symbol)),
-    readerOf: (value) => recognise(value, known, texts),
+    readerOf(value) {
+      forms ??= formsOf(known);
+      return recognise(value, forms, known, texts);
+    },
   };
 }
 
@@ -199,7 +212,10 @@ function symbolFor(
       }),
     );
   }
-  if (isFixed(nullable, value)) return value;
+  if (isFixed(nullable, value)) {
+    if (isLong(value)) throw new NotCompiledError("a long text is a part of the statement");
+    return value;
+  }
   if (nullable.name === "Cursor") return cursorSymbol(value as string, path, known, texts);
   const made = symbol(nullable, value, texts);
   known.push({ value: made, read: (variables) => at(variables, path) });
@@ -241,7 +257,7 @@ function randomDigits(): string {
   return `1${randomBytes(8).readBigUInt64BE().toString().padStart(20, "0")}`;
 }
 
-/** Puts symbols in place of the values in a cursor. Its digest stays: another one would be refused. */
+/** Puts symbols in place of the values in a cursor. */
 function cursorSymbol(cursor: string, path: Path, known: Known[], texts: string[]): string {
   const parts = cursorParts(cursor);
   if (parts === undefined) throw new NotCompiledError("the cursor is not valid");
@@ -271,28 +287,40 @@ const changes: readonly ((text: string) => string)[] = [
   (text) => `%${escapeWildcards(text)}`,
 ];
 
+/** Returns what reads each form in which a symbol may be a parameter. */
+function formsOf(known: readonly Known[]): ReadonlyMap<unknown, Reader> {
+  const forms = new Map<unknown, Reader>();
+  const add = (form: unknown, read: Reader) => {
+    if (!forms.has(form)) forms.set(form, read);
+  };
+  for (const { value, read } of known) {
+    add(value, read);
+    if (typeof value === "number") add(String(value), (variables) => String(read(variables)));
+    if (typeof value === "string") {
+      for (const change of changes) {
+        add(change(value), (variables) => change(String(read(variables))));
+      }
+    }
+    if (Array.isArray(value)) {
+      add(textList.toPg(value as string[]), (variables) =>
+        textList.toPg(read(variables) as string[]),
+      );
+    }
+    if (typeof value === "object") {
+      add(JSON.stringify(value), (variables) => JSON.stringify(read(variables)));
+    }
+  }
+  return forms;
+}
+
 function recognise(
   value: unknown,
+  forms: ReadonlyMap<unknown, Reader>,
   known: readonly Known[],
   texts: readonly string[],
 ): Reader | undefined {
-  for (const { value: symbolOf, read } of known) {
-    if (value === symbolOf) return read;
-    if (typeof symbolOf === "number" && value === String(symbolOf)) {
-      return (variables) => String(read(variables));
-    }
-    if (typeof value !== "string") continue;
-    if (typeof symbolOf === "string") {
-      const change = changes.find((apply) => apply(symbolOf) === value);
-      if (change) return (variables) => change(String(read(variables)));
-    }
-    if (Array.isArray(symbolOf) && value === textList.toPg(symbolOf as string[])) {
-      return (variables) => textList.toPg(read(variables) as string[]);
-    }
-    if (typeof symbolOf === "object" && value === JSON.stringify(symbolOf)) {
-      return (variables) => JSON.stringify(read(variables));
-    }
-  }
+  const read = forms.get(value);
+  if (read !== undefined) return read;
   if (typeof value === "string" && texts.some((text) => value.includes(text))) {
     const template = jsonTemplate(value, known, texts);
     if (template !== undefined) return template;

@@ -41,6 +41,15 @@ const documents = {
   patch: `mutation Patch($id: ID!, $patch: CompanyPatch!) {
     updateCompany(input: { id: $id, patch: $patch }) { company { id } }
   }`,
+  searched: `query Searched($text: String!, $after: Cursor) {
+    companies(search: $text, first: 1, after: $after) {
+      nodes { name }
+      pageInfo { endCursor }
+    }
+  }`,
+  pages: `query Pages($after: Cursor) {
+    companies(first: 1, after: $after) { nodes { name } pageInfo { endCursor } }
+  }`,
   days: "query Days { deals { groupedAggregates(groupBy: [CREATED_AT_TRUNCATED_TO_DAY]) { keys } } }",
   nickname: `query Nickname($filter: ContactFilter) {
     contacts(filter: $filter) { nodes { firstName nickname } }
@@ -525,7 +534,7 @@ test("a custom field is served from when it is defined until it is deleted", asy
   await expectSameError("nickname", { filter });
 });
 
-test("of more shapes than are compiled, all are answered", () =>
+test("of more shapes than are kept, all are compiled", () =>
   // Otherwise a new schema begins with no statement.
   withServer({ customFieldsInterval: undefined }, async (at) => {
     const operators = [
@@ -548,11 +557,77 @@ test("of more shapes than are compiled, all are answered", () =>
       expect(byId).toEqual({ ...byText, compiled: byId.compiled });
       compiled.push(byId.compiled);
     }
-    expect(compiled[0]).toBe(true);
-    // The shape without variables is compiled when the server starts.
-    expect(compiled.filter((isCompiled) => isCompiled)).toHaveLength(49);
+    expect(compiled).toEqual(filters.map(() => true));
     expect((await ask("filtered", { filter: filters[0] }, {}, at)).compiled).toBe(true);
   }));
+
+test("a request beyond the limits is refused before it is compiled", async () => {
+  const or = Array.from({ length: 20_000 }, (_, i) => ({ name: { equalTo: `a${i}` } }));
+  await expectSameError("filtered", { filter: { or } });
+  let deep: unknown = "x";
+  for (let i = 0; i < 3000; i += 1) deep = [deep];
+  await expectSameError("companies", { first: 1, undeclared: deep });
+});
+
+test("a long text that would be a part of the statement is answered without one", async () => {
+  const filter = { name: { equalTo: `${"x".repeat(200)}\\` } };
+  const { compiled, ...byId } = await ask("filtered", { filter });
+  expect(compiled).toBe(false);
+  expect(byId.data).toEqual({ companies: { nodes: [] } });
+  expect((await ask("filtered", { filter: { name: { equalTo: "x\\" } } })).compiled).toBe(true);
+});
+
+test("the next pages are those of the statement, and of no other list", async () => {
+  await server.create("company", { name: "Paged Alpha" });
+  await server.create("company", { name: "Paged Beta" });
+  interface Companies {
+    readonly companies?: {
+      readonly nodes: readonly { name: string }[];
+      readonly pageInfo: { endCursor: string };
+    };
+  }
+  const cursors: Record<string, string> = {};
+  for (const [id, variables] of [
+    ["searched", { text: "paged" }],
+    ["pages", {}],
+  ] as const) {
+    const first = await ask(id, variables);
+    const after = (first.data as Companies).companies?.pageInfo.endCursor ?? "";
+    cursors[id] = after;
+    const next = await ask(id, { ...variables, after });
+    expect(next.compiled).toBe(true);
+    const { nodes = [] } = (next.data as Companies).companies ?? {};
+    expect(nodes).toHaveLength(1);
+    expect(nodes).not.toEqual((first.data as Companies).companies?.nodes);
+  }
+  // The order of another search is another one, too.
+  const other = { text: "beta", after: cursors.searched };
+  for (let i = 0; i < 60; i += 1) {
+    const junk = btoa(JSON.stringify(["x", [`junk${i}`, "1"], "2"]));
+    await expectSameError("pages", { after: junk });
+  }
+  await expectSameError("pages", { after: cursors.searched });
+  await expectSameError("searched", other);
+  expect((await ask("pages", { after: cursors.pages })).compiled).toBe(true);
+});
+
+test("a malformed request is refused as by text", async () => {
+  for (const part of [
+    { variables: [] },
+    { variables: [1] },
+    { variables: "x" },
+    { onError: "FOO" },
+    { onError: 5 },
+    { extensions: "x" },
+    { extensions: [] },
+    { operationName: 5 },
+  ]) {
+    const byId = await send(server, { documentId: "companies", ...part });
+    const byText = await send(server, { query: documents.companies, ...part });
+    expect({ part, ...byId }).toEqual({ part, ...byText });
+    expect(byId.status).toBe(400);
+  }
+});
 
 test("a connection has a limited number of prepared statements", async () => {
   const wire = await tapWire(database.serverUrl);
