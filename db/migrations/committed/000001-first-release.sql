@@ -1,5 +1,5 @@
 --! Previous: -
---! Hash: sha1:573fd8abd03ba26fe2d9143d6d41f9bea54035c7
+--! Hash: sha1:9248df30f0a99c61460e588b5b9a03d554fd5acd
 --! Message: first release
 
 --! split: 010-roles-and-schemas.sql
@@ -15469,7 +15469,8 @@ grant execute on function crm_private.row_as_of(text, uuid, timestamptz, jsonb) 
  * Deals and their entries refer to a stage by its name; this view resolves it. When a stage is
  * renamed, the cascade to its deals follows the entry of the stage. So an entry's new name is
  * looked up as of the entry, and so is its old name: until another stage takes a name, it means the
- * stage that last had it.
+ * stage that last had it. If one statement renames several stages, another one may have taken the
+ * old name before the cascade: until_transaction_id is the transaction that did so.
  *
  * Readers may read it, because the entries of deals that they may read contain names of stages.
  */
@@ -15479,6 +15480,7 @@ create or replace view crm_private.stage_names as
       log.id,
       log.entity_id,
       log."timestamp",
+      log.transaction_id,
       case log.action
         when 'create' then log.changes ->> 'name'
         when 'update' then log.changes #>> '{name,new}'
@@ -15493,20 +15495,20 @@ create or replace view crm_private.stage_names as
       and (log.action <> 'update' or log.changes ? 'name')
   ),
   named as (
-    select entity_id as stage_id, name, id as since, "timestamp" as since_at
+    select entity_id as stage_id, name, id as since, "timestamp" as since_at, transaction_id
     from told
     where name is not null
 
     union all
 
     -- Names from before the audit log begins.
-    select entity_id, former, 0, '-infinity'
+    select entity_id, former, 0, '-infinity', null
     from told
     where is_first and former is not null
 
     union all
 
-    select stage.id, stage.name, 0, '-infinity'
+    select stage.id, stage.name, 0, '-infinity', null
     from crm.pipeline_stages as stage
     where not exists (select from told where told.entity_id = stage.id)
   )
@@ -15524,7 +15526,9 @@ create or replace view crm_private.stage_names as
     named.since,
     lead(named.since) over (partition by named.name order by named.since)     as until,
     named.since_at,
-    lead(named.since_at) over (partition by named.name order by named.since)  as until_at
+    lead(named.since_at) over (partition by named.name order by named.since)  as until_at,
+    lead(named.transaction_id) over (partition by named.name order by named.since)
+                                                                              as until_transaction_id
   from named
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 
@@ -22618,8 +22622,8 @@ grant select on reporting.pipeline_in_base to crm_reporter;
  *
  * The end of a period is looked up for each period, not computed for all, so that a page reads only
  * its own rows. An entry has the names of both stages; if both mean the same stage, it was renamed,
- * and the deal did not move. (The planner would expect `is distinct from` to be true of few rows, and
- * would read all of them to fill a page.)
+ * and the deal did not move. (The planner would expect `is not true` to hold for few rows, and would
+ * read all of them to fill a page.)
  *
  * The view reads with the rights of the caller, whose policies on the audit log decide which
  * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
@@ -22666,13 +22670,16 @@ create or replace view crm.stage_history as
     limit 1
   ) as named on true
   left join lateral (
-    select meant.stage_id
+    select bool_or(meant.stage_id = named.stage_id)
     from unnest(names.list) as meant
     where meant.name = told.former
       and meant.since <= log.id
-      and (meant.until is null or log.id < meant.until)
-    limit 1
-  ) as former on true
+      and (
+        meant.until is null
+        or log.id < meant.until
+        or meant.until_transaction_id = log.transaction_id
+      )
+  ) as renamed (is_same) on true
   left join lateral (
     select following."timestamp" as left_at
     from crm.audit_logs as following
@@ -22685,19 +22692,22 @@ create or replace view crm.stage_history as
       limit 1
     ) as named on true
     left join lateral (
-      select meant.stage_id
+      select bool_or(meant.stage_id = named.stage_id)
       from unnest(names.list) as meant
       where meant.name = following.changes #>> '{stage,old}'
         and meant.since <= following.id
-        and (meant.until is null or following.id < meant.until)
-      limit 1
-    ) as former on true
+        and (
+          meant.until is null
+          or following.id < meant.until
+          or meant.until_transaction_id = following.transaction_id
+        )
+    ) as renamed (is_same) on true
     where following.entity_id = log.entity_id
       and following.entity_type = 'deal'
       and following.id > log.id
       and (
         following.action <> 'update'
-        or following.changes ? 'stage' and coalesce(named.stage_id <> former.stage_id, true)
+        or following.changes ? 'stage' and coalesce(not renamed.is_same, true)
       )
       and (
         (select crm_private.is_administrator())
@@ -22709,7 +22719,7 @@ create or replace view crm.stage_history as
   ) as later on true
   where log.entity_type = 'deal'
     and told.stage is not null
-    and coalesce(named.stage_id <> former.stage_id, true)
+    and coalesce(not renamed.is_same, true)
     and (
       (select crm_private.is_administrator())
       or log.user_id = (select crm.current_user_id())

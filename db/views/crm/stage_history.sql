@@ -3,8 +3,8 @@
  *
  * The end of a period is looked up for each period, not computed for all, so that a page reads only
  * its own rows. An entry has the names of both stages; if both mean the same stage, it was renamed,
- * and the deal did not move. (The planner would expect `is distinct from` to be true of few rows, and
- * would read all of them to fill a page.)
+ * and the deal did not move. (The planner would expect `is not true` to hold for few rows, and would
+ * read all of them to fill a page.)
  *
  * The view reads with the rights of the caller, whose policies on the audit log decide which
  * entries are visible. PostgreSQL 14 can read a view with the rights of its owner only, so the view
@@ -51,13 +51,16 @@ create or replace view crm.stage_history as
     limit 1
   ) as named on true
   left join lateral (
-    select meant.stage_id
+    select bool_or(meant.stage_id = named.stage_id)
     from unnest(names.list) as meant
     where meant.name = told.former
       and meant.since <= log.id
-      and (meant.until is null or log.id < meant.until)
-    limit 1
-  ) as former on true
+      and (
+        meant.until is null
+        or log.id < meant.until
+        or meant.until_transaction_id = log.transaction_id
+      )
+  ) as renamed (is_same) on true
   left join lateral (
     select following."timestamp" as left_at
     from crm.audit_logs as following
@@ -70,19 +73,22 @@ create or replace view crm.stage_history as
       limit 1
     ) as named on true
     left join lateral (
-      select meant.stage_id
+      select bool_or(meant.stage_id = named.stage_id)
       from unnest(names.list) as meant
       where meant.name = following.changes #>> '{stage,old}'
         and meant.since <= following.id
-        and (meant.until is null or following.id < meant.until)
-      limit 1
-    ) as former on true
+        and (
+          meant.until is null
+          or following.id < meant.until
+          or meant.until_transaction_id = following.transaction_id
+        )
+    ) as renamed (is_same) on true
     where following.entity_id = log.entity_id
       and following.entity_type = 'deal'
       and following.id > log.id
       and (
         following.action <> 'update'
-        or following.changes ? 'stage' and coalesce(named.stage_id <> former.stage_id, true)
+        or following.changes ? 'stage' and coalesce(not renamed.is_same, true)
       )
       and (
         (select crm_private.is_administrator())
@@ -94,7 +100,7 @@ create or replace view crm.stage_history as
   ) as later on true
   where log.entity_type = 'deal'
     and told.stage is not null
-    and coalesce(named.stage_id <> former.stage_id, true)
+    and coalesce(not renamed.is_same, true)
     and (
       (select crm_private.is_administrator())
       or log.user_id = (select crm.current_user_id())

@@ -3,7 +3,8 @@
  * Deals and their entries refer to a stage by its name; this view resolves it. When a stage is
  * renamed, the cascade to its deals follows the entry of the stage. So an entry's new name is
  * looked up as of the entry, and so is its old name: until another stage takes a name, it means the
- * stage that last had it.
+ * stage that last had it. If one statement renames several stages, another one may have taken the
+ * old name before the cascade: until_transaction_id is the transaction that did so.
  *
  * Readers may read it, because the entries of deals that they may read contain names of stages.
  */
@@ -13,6 +14,7 @@ create or replace view crm_private.stage_names as
       log.id,
       log.entity_id,
       log."timestamp",
+      log.transaction_id,
       case log.action
         when 'create' then log.changes ->> 'name'
         when 'update' then log.changes #>> '{name,new}'
@@ -27,20 +29,20 @@ create or replace view crm_private.stage_names as
       and (log.action <> 'update' or log.changes ? 'name')
   ),
   named as (
-    select entity_id as stage_id, name, id as since, "timestamp" as since_at
+    select entity_id as stage_id, name, id as since, "timestamp" as since_at, transaction_id
     from told
     where name is not null
 
     union all
 
     -- Names from before the audit log begins.
-    select entity_id, former, 0, '-infinity'
+    select entity_id, former, 0, '-infinity', null
     from told
     where is_first and former is not null
 
     union all
 
-    select stage.id, stage.name, 0, '-infinity'
+    select stage.id, stage.name, 0, '-infinity', null
     from crm.pipeline_stages as stage
     where not exists (select from told where told.entity_id = stage.id)
   )
@@ -58,7 +60,9 @@ create or replace view crm_private.stage_names as
     named.since,
     lead(named.since) over (partition by named.name order by named.since)     as until,
     named.since_at,
-    lead(named.since_at) over (partition by named.name order by named.since)  as until_at
+    lead(named.since_at) over (partition by named.name order by named.since)  as until_at,
+    lead(named.transaction_id) over (partition by named.name order by named.since)
+                                                                              as until_transaction_id
   from named
   left join crm.pipeline_stages as stage on stage.id = named.stage_id;
 

@@ -305,6 +305,28 @@ describe("a stage is itself under any name", () => {
       ]);
     }));
 
+  test("in its history, also if one statement gives its name to another stage", () =>
+    withRollback(async (client) => {
+      await fill(client);
+      await client.query(
+        `insert into crm.pipeline_stages (name, position) values ('A', 90), ('B', 91);
+         insert into crm.deals (title, company_id, value, stage)
+         select title, id, 1, title from crm.companies, unnest('{A,B}'::text[]) as title;
+         update crm.pipeline_stages
+         set name = case name when 'A' then 'C' else 'A' end
+         where name in ('A', 'B')`,
+      );
+      const { rows } = await client.query(
+        `select deal.title, history.stage, history.left_at
+         from crm.stage_history as history join crm.deals as deal on deal.id = history.deal_id
+         where deal.title in ('A', 'B') order by deal.title`,
+      );
+      expect(rows).toEqual([
+        { title: "A", stage: "C", left_at: null },
+        { title: "B", stage: "A", left_at: null },
+      ]);
+    }));
+
   test("where the past is told", () =>
     withRollback(async (client) => {
       const at = await rename(client);
