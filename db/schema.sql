@@ -797,6 +797,7 @@ CREATE VIEW crm_private.stage_names AS
          SELECT log.id,
             log.entity_id,
             log."timestamp",
+            log.transaction_id,
                 CASE log.action
                     WHEN 'create'::text THEN (log.changes ->> 'name'::text)
                     WHEN 'update'::text THEN (log.changes #>> '{name,new}'::text[])
@@ -814,21 +815,24 @@ CREATE VIEW crm_private.stage_names AS
          SELECT told.entity_id AS stage_id,
             told.name,
             told.id AS since,
-            told."timestamp" AS since_at
+            told."timestamp" AS since_at,
+            told.transaction_id
            FROM told
           WHERE (told.name IS NOT NULL)
         UNION ALL
          SELECT told.entity_id,
             told.former,
             0,
-            '-infinity'::timestamp with time zone
+            '-infinity'::timestamp with time zone,
+            NULL::bigint
            FROM told
           WHERE (told.is_first AND (told.former IS NOT NULL))
         UNION ALL
          SELECT stage_1.id,
             stage_1.name,
             0,
-            '-infinity'::timestamp with time zone
+            '-infinity'::timestamp with time zone,
+            NULL::bigint
            FROM crm.pipeline_stages stage_1
           WHERE (NOT (EXISTS ( SELECT
                    FROM told
@@ -840,7 +844,8 @@ CREATE VIEW crm_private.stage_names AS
     named.since,
     lead(named.since) OVER (PARTITION BY named.name ORDER BY named.since) AS until,
     named.since_at,
-    lead(named.since_at) OVER (PARTITION BY named.name ORDER BY named.since) AS until_at
+    lead(named.since_at) OVER (PARTITION BY named.name ORDER BY named.since) AS until_at,
+    lead(named.transaction_id) OVER (PARTITION BY named.name ORDER BY named.since) AS until_transaction_id
    FROM (named
      LEFT JOIN crm.pipeline_stages stage ON ((stage.id = named.stage_id)));
 
@@ -871,27 +876,25 @@ CREATE VIEW crm.stage_history WITH (security_invoker='true') AS
             (log.changes #>> '{stage,old}'::text[]) AS "?column?") told(stage, former))
      LEFT JOIN LATERAL ( SELECT meant.stage_id,
             meant.stage
-           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at, until_transaction_id)
           WHERE ((meant.name = told.stage) AND (meant.since <= log.id) AND ((meant.until IS NULL) OR (log.id < meant.until)))
          LIMIT 1) named ON (true))
-     LEFT JOIN LATERAL ( SELECT meant.stage_id
-           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
-          WHERE ((meant.name = told.former) AND (meant.since <= log.id) AND ((meant.until IS NULL) OR (log.id < meant.until)))
-         LIMIT 1) former ON (true))
+     LEFT JOIN LATERAL ( SELECT bool_or((meant.stage_id = named.stage_id)) AS bool_or
+           FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at, until_transaction_id)
+          WHERE ((meant.name = told.former) AND (meant.since <= log.id) AND ((meant.until IS NULL) OR (log.id < meant.until) OR (meant.until_transaction_id = log.transaction_id)))) renamed(is_same) ON (true))
      LEFT JOIN LATERAL ( SELECT following."timestamp" AS left_at
            FROM ((crm.audit_logs following
              LEFT JOIN LATERAL ( SELECT meant.stage_id
-                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
+                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at, until_transaction_id)
                   WHERE ((meant.name = (following.changes #>> '{stage,new}'::text[])) AND (meant.since <= following.id) AND ((meant.until IS NULL) OR (following.id < meant.until)))
                  LIMIT 1) named_1 ON (true))
-             LEFT JOIN LATERAL ( SELECT meant.stage_id
-                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at)
-                  WHERE ((meant.name = (following.changes #>> '{stage,old}'::text[])) AND (meant.since <= following.id) AND ((meant.until IS NULL) OR (following.id < meant.until)))
-                 LIMIT 1) former_1 ON (true))
-          WHERE ((following.entity_id = log.entity_id) AND (following.entity_type = 'deal'::text) AND (following.id > log.id) AND ((following.action <> 'update'::text) OR ((following.changes ? 'stage'::text) AND COALESCE((named_1.stage_id <> former_1.stage_id), true))) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (following.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, following.entity_id)))
+             LEFT JOIN LATERAL ( SELECT bool_or((meant.stage_id = named_1.stage_id)) AS bool_or
+                   FROM unnest(names.list) meant(name, stage_id, stage, since, until, since_at, until_at, until_transaction_id)
+                  WHERE ((meant.name = (following.changes #>> '{stage,old}'::text[])) AND (meant.since <= following.id) AND ((meant.until IS NULL) OR (following.id < meant.until) OR (meant.until_transaction_id = following.transaction_id)))) renamed_1(is_same) ON (true))
+          WHERE ((following.entity_id = log.entity_id) AND (following.entity_type = 'deal'::text) AND (following.id > log.id) AND ((following.action <> 'update'::text) OR ((following.changes ? 'stage'::text) AND COALESCE((NOT renamed_1.is_same), true))) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (following.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, following.entity_id)))
           ORDER BY following.id
          LIMIT 1) later ON (true))
-  WHERE ((log.entity_type = 'deal'::text) AND (told.stage IS NOT NULL) AND COALESCE((named.stage_id <> former.stage_id), true) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (log.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, log.entity_id)));
+  WHERE ((log.entity_type = 'deal'::text) AND (told.stage IS NOT NULL) AND COALESCE((NOT renamed.is_same), true) AND (( SELECT crm_private.is_administrator() AS is_administrator) OR (log.user_id = ( SELECT crm.current_user_id() AS current_user_id)) OR crm_private.is_readable('deal'::text, log.entity_id)));
 
 CREATE VIEW crm.trash WITH (security_invoker='true') AS
  SELECT deletion.entity_type,

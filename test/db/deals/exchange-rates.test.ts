@@ -150,6 +150,17 @@ describe("the base currency", () => {
   });
 });
 
+// Sums of money are refused for several currencies by comparing hashes.
+test("no two currencies have the same hash", () =>
+  withRollback(async (client) => {
+    const { rows } = await client.query(
+      `select count(*) > 100 as many,
+         count(distinct hashtextextended(code, 0)) = count(*) as different
+       from unnest(crm.currencies()) as code`,
+    );
+    expect(rows).toEqual([{ many: true, different: true }]);
+  }));
+
 test("an amount is converted at the rate of its day, and is null without one", () =>
   withRollback(async (client) => {
     await client.query(addRate, ["EUR", "2026-01-01", "1.123456789012"]);
