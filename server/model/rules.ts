@@ -42,9 +42,10 @@ export function checkFaults(check: Check, value: unknown): Fault[] {
     list.flatMap((element, index) =>
       element === null || holds(element) ? [] : [fault(quote(element), index)],
     );
+  // The database removes members that are null before it checks the others.
   const members = (holds: (key: string, member: unknown) => boolean) =>
     Object.entries(isObject(value) ? value : {})
-      .filter(([key, member]) => member !== undefined && !holds(key, member))
+      .filter(([key, member]) => member != null && !holds(key, member))
       .map(([key]) => fault(quote(key), key));
 
   switch (check.rule) {

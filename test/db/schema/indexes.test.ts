@@ -61,7 +61,7 @@ const indexes: [query: string, index: readonly [name: string, method: string, co
       btree("custom_field_definitions_name_unique", "entity_type, name"),
     ],
     [`audit_logs where entity_id = ${some}`, btree("audit_logs_entity_id", "entity_id")],
-    ["audit_logs where user_id = 'ann'", btree("audit_logs_user_id", "user_id")],
+    ["audit_logs where user_id = 'ann'", btree("audit_logs_user_id", "user_id, id")],
     [`audit_logs where "timestamp" > now()`, btree("audit_logs_pkey", '"timestamp", id')],
 
     // Ours.
@@ -191,7 +191,7 @@ test("the trash, erasure and undo find their entries through indexes of the audi
         "(ARRAY['task'::text, 'note'::text])) AND (changes ? 'entity_id'::text))",
       "btree (entity_id)",
       "btree (id)",
-      "btree (user_id)",
+      "btree (user_id, id)",
     ]);
   }));
 
