@@ -25,5 +25,7 @@ export default {
     },
   ],
   maxWorkers: 2,
+  // Jest does not free the ES modules of finished test files: a worker is replaced before its heap is full.
+  workerIdleMemoryLimit: "1500MB",
   testTimeout: 90_000,
 };

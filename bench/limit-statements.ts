@@ -66,7 +66,7 @@ export const operations: Record<string, Operation> = {
       "deals",
       nodes(`select id, title, value::text, currency, close_date as "closeDate"
              from crm.deals as t where stage = $1 and custom_fields ->> 'region' = $2
-             order by t.value desc, created_at desc, id desc limit 20`),
+             order by t.value desc, id desc limit 20`),
     ),
     values: ({ stage, region }) => [stage, region],
   },
