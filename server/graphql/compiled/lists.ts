@@ -69,19 +69,22 @@ export function readList(
     const values = [given.orderBy, ...pageArguments.map((name) => given[name])];
     return page(values as unknown as Parameters<typeof page>[0])(rows);
   };
+  /** Returns the digest of the list that a request asks for. It depends on the text that is searched for. */
+  const digestOfList = (values: Values) =>
+    orderRows(createRows(resource, { args }), withoutCursors(values))?.digest;
+  /** Returns a cursor with the digest of this list: that of a request is compared when it is executed. */
+  function ownCursor(values: Values, end: End): string {
+    const digest = digestOfList(values);
+    const [library, [, value], ...rest] = partsOf(values[end]);
+    return Buffer.from(JSON.stringify([library, [digest, value], ...rest])).toString("base64");
+  }
+
   const sent = argumentsOf(compiler.variables, field, node);
   const cursors = ends.filter((end) => sent[end] != null);
   const given =
     cursors.length === 0
       ? sent
       : { ...sent, ...Object.fromEntries(cursors.map((end) => [end, ownCursor(sent, end)])) };
-  /** Returns a cursor with the digest of this list: that of a request is compared when it is executed. */
-  function ownCursor(values: Values, end: End): string {
-    const digest = orderRows(createRows(resource, { args }), withoutCursors(values))?.digest;
-    const [library, [, value], ...rest] = partsOf(values[end]);
-    return Buffer.from(JSON.stringify([library, [digest, value], ...rest])).toString("base64");
-  }
-
   const make = (mode: Mode) => {
     const rows = createRows(resource, { mode, args });
     limit?.(rows);
@@ -98,9 +101,6 @@ export function readList(
     throw new NotCompiledError("the list is ordered by more than its page");
   }
   const isSearched = given.search != null || given.query != null;
-  /** Returns the digest of the list that a request asks for. It depends on the text that is searched for. */
-  const digestOfList = (values: Values) =>
-    orderRows(createRows(resource, { args }), withoutCursors(values))?.digest;
   if (cursors.length > 0) {
     compiler.require((variables) => {
       const values = argumentsOf(variables, field, node);
